@@ -1,0 +1,134 @@
+/** Every option, declared once: default, unit, range. Unknown ones are refused; below this nothing has a default. */
+import { availableParallelism } from 'node:os'
+import * as v from 'valibot'
+import { TransportError } from '../engine/shared/errors.js'
+import { regionBytes } from '../engine/shared/ring-layout.js'
+
+const milliseconds = (fallback: number) =>
+  v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), fallback)
+const integer = (least: number, most: number, fallback: number) =>
+  v.optional(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)), fallback)
+const ringBytes = (fallback: (typeof regionBytes)[number]) => v.optional(v.picklist(regionBytes), fallback)
+
+const wakePolicy = v.union([
+  v.picklist(['adaptive', 'park']),
+  v.strictObject({ spinMicros: v.pipe(v.number(), v.minValue(0), v.maxValue(1_000_000)) }),
+])
+
+/** One shard for each CPU but the host's own, at most four: more have shown nothing on local sockets. */
+export const DEFAULT_SHARDS = Math.max(1, Math.min(4, availableParallelism() - 1))
+
+const engineSchema = v.strictObject({
+  shards: integer(1, 64, DEFAULT_SHARDS),
+  wake: v.optional(wakePolicy, 'adaptive'),
+  initialRingBytes: ringBytes(8192),
+  maxRingBytes: ringBytes(2_097_152),
+  bootTimeoutMs: milliseconds(10_000),
+  workerEntry: v.optional(v.union([v.string(), v.instance(URL)])),
+})
+
+const MAX_FRAME_BYTES = 1_073_741_824
+
+const transportSchema = v.strictObject({
+  framing: v.optional(v.picklist(['length']), 'length'),
+  maxFrameBytes: integer(1, MAX_FRAME_BYTES, 16_777_216),
+  maxPendingBytes: integer(1, 4 * MAX_FRAME_BYTES, 16_777_216),
+  connectTimeoutMs: milliseconds(10_000),
+  closeTimeoutMs: milliseconds(2_000),
+  allowHalfOpen: v.optional(v.boolean(), false),
+  backlog: integer(1, 65_535, 511),
+  mode: integer(0, 0o777, 0o600),
+})
+
+const closeSchema = v.strictObject({ graceMs: milliseconds(1_000) })
+
+const waitSchema = v.strictObject({
+  signal: v.optional(v.instance(AbortSignal)),
+  timeoutMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647))),
+})
+
+/** Options of `createEngine()`. */
+export interface EngineOptions {
+  /** Worker threads that carry the I/O; 1 to 64. Default: CPUs minus one, at least 1, at most 4. */
+  readonly shards?: number | undefined
+  /**
+   * How main waits for news. `adaptive` (default): after its own send, the side that dialled polls for the reply for
+   * up to 1 ms. `park`: it always sleeps. `{spinMicros}`: it polls that long after each send, 0 to 1,000,000.
+   */
+  readonly wake?: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
+  /** Size of a new connection's rings, each way, in bytes: 4096, 8192, 32768, 131072, 524288, 2097152, 8388608. Default 8192. */
+  readonly initialRingBytes?: number | undefined
+  /** Size that a ring may grow to under load, in bytes, of the same sizes. Default 2097152. */
+  readonly maxRingBytes?: number | undefined
+  /** How long a worker thread may take to start, in milliseconds. Default 10,000. */
+  readonly bootTimeoutMs?: number | undefined
+  /** The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`. Default: found beside the engine. */
+  readonly workerEntry?: string | URL | undefined
+}
+
+/** Options of `engine.transport()`. */
+export interface TransportOptions {
+  /** How frames are delimited on the wire. `length` (default): u32 little-endian payload length, then the payload. */
+  readonly framing?: 'length' | undefined
+  /** Largest payload sent or accepted, in bytes; 1 to 2^30. Default 16 MiB. */
+  readonly maxFrameBytes?: number | undefined
+  /** Bound of the queue in front of a full ring, in bytes; at least maxFrameBytes. Default 16 MiB, or maxFrameBytes. */
+  readonly maxPendingBytes?: number | undefined
+  /** How long `connect()` may take, in milliseconds. Default 10,000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** How long `close()` waits for the peer, in milliseconds. Default 2,000. */
+  readonly closeTimeoutMs?: number | undefined
+  /** True: our side stays open after the peer's end of stream. Default false: it ends once everything is read and sent. */
+  readonly allowHalfOpen?: boolean | undefined
+  /** Connections that wait in the kernel for the listener, 1 to 65,535. Default 511. */
+  readonly backlog?: number | undefined
+  /** Mode of the socket file that a listener makes. Default 0o600: the owner alone. */
+  readonly mode?: number | undefined
+}
+
+/** Options of `engine.close()`. */
+export interface CloseOptions {
+  /** How long frames already sent may take to leave, in milliseconds, before connections are cut. Default 1,000. */
+  readonly graceMs?: number | undefined
+}
+
+export type ResolvedEngineOptions = v.InferOutput<typeof engineSchema>
+export type ResolvedTransportOptions = v.InferOutput<typeof transportSchema>
+
+export function parseEngineOptions(options: unknown): ResolvedEngineOptions {
+  const parsed = parse(engineSchema, options, 'createEngine()')
+  if (parsed.maxRingBytes < parsed.initialRingBytes) {
+    throw invalidOption('createEngine()', 'maxRingBytes', 'it must be at least initialRingBytes')
+  }
+  return parsed
+}
+
+export function parseTransportOptions(options: unknown): ResolvedTransportOptions {
+  const parsed = parse(transportSchema, options, 'transport()')
+  const given = (options as TransportOptions | undefined)?.maxPendingBytes
+  if (given === undefined) return { ...parsed, maxPendingBytes: Math.max(parsed.maxPendingBytes, parsed.maxFrameBytes) }
+  if (given < parsed.maxFrameBytes) {
+    throw invalidOption('transport()', 'maxPendingBytes', `it must be at least maxFrameBytes (${String(parsed.maxFrameBytes)})`)
+  }
+  return parsed
+}
+
+export function parseCloseOptions(options: unknown): v.InferOutput<typeof closeSchema> {
+  return parse(closeSchema, options, 'close()')
+}
+
+export function parseWaitOptions(options: unknown, where: string): v.InferOutput<typeof waitSchema> {
+  return parse(waitSchema, options, where)
+}
+
+function parse<Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, options ?? {})
+  if (result.success) return result.output
+  const [issue] = result.issues
+  const option = v.getDotPath(issue) ?? 'options'
+  throw invalidOption(where, option, issue.message)
+}
+
+function invalidOption(where: string, option: string, problem: string): TransportError {
+  return new TransportError('ERR_INVALID_OPTION', `${where}: option ${option} is not valid: ${problem}. See the README for names, units and ranges.`)
+}

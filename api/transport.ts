@@ -1,0 +1,42 @@
+/** An endpoint with options: what one connects to and listens on. */
+import type { Connection } from '../engine/link/connection.js'
+import type { WaitOptions } from '../engine/shared/waiter.js'
+import type { ResolvedEndpoint } from './endpoint.js'
+import type { Engine } from './engine.js'
+import type { ConnectionHandler, Listener } from './listener.js'
+import { parseWaitOptions, type ResolvedTransportOptions } from './options.js'
+
+export class Transport {
+  readonly #engine: Engine
+  readonly #endpoint: ResolvedEndpoint
+  readonly #options: ResolvedTransportOptions
+
+  /** @internal Transports are made by `engine.transport()`. */
+  constructor(engine: Engine, endpoint: ResolvedEndpoint, options: ResolvedTransportOptions) {
+    this.#engine = engine
+    this.#endpoint = endpoint
+    this.#options = options
+  }
+
+  /** The endpoint as text. */
+  get endpoint(): string {
+    return this.#endpoint.text
+  }
+
+  /**
+   * Connects. Rejects with a TransportError: ERR_NOT_FOUND, ERR_REFUSED, ERR_ACCESS, ERR_NOT_A_SOCKET, ERR_TIMEOUT
+   * (after `timeoutMs`, default the transport's connectTimeoutMs), ERR_ABORTED, ERR_SHARD_LOST, ERR_ENGINE_CLOSED.
+   * The connection keeps the process alive until it is closed or unref'd.
+   */
+  async connect(options: WaitOptions = {}): Promise<Connection> {
+    return this.#engine.connect(this.#endpoint, this.#options, parseWaitOptions(options, 'connect()'))
+  }
+
+  /**
+   * Listens, on every shard at once. With a callback each connection is given to it; without one, iterate over the
+   * listener. Rejects with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS, ERR_NOT_FOUND (the folder), ERR_ENGINE_CLOSED.
+   */
+  async listen(handler?: ConnectionHandler): Promise<Listener> {
+    return this.#engine.listen(this.#endpoint, this.#options, handler)
+  }
+}

@@ -1,0 +1,6 @@
+export default {
+  files: ['dist/test/**/*.test.js'],
+  workerThreads: false,
+  concurrency: 2,
+  timeout: '60s',
+}

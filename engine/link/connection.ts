@@ -1,0 +1,294 @@
+/** A connection: one lane, its two halves, and how it comes to an end. */
+import { getSystemErrorName } from 'node:util'
+import { TransportError, type TransportErrorCode } from '../shared/errors.js'
+import type { LaneGrant } from '../shared/lane.js'
+import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
+import { systemClock, type WaitOptions } from '../shared/waiter.js'
+import { Incoming, type FrameHandler } from './incoming.js'
+import type { LinkHost, NewsReader, Spinner } from './link-host.js'
+import type { LinkOptions } from './options.js'
+import { Outgoing, type Frame } from './outgoing.js'
+
+/** How a connection ended. */
+export interface ClosedInfo {
+  /** 'OK' after a clean end on both sides, otherwise the code of what ended it. */
+  readonly code: 'OK' | TransportErrorCode
+  readonly cause?: Error | undefined
+}
+
+export interface ConnectionInfo {
+  /** Unique within the process. */
+  readonly id: string
+  readonly kind: string
+  readonly endpoint: string
+  /** Index of the shard that carries it. */
+  readonly shard: number
+  /** Epoch milliseconds. */
+  readonly establishedAt: number
+  readonly framesSent: number
+  /** Payload bytes. */
+  readonly bytesSent: number
+  readonly framesReceived: number
+  /** Payload bytes. */
+  readonly bytesReceived: number
+  /** Epoch milliseconds of the last turn in which frames were sent or received. */
+  readonly lastActivityAt: number
+}
+
+export interface SubscribeOptions {
+  /**
+   * Hands over a view that is valid only during the call, instead of a copy. Default: false. The memory is used
+   * again as soon as the handler returns, also when it returns a promise.
+   */
+  readonly borrow?: boolean | undefined
+}
+
+export interface LinkIdentity {
+  readonly kind: string
+  readonly endpoint: string
+  readonly role: 'dialled' | 'accepted'
+}
+
+type State =
+  | { readonly kind: 'open' }
+  /** `close()` was called: everything sent leaves, the peer's end is awaited, both until a deadline. */
+  | { readonly kind: 'closing'; readonly cancelDeadline: () => void }
+  /** The shard was told to let go at once. */
+  | { readonly kind: 'destroying'; readonly error: TransportError }
+  | { readonly kind: 'closed' }
+
+let connections = 0
+
+/**
+ * A connection to a peer, dialled or accepted. Ordered, reliable, frame by frame.
+ * Both directions end on their own; `closed` settles once all I/O is finished.
+ */
+export class Connection implements NewsReader, AsyncDisposable {
+  /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
+  readonly closed: Promise<ClosedInfo>
+  /** What this transport can do. `halfClose`: after `end()` the peer's frames still arrive. */
+  readonly capabilities: { readonly halfClose: boolean }
+  readonly #id = `${String(process.pid)}-${String(++connections)}`
+  readonly #identity: LinkIdentity
+  readonly #host: LinkHost
+  readonly #lane: LaneGrant
+  readonly #words: Int32Array
+  readonly #base: number
+  readonly #options: LinkOptions
+  readonly #establishedAt = Date.now()
+  readonly #incoming: Incoming
+  readonly #outgoing: Outgoing
+  #state: State = { kind: 'open' }
+  #referenced = true
+  #settleClosed!: (info: ClosedInfo) => void
+
+  /** @internal Connections are made by `Transport.connect()` and listeners. */
+  constructor(host: LinkHost, grant: LaneGrant, options: LinkOptions, identity: LinkIdentity) {
+    this.#host = host
+    this.#lane = grant
+    this.#words = host.wordsOf(grant)
+    this.#base = host.baseOf(grant)
+    this.#options = options
+    this.#identity = identity
+    this.capabilities = { halfClose: true }
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve
+    })
+    const spinner: Spinner = { armed: false, misses: 0, skipped: 0, dialled: identity.role === 'dialled' }
+    this.#outgoing = new Outgoing(host, grant, options, identity.endpoint, spinner)
+    this.#incoming = new Incoming(host, grant, options, identity.endpoint, spinner, {
+      onEnd: () => {
+        if (!options.allowHalfOpen) void this.#outgoing.end()
+      },
+      onFailure: (error) => {
+        this.destroy(error)
+      },
+    })
+    host.keepAlive(true)
+  }
+
+  get info(): ConnectionInfo {
+    const { framesSent, bytesSent, lastFlushAt } = this.#outgoing
+    const { framesReceived, bytesReceived, lastFrameAt } = this.#incoming
+    return {
+      id: this.#id,
+      kind: this.#identity.kind,
+      endpoint: this.#identity.endpoint,
+      shard: this.#host.shard,
+      establishedAt: this.#establishedAt,
+      framesSent,
+      bytesSent,
+      framesReceived,
+      bytesReceived,
+      lastActivityAt: Math.max(this.#establishedAt, lastFlushAt, lastFrameAt),
+    }
+  }
+
+  /** Bytes, frame headers included, that `send()` took and the operating system has not confirmed. 0 once closed. */
+  get pendingBytes(): number {
+    return this.#state.kind === 'closed' ? 0 : this.#outgoing.pendingBytes
+  }
+
+  /**
+   * Sends one frame. The frame is always taken, its bytes copied before this returns. True: go on; false: the ring
+   * is full and the frame waits in front of it, so call `ready()` before sending more.
+   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE; then nothing was taken.
+   */
+  send(frame: Frame): boolean {
+    return this.#outgoing.send(frame)
+  }
+
+  /**
+   * Resolves once half of the ring is free, at once if it already is. Rejects with ERR_CLOSED when the connection
+   * ends first, with ERR_ABORTED or ERR_TIMEOUT when the caller gives up.
+   */
+  ready(options: WaitOptions = {}): Promise<void> {
+    return this.#outgoing.ready(options)
+  }
+
+  /**
+   * The next frame, in a Buffer of the receiver's own; undefined at the end of the stream. Rejects with what ended
+   * the connection if it did not end cleanly, after the frames received before. One consumer at a time.
+   */
+  receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
+    return this.#incoming.receive(options)
+  }
+
+  /** `for await (const frame of connection)`. Leaving the loop does not close the connection. */
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    return this.#incoming.iterate()
+  }
+
+  /**
+   * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next
+   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER.
+   * @returns A function that ends the subscription.
+   */
+  subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
+    return this.#incoming.subscribe(handler, options.borrow ?? false)
+  }
+
+  /**
+   * Ends the outgoing side: everything sent leaves, then the end of the stream. Resolves when it has left, or when
+   * the connection is over. Frames of the peer still arrive.
+   */
+  end(): Promise<void> {
+    return this.#outgoing.end()
+  }
+
+  /**
+   * Ends gracefully: everything sent leaves, the peer's end is awaited, both bounded by `closeTimeoutMs`; then the
+   * rest is cut. Resolves as `closed` does. Keep reading, or the peer's frames can fill the ring until the deadline.
+   */
+  close(): Promise<ClosedInfo> {
+    if (this.#state.kind === 'open') {
+      const cancelDeadline = systemClock.setTimer(() => {
+        this.destroy(
+          new TransportError(
+            'ERR_TIMEOUT',
+            `close() waited ${String(this.#options.closeTimeoutMs)} ms (closeTimeoutMs) for the peer to take what was sent and to end. The rest was cut.`,
+            { endpoint: this.#identity.endpoint },
+          ),
+        )
+      }, this.#options.closeTimeoutMs)
+      this.#state = { kind: 'closing', cancelDeadline }
+      void this.#outgoing.end()
+    }
+    return this.closed
+  }
+
+  /**
+   * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped.
+   * `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED.
+   */
+  destroy(reason?: Error): void {
+    if (this.#state.kind === 'destroying' || this.#state.kind === 'closed') return
+    if (this.#state.kind === 'closing') this.#state.cancelDeadline()
+    const error =
+      reason instanceof TransportError
+        ? reason
+        : new TransportError('ERR_ABORTED', 'the connection was destroyed by its owner.', {
+            cause: reason,
+            endpoint: this.#identity.endpoint,
+          })
+    this.#state = { kind: 'destroying', error }
+    this.#outgoing.close(error)
+    this.#incoming.abandon(error)
+    Atomics.store(this.#words, this.#base + lane.OUT_INTENT, intent.DESTROY)
+    this.#host.ring(this.#lane.id)
+  }
+
+  /** An open connection keeps the process alive. This is the default. */
+  ref(): this {
+    return this.#reference(true)
+  }
+
+  /** The process may end although this connection is open. */
+  unref(): this {
+    return this.#reference(false)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => undefined)
+  }
+
+  /** @internal The shard has news of this lane. */
+  onNews(): boolean {
+    if (this.#state.kind === 'closed') return false
+    // LIFE before anything else: what was published before CLOSED is then seen by all that follows.
+    const over = Atomics.load(this.#words, this.#base + lane.LIFE) === life.CLOSED
+    this.#outgoing.onNews()
+    const more = this.#incoming.onNews()
+    if (Atomics.load(this.#words, this.#base + lane.OUT_STATE) === outState.ENDED) this.#outgoing.onEnded()
+    if (over) {
+      this.#finish(this.#howItEnded())
+      return false
+    }
+    return more
+  }
+
+  /** @internal The shard is dead: nobody else touches the lane any more. What its rings hold is still delivered. */
+  onShardLost(error: TransportError): void {
+    if (this.#state.kind !== 'closed') this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
+  }
+
+  #finish(error: TransportError | undefined): void {
+    if (this.#state.kind === 'closing') this.#state.cancelDeadline()
+    this.#state = { kind: 'closed' }
+    this.#outgoing.close(
+      error ?? new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
+    )
+    this.#incoming.detach(error)
+    this.#host.releaseLane(this.#lane)
+    if (this.#referenced) this.#host.keepAlive(false)
+    this.#settleClosed(error === undefined ? { code: 'OK' } : { code: error.code, cause: error })
+  }
+
+  /** Undefined after a clean end. */
+  #howItEnded(): TransportError | undefined {
+    if (this.#state.kind === 'destroying') return this.#state.error
+    const errno = Atomics.load(this.#words, this.#base + lane.FAILURE)
+    const endpoint = this.#identity.endpoint
+    if (errno === 0) {
+      if (Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED) return undefined
+      return this.#outgoing.isOpen
+        ? new TransportError('ERR_RESET', 'the peer cut the connection. Connect again.', { endpoint })
+        : undefined
+    }
+    const syscall = failureCalls[Atomics.load(this.#words, this.#base + lane.FAILURE_CALL)] ?? 'unknown'
+    const code = getSystemErrorName(-errno)
+    const cause = Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall })
+    if (code === 'ECONNRESET' || code === 'EPIPE') {
+      return new TransportError('ERR_RESET', 'the peer cut the connection. Connect again.', { cause, endpoint })
+    }
+    return new TransportError('ERR_IO', `the connection failed: ${cause.message}. Connect again.`, { cause, endpoint })
+  }
+
+  #reference(on: boolean): this {
+    if (this.#referenced !== on && this.#state.kind !== 'closed') {
+      this.#referenced = on
+      this.#host.keepAlive(on)
+    }
+    return this
+  }
+}

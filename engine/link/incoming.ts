@@ -1,0 +1,395 @@
+/** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
+import { TransportError } from '../shared/errors.js'
+import { FrameReader } from '../shared/frame-reader.js'
+import type { LaneGrant } from '../shared/lane.js'
+import { takeArmed } from '../shared/lane.js'
+import { emptyRing, ringOver } from './residue.js'
+import { distance, RingConsumer } from '../shared/ring.js'
+import { inState, inWords, lane, life } from '../shared/ring-layout.js'
+import { abortError, systemClock, Waiter, type WaitOptions } from '../shared/waiter.js'
+import type { LinkHost, NewsReader, Spinner } from './link-host.js'
+import type { LinkOptions } from './options.js'
+
+/** Called with each frame. A returned promise holds the next frame back until it settles. */
+export type FrameHandler = (frame: Buffer) => unknown
+
+/** What the receiving half tells its connection. */
+export interface IncomingEvents {
+  /** The peer's end of stream was reached and every frame before it was taken. */
+  onEnd(): void
+  /** The peer broke the protocol, or a subscriber failed: the connection must go. */
+  onFailure(error: TransportError): void
+}
+
+type Consumer =
+  | { readonly kind: 'none' }
+  /** A `for await` is running; between its steps nobody waits. */
+  | { readonly kind: 'iterating' }
+  | { readonly kind: 'waiting'; readonly waiter: Waiter<Buffer | undefined>; readonly iterating: boolean }
+  | { readonly kind: 'subscribed'; readonly handler: FrameHandler; readonly borrow: boolean }
+  /** A subscriber's promise is pending. */
+  | { readonly kind: 'held'; readonly handler: FrameHandler; readonly borrow: boolean }
+
+type Stream =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'failed'; readonly error: TransportError }
+
+const NOBODY: Consumer = { kind: 'none' }
+const ITERATING: Consumer = { kind: 'iterating' }
+
+/** What one connection may take of a turn before the others and the host's own work get theirs. */
+const TURN_BYTES = 262_144
+const TURN_MS = 1
+const FRAMES_PER_CLOCK_LOOK = 64
+
+export class Incoming implements NewsReader {
+  framesReceived = 0
+  bytesReceived = 0
+  lastFrameAt = 0
+  readonly #host: LinkHost
+  readonly #lane: LaneGrant
+  readonly #options: LinkOptions
+  readonly #endpoint: string
+  readonly #spinner: Spinner
+  readonly #events: IncomingEvents
+  readonly #words: Int32Array
+  readonly #base: number
+  readonly #reader: FrameReader
+  #ring: RingConsumer
+  #consumer: Consumer = NOBODY
+  #stream: Stream = { kind: 'open' }
+  /** The lane was given back: what was unread lives in memory of our own now. */
+  #detached = false
+  /** Main frames are dropped from here on: the connection was destroyed. */
+  #dropped = false
+  /** What ends the stream once the frames that came before it are taken. */
+  #failAfterRest: TransportError | undefined
+  #region: number
+
+  constructor(
+    host: LinkHost,
+    grant: LaneGrant,
+    options: LinkOptions,
+    endpoint: string,
+    spinner: Spinner,
+    events: IncomingEvents,
+  ) {
+    this.#host = host
+    this.#lane = grant
+    this.#options = options
+    this.#endpoint = endpoint
+    this.#spinner = spinner
+    this.#events = events
+    this.#words = host.wordsOf(grant)
+    this.#base = host.baseOf(grant)
+    this.#ring = new RingConsumer(this.#words, this.#base, inWords, host.slabs)
+    this.#reader = new FrameReader(this.#ring, options.maxFrameBytes)
+    this.#region = this.#ring.regionId
+  }
+
+  receive(options: WaitOptions, iterating = false): Promise<Buffer | undefined> {
+    if (this.#consumer.kind !== (iterating ? 'iterating' : 'none')) return Promise.reject(this.#busy())
+    if (options.signal?.aborted === true) {
+      return Promise.reject(abortError('receiving', this.#endpoint, options.signal.reason))
+    }
+    const found = this.#take()
+    if (found !== undefined) return Promise.resolve(found)
+    if (this.#stream.kind === 'ended') return Promise.resolve(undefined)
+    if (this.#stream.kind === 'failed') return Promise.reject(this.#stream.error)
+    const idle = this.#consumer
+    const waiter = new Waiter<Buffer | undefined>('receiving', this.#endpoint, options, systemClock, () => {
+      this.#consumer = idle
+    })
+    this.#consumer = { kind: 'waiting', waiter, iterating }
+    return waiter.promise
+  }
+
+  /** Starts a `for await`. Leaving it does not close the connection; another consumer may follow. */
+  async *iterate(): AsyncGenerator<Buffer, void, undefined> {
+    if (this.#consumer.kind !== 'none') throw this.#busy()
+    this.#consumer = ITERATING
+    try {
+      for (;;) {
+        const frame = await this.receive({}, true)
+        if (frame === undefined) return
+        yield frame
+      }
+    } finally {
+      if (this.#consumer === ITERATING) this.#consumer = NOBODY
+    }
+  }
+
+  subscribe(handler: FrameHandler, borrow: boolean): () => void {
+    if (this.#consumer.kind !== 'none') throw this.#busy()
+    const consumer: Consumer = { kind: 'subscribed', handler, borrow }
+    this.#consumer = consumer
+    this.#host.revisit(this)
+    return () => {
+      const current = this.#consumer
+      if ((current.kind === 'subscribed' || current.kind === 'held') && current.handler === handler) {
+        this.#consumer = NOBODY
+      }
+    }
+  }
+
+  /** The shard has news. True: the budget of this turn is spent and there is more. */
+  onNews(): boolean {
+    if (!this.#detached) this.#grantGrowth()
+    switch (this.#consumer.kind) {
+      case 'none':
+      case 'iterating':
+        // Nobody is there to give frames to. The end still counts when nothing lies before it.
+        this.#findFrame()
+        return false
+      case 'waiting': {
+        const { waiter, iterating } = this.#consumer
+        const frame = this.#take()
+        if (frame === undefined && this.#stream.kind === 'open') return false
+        this.#consumer = iterating ? ITERATING : NOBODY
+        if (frame !== undefined) waiter.resolve(frame)
+        else this.#finish(waiter)
+        return false
+      }
+      case 'subscribed':
+        return this.#drain(this.#consumer)
+      case 'held':
+        return false
+    }
+  }
+
+  /**
+   * I/O is finished: what is unread moves into memory of our own, so that the lane can be given back. `error` ends
+   * the stream after it; without one the stream ends as the peer ended it.
+   */
+  detach(error: TransportError | undefined): void {
+    if (this.#detached) return
+    const unread = this.#dropped ? undefined : this.#copyUnread()
+    this.#retireRegion()
+    this.#detached = true
+    this.#failAfterRest = error
+    this.#ring = unread === undefined ? emptyRing() : ringOver(unread)
+    this.#reader.moveTo(this.#ring)
+    if (this.onNews()) this.#host.revisit(this)
+  }
+
+  /** Ends the stream at once; frames that nobody has taken are dropped. */
+  abandon(error: TransportError): void {
+    if (this.#stream.kind === 'open') this.#stream = { kind: 'failed', error }
+    this.#dropped = true
+    if (this.#consumer.kind !== 'waiting') return
+    const { waiter, iterating } = this.#consumer
+    this.#consumer = iterating ? ITERATING : NOBODY
+    waiter.reject(error)
+  }
+
+  /** The next frame as the receiver's own; undefined: there is none now, or none will come (see `#stream`). */
+  #take(): Buffer | undefined {
+    if (!this.#findFrame()) return undefined
+    const frame = this.#reader.copy()
+    this.#reader.done()
+    this.#count(frame.length)
+    this.lastFrameAt = Date.now()
+    this.#release()
+    return frame
+  }
+
+  /** Gives frames to the subscriber until there is none, the budget is spent, or it is not subscribed any more. */
+  #drain(consumer: Consumer & { kind: 'subscribed' }): boolean {
+    const { handler, borrow } = consumer
+    const reader = this.#reader
+    const deadline = systemClock.now() + TURN_MS
+    let bytes = 0
+    let frames = 0
+    let more = false
+    while (this.#consumer === consumer && this.#findFrame()) {
+      const length = reader.length
+      const frame = borrow ? reader.borrow() : reader.copy()
+      this.#count(length)
+      let result: unknown
+      try {
+        result = handler(frame)
+      } catch (error) {
+        this.#handlerFailed(error)
+        return false
+      }
+      reader.done()
+      if (this.#ring.unreleased >= this.#ring.capacity >> 2) this.#release()
+      if (result !== undefined && isThenable(result)) {
+        this.#hold(consumer, result)
+        break
+      }
+      frames++
+      bytes += length
+      if (bytes >= TURN_BYTES || (frames % FRAMES_PER_CLOCK_LOOK === 0 && systemClock.now() >= deadline)) {
+        more = true
+        break
+      }
+    }
+    this.#release()
+    if (frames > 0) this.lastFrameAt = Date.now()
+    return more
+  }
+
+  /** A frame in view, or the reason why there is none: nothing came yet (then we will be told), or the end. */
+  #findFrame(): boolean {
+    if (this.#stream.kind !== 'open' || this.#dropped) return false
+    for (;;) {
+      const news = this.#reader.next()
+      if (news === 'frame') return true
+      if (news === 'too-large') {
+        this.#failTooLarge()
+        return false
+      }
+      if (this.#detached) {
+        this.#atEnd()
+        return false
+      }
+      this.#release()
+      // The end before the tail: bytes found after it are the last ones.
+      const over = this.#load(lane.IN_STATE) === inState.ENDED || this.#load(lane.LIFE) === life.CLOSED
+      const seen = this.#ring.seen
+      // Arm, then look again: the shard may have published before it could see that we want to know.
+      Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 1)
+      this.#ring.refresh()
+      if (this.#ring.seen === seen) {
+        if (over) this.#atEnd()
+        return false
+      }
+      Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 0)
+    }
+  }
+
+  #atEnd(): void {
+    // A lane that closed without an end of stream says why only when it is taken down: wait for that.
+    if (!this.#detached && this.#load(lane.IN_STATE) !== inState.ENDED) return
+    if (this.#failAfterRest !== undefined) {
+      this.#stream = { kind: 'failed', error: this.#failAfterRest }
+    } else if (this.#reader.midFrame) {
+      this.#fail(
+        new TransportError(
+          'ERR_TRUNCATED',
+          'the stream ended in the middle of a frame. The peer died or does not speak this framing; connect again.',
+          { endpoint: this.#endpoint },
+        ),
+      )
+    } else {
+      this.#stream = { kind: 'ended' }
+      this.#events.onEnd()
+    }
+  }
+
+  #failTooLarge(): void {
+    const limit = String(this.#options.maxFrameBytes)
+    this.#fail(
+      new TransportError(
+        'ERR_FRAME_TOO_LARGE',
+        `the peer announced a frame of ${String(this.#reader.length)} bytes and maxFrameBytes is ${limit}. Raise it, or check that the peer speaks this framing.`,
+        { endpoint: this.#endpoint },
+      ),
+    )
+  }
+
+  #handlerFailed(cause: unknown): void {
+    this.#consumer = NOBODY
+    this.#fail(
+      new TransportError('ERR_HANDLER', 'a subscriber failed, so its connection was destroyed. See the cause.', {
+        cause,
+        endpoint: this.#endpoint,
+      }),
+    )
+  }
+
+  #fail(error: TransportError): void {
+    this.#stream = { kind: 'failed', error }
+    this.#events.onFailure(error)
+  }
+
+  #hold(consumer: Consumer & { kind: 'subscribed' }, pending: PromiseLike<unknown>): void {
+    const held: Consumer = { ...consumer, kind: 'held' }
+    this.#consumer = held
+    pending.then(
+      () => {
+        if (this.#consumer !== held) return
+        this.#consumer = consumer
+        this.#host.revisit(this)
+      },
+      (error: unknown) => {
+        if (this.#consumer === held) this.#handlerFailed(error)
+      },
+    )
+  }
+
+  #count(length: number): void {
+    this.framesReceived++
+    this.bytesReceived += length
+    if (this.#spinner.armed) this.#host.spinSatisfied(this.#spinner)
+  }
+
+  /** Gives consumed bytes back; tells the shard if it waits for them; returns a region that was read to its end. */
+  #release(): void {
+    const ring = this.#ring
+    if (ring.unreleased !== 0) ring.release()
+    if (this.#detached) return
+    if (ring.regionId !== this.#region) this.#retireRegion()
+    if (
+      this.#load(lane.IN_SPACE) !== 0 &&
+      distance(ring.head, this.#load(lane.IN_SPACE_AT)) >= 0 &&
+      takeArmed(this.#words, this.#base + lane.IN_SPACE)
+    ) {
+      this.#host.ring(this.#lane.id)
+    }
+  }
+
+  #retireRegion(): void {
+    if (this.#ring.regionId === this.#region) return
+    this.#host.giveRegion(this.#region)
+    this.#region = this.#ring.regionId
+  }
+
+  /** The shard asks for a larger ring. At the limit the request stays armed, so that it is not made again. */
+  #grantGrowth(): void {
+    if (this.#load(lane.IN_GROW) === 0) return
+    const current = this.#load(lane.IN_REGION)
+    if (this.#load(lane.IN_GRANT) !== current || this.#load(lane.IN_REGION_ACK) !== current) return
+    if (this.#ring.capacity >= this.#options.maxRingBytes) return
+    const region = this.#host.takeRegion(Math.min(this.#options.maxRingBytes, this.#ring.capacity * 4), () => {
+      if (!this.#detached) this.#grantGrowth()
+    })
+    if (region === undefined) return
+    Atomics.store(this.#words, this.#base + lane.IN_GRANT, region)
+    Atomics.store(this.#words, this.#base + lane.IN_GROW, 0)
+  }
+
+  #copyUnread(): Buffer | undefined {
+    const chunks: Buffer[] = []
+    for (let length = this.#ring.refresh(); length > 0; length = this.#ring.refresh()) {
+      const chunk = Buffer.allocUnsafeSlow(length)
+      this.#ring.read(chunk, 0, length)
+      this.#ring.consume(length)
+      chunks.push(chunk)
+    }
+    return chunks.length === 0 ? undefined : Buffer.concat(chunks)
+  }
+
+  #finish(waiter: Waiter<Buffer | undefined>): void {
+    if (this.#stream.kind === 'failed') waiter.reject(this.#stream.error)
+    else waiter.resolve(undefined)
+  }
+
+  #busy(): TransportError {
+    return new TransportError(
+      'ERR_CONSUMER_BUSY',
+      'someone else is reading this connection. One consumer at a time: end the other loop, receive() or subscription first.',
+      { endpoint: this.#endpoint },
+    )
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, this.#base + word)
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,24 @@
+/** Rings in memory of main's own: what was unread when a lane was given back. */
+import { inWords, lane, LANE_WORDS, REGIONS_PER_SLAB, regionSizeFor } from '../shared/ring-layout.js'
+import { SlabTable } from '../shared/region.js'
+import { RingConsumer } from '../shared/ring.js'
+
+export function ringOver(bytes: Uint8Array): RingConsumer {
+  const words = new Int32Array(LANE_WORDS)
+  const size = Math.max(regionSizeFor(bytes.length), bytes.length)
+  const slabs = new SlabTable()
+  const slab = slabs.add({ id: 1, memory: new SharedArrayBuffer(size), regionBytes: size })
+  slab.bytes.set(bytes)
+  words[lane.IN_REGION] = REGIONS_PER_SLAB
+  words[lane.IN_REGION_ACK] = REGIONS_PER_SLAB
+  words[lane.IN_TAIL] = bytes.length
+  return new RingConsumer(words, 0, inWords, slabs)
+}
+
+let empty: RingConsumer | undefined
+
+/** A ring that nobody writes; one serves all connections that left nothing unread. */
+export function emptyRing(): RingConsumer {
+  empty ??= ringOver(new Uint8Array(0))
+  return empty
+}

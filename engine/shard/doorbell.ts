@@ -1,0 +1,169 @@
+/**
+ * Main's side of all bells: the only place where main waits, spins or is woken.
+ *
+ * Parked, the event loop sleeps and a shard's message wakes it. Running, a `setImmediate` loop looks at the bells
+ * in each turn, so that shards need not wake it; the event loop stays live. It runs while links have more news than
+ * one turn's budget, and while a spin is armed.
+ *
+ * Spinning saves wake-ups, which are most of a round trip on an idle machine (25 us each on a virtual CPU). About 35
+ * policies were measured, see docs/decisions/wake-policy.md; what won is that only the side that dialled spins, only
+ * after its own send, until the reply or for a millisecond. It gives up on connections that send without being
+ * answered. With one CPU, spinning takes the time away from whoever would answer: then main always parks.
+ */
+import { availableParallelism } from 'node:os'
+import type { BellListener } from '../shared/bell.js'
+import type { Flushable, NewsReader, Spinner } from '../link/link-host.js'
+import type { WakePolicy } from '../shared/wake-policy.js'
+
+const ADAPTIVE_SPIN_MS = 1
+/** Spins in a row without a reply after which a connection stops spinning. */
+const MISSES_BEFORE_REST = 8
+/** A resting connection tries again at every so manieth flush. */
+const PROBE_EVERY = 64
+
+/** One shard's bell and what to do about a lane that has news. */
+export interface BellSource {
+  readonly listener: BellListener
+  /** True: the lane has more news than one budget. */
+  readonly visit: (laneId: number) => void
+}
+
+type Policy = { readonly kind: 'park' } | { readonly kind: 'adaptive' } | { readonly kind: 'fixed'; readonly ms: number }
+
+export class Doorbell {
+  readonly #policy: Policy
+  readonly #sources = new Set<BellSource>()
+  #running = false
+  #flushing = false
+  #flushes: Flushable[] = []
+  #revisits: NewsReader[] = []
+  #spinning: Spinner[] = []
+  #awaited = 0
+  #spinUntil = 0
+  readonly #isReferenced: () => boolean
+
+  constructor(policy: WakePolicy, isReferenced: () => boolean) {
+    this.#isReferenced = isReferenced
+    if (policy === 'park' || availableParallelism() === 1) this.#policy = { kind: 'park' }
+    else if (policy === 'adaptive') this.#policy = { kind: 'adaptive' }
+    else this.#policy = { kind: 'fixed', ms: policy.spinMicros / 1000 }
+  }
+
+  add(source: BellSource): void {
+    this.#sources.add(source)
+    if (!this.#running) this.#park(source)
+  }
+
+  remove(source: BellSource): void {
+    this.#sources.delete(source)
+  }
+
+  /** A shard's wake-up has come. */
+  onWake(source: BellSource): void {
+    // A running loop looks by itself in this very turn.
+    if (this.#running || !this.#sources.has(source)) return
+    source.listener.take(source.visit)
+    if (!this.#mustRun() && source.listener.park()) return
+    this.#run()
+  }
+
+  flushSoon(flushable: Flushable): void {
+    this.#flushes.push(flushable)
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(this.#flushAll)
+  }
+
+  revisit(reader: NewsReader): void {
+    this.#revisits.push(reader)
+    this.#run()
+  }
+
+  armSpin(spinner: Spinner): void {
+    const policy = this.#policy
+    if (policy.kind === 'park') return
+    if (policy.kind === 'adaptive') {
+      if (!spinner.dialled) return
+      if (spinner.misses >= MISSES_BEFORE_REST && ++spinner.skipped % PROBE_EVERY !== 0) return
+    }
+    this.#spinUntil = performance.now() + (policy.kind === 'fixed' ? policy.ms : ADAPTIVE_SPIN_MS)
+    if (!spinner.armed) {
+      spinner.armed = true
+      this.#spinning.push(spinner)
+      this.#awaited++
+    }
+    this.#run()
+  }
+
+  /** The reply has come: stop spinning unless another one is awaited. A fixed spin goes on until its time is over. */
+  spinSatisfied(spinner: Spinner): void {
+    spinner.misses = 0
+    if (this.#policy.kind === 'fixed') return
+    spinner.armed = false
+    this.#awaited--
+  }
+
+  #flushAll = (): void => {
+    const flushes = this.#flushes
+    this.#flushes = []
+    this.#flushing = false
+    for (const flushable of flushes) flushable.flush()
+  }
+
+  #run(): void {
+    if (this.#running) return
+    this.#running = true
+    for (const source of this.#sources) source.listener.unpark()
+    this.#nextTurn()
+  }
+
+  #nextTurn(): void {
+    const immediate = setImmediate(this.#turn)
+    if (!this.#isReferenced()) immediate.unref()
+  }
+
+  #turn = (): void => {
+    if (this.#revisits.length > 0) {
+      const readers = this.#revisits
+      this.#revisits = []
+      for (const reader of readers) if (reader.onNews()) this.#revisits.push(reader)
+    }
+    for (const source of this.#sources) source.listener.take(source.visit)
+    this.#endSpinIfOver()
+    if (this.#mustRun()) {
+      this.#nextTurn()
+      return
+    }
+    let allParked = true
+    for (const source of this.#sources) if (!this.#park(source)) allParked = false
+    if (allParked) {
+      this.#running = false
+      return
+    }
+    for (const source of this.#sources) source.listener.unpark()
+    this.#nextTurn()
+  }
+
+  #park(source: BellSource): boolean {
+    return source.listener.park()
+  }
+
+  #mustRun(): boolean {
+    return this.#revisits.length > 0 || this.#awaited > 0
+  }
+
+  #endSpinIfOver(): void {
+    if (this.#awaited === 0) {
+      if (this.#spinning.length > 0) this.#spinning = this.#spinning.filter((spinner) => spinner.armed)
+      return
+    }
+    if (performance.now() < this.#spinUntil) return
+    for (const spinner of this.#spinning) {
+      if (!spinner.armed) continue
+      spinner.armed = false
+      spinner.misses++
+    }
+    this.#spinning = []
+    this.#awaited = 0
+  }
+}

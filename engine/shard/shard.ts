@@ -1,0 +1,353 @@
+/** Main's side of one shard: its memory, its bells, its control calls, the connections that it carries, its death. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { Connection, type LinkIdentity } from '../link/connection.js'
+import type { Flushable, LinkHost, NewsReader, Spinner } from '../link/link-host.js'
+import type { LinkOptions } from '../link/options.js'
+import { BellListener, BellRinger, createBellMemory } from '../shared/bell.js'
+import type { ShardControl, ShardEvents } from '../shared/control.js'
+import { createCounters, readCounters, type CounterName } from '../shared/counters.js'
+import { fromWireError, TransportError, type Outcome } from '../shared/errors.js'
+import type { LaneGrant } from '../shared/lane.js'
+import type { Ledger } from '../shared/ledger.js'
+import type { SlabTable } from '../shared/region.js'
+import { regionSizeFor } from '../shared/ring-layout.js'
+import type { TransportTarget } from '../shared/target.js'
+import { systemClock } from '../shared/waiter.js'
+import { ControlClient, exposeEvents } from './control-client.js'
+import type { BellSource, Doorbell } from './doorbell.js'
+import { LaneAllocator } from './lane-allocator.js'
+import { RegionAllocator } from './region-allocator.js'
+import type { ThreadPool } from './thread-pool.js'
+
+export interface ShardSettings {
+  readonly initialRingBytes: number
+  readonly bootTimeoutMs: number
+}
+
+/** What one connection attempt may be given up by. */
+export interface DialControl {
+  /** Called with a function that gives the dial up. */
+  readonly onStarted: (abort: () => void) => void
+}
+
+/** A shard as `engine.stats()` shows it. */
+export interface ShardStats extends Readonly<Record<CounterName, number>> {
+  readonly shard: number
+  readonly state: 'booting' | 'up' | 'lost' | 'stopped'
+  readonly connections: number
+  /** Shared memory taken for rings, in bytes; it becomes resident as it is used. */
+  readonly ringMemoryBytes: number
+}
+
+type State =
+  | { readonly kind: 'booting' }
+  | { readonly kind: 'up' }
+  | { readonly kind: 'lost'; readonly error: TransportError }
+  | { readonly kind: 'stopped' }
+
+export class Shard implements LinkHost {
+  readonly shard: number
+  /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
+  readonly booted: Promise<void>
+  /** Settles once the thread has ended, whatever the reason. */
+  readonly ended: Promise<void>
+  readonly #settings: ShardSettings
+  readonly #doorbell: Doorbell
+  readonly #ledger: Ledger
+  readonly #control: ControlClient
+  readonly #ringer: BellRinger
+  readonly #bellPort: MessagePort
+  readonly #eventPort: MessagePort
+  readonly #source: BellSource
+  readonly #regions: RegionAllocator
+  readonly #lanes: LaneAllocator
+  readonly #links: (Connection | undefined)[] = []
+  readonly #onLost: (error: TransportError) => void
+  readonly #counters = createCounters()
+  #state: State = { kind: 'booting' }
+  #keepAlive = 0
+  #connections = 0
+
+  constructor(
+    index: number,
+    pool: ThreadPool,
+    doorbell: Doorbell,
+    ledger: Ledger,
+    settings: ShardSettings,
+    events: ShardEvents,
+    onLost: (error: TransportError) => void,
+  ) {
+    this.shard = index
+    this.#settings = settings
+    this.#doorbell = doorbell
+    this.#ledger = ledger
+    this.#onLost = onLost
+    const control = new MessageChannel()
+    const eventChannel = new MessageChannel()
+    const bell = new MessageChannel()
+    const shardBell = createBellMemory()
+    const mainBell = createBellMemory()
+    this.#bellPort = bell.port1
+    this.#eventPort = eventChannel.port1
+    this.#ringer = new BellRinger(shardBell, () => {
+      bell.port1.postMessage(0)
+    })
+    this.#source = {
+      listener: new BellListener(mainBell),
+      visit: (laneId) => {
+        const link = this.#links[laneId]
+        if (link?.onNews() === true) doorbell.revisit(link)
+      },
+    }
+    this.#control = new ControlClient(control.port1)
+    exposeEvents(events, eventChannel.port1)
+    this.#regions = new RegionAllocator({
+      addSlab: (slab) => this.#announce('addSlab', slab),
+      removeSlab: (id) => void this.#announce('removeSlab', id),
+    })
+    this.#lanes = new LaneAllocator(this.#regions, (memory) => void this.#announce('addHeaders', memory))
+    const boot = {
+      shard: index,
+      generation: 1,
+      control: control.port2,
+      events: eventChannel.port2,
+      bell: bell.port2,
+      shardBell,
+      mainBell,
+      counters: this.#counters,
+    }
+    this.#ledger.open('shards')
+    const obituary = pool.run(boot, [control.port2, eventChannel.port2, bell.port2])
+    this.booted = this.#boot(obituary)
+    this.ended = obituary.then(
+      () => {
+        this.#end(undefined)
+      },
+      (error: unknown) => {
+        this.#end(error)
+      },
+    )
+  }
+
+  get slabs(): SlabTable {
+    return this.#regions.table
+  }
+
+  get isUp(): boolean {
+    return this.#state.kind === 'up'
+  }
+
+  /** Connections carried and dials under way: what placement goes by. */
+  get load(): number {
+    return this.#lanes.inUse
+  }
+
+  get connections(): readonly Connection[] {
+    return this.#links.filter((link) => link !== undefined)
+  }
+
+  /** Dials on this shard. Rejects with the shard's death, or as the dial failed; `abort` ends it sooner. */
+  async dial(target: TransportTarget, options: LinkOptions, identity: LinkIdentity, control: DialControl): Promise<Connection> {
+    const grant = this.#takeLane()
+    this.#ledger.open('dials')
+    let given = false
+    try {
+      control.onStarted(() => void this.#announce('abortDial', grant.id))
+      const outcome = await this.#control.call('dial', { lane: grant, target })
+      if (!outcome.ok) throw fromWireError(outcome.error, identity.endpoint)
+      given = true
+      return this.#connect(grant, options, identity)
+    } finally {
+      this.#ledger.release('dials')
+      if (!given) this.#giveLane(grant)
+    }
+  }
+
+  /** Takes over a connection that a listener of this shard has accepted. */
+  adopt(acceptId: number, options: LinkOptions, identity: LinkIdentity): Connection {
+    const grant = this.#takeLane()
+    const connection = this.#connect(grant, options, identity)
+    this.#control.call('adopt', acceptId, grant).then(
+      (outcome) => {
+        if (!outcome.ok) connection.onShardLost(fromWireError(outcome.error, identity.endpoint))
+      },
+      // The shard died: the connection has been told by #end().
+      () => undefined,
+    )
+    return connection
+  }
+
+  reject(acceptId: number): void {
+    void this.#announce('reject', acceptId)
+  }
+
+  listen(listenerId: number, target: TransportTarget, backlog: number): Promise<Outcome<void>> {
+    return this.#control.call('listen', { listenerId, target, backlog })
+  }
+
+  async unlisten(listenerId: number): Promise<void> {
+    await this.#announce('unlisten', listenerId)
+  }
+
+  stats(): ShardStats {
+    return {
+      shard: this.shard,
+      state: this.#state.kind,
+      connections: this.#connections,
+      ringMemoryBytes: this.#regions.memoryBytes,
+      ...readCounters(this.#counters),
+    }
+  }
+
+  /** Ends the thread's task; `ended` follows. */
+  stop(): void {
+    if (this.#state.kind === 'lost' || this.#state.kind === 'stopped') return
+    this.#state = { kind: 'stopped' }
+    void this.#announce('stop')
+  }
+
+  // What connections need (LinkHost).
+
+  wordsOf(grant: LaneGrant): Int32Array {
+    return this.#lanes.table.wordsOf(grant.id)
+  }
+
+  baseOf(grant: LaneGrant): number {
+    return this.#lanes.table.baseOf(grant.id)
+  }
+
+  ring(laneId: number): void {
+    this.#ringer.ring(laneId)
+  }
+
+  flushSoon(flushable: Flushable): void {
+    this.#doorbell.flushSoon(flushable)
+  }
+
+  armSpin(spinner: Spinner): void {
+    this.#doorbell.armSpin(spinner)
+  }
+
+  spinSatisfied(spinner: Spinner): void {
+    this.#doorbell.spinSatisfied(spinner)
+  }
+
+  revisit(reader: NewsReader): void {
+    this.#doorbell.revisit(reader)
+  }
+
+  takeRegion(bytes: number, onKnown: () => void): number | undefined {
+    const region = this.#regions.takeKnown(regionSizeFor(bytes), onKnown)
+    if (region !== undefined) this.#ledger.open('regions')
+    return region
+  }
+
+  giveRegion(regionId: number): void {
+    this.#regions.give(regionId)
+    this.#ledger.release('regions')
+  }
+
+  releaseLane(grant: LaneGrant): void {
+    this.#links[grant.id] = undefined
+    this.#connections--
+    this.#ledger.release('connections')
+    this.#giveLane(grant)
+  }
+
+  keepAlive(on: boolean): void {
+    this.#keepAlive += on ? 1 : -1
+    if (this.#state.kind === 'lost') return
+    if (this.#keepAlive > 0) this.#bellPort.ref()
+    else this.#bellPort.unref()
+  }
+
+  get isReferenced(): boolean {
+    return this.#keepAlive > 0
+  }
+
+  #connect(grant: LaneGrant, options: LinkOptions, identity: LinkIdentity): Connection {
+    const connection = new Connection(this, grant, options, identity)
+    this.#links[grant.id] = connection
+    this.#connections++
+    this.#ledger.open('connections')
+    // News that came before the connection was there had nobody to go to.
+    this.#doorbell.revisit(connection)
+    return connection
+  }
+
+  #takeLane(): LaneGrant {
+    const before = this.#regions.regionsInUse
+    const grant = this.#lanes.take(this.#settings.initialRingBytes)
+    this.#ledger.open('lanes')
+    this.#ledger.open('regions', this.#regions.regionsInUse - before)
+    return grant
+  }
+
+  #giveLane(grant: LaneGrant): void {
+    const before = this.#regions.regionsInUse
+    this.#lanes.give(grant)
+    this.#ledger.release('lanes')
+    this.#ledger.release('regions', before - this.#regions.regionsInUse)
+  }
+
+  /** A call whose failure means that the shard is gone, which everybody concerned learns from `#end`. */
+  #announce<Name extends keyof ShardControl>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<void> {
+    const ignore = (): void => undefined
+    return this.#control.call(name, ...args).then(ignore, ignore)
+  }
+
+  #boot(obituary: Promise<unknown>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = systemClock.setTimer(() => {
+        const ms = String(this.#settings.bootTimeoutMs)
+        reject(
+          new TransportError(
+            'ERR_SHARD_BOOT',
+            `a worker thread did not start within ${ms} ms (bootTimeoutMs). Check the workerEntry option and the machine's load.`,
+          ),
+        )
+      }, this.#settings.bootTimeoutMs)
+      const fail = (cause: unknown): void => {
+        cancel()
+        reject(
+          new TransportError(
+            'ERR_SHARD_BOOT',
+            'a worker thread failed to start. Check the workerEntry option; the cause says what failed.',
+            { cause },
+          ),
+        )
+      }
+      obituary.then(() => {
+        fail(new Error('the worker entry returned'))
+      }, fail)
+      this.#bellPort.once('message', () => {
+        cancel()
+        this.#bellPort.on('message', () => {
+          this.#doorbell.onWake(this.#source)
+        })
+        if (this.#keepAlive === 0) this.#bellPort.unref()
+        if (this.#state.kind === 'booting') this.#state = { kind: 'up' }
+        this.#doorbell.add(this.#source)
+        resolve()
+      })
+    })
+  }
+
+  #end(cause: unknown): void {
+    const wanted = this.#state.kind === 'stopped'
+    const error = new TransportError(
+      'ERR_SHARD_LOST',
+      'the worker thread that carried this connection has died. Connect again; the cause says why it died.',
+      { cause },
+    )
+    if (!wanted) this.#state = { kind: 'lost', error }
+    this.#doorbell.remove(this.#source)
+    // Control first: a dial that is pending must give its lane back through its own rejection.
+    this.#control.lose(error)
+    for (const link of this.#links) link?.onShardLost(error)
+    this.#bellPort.close()
+    this.#eventPort.close()
+    this.#ledger.release('shards')
+    if (!wanted) this.#onLost(error)
+  }
+}

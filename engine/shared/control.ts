@@ -1,0 +1,51 @@
+/** The control plane between main and a shard: what each side can ask of the other, over Comlink. */
+import type { MessagePort } from 'node:worker_threads'
+import type { Outcome } from './errors.js'
+import type { LaneGrant } from './lane.js'
+import type { SlabDescriptor } from './region.js'
+import type { TransportTarget } from './target.js'
+
+/** What a shard is started with. */
+export interface ShardBoot {
+  readonly shard: number
+  readonly generation: number
+  readonly control: MessagePort
+  readonly events: MessagePort
+  readonly bell: MessagePort
+  /** News from main to the shard. */
+  readonly shardBell: SharedArrayBuffer
+  /** News from the shard to main. */
+  readonly mainBell: SharedArrayBuffer
+  readonly counters: Float64Array
+}
+
+export interface DialRequest {
+  readonly lane: LaneGrant
+  readonly target: TransportTarget
+}
+
+export interface ListenRequest {
+  readonly listenerId: number
+  readonly target: TransportTarget
+  readonly backlog: number
+}
+
+/** Main asks, the shard answers. Errors come back as values: Comlink drops their codes. */
+export interface ShardControl {
+  addHeaders(memory: SharedArrayBuffer): void
+  addSlab(slab: SlabDescriptor): void
+  removeSlab(id: number): void
+  dial(request: DialRequest): Promise<Outcome<void>>
+  abortDial(laneId: number): void
+  listen(request: ListenRequest): Promise<Outcome<void>>
+  unlisten(listenerId: number): Promise<void>
+  adopt(acceptId: number, lane: LaneGrant): Outcome<void>
+  reject(acceptId: number): void
+  stop(): void
+}
+
+/** The shard tells, main listens. */
+export interface ShardEvents {
+  accepted(listenerId: number, acceptId: number): void
+  listenerFailed(listenerId: number, outcome: Outcome<never>): void
+}

@@ -1,0 +1,155 @@
+/**
+ * Finds frames in a ring, incrementally. A frame that lies whole in the ring is read where it lies; one that is too
+ * large to wait for, or that crosses into another region, is streamed into a buffer of its own.
+ *
+ * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once.
+ * The length is checked against the limit before a byte of memory is taken for it.
+ */
+import { FRAME_HEADER_BYTES } from './ring-layout.js'
+import { BufferView } from './region.js'
+import type { RingConsumer } from './ring.js'
+
+type Stage =
+  /** At a frame boundary. */
+  | { readonly kind: 'boundary' }
+  /** The length field is coming in pieces. */
+  | { readonly kind: 'header'; readonly have: number }
+  /** The payload is coming in pieces. */
+  | { readonly kind: 'payload'; readonly target: Buffer; readonly have: number }
+  /** A streamed payload is complete and waits to be taken. */
+  | { readonly kind: 'complete'; readonly target: Buffer }
+
+const BOUNDARY: Stage = { kind: 'boundary' }
+
+export type FrameNews = 'frame' | 'incomplete' | 'too-large'
+
+export class FrameReader {
+  ring: RingConsumer
+  /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
+  length = 0
+  readonly #limit: number
+  #stage: Stage = BOUNDARY
+  #scratch: Buffer = Buffer.alloc(0)
+  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES)
+
+  constructor(ring: RingConsumer, limit: number) {
+    this.ring = ring
+    this.#limit = limit
+  }
+
+  /** Whether bytes of a frame have come whose rest has not. */
+  get midFrame(): boolean {
+    return this.#stage.kind !== 'boundary' || this.ring.readable > 0
+  }
+
+  /** Goes on in another ring, which holds what was unread in this one. */
+  moveTo(ring: RingConsumer): void {
+    this.ring = ring
+  }
+
+  next(): FrameNews {
+    const ring = this.ring
+    if (this.#stage === BOUNDARY) {
+      let readable = ring.readable
+      if (readable < FRAME_HEADER_BYTES) readable = ring.refresh()
+      if (readable >= FRAME_HEADER_BYTES) {
+        const at = ring.head & ring.mask
+        const length =
+          at + FRAME_HEADER_BYTES <= ring.capacity
+            ? ring.slab.view.getUint32(ring.origin + at, true)
+            : this.#wrappedLength()
+        this.length = length
+        if (length > this.#limit) return 'too-large'
+        const size = length + FRAME_HEADER_BYTES
+        if (readable >= size || ring.refresh() >= size) return 'frame'
+      }
+      if (!this.#mustStream()) return 'incomplete'
+    }
+    return this.#stream()
+  }
+
+  /** A view that is valid until `done()`: of the ring itself, or of a scratch buffer that is used again. */
+  borrow(): Buffer {
+    const stage = this.#stage
+    if (stage.kind === 'complete') return stage.target
+    const ring = this.ring
+    const at = (ring.head + FRAME_HEADER_BYTES) & ring.mask
+    if (at + this.length <= ring.capacity) return new BufferView(ring.slab.memory, ring.origin + at, this.length)
+    if (this.#scratch.length < this.length) this.#scratch = Buffer.allocUnsafeSlow(this.length)
+    this.#copyInto(this.#scratch)
+    return this.#scratch.subarray(0, this.length)
+  }
+
+  /** The frame in memory of the caller's own. */
+  copy(): Buffer {
+    const stage = this.#stage
+    if (stage.kind === 'complete') return stage.target
+    const target = Buffer.allocUnsafe(this.length)
+    this.#copyInto(target)
+    return target
+  }
+
+  done(): void {
+    if (this.#stage === BOUNDARY) this.ring.consume(FRAME_HEADER_BYTES + this.length)
+    else this.#stage = BOUNDARY
+  }
+
+  #copyInto(target: Buffer): void {
+    const ring = this.ring
+    const from = (ring.head + FRAME_HEADER_BYTES) & ring.mask
+    const first = Math.min(this.length, ring.capacity - from)
+    ring.slab.bytes.copy(target, 0, ring.origin + from, ring.origin + from + first)
+    if (first < this.length) ring.slab.bytes.copy(target, first, ring.origin, ring.origin + this.length - first)
+  }
+
+  #wrappedLength(): number {
+    this.ring.read(this.#header, 0, FRAME_HEADER_BYTES)
+    return this.#header.readUInt32LE()
+  }
+
+  /** Waiting is wrong when the rest cannot come into this region, or so late that the shard runs out of room. */
+  #mustStream(): boolean {
+    const ring = this.ring
+    if (ring.regionEnds) return ring.refresh() > 0
+    return ring.readable >= FRAME_HEADER_BYTES && this.length + FRAME_HEADER_BYTES > ring.capacity / 2
+  }
+
+  #stream(): FrameNews {
+    for (;;) {
+      const stage = this.#stage
+      const ring = this.ring
+      switch (stage.kind) {
+        case 'boundary':
+          this.#stage = { kind: 'header', have: 0 }
+          break
+        case 'header': {
+          const take = Math.min(FRAME_HEADER_BYTES - stage.have, ring.refresh())
+          if (take === 0) return 'incomplete'
+          ring.read(this.#header, stage.have, take)
+          ring.consume(take)
+          if (stage.have + take < FRAME_HEADER_BYTES) {
+            this.#stage = { kind: 'header', have: stage.have + take }
+            break
+          }
+          this.length = this.#header.readUInt32LE()
+          if (this.length > this.#limit) return 'too-large'
+          const target = Buffer.allocUnsafeSlow(this.length)
+          this.#stage = this.length === 0 ? { kind: 'complete', target } : { kind: 'payload', target, have: 0 }
+          break
+        }
+        case 'payload': {
+          const take = Math.min(this.length - stage.have, ring.refresh())
+          if (take === 0) return 'incomplete'
+          ring.read(stage.target, stage.have, take)
+          ring.consume(take)
+          const have = stage.have + take
+          this.#stage =
+            have === this.length ? { kind: 'complete', target: stage.target } : { ...stage, have }
+          break
+        }
+        case 'complete':
+          return 'frame'
+      }
+    }
+  }
+}

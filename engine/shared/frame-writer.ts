@@ -1,0 +1,104 @@
+/** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
+import { FRAME_HEADER_BYTES } from './ring-layout.js'
+import type { RingProducer } from './ring.js'
+
+/** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
+const CHUNK_BYTES = 65_536
+
+interface Chunk {
+  readonly bytes: Buffer
+  start: number
+  end: number
+}
+
+export class FrameWriter {
+  readonly ring: RingProducer
+  #overflow: Chunk[] = []
+  #overflowBytes = 0
+  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES)
+
+  constructor(ring: RingProducer) {
+    this.ring = ring
+  }
+
+  /** Bytes that wait for room in the ring. */
+  get overflowBytes(): number {
+    return this.#overflowBytes
+  }
+
+  /** Writes a whole frame if the ring has room for it and nothing waits before it. The hot path of `send()`. */
+  tryWrite(frame: Uint8Array): boolean {
+    const ring = this.ring
+    const length = frame.length
+    const size = length + FRAME_HEADER_BYTES
+    if (this.#overflowBytes !== 0) return false
+    if (ring.free < size && ring.refreshFree() < size) return false
+    const at = ring.tail & ring.mask
+    if (at + size <= ring.capacity) {
+      const offset = ring.origin + at
+      ring.slab.view.setUint32(offset, length, true)
+      ring.slab.bytes.set(frame, offset + FRAME_HEADER_BYTES)
+      ring.tail = (ring.tail + size) | 0
+    } else {
+      this.#header.writeUInt32LE(length)
+      ring.write(this.#header, 0, FRAME_HEADER_BYTES)
+      ring.write(frame, 0, length)
+    }
+    return true
+  }
+
+  /** Writes what fits of a frame made of `parts` and queues a copy of the rest. */
+  writeOrQueue(parts: readonly Uint8Array[], length: number): void {
+    this.#header.writeUInt32LE(length)
+    this.#put(this.#header)
+    for (const part of parts) this.#put(part)
+  }
+
+  /** Moves queued bytes into the ring; true when none is left. */
+  refill(): boolean {
+    let done = 0
+    for (const chunk of this.#overflow) {
+      const room = Math.min(this.ring.refreshFree(), chunk.end - chunk.start)
+      this.ring.write(chunk.bytes, chunk.start, chunk.start + room)
+      chunk.start += room
+      this.#overflowBytes -= room
+      if (chunk.start < chunk.end) break
+      done++
+    }
+    if (done > 0) this.#overflow.splice(0, done)
+    return this.#overflowBytes === 0
+  }
+
+  /** Forgets what is queued: the connection is gone. */
+  discard(): void {
+    this.#overflow = []
+    this.#overflowBytes = 0
+  }
+
+  #put(bytes: Uint8Array): void {
+    let start = 0
+    if (this.#overflowBytes === 0) {
+      start = Math.min(bytes.length, this.ring.refreshFree())
+      if (start > 0) this.ring.write(bytes, 0, start)
+    }
+    if (start < bytes.length) this.#queue(bytes, start)
+  }
+
+  #queue(bytes: Uint8Array, from: number): void {
+    let start = from
+    const last = this.#overflow.at(-1)
+    if (last !== undefined && last.end < last.bytes.length) {
+      const fits = Math.min(bytes.length - start, last.bytes.length - last.end)
+      last.bytes.set(bytes.subarray(start, start + fits), last.end)
+      last.end += fits
+      start += fits
+      this.#overflowBytes += fits
+    }
+    const rest = bytes.length - start
+    if (rest === 0) return
+    const chunk = Buffer.allocUnsafeSlow(Math.max(rest, CHUNK_BYTES))
+    chunk.set(start === 0 ? bytes : bytes.subarray(start), 0)
+    this.#overflow.push({ bytes: chunk, start: 0, end: rest })
+    this.#overflowBytes += rest
+  }
+}

@@ -1,0 +1,61 @@
+import { REGIONS_PER_SLAB } from './ring-layout.js'
+
+/** Makes a Buffer over shared memory without the checks and copies of `Buffer.from`: 21 ns against 75 ns. */
+export const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
+  memory: ArrayBufferLike,
+  offset: number,
+  length: number,
+) => Buffer
+
+/** A slab as it is announced to a shard. */
+export interface SlabDescriptor {
+  readonly id: number
+  readonly memory: SharedArrayBuffer
+  readonly regionBytes: number
+}
+
+/** One thread's views of a slab. All regions of a slab share them: ten thousand rings need no views of their own. */
+export class Slab {
+  readonly id: number
+  readonly memory: SharedArrayBuffer
+  readonly regionBytes: number
+  readonly bytes: Buffer
+  readonly view: DataView
+
+  constructor(descriptor: SlabDescriptor) {
+    this.id = descriptor.id
+    this.memory = descriptor.memory
+    this.regionBytes = descriptor.regionBytes
+    this.bytes = new BufferView(descriptor.memory, 0, descriptor.memory.byteLength)
+    this.view = new DataView(descriptor.memory)
+  }
+}
+
+/** Finds the slab behind a region id. Both threads have one. */
+export class SlabTable {
+  readonly #slabs = new Map<number, Slab>()
+
+  add(descriptor: SlabDescriptor): Slab {
+    const slab = new Slab(descriptor)
+    this.#slabs.set(slab.id, slab)
+    return slab
+  }
+
+  remove(id: number): void {
+    this.#slabs.delete(id)
+  }
+
+  slabOf(regionId: number): Slab {
+    const slab = this.#slabs.get(Math.floor(regionId / REGIONS_PER_SLAB))
+    if (slab === undefined) throw new Error(`ring region ${String(regionId)} was never announced`)
+    return slab
+  }
+
+  get size(): number {
+    return this.#slabs.size
+  }
+}
+
+export function regionOffset(regionId: number, slab: Slab): number {
+  return (regionId % REGIONS_PER_SLAB) * slab.regionBytes
+}

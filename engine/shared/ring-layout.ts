@@ -1,0 +1,127 @@
+/**
+ * The memory that main and a shard share, drawn once for both.
+ *
+ * LANE HEADER: 64 Int32 words (256 bytes), 256 lanes to a header slab. "out" is main to shard to peer,
+ * "in" is peer to shard to main. A line is a 64-byte cache line; a line has one writer, except the two
+ * handshake lines, whose words both sides change by atomic exchange.
+ *
+ *   line 0  words  0-15  main writes    OUT_TAIL  OUT_REGION  OUT_SWITCH_AT  OUT_INTENT
+ *                                       IN_HEAD  IN_REGION_ACK  IN_GRANT  GENERATION  OUT_SPACE_AT
+ *   line 1  words 16-31  shard writes   OUT_HEAD  OUT_SENT  OUT_REGION_ACK  OUT_STATE
+ *                                       IN_TAIL  IN_REGION  IN_SWITCH_AT  IN_STATE
+ *                                       LIFE  FAILURE  FAILURE_CALL  IN_SPACE_AT
+ *   line 2  words 32-47  handshakes     OUT_NOTIFY (shard arms, main takes)  OUT_SPACE (main arms, shard takes)
+ *   line 3  words 48-63  handshakes     IN_NOTIFY  (main arms, shard takes)  IN_SPACE  (shard arms, main takes)
+ *                                       IN_GROW    (shard arms, main takes)
+ *
+ * POSITIONS are byte counts modulo 2^32, kept as Int32 and compared by wrapping subtraction. A ring's
+ * capacity is a power of two of at most 2^30, so a difference never reaches the sign bit. Positions only
+ * grow; the byte at position p lies at (p & (capacity - 1)) of its region. HEAD <= SENT <= TAIL:
+ *
+ *        HEAD               SENT                TAIL
+ *   free  |  in the kernel's  |  not handed over  |  free
+ *         |  write call       |  yet              |
+ *
+ * REGION CHANGE (growing, shrinking): the producer stores SWITCH_AT, then REGION, then a TAIL beyond it.
+ * Bytes before SWITCH_AT lie in the old region, later ones in the new. The consumer that has released
+ * everything before SWITCH_AT stores REGION_ACK; only then is the old region free and another change allowed.
+ *
+ * WANTING ROOM: a producer that ran out stores the HEAD it needs in SPACE_AT, then arms SPACE; the consumer that
+ * releases up to there takes SPACE and rings. A position, not an amount, so that it holds across region changes.
+ *
+ * BELL: PARKED in a line of its own, then one summary bit for each 32 leaf bits, one leaf bit a lane.
+ */
+
+export const LANE_WORDS = 64
+export const LANES_PER_HEADER_SLAB = 256
+/** One shard's lanes: 32 leaf bits x 32 summary bits x 32 summary words. */
+export const MAX_LANES = 32_768
+
+export const lane = {
+  OUT_TAIL: 0,
+  OUT_REGION: 1,
+  OUT_SWITCH_AT: 2,
+  OUT_INTENT: 3,
+  IN_HEAD: 4,
+  IN_REGION_ACK: 5,
+  IN_GRANT: 6,
+  GENERATION: 7,
+  OUT_SPACE_AT: 8,
+
+  OUT_HEAD: 16,
+  OUT_SENT: 17,
+  OUT_REGION_ACK: 18,
+  OUT_STATE: 19,
+  IN_TAIL: 20,
+  IN_REGION: 21,
+  IN_SWITCH_AT: 22,
+  IN_STATE: 23,
+  LIFE: 24,
+  FAILURE: 25,
+  FAILURE_CALL: 26,
+  IN_SPACE_AT: 27,
+
+  OUT_NOTIFY: 32,
+  OUT_SPACE: 33,
+  IN_NOTIFY: 48,
+  IN_SPACE: 49,
+  IN_GROW: 50,
+} as const
+
+/** OUT_INTENT: what main wants done with the outgoing side once everything before TAIL has left. */
+export const intent = { OPEN: 0, END: 1, DESTROY: 2 } as const
+/** OUT_STATE: whether the shard has flushed everything and ended the outgoing side. */
+export const outState = { OPEN: 0, ENDED: 1 } as const
+/** IN_STATE: whether the peer's end of stream lies behind IN_TAIL. */
+export const inState = { OPEN: 0, ENDED: 1 } as const
+/** LIFE: CLOSED is the shard's last store into a lane; main may hand the memory out again after it. */
+export const life = { DETACHED: 0, ATTACHED: 1, CLOSED: 2 } as const
+/** FAILURE_CALL: the system call that FAILURE (a positive errno) came from. */
+export const failureCalls = ['unknown', 'read', 'write', 'shutdown', 'connect'] as const
+
+/** The words of one direction, so that one producer and one consumer class serve both. */
+export interface RingWords {
+  readonly tail: number
+  readonly head: number
+  readonly region: number
+  readonly switchAt: number
+  readonly regionAck: number
+}
+
+export const outWords: RingWords = {
+  tail: lane.OUT_TAIL,
+  head: lane.OUT_HEAD,
+  region: lane.OUT_REGION,
+  switchAt: lane.OUT_SWITCH_AT,
+  regionAck: lane.OUT_REGION_ACK,
+}
+
+export const inWords: RingWords = {
+  tail: lane.IN_TAIL,
+  head: lane.IN_HEAD,
+  region: lane.IN_REGION,
+  switchAt: lane.IN_SWITCH_AT,
+  regionAck: lane.IN_REGION_ACK,
+}
+
+export const bell = {
+  PARKED: 0,
+  SUMMARY: 16,
+  LEAVES: 16 + MAX_LANES / 1024,
+  WORDS: 16 + MAX_LANES / 1024 + MAX_LANES / 32,
+} as const
+
+/** Ring regions come in these sizes; a ring climbs them as it is used. */
+export const regionBytes = [4096, 8192, 32_768, 131_072, 524_288, 2_097_152, 8_388_608] as const
+/** The smallest region that holds `bytes`, or the largest there is. */
+export function regionSizeFor(bytes: number): number {
+  return regionBytes.find((size) => size >= bytes) ?? regionBytes[regionBytes.length - 1] ?? 0
+}
+
+/** A slab carries as many regions of one size as fit into this, at least one. */
+export const SLAB_BYTES = 1_048_576
+/** A region's id is slab * REGIONS_PER_SLAB + index; no region has id 0 because slabs count from 1. */
+export const REGIONS_PER_SLAB = SLAB_BYTES / regionBytes[0]
+
+/** Ring frames: u32 little-endian payload length, then the payload. */
+export const FRAME_HEADER_BYTES = 4

@@ -1,0 +1,8 @@
+/** What a shard can dial or listen on: an endpoint after main has resolved names and checked paths. */
+export type TransportTarget =
+  | { readonly kind: 'unix'; readonly path: string }
+  /** A listening socket that main holds bound: the shard listens on a descriptor of its own. */
+  | { readonly kind: 'unix'; readonly path: string; readonly fd: number }
+  | { readonly kind: 'memory'; readonly name: string }
+
+export type TransportKind = TransportTarget['kind']

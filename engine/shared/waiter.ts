@@ -1,0 +1,86 @@
+/** A promise that is settled from outside, by an abort, or by a deadline; whichever comes first, once. */
+import { TransportError } from './errors.js'
+
+export interface WaitOptions {
+  /** Gives the wait up: the promise rejects with `ERR_ABORTED`, the signal's reason as its cause. */
+  readonly signal?: AbortSignal | undefined
+  /** Gives the wait up after so many milliseconds with `ERR_TIMEOUT`. Default: never. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Timers as a test can replace them. */
+export interface Clock {
+  now(): number
+  setTimer(fn: () => void, ms: number): () => void
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer(fn, ms) {
+    const timer = setTimeout(fn, ms)
+    return () => {
+      clearTimeout(timer)
+    }
+  },
+}
+
+export class Waiter<T> {
+  readonly promise: Promise<T>
+  #settle: { resolve: (value: T) => void; reject: (error: Error) => void } | undefined
+  #cleanUp: (() => void)[] = []
+
+  constructor(what: string, endpoint: string, options: WaitOptions, clock: Clock, onGivenUp: () => void) {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    const { signal, timeoutMs } = options
+    const giveUp = (error: TransportError): void => {
+      if (this.#settle === undefined) return
+      this.reject(error)
+      onGivenUp()
+    }
+    if (signal !== undefined) {
+      const onAbort = (): void => {
+        giveUp(abortError(what, endpoint, signal.reason))
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#cleanUp.push(() => {
+        signal.removeEventListener('abort', onAbort)
+      })
+    }
+    if (timeoutMs !== undefined) {
+      const onTimeout = (): void => {
+        giveUp(
+          new TransportError('ERR_TIMEOUT', `${what}: nothing came within ${String(timeoutMs)} ms. Retry, or allow more time.`, {
+            endpoint,
+          }),
+        )
+      }
+      this.#cleanUp.push(clock.setTimer(onTimeout, timeoutMs))
+    }
+  }
+
+  get settled(): boolean {
+    return this.#settle === undefined
+  }
+
+  resolve(value: T): void {
+    this.#finish()?.resolve(value)
+  }
+
+  reject(error: Error): void {
+    this.#finish()?.reject(error)
+  }
+
+  #finish(): { resolve: (value: T) => void; reject: (error: Error) => void } | undefined {
+    const settle = this.#settle
+    this.#settle = undefined
+    for (const clean of this.#cleanUp) clean()
+    this.#cleanUp = []
+    return settle
+  }
+}
+
+export function abortError(what: string, endpoint: string, reason: unknown): TransportError {
+  return new TransportError('ERR_ABORTED', `${what}: aborted by its signal.`, { cause: reason, endpoint })
+}

@@ -1,0 +1,147 @@
+/** Both ends inside one engine, on one shard: a host's own tests go through real lanes without a socket. */
+import { TransportError } from '../../engine/shared/errors.js'
+import type { TransportTarget } from '../../engine/shared/target.js'
+import type { AcceptedPeer, ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
+
+type MemoryTarget = Extract<TransportTarget, { kind: 'memory' }>
+
+interface PendingWrite {
+  readonly segments: Uint8Array[]
+}
+
+/** What an end that was destroyed without warning looks like to the other end. */
+function resetError(): NodeJS.ErrnoException {
+  return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: -104, syscall: 'read' })
+}
+
+class MemoryWire implements Wire {
+  readonly halfClose = true
+  #owner: WireOwner | undefined
+  #peer: MemoryWire | undefined
+  #write: PendingWrite | undefined
+  #reading = false
+  #outgoing: 'open' | 'ending' | 'ended' = 'open'
+  #closed = false
+
+  static pair(): [MemoryWire, MemoryWire] {
+    const one = new MemoryWire()
+    const other = new MemoryWire()
+    one.#peer = other
+    other.#peer = one
+    return [one, other]
+  }
+
+  own(owner: WireOwner): this {
+    this.#owner = owner
+    return this
+  }
+
+  resume(): void {
+    this.#reading = true
+    queueMicrotask(() => this.#peer?.transfer())
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    this.#write = { segments: second === undefined ? [first] : [first, second] }
+    this.transfer()
+  }
+
+  end(): void {
+    if (this.#outgoing === 'open') this.#outgoing = 'ending'
+    this.transfer()
+  }
+
+  destroy(): void {
+    this.#close(undefined)
+    const peer = this.#peer
+    if (peer === undefined) return
+    // An end that had been announced is an end; anything else is a reset, as with a socket.
+    if (this.#outgoing === 'ended' && peer.#outgoing === 'ended') peer.#close(undefined)
+    else if (this.#outgoing !== 'ended') peer.#close(resetError())
+  }
+
+  /** Moves what this end has to say into the other end's memory, as far as that reads. */
+  transfer(): void {
+    const peer = this.#peer
+    if (peer === undefined || this.#closed) return
+    if (peer.#closed) {
+      this.#close(resetError())
+      return
+    }
+    const owner = peer.#owner
+    while (this.#write !== undefined && peer.#reading && owner !== undefined) {
+      const segment = this.#write.segments[0]
+      if (segment === undefined) {
+        this.#write = undefined
+        // Not from inside write(): the owner is still in the middle of asking for it.
+        queueMicrotask(() => {
+          if (!this.#closed) this.#owner?.onWritten()
+        })
+        break
+      }
+      const view = owner.readView()
+      const length = Math.min(view.length, segment.length)
+      view.set(length === segment.length ? segment : segment.subarray(0, length))
+      if (length === segment.length) this.#write.segments.shift()
+      else this.#write.segments[0] = segment.subarray(length)
+      peer.#reading = owner.onRead(length)
+    }
+    if (this.#outgoing === 'ending' && this.#write === undefined && peer.#reading && owner !== undefined) {
+      this.#outgoing = 'ended'
+      queueMicrotask(() => {
+        if (!peer.#closed) owner.onEnd()
+        if (!this.#closed) this.#owner?.onFinished()
+        if (peer.#outgoing === 'ended') {
+          this.#close(undefined)
+          peer.#close(undefined)
+        }
+      })
+    }
+  }
+
+  #close(error: NodeJS.ErrnoException | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#write = undefined
+    queueMicrotask(() => this.#owner?.onClose(error))
+  }
+}
+
+const listeners = new Map<string, (peer: AcceptedPeer) => void>()
+
+export const memoryTransport: ShardTransport<MemoryTarget> = {
+  dial(target, owner) {
+    const onAccepted = listeners.get(target.name)
+    if (onAccepted === undefined) {
+      const error = new TransportError(
+        'ERR_NOT_FOUND',
+        `connecting to memory:${target.name}: nobody in this engine listens there. Call listen() first.`,
+      )
+      return { connected: Promise.reject(error), abort: () => undefined }
+    }
+    const [near, far] = MemoryWire.pair()
+    near.own(owner)
+    onAccepted({
+      adopt: (farOwner) => far.own(farOwner),
+      reject: () => {
+        far.destroy()
+      },
+    })
+    return {
+      connected: Promise.resolve(near),
+      abort: () => {
+        near.destroy()
+      },
+    }
+  },
+
+  listen(target, _backlog, onAccepted) {
+    listeners.set(target.name, onAccepted)
+    return Promise.resolve({
+      close: () => {
+        listeners.delete(target.name)
+        return Promise.resolve()
+      },
+    })
+  },
+}

@@ -1,0 +1,17 @@
+/** Every transport that a shard knows. A kind without a line here does not compile. */
+import type { TransportKind, TransportTarget } from '../../engine/shared/target.js'
+import type { ShardTransport } from '../../engine/shared/wire.js'
+import { memoryTransport } from './memory.js'
+import { unixTransport } from './unix.js'
+
+type Registry = { readonly [Kind in TransportKind]: ShardTransport<Extract<TransportTarget, { kind: Kind }>> }
+
+const registry: Registry = {
+  unix: unixTransport,
+  memory: memoryTransport,
+}
+
+/** The transport for a target. The cast is the one place where the kind and its target meet again. */
+export function transportFor(target: TransportTarget): ShardTransport<TransportTarget> {
+  return registry[target.kind] as ShardTransport<TransportTarget>
+}

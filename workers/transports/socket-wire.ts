@@ -1,0 +1,116 @@
+/** A wire over a `net.Socket` whose reads land in the owner's memory. Serves every transport that has a libuv stream. */
+import net from 'node:net'
+import type { AcceptedPeer, Wire, WireOwner } from '../../engine/shared/wire.js'
+
+export class SocketWire implements Wire {
+  readonly halfClose = true
+  readonly #socket: net.Socket
+  #error: NodeJS.ErrnoException | undefined
+  readonly #onWritten: (error?: Error | null) => void
+
+  constructor(socket: net.Socket, owner: WireOwner) {
+    this.#socket = socket
+    // A failed write is followed by 'error' and 'close', which end the lane; only success moves it on.
+    this.#onWritten = (error) => {
+      if (error === undefined || error === null) owner.onWritten()
+    }
+    socket.on('end', () => {
+      owner.onEnd()
+    })
+    socket.on('finish', () => {
+      owner.onFinished()
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#error = error
+    })
+    socket.on('close', () => {
+      owner.onClose(this.#error)
+    })
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    const socket = this.#socket
+    if (second === undefined) {
+      socket.write(first, this.#onWritten)
+      return
+    }
+    socket.cork()
+    socket.write(first)
+    socket.write(second, this.#onWritten)
+    socket.uncork()
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** The `onread` option that makes the kernel read into the owner's memory. */
+export function readInto(owner: WireOwner): net.OnReadOpts {
+  return {
+    buffer: () => owner.readView(),
+    callback: (length: number) => owner.onRead(length),
+  }
+}
+
+/** What `net` keeps behind a socket. Undocumented; tried on each Node version of the test matrix. */
+interface Shell {
+  _handle: object | null
+}
+
+/**
+ * A socket that a `net.Server` made takes no `onread` any more. Its handle is moved into a socket that does; the
+ * shell is destroyed so that the server's connection count goes down. The server must have been created with
+ * `pauseOnConnect`, so that not a byte was read before. Where the handle cannot be had, 'data' and a copy serve.
+ */
+export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
+  // Until it is adopted nobody else listens: a reset must not become an uncaught exception.
+  const ignore = (): void => undefined
+  accepted.on('error', ignore)
+  return {
+    adopt(owner) {
+      const shell = accepted as unknown as Shell
+      const handle = shell._handle
+      if (handle === null || typeof handle !== 'object') {
+        accepted.off('error', ignore)
+        const wire = new SocketWire(accepted, owner)
+        copyInto(accepted, owner)
+        if (accepted.destroyed) queueMicrotask(() => owner.onClose(undefined))
+        return wire
+      }
+      shell._handle = null
+      const options = { handle, onread: readInto(owner), allowHalfOpen: true, pauseOnCreate: true }
+      const socket = new net.Socket(options as net.SocketConstructorOpts)
+      accepted.destroy()
+      return new SocketWire(socket, owner)
+    },
+    reject() {
+      accepted.destroy()
+    },
+  }
+}
+
+/** The fallback: reads by 'data' events and copies, stopping when the owner has no room. */
+function copyInto(socket: net.Socket, owner: WireOwner): void {
+  socket.on('data', (chunk: Buffer) => {
+    let at = 0
+    while (at < chunk.length) {
+      const view = owner.readView()
+      const length = Math.min(view.length, chunk.length - at)
+      view.set(chunk.subarray(at, at + length))
+      at += length
+      if (owner.onRead(length)) continue
+      socket.pause()
+      if (at < chunk.length) socket.unshift(chunk.subarray(at))
+      return
+    }
+  })
+}
