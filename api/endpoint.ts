@@ -66,11 +66,13 @@ function parse(text: string): EndpointObject {
 function checkObject(endpoint: EndpointObject): EndpointObject {
   const given = endpoint as unknown as Record<string, unknown> | null
   const shown = JSON.stringify(endpoint)
-  if (typeof given !== 'object' || given === null) throw invalid(shown, 'give a string or an object with a kind')
+  if (typeof given !== 'object' || given === null)
+    throw invalid(shown, 'give a string or an object with a kind')
   const keys = Object.keys(given).filter((key) => key !== 'kind')
   const [key] = keys
   const allowed = given['kind'] === 'unix' ? ['path', 'abstract'] : ['name']
-  if (!['unix', 'local', 'memory'].includes(String(given['kind']))) throw invalid(shown, 'kind is unix, local or memory')
+  if (!['unix', 'local', 'memory'].includes(String(given['kind'])))
+    throw invalid(shown, 'kind is unix, local or memory')
   if (keys.length !== 1 || key === undefined || !allowed.includes(key) || typeof given[key] !== 'string') {
     throw invalid(shown, `besides kind it needs exactly one of: ${allowed.join(', ')}`)
   }
@@ -95,9 +97,13 @@ function resolvePath(path: string): ResolvedEndpoint {
 function resolveAbstract(name: string): ResolvedEndpoint {
   const text = `unix:@${name}`
   if (process.platform !== 'linux') {
-    throw new TransportError('ERR_UNSUPPORTED_PLATFORM', `${text}: abstract sockets exist on Linux only. Use local:NAME.`, {
-      endpoint: text,
-    })
+    throw new TransportError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      `${text}: abstract sockets exist on Linux only. Use local:NAME.`,
+      {
+        endpoint: text,
+      },
+    )
   }
   if (name === '' || name.includes('\0')) throw invalid(text, 'the name is empty or contains a NUL')
   if (Buffer.byteLength(name) > SOCKET_PATH_LIMIT) {
@@ -118,9 +124,13 @@ function assertPlainName(name: string, text: string): void {
 
 function assertUnixPlatform(text: string): void {
   if (process.platform === 'win32') {
-    throw new TransportError('ERR_UNSUPPORTED_PLATFORM', `${text}: Unix sockets are not available on Windows here.`, {
-      endpoint: text,
-    })
+    throw new TransportError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      `${text}: Unix sockets are not available on Windows here.`,
+      {
+        endpoint: text,
+      },
+    )
   }
 }
 
@@ -136,10 +146,14 @@ function runtimeFolder(text: string): string {
     fs.mkdirSync(folder, { mode: 0o700, recursive: base !== undefined && base !== '' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new TransportError('ERR_ACCESS', `${text}: cannot make the folder ${folder}. Set XDG_RUNTIME_DIR to a writable one.`, {
-        cause: error,
-        endpoint: text,
-      })
+      throw new TransportError(
+        'ERR_ACCESS',
+        `${text}: cannot make the folder ${folder}. Set XDG_RUNTIME_DIR to a writable one.`,
+        {
+          cause: error,
+          endpoint: text,
+        },
+      )
     }
   }
   const stat = fs.lstatSync(folder)
@@ -154,5 +168,9 @@ function runtimeFolder(text: string): string {
 }
 
 function invalid(text: string, advice: string): TransportError {
-  return new TransportError('ERR_INVALID_ENDPOINT', `${JSON.stringify(text)} is not an endpoint: ${advice}.`, { endpoint: text })
+  return new TransportError(
+    'ERR_INVALID_ENDPOINT',
+    `${JSON.stringify(text)} is not an endpoint: ${advice}.`,
+    { endpoint: text },
+  )
 }

@@ -112,18 +112,26 @@ export class Engine implements AsyncDisposable {
   }
 
   /** @internal */
-  async connect(endpoint: ResolvedEndpoint, options: ResolvedTransportOptions, wait: WaitOptions): Promise<Connection> {
+  async connect(
+    endpoint: ResolvedEndpoint,
+    options: ResolvedTransportOptions,
+    wait: WaitOptions,
+  ): Promise<Connection> {
     this.#assertOpen(endpoint.text)
     if (wait.signal?.aborted === true) throw abortError('connecting', endpoint.text, wait.signal.reason)
     const shard = leastLoaded(this.#shards)
     if (shard === undefined) {
-      throw new TransportError('ERR_SHARD_LOST', 'no worker thread is left to carry a connection. Create a new engine.', {
-        endpoint: endpoint.text,
-      })
+      throw new TransportError(
+        'ERR_SHARD_LOST',
+        'no worker thread is left to carry a connection. Create a new engine.',
+        {
+          endpoint: endpoint.text,
+        },
+      )
     }
     let abort = (): void => undefined
     const timeoutMs = wait.timeoutMs ?? options.connectTimeoutMs
-    const waiter: Waiter<Connection> = new Waiter(
+    const waiter = new Waiter<Connection>(
       `connecting to ${endpoint.text}`,
       endpoint.text,
       { signal: wait.signal, timeoutMs },
@@ -197,7 +205,10 @@ export class Engine implements AsyncDisposable {
     return listener
   }
 
-  readonly #acceptOptions = new Map<number, { readonly endpoint: ResolvedEndpoint; readonly options: LinkOptions }>()
+  readonly #acceptOptions = new Map<
+    number,
+    { readonly endpoint: ResolvedEndpoint; readonly options: LinkOptions }
+  >()
 
   #eventsOf(shardOf: () => Shard): ShardEvents {
     return {
@@ -209,7 +220,11 @@ export class Engine implements AsyncDisposable {
           shard.reject(acceptId)
           return
         }
-        const identity: LinkIdentity = { kind: accept.endpoint.kind, endpoint: accept.endpoint.text, role: 'accepted' }
+        const identity: LinkIdentity = {
+          kind: accept.endpoint.kind,
+          endpoint: accept.endpoint.text,
+          role: 'accepted',
+        }
         listener.onAccepted({
           adopt: () => shard.adopt(acceptId, accept.options, identity),
           reject: () => {

@@ -15,9 +15,7 @@ export interface ListenerClosed {
   readonly cause?: Error | undefined
 }
 
-type State =
-  | { readonly kind: 'open' }
-  | { readonly kind: 'closed'; readonly info: ListenerClosed }
+type State = { readonly kind: 'open' } | { readonly kind: 'closed'; readonly info: ListenerClosed }
 
 /** What `transport.listen()` returns. An open listener keeps the process alive. */
 export class Listener implements AsyncDisposable {
@@ -46,9 +44,13 @@ export class Listener implements AsyncDisposable {
   /** Connections in the order in which they came. Several loops share them; leaving one does not close the listener. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined> {
     if (this.#handler !== undefined) {
-      throw new TransportError('ERR_CONSUMER_BUSY', 'this listener gives its connections to a callback: use one or the other.', {
-        endpoint: this.endpoint,
-      })
+      throw new TransportError(
+        'ERR_CONSUMER_BUSY',
+        'this listener gives its connections to a callback: use one or the other.',
+        {
+          endpoint: this.endpoint,
+        },
+      )
     }
     for (;;) {
       const next = this.#queue.shift()
@@ -83,10 +85,14 @@ export class Listener implements AsyncDisposable {
       this.#handler(connection)
     } catch (cause) {
       connection.destroy(
-        new TransportError('ERR_HANDLER', 'the listener callback threw, so its connection was destroyed. See the cause.', {
-          cause,
-          endpoint: this.endpoint,
-        }),
+        new TransportError(
+          'ERR_HANDLER',
+          'the listener callback threw, so its connection was destroyed. See the cause.',
+          {
+            cause,
+            endpoint: this.endpoint,
+          },
+        ),
       )
     }
   }

@@ -106,9 +106,14 @@ export function parseEngineOptions(options: unknown): ResolvedEngineOptions {
 export function parseTransportOptions(options: unknown): ResolvedTransportOptions {
   const parsed = parse(transportSchema, options, 'transport()')
   const given = (options as TransportOptions | undefined)?.maxPendingBytes
-  if (given === undefined) return { ...parsed, maxPendingBytes: Math.max(parsed.maxPendingBytes, parsed.maxFrameBytes) }
+  if (given === undefined)
+    return { ...parsed, maxPendingBytes: Math.max(parsed.maxPendingBytes, parsed.maxFrameBytes) }
   if (given < parsed.maxFrameBytes) {
-    throw invalidOption('transport()', 'maxPendingBytes', `it must be at least maxFrameBytes (${String(parsed.maxFrameBytes)})`)
+    throw invalidOption(
+      'transport()',
+      'maxPendingBytes',
+      `it must be at least maxFrameBytes (${String(parsed.maxFrameBytes)})`,
+    )
   }
   return parsed
 }
@@ -121,7 +126,11 @@ export function parseWaitOptions(options: unknown, where: string): v.InferOutput
   return parse(waitSchema, options, where)
 }
 
-function parse<Schema extends v.GenericSchema>(schema: Schema, options: unknown, where: string): v.InferOutput<Schema> {
+function parse<Schema extends v.GenericSchema>(
+  schema: Schema,
+  options: unknown,
+  where: string,
+): v.InferOutput<Schema> {
   const result = v.safeParse(schema, options ?? {})
   if (result.success) return result.output
   const [issue] = result.issues
@@ -130,5 +139,8 @@ function parse<Schema extends v.GenericSchema>(schema: Schema, options: unknown,
 }
 
 function invalidOption(where: string, option: string, problem: string): TransportError {
-  return new TransportError('ERR_INVALID_OPTION', `${where}: option ${option} is not valid: ${problem}. See the README for names, units and ranges.`)
+  return new TransportError(
+    'ERR_INVALID_OPTION',
+    `${where}: option ${option} is not valid: ${problem}. See the README for names, units and ranges.`,
+  )
 }

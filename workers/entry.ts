@@ -14,7 +14,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     const bell = new BellRinger(boot.mainBell, () => {
       boot.bell.postMessage(0)
     })
-    const events = Comlink.wrap<ShardEvents>(boot.events as unknown as ComlinkEndpoint)
+    const events = Comlink.wrap<ShardEvents>(boot.events)
     const server = new ControlServer(bell, events, boot.counters, resolve)
     const listener = new BellListener(boot.shardBell)
     const visit = (laneId: number): void => {
@@ -26,7 +26,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
       while (!listener.park())
     }
     boot.bell.on('message', listen)
-    Comlink.expose(server, boot.control as unknown as ComlinkEndpoint)
+    Comlink.expose(server, boot.control)
     listener.park()
     boot.bell.postMessage(SHARD_READY)
   })

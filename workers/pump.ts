@@ -13,7 +13,16 @@ import type { LaneGrant } from '../engine/shared/lane.js'
 import { takeArmed } from '../engine/shared/lane.js'
 import { BufferView, type SlabTable } from '../engine/shared/region.js'
 import { distance, RingConsumer, RingProducer } from '../engine/shared/ring.js'
-import { failureCalls, inState, intent, inWords, lane, life, outState, outWords } from '../engine/shared/ring-layout.js'
+import {
+  failureCalls,
+  inState,
+  intent,
+  inWords,
+  lane,
+  life,
+  outState,
+  outWords,
+} from '../engine/shared/ring-layout.js'
 import type { Wire, WireOwner } from '../engine/shared/wire.js'
 
 /**

@@ -249,14 +249,16 @@ export class Connection implements NewsReader, AsyncDisposable {
 
   /** @internal The shard is dead: nobody else touches the lane any more. What its rings hold is still delivered. */
   onShardLost(error: TransportError): void {
-    if (this.#state.kind !== 'closed') this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
+    if (this.#state.kind !== 'closed')
+      this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
   }
 
   #finish(error: TransportError | undefined): void {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
     this.#outgoing.close(
-      error ?? new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
+      error ??
+        new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
     )
     this.#incoming.detach(error)
     this.#host.releaseLane(this.#lane)
@@ -279,9 +281,15 @@ export class Connection implements NewsReader, AsyncDisposable {
     const code = getSystemErrorName(-errno)
     const cause = Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall })
     if (code === 'ECONNRESET' || code === 'EPIPE') {
-      return new TransportError('ERR_RESET', 'the peer cut the connection. Connect again.', { cause, endpoint })
+      return new TransportError('ERR_RESET', 'the peer cut the connection. Connect again.', {
+        cause,
+        endpoint,
+      })
     }
-    return new TransportError('ERR_IO', `the connection failed: ${cause.message}. Connect again.`, { cause, endpoint })
+    return new TransportError('ERR_IO', `the connection failed: ${cause.message}. Connect again.`, {
+      cause,
+      endpoint,
+    })
   }
 
   #reference(on: boolean): this {

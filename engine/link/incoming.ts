@@ -293,10 +293,14 @@ export class Incoming implements NewsReader {
   #handlerFailed(cause: unknown): void {
     this.#consumer = NOBODY
     this.#fail(
-      new TransportError('ERR_HANDLER', 'a subscriber failed, so its connection was destroyed. See the cause.', {
-        cause,
-        endpoint: this.#endpoint,
-      }),
+      new TransportError(
+        'ERR_HANDLER',
+        'a subscriber failed, so its connection was destroyed. See the cause.',
+        {
+          cause,
+          endpoint: this.#endpoint,
+        },
+      ),
     )
   }
 
@@ -353,9 +357,12 @@ export class Incoming implements NewsReader {
     const current = this.#load(lane.IN_REGION)
     if (this.#load(lane.IN_GRANT) !== current || this.#load(lane.IN_REGION_ACK) !== current) return
     if (this.#ring.capacity >= this.#options.maxRingBytes) return
-    const region = this.#host.takeRegion(Math.min(this.#options.maxRingBytes, this.#ring.capacity * 4), () => {
-      if (!this.#detached) this.#grantGrowth()
-    })
+    const region = this.#host.takeRegion(
+      Math.min(this.#options.maxRingBytes, this.#ring.capacity * 4),
+      () => {
+        if (!this.#detached) this.#grantGrowth()
+      },
+    )
     if (region === undefined) return
     Atomics.store(this.#words, this.#base + lane.IN_GRANT, region)
     Atomics.store(this.#words, this.#base + lane.IN_GROW, 0)
@@ -391,5 +398,7 @@ export class Incoming implements NewsReader {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  )
 }

@@ -1,5 +1,4 @@
 /** What a connection needs of the shard that carries it. The link layer knows shards by this interface alone. */
-import type { TransportError } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
 import type { SlabTable } from '../shared/region.js'
 
@@ -47,6 +46,3 @@ export interface LinkHost {
   releaseLane(lane: LaneGrant): void
   keepAlive(on: boolean): void
 }
-
-/** Why a link's I/O ended without the peer's doing. */
-export type LinkEnd = { readonly kind: 'shard-lost'; readonly error: TransportError }

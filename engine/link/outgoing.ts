@@ -87,7 +87,7 @@ export class Outgoing implements Flushable {
       return Promise.reject(abortError('waiting for room', this.#endpoint, options.signal.reason))
     }
     if (this.#hasRoom()) return Promise.resolve()
-    const waiter: Waiter<void> = new Waiter('waiting for room', this.#endpoint, options, systemClock, () => {
+    const waiter = new Waiter<void>('waiting for room', this.#endpoint, options, systemClock, () => {
       this.#waiters.delete(waiter)
     })
     this.#waiters.add(waiter)
@@ -277,9 +277,13 @@ export class Outgoing implements Flushable {
         { cause: this.#state.error, endpoint: this.#endpoint },
       )
     }
-    return new TransportError('ERR_CLOSED', 'the connection is closed or ending: no more frames can be sent.', {
-      endpoint: this.#endpoint,
-    })
+    return new TransportError(
+      'ERR_CLOSED',
+      'the connection is closed or ending: no more frames can be sent.',
+      {
+        endpoint: this.#endpoint,
+      },
+    )
   }
 }
 

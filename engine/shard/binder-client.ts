@@ -22,7 +22,11 @@ interface BindReply {
 
 export function bindForShards(path: string, copies: number): Promise<number[]> {
   return new Promise((resolve, reject) => {
-    const child = fork(findBinderEntry(), { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [], env: {} })
+    const child = fork(findBinderEntry(), {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+      env: {},
+    })
     const handles: BoundHandle[] = []
     const finish = (error: Error | undefined): void => {
       clearTimeout(timer)

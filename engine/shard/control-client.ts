@@ -19,7 +19,7 @@ export class ControlClient {
 
   constructor(port: MessagePort) {
     this.#port = port
-    this.#remote = Comlink.wrap<ShardControl>(port as unknown as Comlink.Endpoint)
+    this.#remote = Comlink.wrap<ShardControl>(port)
     port.unref()
   }
 
@@ -27,7 +27,10 @@ export class ControlClient {
     return this.#pending.size
   }
 
-  call<Name extends Call>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<Awaited<ReturnType<ShardControl[Name]>>> {
+  call<Name extends Call>(
+    name: Name,
+    ...args: Parameters<ShardControl[Name]>
+  ): Promise<Awaited<ReturnType<ShardControl[Name]>>> {
     type Result = Awaited<ReturnType<ShardControl[Name]>>
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
     return new Promise<Result>((resolve, reject) => {
@@ -63,6 +66,6 @@ export class ControlClient {
 
 /** Lets the shard call `events` on main. */
 export function exposeEvents(events: ShardEvents, port: MessagePort): void {
-  Comlink.expose(events, port as unknown as Comlink.Endpoint)
+  Comlink.expose(events, port)
   port.unref()
 }

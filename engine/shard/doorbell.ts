@@ -28,7 +28,8 @@ export interface BellSource {
   readonly visit: (laneId: number) => void
 }
 
-type Policy = { readonly kind: 'park' } | { readonly kind: 'adaptive' } | { readonly kind: 'fixed'; readonly ms: number }
+type Policy =
+  { readonly kind: 'park' } | { readonly kind: 'adaptive' } | { readonly kind: 'fixed'; readonly ms: number }
 
 export class Doorbell {
   readonly #policy: Policy

@@ -147,7 +147,12 @@ export class Shard implements LinkHost {
   }
 
   /** Dials on this shard. Rejects with the shard's death, or as the dial failed; `abort` ends it sooner. */
-  async dial(target: TransportTarget, options: LinkOptions, identity: LinkIdentity, control: DialControl): Promise<Connection> {
+  async dial(
+    target: TransportTarget,
+    options: LinkOptions,
+    identity: LinkIdentity,
+    control: DialControl,
+  ): Promise<Connection> {
     const grant = this.#takeLane()
     this.#ledger.open('dials')
     let given = false
@@ -291,7 +296,10 @@ export class Shard implements LinkHost {
   }
 
   /** A call whose failure means that the shard is gone, which everybody concerned learns from `#end`. */
-  #announce<Name extends keyof ShardControl>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<void> {
+  #announce<Name extends keyof ShardControl>(
+    name: Name,
+    ...args: Parameters<ShardControl[Name]>
+  ): Promise<void> {
     const ignore = (): void => undefined
     return this.#control.call(name, ...args).then(ignore, ignore)
   }

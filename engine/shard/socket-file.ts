@@ -24,7 +24,12 @@ export interface SocketFile {
   remove(): Promise<void>
 }
 
-export async function prepareSocketFile(path: string, mode: number, limit: number, endpoint: string): Promise<SocketFile> {
+export async function prepareSocketFile(
+  path: string,
+  mode: number,
+  limit: number,
+  endpoint: string,
+): Promise<SocketFile> {
   const folder = dirname(path)
   let privateFolder: string
   try {
@@ -34,7 +39,8 @@ export async function prepareSocketFile(path: string, mode: number, limit: numbe
   }
   const temporary = join(privateFolder, 's')
   // The temporary name can be too long where the final one just fits: then it is reached through a descriptor.
-  const handle = Buffer.byteLength(temporary) > limit ? await fs.open(privateFolder, constants.O_RDONLY) : undefined
+  const handle =
+    Buffer.byteLength(temporary) > limit ? await fs.open(privateFolder, constants.O_RDONLY) : undefined
   const bindPath = handle === undefined ? temporary : `/proc/self/fd/${String(handle.fd)}/s`
   let inode: { ino: number; dev: number } | undefined
 
@@ -99,9 +105,13 @@ async function takeLock(lock: string, endpoint: string): Promise<void> {
       await fs.rm(lock, { force: true })
     }
   }
-  throw new TransportError('ERR_ADDRESS_IN_USE', `listening on ${endpoint}: another process is taking that path just now. Choose another endpoint.`, {
-    endpoint,
-  })
+  throw new TransportError(
+    'ERR_ADDRESS_IN_USE',
+    `listening on ${endpoint}: another process is taking that path just now. Choose another endpoint.`,
+    {
+      endpoint,
+    },
+  )
 }
 
 async function assertStaleSocket(path: string, endpoint: string): Promise<void> {

@@ -63,7 +63,11 @@ export class ThreadPool {
 function threadHandle(worker: object): HasUnref | undefined {
   for (const symbol of Object.getOwnPropertySymbols(worker)) {
     const value = (worker as Record<symbol, unknown>)[symbol]
-    if (typeof value === 'object' && value !== null && typeof (value as Partial<HasUnref>).unref === 'function') {
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      typeof (value as Partial<HasUnref>).unref === 'function'
+    ) {
       return value as HasUnref
     }
   }

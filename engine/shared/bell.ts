@@ -54,7 +54,8 @@ export class BellListener {
 
   get hasNews(): boolean {
     const words = this.#words
-    for (let i = bell.SUMMARY; i < bell.SUMMARY + summaryWords; i++) if (Atomics.load(words, i) !== 0) return true
+    for (let i = bell.SUMMARY; i < bell.SUMMARY + summaryWords; i++)
+      if (Atomics.load(words, i) !== 0) return true
     return false
   }
 

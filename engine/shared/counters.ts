@@ -6,7 +6,10 @@ const names = ['reads', 'bytesRead', 'writes', 'bytesWritten', 'pausedReads', 'w
 
 export type CounterName = (typeof names)[number]
 
-export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
+export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<
+  CounterName,
+  number
+>
 
 export function createCounters(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(names.length * Float64Array.BYTES_PER_ELEMENT))
@@ -18,5 +21,8 @@ export function count(counters: Float64Array, name: CounterName, by: number): vo
 }
 
 export function readCounters(counters: Float64Array): Record<CounterName, number> {
-  return Object.fromEntries(names.map((name, index) => [name, counters[index] ?? 0])) as Record<CounterName, number>
+  return Object.fromEntries(names.map((name, index) => [name, counters[index] ?? 0])) as Record<
+    CounterName,
+    number
+  >
 }

@@ -64,7 +64,8 @@ export interface WireError {
 }
 
 /** What a control call returns: errors travel as values because Comlink drops their codes. */
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: WireError }
+export type Outcome<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: WireError }
 
 export function toWireError(error: unknown, fallback: TransportErrorCode = 'ERR_IO'): WireError {
   if (error instanceof TransportError) {
@@ -87,7 +88,11 @@ export function fromWireError(error: WireError, endpoint?: string): TransportErr
 }
 
 /** Turns a system error met while dialling or listening into the code and advice that its caller needs. */
-export function fromSystemError(error: NodeJS.ErrnoException, doing: string, endpoint: string): TransportError {
+export function fromSystemError(
+  error: NodeJS.ErrnoException,
+  doing: string,
+  endpoint: string,
+): TransportError {
   const details = { cause: error, endpoint }
   switch (error.code) {
     case 'ENOENT':
@@ -130,7 +135,11 @@ export function fromSystemError(error: NodeJS.ErrnoException, doing: string, end
       )
     case 'ECONNRESET':
     case 'EPIPE':
-      return new TransportError('ERR_RESET', `${doing} ${endpoint}: the peer closed the connection. Connect again.`, details)
+      return new TransportError(
+        'ERR_RESET',
+        `${doing} ${endpoint}: the peer closed the connection. Connect again.`,
+        details,
+      )
     case 'EMFILE':
     case 'ENFILE':
       return new TransportError(

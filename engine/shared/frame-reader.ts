@@ -74,7 +74,8 @@ export class FrameReader {
     if (stage.kind === 'complete') return stage.target
     const ring = this.ring
     const at = (ring.head + FRAME_HEADER_BYTES) & ring.mask
-    if (at + this.length <= ring.capacity) return new BufferView(ring.slab.memory, ring.origin + at, this.length)
+    if (at + this.length <= ring.capacity)
+      return new BufferView(ring.slab.memory, ring.origin + at, this.length)
     if (this.#scratch.length < this.length) this.#scratch = Buffer.allocUnsafeSlow(this.length)
     this.#copyInto(this.#scratch)
     return this.#scratch.subarray(0, this.length)
@@ -99,7 +100,8 @@ export class FrameReader {
     const from = (ring.head + FRAME_HEADER_BYTES) & ring.mask
     const first = Math.min(this.length, ring.capacity - from)
     ring.slab.bytes.copy(target, 0, ring.origin + from, ring.origin + from + first)
-    if (first < this.length) ring.slab.bytes.copy(target, first, ring.origin, ring.origin + this.length - first)
+    if (first < this.length)
+      ring.slab.bytes.copy(target, first, ring.origin, ring.origin + this.length - first)
   }
 
   #wrappedLength(): number {
@@ -134,7 +136,8 @@ export class FrameReader {
           this.length = this.#header.readUInt32LE()
           if (this.length > this.#limit) return 'too-large'
           const target = Buffer.allocUnsafeSlow(this.length)
-          this.#stage = this.length === 0 ? { kind: 'complete', target } : { kind: 'payload', target, have: 0 }
+          this.#stage =
+            this.length === 0 ? { kind: 'complete', target } : { kind: 'payload', target, have: 0 }
           break
         }
         case 'payload': {
@@ -143,8 +146,7 @@ export class FrameReader {
           ring.read(stage.target, stage.have, take)
           ring.consume(take)
           const have = stage.have + take
-          this.#stage =
-            have === this.length ? { kind: 'complete', target: stage.target } : { ...stage, have }
+          this.#stage = have === this.length ? { kind: 'complete', target: stage.target } : { ...stage, have }
           break
         }
         case 'complete':

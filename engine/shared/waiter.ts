@@ -51,9 +51,13 @@ export class Waiter<T> {
     if (timeoutMs !== undefined) {
       const onTimeout = (): void => {
         giveUp(
-          new TransportError('ERR_TIMEOUT', `${what}: nothing came within ${String(timeoutMs)} ms. Retry, or allow more time.`, {
-            endpoint,
-          }),
+          new TransportError(
+            'ERR_TIMEOUT',
+            `${what}: nothing came within ${String(timeoutMs)} ms. Retry, or allow more time.`,
+            {
+              endpoint,
+            },
+          ),
         )
       }
       this.#cleanUp.push(clock.setTimer(onTimeout, timeoutMs))

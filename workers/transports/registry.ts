@@ -13,5 +13,5 @@ const registry: Registry = {
 
 /** The transport for a target. The cast is the one place where the kind and its target meet again. */
 export function transportFor(target: TransportTarget): ShardTransport<TransportTarget> {
-  return registry[target.kind] as ShardTransport<TransportTarget>
+  return registry[target.kind]
 }

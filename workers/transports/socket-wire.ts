@@ -88,7 +88,7 @@ export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
       }
       shell._handle = null
       const options = { handle, onread: readInto(owner), allowHalfOpen: true, pauseOnCreate: true }
-      const socket = new net.Socket(options as net.SocketConstructorOpts)
+      const socket = new net.Socket(options)
       accepted.destroy()
       return new SocketWire(socket, owner)
     },

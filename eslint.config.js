@@ -1,0 +1,33 @@
+import eslint from '@eslint/js'
+import tseslint from 'typescript-eslint'
+
+const noBlockingWait = {
+  selector: "MemberExpression[object.name='Atomics'][property.name='wait']",
+  message: 'Atomics.wait blocks the thread and every socket that it owns. Park on the doorbell instead.',
+}
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/'] },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/dot-notation': 'off',
+      '@typescript-eslint/prefer-promise-reject-errors': 'error',
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      'no-restricted-syntax': ['error', noBlockingWait],
+      'no-console': 'error',
+    },
+  },
+  { files: ['perf/**/*.ts', 'api/cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['**/*.js', '**/*.mjs'],
+    rules: { 'no-restricted-syntax': ['error', noBlockingWait] },
+  },
+)

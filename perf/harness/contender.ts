@@ -1,0 +1,123 @@
+/** Two measured programs that talk to each other over one socket, and the figures of one measurement of them. */
+import { rmSync } from 'node:fs'
+import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
+import type { Result, SideConfig, Stack } from './messages.js'
+import { SideProcess } from './side-process.js'
+
+export interface ContenderConfig {
+  readonly name: string
+  readonly near: Stack
+  readonly far: Stack
+  readonly corkFrames: number
+}
+
+export interface ContenderSettings {
+  readonly folder: string
+  readonly connections: number
+  readonly shards: number | undefined
+  readonly wake: SideConfig['wake']
+  readonly pinTo: string | undefined
+}
+
+export interface LatencySample {
+  readonly meanMicros: number
+  readonly p50Micros: number
+  readonly p99Micros: number
+  readonly count: number
+  readonly wrong: number
+  /** CPU time of both processes, all threads, per round trip. */
+  readonly cpuMicros: number | undefined
+}
+
+export interface ThroughputSample {
+  readonly framesPerSecond: number
+  readonly megabytesPerSecond: number
+  readonly frames: number
+  /** Frames and checksum arrived as sent. */
+  readonly verified: boolean
+  /** CPU time of the sending process's main thread per frame. */
+  readonly mainNanosPerFrame: number | undefined
+  readonly cpuMs: number | undefined
+}
+
+export class Contender {
+  readonly name: string
+  readonly #near: SideProcess
+  readonly #far: SideProcess
+
+  private constructor(name: string, near: SideProcess, far: SideProcess) {
+    this.name = name
+    this.#near = near
+    this.#far = far
+  }
+
+  static async start(
+    roles: 'latency' | 'throughput',
+    config: ContenderConfig,
+    settings: ContenderSettings,
+  ): Promise<Contender> {
+    const path = `${settings.folder}/${config.name.replaceAll(/[^a-z0-9]+/gi, '-')}.sock`
+    rmSync(path, { force: true })
+    const { connections, shards, wake } = settings
+    const common = { path, connections, shards, wake, corkFrames: config.corkFrames }
+    const [farRole, nearRole] =
+      roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
+    const far = await SideProcess.start({ ...common, stack: config.far, role: farRole }, settings.pinTo)
+    const near = await SideProcess.start({ ...common, stack: config.near, role: nearRole }, settings.pinTo)
+    return new Contender(config.name, near, far)
+  }
+
+  async latency(bytes: number, count: number, rateHz: number): Promise<LatencySample> {
+    const before = this.#readCpu()
+    await this.#near.order({ kind: 'ping', bytes, count, rateHz })
+    const result = await this.#near.result('ping')
+    const cpu = this.#cpuSince(before)
+    return {
+      ...result,
+      cpuMicros: cpu === undefined ? undefined : ((cpu.near.totalMs + cpu.far.totalMs) * 1000) / count,
+    }
+  }
+
+  async throughput(bytes: number, frames: number): Promise<ThroughputSample> {
+    await this.#far.order({ kind: 'sink', frames })
+    const before = this.#readCpu()
+    await this.#near.order({ kind: 'source', bytes, frames })
+    const [sent, got] = await Promise.all([this.#near.result('source'), this.#far.result('sink')])
+    const cpu = this.#cpuSince(before)
+    const seconds = Number(BigInt(got.endedNs) - BigInt(sent.startedNs)) / 1e9
+    return {
+      framesPerSecond: frames / seconds,
+      megabytesPerSecond: (frames * bytes) / seconds / 1e6,
+      frames: got.frames,
+      verified: verify(sent, got, bytes),
+      mainNanosPerFrame: cpu === undefined ? undefined : (cpu.near.mainThreadMs * 1e6) / frames,
+      cpuMs: cpu === undefined ? undefined : cpu.near.totalMs + cpu.far.totalMs,
+    }
+  }
+
+  /** True: both programs released everything they had opened. */
+  async stop(): Promise<boolean> {
+    const near = await this.#near.stop()
+    const far = await this.#far.stop()
+    return near === 0 && far === 0
+  }
+
+  #readCpu(): readonly [CpuReading | undefined, CpuReading | undefined] {
+    return [readCpu(this.#near.pid), readCpu(this.#far.pid)]
+  }
+
+  #cpuSince([near, far]: readonly [CpuReading | undefined, CpuReading | undefined]):
+    { near: CpuUse; far: CpuUse } | undefined {
+    const nearUse = cpuUsed(this.#near.pid, near, readCpu(this.#near.pid))
+    const farUse = cpuUsed(this.#far.pid, far, readCpu(this.#far.pid))
+    return nearUse === undefined || farUse === undefined ? undefined : { near: nearUse, far: farUse }
+  }
+}
+
+function verify(
+  sent: Extract<Result, { kind: 'source' }>,
+  got: Extract<Result, { kind: 'sink' }>,
+  bytes: number,
+): boolean {
+  return got.frames === sent.frames && got.bytes === sent.frames * bytes && got.checksum === sent.checksum
+}

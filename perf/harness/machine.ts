@@ -1,0 +1,24 @@
+/** What the figures were measured on. */
+import os from 'node:os'
+
+export interface MachineFacts {
+  readonly node: string
+  readonly platform: string
+  readonly kernel: string
+  readonly cpu: string
+  readonly cpus: number
+  readonly memoryBytes: number
+  readonly loadAverage: number
+}
+
+export function machineFacts(): MachineFacts {
+  return {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    kernel: os.release(),
+    cpu: os.cpus()[0]?.model ?? 'unknown',
+    cpus: os.availableParallelism(),
+    memoryBytes: os.totalmem(),
+    loadAverage: os.loadavg()[0] ?? 0,
+  }
+}

@@ -1,0 +1,77 @@
+/** What the runner and the measured programs say to each other. */
+
+export type Stack = 'engine' | 'net'
+
+export interface SideConfig {
+  readonly role: 'echo' | 'ping' | 'sink' | 'source'
+  readonly stack: Stack
+  readonly path: string
+  readonly connections: number
+  /** `net` only: frames to a cork; 1 writes each by itself. */
+  readonly corkFrames: number
+  readonly shards: number | undefined
+  readonly wake: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
+}
+
+export interface PingOrder {
+  readonly kind: 'ping'
+  readonly bytes: number
+  readonly count: number
+  /** Round trips a second; 0: closed loop, the next as soon as the last is back. */
+  readonly rateHz: number
+}
+
+export interface SourceOrder {
+  readonly kind: 'source'
+  readonly bytes: number
+  /** Over all connections together. */
+  readonly frames: number
+}
+
+export interface SinkOrder {
+  readonly kind: 'sink'
+  readonly frames: number
+}
+
+export type Order = PingOrder | SourceOrder | SinkOrder
+
+export interface PingResult {
+  readonly kind: 'ping'
+  readonly count: number
+  readonly wrong: number
+  readonly meanMicros: number
+  readonly p50Micros: number
+  readonly p99Micros: number
+}
+
+export interface SourceResult {
+  readonly kind: 'source'
+  /** CLOCK_MONOTONIC, the same for every process of the machine. */
+  readonly startedNs: string
+  readonly frames: number
+  readonly checksum: number
+}
+
+export interface SinkResult {
+  readonly kind: 'sink'
+  readonly endedNs: string
+  readonly frames: number
+  readonly bytes: number
+  readonly checksum: number
+}
+
+export type Result = PingResult | SourceResult | SinkResult
+
+export type FromSide =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'armed' }
+  | Result
+  | { readonly kind: 'failed'; readonly message: string }
+
+/** How many different frames are sent in turn. Each is a buffer of its own: `net` may hold on to it after write(). */
+export const STAMPS = 16
+
+/** Byte 0 of frame number `n`: what sender and receiver add up. */
+export function stamp(n: number): number {
+  return n % STAMPS
+}

@@ -1,0 +1,24 @@
+/** Interleaved rounds: every contender once a round, so that the machine's moods hit all of them alike. */
+import { median } from './statistics.js'
+
+/** Runs `measure` for each contender in each round; results by contender, in order of rounds. */
+export async function interleave<Item extends { readonly name: string }, Sample>(
+  items: readonly Item[],
+  rounds: number,
+  measure: (item: Item) => Promise<Sample>,
+): Promise<Map<string, Sample[]>> {
+  const samples = new Map<string, Sample[]>(items.map((item) => [item.name, []]))
+  for (let round = 0; round < rounds; round++) {
+    for (const item of items) samples.get(item.name)?.push(await measure(item))
+  }
+  return samples
+}
+
+/** Median over the rounds of one figure; undefined where the system could not tell it. */
+export function medianOf<Sample>(
+  samples: readonly Sample[],
+  figure: (sample: Sample) => number | undefined,
+): number | undefined {
+  const values = samples.map(figure).filter((value) => value !== undefined)
+  return values.length === 0 ? undefined : median(values)
+}

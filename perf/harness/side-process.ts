@@ -1,0 +1,75 @@
+/** One measured program in a process of its own, told what to do over IPC. */
+import { fork, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { FromSide, Order, Result, SideConfig } from './messages.js'
+
+const program = fileURLToPath(new URL('../programs/side.js', import.meta.url))
+
+export class SideProcess {
+  readonly #child: ChildProcess
+  readonly #inbox: FromSide[] = []
+  #wake: (() => void) | undefined
+  #exited = false
+
+  private constructor(config: SideConfig, pinTo: string | undefined) {
+    const args = [JSON.stringify(config)]
+    const execPath = pinTo === undefined ? process.execPath : 'taskset'
+    const execArgv = pinTo === undefined ? [] : ['-c', pinTo, process.execPath]
+    this.#child = fork(program, args, { execPath, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child.on('message', (message) => {
+      this.#inbox.push(message as FromSide)
+      this.#wake?.()
+    })
+    this.#child.once('exit', () => {
+      this.#exited = true
+      this.#wake?.()
+    })
+  }
+
+  static async start(config: SideConfig, pinTo?: string): Promise<SideProcess> {
+    const side = new SideProcess(config, pinTo)
+    await side.#next('ready')
+    return side
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /** Gives an order and waits until the program has begun to carry it out. */
+  async order(order: Order): Promise<void> {
+    this.#child.send(order)
+    await this.#next('armed')
+  }
+
+  async result<Kind extends Result['kind']>(kind: Kind): Promise<Extract<Result, { kind: Kind }>> {
+    return (await this.#next(kind)) as Extract<Result, { kind: Kind }>
+  }
+
+  /** Ends the program and waits until it is gone; the exit code tells whether its engine released everything. */
+  stop(): Promise<number | null> {
+    return new Promise((resolve) => {
+      if (this.#exited) {
+        resolve(this.#child.exitCode)
+        return
+      }
+      this.#child.once('exit', (code) => {
+        resolve(code)
+      })
+      if (this.#child.connected) this.#child.disconnect()
+    })
+  }
+
+  async #next(kind: FromSide['kind']): Promise<FromSide> {
+    for (;;) {
+      const message = this.#inbox.shift()
+      if (message?.kind === kind) return message
+      if (message?.kind === 'failed') throw new Error(message.message)
+      if (message !== undefined) throw new Error(`expected ${kind}, got ${message.kind}`)
+      if (this.#exited) throw new Error(`a measured program ended before it said ${kind}`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/** The engine, as a host would use it. */
+import { createEngine, type Connection } from '../../api/index.js'
+import type { SideConfig } from '../harness/messages.js'
+import type { Peer, PeerStack } from './peer.js'
+import { StampedFrames } from './stamped-frames.js'
+
+class EnginePeer implements Peer {
+  readonly #connection: Connection
+  readonly #frames = new StampedFrames(false)
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  send(bytes: number, stamp: number): boolean {
+    return this.#connection.send(this.#frames.frame(bytes, stamp))
+  }
+
+  flush(): void {
+    // The engine publishes by itself when the turn ends.
+  }
+
+  ready(): Promise<void> {
+    return this.#connection.ready()
+  }
+}
+
+export async function engineStack(config: SideConfig): Promise<PeerStack> {
+  const engine = await createEngine({ shards: config.shards, wake: config.wake })
+  const transport = engine.transport(`unix:${config.path}`, { maxFrameBytes: 67_108_864 })
+  return {
+    async connect(onFrame) {
+      const connection = await transport.connect()
+      connection.subscribe(onFrame, { borrow: true })
+      return new EnginePeer(connection)
+    },
+    async listen(onPeer) {
+      await transport.listen((connection) => {
+        connection.subscribe(onPeer(new EnginePeer(connection)), { borrow: true })
+      })
+    },
+    async echo() {
+      await transport.listen((connection) => {
+        connection.subscribe(
+          (frame) => {
+            connection.send(frame)
+          },
+          { borrow: true },
+        )
+      })
+    },
+    async close() {
+      const { leaked } = await engine.close()
+      return leaked === 0
+    },
+  }
+}

@@ -1,0 +1,19 @@
+/** What every measured program needs of its stack, so that the programs themselves are the same for all. */
+
+export interface Peer {
+  /** Sends one frame; false: wait for `ready()`. Byte 0 of the payload is `stamp`, the rest is filler. */
+  send(bytes: number, stamp: number): boolean
+  ready(): Promise<void>
+  /** Everything sent so far leaves: only a corked baseline has something to do here. */
+  flush(): void
+}
+
+export interface PeerStack {
+  connect(onFrame: (frame: Buffer) => void): Promise<Peer>
+  /** Calls `onPeer` for each connection; what it returns is given that connection's frames. */
+  listen(onPeer: (peer: Peer) => (frame: Buffer) => void): Promise<void>
+  /** Sends each chunk of bytes back as it came, the cheapest echo the stack can do. */
+  echo(): Promise<void>
+  /** True: everything was released. */
+  close(): Promise<boolean>
+}

@@ -1,0 +1,132 @@
+/** The program that is measured: one role over one stack, as told by its argument and then over IPC. */
+import {
+  stamp,
+  type FromSide,
+  type Order,
+  type PingOrder,
+  type SideConfig,
+  type SourceOrder,
+} from '../harness/messages.js'
+import { summarize } from '../harness/statistics.js'
+import { engineStack } from './engine-stack.js'
+import { netStack } from './net-stack.js'
+import type { Peer } from './peer.js'
+
+const config = JSON.parse(process.argv[2] ?? '{}') as SideConfig
+const stack = config.stack === 'net' ? netStack(config) : await engineStack(config)
+
+function say(message: FromSide): void {
+  process.send?.(message)
+}
+
+const peers: Peer[] = []
+let onReply: (frame: Buffer) => void = () => undefined
+const received = { wanted: 0, frames: 0, bytes: 0, checksum: 0 }
+
+function countFrame(frame: Buffer): void {
+  received.frames++
+  received.bytes += frame.length
+  received.checksum += frame[0] ?? 0
+  if (received.frames === received.wanted) {
+    say({ kind: 'sink', endedNs: process.hrtime.bigint().toString(), ...received })
+  }
+}
+
+switch (config.role) {
+  case 'echo':
+    await stack.echo()
+    break
+  case 'sink':
+    await stack.listen(() => countFrame)
+    break
+  case 'ping':
+  case 'source':
+    for (let i = 0; i < config.connections; i++) {
+      peers.push(
+        await stack.connect((frame) => {
+          onReply(frame)
+        }),
+      )
+    }
+    break
+}
+
+/** Closed or open loop over the first connection; each reply's stamp is checked. */
+async function ping(order: PingOrder): Promise<void> {
+  const [peer] = peers
+  if (peer === undefined) throw new Error('no connection')
+  const samples = new Float64Array(order.count)
+  const sentAt = new Float64Array(order.count)
+  let sent = 0
+  let back = 0
+  let wrong = 0
+  const send = (): void => {
+    sentAt[sent] = performance.now()
+    peer.send(order.bytes, stamp(sent))
+    sent++
+  }
+  await new Promise<void>((resolve) => {
+    onReply = (frame) => {
+      samples[back] = (performance.now() - (sentAt[back] ?? 0)) * 1000
+      if (frame.length !== order.bytes || frame[0] !== stamp(back)) wrong++
+      if (++back === order.count) resolve()
+      else if (order.rateHz === 0) send()
+    }
+    if (order.rateHz === 0) {
+      send()
+      return
+    }
+    const timer = setInterval(() => {
+      send()
+      if (sent === order.count) clearInterval(timer)
+    }, 1000 / order.rateHz)
+  })
+  const { mean, p50, p99 } = summarize(samples)
+  say({ kind: 'ping', count: back, wrong, meanMicros: mean, p50Micros: p50, p99Micros: p99 })
+}
+
+/** As fast as backpressure lets it, spread over all connections. */
+async function source(order: SourceOrder): Promise<void> {
+  const startedNs = process.hrtime.bigint().toString()
+  const share = Math.ceil(order.frames / peers.length)
+  let frames = 0
+  let checksum = 0
+  await Promise.all(
+    peers.map(async (peer, index) => {
+      const count = Math.min(share, order.frames - index * share)
+      for (let i = 0; i < count; i++) {
+        frames++
+        checksum += stamp(i)
+        if (!peer.send(order.bytes, stamp(i))) await peer.ready()
+      }
+      peer.flush()
+    }),
+  )
+  say({ kind: 'source', startedNs, frames, checksum })
+}
+
+process.on('message', (order: Order) => {
+  say({ kind: 'armed' })
+  const fail = (error: unknown): void => {
+    say({ kind: 'failed', message: String(error) })
+  }
+  switch (order.kind) {
+    case 'ping':
+      ping(order).catch(fail)
+      break
+    case 'source':
+      source(order).catch(fail)
+      break
+    case 'sink':
+      Object.assign(received, { wanted: order.frames, frames: 0, bytes: 0, checksum: 0 })
+      break
+  }
+})
+
+process.once('disconnect', () => {
+  void stack.close().then((released) => {
+    process.exitCode = released ? 0 : 3
+  })
+})
+
+say({ kind: 'ready' })

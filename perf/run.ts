@@ -1,0 +1,154 @@
+/** `npm run perf -- SCENARIO [flags]`. Prints the baseline beside every figure; exits with 1 if a count is wrong. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { machineFacts } from './harness/machine.js'
+import { figure, table, times } from './report/table.js'
+import { runLatency, type LatencyReport } from './scenarios/latency.js'
+import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
+
+const usage = `npm run perf -- latency|throughput [flags]
+
+  --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576)
+  --rounds 5            interleaved rounds; medians are shown
+  --count 10000         round trips, or frames, a round (throughput: default by size)
+  --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
+  --connections 1       connections between the two processes
+  --shards N            shards of each engine (default: the engine's own)
+  --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
+  --pin CPU             run everything on one CPU (taskset)
+  --json FILE           figures and the machine's facts as JSON`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sizes: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    count: { type: 'string' },
+    rates: { type: 'string', default: '' },
+    connections: { type: 'string', default: '1' },
+    shards: { type: 'string' },
+    wake: { type: 'string' },
+    pin: { type: 'string' },
+    json: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const numbers = (text: string): number[] =>
+  text
+    .split(',')
+    .filter((part) => part !== '')
+    .map(Number)
+
+function wakePolicy(text: string | undefined): 'adaptive' | 'park' | { spinMicros: number } | undefined {
+  if (text === undefined || text === 'adaptive' || text === 'park') return text
+  return { spinMicros: Number(text) }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'symphony-perf-'))
+const settings = {
+  folder,
+  rounds: Number(values.rounds),
+  connections: Number(values.connections),
+  shards: values.shards === undefined ? undefined : Number(values.shards),
+  wake: wakePolicy(values.wake),
+  pinTo: values.pin,
+}
+
+function printLatency(title: string, { rows }: LatencyReport): void {
+  const head = [title, 'mean us', 'p50 us', 'p99 us', 'CPU us', 'x net mean', 'x net p99', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.meanMicros),
+    figure(row.p50Micros),
+    figure(row.p99Micros),
+    figure(row.cpuMicros),
+    times(row.ratio),
+    times(row.p99Ratio),
+    `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
+function printThroughput({ bytes, rows }: ThroughputReport): void {
+  const head = [
+    `${String(bytes)} B`,
+    'kframes/s',
+    'MB/s',
+    'main ns/frame',
+    'CPU ms',
+    'x naive',
+    'x corked',
+    'counts',
+  ]
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.framesPerSecond / 1000),
+    figure(row.megabytesPerSecond),
+    figure(row.mainNanosPerFrame),
+    figure(row.cpuMs),
+    times(row.timesNaive),
+    times(row.timesCorked),
+    row.verified ? 'right' : 'WRONG',
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
+async function main(scenario: string | undefined): Promise<boolean> {
+  const reports: unknown[] = []
+  let right = true
+  switch (scenario) {
+    case 'latency':
+      for (const bytes of numbers(values.sizes ?? '64')) {
+        for (const rateHz of [0, ...numbers(values.rates)]) {
+          const count =
+            values.count === undefined
+              ? rateHz === 0
+                ? 10_000
+                : Math.max(5, rateHz * 2)
+              : Number(values.count)
+          const report = await runLatency({
+            ...settings,
+            bytes,
+            rateHz,
+            count,
+            warmUp: Math.min(count, 10_000),
+          })
+          printLatency(`${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`, report)
+          right &&= report.released && report.rows.every((row) => row.wrong === 0)
+          reports.push({ bytes, rateHz, ...report })
+        }
+      }
+      break
+    case 'throughput':
+      for (const bytes of numbers(values.sizes ?? '64,1024,65536,1048576')) {
+        const report = await runThroughput({ ...settings, bytes, frames: Number(values.count ?? 0) })
+        printThroughput(report)
+        right &&= report.released && report.rows.every((row) => row.verified)
+        reports.push(report)
+      }
+      break
+    default:
+      console.log(usage)
+      return values.help
+  }
+  if (values.json !== undefined) {
+    writeFileSync(
+      values.json,
+      JSON.stringify(
+        { machine: machineFacts(), settings: { ...settings, folder: undefined }, reports },
+        null,
+        2,
+      ),
+    )
+  }
+  return right
+}
+
+try {
+  process.exitCode = (await main(values.help ? undefined : positionals[0])) ? 0 : 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

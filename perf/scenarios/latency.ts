@@ -1,0 +1,77 @@
+/** Round trips: one message in flight, or at a fixed rate, engine against `net`. */
+import {
+  Contender,
+  type ContenderConfig,
+  type ContenderSettings,
+  type LatencySample,
+} from '../harness/contender.js'
+import { interleave, medianOf } from '../harness/rounds.js'
+
+export interface LatencyPlan extends ContenderSettings {
+  readonly bytes: number
+  readonly rounds: number
+  /** Round trips a round. */
+  readonly count: number
+  readonly warmUp: number
+  /** 0: closed loop. */
+  readonly rateHz: number
+}
+
+export interface LatencyRow {
+  readonly name: string
+  readonly meanMicros: number
+  readonly p50Micros: number
+  readonly p99Micros: number
+  readonly cpuMicros: number | undefined
+  /** Mean over the `net` mean of the same run. */
+  readonly ratio: number
+  readonly p99Ratio: number
+  readonly count: number
+  readonly wrong: number
+}
+
+export const latencyContenders: readonly ContenderConfig[] = [
+  { name: 'net to net', near: 'net', far: 'net', corkFrames: 1 },
+  { name: 'engine to net', near: 'engine', far: 'net', corkFrames: 1 },
+  { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
+]
+
+export interface LatencyReport {
+  readonly rows: readonly LatencyRow[]
+  /** Every program's ledger balanced at its end. */
+  readonly released: boolean
+}
+
+export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
+  const contenders: Contender[] = []
+  let released = true
+  let samples: Map<string, LatencySample[]>
+  try {
+    for (const config of latencyContenders) contenders.push(await Contender.start('latency', config, plan))
+    // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
+    if (plan.rateHz === 0)
+      for (const contender of contenders) await contender.latency(plan.bytes, plan.warmUp, 0)
+    samples = await interleave(contenders, plan.rounds, (contender) =>
+      contender.latency(plan.bytes, plan.count, plan.rateHz),
+    )
+  } finally {
+    for (const contender of contenders) if (!(await contender.stop())) released = false
+  }
+  const base = samples.get('net to net') ?? []
+  const rows = [...samples].map(([name, own]) => {
+    const mean = medianOf(own, (sample) => sample.meanMicros) ?? NaN
+    const p99 = medianOf(own, (sample) => sample.p99Micros) ?? NaN
+    return {
+      name,
+      meanMicros: mean,
+      p50Micros: medianOf(own, (sample) => sample.p50Micros) ?? NaN,
+      p99Micros: p99,
+      cpuMicros: medianOf(own, (sample) => sample.cpuMicros),
+      ratio: mean / (medianOf(base, (sample) => sample.meanMicros) ?? NaN),
+      p99Ratio: p99 / (medianOf(base, (sample) => sample.p99Micros) ?? NaN),
+      count: own.reduce((sum, sample) => sum + sample.count, 0),
+      wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
+    }
+  })
+  return { rows, released }
+}

@@ -1,0 +1,78 @@
+/** Frames a second and bytes a second in one direction; the receiver parses and is called for each frame. */
+import {
+  Contender,
+  type ContenderConfig,
+  type ContenderSettings,
+  type ThroughputSample,
+} from '../harness/contender.js'
+import { interleave, medianOf } from '../harness/rounds.js'
+
+export interface ThroughputPlan extends ContenderSettings {
+  readonly bytes: number
+  readonly rounds: number
+  /** Frames a round; 0: as many as make about `roundBytes`. */
+  readonly frames: number
+}
+
+export interface ThroughputRow {
+  readonly name: string
+  readonly framesPerSecond: number
+  readonly megabytesPerSecond: number
+  /** Sending main thread's CPU per frame, nanoseconds. */
+  readonly mainNanosPerFrame: number | undefined
+  readonly cpuMs: number | undefined
+  /** Times the naive baseline of the same run. */
+  readonly timesNaive: number
+  readonly timesCorked: number
+  readonly verified: boolean
+}
+
+export const CORKED_FRAMES = 1000
+
+export const throughputContenders: readonly ContenderConfig[] = [
+  { name: 'net naive', near: 'net', far: 'net', corkFrames: 1 },
+  { name: 'net corked', near: 'net', far: 'net', corkFrames: CORKED_FRAMES },
+  { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
+]
+
+export interface ThroughputReport {
+  readonly bytes: number
+  readonly rows: readonly ThroughputRow[]
+  readonly released: boolean
+}
+
+/** Enough for a round of some hundred milliseconds: small frames by count, large ones by bytes. */
+export function framesFor(bytes: number): number {
+  return Math.max(200, Math.min(1_000_000, Math.floor(400_000_000 / (bytes + 200))))
+}
+
+export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputReport> {
+  const frames = plan.frames === 0 ? framesFor(plan.bytes) : plan.frames
+  const contenders: Contender[] = []
+  let released = true
+  let samples: Map<string, ThroughputSample[]>
+  try {
+    for (const config of throughputContenders)
+      contenders.push(await Contender.start('throughput', config, plan))
+    // One round to compile the code and to grow the rings.
+    for (const contender of contenders) await contender.throughput(plan.bytes, frames)
+    samples = await interleave(contenders, plan.rounds, (contender) =>
+      contender.throughput(plan.bytes, frames),
+    )
+  } finally {
+    for (const contender of contenders) if (!(await contender.stop())) released = false
+  }
+  const rate = (name: string): number =>
+    medianOf(samples.get(name) ?? [], (sample) => sample.framesPerSecond) ?? NaN
+  const rows = [...samples].map(([name, own]) => ({
+    name,
+    framesPerSecond: rate(name),
+    megabytesPerSecond: medianOf(own, (sample) => sample.megabytesPerSecond) ?? NaN,
+    mainNanosPerFrame: medianOf(own, (sample) => sample.mainNanosPerFrame),
+    cpuMs: medianOf(own, (sample) => sample.cpuMs),
+    timesNaive: rate(name) / rate('net naive'),
+    timesCorked: rate(name) / rate('net corked'),
+    verified: own.every((sample) => sample.verified),
+  }))
+  return { bytes: plan.bytes, rows, released }
+}
