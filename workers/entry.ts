@@ -1,5 +1,4 @@
 /** A shard: the module that a worker thread runs. It never returns while the shard lives. */
-import type { Endpoint as ComlinkEndpoint } from 'comlink'
 import * as Comlink from 'comlink'
 import { BellListener, BellRinger } from '../engine/shared/bell.js'
 import type { ShardBoot, ShardEvents } from '../engine/shared/control.js'
