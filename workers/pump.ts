@@ -101,7 +101,7 @@ export class Pump implements WireOwner {
     this.#writeNext()
   }
 
-  readView(): Uint8Array {
+  readView(): Buffer {
     return this.#view
   }
 
@@ -111,7 +111,13 @@ export class Pump implements WireOwner {
     this.#in.publish()
     count(this.#counters, 'reads', 1)
     count(this.#counters, 'bytesRead', length)
-    if (takeArmed(this.#words, this.#base + lane.IN_NOTIFY)) this.#bell.ring(this.id)
+    if (
+      this.#load(lane.IN_NOTIFY) !== 0 &&
+      distance(this.#in.tail, this.#load(lane.IN_NOTIFY_AT)) >= 0 &&
+      takeArmed(this.#words, this.#base + lane.IN_NOTIFY)
+    ) {
+      this.#bell.ring(this.id)
+    }
     return this.#chooseView(filled)
   }
 

@@ -235,7 +235,7 @@ export class Incoming implements NewsReader {
   #findFrame(): boolean {
     if (this.#stream.kind !== 'open' || this.#dropped) return false
     for (;;) {
-      const news = this.#reader.next()
+      const news = this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
       if (news === 'frame') return true
       if (news === 'too-large') {
         this.#failTooLarge()
@@ -248,11 +248,12 @@ export class Incoming implements NewsReader {
       this.#release()
       // The end before the tail: bytes found after it are the last ones.
       const over = this.#load(lane.IN_STATE) === inState.ENDED || this.#load(lane.LIFE) === life.CLOSED
-      const seen = this.#ring.seen
+      const enough = (this.#ring.seen + this.#reader.wants) | 0
       // Arm, then look again: the shard may have published before it could see that we want to know.
+      Atomics.store(this.#words, this.#base + lane.IN_NOTIFY_AT, enough)
       Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 1)
       this.#ring.refresh()
-      if (this.#ring.seen === seen) {
+      if (distance(this.#ring.seen, enough) < 0) {
         if (over) this.#atEnd()
         return false
       }

@@ -5,6 +5,7 @@
  * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once.
  * The length is checked against the limit before a byte of memory is taken for it.
  */
+import { copyOut } from './copy.js'
 import { FRAME_HEADER_BYTES } from './ring-layout.js'
 import { BufferView } from './region.js'
 import type { RingConsumer } from './ring.js'
@@ -42,12 +43,27 @@ export class FrameReader {
     return this.#stage.kind !== 'boundary' || this.ring.readable > 0
   }
 
+  /**
+   * After 'incomplete': how many bytes more make it worth looking again. A large frame that is being streamed is
+   * worth a look each quarter of the ring: often enough that the shard never runs out of room.
+   */
+  get wants(): number {
+    const stage = this.#stage
+    let missing = 1
+    if (stage.kind === 'payload') missing = this.length - stage.have
+    else if (stage.kind === 'boundary' && this.ring.readable >= FRAME_HEADER_BYTES) {
+      missing = this.length + FRAME_HEADER_BYTES - this.ring.readable
+    }
+    return Math.max(1, Math.min(missing, this.ring.capacity >> 2))
+  }
+
   /** Goes on in another ring, which holds what was unread in this one. */
   moveTo(ring: RingConsumer): void {
     this.ring = ring
   }
 
-  next(): FrameNews {
+  /** `borrowing`: a frame that has to be streamed may go into the scratch buffer, since only `borrow()` will be called. */
+  next(borrowing = false): FrameNews {
     const ring = this.ring
     if (this.#stage === BOUNDARY) {
       let readable = ring.readable
@@ -65,7 +81,7 @@ export class FrameReader {
       }
       if (!this.#mustStream()) return 'incomplete'
     }
-    return this.#stream()
+    return this.#stream(borrowing)
   }
 
   /** A view that is valid until `done()`: of the ring itself, or of a scratch buffer that is used again. */
@@ -76,15 +92,18 @@ export class FrameReader {
     const at = (ring.head + FRAME_HEADER_BYTES) & ring.mask
     if (at + this.length <= ring.capacity)
       return new BufferView(ring.slab.memory, ring.origin + at, this.length)
-    if (this.#scratch.length < this.length) this.#scratch = Buffer.allocUnsafeSlow(this.length)
-    this.#copyInto(this.#scratch)
-    return this.#scratch.subarray(0, this.length)
+    const target = this.#scratchOf(this.length)
+    this.#copyInto(target)
+    return target
   }
 
   /** The frame in memory of the caller's own. */
   copy(): Buffer {
     const stage = this.#stage
-    if (stage.kind === 'complete') return stage.target
+    if (stage.kind === 'complete') {
+      // Streamed while someone borrowed, taken by someone who does not: the scratch buffer will be used again.
+      return stage.target.buffer === this.#scratch.buffer ? Buffer.from(stage.target) : stage.target
+    }
     const target = Buffer.allocUnsafe(this.length)
     this.#copyInto(target)
     return target
@@ -95,13 +114,18 @@ export class FrameReader {
     else this.#stage = BOUNDARY
   }
 
+  /** Reused: fresh memory costs a page fault every 4 KiB, more than the copy itself. */
+  #scratchOf(length: number): Buffer {
+    if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(length)
+    return this.#scratch.length === length ? this.#scratch : this.#scratch.subarray(0, length)
+  }
+
   #copyInto(target: Buffer): void {
     const ring = this.ring
     const from = (ring.head + FRAME_HEADER_BYTES) & ring.mask
     const first = Math.min(this.length, ring.capacity - from)
-    ring.slab.bytes.copy(target, 0, ring.origin + from, ring.origin + from + first)
-    if (first < this.length)
-      ring.slab.bytes.copy(target, first, ring.origin, ring.origin + this.length - first)
+    copyOut(ring.slab.bytes, ring.origin + from, first, target, 0)
+    if (first < this.length) copyOut(ring.slab.bytes, ring.origin, this.length - first, target, first)
   }
 
   #wrappedLength(): number {
@@ -116,7 +140,7 @@ export class FrameReader {
     return ring.readable >= FRAME_HEADER_BYTES && this.length + FRAME_HEADER_BYTES > ring.capacity / 2
   }
 
-  #stream(): FrameNews {
+  #stream(borrowing: boolean): FrameNews {
     for (;;) {
       const stage = this.#stage
       const ring = this.ring
@@ -135,7 +159,7 @@ export class FrameReader {
           }
           this.length = this.#header.readUInt32LE()
           if (this.length > this.#limit) return 'too-large'
-          const target = Buffer.allocUnsafeSlow(this.length)
+          const target = borrowing ? this.#scratchOf(this.length) : Buffer.allocUnsafeSlow(this.length)
           this.#stage =
             this.length === 0 ? { kind: 'complete', target } : { kind: 'payload', target, have: 0 }
           break

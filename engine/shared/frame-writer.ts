@@ -1,4 +1,5 @@
 /** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
+import { copyIn } from './copy.js'
 import { FRAME_HEADER_BYTES } from './ring-layout.js'
 import type { RingProducer } from './ring.js'
 
@@ -15,6 +16,8 @@ export class FrameWriter {
   readonly ring: RingProducer
   #overflow: Chunk[] = []
   #overflowBytes = 0
+  /** An empty chunk for the next overflow: fresh memory costs more than what is copied into it. */
+  #spare: Buffer | undefined
   readonly #header = Buffer.alloc(FRAME_HEADER_BYTES)
 
   constructor(ring: RingProducer) {
@@ -37,7 +40,7 @@ export class FrameWriter {
     if (at + size <= ring.capacity) {
       const offset = ring.origin + at
       ring.slab.view.setUint32(offset, length, true)
-      ring.slab.bytes.set(frame, offset + FRAME_HEADER_BYTES)
+      copyIn(ring.slab.bytes, offset + FRAME_HEADER_BYTES, frame)
       ring.tail = (ring.tail + size) | 0
     } else {
       this.#header.writeUInt32LE(length)
@@ -64,6 +67,7 @@ export class FrameWriter {
       this.#overflowBytes -= room
       if (chunk.start < chunk.end) break
       done++
+      if (chunk.bytes.length === CHUNK_BYTES) this.#spare = chunk.bytes
     }
     if (done > 0) this.#overflow.splice(0, done)
     return this.#overflowBytes === 0
@@ -96,9 +100,16 @@ export class FrameWriter {
     }
     const rest = bytes.length - start
     if (rest === 0) return
-    const chunk = Buffer.allocUnsafeSlow(Math.max(rest, CHUNK_BYTES))
+    const chunk = this.#chunkFor(rest)
     chunk.set(start === 0 ? bytes : bytes.subarray(start), 0)
     this.#overflow.push({ bytes: chunk, start: 0, end: rest })
     this.#overflowBytes += rest
+  }
+
+  #chunkFor(bytes: number): Buffer {
+    const spare = this.#spare
+    if (bytes > CHUNK_BYTES || spare === undefined) return Buffer.allocUnsafeSlow(Math.max(bytes, CHUNK_BYTES))
+    this.#spare = undefined
+    return spare
   }
 }

@@ -7,6 +7,7 @@
  *
  *   line 0  words  0-15  main writes    OUT_TAIL  OUT_REGION  OUT_SWITCH_AT  OUT_INTENT
  *                                       IN_HEAD  IN_REGION_ACK  IN_GRANT  GENERATION  OUT_SPACE_AT
+ *                                       IN_NOTIFY_AT
  *   line 1  words 16-31  shard writes   OUT_HEAD  OUT_SENT  OUT_REGION_ACK  OUT_STATE
  *                                       IN_TAIL  IN_REGION  IN_SWITCH_AT  IN_STATE
  *                                       LIFE  FAILURE  FAILURE_CALL  IN_SPACE_AT
@@ -29,6 +30,9 @@
  * WANTING ROOM: a producer that ran out stores the HEAD it needs in SPACE_AT, then arms SPACE; the consumer that
  * releases up to there takes SPACE and rings. A position, not an amount, so that it holds across region changes.
  *
+ * WANTING BYTES: main, in the middle of a large frame, stores the TAIL from which it can go on in IN_NOTIFY_AT before
+ * it arms IN_NOTIFY, so that it is not woken for each of the pieces.
+ *
  * BELL: PARKED in a line of its own, then one summary bit for each 32 leaf bits, one leaf bit a lane.
  */
 
@@ -47,6 +51,7 @@ export const lane = {
   IN_GRANT: 6,
   GENERATION: 7,
   OUT_SPACE_AT: 8,
+  IN_NOTIFY_AT: 9,
 
   OUT_HEAD: 16,
   OUT_SENT: 17,

@@ -11,6 +11,7 @@
  *
  * Region changes are explained in ring-layout.ts.
  */
+import { copyIn, copyOut } from './copy.js'
 import type { RingWords } from './ring-layout.js'
 import type { Slab, SlabTable } from './region.js'
 import { regionOffset } from './region.js'
@@ -87,10 +88,10 @@ export class RingProducer {
     const whole = start === 0 && end === source.length
     const target = this.slab.bytes
     if (first === length) {
-      target.set(whole ? source : source.subarray(start, end), this.origin + at)
+      copyIn(target, this.origin + at, whole ? source : source.subarray(start, end))
     } else {
-      target.set(source.subarray(start, start + first), this.origin + at)
-      target.set(source.subarray(start + first, end), this.origin)
+      copyIn(target, this.origin + at, source.subarray(start, start + first))
+      copyIn(target, this.origin, source.subarray(start + first, end))
     }
     this.tail = (this.tail + length) | 0
   }
@@ -215,12 +216,12 @@ export class RingConsumer {
   }
 
   /** Copies the next bytes out without consuming them; the caller has made sure that they are there. */
-  read(target: Uint8Array, at: number, length: number): void {
+  read(target: Buffer, at: number, length: number): void {
     const from = this.head & this.mask
     const first = Math.min(length, this.capacity - from)
     const bytes = this.slab.bytes
-    bytes.copy(target, at, this.origin + from, this.origin + from + first)
-    if (first < length) bytes.copy(target, at + first, this.origin, this.origin + length - first)
+    copyOut(bytes, this.origin + from, first, target, at)
+    if (first < length) copyOut(bytes, this.origin, length - first, target, at + first)
   }
 
   consume(length: number): void {

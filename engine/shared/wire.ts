@@ -16,7 +16,7 @@ export interface Wire {
 
 export interface WireOwner {
   /** Where the next read goes. Asked once before the first read and again after each `onRead`. */
-  readView(): Uint8Array
+  readView(): Buffer
   /** So many bytes were read into the view. False: stop reading until `resume()`. */
   onRead(length: number): boolean
   /** The peer's end of stream. */

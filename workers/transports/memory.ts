@@ -1,4 +1,5 @@
 /** Both ends inside one engine, on one shard: a host's own tests go through real lanes without a socket. */
+import { copyIn } from '../../engine/shared/copy.js'
 import { TransportError } from '../../engine/shared/errors.js'
 import type { TransportTarget } from '../../engine/shared/target.js'
 import type { AcceptedPeer, ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
@@ -81,7 +82,7 @@ class MemoryWire implements Wire {
       }
       const view = owner.readView()
       const length = Math.min(view.length, segment.length)
-      view.set(length === segment.length ? segment : segment.subarray(0, length))
+      copyIn(view, 0, length === segment.length ? segment : segment.subarray(0, length))
       if (length === segment.length) this.#write.segments.shift()
       else this.#write.segments[0] = segment.subarray(length)
       peer.#reading = owner.onRead(length)
