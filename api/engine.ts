@@ -273,6 +273,7 @@ export class Engine implements AsyncDisposable {
     }, graceMs)
     await Promise.all(connections.map((connection) => connection.close()))
     cancel()
+    this.#pool.ref()
     for (const shard of this.#shards) shard.stop()
     await Promise.all(this.#shards.map((shard) => shard.ended))
     await this.#pool.destroy()

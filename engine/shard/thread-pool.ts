@@ -8,13 +8,14 @@ import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { ShardBoot } from '../shared/control.js'
 
-interface HasUnref {
+interface ThreadHandle {
+  ref(): unknown
   unref(): unknown
 }
 
 export class ThreadPool {
   readonly #pool: Piscina
-  readonly #handles: HasUnref[] = []
+  readonly #handles: ThreadHandle[] = []
 
   constructor(entry: string, threads: number) {
     this.#pool = new Piscina({
@@ -49,6 +50,11 @@ export class ThreadPool {
     for (const handle of this.#handles) handle.unref()
   }
 
+  /** From here on the process waits for the threads again: somebody waits for their end. */
+  ref(): void {
+    for (const handle of this.#handles) handle.ref()
+  }
+
   get threads(): readonly Worker[] {
     return this.#pool.threads
   }
@@ -60,15 +66,15 @@ export class ThreadPool {
 }
 
 /** Piscina's own record of a thread sits behind a symbol of the public one; it alone can drop the reference. */
-function threadHandle(worker: object): HasUnref | undefined {
+function threadHandle(worker: object): ThreadHandle | undefined {
   for (const symbol of Object.getOwnPropertySymbols(worker)) {
     const value = (worker as Record<symbol, unknown>)[symbol]
     if (
       typeof value === 'object' &&
       value !== null &&
-      typeof (value as Partial<HasUnref>).unref === 'function'
+      typeof (value as Partial<ThreadHandle>).unref === 'function'
     ) {
-      return value as HasUnref
+      return value as ThreadHandle
     }
   }
   return undefined
