@@ -5,7 +5,7 @@ import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
 import { systemClock, type WaitOptions } from '../shared/waiter.js'
 import { Incoming, type FrameHandler } from './incoming.js'
-import type { LinkHost, NewsReader, Spinner } from './link-host.js'
+import { createReplyWatch, type LinkHost, type NewsReader } from './link-host.js'
 import type { LinkOptions } from './options.js'
 import { Outgoing, type Frame } from './outgoing.js'
 
@@ -94,9 +94,9 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve
     })
-    const spinner: Spinner = { armed: false, misses: 0, skipped: 0, dialled: identity.role === 'dialled' }
-    this.#outgoing = new Outgoing(host, grant, options, identity.endpoint, spinner)
-    this.#incoming = new Incoming(host, grant, options, identity.endpoint, spinner, {
+    const watch = createReplyWatch(identity.role === 'dialled')
+    this.#outgoing = new Outgoing(host, grant, options, identity.endpoint, watch)
+    this.#incoming = new Incoming(host, grant, options, identity.endpoint, watch, {
       onEnd: () => {
         if (!options.allowHalfOpen) void this.#outgoing.end()
       },

@@ -7,7 +7,7 @@ import { emptyRing, ringOver } from './residue.js'
 import { distance, RingConsumer } from '../shared/ring.js'
 import { inState, inWords, lane, life } from '../shared/ring-layout.js'
 import { abortError, systemClock, Waiter, type WaitOptions } from '../shared/waiter.js'
-import type { LinkHost, NewsReader, Spinner } from './link-host.js'
+import type { LinkHost, NewsReader, ReplyWatch } from './link-host.js'
 import type { LinkOptions } from './options.js'
 
 /** Called with each frame. A returned promise holds the next frame back until it settles. */
@@ -51,7 +51,7 @@ export class Incoming implements NewsReader {
   readonly #lane: LaneGrant
   readonly #options: LinkOptions
   readonly #endpoint: string
-  readonly #spinner: Spinner
+  readonly #watch: ReplyWatch
   readonly #events: IncomingEvents
   readonly #words: Int32Array
   readonly #base: number
@@ -72,14 +72,14 @@ export class Incoming implements NewsReader {
     grant: LaneGrant,
     options: LinkOptions,
     endpoint: string,
-    spinner: Spinner,
+    watch: ReplyWatch,
     events: IncomingEvents,
   ) {
     this.#host = host
     this.#lane = grant
     this.#options = options
     this.#endpoint = endpoint
-    this.#spinner = spinner
+    this.#watch = watch
     this.#events = events
     this.#words = host.wordsOf(grant)
     this.#base = host.baseOf(grant)
@@ -328,7 +328,7 @@ export class Incoming implements NewsReader {
   #count(length: number): void {
     this.framesReceived++
     this.bytesReceived += length
-    if (this.#spinner.armed) this.#host.spinSatisfied(this.#spinner)
+    if (this.#watch.state !== 'idle') this.#host.replied(this.#watch)
   }
 
   /** Gives consumed bytes back; tells the shard if it waits for them; returns a region that was read to its end. */

@@ -13,15 +13,20 @@ export interface NewsReader {
   onNews(): boolean
 }
 
-/** The spin record of a connection: main looks for the reply by itself for a while after a send. */
-export interface Spinner {
-  /** Whether a reply is being spun for. */
-  armed: boolean
+/** The reply that a connection's last flush awaits, as the wake policy keeps track of it. */
+export interface ReplyWatch {
+  readonly dialled: boolean
+  state: 'idle' | 'spinning' | 'sleeping'
+  /** When the awaited reply's frame was flushed, in `performance.now()` milliseconds. */
+  sentAt: number
   /** Spins in a row that ended without a reply. */
   misses: number
   /** Flushes since spinning was given up, for the occasional probe. */
   skipped: number
-  readonly dialled: boolean
+}
+
+export function createReplyWatch(dialled: boolean): ReplyWatch {
+  return { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
 }
 
 export interface LinkHost {
@@ -33,10 +38,10 @@ export interface LinkHost {
   ring(laneId: number): void
   /** Calls `flush()` when the current turn ends. */
   flushSoon(flushable: Flushable): void
-  /** A flush has gone out: spin for the reply, if the wake policy says so. */
-  armSpin(spinner: Spinner): void
-  /** A frame came in on a connection whose spin is armed. */
-  spinSatisfied(spinner: Spinner): void
+  /** A flush has gone out: a reply may follow, and the wake policy may spin for it. */
+  awaitReply(watch: ReplyWatch): void
+  /** A frame came in on a connection whose watch is not idle. */
+  replied(watch: ReplyWatch): void
   /** Calls `onNews()` in one of the next turns. */
   revisit(reader: NewsReader): void
   /** A region of at least this size, if the shard knows one already; otherwise `onKnown` is called when it does. */

@@ -6,7 +6,7 @@ import { takeArmed } from '../shared/lane.js'
 import { distance, RingProducer } from '../shared/ring.js'
 import { FRAME_HEADER_BYTES, intent, lane, outWords } from '../shared/ring-layout.js'
 import { abortError, systemClock, Waiter, type WaitOptions } from '../shared/waiter.js'
-import type { Flushable, LinkHost, Spinner } from './link-host.js'
+import type { Flushable, LinkHost, ReplyWatch } from './link-host.js'
 import type { LinkOptions } from './options.js'
 
 /** A frame: bytes, UTF-8 text, or parts that travel as one frame. */
@@ -37,7 +37,7 @@ export class Outgoing implements Flushable {
   readonly #base: number
   readonly #options: LinkOptions
   readonly #endpoint: string
-  readonly #spinner: Spinner
+  readonly #watch: ReplyWatch
   readonly #writer: FrameWriter
   readonly #ring: RingProducer
   readonly #maxFrameBytes: number
@@ -49,14 +49,14 @@ export class Outgoing implements Flushable {
   readonly #waiters = new Set<Waiter<void>>()
   #ended: Waiter<void> | undefined
 
-  constructor(host: LinkHost, grant: LaneGrant, options: LinkOptions, endpoint: string, spinner: Spinner) {
+  constructor(host: LinkHost, grant: LaneGrant, options: LinkOptions, endpoint: string, watch: ReplyWatch) {
     this.#host = host
     this.#lane = grant
     this.#words = host.wordsOf(grant)
     this.#base = host.baseOf(grant)
     this.#options = options
     this.#endpoint = endpoint
-    this.#spinner = spinner
+    this.#watch = watch
     this.#maxFrameBytes = options.maxFrameBytes
     this.#ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
     this.#writer = new FrameWriter(this.#ring)
@@ -125,7 +125,7 @@ export class Outgoing implements Flushable {
     if (this.#state.kind === 'closed') return
     this.#publish()
     this.lastFlushAt = Date.now()
-    this.#host.armSpin(this.#spinner)
+    this.#host.awaitReply(this.#watch)
   }
 
   /** I/O is over. Everybody who waits is told; `end()` resolves, because there is nothing left to wait for. */

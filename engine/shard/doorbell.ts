@@ -12,8 +12,9 @@
  */
 import { availableParallelism } from 'node:os'
 import type { BellListener } from '../shared/bell.js'
-import type { Flushable, NewsReader, Spinner } from '../link/link-host.js'
+import type { Flushable, NewsReader, ReplyWatch } from '../link/link-host.js'
 import type { WakePolicy } from '../shared/wake-policy.js'
+import { SpinChooser } from './spin-chooser.js'
 
 const ADAPTIVE_SPIN_MS = 1
 /** Spins in a row without a reply after which a connection stops spinning. */
@@ -38,8 +39,8 @@ export class Doorbell {
   #flushing = false
   #flushes: Flushable[] = []
   #revisits: NewsReader[] = []
-  #spinning: Spinner[] = []
-  #awaited = 0
+  readonly #spinning = new Set<ReplyWatch>()
+  readonly #chooser = new SpinChooser()
   #spinUntil = 0
   readonly #isReferenced: () => boolean
 
@@ -80,28 +81,35 @@ export class Doorbell {
     this.#run()
   }
 
-  armSpin(spinner: Spinner): void {
+  awaitReply(watch: ReplyWatch): void {
     const policy = this.#policy
     if (policy.kind === 'park') return
     if (policy.kind === 'adaptive') {
-      if (!spinner.dialled) return
-      if (spinner.misses >= MISSES_BEFORE_REST && ++spinner.skipped % PROBE_EVERY !== 0) return
+      if (!watch.dialled) return
+      if (watch.misses >= MISSES_BEFORE_REST && ++watch.skipped % PROBE_EVERY !== 0) return
     }
-    this.#spinUntil = performance.now() + (policy.kind === 'fixed' ? policy.ms : ADAPTIVE_SPIN_MS)
-    if (!spinner.armed) {
-      spinner.armed = true
-      this.#spinning.push(spinner)
-      this.#awaited++
+    const now = performance.now()
+    if (watch.state === 'idle') watch.sentAt = now
+    if (policy.kind === 'adaptive' && !this.#chooser.spins) {
+      if (watch.state === 'idle') watch.state = 'sleeping'
+      return
+    }
+    this.#spinUntil = now + (policy.kind === 'fixed' ? policy.ms : ADAPTIVE_SPIN_MS)
+    if (watch.state !== 'spinning') {
+      watch.state = 'spinning'
+      this.#spinning.add(watch)
     }
     this.#run()
   }
 
   /** The reply has come: stop spinning unless another one is awaited. A fixed spin goes on until its time is over. */
-  spinSatisfied(spinner: Spinner): void {
-    spinner.misses = 0
+  replied(watch: ReplyWatch): void {
+    watch.misses = 0
     if (this.#policy.kind === 'fixed') return
-    spinner.armed = false
-    this.#awaited--
+    const spun = watch.state === 'spinning'
+    watch.state = 'idle'
+    if (spun) this.#spinning.delete(watch)
+    this.#chooser.record(spun, performance.now() - watch.sentAt)
   }
 
   #flushAll = (): void => {
@@ -130,6 +138,8 @@ export class Doorbell {
       for (const reader of readers) if (reader.onNews()) this.#revisits.push(reader)
     }
     for (const source of this.#sources) source.listener.take(source.visit)
+    // What was sent from inside a delivery goes out now, before it is decided whether to park.
+    if (this.#flushes.length > 0) this.#flushAll()
     this.#endSpinIfOver()
     if (this.#mustRun()) {
       this.#nextTurn()
@@ -150,21 +160,15 @@ export class Doorbell {
   }
 
   #mustRun(): boolean {
-    return this.#revisits.length > 0 || this.#awaited > 0
+    return this.#revisits.length > 0 || this.#spinning.size > 0
   }
 
   #endSpinIfOver(): void {
-    if (this.#awaited === 0) {
-      if (this.#spinning.length > 0) this.#spinning = this.#spinning.filter((spinner) => spinner.armed)
-      return
+    if (this.#spinning.size === 0 || performance.now() < this.#spinUntil) return
+    for (const watch of this.#spinning) {
+      watch.state = 'idle'
+      watch.misses++
     }
-    if (performance.now() < this.#spinUntil) return
-    for (const spinner of this.#spinning) {
-      if (!spinner.armed) continue
-      spinner.armed = false
-      spinner.misses++
-    }
-    this.#spinning = []
-    this.#awaited = 0
+    this.#spinning.clear()
   }
 }

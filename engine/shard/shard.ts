@@ -1,7 +1,7 @@
 /** Main's side of one shard: its memory, its bells, its control calls, the connections that it carries, its death. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Connection, type LinkIdentity } from '../link/connection.js'
-import type { Flushable, LinkHost, NewsReader, Spinner } from '../link/link-host.js'
+import type { Flushable, LinkHost, NewsReader, ReplyWatch } from '../link/link-host.js'
 import type { LinkOptions } from '../link/options.js'
 import { BellListener, BellRinger, createBellMemory } from '../shared/bell.js'
 import type { ShardControl, ShardEvents } from '../shared/control.js'
@@ -229,12 +229,12 @@ export class Shard implements LinkHost {
     this.#doorbell.flushSoon(flushable)
   }
 
-  armSpin(spinner: Spinner): void {
-    this.#doorbell.armSpin(spinner)
+  awaitReply(watch: ReplyWatch): void {
+    this.#doorbell.awaitReply(watch)
   }
 
-  spinSatisfied(spinner: Spinner): void {
-    this.#doorbell.spinSatisfied(spinner)
+  replied(watch: ReplyWatch): void {
+    this.#doorbell.replied(watch)
   }
 
   revisit(reader: NewsReader): void {
