@@ -14,6 +14,8 @@ const TRIAL_SOONEST = 256
 const TRIAL_REPLIES = 16
 /** The first replies of a trial still feel the mode before. */
 const TRIAL_IGNORED = 2
+/** Weight of one trial in the mean of its mode: a few replies cannot show a tail that makes one in fifty slow. */
+const TRIAL_WEIGHT = 0.3
 /** The other mode must be so much better before it is taken. */
 const MARGIN = 1.15
 /** Weight of one reply in the running mean. */
@@ -61,9 +63,11 @@ export class SpinChooser {
     if (state.replies > TRIAL_IGNORED) state.sum += sample
     if (state.replies < TRIAL_REPLIES) return
     const tried = state.sum / (TRIAL_REPLIES - TRIAL_IGNORED)
+    const old = this.#means[state.mode]
+    const mean = old === undefined ? tried : old + (tried - old) * TRIAL_WEIGHT
+    this.#means[state.mode] = mean
     const before = this.#means[opposite(state.mode)]
-    this.#means[state.mode] = tried
-    const better = before !== undefined && tried * MARGIN < before
+    const better = before !== undefined && mean * MARGIN < before
     this.#state = { kind: 'using', mode: better ? state.mode : opposite(state.mode), replies: 0 }
   }
 }
