@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
+import { runIdle, type IdleRow } from './scenarios/idle.js'
 import { runLatency, type LatencyReport } from './scenarios/latency.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput [flags]
+const usage = `npm run perf -- latency|throughput|idle [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576)
   --rounds 5            interleaved rounds; medians are shown
@@ -17,6 +18,7 @@ const usage = `npm run perf -- latency|throughput [flags]
   --connections 1       connections between the two processes
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
+  --watch 30            idle: seconds over which CPU is counted (connections: 10000)
   --pin CPU             run everything on one CPU (taskset)
   --json FILE           figures and the machine's facts as JSON`
 
@@ -27,7 +29,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     count: { type: 'string' },
     rates: { type: 'string', default: '' },
-    connections: { type: 'string', default: '1' },
+    connections: { type: 'string' },
+    watch: { type: 'string', default: '30' },
     shards: { type: 'string' },
     wake: { type: 'string' },
     pin: { type: 'string' },
@@ -51,7 +54,7 @@ const folder = mkdtempSync(join(tmpdir(), 'symphony-perf-'))
 const settings = {
   folder,
   rounds: Number(values.rounds),
-  connections: Number(values.connections),
+  connections: Number(values.connections ?? 1),
   shards: values.shards === undefined ? undefined : Number(values.shards),
   wake: wakePolicy(values.wake),
   pinTo: values.pin,
@@ -96,6 +99,17 @@ function printThroughput({ bytes, rows }: ThroughputReport): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printIdle(rows: readonly IdleRow[], watch: string): void {
+  const head = ['idle connections', 'count', 'KiB each', `CPU ms in ${watch} s`]
+  const cells = rows.map((row) => [
+    row.name,
+    String(row.connections),
+    figure(row.bytesPerConnection / 1024, 2),
+    figure(row.idleCpuMs),
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 async function main(scenario: string | undefined): Promise<boolean> {
   const reports: unknown[] = []
   let right = true
@@ -130,6 +144,13 @@ async function main(scenario: string | undefined): Promise<boolean> {
         reports.push(report)
       }
       break
+    case 'idle': {
+      const connections = Number(values.connections ?? 10_000)
+      const rows = await runIdle({ folder, connections, watchMs: Number(values.watch) * 1000 })
+      printIdle(rows, values.watch)
+      reports.push(rows)
+      break
+    }
     default:
       console.log(usage)
       return values.help

@@ -58,7 +58,12 @@ async function latency(): Promise<void> {
 }
 
 async function throughput(): Promise<void> {
-  const { rows: measured, released } = await runThroughput({ ...settings, bytes: 64, rounds: 3, frames: 400_000 })
+  const { rows: measured, released } = await runThroughput({
+    ...settings,
+    bytes: 64,
+    rounds: 3,
+    frames: 400_000,
+  })
   const naive = measured.find((row) => row.name === 'net naive')
   for (const row of measured) {
     check(`${row.name}: frames or checksum wrong`, row.verified)
@@ -77,7 +82,11 @@ async function throughput(): Promise<void> {
 
 /** Every endpoint kind carries frames, intact; then the ledger must balance and the system must agree. */
 async function everyTransport(engine: Engine): Promise<void> {
-  const endpoints: Endpoint[] = [`unix:${join(folder, 'check.sock')}`, 'memory:check', `local:check-${String(process.pid)}`]
+  const endpoints: Endpoint[] = [
+    `unix:${join(folder, 'check.sock')}`,
+    'memory:check',
+    `local:check-${String(process.pid)}`,
+  ]
   if (process.platform === 'linux') endpoints.push(`unix:@symphony-check-${String(process.pid)}`)
   for (const endpoint of endpoints) {
     const transport = engine.transport(endpoint)
@@ -117,7 +126,13 @@ async function resources(): Promise<void> {
   const { opened, released, leaked } = await engine.close()
   const after = openDescriptors()
   const share = opened === 0 ? 0 : (released / opened) * 100
-  rows.push(['resources released', `${figure(share, 0)} % (${String(released)} of ${String(opened)})`, '100 %', '', ''])
+  rows.push([
+    'resources released',
+    `${figure(share, 0)} % (${String(released)} of ${String(opened)})`,
+    '100 %',
+    '',
+    '',
+  ])
   check(`the ledger says that ${String(leaked)} resources leaked`, leaked === 0)
   check(`${String(before)} descriptors before, ${String(after)} after`, before === after)
   const files = readdirSync(folder).filter((name) => !name.startsWith('net-'))

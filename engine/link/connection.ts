@@ -57,6 +57,8 @@ type State =
   | { readonly kind: 'destroying'; readonly error: TransportError }
   | { readonly kind: 'closed' }
 
+const HALF_CLOSE = { halfClose: true } as const
+
 let connections = 0
 
 /**
@@ -90,7 +92,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#base = host.baseOf(grant)
     this.#options = options
     this.#identity = identity
-    this.capabilities = { halfClose: true }
+    this.capabilities = HALF_CLOSE
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve
     })

@@ -14,11 +14,15 @@ type Stage =
   /** At a frame boundary. */
   | { readonly kind: 'boundary' }
   /** The length field is coming in pieces. */
-  | { readonly kind: 'header'; readonly have: number }
+  | { readonly kind: 'header'; readonly have: number; readonly bytes: number }
   /** The payload is coming in pieces. */
   | { readonly kind: 'payload'; readonly target: Buffer; readonly have: number }
   /** A streamed payload is complete and waits to be taken. */
   | { readonly kind: 'complete'; readonly target: Buffer }
+
+/** Shared by all readers: ten thousand idle connections need no buffers of their own. */
+const EMPTY = Buffer.alloc(0)
+const header = Buffer.alloc(FRAME_HEADER_BYTES)
 
 const BOUNDARY: Stage = { kind: 'boundary' }
 
@@ -30,8 +34,7 @@ export class FrameReader {
   length = 0
   readonly #limit: number
   #stage: Stage = BOUNDARY
-  #scratch: Buffer = Buffer.alloc(0)
-  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES)
+  #scratch = EMPTY
 
   constructor(ring: RingConsumer, limit: number) {
     this.ring = ring
@@ -129,8 +132,8 @@ export class FrameReader {
   }
 
   #wrappedLength(): number {
-    this.ring.read(this.#header, 0, FRAME_HEADER_BYTES)
-    return this.#header.readUInt32LE()
+    this.ring.read(header, 0, FRAME_HEADER_BYTES)
+    return header.readUInt32LE()
   }
 
   /** Waiting is wrong when the rest cannot come into this region, or so late that the shard runs out of room. */
@@ -146,18 +149,20 @@ export class FrameReader {
       const ring = this.ring
       switch (stage.kind) {
         case 'boundary':
-          this.#stage = { kind: 'header', have: 0 }
+          this.#stage = { kind: 'header', have: 0, bytes: 0 }
           break
         case 'header': {
           const take = Math.min(FRAME_HEADER_BYTES - stage.have, ring.refresh())
           if (take === 0) return 'incomplete'
-          ring.read(this.#header, stage.have, take)
+          header.writeUInt32LE(stage.bytes)
+          ring.read(header, stage.have, take)
           ring.consume(take)
+          const bytes = header.readUInt32LE()
           if (stage.have + take < FRAME_HEADER_BYTES) {
-            this.#stage = { kind: 'header', have: stage.have + take }
+            this.#stage = { kind: 'header', have: stage.have + take, bytes }
             break
           }
-          this.length = this.#header.readUInt32LE()
+          this.length = bytes
           if (this.length > this.#limit) return 'too-large'
           const target = borrowing ? this.#scratchOf(this.length) : Buffer.allocUnsafeSlow(this.length)
           this.#stage =

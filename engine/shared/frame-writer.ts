@@ -6,6 +6,9 @@ import type { RingProducer } from './ring.js'
 /** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
 const CHUNK_BYTES = 65_536
 
+/** Shared by all writers, which use it within one call. */
+const header = Buffer.alloc(FRAME_HEADER_BYTES)
+
 interface Chunk {
   readonly bytes: Buffer
   start: number
@@ -18,7 +21,6 @@ export class FrameWriter {
   #overflowBytes = 0
   /** An empty chunk for the next overflow: fresh memory costs more than what is copied into it. */
   #spare: Buffer | undefined
-  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES)
 
   constructor(ring: RingProducer) {
     this.ring = ring
@@ -43,8 +45,8 @@ export class FrameWriter {
       copyIn(ring.slab.bytes, offset + FRAME_HEADER_BYTES, frame)
       ring.tail = (ring.tail + size) | 0
     } else {
-      this.#header.writeUInt32LE(length)
-      ring.write(this.#header, 0, FRAME_HEADER_BYTES)
+      header.writeUInt32LE(length)
+      ring.write(header, 0, FRAME_HEADER_BYTES)
       ring.write(frame, 0, length)
     }
     return true
@@ -52,8 +54,8 @@ export class FrameWriter {
 
   /** Writes what fits of a frame made of `parts` and queues a copy of the rest. */
   writeOrQueue(parts: readonly Uint8Array[], length: number): void {
-    this.#header.writeUInt32LE(length)
-    this.#put(this.#header)
+    header.writeUInt32LE(length)
+    this.#put(header)
     for (const part of parts) this.#put(part)
   }
 
@@ -108,7 +110,8 @@ export class FrameWriter {
 
   #chunkFor(bytes: number): Buffer {
     const spare = this.#spare
-    if (bytes > CHUNK_BYTES || spare === undefined) return Buffer.allocUnsafeSlow(Math.max(bytes, CHUNK_BYTES))
+    if (bytes > CHUNK_BYTES || spare === undefined)
+      return Buffer.allocUnsafeSlow(Math.max(bytes, CHUNK_BYTES))
     this.#spare = undefined
     return spare
   }
