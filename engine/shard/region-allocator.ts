@@ -2,7 +2,7 @@
 import { regionBytes, REGIONS_PER_SLAB, SLAB_BYTES } from '../shared/ring-layout.js'
 import { SlabTable, type Slab, type SlabDescriptor } from '../shared/region.js'
 
-/** Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, never if the shard is lost. */
+/** Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, or is lost and will not look any more. */
 export interface SlabAnnouncer {
   addSlab(slab: SlabDescriptor): Promise<void>
   removeSlab(id: number): void
@@ -11,6 +11,7 @@ export interface SlabAnnouncer {
 interface SlabState {
   readonly slab: Slab
   readonly free: number[]
+  readonly taken: Set<number>
   readonly count: number
   known: boolean
   announced: Promise<void>
@@ -63,7 +64,8 @@ export class RegionAllocator {
   give(regionId: number): void {
     const id = Math.floor(regionId / REGIONS_PER_SLAB)
     const state = this.#slabs.get(id)
-    if (state === undefined) throw new Error(`region ${String(regionId)} was given back twice`)
+    if (state?.taken.delete(regionId) !== true)
+      throw new Error(`region ${String(regionId)} was given back twice`)
     state.free.push(regionId)
     this.#regionsInUse--
     const room = this.#room(state.slab.regionBytes)
@@ -87,6 +89,7 @@ export class RegionAllocator {
   #takeFrom(state: SlabState): number {
     const regionId = state.free.pop()
     if (regionId === undefined) throw new Error('a slab without room was offered')
+    state.taken.add(regionId)
     if (state.free.length === 0) this.#room(state.slab.regionBytes).delete(state)
     this.#regionsInUse++
     return regionId
@@ -98,7 +101,14 @@ export class RegionAllocator {
     const descriptor = { id, memory: new SharedArrayBuffer(count * size), regionBytes: size }
     const slab = this.table.add(descriptor)
     const free = Array.from({ length: count }, (_, i) => id * REGIONS_PER_SLAB + (count - 1 - i))
-    const state: SlabState = { slab, free, count, known: false, announced: Promise.resolve() }
+    const state: SlabState = {
+      slab,
+      free,
+      taken: new Set(),
+      count,
+      known: false,
+      announced: Promise.resolve(),
+    }
     this.#slabs.set(id, state)
     this.#room(size).add(state)
     state.announced = this.#announcer.addSlab(descriptor).then(() => {

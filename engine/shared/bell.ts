@@ -59,9 +59,13 @@ export class BellListener {
     return false
   }
 
-  /** Hands each lane with news to `visit`, once. */
+  /**
+   * Hands each lane with news to `visit`, once. An error of `visit` is thrown when all have been visited: bits that
+   * were left standing under a cleared summary would silence their lanes for good.
+   */
   take(visit: (laneId: number) => void): void {
     const words = this.#words
+    let failure: { readonly error: unknown } | undefined
     for (let top = 0; top < summaryWords; top++) {
       if (Atomics.load(words, bell.SUMMARY + top) === 0) continue
       let groups = Atomics.exchange(words, bell.SUMMARY + top, 0)
@@ -73,10 +77,15 @@ export class BellListener {
         while (lanes !== 0) {
           const low = 31 - Math.clz32(lanes & -lanes)
           lanes &= lanes - 1
-          visit((group << 5) | low)
+          try {
+            visit((group << 5) | low)
+          } catch (error) {
+            failure ??= { error }
+          }
         }
       }
     }
+    if (failure !== undefined) throw failure.error
   }
 
   /** Announces that a wake-up is needed from now on. False: there is news already, and the bell stays unparked. */

@@ -28,7 +28,9 @@ async function residentBytes(): Promise<number> {
 
 async function holdWithEngine(): Promise<number> {
   const engine = await createEngine()
-  release = async () => void (await engine.close())
+  release = async () => {
+    await engine.close()
+  }
   const transport = engine.transport(`unix:${config.path}`, { backlog: 4096 })
   if (config.role === 'accept') {
     await transport.listen((connection) => {

@@ -1,0 +1,96 @@
+/**
+ * The bell alone, as fast as two threads can go: side 0 rings for bursts of lanes, side 1 takes the news and says how
+ * much it has seen. At the end of each burst side 0 sleeps until side 1 has seen everything, so that one piece of news
+ * or one wake-up that is lost stops both.
+ */
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { BellListener, BellRinger } from '../../engine/shared/bell.js'
+import { MAX_LANES } from '../../engine/shared/ring-layout.js'
+import { Random } from './random.js'
+import type { SideIndex } from './torture-side.js'
+
+export interface BellTortureBoot {
+  readonly side: SideIndex
+  readonly seed: number
+  readonly bursts: number
+  /** By side, the bell that it listens to. */
+  readonly bells: readonly [SharedArrayBuffer, SharedArrayBuffer]
+  /** For each lane, how many times it had news; one word more for how much side 1 has seen. */
+  readonly news: Int32Array
+  readonly wakePort: MessagePort
+}
+
+export interface BellTortureReport {
+  readonly rung: number
+  readonly parks: number
+}
+
+const SEEN = MAX_LANES
+const MAX_BURST = 40
+const MAX_PAUSE = 40
+
+const { side, seed, bursts, bells, news, wakePort } = workerData as BellTortureBoot
+const random = new Random(seed, side)
+const listener = new BellListener(bells[side])
+const ringer = new BellRinger(bells[side === 0 ? 1 : 0], () => {
+  wakePort.postMessage(0)
+})
+
+// Neighbours in one leaf word, neighbours in one summary word, and strangers.
+const lanes: [number, ...number[]] = [
+  0,
+  ...Array.from({ length: 10 }, (_, i) => 3 * i + 1),
+  ...Array.from({ length: 10 }, (_, i) => 1024 + 32 * i),
+  ...Array.from({ length: 10 }, () => random.below(MAX_LANES)),
+]
+
+let rung = 0
+let burstsLeft = bursts
+let parks = 0
+
+function ringBurst(): void {
+  for (let left = random.between(1, MAX_BURST); left > 0; left--) {
+    const id = random.pick(lanes)
+    Atomics.add(news, id, 1)
+    rung++
+    ringer.ring(id)
+    for (let pause = random.below(MAX_PAUSE); pause > 0; pause--) Atomics.load(news, SEEN)
+  }
+}
+
+function ringSide(): void {
+  listener.take(() => undefined)
+  while (Atomics.load(news, SEEN) === rung) {
+    if (burstsLeft-- === 0) {
+      const report: BellTortureReport = { rung, parks }
+      parentPort?.postMessage(report)
+      return
+    }
+    ringBurst()
+  }
+}
+
+const seenOf = new Int32Array(MAX_LANES)
+let seen = 0
+
+function takeSide(): void {
+  const before = seen
+  listener.take((id) => {
+    const now = Atomics.load(news, id)
+    seen += now - (seenOf[id] ?? 0)
+    seenOf[id] = now
+  })
+  if (seen === before) return
+  Atomics.store(news, SEEN, seen)
+  ringer.ring(0)
+}
+
+function turn(): void {
+  if (side === 0) ringSide()
+  else takeSide()
+  if (listener.park()) parks++
+  else setImmediate(turn)
+}
+
+wakePort.on('message', turn)
+turn()

@@ -1,0 +1,83 @@
+/** A program of test/fixtures in a process of its own, which speaks in lines on stdout. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export interface ChildExit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly lines: readonly string[]
+  /** Everything on stderr: warnings and unhandled rejections come out here. */
+  readonly stderr: string
+}
+
+export class ChildProgram {
+  /** Settles when the process has ended and its output is complete. */
+  readonly exit: Promise<ChildExit>
+  readonly #child: ChildProcess
+  readonly #lines: string[] = []
+  #read = 0
+  #over = false
+  #stderr = ''
+  #wake: (() => void) | undefined
+
+  static start(fixture: string, args: readonly string[] = []): ChildProgram {
+    const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
+    // Nothing of the test runner's: undefined means that the child does not have it.
+    const env = { ...process.env, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined }
+    return new ChildProgram(spawn(process.execPath, ['--trace-warnings', path, ...args], { env }))
+  }
+
+  private constructor(child: ReturnType<typeof spawn>) {
+    this.#child = child
+    let rest = ''
+    child.stdin?.on('error', () => undefined)
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      this.#lines.push(...lines)
+      this.#wake?.()
+    })
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
+    })
+    this.exit = new Promise((resolve) => {
+      child.on('close', (code, signal) => {
+        this.#over = true
+        this.#wake?.()
+        resolve({ code, signal, lines: this.#lines, stderr: this.#stderr })
+      })
+    })
+  }
+
+  /** The next line, which must be this one. */
+  async line(expected: string): Promise<void> {
+    while (this.#read === this.#lines.length) {
+      if (this.#over) throw new Error(`the child ended before it said ${expected}\n${this.#stderr}`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    const line = this.#lines[this.#read++]
+    if (line !== expected)
+      throw new Error(`the child said ${String(line)} instead of ${expected}\n${this.#stderr}`)
+  }
+
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
+  }
+
+  /**
+   * Proves that something keeps the child's event loop alive. It answers on a stdin that keeps nothing alive, so a
+   * loop without anything else to wait for ends in the turn in which it answers, and a second answer never comes.
+   */
+  async proveAlive(): Promise<void> {
+    for (let i = 0; i < 3; i++) {
+      this.tell('ping')
+      await this.line('pong')
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+}

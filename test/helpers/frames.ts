@@ -1,0 +1,87 @@
+/** Frames whose content is known from a seed, and ways to send and to receive many of them. */
+import { createHash } from 'node:crypto'
+import type { Connection } from '../../api/index.js'
+import { Random } from './random.js'
+import { signal } from './turns.js'
+
+/** So many lengths up to `most`, the small ones more often than the large ones. */
+export function randomLengths(count: number, most: number, seed: number): number[] {
+  const random = new Random(seed)
+  return Array.from({ length: count }, () => Math.floor((random.next() / 2 ** 32) ** 3 * most))
+}
+
+/** Bytes that differ at every offset and with every seed: a byte that is moved or stale shows. */
+export function frameOf(length: number, seed: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length)
+  let state = (seed * 2_654_435_761 + length) | 0
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
+    bytes[i] = state >>> 24
+  }
+  return bytes
+}
+
+export function framesOf(lengths: readonly number[], seed = 1): Buffer[] {
+  return lengths.map((length, i) => frameOf(length, seed + i))
+}
+
+export function digestOf(frames: Iterable<Uint8Array>): string {
+  const hash = createHash('sha1')
+  for (const frame of frames) hash.update(`${String(frame.length)}:`).update(frame)
+  return hash.digest('hex')
+}
+
+/** Sends all, as a careful sender does: waits for room whenever it is told that there is none. */
+export async function sendAll(connection: Connection, frames: Iterable<Uint8Array>): Promise<void> {
+  for (const frame of frames) if (!connection.send(frame)) await connection.ready()
+}
+
+/** Takes so many frames; fails if the stream ends before. */
+export async function receiveMany(connection: Connection, count: number): Promise<Buffer[]> {
+  const frames: Buffer[] = []
+  while (frames.length < count) {
+    const frame = await connection.receive()
+    if (frame === undefined) throw new Error(`the stream ended after ${String(frames.length)} frames`)
+    frames.push(frame)
+  }
+  return frames
+}
+
+/** Takes everything to the end of the stream. */
+export async function receiveToEnd(connection: Connection): Promise<Buffer[]> {
+  const frames: Buffer[] = []
+  for await (const frame of connection) frames.push(frame)
+  return frames
+}
+
+export type ReadingWay = 'receive()' | 'for await' | 'subscribe()' | 'subscribe() with borrow'
+
+export const readingWays: readonly ReadingWay[] = [
+  'receive()',
+  'for await',
+  'subscribe()',
+  'subscribe() with borrow',
+]
+
+/** Takes so many frames in one of the ways there are. Other frames stay for the next reader. */
+export async function takeBy(way: ReadingWay, connection: Connection, count: number): Promise<Buffer[]> {
+  if (way === 'receive()') return receiveMany(connection, count)
+  const frames: Buffer[] = []
+  if (way === 'for await') {
+    for await (const frame of connection) if (frames.push(frame) === count) break
+    return frames
+  }
+  const borrow = way === 'subscribe() with borrow'
+  const done = signal()
+  const stop = connection.subscribe(
+    (frame) => {
+      frames.push(borrow ? Buffer.from(frame) : frame)
+      if (frames.length < count) return
+      stop()
+      done.resolve()
+    },
+    { borrow },
+  )
+  await done.promise
+  return frames
+}

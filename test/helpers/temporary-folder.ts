@@ -1,0 +1,28 @@
+/** A folder of a test's own for sockets: random name, short enough for the path limit, removed with all in it. */
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs/promises'
+import os from 'node:os'
+import { join } from 'node:path'
+
+export interface TemporaryFolder {
+  readonly path: string
+  /** A path that nobody uses yet. */
+  socketPath(): string
+  /** What lies in it, hidden files too. */
+  list(): Promise<string[]>
+  remove(): Promise<void>
+}
+
+export async function makeTemporaryFolder(): Promise<TemporaryFolder> {
+  const path = await fs.mkdtemp(join(os.tmpdir(), 'st-'))
+  return {
+    path,
+    socketPath: () => join(path, `${randomName()}.sock`),
+    list: () => fs.readdir(path),
+    remove: () => fs.rm(path, { recursive: true, force: true }),
+  }
+}
+
+export function randomName(): string {
+  return `t${randomBytes(6).toString('hex')}`
+}

@@ -1,0 +1,25 @@
+/** Waiting without a clock: for turns of the event loop, and for a state that is sure to come. */
+import { setImmediate as immediate } from 'node:timers/promises'
+
+export async function turns(count = 1): Promise<void> {
+  for (let i = 0; i < count; i++) await immediate()
+}
+
+/** Resolves once `reached()` says true. The test's own timeout is the watchdog. */
+export async function until(reached: () => boolean): Promise<void> {
+  while (!reached()) await immediate()
+}
+
+/** A promise that is settled from outside. */
+export interface Signal<T> {
+  readonly promise: Promise<T>
+  readonly resolve: (value: T) => void
+}
+
+export function signal<T = void>(): Signal<T> {
+  let settle: ((value: T) => void) | undefined
+  const promise = new Promise<T>((resolve) => {
+    settle = resolve
+  })
+  return { promise, resolve: (value) => settle?.(value) }
+}
