@@ -10,14 +10,14 @@
 /** Replies between two trials of the other mode. */
 const TRIAL_EVERY = 4096
 /** Replies before the first trial, and between a trial and one that comes early. */
-const TRIAL_SOONEST = 256
+const TRIAL_SOONEST = 1024
 const TRIAL_REPLIES = 16
 /** The first replies of a trial still feel the mode before. */
 const TRIAL_IGNORED = 2
 /** Weight of one trial in the mean of its mode: a few replies cannot show a tail that makes one in fifty slow. */
 const TRIAL_WEIGHT = 0.3
 /** The other mode must be so much better before it is taken. */
-const MARGIN = 1.15
+const MARGIN = 1.25
 /** Weight of one reply in the running mean. */
 const WEIGHT = 1 / 64
 /** Longer replies say nothing about waking: somebody was computing. */
