@@ -1,37 +1,60 @@
 /** A shard: the module that a worker thread runs. It never returns while the shard lives. */
+import net from 'node:net'
 import * as Comlink from 'comlink'
 import { BellListener, BellRinger } from '../engine/shared/bell.js'
 import type { ShardBoot, ShardEvents } from '../engine/shared/control.js'
 import { count } from '../engine/shared/counters.js'
+import { readWakes, WakeLine } from '../engine/shared/wake-line.js'
 import { ControlServer } from './control-server.js'
 
 /** What main is told once the shard listens for control calls. */
 export const SHARD_READY = 'shard-ready'
 
 export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
-  const stopped = new Promise<void>((resolve) => {
-    const bell = new BellRinger(boot.mainBell, () => {
-      boot.bell.postMessage(0)
-    })
-    const events = Comlink.wrap<ShardEvents>(boot.events)
-    const server = new ControlServer(bell, events, boot.counters, resolve)
-    const listener = new BellListener(boot.shardBell)
-    const visit = (laneId: number): void => {
+  const listener = new BellListener(boot.shardBell)
+  let onNews: (laneId: number) => void = () => undefined
+  const visit = (laneId: number): void => {
+    onNews(laneId)
+  }
+  const listen = (): void => {
+    count(boot.counters, 'wakes', 1)
+    do listener.take(visit)
+    while (!listener.park())
+  }
+  const line = await connectLine(boot.linePath, listen)
+  const bell = new BellRinger(boot.mainBell, () => {
+    // A shard never spins: after a wake-up it has nothing more to do.
+    if (line === undefined) boot.bell.postMessage(0)
+    else line.wake()
+  })
+  const events = Comlink.wrap<ShardEvents>(boot.events)
+  await new Promise<void>((stop) => {
+    const server = new ControlServer(bell, events, boot.counters, stop)
+    onNews = (laneId) => {
       server.onNews(laneId)
-    }
-    const listen = (): void => {
-      count(boot.counters, 'wakes', 1)
-      do listener.take(visit)
-      while (!listener.park())
     }
     boot.bell.on('message', listen)
     Comlink.expose(server, boot.control)
     listener.park()
     boot.bell.postMessage(SHARD_READY)
   })
-  await stopped
+  line?.close()
   boot.events.close()
   boot.control.close()
   boot.bell.close()
   return 'stopped'
+}
+
+/** Undefined where main offers none, or it cannot be reached: the port serves alone then. */
+function connectLine(path: string | undefined, onWake: () => void): Promise<WakeLine | undefined> {
+  if (path === undefined) return Promise.resolve(undefined)
+  return new Promise((resolve) => {
+    const socket = net.connect({ path, onread: readWakes(onWake) })
+    socket.once('connect', () => {
+      resolve(new WakeLine(socket))
+    })
+    socket.once('error', () => {
+      resolve(undefined)
+    })
+  })
 }

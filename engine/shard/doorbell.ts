@@ -37,6 +37,7 @@ export class Doorbell {
   readonly #sources = new Set<BellSource>()
   #running = false
   #flushing = false
+  #inTurn = false
   #flushes: Flushable[] = []
   #revisits: NewsReader[] = []
   readonly #spinning = new Set<ReplyWatch>()
@@ -51,9 +52,14 @@ export class Doorbell {
     else this.#policy = { kind: 'fixed', ms: policy.spinMicros / 1000 }
   }
 
+  /** Whether main goes on after this turn instead of going to sleep. */
+  get isRunning(): boolean {
+    return this.#running
+  }
+
   add(source: BellSource): void {
     this.#sources.add(source)
-    if (!this.#running) this.#park(source)
+    if (!this.#running) source.listener.park()
   }
 
   remove(source: BellSource): void {
@@ -64,14 +70,15 @@ export class Doorbell {
   onWake(source: BellSource): void {
     // A running loop looks by itself in this very turn.
     if (this.#running || !this.#sources.has(source)) return
-    source.listener.take(source.visit)
+    this.#look(source)
     if (!this.#mustRun() && source.listener.park()) return
     this.#run()
   }
 
   flushSoon(flushable: Flushable): void {
     this.#flushes.push(flushable)
-    if (this.#flushing) return
+    // Within a turn its end flushes; otherwise the microtask after whatever the host is doing.
+    if (this.#flushing || this.#inTurn) return
     this.#flushing = true
     queueMicrotask(this.#flushAll)
   }
@@ -132,21 +139,14 @@ export class Doorbell {
   }
 
   #turn = (): void => {
-    if (this.#revisits.length > 0) {
-      const readers = this.#revisits
-      this.#revisits = []
-      for (const reader of readers) if (reader.onNews()) this.#revisits.push(reader)
-    }
-    for (const source of this.#sources) source.listener.take(source.visit)
-    // What was sent from inside a delivery goes out now, before it is decided whether to park.
-    if (this.#flushes.length > 0) this.#flushAll()
+    this.#look()
     this.#endSpinIfOver()
     if (this.#mustRun()) {
       this.#nextTurn()
       return
     }
     let allParked = true
-    for (const source of this.#sources) if (!this.#park(source)) allParked = false
+    for (const source of this.#sources) if (!source.listener.park()) allParked = false
     if (allParked) {
       this.#running = false
       return
@@ -155,8 +155,24 @@ export class Doorbell {
     this.#nextTurn()
   }
 
-  #park(source: BellSource): boolean {
-    return source.listener.park()
+  /** Delivers what is there, then sends what was answered to it, before it is decided whether to park. */
+  #look(only?: BellSource): void {
+    this.#inTurn = true
+    try {
+      if (only !== undefined) {
+        only.listener.take(only.visit)
+        return
+      }
+      const readers = this.#revisits
+      if (readers.length > 0) {
+        this.#revisits = []
+        for (const reader of readers) if (reader.onNews()) this.#revisits.push(reader)
+      }
+      for (const source of this.#sources) source.listener.take(source.visit)
+    } finally {
+      this.#inTurn = false
+      if (this.#flushes.length > 0) this.#flushAll()
+    }
   }
 
   #mustRun(): boolean {

@@ -16,6 +16,7 @@ import { systemClock } from '../shared/waiter.js'
 import { ControlClient, exposeEvents } from './control-client.js'
 import type { BellSource, Doorbell } from './doorbell.js'
 import { LaneAllocator } from './lane-allocator.js'
+import { offerLine, type LineHost } from './line-host.js'
 import { RegionAllocator } from './region-allocator.js'
 import type { ThreadPool } from './thread-pool.js'
 
@@ -57,6 +58,7 @@ export class Shard implements LinkHost {
   readonly #control: ControlClient
   readonly #ringer: BellRinger
   readonly #bellPort: MessagePort
+  readonly #lineHost: LineHost | undefined
   readonly #eventPort: MessagePort
   readonly #source: BellSource
   readonly #regions: RegionAllocator
@@ -89,8 +91,14 @@ export class Shard implements LinkHost {
     const mainBell = createBellMemory()
     this.#bellPort = bell.port1
     this.#eventPort = eventChannel.port1
+    this.#lineHost = offerLine(() => {
+      doorbell.onWake(this.#source)
+    })
     this.#ringer = new BellRinger(shardBell, () => {
-      bell.port1.postMessage(0)
+      // A thread that is about to sleep wakes over the line, one that goes on over the port: see wake-line.ts.
+      const line = doorbell.isRunning ? undefined : this.#lineHost?.line
+      if (line === undefined) bell.port1.postMessage(0)
+      else line.wake()
     })
     this.#source = {
       listener: new BellListener(mainBell),
@@ -112,6 +120,7 @@ export class Shard implements LinkHost {
       control: control.port2,
       events: eventChannel.port2,
       bell: bell.port2,
+      linePath: this.#lineHost?.path,
       shardBell,
       mainBell,
       counters: this.#counters,
@@ -354,6 +363,7 @@ export class Shard implements LinkHost {
     this.#control.lose(error)
     for (const link of this.#links) link?.onShardLost(error)
     this.#bellPort.close()
+    this.#lineHost?.close()
     this.#eventPort.close()
     this.#ledger.release('shards')
     if (!wanted) this.#onLost(error)

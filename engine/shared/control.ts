@@ -11,7 +11,10 @@ export interface ShardBoot {
   readonly generation: number
   readonly control: MessagePort
   readonly events: MessagePort
+  /** Wake-ups, both ways. */
   readonly bell: MessagePort
+  /** Where the shard finds the cheaper line for wake-ups; undefined: there is none on this platform. */
+  readonly linePath: string | undefined
   /** News from main to the shard. */
   readonly shardBell: SharedArrayBuffer
   /** News from the shard to main. */

@@ -33,7 +33,8 @@
  * WANTING BYTES: main, in the middle of a large frame, stores the TAIL from which it can go on in IN_NOTIFY_AT before
  * it arms IN_NOTIFY, so that it is not woken for each of the pieces.
  *
- * BELL: PARKED in a line of its own, then one summary bit for each 32 leaf bits, one leaf bit a lane.
+ * BELL: PARKED and TOP in a line of their own, then the summary words, then the leaves. One leaf bit a lane, one summary
+ * bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x 32 lanes, found in three steps.
  */
 
 export const LANE_WORDS = 64
@@ -111,6 +112,7 @@ export const inWords: RingWords = {
 
 export const bell = {
   PARKED: 0,
+  TOP: 1,
   SUMMARY: 16,
   LEAVES: 16 + MAX_LANES / 1024,
   WORDS: 16 + MAX_LANES / 1024 + MAX_LANES / 32,

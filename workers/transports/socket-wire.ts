@@ -1,5 +1,6 @@
 /** A wire over a `net.Socket` whose reads land in the owner's memory. Serves every transport that has a libuv stream. */
-import net from 'node:net'
+import type net from 'node:net'
+import { moveHandle } from '../../engine/shared/socket-handle.js'
 import type { AcceptedPeer, Wire, WireOwner } from '../../engine/shared/wire.js'
 
 export class SocketWire implements Wire {
@@ -61,15 +62,9 @@ export function readInto(owner: WireOwner): net.OnReadOpts {
   }
 }
 
-/** What `net` keeps behind a socket. Undocumented; tried on each Node version of the test matrix. */
-interface Shell {
-  _handle: object | null
-}
-
 /**
- * A socket that a `net.Server` made takes no `onread` any more. Its handle is moved into a socket that does; the
- * shell is destroyed so that the server's connection count goes down. The server must have been created with
- * `pauseOnConnect`, so that not a byte was read before. Where the handle cannot be had, 'data' and a copy serve.
+ * The server must have been created with `pauseOnConnect`, so that not a byte was read before. Where the handle cannot
+ * be moved, 'data' and a copy serve.
  */
 export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
   // Until it is adopted nobody else listens: a reset must not become an uncaught exception.
@@ -77,19 +72,14 @@ export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
   accepted.on('error', ignore)
   return {
     adopt(owner) {
-      const shell = accepted as unknown as Shell
-      const handle = shell._handle
-      if (handle === null || typeof handle !== 'object') {
+      const socket = moveHandle(accepted, readInto(owner))
+      if (socket === undefined) {
         accepted.off('error', ignore)
         const wire = new SocketWire(accepted, owner)
         copyInto(accepted, owner)
         if (accepted.destroyed) queueMicrotask(() => owner.onClose(undefined))
         return wire
       }
-      shell._handle = null
-      const options = { handle, onread: readInto(owner), allowHalfOpen: true, pauseOnCreate: true }
-      const socket = new net.Socket(options)
-      accepted.destroy()
       return new SocketWire(socket, owner)
     },
     reject() {

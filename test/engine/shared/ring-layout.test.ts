@@ -249,9 +249,10 @@ test('a slab has one set of views over its memory', (t) => {
   t.is(new Uint8Array(memory)[5000], 9)
 })
 
-test('a bell is one line for PARKED, 32 summary words and 1,024 leaf words', (t) => {
+test('a bell is one line for PARKED and TOP, 32 summary words and 1,024 leaf words', (t) => {
   t.is(MAX_LANES, 32_768)
   t.is(bell.PARKED, 0)
+  t.is(bell.TOP, 1)
   t.is(bell.SUMMARY, 16)
   t.is(bell.LEAVES, 48)
   t.is(createBellMemory().byteLength, (48 + 1024) * 4)
@@ -272,6 +273,7 @@ for (const { id, leaf, leafBit, summary, summaryBit } of bellPlaces) {
     const words = new Int32Array(memory)
     new BellRinger(memory, () => undefined).ring(id)
     t.deepEqual(changedWords(words, new Int32Array(words.length)), [
+      [1, 1 << (summary - 16)],
       [summary, 1 << summaryBit],
       [leaf, 1 << leafBit],
     ])
@@ -282,6 +284,7 @@ for (const { id, leaf, leafBit, summary, summaryBit } of bellPlaces) {
     const words = new Int32Array(memory)
     words[leaf] = 1 << leafBit
     words[summary] = 1 << summaryBit
+    words[1] = 1 << (summary - 16)
     const visited: number[] = []
     new BellListener(memory).take((laneId) => visited.push(laneId))
     t.deepEqual(visited, [id])

@@ -1,0 +1,218 @@
+/** Options: unknown ones and impossible values are refused by name, before anything is opened. */
+import { inspect } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { createEngine, type Engine, type EngineOptions, type TransportOptions } from '../../api/index.js'
+import { rejects, throws } from '../helpers/errors.js'
+import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
+import { turns } from '../helpers/turns.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 10_000
+
+failOnWarnings()
+
+let engine: Engine
+
+test.serial.before('an engine starts', async () => {
+  engine = await createEngine({ shards: 1 })
+})
+
+test.serial.after.always('everything was released', async (t) => {
+  t.is((await engine.close()).leaked, 0)
+})
+
+type Wrong = readonly (readonly [name: string, options: unknown])[]
+
+const wrongEngineOptions: Wrong = [
+  ['shard', { shard: 2 }],
+  ['shards', { shards: 0 }],
+  ['shards', { shards: 65 }],
+  ['shards', { shards: 1.5 }],
+  ['shards', { shards: NaN }],
+  ['shards', { shards: '2' }],
+  ['shards', { shards: null }],
+  ['wake', { wake: 'fast' }],
+  ['wake', { wake: {} }],
+  ['wake', { wake: { spinMicros: -1 } }],
+  ['wake', { wake: { spinMicros: 1_000_001 } }],
+  ['wake', { wake: { spinMicros: 5, more: 1 } }],
+  ['initialRingBytes', { initialRingBytes: 1000 }],
+  ['maxRingBytes', { maxRingBytes: 3_000_000 }],
+  ['maxRingBytes', { initialRingBytes: 32_768, maxRingBytes: 8192 }],
+  ['bootTimeoutMs', { bootTimeoutMs: -1 }],
+  ['bootTimeoutMs', { bootTimeoutMs: Infinity }],
+  ['workerEntry', { workerEntry: 7 }],
+]
+
+const wrongTransportOptions: Wrong = [
+  ['maxFrameByte', { maxFrameByte: 5 }],
+  ['framing', { framing: 'morse' }],
+  ['maxFrameBytes', { maxFrameBytes: 0 }],
+  ['maxFrameBytes', { maxFrameBytes: 2 ** 30 + 1 }],
+  ['maxFrameBytes', { maxFrameBytes: '1000' }],
+  ['maxPendingBytes', { maxPendingBytes: 1000 }],
+  ['maxPendingBytes', { maxFrameBytes: 5000, maxPendingBytes: 4999 }],
+  ['connectTimeoutMs', { connectTimeoutMs: -1 }],
+  ['closeTimeoutMs', { closeTimeoutMs: NaN }],
+  ['closeTimeoutMs', { closeTimeoutMs: 2 ** 31 }],
+  ['allowHalfOpen', { allowHalfOpen: 'yes' }],
+  ['backlog', { backlog: 0 }],
+  ['backlog', { backlog: 65_536 }],
+  ['mode', { mode: 0o1777 }],
+  ['mode', { mode: -1 }],
+  ['mode', { mode: '600' }],
+]
+
+function names(t: ExecutionContext, message: string, name: string): void {
+  t.regex(message, new RegExp(`\\b${name}\\b`), 'the message names the option')
+}
+
+for (const [name, options] of wrongEngineOptions) {
+  test(`createEngine(${inspect(options)}) is refused by name`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const error = await rejects(t, createEngine(options as EngineOptions), 'ERR_INVALID_OPTION')
+    names(t, error.message, name)
+    t.false(error.retryable)
+  })
+}
+
+for (const [name, options] of wrongTransportOptions) {
+  test(`transport(${inspect(options)}) is refused by name`, (t) => {
+    const error = throws(
+      t,
+      () => engine.transport('memory:x', options as TransportOptions),
+      'ERR_INVALID_OPTION',
+    )
+    names(t, error.message, name)
+  })
+}
+
+test('options that are no object at all are refused', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  for (const wrong of [7, 'shards', true]) {
+    await rejects(t, createEngine(wrong as unknown as EngineOptions), 'ERR_INVALID_OPTION')
+    throws(t, () => engine.transport('memory:x', wrong as unknown as TransportOptions), 'ERR_INVALID_OPTION')
+  }
+})
+
+test('connect() and close() refuse options that they do not know', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const transport = engine.transport(`memory:${randomName()}`)
+  for (const [name, options] of [
+    ['timeout', { timeout: 5 }],
+    ['timeoutMs', { timeoutMs: -1 }],
+    ['timeoutMs', { timeoutMs: '5' }],
+    ['signal', { signal: {} }],
+  ] as const) {
+    const error = await rejects(t, transport.connect(options as object), 'ERR_INVALID_OPTION')
+    names(t, error.message, name)
+  }
+  for (const [name, options] of [
+    ['grace', { grace: 5 }],
+    ['graceMs', { graceMs: -1 }],
+  ] as const) {
+    const closing = (async () => engine.close(options as object))()
+    names(t, (await rejects(t, closing, 'ERR_INVALID_OPTION')).message, name)
+  }
+  t.is(engine.stats().shards[0]?.state, 'up', 'a refused close() closes nothing')
+})
+
+test('receive(), ready() and subscribe() refuse options that they do not know, and times that no timer can keep', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const transport = engine.transport(`memory:${randomName()}`)
+  const listener = await transport.listen(() => undefined)
+  const connection = await transport.connect()
+  try {
+    const wrong = [
+      ['timeout', { timeout: 5 }],
+      ['timeoutMs', { timeoutMs: -1 }],
+      ['timeoutMs', { timeoutMs: 2 ** 31 }],
+      ['timeoutMs', { timeoutMs: '5' }],
+      ['signal', { signal: {} }],
+    ] as const
+    for (const [name, options] of wrong) {
+      for (const call of [
+        async () => connection.receive(options as object),
+        async () => connection.ready(options as object),
+      ]) {
+        // One that is taken for valid would wait for a frame.
+        const outcome = Promise.race([call(), turns(3)])
+        names(t, (await rejects(t, outcome, 'ERR_INVALID_OPTION')).message, name)
+      }
+    }
+    const subscribe = (): unknown => connection.subscribe(() => undefined, { borow: true } as object)
+    names(t, throws(t, subscribe, 'ERR_INVALID_OPTION').message, 'borow')
+  } finally {
+    connection.destroy()
+    await connection.closed
+    await listener.close()
+  }
+})
+
+test('the limits themselves are allowed, and undefined means the default', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const edges: TransportOptions[] = [
+    { maxFrameBytes: 1, maxPendingBytes: 1 },
+    { maxFrameBytes: 2 ** 30 },
+    { maxFrameBytes: 50_000_000 },
+    { connectTimeoutMs: 0, closeTimeoutMs: 2 ** 31 - 1, backlog: 65_535, mode: 0 },
+    { framing: 'length', allowHalfOpen: true, backlog: 1, mode: 0o777 },
+    { framing: undefined, maxFrameBytes: undefined, maxPendingBytes: undefined, mode: undefined },
+  ]
+  for (const options of edges) t.notThrows(() => engine.transport('memory:x', options))
+  const folder = await makeTemporaryFolder()
+  const other = await createEngine({
+    shards: undefined,
+    wake: { spinMicros: 0 },
+    initialRingBytes: 4096,
+    maxRingBytes: 4096,
+    workerEntry: undefined,
+  })
+  try {
+    const transport = other.transport(`unix:${folder.socketPath()}`)
+    const listener = await transport.listen()
+    const dialled = await transport.connect({ signal: undefined, timeoutMs: undefined })
+    const accepted = (await listener[Symbol.asyncIterator]().next()).value
+    const frame = Buffer.alloc(100_000, 7)
+    dialled.send(frame)
+    t.true((await accepted?.receive())?.equals(frame))
+  } finally {
+    t.is((await other.close()).leaked, 0)
+    await folder.remove()
+  }
+})
+
+test('a worker that cannot be loaded fails the boot with its cause, and nothing is left', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const error = await rejects(
+    t,
+    createEngine({ shards: 2, workerEntry: new URL('./no-such-module.js', import.meta.url) }),
+    'ERR_SHARD_BOOT',
+  )
+  t.truthy(error.cause)
+  const folder = await makeTemporaryFolder()
+  await folder.remove()
+  await rejects(t, createEngine({ shards: 1, workerEntry: `${folder.path}/missing.js` }), 'ERR_SHARD_BOOT')
+})
+
+for (const wake of ['adaptive', 'park', { spinMicros: 50 }] as const) {
+  test(`a round trip works with wake: ${inspect(wake)}`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const folder = await makeTemporaryFolder()
+    const other = await createEngine({ shards: 1, wake })
+    try {
+      const transport = other.transport(`unix:${folder.socketPath()}`)
+      await transport.listen((connection) => {
+        connection.subscribe((frame) => connection.send(frame), { borrow: true })
+      })
+      const connection = await transport.connect()
+      for (let i = 0; i < 200; i++) {
+        connection.send(String(i))
+        t.is(String(await connection.receive()), String(i))
+      }
+    } finally {
+      t.is((await other.close()).leaked, 0)
+      await folder.remove()
+    }
+  })
+}

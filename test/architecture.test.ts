@@ -1,0 +1,214 @@
+/** Who may import whom. The table is the one in docs/architecture.md, so that the text cannot drift from the code. */
+import fs from 'node:fs'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import ts from 'typescript'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const roots = ['api', 'engine', 'workers']
+const HEADER = /^\|\s*folder\s*\|\s*may import\s*\|/
+
+interface Source {
+  /** From the repository's root. */
+  readonly path: string
+  readonly tree: ts.SourceFile
+  /** Names as they are written. */
+  readonly imports: readonly string[]
+  /** Our own files among them, from the repository's root. */
+  readonly ours: readonly string[]
+  /** Packages among them; Node's own modules are nobody's business. */
+  readonly packages: readonly string[]
+}
+
+function read(path: string): Source {
+  const text = fs.readFileSync(join(root, path), 'utf8')
+  const imports = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName)
+  const ours = imports
+    .filter((name) => name.startsWith('.'))
+    .map((name) => relative(root, resolve(root, dirname(path), name)).replace(/\.js$/, '.ts'))
+  const packages = imports.filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
+  return {
+    path,
+    packages,
+    imports,
+    ours,
+    tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true),
+  }
+}
+
+const sources = roots.flatMap((folder) =>
+  fs
+    .readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => read(join(folder, name))),
+)
+
+/** The rows of the table: folder, and the folders and packages that it may import besides itself. */
+function readTable(): Map<string, readonly string[]> {
+  const path = join(root, 'docs', 'architecture.md')
+  if (!fs.existsSync(path)) {
+    throw new Error(
+      'docs/architecture.md is missing. Write it with a table whose header is | folder | may import |.',
+    )
+  }
+  const lines = fs.readFileSync(path, 'utf8').split('\n')
+  const start = lines.findIndex((line) => HEADER.test(line))
+  if (start === -1)
+    throw new Error('docs/architecture.md has no table with the header | folder | may import |.')
+  const table = new Map<string, readonly string[]>()
+  for (const line of lines.slice(start + 2)) {
+    if (!line.startsWith('|')) break
+    const [, folder = '', allowed = ''] = line.split('|')
+    const [name] = namesIn(folder)
+    if (name === undefined) throw new Error(`a row of the table names no folder in backticks: ${line}`)
+    table.set(name, namesIn(allowed))
+  }
+  return table
+}
+
+function namesIn(cell: string): string[] {
+  return [...cell.matchAll(/`([^`]+)`/g)].map((match) => (match[1] ?? '').replace(/\/$/, ''))
+}
+
+function liesIn(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`)
+}
+
+/** The most specific row for a file. */
+function rowOf(table: ReadonlyMap<string, readonly string[]>, path: string): string | undefined {
+  return [...table.keys()].filter((folder) => liesIn(path, folder)).sort((a, b) => b.length - a.length)[0]
+}
+
+function importersOf(module: string): string[] {
+  return sources.filter(({ imports }) => imports.includes(module)).map(({ path }) => path)
+}
+
+test('there are sources to look at', (t) => {
+  for (const folder of ['api', 'engine/link', 'engine/shard', 'engine/shared', 'workers']) {
+    t.true(
+      sources.some(({ path }) => liesIn(path, folder)),
+      folder,
+    )
+  }
+  t.true(sources.flatMap(({ ours }) => ours).every((path) => fs.existsSync(join(root, path))))
+})
+
+test('imports go only where the table in docs/architecture.md allows', (t) => {
+  const table = readTable()
+  const wrong: string[] = []
+  for (const { path, ours, packages } of sources) {
+    const row = rowOf(table, path)
+    const allowed = row === undefined ? [] : (table.get(row) ?? [])
+    const refuse = (target: string): void => {
+      wrong.push(`${path} imports ${target}; its row allows ${allowed.join(', ') || 'nothing'}`)
+    }
+    if (row === undefined) wrong.push(`${path} lies in no folder of the table`)
+    for (const target of ours) {
+      const isNeighbour = rowOf(table, target) === row
+      if (!isNeighbour && !allowed.some((folder) => liesIn(target, folder))) refuse(target)
+    }
+    for (const name of packages) if (!allowed.includes(name)) refuse(name)
+  }
+  t.deepEqual(wrong, [])
+})
+
+test('the table says what the design says', (t) => {
+  const folders = new Map(
+    [...readTable()].map(([folder, allowed]) => [
+      folder,
+      allowed.filter((name) => roots.some((top) => liesIn(name, top))).sort(),
+    ]),
+  )
+  t.true((folders.get('api') ?? []).every((name) => liesIn(name, 'engine')))
+  t.deepEqual(folders.get('engine/shard'), ['engine/link', 'engine/shared'])
+  t.deepEqual(folders.get('engine/link'), ['engine/shared'])
+  t.deepEqual(folders.get('engine/shared'), [])
+  t.deepEqual(folders.get('workers'), ['engine/shared'])
+})
+
+test('nobody imports workers: they are named by URL', (t) => {
+  const importers = sources.filter(
+    ({ path, ours }) => !liesIn(path, 'workers') && ours.some((target) => liesIn(target, 'workers')),
+  )
+  t.deepEqual(
+    importers.map(({ path }) => path),
+    [],
+  )
+})
+
+test('one module knows Piscina, and one on each side knows Comlink', (t) => {
+  t.deepEqual(importersOf('piscina'), ['engine/shard/thread-pool.ts'])
+  const comlink = importersOf('comlink')
+  t.true(comlink.includes('engine/shard/control-client.ts'))
+  t.true(comlink.includes('workers/entry.ts'))
+  const known = ['engine/shard/control-client.ts', 'workers/control-server.ts', 'workers/entry.ts']
+  t.deepEqual(
+    comlink.filter((path) => !known.includes(path)),
+    [],
+  )
+  const server = sources.find(({ path }) => path === 'workers/control-server.ts')
+  t.true(server === undefined || importsOnlyTypes(server, 'comlink'), 'the control server takes types alone')
+})
+
+test('an index only re-exports', (t) => {
+  const indexes = sources.filter(({ path }) => basename(path) === 'index.ts')
+  t.true(indexes.some(({ path }) => path === 'api/index.ts'))
+  for (const { path, tree } of indexes) {
+    for (const statement of tree.statements) {
+      t.true(
+        ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined,
+        `${path}: ${statement.getText(tree)}`,
+      )
+    }
+  }
+})
+
+test('Atomics.wait appears nowhere: no thread that owns sockets may block', (t) => {
+  const found: string[] = []
+  for (const { path, tree } of sources) {
+    visit(tree, (node) => {
+      const blocks =
+        (ts.isPropertyAccessExpression(node) &&
+          node.expression.getText(tree) === 'Atomics' &&
+          node.name.text === 'wait') ||
+        (ts.isElementAccessExpression(node) && node.expression.getText(tree) === 'Atomics') ||
+        (ts.isBindingElement(node) && (node.propertyName ?? node.name).getText(tree) === 'wait')
+      if (blocks) found.push(`${path}: ${node.getText(tree)}`)
+    })
+  }
+  t.deepEqual(found, [])
+})
+
+test('only the registry knows the transports', (t) => {
+  const registry = sources.find(({ path }) => path === 'workers/transports/registry.ts')
+  const transports = registry?.ours.filter((path) => liesIn(path, 'workers/transports')) ?? []
+  t.true(transports.includes('workers/transports/unix.ts'))
+  t.true(transports.includes('workers/transports/memory.ts'))
+  const wrong: string[] = []
+  for (const { path, ours } of sources) {
+    for (const target of ours) {
+      const isTransport = transports.includes(target) && path !== registry?.path
+      const fromOutside =
+        liesIn(target, 'workers/transports') &&
+        target !== registry?.path &&
+        !liesIn(path, 'workers/transports')
+      if (isTransport || fromOutside) wrong.push(`${path} imports ${target}`)
+    }
+  }
+  t.deepEqual(wrong, [])
+})
+
+function importsOnlyTypes({ tree }: Source, module: string): boolean {
+  return tree.statements
+    .filter((statement) => ts.isImportDeclaration(statement))
+    .filter(({ moduleSpecifier }) => ts.isStringLiteral(moduleSpecifier) && moduleSpecifier.text === module)
+    .every(({ importClause }) => importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword)
+}
+
+function visit(node: ts.Node, see: (node: ts.Node) => void): void {
+  see(node)
+  ts.forEachChild(node, (child) => {
+    visit(child, see)
+  })
+}

@@ -1,0 +1,207 @@
+/** Connecting and listening. */
+import fs from 'node:fs'
+import type { Connection } from '../../api/index.js'
+import { rejects } from '../helpers/errors.js'
+import { receiveToEnd } from '../helpers/frames.js'
+import { signal, turns, until } from '../helpers/turns.js'
+import type { Contract } from './contract.js'
+
+export function connectingTests(contract: Contract): void {
+  const { test, transport: subject } = contract
+
+  test('both ends of a connection describe it', async (t, world) => {
+    const before = Date.now()
+    const { endpoint } = await world.endpoint()
+    const transport = world.engine.transport(endpoint)
+    const accepting = signal<Connection>()
+    const listener = await world.listen(transport, accepting.resolve)
+    const dialled = await world.connect(transport)
+    const accepted = await accepting.promise
+    t.is(transport.endpoint, endpoint)
+    t.is(listener.endpoint, endpoint)
+    t.not(dialled.info.id, accepted.info.id)
+    for (const connection of [dialled, accepted]) {
+      const { kind, shard, establishedAt, lastActivityAt, framesSent, framesReceived } = connection.info
+      t.is(connection.info.endpoint, endpoint)
+      t.deepEqual(
+        { kind, shard, framesSent, framesReceived },
+        {
+          kind: subject.kind,
+          shard: 0,
+          framesSent: 0,
+          framesReceived: 0,
+        },
+      )
+      t.true(establishedAt >= before && establishedAt <= Date.now())
+      t.true(lastActivityAt >= establishedAt)
+      t.is(connection.pendingBytes, 0)
+      t.true(connection.capabilities.halfClose)
+    }
+    const stats = world.engine.stats()
+    t.is(stats.connections, 2)
+    t.is(stats.listeners, 1)
+  })
+
+  test('a listener without a callback is a loop over its connections, and leaving it does not close', async (t, world) => {
+    const transport = await world.transport()
+    const listener = await world.listen(transport)
+    const dialled = [
+      await world.connect(transport),
+      await world.connect(transport),
+      await world.connect(transport),
+    ]
+    dialled.forEach((connection, i) => connection.send(String(i)))
+    const seen: string[] = []
+    for await (const connection of listener) {
+      seen.push(String(await world.keep(connection).receive()))
+      if (seen.length === 2) break
+    }
+    const third = await world.next(listener)
+    seen.push(String(await third.receive()))
+    t.deepEqual(seen, ['0', '1', '2'])
+  })
+
+  test('a listener with a callback refuses to be looped over', async (t, world) => {
+    const listener = await world.listen(await world.transport(), () => undefined)
+    await rejects(t, world.next(listener), 'ERR_CONSUMER_BUSY')
+  })
+
+  test('a callback that throws destroys its connection and no other', async (t, world) => {
+    const transport = await world.transport()
+    const accepting = [signal<Connection>(), signal<Connection>()]
+    let count = 0
+    await world.listen(transport, (connection) => {
+      accepting[count]?.resolve(connection)
+      if (count++ === 0) throw new Error('the handler is broken')
+    })
+    const unlucky = await world.connect(transport)
+    const lucky = await world.connect(transport)
+    const [first, second] = await Promise.all(accepting.map((one) => one.promise))
+    const closed = await first?.closed
+    t.is(closed?.code, 'ERR_HANDLER')
+    t.is((closed?.cause?.cause as Error).message, 'the handler is broken')
+    await unlucky.closed
+    lucky.send('still here')
+    t.is(String(await second?.receive()), 'still here')
+  })
+
+  test('connecting to nobody is refused with a code, an endpoint and advice', async (t, world) => {
+    const { endpoint } = await world.endpoint()
+    const error = await rejects(t, world.engine.transport(endpoint).connect(), subject.nobody)
+    t.is(error.endpoint, endpoint)
+    t.true(error.retryable)
+    t.is(world.engine.stats().pendingConnects, 0)
+  })
+
+  test('a signal that is aborted already refuses connect()', async (t, world) => {
+    const transport = await world.transport()
+    let accepted = 0
+    await world.listen(transport, () => accepted++)
+    const reason = new Error('not any more')
+    const error = await rejects(t, transport.connect({ signal: AbortSignal.abort(reason) }), 'ERR_ABORTED')
+    t.is(error.cause, reason)
+    await world.connect(transport)
+    await until(() => accepted > 0)
+    t.is(accepted, 1, 'the aborted one was never dialled')
+  })
+
+  test('aborting the signal gives connect() up, and what comes of it is closed', async (t, world) => {
+    const transport = await world.transport()
+    const listener = await world.listen(transport, () => undefined)
+    for (let round = 0; round < 20; round++) {
+      const abort = new AbortController()
+      const connecting = transport.connect({ signal: abort.signal })
+      t.is(world.engine.stats().pendingConnects, 1)
+      const rejection = rejects(t, connecting, 'ERR_ABORTED')
+      abort.abort()
+      await rejection
+    }
+    // Nothing is accepted from here on; what was accepted learns that its peer has given up.
+    await listener.close()
+    await until(() => {
+      const { connections, ledger } = world.engine.stats()
+      return connections === 0 && ledger.byKind.dials.released === ledger.byKind.dials.opened
+    })
+  })
+
+  test('a signal that is aborted after connect() has resolved does nothing', async (t, world) => {
+    const transport = await world.transport()
+    const listener = await world.listen(transport)
+    const abort = new AbortController()
+    const dialled = world.keep(await transport.connect({ signal: abort.signal, timeoutMs: 10_000 }))
+    abort.abort()
+    const accepted = await world.next(listener)
+    dialled.send('alive')
+    t.is(String(await accepted.receive()), 'alive')
+  })
+
+  test('connect() gives up after timeoutMs', async (t, world) => {
+    const transport = await world.transport()
+    const listener = await world.listen(transport, () => undefined)
+    // From the check phase timers come before messages: the deadline passes here, before any answer can be seen.
+    await turns()
+    const connecting = transport.connect({ timeoutMs: 1 })
+    const start = performance.now()
+    while (performance.now() - start < 3);
+    const error = await rejects(t, connecting, 'ERR_TIMEOUT')
+    t.true(error.retryable)
+    await listener.close()
+    await until(() => world.engine.stats().connections === 0)
+  })
+
+  test('a closed listener accepts nobody, leaves its connections alone and its loops end', async (t, world) => {
+    const { endpoint, socketFile } = await world.endpoint()
+    const transport = world.engine.transport(endpoint)
+    const listener = await world.listen(transport)
+    if (socketFile !== undefined) t.true(fs.lstatSync(socketFile).isSocket())
+    const loop = (async () => {
+      const connections: Connection[] = []
+      for await (const connection of listener) connections.push(world.keep(connection))
+      return connections
+    })()
+    const dialled = await world.connect(transport)
+    dialled.send('before')
+    await until(() => world.engine.stats().connections === 2)
+    t.deepEqual(await Promise.all([listener.close(), listener.close()]), [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual(await listener.closed, { code: 'OK' })
+    const [accepted] = await loop
+    if (socketFile !== undefined) t.false(fs.existsSync(socketFile))
+    await rejects(t, transport.connect(), subject.nobody)
+    accepted?.send('after')
+    t.is(String(await accepted?.receive()), 'before')
+    t.is(String(await dialled.receive()), 'after')
+  })
+
+  test('a connection that nobody has taken ends when its listener closes', async (t, world) => {
+    const transport = await world.transport()
+    const listener = await world.listen(transport)
+    const dialled = await world.connect(transport)
+    await listener.close()
+    const { code } = await dialled.closed
+    t.true(code === 'OK' || code === 'ERR_RESET', code)
+    t.is(await dialled.receive().catch(() => undefined), undefined)
+  })
+
+  test('what was sent before the listener takes a connection arrives', async (t, world) => {
+    const transport = await world.transport()
+    const listener = await world.listen(transport)
+    const dialled = await world.connect(transport)
+    dialled.send('early')
+    const ending = dialled.end()
+    const accepted = await world.next(listener)
+    t.deepEqual((await receiveToEnd(accepted)).map(String), ['early'])
+    await ending
+  })
+
+  test('one endpoint has one listener at a time, and is free again after it', async (t, world) => {
+    const transport = await world.transport()
+    const first = await world.listen(transport)
+    const error = await rejects(t, world.listen(transport), 'ERR_ADDRESS_IN_USE')
+    t.false(error.retryable)
+    await first.close()
+    const second = await world.listen(transport)
+    const [dialled, accepted] = await Promise.all([world.connect(transport), world.next(second)])
+    dialled.send('again')
+    t.is(String(await accepted.receive()), 'again')
+  })
+}

@@ -1,0 +1,225 @@
+/** How connections end, and what is known and readable afterwards. */
+import { TransportError, type Connection } from '../../api/index.js'
+import { rejects, throws } from '../helpers/errors.js'
+import { digestOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
+import { turns, until } from '../helpers/turns.js'
+import type { Contract } from './contract.js'
+
+const halfOpen = { allowHalfOpen: true }
+
+export function endingTests({ test }: Contract): void {
+  test('end() closes one direction: a half-open peer still replies', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ accept: halfOpen })
+    dialled.send('question')
+    await Promise.all([dialled.end(), dialled.end()])
+    t.deepEqual((await receiveToEnd(accepted)).map(String), ['question'])
+    const answers = framesOf([5, 100_000, 7])
+    await Promise.all([
+      sendAll(accepted, answers).then(() => accepted.end()),
+      receiveToEnd(dialled).then((frames) => t.is(digestOf(frames), digestOf(answers))),
+    ])
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+  })
+
+  test('without allowHalfOpen our side ends after everything is read and sent', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ dial: halfOpen })
+    const there = framesOf([1, 50_000, 3])
+    const back = framesOf([200_000, 2, 400_000], 50)
+    for (const frame of there) dialled.send(frame)
+    const ending = dialled.end()
+    // More than the ring holds, sent before the end is noticed: it still leaves.
+    for (const frame of back) accepted.send(frame)
+    const [read, replied] = await Promise.all([receiveToEnd(accepted), receiveToEnd(dialled)])
+    await ending
+    t.is(digestOf(read), digestOf(there))
+    t.is(digestOf(replied), digestOf(back))
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+    throws(t, () => accepted.send('late'), 'ERR_CLOSED')
+  })
+
+  test('the end alone is noticed by a side that does not read', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    await dialled.end()
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+    t.is(await accepted.receive(), undefined)
+  })
+
+  test('a half-open side that does not read stays open after the peer has ended', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ accept: halfOpen })
+    await dialled.end()
+    t.is(await accepted.receive(), undefined)
+    accepted.send('still here')
+    t.is(String(await dialled.receive()), 'still here')
+    t.true(accepted.send('and here'))
+    await accepted.end()
+    t.deepEqual((await receiveToEnd(dialled)).map(String), ['and here'])
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+  })
+
+  test('end() lets everything leave, however much it is', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    const frames = framesOf([3_000_000, 0, 3_000_000, 17])
+    for (const frame of frames) dialled.send(frame)
+    const [read] = await Promise.all([receiveToEnd(accepted), dialled.end()])
+    t.is(digestOf(read), digestOf(frames))
+  })
+
+  test('close() lets everything leave and ends both sides with OK', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    const frames = framesOf([1_000_000, 5, 1_000_000])
+    for (const frame of frames) dialled.send(frame)
+    const [read, first, second] = await Promise.all([
+      receiveToEnd(accepted),
+      dialled.close(),
+      dialled.close(),
+    ])
+    t.is(digestOf(read), digestOf(frames))
+    t.deepEqual([first, second], [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual(await accepted.closed, { code: 'OK' })
+    t.is(dialled.pendingBytes, 0)
+    t.deepEqual(await dialled.close(), { code: 'OK' }, 'closing a closed connection changes nothing')
+    dialled.destroy()
+    t.deepEqual(await dialled.closed, { code: 'OK' })
+    await dialled.end()
+  })
+
+  test('both sides can close at the same time', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    dialled.send('there')
+    accepted.send('back')
+    const [one, other, read, replied] = await Promise.all([
+      dialled.close(),
+      accepted.close(),
+      receiveToEnd(accepted),
+      receiveToEnd(dialled),
+    ])
+    t.deepEqual([one, other], [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual([...read, ...replied].map(String), ['there', 'back'])
+  })
+
+  test('close() is bounded by closeTimeoutMs when the peer does not end', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ dial: { closeTimeoutMs: 5 }, accept: halfOpen })
+    const { code, cause } = await dialled.close()
+    t.is(code, 'ERR_TIMEOUT')
+    t.true(cause instanceof TransportError)
+    accepted.destroy()
+    await accepted.closed
+  })
+
+  test('destroy() ends at once and closed tells the reason', async (t, world) => {
+    const own = new TransportError('ERR_REFUSED', 'we do not like you')
+    const foreign = new Error('out of patience')
+    const reasons = [
+      [own, 'ERR_REFUSED'],
+      [foreign, 'ERR_ABORTED'],
+      [undefined, 'ERR_ABORTED'],
+    ] as const
+    for (const [reason, code] of reasons) {
+      const { dialled, accepted } = await world.pair()
+      const receiving = rejects(t, dialled.receive(), code)
+      dialled.destroy(reason)
+      dialled.destroy(new Error('a second reason changes nothing'))
+      await receiving
+      const closed = await dialled.closed
+      t.is(closed.code, code)
+      if (reason === own) t.is(closed.cause, own)
+      if (reason === foreign) t.is(closed.cause?.cause, foreign)
+      await rejects(t, dialled.receive(), code)
+      t.is(dialled.pendingBytes, 0)
+      const peer = await accepted.closed
+      t.true(peer.code === 'OK' || peer.code === 'ERR_RESET', peer.code)
+    }
+  })
+
+  test('destroy() from inside a subscriber stops the frames at once', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    let seen = 0
+    accepted.subscribe(() => {
+      seen++
+      accepted.destroy()
+    })
+    for (let i = 0; i < 50; i++) dialled.send('again')
+    t.is((await accepted.closed).code, 'ERR_ABORTED')
+    await turns(3)
+    t.is(seen, 1)
+    await dialled.closed
+  })
+
+  test('what arrived before the peer was destroyed is delivered', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    for (const word of ['one', 'two']) dialled.send(word)
+    await until(() => dialled.pendingBytes === 0)
+    dialled.destroy()
+    await dialled.closed
+    t.deepEqual((await receiveMany(accepted, 2)).map(String), ['one', 'two'])
+    const end = await accepted.receive().catch((error: unknown) => (error as TransportError).code)
+    t.true(end === undefined || end === 'ERR_RESET', String(end))
+    const { code } = await accepted.closed
+    t.is(code, end === undefined ? 'OK' : 'ERR_RESET')
+  })
+
+  test('a peer that has ended and is then destroyed has ended cleanly', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    dialled.send('last')
+    await dialled.end()
+    dialled.destroy()
+    t.deepEqual((await receiveToEnd(accepted)).map(String), ['last'])
+    t.deepEqual(await accepted.closed, { code: 'OK' })
+  })
+
+  test('frames that were received stay readable after closed', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ dial: halfOpen })
+    await accepted.end()
+    t.is(await dialled.receive(), undefined)
+    const frames = framesOf([10, 2000, 0, 30])
+    for (const frame of frames) dialled.send(frame)
+    await dialled.end()
+    t.deepEqual(await accepted.closed, { code: 'OK' })
+    t.deepEqual(await dialled.closed, { code: 'OK' })
+    const first = await receiveMany(accepted, 1)
+    const rest = await receiveToEnd(accepted)
+    t.is(digestOf([...first, ...rest]), digestOf(frames))
+    t.is(await accepted.receive(), undefined)
+    t.is(accepted.info.framesReceived, 4)
+  })
+
+  test('a subscriber that comes after closed gets the frames that were received', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ dial: halfOpen })
+    await accepted.end()
+    t.is(await dialled.receive(), undefined)
+    for (const word of ['one', 'two', 'three']) dialled.send(word)
+    await dialled.end()
+    await accepted.closed
+    const seen: string[] = []
+    accepted.subscribe((frame) => seen.push(String(frame)), { borrow: true })
+    await until(() => seen.length === 3)
+    t.deepEqual(seen, ['one', 'two', 'three'])
+  })
+
+  test('a subscriber that holds a frame while the connection closes gets the rest afterwards', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ dial: halfOpen })
+    await accepted.end()
+    const seen: string[] = []
+    accepted.subscribe(async (frame) => {
+      seen.push(String(frame))
+      if (seen.length === 1) await accepted.closed
+    })
+    for (const word of ['one', 'two', 'three']) dialled.send(word)
+    await dialled.end()
+    await until(() => seen.length === 3)
+    t.deepEqual(seen, ['one', 'two', 'three'])
+    t.deepEqual(await accepted.closed, { code: 'OK' })
+  })
+
+  test('connections and listeners can be disposed of', async (t, world) => {
+    const { dialled, accepted, listener } = await world.pair()
+    const dispose = async (thing: AsyncDisposable): Promise<void> => {
+      await thing[Symbol.asyncDispose]()
+    }
+    await dispose(dialled)
+    await dispose(listener)
+    const ends = await Promise.all([dialled, accepted].map((connection: Connection) => connection.closed))
+    t.deepEqual(ends, [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual(await listener.closed, { code: 'OK' })
+  })
+}

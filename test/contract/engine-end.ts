@@ -1,0 +1,129 @@
+/** The end of an engine: everything is told, everything is released, and it says so. */
+import fs from 'node:fs'
+import { rejects } from '../helpers/errors.js'
+import { digestOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
+import { Random } from '../helpers/random.js'
+import { turns } from '../helpers/turns.js'
+import type { Contract } from './contract.js'
+
+export function engineEndTests({ test, transport: subject }: Contract): void {
+  test('a closed engine has released all that it opened, and says the same when asked twice', async (t, world) => {
+    const engine = await world.newEngine()
+    const { endpoint, socketFile } = await world.endpoint()
+    const transport = engine.transport(endpoint)
+    const listener = await world.listen(transport)
+    const dialled = await world.connect(transport)
+    const accepted = await world.next(listener)
+    const untaken = await world.connect(transport)
+    await Promise.all([sendAll(dialled, framesOf([5, 3_000_000])), receiveMany(accepted, 2)])
+    await rejects(t, engine.transport((await world.endpoint()).endpoint).connect(), subject.nobody)
+    const closing = engine.close()
+    t.is(engine.close(), closing)
+    const report = await closing
+    t.is(report.leaked, 0)
+    t.is(report.opened, report.released)
+    for (const [kind, line] of Object.entries(report.byKind)) t.is(line.opened, line.released, kind)
+    t.is(report.byKind.connections.opened, 3)
+    t.is(report.byKind.dials.opened, 3)
+    t.is(report.byKind.listeners.opened, 1)
+    t.is(report.byKind.socketFiles.opened, socketFile === undefined ? 0 : 1)
+    t.is(report.byKind.shards.opened, 1)
+    t.is(engine.close(), closing)
+    if (socketFile !== undefined) t.false(fs.existsSync(socketFile))
+    t.deepEqual(await listener.closed, { code: 'OK' })
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+    const end = (await untaken.closed).code
+    t.true(end === 'OK' || end === 'ERR_RESET', end)
+    const { connections, listeners, pendingConnects } = engine.stats()
+    t.deepEqual([connections, listeners, pendingConnects], [0, 0, 0])
+  })
+
+  test('a closed engine neither connects nor listens', async (t, world) => {
+    const engine = await world.newEngine()
+    const transport = engine.transport((await world.endpoint()).endpoint)
+    await engine.close()
+    await rejects(t, transport.connect(), 'ERR_ENGINE_CLOSED')
+    await rejects(t, transport.listen(), 'ERR_ENGINE_CLOSED')
+  })
+
+  test('connects and listens that are pending when the engine closes reject and leave nothing', async (t, world) => {
+    // Later and later: the close meets the listen at each of its steps.
+    for (let delay = 0; delay < 6; delay++) {
+      const engine = await world.newEngine()
+      const { endpoint } = await world.endpoint()
+      const second = await world.endpoint()
+      await world.listen(engine.transport(endpoint))
+      const listening = engine.transport(second.endpoint).listen()
+      await turns(delay)
+      const connecting = rejects(t, engine.transport(endpoint).connect(), 'ERR_ENGINE_CLOSED')
+      const report = await engine.close()
+      await connecting
+      const listener = await listening.catch((error: unknown) => error)
+      if (listener instanceof Error)
+        t.is((listener as { code?: unknown }).code, 'ERR_ENGINE_CLOSED', String(listener))
+      t.is(report.leaked, 0)
+      t.is(engine.stats().ledger.leaked, 0)
+      if (second.socketFile !== undefined) t.false(fs.existsSync(second.socketFile))
+    }
+  })
+
+  test('connections that are destroyed while their rings grow give all their memory back', async (t, world) => {
+    const engine = await world.newEngine()
+    const { endpoint } = await world.endpoint()
+    const transport = engine.transport(endpoint)
+    const listener = await world.listen(transport)
+    const random = new Random(1)
+    for (let round = 0; round < 200; round++) {
+      const [dialled, accepted] = await Promise.all([world.connect(transport), world.next(listener)])
+      if (random.oneIn(2)) accepted.subscribe(() => undefined)
+      for (let i = random.below(10); i > 0; i--) {
+        dialled.send(Buffer.alloc(random.below(60_000)))
+        await turns(random.below(2))
+      }
+      dialled.destroy()
+      if (random.oneIn(2)) await turns()
+      accepted.destroy()
+      await Promise.all([dialled.closed, accepted.closed])
+    }
+    const { regions, lanes } = engine.stats().ledger.byKind
+    t.is(regions.released, regions.opened)
+    t.is(lanes.released, lanes.opened)
+  })
+
+  test('what was sent before the engine closes arrives', async (t, world) => {
+    const engine = await world.newEngine()
+    const { dialled, accepted } = await world.pair({ engine })
+    const frames = framesOf([100, 1_000_000, 7])
+    const receiving = receiveToEnd(accepted)
+    for (const frame of frames) dialled.send(frame)
+    t.is((await engine.close({ graceMs: 20_000 })).leaked, 0)
+    t.is(digestOf(await receiving), digestOf(frames))
+    t.deepEqual(await dialled.closed, { code: 'OK' })
+  })
+
+  test('graceMs bounds the wait for a peer that does not read', async (t, world) => {
+    const engine = await world.newEngine({ maxRingBytes: 32_768 })
+    const { dialled, accepted } = await world.pair({ engine })
+    // More than the rings and the kernel hold: most of it waits in front of the ring.
+    for (let i = 0; i < 500; i++) dialled.send(Buffer.alloc(8192))
+    const waiting = rejects(t, dialled.ready(), 'ERR_CLOSED')
+    const report = await engine.close({ graceMs: 5 })
+    t.is(report.leaked, 0)
+    await waiting
+    t.is((await dialled.closed).code, 'ERR_ENGINE_CLOSED')
+    t.not((await accepted.closed).code, 'OK')
+  })
+
+  test('closing an engine ends what waits on it', async (t, world) => {
+    const engine = await world.newEngine()
+    const { dialled, accepted, listener } = await world.pair({ engine })
+    const receiving = [dialled.receive(), accepted.receive()]
+    const loop = receiveToEnd(accepted).catch((error: unknown) => error)
+    const accepting = listener[Symbol.asyncIterator]().next()
+    await turns()
+    await engine[Symbol.asyncDispose]()
+    t.deepEqual(await Promise.all(receiving), [undefined, undefined])
+    t.is(((await loop) as { code?: unknown }).code, 'ERR_CONSUMER_BUSY')
+    t.true((await accepting).done)
+  })
+}

@@ -1,0 +1,62 @@
+/** One suite for every transport: what `Transport`, `Listener` and `Connection` promise, whatever carries the bytes. */
+import test from 'ava'
+import { createEngine, type Engine } from '../../api/index.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+import { connectingTests } from './connecting.js'
+import { consumerTests } from './consumers.js'
+import { endingTests } from './ending.js'
+import { engineEndTests } from './engine-end.js'
+import { flowTests } from './flow.js'
+import { frameTests } from './frames.js'
+import { sendingTests } from './sending.js'
+import type { Contract, ContractTransport } from './contract.js'
+import { World } from './world.js'
+
+const WATCHDOG_MS = 10_000
+
+export function transportContract(transport: ContractTransport): void {
+  const declare = transport.supported ? test.serial : test.serial.skip
+  let shared: Engine | undefined
+
+  failOnWarnings()
+
+  test.serial.before('an engine starts', async () => {
+    shared = await createEngine({ shards: 1 })
+  })
+
+  test.serial.after.always('everything that the suite opened was released', async (t) => {
+    const report = await shared?.close()
+    t.is(report?.leaked, 0)
+  })
+
+  const contract: Contract = {
+    transport,
+    test(title, body) {
+      declare(title, async (t) => {
+        t.timeout(WATCHDOG_MS)
+        if (shared === undefined) throw new Error('the engine did not start')
+        const world = new World(transport, shared)
+        const before = openIn(shared)
+        try {
+          await body(t, world)
+        } finally {
+          await world.cleanUp()
+        }
+        t.deepEqual(openIn(shared), before, 'the test left something open')
+      })
+    },
+  }
+
+  connectingTests(contract)
+  frameTests(contract)
+  consumerTests(contract)
+  sendingTests(contract)
+  endingTests(contract)
+  flowTests(contract)
+  engineEndTests(contract)
+}
+
+function openIn(engine: Engine): object {
+  const { connections, listeners, pendingConnects } = engine.stats()
+  return { connections, listeners, pendingConnects }
+}
