@@ -52,6 +52,7 @@ export class Engine implements AsyncDisposable {
   readonly #shards: readonly Shard[]
   readonly #listeners = new Map<number, Listener>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
+  readonly #pendingListens = new Set<Promise<Listener>>()
   #nextListenerId = 1
   #state: State = { kind: 'open' }
 
@@ -173,6 +174,24 @@ export class Engine implements AsyncDisposable {
     handler: ConnectionHandler | undefined,
   ): Promise<Listener> {
     this.#assertOpen(endpoint.text)
+    const pending = this.#listen(endpoint, options, handler)
+    this.#pendingListens.add(pending)
+    try {
+      return await pending
+    } catch (error) {
+      // Whatever broke because the engine was being closed, that is the reason.
+      this.#assertOpen(endpoint.text)
+      throw error
+    } finally {
+      this.#pendingListens.delete(pending)
+    }
+  }
+
+  async #listen(
+    endpoint: ResolvedEndpoint,
+    options: ResolvedTransportOptions,
+    handler: ConnectionHandler | undefined,
+  ): Promise<Listener> {
     const id = this.#nextListenerId++
     const shards = this.#shards.filter((shard) => shard.isUp)
     const listening = await listenOn(shards, id, endpoint.target, {
@@ -266,6 +285,7 @@ export class Engine implements AsyncDisposable {
   async #close(graceMs: number): Promise<LedgerReport> {
     const error = new TransportError('ERR_ENGINE_CLOSED', 'the engine was closed while this was pending.')
     for (const giveUp of this.#pendingConnects) giveUp(error)
+    await Promise.allSettled(this.#pendingListens)
     await Promise.all([...this.#listeners.values()].map((listener) => listener.close()))
     const connections = this.#shards.flatMap((shard) => shard.connections)
     const cancel = systemClock.setTimer(() => {

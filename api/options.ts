@@ -1,8 +1,8 @@
 /** Every option, declared once: default, unit, range. Unknown ones are refused; below this nothing has a default. */
 import { availableParallelism } from 'node:os'
 import * as v from 'valibot'
-import { TransportError } from '../engine/shared/errors.js'
 import { regionBytes } from '../engine/shared/ring-layout.js'
+import { invalidOption } from '../engine/shared/wait-options.js'
 
 const milliseconds = (fallback: number) =>
   v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), fallback)
@@ -41,11 +41,6 @@ const transportSchema = v.strictObject({
 })
 
 const closeSchema = v.strictObject({ graceMs: milliseconds(1_000) })
-
-const waitSchema = v.strictObject({
-  signal: v.optional(v.instance(AbortSignal)),
-  timeoutMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647))),
-})
 
 /** Options of `createEngine()`. */
 export interface EngineOptions {
@@ -122,10 +117,6 @@ export function parseCloseOptions(options: unknown): v.InferOutput<typeof closeS
   return parse(closeSchema, options, 'close()')
 }
 
-export function parseWaitOptions(options: unknown, where: string): v.InferOutput<typeof waitSchema> {
-  return parse(waitSchema, options, where)
-}
-
 function parse<Schema extends v.GenericSchema>(
   schema: Schema,
   options: unknown,
@@ -136,11 +127,4 @@ function parse<Schema extends v.GenericSchema>(
   const [issue] = result.issues
   const option = v.getDotPath(issue) ?? 'options'
   throw invalidOption(where, option, issue.message)
-}
-
-function invalidOption(where: string, option: string, problem: string): TransportError {
-  return new TransportError(
-    'ERR_INVALID_OPTION',
-    `${where}: option ${option} is not valid: ${problem}. See the README for names, units and ranges.`,
-  )
 }

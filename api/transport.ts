@@ -1,10 +1,11 @@
 /** An endpoint with options: what one connects to and listens on. */
 import type { Connection } from '../engine/link/connection.js'
+import { checkWaitOptions } from '../engine/shared/wait-options.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 import type { ResolvedEndpoint } from './endpoint.js'
 import type { Engine } from './engine.js'
 import type { ConnectionHandler, Listener } from './listener.js'
-import { parseWaitOptions, type ResolvedTransportOptions } from './options.js'
+import type { ResolvedTransportOptions } from './options.js'
 
 export class Transport {
   readonly #engine: Engine
@@ -29,7 +30,9 @@ export class Transport {
    * The connection keeps the process alive until it is closed or unref'd.
    */
   async connect(options: WaitOptions = {}): Promise<Connection> {
-    return this.#engine.connect(this.#endpoint, this.#options, parseWaitOptions(options, 'connect()'))
+    const wrong = checkWaitOptions(options, 'connect()')
+    if (wrong !== undefined) throw wrong
+    return this.#engine.connect(this.#endpoint, this.#options, options)
   }
 
   /**

@@ -3,6 +3,7 @@ import { getSystemErrorName } from 'node:util'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
+import { checkWaitOptions, invalidOption } from '../shared/wait-options.js'
 import { systemClock, type WaitOptions } from '../shared/waiter.js'
 import { Incoming, type FrameHandler } from './incoming.js'
 import { createReplyWatch, type LinkHost, type NewsReader } from './link-host.js'
@@ -145,7 +146,8 @@ export class Connection implements NewsReader, AsyncDisposable {
    * ends first, with ERR_ABORTED or ERR_TIMEOUT when the caller gives up.
    */
   ready(options: WaitOptions = {}): Promise<void> {
-    return this.#outgoing.ready(options)
+    const wrong = checkWaitOptions(options, 'ready()')
+    return wrong === undefined ? this.#outgoing.ready(options) : Promise.reject(wrong)
   }
 
   /**
@@ -153,7 +155,8 @@ export class Connection implements NewsReader, AsyncDisposable {
    * the connection if it did not end cleanly, after the frames received before. One consumer at a time.
    */
   receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
-    return this.#incoming.receive(options)
+    const wrong = checkWaitOptions(options, 'receive()')
+    return wrong === undefined ? this.#incoming.receive(options) : Promise.reject(wrong)
   }
 
   /** `for await (const frame of connection)`. Leaving the loop does not close the connection. */
@@ -167,7 +170,13 @@ export class Connection implements NewsReader, AsyncDisposable {
    * @returns A function that ends the subscription.
    */
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
-    return this.#incoming.subscribe(handler, options.borrow ?? false)
+    if (typeof handler !== 'function') throw invalidOption('subscribe()', 'handler', 'it must be a function')
+    for (const key of Object.keys(options)) {
+      if (key !== 'borrow') throw invalidOption('subscribe()', key, 'there is no such option')
+    }
+    const { borrow = false } = options
+    if (typeof borrow !== 'boolean') throw invalidOption('subscribe()', 'borrow', 'it must be true or false')
+    return this.#incoming.subscribe(handler, borrow)
   }
 
   /**
@@ -262,6 +271,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       error ??
         new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
     )
+    this.#outgoing.release()
     this.#incoming.detach(error)
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)

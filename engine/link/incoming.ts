@@ -65,6 +65,8 @@ export class Incoming implements NewsReader {
   #dropped = false
   /** What ends the stream once the frames that came before it are taken. */
   #failAfterRest: TransportError | undefined
+  /** A handler is looking at ring memory: nothing of it may be given back. */
+  #lending = false
   #region: number
 
   constructor(
@@ -205,15 +207,19 @@ export class Incoming implements NewsReader {
     while (this.#consumer === consumer && this.#findFrame()) {
       const length = reader.length
       const frame = borrow ? reader.borrow() : reader.copy()
+      // Behind us before the handler runs, which may stop and read on; given back only once it has returned.
+      reader.done()
       this.#count(length)
       let result: unknown
+      this.#lending = borrow
       try {
         result = handler(frame)
       } catch (error) {
+        this.#lending = false
         this.#handlerFailed(error)
         return false
       }
-      reader.done()
+      this.#lending = false
       if (this.#ring.unreleased >= this.#ring.capacity >> 2) this.#release()
       if (result !== undefined && isThenable(result)) {
         this.#hold(consumer, result)
@@ -334,6 +340,7 @@ export class Incoming implements NewsReader {
   /** Gives consumed bytes back; tells the shard if it waits for them; returns a region that was read to its end. */
   #release(): void {
     const ring = this.#ring
+    if (this.#lending) return
     if (ring.unreleased !== 0) ring.release()
     if (this.#detached) return
     if (ring.regionId !== this.#region) this.#retireRegion()

@@ -133,8 +133,12 @@ export class Outgoing implements Flushable {
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'closed', error }
     this.#writer.discard()
-    this.#rejectWaiters(error)
+    this.#rejectWaiters(this.#refusal())
     this.#ended?.resolve()
+  }
+
+  /** The shard has let go of the lane: gives back the region that its words do not name any more. */
+  release(): void {
     this.#retireRegion()
   }
 
@@ -290,14 +294,13 @@ export class Outgoing implements Flushable {
 function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
   if (typeof frame === 'string') return [Buffer.from(frame)]
   if (frame instanceof Uint8Array) return [frame]
-  if (Array.isArray(frame)) {
-    return (frame as readonly unknown[]).map((part) => {
-      if (typeof part === 'string') return Buffer.from(part)
-      if (part instanceof Uint8Array) return part
-      throw invalidFrame(part, endpoint)
-    })
-  }
-  throw invalidFrame(frame, endpoint)
+  if (!Array.isArray(frame)) throw invalidFrame(frame, endpoint)
+  // Array.from visits holes too.
+  return Array.from(frame as readonly unknown[], (part) => {
+    if (typeof part === 'string') return Buffer.from(part)
+    if (part instanceof Uint8Array) return part
+    throw invalidFrame(part, endpoint)
+  })
 }
 
 function invalidFrame(value: unknown, endpoint: string): TransportError {

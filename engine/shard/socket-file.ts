@@ -38,10 +38,11 @@ export async function prepareSocketFile(
     throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
   }
   const temporary = join(privateFolder, 's')
-  // The temporary name can be too long where the final one just fits: then it is reached through a descriptor.
+  // The temporary name can be too long where the final one just fits: then it is reached through a descriptor (by
+  // our process id: a helper process may bind it).
   const handle =
     Buffer.byteLength(temporary) > limit ? await fs.open(privateFolder, constants.O_RDONLY) : undefined
-  const bindPath = handle === undefined ? temporary : `/proc/self/fd/${String(handle.fd)}/s`
+  const bindPath = handle === undefined ? temporary : `/proc/${String(process.pid)}/fd/${String(handle.fd)}/s`
   let inode: { ino: number; dev: number } | undefined
 
   const removeTemporary = async (): Promise<void> => {

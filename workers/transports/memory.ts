@@ -137,6 +137,14 @@ export const memoryTransport: ShardTransport<MemoryTarget> = {
   },
 
   listen(target, _backlog, onAccepted) {
+    if (listeners.has(target.name)) {
+      return Promise.reject(
+        new TransportError(
+          'ERR_ADDRESS_IN_USE',
+          `listening on memory:${target.name}: this engine listens there already. Close that listener, or choose another name.`,
+        ),
+      )
+    }
     listeners.set(target.name, onAccepted)
     return Promise.resolve({
       close: () => {
