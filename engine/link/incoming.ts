@@ -362,6 +362,8 @@ export class Incoming implements NewsReader {
   /** The shard asks for a larger ring. At the limit the request stays armed, so that it is not made again. */
   #grantGrowth(): void {
     if (this.#load(lane.IN_GROW) === 0) return
+    // At most one region is behind us and not given back yet: it must be gone before another change can follow.
+    this.#retireRegion()
     const current = this.#load(lane.IN_REGION)
     if (this.#load(lane.IN_GRANT) !== current || this.#load(lane.IN_REGION_ACK) !== current) return
     if (this.#ring.capacity >= this.#options.maxRingBytes) return

@@ -66,7 +66,9 @@ class MemoryWire implements Wire {
     const peer = this.#peer
     if (peer === undefined || this.#closed) return
     if (peer.#closed) {
-      this.#close(resetError())
+      // The other end said its end and left: ending too is clean, having more to say is not.
+      const clean = peer.#outgoing === 'ended' && this.#outgoing === 'ending' && this.#write === undefined
+      this.#close(clean ? undefined : resetError())
       return
     }
     const owner = peer.#owner
