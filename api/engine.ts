@@ -262,6 +262,7 @@ export class Engine implements AsyncDisposable {
     const failed = boots.find((boot) => boot.status === 'rejected')
     if (failed !== undefined) {
       await this.#pool.destroy()
+      for (const shard of this.#shards) shard.abandon(failed.reason)
       throw failed.reason
     }
     this.#pool.unref()

@@ -67,6 +67,7 @@ export class Shard implements LinkHost {
   readonly #onLost: (error: TransportError) => void
   readonly #counters = createCounters()
   #state: State = { kind: 'booting' }
+  #hasEnded = false
   #keepAlive = 0
   #connections = 0
 
@@ -220,6 +221,11 @@ export class Shard implements LinkHost {
     void this.#announce('stop')
   }
 
+  /** The thread is certainly gone, whether or not its task has said so: one that never started says nothing. */
+  abandon(cause: unknown): void {
+    this.#end(cause)
+  }
+
   // What connections need (LinkHost).
 
   wordsOf(grant: LaneGrant): Int32Array {
@@ -351,6 +357,8 @@ export class Shard implements LinkHost {
   }
 
   #end(cause: unknown): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     const wanted = this.#state.kind === 'stopped'
     const error = new TransportError(
       'ERR_SHARD_LOST',

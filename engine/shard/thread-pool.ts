@@ -66,6 +66,8 @@ export class ThreadPool {
 
   /** Ends every thread, running or not. */
   async destroy(): Promise<void> {
+    // An error that a thread reports late would make Piscina replace it, after everything has been torn down.
+    Object.assign(this.#pool.options, { minThreads: 0 })
     await this.#pool.destroy()
   }
 }

@@ -193,6 +193,18 @@ export function connectingTests(contract: Contract): void {
     await ending
   })
 
+  test('a connection whose peer has gone before it is taken ends', async (t, world) => {
+    const transport = await world.transport()
+    const listener = await world.listen(transport)
+    const dialled = await world.connect(transport)
+    dialled.destroy()
+    await dialled.closed
+    const accepted = await world.next(listener)
+    const { code } = await accepted.closed
+    t.true(code === 'OK' || code === 'ERR_RESET', code)
+    t.is(await accepted.receive().catch(() => undefined), undefined)
+  })
+
   test('one endpoint has one listener at a time, and is free again after it', async (t, world) => {
     const transport = await world.transport()
     const first = await world.listen(transport)

@@ -22,7 +22,7 @@ class MemoryWire implements Wire {
   #write: PendingWrite | undefined
   #reading = false
   #outgoing: 'open' | 'ending' | 'ended' = 'open'
-  #closed = false
+  #end: { readonly error: NodeJS.ErrnoException | undefined } | undefined
 
   static pair(): [MemoryWire, MemoryWire] {
     const one = new MemoryWire()
@@ -34,6 +34,8 @@ class MemoryWire implements Wire {
 
   own(owner: WireOwner): this {
     this.#owner = owner
+    // The other end was destroyed before anybody owned this one: it has still to be told.
+    if (this.#end !== undefined) this.#tellEnd(this.#end)
     return this
   }
 
@@ -64,8 +66,8 @@ class MemoryWire implements Wire {
   /** Moves what this end has to say into the other end's memory, as far as that reads. */
   transfer(): void {
     const peer = this.#peer
-    if (peer === undefined || this.#closed) return
-    if (peer.#closed) {
+    if (peer === undefined || this.#hasClosed) return
+    if (peer.#hasClosed) {
       // The other end said its end and left: ending too is clean, having more to say is not.
       const clean = peer.#outgoing === 'ended' && this.#outgoing === 'ending' && this.#write === undefined
       this.#close(clean ? undefined : resetError())
@@ -78,7 +80,7 @@ class MemoryWire implements Wire {
         this.#write = undefined
         // Not from inside write(): the owner is still in the middle of asking for it.
         queueMicrotask(() => {
-          if (!this.#closed) this.#owner?.onWritten()
+          if (!this.#hasClosed) this.#owner?.onWritten()
         })
         break
       }
@@ -92,8 +94,8 @@ class MemoryWire implements Wire {
     if (this.#outgoing === 'ending' && this.#write === undefined && peer.#reading && owner !== undefined) {
       this.#outgoing = 'ended'
       queueMicrotask(() => {
-        if (!peer.#closed) owner.onEnd()
-        if (!this.#closed) this.#owner?.onFinished()
+        if (!peer.#hasClosed) owner.onEnd()
+        if (!this.#hasClosed) this.#owner?.onFinished()
         if (peer.#outgoing === 'ended') {
           this.#close(undefined)
           peer.#close(undefined)
@@ -102,11 +104,20 @@ class MemoryWire implements Wire {
     }
   }
 
+  get #hasClosed(): boolean {
+    return this.#end !== undefined
+  }
+
   #close(error: NodeJS.ErrnoException | undefined): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#end !== undefined) return
+    this.#end = { error }
     this.#write = undefined
-    queueMicrotask(() => this.#owner?.onClose(error))
+    this.#tellEnd(this.#end)
+  }
+
+  #tellEnd({ error }: { readonly error: NodeJS.ErrnoException | undefined }): void {
+    const owner = this.#owner
+    if (owner !== undefined) queueMicrotask(() => owner.onClose(error))
   }
 }
 
