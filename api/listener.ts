@@ -8,7 +8,8 @@ export interface PendingAccept {
   reject(): void
 }
 
-export type ConnectionHandler = (connection: Connection) => void
+/** Called with each connection. If it throws, or the promise that it returns rejects, that connection is destroyed. */
+export type ConnectionHandler = (connection: Connection) => unknown
 
 export interface ListenerClosed {
   readonly code: 'OK' | TransportError['code']
@@ -81,19 +82,20 @@ export class Listener implements AsyncDisposable {
       return
     }
     const connection = pending.adopt()
-    try {
-      this.#handler(connection)
-    } catch (cause) {
+    const fail = (cause: unknown): void => {
       connection.destroy(
         new TransportError(
           'ERR_HANDLER',
-          'the listener callback threw, so its connection was destroyed. See the cause.',
-          {
-            cause,
-            endpoint: this.endpoint,
-          },
+          'the listener callback failed, so its connection was destroyed. See the cause.',
+          { cause, endpoint: this.endpoint },
         ),
       )
+    }
+    const handler = this.#handler
+    try {
+      Promise.resolve(handler(connection)).catch(fail)
+    } catch (error) {
+      fail(error)
     }
   }
 

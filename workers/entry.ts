@@ -22,9 +22,8 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     while (!listener.park())
   }
   const line = await connectLine(boot.linePath, listen)
-  const bell = new BellRinger(boot.mainBell, () => {
-    // A shard never spins: after a wake-up it has nothing more to do.
-    if (line === undefined) boot.bell.postMessage(0)
+  const bell = new BellRinger(boot.mainBell, (busy) => {
+    if (busy || line === undefined) boot.bell.postMessage(0)
     else line.wake()
   })
   const events = Comlink.wrap<ShardEvents>(boot.events)

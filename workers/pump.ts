@@ -31,6 +31,9 @@ import type { Wire, WireOwner } from '../engine/shared/wire.js'
  */
 const MAX_WRITE_BYTES = 262_144
 
+/** A read or write of this size is part of a stream: the shard will be busy with the next one, not asleep. */
+const BULK_BYTES = 16_384
+
 type PumpState =
   | { readonly kind: 'detached' }
   | { readonly kind: 'attached'; readonly wire: Wire }
@@ -116,7 +119,7 @@ export class Pump implements WireOwner {
       distance(this.#in.tail, this.#load(lane.IN_NOTIFY_AT)) >= 0 &&
       takeArmed(this.#words, this.#base + lane.IN_NOTIFY)
     ) {
-      this.#bell.ring(this.id)
+      this.#bell.ring(this.id, length >= BULK_BYTES)
     }
     return this.#chooseView(filled)
   }
@@ -128,6 +131,7 @@ export class Pump implements WireOwner {
 
   onWritten(): void {
     const ring = this.#out
+    const bulk = this.#writing >= BULK_BYTES
     ring.consume(this.#writing)
     count(this.#counters, 'writes', 1)
     count(this.#counters, 'bytesWritten', this.#writing)
@@ -138,7 +142,7 @@ export class Pump implements WireOwner {
       distance(ring.head, this.#load(lane.OUT_SPACE_AT)) >= 0 &&
       takeArmed(this.#words, this.#base + lane.OUT_SPACE)
     ) {
-      this.#bell.ring(this.id)
+      this.#bell.ring(this.id, bulk)
     }
     this.#writeNext()
   }

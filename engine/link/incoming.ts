@@ -349,7 +349,8 @@ export class Incoming implements NewsReader {
       distance(ring.head, this.#load(lane.IN_SPACE_AT)) >= 0 &&
       takeArmed(this.#words, this.#base + lane.IN_SPACE)
     ) {
-      this.#host.ring(this.#lane.id)
+      // The shard had stopped for want of room, so there is a ring full to go on with.
+      this.#host.ring(this.#lane.id, true)
     }
   }
 

@@ -34,8 +34,8 @@ export interface LinkHost {
   readonly slabs: SlabTable
   wordsOf(lane: LaneGrant): Int32Array
   baseOf(lane: LaneGrant): number
-  /** Tells the shard that a lane has news. */
-  ring(laneId: number): void
+  /** Tells the shard that a lane has news. `busy`: main goes on with more of the same, and does not sleep now. */
+  ring(laneId: number, busy?: boolean): void
   /** Calls `flush()` when the current turn ends. */
   flushSoon(flushable: Flushable): void
   /** A flush has gone out: a reply may follow, and the wake policy may spin for it. */

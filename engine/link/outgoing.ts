@@ -149,7 +149,7 @@ export class Outgoing implements Flushable {
       this.#dirty = true
       this.#host.flushSoon(this)
     } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
-      this.#publish()
+      this.#publish(true)
     }
   }
 
@@ -182,11 +182,11 @@ export class Outgoing implements Flushable {
     return false
   }
 
-  #publish(): void {
+  #publish(busy = false): void {
     const ring = this.#ring
     if (ring.unpublished === 0) return
     ring.publish()
-    if (takeArmed(this.#words, this.#base + lane.OUT_NOTIFY)) this.#host.ring(this.#lane.id)
+    if (takeArmed(this.#words, this.#base + lane.OUT_NOTIFY)) this.#host.ring(this.#lane.id, busy)
   }
 
   /** Moves on whatever waits: queued bytes into the ring, waiters for room, the end of the stream. */
@@ -225,7 +225,10 @@ export class Outgoing implements Flushable {
   #wantRoom(): void {
     this.#publish()
     const ring = this.#ring
-    const at = (ring.tail - (ring.capacity >> 1)) | 0
+    // A little that waits in the queue goes in first: ask for that much more, or a second wake-up would have to follow.
+    const queued = this.#writer.overflowBytes
+    const extra = queued <= ring.capacity >> 4 ? queued : 0
+    const at = (ring.tail - (ring.capacity >> 1) + extra) | 0
     Atomics.store(this.#words, this.#base + lane.OUT_SPACE_AT, at)
     Atomics.store(this.#words, this.#base + lane.OUT_SPACE, 1)
     ring.refreshFree()

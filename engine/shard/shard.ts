@@ -95,9 +95,9 @@ export class Shard implements LinkHost {
     this.#lineHost = offerLine(() => {
       doorbell.onWake(this.#source)
     })
-    this.#ringer = new BellRinger(shardBell, () => {
+    this.#ringer = new BellRinger(shardBell, (busy) => {
       // A thread that is about to sleep wakes over the line, one that goes on over the port: see wake-line.ts.
-      const line = doorbell.isRunning ? undefined : this.#lineHost?.line
+      const line = busy || doorbell.isRunning ? undefined : this.#lineHost?.line
       if (line === undefined) bell.port1.postMessage(0)
       else line.wake()
     })
@@ -236,8 +236,8 @@ export class Shard implements LinkHost {
     return this.#lanes.table.baseOf(grant.id)
   }
 
-  ring(laneId: number): void {
-    this.#ringer.ring(laneId)
+  ring(laneId: number, busy = false): void {
+    this.#ringer.ring(laneId, busy)
   }
 
   flushSoon(flushable: Flushable): void {

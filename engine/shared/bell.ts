@@ -25,15 +25,18 @@ export function createBellMemory(): SharedArrayBuffer {
 
 export class BellRinger {
   readonly #words: Int32Array
-  readonly #wake: () => void
+  readonly #wake: (busy: boolean) => void
 
-  /** `wake` is called when the listener is parked: it must make the other thread's event loop turn. */
-  constructor(memory: SharedArrayBuffer, wake: () => void) {
+  /**
+   * `wake` is called when the listener is parked: it must make the other thread's event loop turn. It is told whether
+   * the ringer has more to do right now, or is about to sleep.
+   */
+  constructor(memory: SharedArrayBuffer, wake: (busy: boolean) => void) {
     this.#words = new Int32Array(memory)
     this.#wake = wake
   }
 
-  ring(laneId: number): void {
+  ring(laneId: number, busy = false): void {
     const words = this.#words
     const group = laneId >>> 5
     const section = group >>> 5
@@ -44,7 +47,8 @@ export class BellRinger {
       Atomics.or(words, bell.TOP, 1 << section)
     }
     // Taking PARKED makes the wake-up ours alone: a burst of news costs one wake.
-    if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1) this.#wake()
+    if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1)
+      this.#wake(busy)
   }
 }
 
