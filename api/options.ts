@@ -22,7 +22,7 @@ const engineSchema = v.strictObject({
   shards: integer(1, 64, DEFAULT_SHARDS),
   wake: v.optional(wakePolicy, 'adaptive'),
   initialRingBytes: ringBytes(8192),
-  maxRingBytes: ringBytes(2_097_152),
+  maxRingBytes: ringBytes(8_388_608),
   bootTimeoutMs: milliseconds(10_000),
   workerEntry: v.optional(v.union([v.string(), v.instance(URL)])),
 })
@@ -53,7 +53,8 @@ export interface EngineOptions {
   readonly wake?: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
   /** Size of a new connection's rings, each way, in bytes: 4096, 8192, 32768, 131072, 524288, 2097152, 8388608. Default 8192. */
   readonly initialRingBytes?: number | undefined
-  /** Size that a ring may grow to under load, in bytes, of the same sizes. Default 2097152. */
+  /** Size that a ring may grow to, in bytes, of the same sizes. A full ring grows to 2 MiB, further only for frames
+   * that are large themselves. Default 8388608. */
   readonly maxRingBytes?: number | undefined
   /** How long a worker thread may take to start, in milliseconds. Default 10,000. */
   readonly bootTimeoutMs?: number | undefined

@@ -5,7 +5,7 @@ import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
 import { emptyRing, ringOver } from './residue.js'
 import { distance, RingConsumer } from '../shared/ring.js'
-import { inState, inWords, lane, life } from '../shared/ring-layout.js'
+import { grownRingBytes, inState, inWords, lane, life } from '../shared/ring-layout.js'
 import { abortError, systemClock, Waiter, type WaitOptions } from '../shared/waiter.js'
 import type { LinkHost, NewsReader, ReplyWatch } from './link-host.js'
 import type { LinkOptions } from './options.js'
@@ -360,20 +360,18 @@ export class Incoming implements NewsReader {
     this.#region = this.#ring.regionId
   }
 
-  /** The shard asks for a larger ring. At the limit the request stays armed, so that it is not made again. */
+  /** The shard asks for a larger ring. What is not granted stays armed, to be looked at again when larger frames come. */
   #grantGrowth(): void {
     if (this.#load(lane.IN_GROW) === 0) return
     // At most one region is behind us and not given back yet: it must be gone before another change can follow.
     this.#retireRegion()
     const current = this.#load(lane.IN_REGION)
     if (this.#load(lane.IN_GRANT) !== current || this.#load(lane.IN_REGION_ACK) !== current) return
-    if (this.#ring.capacity >= this.#options.maxRingBytes) return
-    const region = this.#host.takeRegion(
-      Math.min(this.#options.maxRingBytes, this.#ring.capacity * 4),
-      () => {
-        if (!this.#detached) this.#grantGrowth()
-      },
-    )
+    const wanted = grownRingBytes(this.#ring.capacity, this.#reader.length, this.#options.maxRingBytes)
+    if (wanted === this.#ring.capacity) return
+    const region = this.#host.takeRegion(wanted, () => {
+      if (!this.#detached) this.#grantGrowth()
+    })
     if (region === undefined) return
     Atomics.store(this.#words, this.#base + lane.IN_GRANT, region)
     Atomics.store(this.#words, this.#base + lane.IN_GROW, 0)

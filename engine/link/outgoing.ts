@@ -4,7 +4,7 @@ import { FrameWriter } from '../shared/frame-writer.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
 import { distance, RingProducer } from '../shared/ring.js'
-import { FRAME_HEADER_BYTES, intent, lane, outWords } from '../shared/ring-layout.js'
+import { FRAME_HEADER_BYTES, grownRingBytes, intent, lane, outWords } from '../shared/ring-layout.js'
 import { abortError, systemClock, Waiter, type WaitOptions } from '../shared/waiter.js'
 import type { Flushable, LinkHost, ReplyWatch } from './link-host.js'
 import type { LinkOptions } from './options.js'
@@ -44,6 +44,8 @@ export class Outgoing implements Flushable {
   #state: State = OPEN
   #dirty = false
   #growthAsked = false
+  /** Size of the last frame that the ring had no room for. */
+  #queuedFrameBytes = 0
   /** The region before the current one, until the shard has left it. 0: none. */
   #previousRegion = 0
   readonly #waiters = new Set<Waiter<void>>()
@@ -173,7 +175,10 @@ export class Outgoing implements Flushable {
         { endpoint: this.#endpoint },
       )
     }
-    if (this.#ring.refreshFree() < size) this.#grow(size)
+    if (this.#ring.refreshFree() < size) {
+      this.#queuedFrameBytes = size
+      this.#grow()
+    }
     this.#writer.writeOrQueue(parts, length)
     this.#taken(length)
     if (this.#writer.overflowBytes === 0) return true
@@ -193,7 +198,7 @@ export class Outgoing implements Flushable {
   #proceed(): void {
     if (this.#writer.overflowBytes > 0) {
       const empty = this.#writer.refill()
-      if (!empty) this.#grow(this.#writer.overflowBytes)
+      if (!empty) this.#grow()
       this.#publish()
       if (!empty) {
         this.#wantRoom()
@@ -243,18 +248,17 @@ export class Outgoing implements Flushable {
     }
   }
 
-  /** Puts a larger region behind the ring, big enough for two of what did not fit if the limit allows that. */
-  #grow(bytes: number): void {
+  /** Puts a larger region behind the ring, if the frame that did not fit calls for one. */
+  #grow(): void {
     const ring = this.#ring
-    const limit = this.#options.maxRingBytes
-    if (ring.capacity >= limit) return
+    const wanted = grownRingBytes(ring.capacity, this.#queuedFrameBytes, this.#options.maxRingBytes)
+    if (wanted === ring.capacity) return
     this.#retireRegion()
     if (this.#growthAsked || !ring.settled) return
-    const wanted = Math.min(limit, Math.max(ring.capacity * 4, bytes * 2))
     const region = this.#host.takeRegion(wanted, () => {
       this.#growthAsked = false
       if (this.#state.kind === 'closed' || this.#writer.overflowBytes === 0) return
-      this.#grow(this.#writer.overflowBytes)
+      this.#grow()
       this.#proceed()
     })
     if (region === undefined) {

@@ -125,6 +125,21 @@ export function regionSizeFor(bytes: number): number {
   return regionBytes.find((size) => size >= bytes) ?? regionBytes[regionBytes.length - 1] ?? 0
 }
 
+/**
+ * What a ring grows to because it is full. More room than this only helps frames that are large themselves: for small
+ * ones it just drives them out of the CPU's caches.
+ */
+const FULL_RING_BYTES = 2_097_152
+/** A ring has room for so many of its frames, so that both sides can work at once. */
+const FRAMES_IN_RING = 4
+
+/** The size that a full ring should grow to, given the frames that it carries; its own size if it should not. */
+export function grownRingBytes(capacity: number, frameBytes: number, limit: number): number {
+  const full = Math.min(capacity * 4, FULL_RING_BYTES)
+  const frames = regionSizeFor(frameBytes * FRAMES_IN_RING)
+  return Math.max(capacity, Math.min(limit, Math.max(full, frames)))
+}
+
 /** A slab carries as many regions of one size as fit into this, at least one. */
 export const SLAB_BYTES = 1_048_576
 /** A region's id is slab * REGIONS_PER_SLAB + index; no region has id 0 because slabs count from 1. */

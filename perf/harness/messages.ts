@@ -68,10 +68,10 @@ export type FromSide =
   | Result
   | { readonly kind: 'failed'; readonly message: string }
 
-/** How many different frames are sent in turn. Each is a buffer of its own: `net` may hold on to it after write(). */
+/** How many different frames are sent in turn, a power of two. Each is a buffer of its own: `net` may hold on to it after write(). */
 export const STAMPS = 16
 
 /** Byte 0 of frame number `n`: what sender and receiver add up. */
 export function stamp(n: number): number {
-  return n % STAMPS
+  return n & (STAMPS - 1)
 }

@@ -2,18 +2,24 @@
 import { createEngine, type Connection } from '../../api/index.js'
 import type { SideConfig } from '../harness/messages.js'
 import type { Peer, PeerStack } from './peer.js'
-import { StampedFrames } from './stamped-frames.js'
+import { stampedFrames } from './stamped-frames.js'
+
+const NOTHING = Buffer.alloc(0)
 
 class EnginePeer implements Peer {
   readonly #connection: Connection
-  readonly #frames = new StampedFrames(false)
+  #frames: Buffer[] = []
 
   constructor(connection: Connection) {
     this.#connection = connection
   }
 
-  send(bytes: number, stamp: number): boolean {
-    return this.#connection.send(this.#frames.frame(bytes, stamp))
+  prepare(bytes: number): void {
+    this.#frames = stampedFrames(bytes, false)
+  }
+
+  send(stamp: number): boolean {
+    return this.#connection.send(this.#frames[stamp] ?? NOTHING)
   }
 
   flush(): void {

@@ -3,13 +3,15 @@ import net from 'node:net'
 import type { SideConfig } from '../harness/messages.js'
 import { LengthParser } from './length-parser.js'
 import type { Peer, PeerStack } from './peer.js'
-import { StampedFrames } from './stamped-frames.js'
+import { stampedFrames } from './stamped-frames.js'
+
+const NOTHING = Buffer.alloc(0)
 
 class NetPeer implements Peer {
   readonly #socket: net.Socket
   readonly #corkFrames: number
   #corked = 0
-  readonly #frames = new StampedFrames(true)
+  #frames: Buffer[] = []
 
   constructor(socket: net.Socket, corkFrames: number, onFrame: (frame: Buffer) => void) {
     this.#socket = socket
@@ -20,8 +22,12 @@ class NetPeer implements Peer {
     })
   }
 
-  send(bytes: number, stamp: number): boolean {
-    const frame = this.#frames.frame(bytes, stamp)
+  prepare(bytes: number): void {
+    this.#frames = stampedFrames(bytes, true)
+  }
+
+  send(stamp: number): boolean {
+    const frame = this.#frames[stamp] ?? NOTHING
     if (this.#corkFrames <= 1) return this.#socket.write(frame)
     if (this.#corked === 0) this.#socket.cork()
     const room = this.#socket.write(frame)

@@ -1,8 +1,10 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
 
 export interface Peer {
-  /** Sends one frame; false: wait for `ready()`. Byte 0 of the payload is `stamp`, the rest is filler. */
-  send(bytes: number, stamp: number): boolean
+  /** Makes the frames that `send()` sends: so many bytes, byte 0 of the payload is the stamp, the rest is filler. */
+  prepare(bytes: number): void
+  /** Sends one frame; false: wait for `ready()`. */
+  send(stamp: number): boolean
   ready(): Promise<void>
   /** Everything sent so far leaves: only a corked baseline has something to do here. */
   flush(): void

@@ -55,6 +55,7 @@ switch (config.role) {
 async function ping(order: PingOrder): Promise<void> {
   const [peer] = peers
   if (peer === undefined) throw new Error('no connection')
+  peer.prepare(order.bytes)
   const samples = new Float64Array(order.count)
   const sentAt = new Float64Array(order.count)
   let sent = 0
@@ -62,7 +63,7 @@ async function ping(order: PingOrder): Promise<void> {
   let wrong = 0
   const send = (): void => {
     sentAt[sent] = performance.now()
-    peer.send(order.bytes, stamp(sent))
+    peer.send(stamp(sent))
     sent++
   }
   await new Promise<void>((resolve) => {
@@ -85,23 +86,28 @@ async function ping(order: PingOrder): Promise<void> {
   say({ kind: 'ping', count: back, wrong, meanMicros: mean, p50Micros: p50, p99Micros: p99 })
 }
 
+/** `count` frames over one connection, waiting for room when there is none. */
+async function pour(peer: Peer, count: number): Promise<{ frames: number; checksum: number }> {
+  let checksum = 0
+  for (let i = 0; i < count; i++) {
+    const mark = stamp(i)
+    checksum += mark
+    if (!peer.send(mark)) await peer.ready()
+  }
+  peer.flush()
+  return { frames: count, checksum }
+}
+
 /** As fast as backpressure lets it, spread over all connections. */
 async function source(order: SourceOrder): Promise<void> {
+  for (const peer of peers) peer.prepare(order.bytes)
   const startedNs = process.hrtime.bigint().toString()
   const share = Math.ceil(order.frames / peers.length)
-  let frames = 0
-  let checksum = 0
-  await Promise.all(
-    peers.map(async (peer, index) => {
-      const count = Math.min(share, order.frames - index * share)
-      for (let i = 0; i < count; i++) {
-        frames++
-        checksum += stamp(i)
-        if (!peer.send(order.bytes, stamp(i))) await peer.ready()
-      }
-      peer.flush()
-    }),
+  const sent = await Promise.all(
+    peers.map((peer, index) => pour(peer, Math.min(share, order.frames - index * share))),
   )
+  const frames = sent.reduce((sum, one) => sum + one.frames, 0)
+  const checksum = sent.reduce((sum, one) => sum + one.checksum, 0)
   say({ kind: 'source', startedNs, frames, checksum })
 }
 

@@ -66,24 +66,35 @@ export function connectingTests(contract: Contract): void {
     await rejects(t, world.next(listener), 'ERR_CONSUMER_BUSY')
   })
 
-  test('a callback that throws destroys its connection and no other', async (t, world) => {
-    const transport = await world.transport()
-    const accepting = [signal<Connection>(), signal<Connection>()]
-    let count = 0
-    await world.listen(transport, (connection) => {
-      accepting[count]?.resolve(connection)
-      if (count++ === 0) throw new Error('the handler is broken')
+  for (const [how, fail] of [
+    [
+      'throws',
+      (): never => {
+        throw new Error('the handler is broken')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('the handler is broken'))],
+  ] as const) {
+    test(`a callback that ${how} destroys its connection and no other`, async (t, world) => {
+      const transport = await world.transport()
+      const accepting = [signal<Connection>(), signal<Connection>()]
+      let count = 0
+      await world.listen(transport, (connection) => {
+        accepting[count]?.resolve(connection)
+        const broken = count++ === 0
+        return broken ? fail() : undefined
+      })
+      const unlucky = await world.connect(transport)
+      const lucky = await world.connect(transport)
+      const [first, second] = await Promise.all(accepting.map((one) => one.promise))
+      const closed = await first?.closed
+      t.is(closed?.code, 'ERR_HANDLER')
+      t.is((closed?.cause?.cause as Error).message, 'the handler is broken')
+      await unlucky.closed
+      lucky.send('still here')
+      t.is(String(await second?.receive()), 'still here')
     })
-    const unlucky = await world.connect(transport)
-    const lucky = await world.connect(transport)
-    const [first, second] = await Promise.all(accepting.map((one) => one.promise))
-    const closed = await first?.closed
-    t.is(closed?.code, 'ERR_HANDLER')
-    t.is((closed?.cause?.cause as Error).message, 'the handler is broken')
-    await unlucky.closed
-    lucky.send('still here')
-    t.is(String(await second?.receive()), 'still here')
-  })
+  }
 
   test('connecting to nobody is refused with a code, an endpoint and advice', async (t, world) => {
     const { endpoint } = await world.endpoint()

@@ -2,6 +2,7 @@
 import {
   createEngine,
   type Connection,
+  type ConnectionHandler,
   type Engine,
   type EngineOptions,
   type Listener,
@@ -54,13 +55,13 @@ export class World {
     return this.engine.transport((await this.endpoint()).endpoint, options)
   }
 
-  async listen(transport: Transport, handler?: (connection: Connection) => void): Promise<Listener> {
+  async listen(transport: Transport, handler?: ConnectionHandler): Promise<Listener> {
     const listener = await transport.listen(
       handler === undefined
         ? undefined
         : (connection) => {
             this.keep(connection)
-            handler(connection)
+            return handler(connection)
           },
     )
     this.#listeners.push(listener)
