@@ -146,7 +146,8 @@ async function main(scenario: string | undefined): Promise<boolean> {
       break
     case 'idle': {
       const connections = Number(values.connections ?? 10_000)
-      const rows = await runIdle({ folder, connections, watchMs: Number(values.watch) * 1000 })
+      const watchMs = Number(values.watch) * 1000
+      const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
       printIdle(rows, values.watch)
       reports.push(rows)
       break

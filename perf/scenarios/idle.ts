@@ -8,6 +8,8 @@ import type { Stack } from '../harness/messages.js'
 export interface IdlePlan {
   readonly folder: string
   readonly connections: number
+  /** Milliseconds of rest before anything is looked at. */
+  readonly settleMs: number
   /** Milliseconds over which CPU is counted. */
   readonly watchMs: number
 }
@@ -70,6 +72,8 @@ async function measure(stack: Stack, plan: IdlePlan): Promise<IdleRow[]> {
   const dialling = new Holder({ ...common, role: 'dial' })
   const dialledBefore = await dialling.next('before')
   await Promise.all([dialling.next('held'), accepting.next('held')])
+  // V8 tidies up for some seconds after a burst of work, with any stack; that is not what idling costs.
+  await wait(plan.settleMs)
   const rows: IdleRow[] = []
   for (const [name, holder, before] of [
     [`${stack}, dialled`, dialling, dialledBefore],
