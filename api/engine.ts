@@ -1,16 +1,16 @@
 /** The engine: shards, what runs on them, and the end of it all. */
 import type { Connection, LinkIdentity } from '../engine/link/connection.js'
 import type { LinkOptions } from '../engine/link/options.js'
-import { Doorbell } from '../engine/shard/doorbell.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
-import { listenOn } from '../engine/shard/listening.js'
-import { leastLoaded } from '../engine/shard/placement.js'
-import { Shard, type ShardStats } from '../engine/shard/shard.js'
-import { ThreadPool } from '../engine/shard/thread-pool.js'
+import { Listening } from '../engine/shard/listening.js'
+import type { Shard, ShardStats } from '../engine/shard/shard.js'
+import { Supervisor, type SupervisorEvents } from '../engine/shard/supervisor.js'
 import type { ShardEvents } from '../engine/shared/control.js'
+import { events } from '../engine/shared/diagnostics.js'
 import { fromWireError, TransportError } from '../engine/shared/errors.js'
 import { Ledger, type LedgerReport } from '../engine/shared/ledger.js'
-import { abortError, systemClock, Waiter, type WaitOptions } from '../engine/shared/waiter.js'
+import { trace } from '../engine/shared/trace.js'
+import { abortError, systemClock, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
 import { resolveEndpoint, SOCKET_PATH_LIMIT, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
 import { Listener, type ConnectionHandler } from './listener.js'
 import {
@@ -34,6 +34,17 @@ export interface EngineStats {
   readonly ledger: LedgerReport
 }
 
+/** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
+const THREAD_GRACE_MS = 1_000
+
+/** A listener, what it listens with, and what its connections get. */
+interface OpenListener {
+  readonly listener: Listener
+  readonly listening: Listening
+  readonly endpoint: ResolvedEndpoint
+  readonly options: LinkOptions
+}
+
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
 
 /** Starts an engine. Rejects with ERR_INVALID_OPTION or ERR_SHARD_BOOT, and has then left nothing behind. */
@@ -47,35 +58,37 @@ export class Engine implements AsyncDisposable {
   /** @internal */
   readonly booted: Promise<void>
   readonly #options: ResolvedEngineOptions
-  readonly #pool: ThreadPool
+  readonly #clock: Clock
   readonly #ledger = new Ledger()
-  readonly #shards: readonly Shard[]
-  readonly #listeners = new Map<number, Listener>()
+  readonly #supervisor: Supervisor
+  readonly #listeners = new Map<number, OpenListener>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
-  readonly #pendingListens = new Set<Promise<Listener>>()
+  readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
   #nextListenerId = 1
   #state: State = { kind: 'open' }
 
   /** @internal Engines are made by `createEngine()`. */
-  constructor(options: ResolvedEngineOptions) {
+  constructor(options: ResolvedEngineOptions, clock: Clock = systemClock) {
     this.#options = options
-    this.#pool = new ThreadPool(findWorkerEntry(options.workerEntry), options.shards)
-    const shards: Shard[] = []
-    const doorbell = new Doorbell(options.wake, () => shards.some((shard) => shard.isReferenced))
-    for (let index = 0; index < options.shards; index++) {
-      const shard: Shard = new Shard(
-        index,
-        this.#pool,
-        doorbell,
-        this.#ledger,
-        options,
-        this.#eventsOf(() => shard),
-        () => undefined,
-      )
-      shards.push(shard)
+    this.#clock = clock
+    const settings = { ...options, entry: findWorkerEntry(options.workerEntry) }
+    const hooks: SupervisorEvents = {
+      eventsOf: (shard) => this.#eventsOf(shard),
+      onLost: (shard) => {
+        for (const { listener, listening } of this.#listeners.values()) {
+          listening.forget(shard)
+          listener.onSourceLost(shard)
+        }
+      },
+      onRestored: (shard) => {
+        for (const open of this.#listeners.values()) this.#rejoin(open, [shard])
+      },
+      onGivenUp: () => {
+        if (this.#supervisor.isLost) this.#failListeners()
+      },
     }
-    this.#shards = shards
-    this.booted = this.#boot()
+    this.#supervisor = new Supervisor(settings, this.#ledger, hooks, clock)
+    this.booted = this.#supervisor.boot()
   }
 
   /**
@@ -87,7 +100,7 @@ export class Engine implements AsyncDisposable {
   }
 
   stats(): EngineStats {
-    const shards = this.#shards.map((shard) => shard.stats())
+    const shards = this.#supervisor.stats()
     return {
       shards,
       connections: shards.reduce((sum, shard) => sum + shard.connections, 0),
@@ -120,23 +133,13 @@ export class Engine implements AsyncDisposable {
   ): Promise<Connection> {
     this.#assertOpen(endpoint.text)
     if (wait.signal?.aborted === true) throw abortError('connecting', endpoint.text, wait.signal.reason)
-    const shard = leastLoaded(this.#shards)
-    if (shard === undefined) {
-      throw new TransportError(
-        'ERR_SHARD_LOST',
-        'no worker thread is left to carry a connection. Create a new engine.',
-        {
-          endpoint: endpoint.text,
-        },
-      )
-    }
     let abort = (): void => undefined
     const timeoutMs = wait.timeoutMs ?? options.connectTimeoutMs
     const waiter = new Waiter<Connection>(
       `connecting to ${endpoint.text}`,
       endpoint.text,
       { signal: wait.signal, timeoutMs },
-      systemClock,
+      this.#clock,
       () => {
         abort()
       },
@@ -150,16 +153,19 @@ export class Engine implements AsyncDisposable {
     const onStarted = (stop: () => void): void => {
       abort = stop
     }
-    shard.dial(endpoint.target, this.#linkOptions(options), identity, { onStarted }).then(
-      (connection) => {
-        // Given up while the answer was on its way: nobody else will close it.
-        if (waiter.settled) connection.destroy()
-        else waiter.resolve(connection)
-      },
-      (error: unknown) => {
-        waiter.reject(error as Error)
-      },
-    )
+    const dialOn = (shard: Shard): Promise<Connection> =>
+      shard.dial(endpoint.target, this.#linkOptions(options), identity, { onStarted, timeoutMs })
+    const settle = (connection: Connection | undefined): void => {
+      // Given up while the answer was on its way: nobody else will close it.
+      if (waiter.settled) connection?.destroy()
+      else if (connection !== undefined) waiter.resolve(connection)
+    }
+    // At once where a shard is up, so that connections asked for in one turn spread by what each has taken already.
+    const shard = this.#supervisor.leastLoaded()
+    const dialling = shard === undefined ? this.#dialWhenUp(dialOn, () => waiter.settled) : dialOn(shard)
+    dialling.then(settle, (error: unknown) => {
+      waiter.reject(error as Error)
+    })
     try {
       return await waiter.promise
     } finally {
@@ -172,18 +178,41 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     handler: ConnectionHandler | undefined,
+    wait: WaitOptions,
   ): Promise<Listener> {
     this.#assertOpen(endpoint.text)
-    const pending = this.#listen(endpoint, options, handler)
-    this.#pendingListens.add(pending)
+    if (wait.signal?.aborted === true) throw abortError('listening', endpoint.text, wait.signal.reason)
+    const waiter = new Waiter<Listener>(
+      `listening on ${endpoint.text}`,
+      endpoint.text,
+      wait,
+      this.#clock,
+      () => undefined,
+    )
+    const pending = this.#listen(endpoint, options, handler, () => waiter.settled)
+    this.#pendingListens.set(pending, (error) => {
+      waiter.reject(error)
+    })
+    pending.then(
+      (listener) => {
+        if (waiter.settled) void listener.close()
+        else waiter.resolve(listener)
+      },
+      (error: unknown) => {
+        waiter.reject(error as Error)
+      },
+    )
     try {
-      return await pending
+      return await waiter.promise
     } catch (error) {
       // Whatever broke because the engine was being closed, that is the reason.
       this.#assertOpen(endpoint.text)
       throw error
     } finally {
-      this.#pendingListens.delete(pending)
+      const forget = (): void => {
+        this.#pendingListens.delete(pending)
+      }
+      pending.then(forget, forget)
     }
   }
 
@@ -191,81 +220,135 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     handler: ConnectionHandler | undefined,
+    isGivenUp: () => boolean,
   ): Promise<Listener> {
+    while (this.#supervisor.leastLoaded() === undefined) await this.#supervisor.waitForShard()
+    this.#assertOpen(endpoint.text)
     const id = this.#nextListenerId++
-    const shards = this.#shards.filter((shard) => shard.isUp)
-    const listening = await listenOn(shards, id, endpoint.target, {
-      endpoint: endpoint.text,
-      backlog: options.backlog,
-      mode: options.mode,
-      pathLimit: SOCKET_PATH_LIMIT,
-    })
+    const shards = this.#supervisor.shardsUp
+    const maxQueued = Math.max(1, Math.ceil(options.maxQueuedConnections / shards.length))
+    const listening = await Listening.open(
+      shards,
+      {
+        listenerId: id,
+        endpoint: endpoint.text,
+        target: endpoint.target,
+        backlog: options.backlog,
+        maxQueued,
+        mode: options.mode,
+        pathLimit: SOCKET_PATH_LIMIT,
+      },
+      this.#ledger,
+    )
     this.#ledger.open('listeners')
     if (listening.hasFile) this.#ledger.open('socketFiles')
-    for (const shard of shards) shard.keepAlive(true)
+    this.#supervisor.keepAlive(true)
     const listener = new Listener(
       endpoint.text,
+      { maxConnections: options.maxConnections, resumeAt: maxQueued >> 1, clock: this.#clock },
       async () => {
         await listening.close()
         this.#listeners.delete(id)
-        this.#acceptOptions.delete(id)
-        for (const shard of shards) shard.keepAlive(false)
+        this.#supervisor.keepAlive(false)
         this.#ledger.release('listeners')
         if (listening.hasFile) this.#ledger.release('socketFiles')
+        trace('listener %s: closed', endpoint.text)
       },
       handler,
     )
-    this.#acceptOptions.set(id, { endpoint, options: this.#linkOptions(options) })
-    this.#listeners.set(id, listener)
-    if (this.#state.kind !== 'open') {
+    const open = { listener, listening, endpoint, options: this.#linkOptions(options) }
+    this.#listeners.set(id, open)
+    trace('listener %s: open on %d shards', endpoint.text, shards.length)
+    events.listenerOpened.publish({ endpoint: endpoint.text })
+    if (this.#state.kind !== 'open' || isGivenUp()) {
       await listener.close()
       this.#assertOpen(endpoint.text)
+      return listener
     }
+    // What happened to shards meanwhile: one that came back does not serve it yet, one that died does not any more.
+    for (const shard of listening.shards) if (!shard.isUp) listening.forget(shard)
+    this.#rejoin(
+      open,
+      this.#supervisor.shardsUp.filter((shard) => !listening.shards.has(shard)),
+    )
     return listener
   }
 
-  readonly #acceptOptions = new Map<
-    number,
-    { readonly endpoint: ResolvedEndpoint; readonly options: LinkOptions }
-  >()
+  /** Puts a listener onto shards that came back. It fails only if no other shard serves it. */
+  #rejoin({ listener, listening }: OpenListener, shards: readonly Shard[]): void {
+    listening.join(shards).catch((error: unknown) => {
+      trace('listener %s: not on a restored shard (%s)', listener.endpoint, error)
+      const willTryAgain = shards.some((shard) => !shard.isUp)
+      if (listening.shards.size === 0 && !willTryAgain) listener.onFailure(error as TransportError)
+    })
+  }
 
-  #eventsOf(shardOf: () => Shard): ShardEvents {
+  #failListeners(): void {
+    for (const { listener, endpoint } of this.#listeners.values()) {
+      listener.onFailure(
+        new TransportError(
+          'ERR_SHARD_LOST',
+          'no worker thread is left to listen with. Create a new engine.',
+          { endpoint: endpoint.text },
+        ),
+      )
+    }
+  }
+
+  #eventsOf(shard: Shard): ShardEvents {
     return {
       accepted: (listenerId, acceptId) => {
-        const shard = shardOf()
-        const listener = this.#listeners.get(listenerId)
-        const accept = this.#acceptOptions.get(listenerId)
-        if (listener === undefined || accept === undefined) {
+        const open = this.#listeners.get(listenerId)
+        const reject = (): void => {
           shard.reject(acceptId)
+        }
+        if (open === undefined) {
+          reject()
           return
         }
-        const identity: LinkIdentity = {
-          kind: accept.endpoint.kind,
-          endpoint: accept.endpoint.text,
-          role: 'accepted',
-        }
-        listener.onAccepted({
-          adopt: () => shard.adopt(acceptId, accept.options, identity),
-          reject: () => {
-            shard.reject(acceptId)
-          },
+        const { kind, text } = open.endpoint
+        const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted' }
+        open.listener.onAccepted({
+          source: shard,
+          adopt: () => shard.adopt(acceptId, open.options, identity),
+          reject,
+        })
+      },
+      paused: (listenerId) => {
+        const open = this.#listeners.get(listenerId)
+        if (open === undefined) return
+        const { listener, listening } = open
+        const news = { endpoint: listener.endpoint, shard: shard.shard }
+        trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
+        events.listenerPaused.publish(news)
+        listener.onPaused(shard, () => {
+          listening.resume(shard).then(
+            () => {
+              events.listenerResumed.publish(news)
+            },
+            (error: unknown) => {
+              // A dead shard is rejoined when it is back.
+              if (shard.isUp) listener.onFailure(error as TransportError)
+            },
+          )
         })
       },
       listenerFailed: (listenerId, outcome) => {
-        if (!outcome.ok) this.#listeners.get(listenerId)?.onFailure(fromWireError(outcome.error))
+        if (!outcome.ok) this.#listeners.get(listenerId)?.listener.onFailure(fromWireError(outcome.error))
       },
     }
   }
 
-  async #boot(): Promise<void> {
-    const boots = await Promise.allSettled(this.#shards.map((shard) => shard.booted))
-    const failed = boots.find((boot) => boot.status === 'rejected')
-    if (failed !== undefined) {
-      await this.#pool.destroy()
-      for (const shard of this.#shards) shard.abandon(failed.reason)
-      throw failed.reason
+  async #dialWhenUp(
+    dial: (shard: Shard) => Promise<Connection>,
+    isGivenUp: () => boolean,
+  ): Promise<Connection | undefined> {
+    for (;;) {
+      const shard = this.#supervisor.leastLoaded()
+      if (shard !== undefined) return dial(shard)
+      await this.#supervisor.waitForShard()
+      if (isGivenUp()) return undefined
     }
-    this.#pool.unref()
   }
 
   #linkOptions(options: ResolvedTransportOptions): LinkOptions {
@@ -273,8 +356,10 @@ export class Engine implements AsyncDisposable {
       maxFrameBytes: options.maxFrameBytes,
       maxPendingBytes: options.maxPendingBytes,
       maxRingBytes: this.#options.maxRingBytes,
+      frameTimeoutMs: options.frameTimeoutMs,
       closeTimeoutMs: options.closeTimeoutMs,
       allowHalfOpen: options.allowHalfOpen,
+      clock: this.#clock,
     }
   }
 
@@ -284,20 +369,25 @@ export class Engine implements AsyncDisposable {
   }
 
   async #close(graceMs: number): Promise<LedgerReport> {
+    trace('engine: closing')
     const error = new TransportError('ERR_ENGINE_CLOSED', 'the engine was closed while this was pending.')
-    for (const giveUp of this.#pendingConnects) giveUp(error)
-    await Promise.allSettled(this.#pendingListens)
-    await Promise.all([...this.#listeners.values()].map((listener) => listener.close()))
-    const connections = this.#shards.flatMap((shard) => shard.connections)
-    const cancel = systemClock.setTimer(() => {
-      for (const connection of connections) connection.destroy(error)
+    const supervisor = this.#supervisor
+    const cancelCut = this.#clock.setTimer(() => {
+      for (const connection of supervisor.connections) connection.destroy(error)
     }, graceMs)
-    await Promise.all(connections.map((connection) => connection.close()))
-    cancel()
-    this.#pool.ref()
-    for (const shard of this.#shards) shard.stop()
-    await Promise.all(this.#shards.map((shard) => shard.ended))
-    await this.#pool.destroy()
+    // A thread that does not answer would hold up everything that waits for it.
+    const cancelKill = this.#clock.setTimer(() => {
+      supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed'))
+    }, graceMs + THREAD_GRACE_MS)
+    for (const giveUp of this.#pendingConnects) giveUp(error)
+    for (const giveUp of this.#pendingListens.values()) giveUp(error)
+    supervisor.endWaiting(error)
+    await Promise.allSettled(this.#pendingListens.keys())
+    await Promise.all([...this.#listeners.values()].map(({ listener }) => listener.close()))
+    await Promise.all(supervisor.connections.map((connection) => connection.close()))
+    cancelCut()
+    await supervisor.stop()
+    cancelKill()
     return this.#ledger.report()
   }
 }

@@ -1,12 +1,23 @@
 export { createEngine, type Engine, type EngineStats } from './engine.js'
 export type { Endpoint, EndpointObject } from './endpoint.js'
-export type { ConnectionHandler, Listener, ListenerClosed } from './listener.js'
-export type { CloseOptions, EngineOptions, TransportOptions } from './options.js'
+export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats } from './listener.js'
+export type { CloseOptions, EngineOptions, RestartOptions, TransportOptions } from './options.js'
 export type { Transport } from './transport.js'
 export type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/link/connection.js'
 export type { FrameHandler } from '../engine/link/incoming.js'
 export type { Frame } from '../engine/link/outgoing.js'
 export type { ShardStats } from '../engine/shard/shard.js'
+export type {
+  BackpressureNews,
+  ConnectionClosedNews,
+  ConnectionNews,
+  ListenerClosedNews,
+  ListenerNews,
+  ListenerPausedNews,
+  ShardLossNews,
+  ShardNews,
+} from '../engine/shared/diagnostics.js'
+export type { EventLoopDelay } from '../engine/shared/counters.js'
 export { TransportError, type TransportErrorCode } from '../engine/shared/errors.js'
 export type { LedgerReport } from '../engine/shared/ledger.js'
 export type { WaitOptions } from '../engine/shared/waiter.js'

@@ -1,9 +1,15 @@
-/** A listener: connections that peers have opened, given to one loop or one callback. */
+/** A listener: connections that peers have opened, given to one loop, one callback, or one `accept()` at a time. */
+import { events } from '../engine/shared/diagnostics.js'
 import { TransportError } from '../engine/shared/errors.js'
+import { checkWaitOptions } from '../engine/shared/wait-options.js'
+import { abortError, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
 import type { Connection } from '../engine/link/connection.js'
 
 /** A connection that a shard has accepted and that nobody has taken yet. */
 export interface PendingAccept {
+  /** The shard that has it. */
+  readonly source: object
+  /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS. */
   adopt(): Connection
   reject(): void
 }
@@ -16,6 +22,25 @@ export interface ListenerClosed {
   readonly cause?: Error | undefined
 }
 
+export interface ListenerStats {
+  /** Connections handed over so far. */
+  readonly accepted: number
+  /** Of those, how many are open. */
+  readonly open: number
+  /** Accepted by a shard, and taken by nobody yet. */
+  readonly queued: number
+  /** Cut at once: over `maxConnections`, or more than a shard can carry. */
+  readonly refused: number
+}
+
+export interface ListenerSettings {
+  /** Open and queued connections past which another is cut at once. */
+  readonly maxConnections: number
+  /** Queued connections of one source at and below which it may go on accepting after a pause. */
+  readonly resumeAt: number
+  readonly clock: Clock
+}
+
 type State = { readonly kind: 'open' } | { readonly kind: 'closed'; readonly info: ListenerClosed }
 
 /** What `transport.listen()` returns. An open listener keeps the process alive. */
@@ -24,17 +49,29 @@ export class Listener implements AsyncDisposable {
   readonly endpoint: string
   /** Settles once, never rejects: why the listener ended. */
   readonly closed: Promise<ListenerClosed>
+  readonly #settings: ListenerSettings
   readonly #release: () => Promise<void>
   readonly #handler: ConnectionHandler | undefined
   #queue: PendingAccept[] = []
-  #waiters: (() => void)[] = []
+  readonly #waiters = new Set<Waiter<Connection | undefined>>()
+  /** Sources that have stopped accepting, with what makes them go on. */
+  readonly #paused = new Map<object, () => void>()
   #state: State = { kind: 'open' }
   #closing: Promise<ListenerClosed> | undefined
   #settleClosed!: (info: ListenerClosed) => void
+  #accepted = 0
+  #open = 0
+  #refused = 0
 
   /** @internal */
-  constructor(endpoint: string, release: () => Promise<void>, handler: ConnectionHandler | undefined) {
+  constructor(
+    endpoint: string,
+    settings: ListenerSettings,
+    release: () => Promise<void>,
+    handler: ConnectionHandler | undefined,
+  ) {
     this.endpoint = endpoint
+    this.#settings = settings
     this.#release = release
     this.#handler = handler
     this.closed = new Promise((resolve) => {
@@ -44,20 +81,43 @@ export class Listener implements AsyncDisposable {
 
   /** Connections in the order in which they came. Several loops share them; leaving one does not close the listener. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined> {
-    if (this.#handler !== undefined) {
-      throw new TransportError(
-        'ERR_CONSUMER_BUSY',
-        'this listener gives its connections to a callback: use one or the other.',
-        {
-          endpoint: this.endpoint,
-        },
-      )
-    }
     for (;;) {
-      const next = this.#queue.shift()
-      if (next !== undefined) yield next.adopt()
-      else if (this.#state.kind === 'closed') return
-      else await new Promise<void>((resolve) => this.#waiters.push(resolve))
+      const connection = await this.accept()
+      if (connection === undefined) return
+      yield connection
+    }
+  }
+
+  /**
+   * The next connection; undefined once the listener is closed. Rejects with ERR_ABORTED or ERR_TIMEOUT when the caller
+   * gives up, with ERR_CONSUMER_BUSY if the listener has a callback.
+   */
+  accept(options: WaitOptions = {}): Promise<Connection | undefined> {
+    const wrong = checkWaitOptions(options, 'accept()') ?? this.#hasHandler()
+    if (wrong !== undefined) return Promise.reject(wrong)
+    if (options.signal?.aborted === true)
+      return Promise.reject(abortError('accepting', this.endpoint, options.signal.reason))
+    const next = this.#next()
+    if (next !== undefined || this.#state.kind === 'closed') return Promise.resolve(next)
+    const waiter = new Waiter<Connection | undefined>(
+      'accepting',
+      this.endpoint,
+      options,
+      this.#settings.clock,
+      () => {
+        this.#waiters.delete(waiter)
+      },
+    )
+    this.#waiters.add(waiter)
+    return waiter.promise
+  }
+
+  stats(): ListenerStats {
+    return {
+      accepted: this.#accepted,
+      open: this.#open,
+      queued: this.#queue.length,
+      refused: this.#refused,
     }
   }
 
@@ -76,12 +136,83 @@ export class Listener implements AsyncDisposable {
       pending.reject()
       return
     }
-    if (this.#handler === undefined) {
-      this.#queue.push(pending)
-      this.#waiters.shift()?.()
+    if (this.#open + this.#queue.length >= this.#settings.maxConnections) {
+      this.#refuse(pending)
       return
     }
-    const connection = pending.adopt()
+    this.#queue.push(pending)
+    if (this.#handler === undefined) {
+      const [waiter] = this.#waiters
+      if (waiter === undefined) return
+      const connection = this.#next()
+      if (connection === undefined) return
+      this.#waiters.delete(waiter)
+      waiter.resolve(connection)
+    } else {
+      const connection = this.#next()
+      if (connection !== undefined) this.#hand(connection, this.#handler)
+    }
+  }
+
+  /** @internal A source has stopped accepting because too much of what it accepted is queued. */
+  onPaused(source: object, resume: () => void): void {
+    if (this.#state.kind === 'closed') return
+    this.#paused.set(source, resume)
+    this.#resumeIfDrained(source)
+  }
+
+  /** @internal A source is dead, and with it what it had accepted. */
+  onSourceLost(source: object): void {
+    this.#paused.delete(source)
+    this.#queue = this.#queue.filter((pending) => pending.source !== source)
+  }
+
+  /** @internal */
+  onFailure(error: TransportError): void {
+    void this.#close({ code: error.code, cause: error })
+  }
+
+  /** The longest-queued connection that can be carried. */
+  #next(): Connection | undefined {
+    for (;;) {
+      const pending = this.#queue.shift()
+      if (pending === undefined) return undefined
+      let connection: Connection
+      try {
+        connection = pending.adopt()
+      } catch {
+        // No lane is left on that shard. The peer is told by the cut; the count says how often it happened.
+        this.#refuse(pending)
+        continue
+      }
+      this.#accepted++
+      this.#open++
+      void connection.closed.then(() => {
+        this.#open--
+      })
+      this.#resumeIfDrained(pending.source)
+      return connection
+    }
+  }
+
+  #refuse(pending: PendingAccept): void {
+    pending.reject()
+    this.#refused++
+    events.listenerRefused.publish({ endpoint: this.endpoint })
+    this.#resumeIfDrained(pending.source)
+  }
+
+  #resumeIfDrained(source: object): void {
+    const resume = this.#paused.get(source)
+    if (resume === undefined) return
+    let queued = 0
+    for (const pending of this.#queue) if (pending.source === source) queued++
+    if (queued > this.#settings.resumeAt) return
+    this.#paused.delete(source)
+    resume()
+  }
+
+  #hand(connection: Connection, handler: ConnectionHandler): void {
     const fail = (cause: unknown): void => {
       connection.destroy(
         new TransportError(
@@ -91,7 +222,6 @@ export class Listener implements AsyncDisposable {
         ),
       )
     }
-    const handler = this.#handler
     try {
       Promise.resolve(handler(connection)).catch(fail)
     } catch (error) {
@@ -99,9 +229,13 @@ export class Listener implements AsyncDisposable {
     }
   }
 
-  /** @internal */
-  onFailure(error: TransportError): void {
-    void this.#close({ code: error.code, cause: error })
+  #hasHandler(): TransportError | undefined {
+    if (this.#handler === undefined) return undefined
+    return new TransportError(
+      'ERR_CONSUMER_BUSY',
+      'this listener gives its connections to a callback: use one or the other.',
+      { endpoint: this.endpoint },
+    )
   }
 
   #close(info: ListenerClosed): Promise<ListenerClosed> {
@@ -109,9 +243,11 @@ export class Listener implements AsyncDisposable {
       this.#state = { kind: 'closed', info }
       for (const pending of this.#queue) pending.reject()
       this.#queue = []
-      for (const wake of this.#waiters) wake()
-      this.#waiters = []
+      this.#paused.clear()
+      for (const waiter of this.#waiters) waiter.resolve(undefined)
+      this.#waiters.clear()
       await this.#release()
+      events.listenerClosed.publish({ endpoint: this.endpoint, code: info.code, cause: info.cause })
       this.#settleClosed(info)
       return info
     })()

@@ -24,6 +24,17 @@ const engineSchema = v.strictObject({
   initialRingBytes: ringBytes(8192),
   maxRingBytes: ringBytes(8_388_608),
   bootTimeoutMs: milliseconds(10_000),
+  stuckTimeoutMs: v.optional(v.pipe(v.number(), v.minValue(10), v.maxValue(2_147_483_647)), 5_000),
+  shardHeapMb: integer(16, 65_536, 1_024),
+  restart: v.optional(
+    v.strictObject({
+      max: integer(0, 1_000, 5),
+      windowMs: milliseconds(60_000),
+      initialDelayMs: milliseconds(50),
+      maxDelayMs: milliseconds(5_000),
+    }),
+    {},
+  ),
   workerEntry: v.optional(v.union([v.string(), v.instance(URL)])),
 })
 
@@ -36,7 +47,10 @@ const transportSchema = v.strictObject({
   connectTimeoutMs: milliseconds(10_000),
   closeTimeoutMs: milliseconds(2_000),
   allowHalfOpen: v.optional(v.boolean(), false),
+  frameTimeoutMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(2_147_483_647))),
   backlog: integer(1, 65_535, 511),
+  maxConnections: integer(1, 1_048_576, 1_048_576),
+  maxQueuedConnections: integer(1, 65_535, 1_024),
   mode: integer(0, 0o777, 0o600),
 })
 
@@ -58,8 +72,30 @@ export interface EngineOptions {
   readonly maxRingBytes?: number | undefined
   /** How long a worker thread may take to start, in milliseconds. Default 10,000. */
   readonly bootTimeoutMs?: number | undefined
+  /**
+   * How long a worker thread may leave work untaken before it is asked whether it is alive, and then how long it may take
+   * to answer, in milliseconds, at least 10. One that does not is stuck: it is ended and replaced. Default 5,000.
+   */
+  readonly stuckTimeoutMs?: number | undefined
+  /** JavaScript heap of one worker thread, in MiB, 16 to 65,536; a thread that needs more dies. Default 1,024. */
+  readonly shardHeapMb?: number | undefined
+  /**
+   * How worker threads that die are replaced: at most `max` times (0 to 1,000, default 5) of each shard in any `windowMs`
+   * (default 60,000), after `initialDelayMs` (default 50), doubled each time in a window up to `maxDelayMs` (default 5,000).
+   */
+  readonly restart?: RestartOptions | undefined
   /** The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`. Default: found beside the engine. */
   readonly workerEntry?: string | URL | undefined
+}
+
+export interface RestartOptions {
+  readonly max?: number | undefined
+  /** Milliseconds. */
+  readonly windowMs?: number | undefined
+  /** Milliseconds. */
+  readonly initialDelayMs?: number | undefined
+  /** Milliseconds. */
+  readonly maxDelayMs?: number | undefined
 }
 
 /** Options of `engine.transport()`. */
@@ -76,8 +112,20 @@ export interface TransportOptions {
   readonly closeTimeoutMs?: number | undefined
   /** True: our side stays open after the peer's end of stream. Default false: it ends once everything is read and sent. */
   readonly allowHalfOpen?: boolean | undefined
+  /**
+   * How long a frame may take from its first byte to its last while somebody reads, in milliseconds, at least 1; past it
+   * the connection is destroyed with ERR_FRAME_TIMEOUT. Default: as long as it likes.
+   */
+  readonly frameTimeoutMs?: number | undefined
   /** Connections that wait in the kernel for the listener, 1 to 65,535. Default 511. */
   readonly backlog?: number | undefined
+  /** Connections that a listener has open at once, 1 to 1,048,576; one more is cut as soon as it comes. Default 1,048,576. */
+  readonly maxConnections?: number | undefined
+  /**
+   * Connections that were accepted and that nobody has taken, 1 to 65,535, over all shards together; past it no more are
+   * accepted, and peers wait in the backlog. Default 1,024.
+   */
+  readonly maxQueuedConnections?: number | undefined
   /** Mode of the socket file that a listener makes. Default 0o600: the owner alone. */
   readonly mode?: number | undefined
 }
@@ -93,6 +141,9 @@ export type ResolvedTransportOptions = v.InferOutput<typeof transportSchema>
 
 export function parseEngineOptions(options: unknown): ResolvedEngineOptions {
   const parsed = parse(engineSchema, options, 'createEngine()')
+  if (parsed.restart.maxDelayMs < parsed.restart.initialDelayMs) {
+    throw invalidOption('createEngine()', 'restart.maxDelayMs', 'it must be at least restart.initialDelayMs')
+  }
   if (parsed.maxRingBytes < parsed.initialRingBytes) {
     throw invalidOption('createEngine()', 'maxRingBytes', 'it must be at least initialRingBytes')
   }

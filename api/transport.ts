@@ -1,6 +1,6 @@
 /** An endpoint with options: what one connects to and listens on. */
 import type { Connection } from '../engine/link/connection.js'
-import { checkWaitOptions } from '../engine/shared/wait-options.js'
+import { checkWaitOptions, invalidOption } from '../engine/shared/wait-options.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 import type { ResolvedEndpoint } from './endpoint.js'
 import type { Engine } from './engine.js'
@@ -36,10 +36,16 @@ export class Transport {
   }
 
   /**
-   * Listens, on every shard at once. With a callback each connection is given to it; without one, iterate over the
-   * listener. Rejects with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS, ERR_NOT_FOUND (the folder), ERR_ENGINE_CLOSED.
+   * Listens, on every shard at once, and again on a shard that comes back. With a callback each connection is given to
+   * it; without one, iterate over the listener. Rejects with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS,
+   * ERR_NOT_FOUND (the folder), ERR_ABORTED, ERR_TIMEOUT, ERR_SHARD_LOST, ERR_ENGINE_CLOSED.
    */
-  async listen(handler?: ConnectionHandler): Promise<Listener> {
-    return this.#engine.listen(this.#endpoint, this.#options, handler)
+  async listen(handler?: ConnectionHandler, options: WaitOptions = {}): Promise<Listener> {
+    const given: unknown = handler
+    if (given !== undefined && typeof given !== 'function')
+      throw invalidOption('listen()', 'handler', 'it must be a function')
+    const wrong = checkWaitOptions(options, 'listen()')
+    if (wrong !== undefined) throw wrong
+    return this.#engine.listen(this.#endpoint, this.#options, handler, options)
   }
 }

@@ -138,7 +138,7 @@ test('nobody imports workers: they are named by URL', (t) => {
 })
 
 test('one module knows Piscina, and one on each side knows Comlink', (t) => {
-  t.deepEqual(importersOf('piscina'), ['engine/shard/thread-pool.ts'])
+  t.deepEqual(importersOf('piscina'), ['engine/shard/shard-thread.ts'])
   const comlink = importersOf('comlink')
   t.true(comlink.includes('engine/shard/control-client.ts'))
   t.true(comlink.includes('workers/entry.ts'))

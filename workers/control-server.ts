@@ -5,11 +5,23 @@ import type { DialRequest, ListenRequest, ShardControl, ShardEvents } from '../e
 import { TransportError, toWireError, type Outcome } from '../engine/shared/errors.js'
 import { LaneTable, type LaneGrant } from '../engine/shared/lane.js'
 import { SlabTable, type SlabDescriptor } from '../engine/shared/region.js'
+import type { TransportTarget } from '../engine/shared/target.js'
+import { systemClock } from '../engine/shared/waiter.js'
 import type { AcceptedPeer, Dialling, ListenHandle } from '../engine/shared/wire.js'
+import type { Meter } from './meter.js'
+import { dialPatiently } from './patient-dial.js'
 import { Pump } from './pump.js'
 import { transportFor } from './transports/registry.js'
 
 const done: Outcome<void> = { ok: true, value: undefined }
+
+interface ListenerState {
+  readonly handle: ListenHandle
+  readonly maxQueued: number
+  /** Accepted, and neither adopted nor rejected by main. */
+  queued: number
+  accepting: boolean
+}
 
 export class ControlServer implements ShardControl {
   readonly #bell: BellRinger
@@ -19,13 +31,13 @@ export class ControlServer implements ShardControl {
   readonly #slabs = new SlabTable()
   readonly #pumps: (Pump | undefined)[] = []
   readonly #dials = new Map<number, Dialling>()
-  readonly #listeners = new Map<number, ListenHandle>()
+  readonly #listeners = new Map<number, ListenerState>()
   readonly #accepted = new Map<number, { readonly listenerId: number; readonly peer: AcceptedPeer }>()
-  readonly #counters: Float64Array
+  readonly #meter: Meter
   #nextAcceptId = 1
 
-  constructor(bell: BellRinger, events: Remote<ShardEvents>, counters: Float64Array, onStop: () => void) {
-    this.#counters = counters
+  constructor(bell: BellRinger, events: Remote<ShardEvents>, meter: Meter, onStop: () => void) {
+    this.#meter = meter
     this.#bell = bell
     this.#events = events
     this.#onStop = onStop
@@ -50,7 +62,9 @@ export class ControlServer implements ShardControl {
 
   async dial(request: DialRequest): Promise<Outcome<void>> {
     const pump = this.#open(request.lane)
-    const dialling = transportFor(request.target).dial(request.target, pump)
+    const { target } = request
+    const transport = transportFor(target)
+    const dialling = dialPatiently(() => transport.dial(target, pump), request.timeoutMs, systemClock)
     this.#dials.set(pump.id, dialling)
     try {
       const wire = await dialling.connected
@@ -69,34 +83,46 @@ export class ControlServer implements ShardControl {
   }
 
   async listen(request: ListenRequest): Promise<Outcome<void>> {
-    const { listenerId, target, backlog } = request
+    const { listenerId, target, backlog, maxQueued } = request
     try {
       const handle = await transportFor(target).listen(
         target,
         backlog,
         (peer) => {
-          const acceptId = this.#nextAcceptId++
-          this.#accepted.set(acceptId, { listenerId, peer })
-          void this.#events.accepted(listenerId, acceptId)
+          this.#onAccepted(listenerId, peer)
         },
         (error) => {
           void this.#events.listenerFailed(listenerId, { ok: false, error: toWireError(error) })
         },
       )
-      this.#listeners.set(listenerId, handle)
+      this.#listeners.set(listenerId, { handle, maxQueued, queued: 0, accepting: true })
       return done
     } catch (error) {
       return { ok: false, error: toWireError(error) }
     }
   }
 
+  async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
+    const state = this.#listeners.get(listenerId)
+    // Closed meanwhile: whoever closed it takes down what this would start.
+    if (state === undefined || state.accepting) return done
+    state.accepting = true
+    try {
+      await state.handle.resume(target)
+      return done
+    } catch (error) {
+      state.accepting = false
+      return { ok: false, error: toWireError(error) }
+    }
+  }
+
   async unlisten(listenerId: number): Promise<void> {
-    const handle = this.#listeners.get(listenerId)
-    this.#listeners.delete(listenerId)
-    await handle?.close()
+    const state = this.#listeners.get(listenerId)
+    await state?.handle.close()
     for (const [acceptId, waiting] of this.#accepted) {
       if (waiting.listenerId === listenerId) this.reject(acceptId)
     }
+    this.#listeners.delete(listenerId)
   }
 
   adopt(acceptId: number, lane: LaneGrant): Outcome<void> {
@@ -105,15 +131,21 @@ export class ControlServer implements ShardControl {
       const error = new TransportError('ERR_CLOSED', 'the accepted connection is gone. Accept the next one.')
       return { ok: false, error: toWireError(error) }
     }
-    this.#accepted.delete(acceptId)
+    this.#forget(acceptId, waiting.listenerId)
     const pump = this.#open(lane)
     pump.attach(waiting.peer.adopt(pump))
     return done
   }
 
   reject(acceptId: number): void {
-    this.#accepted.get(acceptId)?.peer.reject()
-    this.#accepted.delete(acceptId)
+    const waiting = this.#accepted.get(acceptId)
+    if (waiting === undefined) return
+    waiting.peer.reject()
+    this.#forget(acceptId, waiting.listenerId)
+  }
+
+  ping(): void {
+    // That it is answered is all that is asked.
   }
 
   stop(): void {
@@ -122,10 +154,29 @@ export class ControlServer implements ShardControl {
     this.#onStop()
   }
 
+  #onAccepted(listenerId: number, peer: AcceptedPeer): void {
+    const acceptId = this.#nextAcceptId++
+    this.#accepted.set(acceptId, { listenerId, peer })
+    void this.#events.accepted(listenerId, acceptId)
+    const state = this.#listeners.get(listenerId)
+    if (state === undefined) return
+    state.queued++
+    if (state.queued < state.maxQueued || !state.accepting) return
+    state.accepting = false
+    state.handle.pause()
+    void this.#events.paused(listenerId)
+  }
+
+  #forget(acceptId: number, listenerId: number): void {
+    this.#accepted.delete(acceptId)
+    const state = this.#listeners.get(listenerId)
+    if (state !== undefined) state.queued--
+  }
+
   #open(grant: LaneGrant): Pump {
     const words = this.#lanes.wordsOf(grant.id)
     const base = this.#lanes.baseOf(grant.id)
-    const pump = new Pump(grant, words, base, this.#slabs, this.#bell, this.#counters, (id) => {
+    const pump = new Pump(grant, words, base, this.#slabs, this.#bell, this.#meter, (id) => {
       this.#pumps[id] = undefined
     })
     this.#pumps[grant.id] = pump

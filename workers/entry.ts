@@ -3,21 +3,23 @@ import net from 'node:net'
 import * as Comlink from 'comlink'
 import { BellListener, BellRinger } from '../engine/shared/bell.js'
 import type { ShardBoot, ShardEvents } from '../engine/shared/control.js'
-import { count } from '../engine/shared/counters.js'
+import { systemClock } from '../engine/shared/waiter.js'
 import { readWakes, WakeLine } from '../engine/shared/wake-line.js'
 import { ControlServer } from './control-server.js'
+import { Meter } from './meter.js'
 
 /** What main is told once the shard listens for control calls. */
 export const SHARD_READY = 'shard-ready'
 
 export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const listener = new BellListener(boot.shardBell)
+  const meter = new Meter(boot.counters, systemClock)
   let onNews: (laneId: number) => void = () => undefined
   const visit = (laneId: number): void => {
     onNews(laneId)
   }
   const listen = (): void => {
-    count(boot.counters, 'wakes', 1)
+    meter.count('wakes', 1)
     do listener.take(visit)
     while (!listener.park())
   }
@@ -28,7 +30,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   })
   const events = Comlink.wrap<ShardEvents>(boot.events)
   await new Promise<void>((stop) => {
-    const server = new ControlServer(bell, events, boot.counters, stop)
+    const server = new ControlServer(bell, events, meter, stop)
     onNews = (laneId) => {
       server.onNews(laneId)
     }

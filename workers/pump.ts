@@ -8,7 +8,6 @@
  */
 import { constants } from 'node:os'
 import type { BellRinger } from '../engine/shared/bell.js'
-import { count } from '../engine/shared/counters.js'
 import type { LaneGrant } from '../engine/shared/lane.js'
 import { takeArmed } from '../engine/shared/lane.js'
 import { BufferView, type SlabTable } from '../engine/shared/region.js'
@@ -24,6 +23,7 @@ import {
   outWords,
 } from '../engine/shared/ring-layout.js'
 import type { Wire, WireOwner } from '../engine/shared/wire.js'
+import type { Meter } from './meter.js'
 
 /**
  * One write hands over at most this much. It bounds the part of the stream whose fate is unknown if the shard dies,
@@ -48,7 +48,7 @@ export class Pump implements WireOwner {
   readonly #in: RingProducer
   readonly #out: RingConsumer
   readonly #bell: BellRinger
-  readonly #counters: Float64Array
+  readonly #meter: Meter
   readonly #onGone: (id: number) => void
   #state: PumpState = { kind: 'detached' }
   #view: Buffer
@@ -62,7 +62,7 @@ export class Pump implements WireOwner {
     base: number,
     slabs: SlabTable,
     bell: BellRinger,
-    counters: Float64Array,
+    meter: Meter,
     onGone: (id: number) => void,
   ) {
     this.id = grant.id
@@ -71,7 +71,7 @@ export class Pump implements WireOwner {
     this.#in = new RingProducer(words, base, inWords, slabs)
     this.#out = new RingConsumer(words, base, outWords, slabs)
     this.#bell = bell
-    this.#counters = counters
+    this.#meter = meter
     this.#onGone = onGone
     this.#view = this.#viewOf(this.#in.contiguous)
   }
@@ -112,8 +112,8 @@ export class Pump implements WireOwner {
     const filled = length === this.#view.length
     this.#in.commit(length)
     this.#in.publish()
-    count(this.#counters, 'reads', 1)
-    count(this.#counters, 'bytesRead', length)
+    this.#meter.count('reads', 1)
+    this.#meter.count('bytesRead', length)
     if (
       this.#load(lane.IN_NOTIFY) !== 0 &&
       distance(this.#in.tail, this.#load(lane.IN_NOTIFY_AT)) >= 0 &&
@@ -133,8 +133,8 @@ export class Pump implements WireOwner {
     const ring = this.#out
     const bulk = this.#writing >= BULK_BYTES
     ring.consume(this.#writing)
-    count(this.#counters, 'writes', 1)
-    count(this.#counters, 'bytesWritten', this.#writing)
+    this.#meter.count('writes', 1)
+    this.#meter.count('bytesWritten', this.#writing)
     this.#writing = 0
     ring.release()
     if (
@@ -186,7 +186,7 @@ export class Pump implements WireOwner {
       if (free < target) {
         this.#view = this.#viewOf(target)
         this.#readingPaused = true
-        count(this.#counters, 'pausedReads', 1)
+        this.#meter.count('pausedReads', 1)
         return false
       }
       this.#store(lane.IN_SPACE, 0)

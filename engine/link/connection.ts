@@ -1,10 +1,12 @@
 /** A connection: one lane, its two halves, and how it comes to an end. */
 import { getSystemErrorName } from 'node:util'
+import { events, type ConnectionNews } from '../shared/diagnostics.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
 import { checkWaitOptions, invalidOption } from '../shared/wait-options.js'
-import { systemClock, type WaitOptions } from '../shared/waiter.js'
+import { trace } from '../shared/trace.js'
+import type { WaitOptions } from '../shared/waiter.js'
 import { Incoming, type FrameHandler } from './incoming.js'
 import { createReplyWatch, type LinkHost, type NewsReader } from './link-host.js'
 import type { LinkOptions } from './options.js'
@@ -98,7 +100,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#settleClosed = resolve
     })
     const watch = createReplyWatch(identity.role === 'dialled')
-    this.#outgoing = new Outgoing(host, grant, options, identity.endpoint, watch)
+    this.#outgoing = new Outgoing(this.#id, host, grant, options, identity.endpoint, watch)
     this.#incoming = new Incoming(host, grant, options, identity.endpoint, watch, {
       onEnd: () => {
         if (!options.allowHalfOpen) void this.#outgoing.end()
@@ -108,6 +110,8 @@ export class Connection implements NewsReader, AsyncDisposable {
       },
     })
     host.keepAlive(true)
+    if (events.connectionOpened.hasSubscribers) events.connectionOpened.publish(this.#news())
+    trace('connection %s: %s %s on shard %d', this.#id, identity.role, identity.endpoint, host.shard)
   }
 
   get info(): ConnectionInfo {
@@ -181,10 +185,11 @@ export class Connection implements NewsReader, AsyncDisposable {
 
   /**
    * Ends the outgoing side: everything sent leaves, then the end of the stream. Resolves when it has left, or when
-   * the connection is over. Frames of the peer still arrive.
+   * the connection is over. Frames of the peer still arrive. Giving the wait up does not take the end back.
    */
-  end(): Promise<void> {
-    return this.#outgoing.end()
+  end(options: WaitOptions = {}): Promise<void> {
+    const wrong = checkWaitOptions(options, 'end()')
+    return wrong === undefined ? this.#outgoing.end(options) : Promise.reject(wrong)
   }
 
   /**
@@ -193,7 +198,7 @@ export class Connection implements NewsReader, AsyncDisposable {
    */
   close(): Promise<ClosedInfo> {
     if (this.#state.kind === 'open') {
-      const cancelDeadline = systemClock.setTimer(() => {
+      const cancelDeadline = this.#options.clock.setTimer(() => {
         this.destroy(
           new TransportError(
             'ERR_TIMEOUT',
@@ -275,7 +280,16 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#incoming.detach(error)
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
+    const code = error?.code ?? 'OK'
+    if (events.connectionClosed.hasSubscribers)
+      events.connectionClosed.publish({ ...this.#news(), code, cause: error })
+    trace('connection %s: closed, %s', this.#id, code)
     this.#settleClosed(error === undefined ? { code: 'OK' } : { code: error.code, cause: error })
+  }
+
+  #news(): ConnectionNews {
+    const { kind, endpoint, role } = this.#identity
+    return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
   }
 
   /** Undefined after a clean end. */

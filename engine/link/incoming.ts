@@ -68,6 +68,8 @@ export class Incoming implements NewsReader {
   /** A handler is looking at ring memory: nothing of it may be given back. */
   #lending = false
   #region: number
+  /** Prevents the deadline of the frame that is on its way. */
+  #cancelDeadline: (() => void) | undefined
 
   constructor(
     host: LinkHost,
@@ -100,9 +102,15 @@ export class Incoming implements NewsReader {
     if (this.#stream.kind === 'ended') return Promise.resolve(undefined)
     if (this.#stream.kind === 'failed') return Promise.reject(this.#stream.error)
     const idle = this.#consumer
-    const waiter = new Waiter<Buffer | undefined>('receiving', this.#endpoint, options, systemClock, () => {
-      this.#consumer = idle
-    })
+    const waiter = new Waiter<Buffer | undefined>(
+      'receiving',
+      this.#endpoint,
+      options,
+      this.#options.clock,
+      () => {
+        this.#consumer = idle
+      },
+    )
     this.#consumer = { kind: 'waiting', waiter, iterating }
     return waiter.promise
   }
@@ -166,6 +174,7 @@ export class Incoming implements NewsReader {
    */
   detach(error: TransportError | undefined): void {
     if (this.#detached) return
+    this.#endDeadline()
     const unread = this.#dropped ? undefined : this.#copyUnread()
     this.#retireRegion()
     this.#detached = true
@@ -177,6 +186,7 @@ export class Incoming implements NewsReader {
 
   /** Ends the stream at once; frames that nobody has taken are dropped. */
   abandon(error: TransportError): void {
+    this.#endDeadline()
     if (this.#stream.kind === 'open') this.#stream = { kind: 'failed', error }
     this.#dropped = true
     if (this.#consumer.kind !== 'waiting') return
@@ -242,7 +252,10 @@ export class Incoming implements NewsReader {
     if (this.#stream.kind !== 'open' || this.#dropped) return false
     for (;;) {
       const news = this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
-      if (news === 'frame') return true
+      if (news === 'frame') {
+        if (this.#cancelDeadline !== undefined) this.#endDeadline()
+        return true
+      }
       if (news === 'too-large') {
         this.#failTooLarge()
         return false
@@ -261,10 +274,34 @@ export class Incoming implements NewsReader {
       this.#ring.refresh()
       if (distance(this.#ring.seen, enough) < 0) {
         if (over) this.#atEnd()
+        else if (this.#options.frameTimeoutMs !== undefined) this.#watchFrame(this.#options.frameTimeoutMs)
         return false
       }
       Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 0)
     }
+  }
+
+  /** Starts the deadline of a frame of which the first bytes are there. Nobody reading is not the peer's fault. */
+  #watchFrame(timeoutMs: number): void {
+    if (this.#cancelDeadline !== undefined || !this.#reader.midFrame) return
+    this.#cancelDeadline = this.#options.clock.setTimer(() => {
+      this.#cancelDeadline = undefined
+      const { kind } = this.#consumer
+      if (this.#stream.kind !== 'open' || this.#detached || (kind !== 'waiting' && kind !== 'subscribed'))
+        return
+      this.#fail(
+        new TransportError(
+          'ERR_FRAME_TIMEOUT',
+          `a frame was not complete ${String(timeoutMs)} ms after its first byte (frameTimeoutMs). The peer hangs, or does not speak this framing; connect again.`,
+          { endpoint: this.#endpoint },
+        ),
+      )
+    }, timeoutMs)
+  }
+
+  #endDeadline(): void {
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
   }
 
   #atEnd(): void {

@@ -1,11 +1,12 @@
 /** The sending half of a connection: frames into the out ring, an overflow queue in front of it, and room to wait for. */
+import { events, type BackpressureNews } from '../shared/diagnostics.js'
 import { TransportError } from '../shared/errors.js'
 import { FrameWriter } from '../shared/frame-writer.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
 import { distance, RingProducer } from '../shared/ring.js'
 import { FRAME_HEADER_BYTES, grownRingBytes, intent, lane, outWords } from '../shared/ring-layout.js'
-import { abortError, systemClock, Waiter, type WaitOptions } from '../shared/waiter.js'
+import { abortError, Waiter, type WaitOptions } from '../shared/waiter.js'
 import type { Flushable, LinkHost, ReplyWatch } from './link-host.js'
 import type { LinkOptions } from './options.js'
 
@@ -31,6 +32,7 @@ export class Outgoing implements Flushable {
   framesSent = 0
   bytesSent = 0
   lastFlushAt = 0
+  readonly #id: string
   readonly #host: LinkHost
   readonly #lane: LaneGrant
   readonly #words: Int32Array
@@ -49,9 +51,21 @@ export class Outgoing implements Flushable {
   /** The region before the current one, until the shard has left it. 0: none. */
   #previousRegion = 0
   readonly #waiters = new Set<Waiter<void>>()
-  #ended: Waiter<void> | undefined
+  readonly #endWaiters = new Set<Waiter<void>>()
+  /** The shard has flushed everything and ended the stream, or it is gone. */
+  #hasEnded = false
+  /** Observers were told that `send()` has said false, and there has not been room since. */
+  #pressed = false
 
-  constructor(host: LinkHost, grant: LaneGrant, options: LinkOptions, endpoint: string, watch: ReplyWatch) {
+  constructor(
+    id: string,
+    host: LinkHost,
+    grant: LaneGrant,
+    options: LinkOptions,
+    endpoint: string,
+    watch: ReplyWatch,
+  ) {
+    this.#id = id
     this.#host = host
     this.#lane = grant
     this.#words = host.wordsOf(grant)
@@ -89,7 +103,7 @@ export class Outgoing implements Flushable {
       return Promise.reject(abortError('waiting for room', this.#endpoint, options.signal.reason))
     }
     if (this.#hasRoom()) return Promise.resolve()
-    const waiter = new Waiter<void>('waiting for room', this.#endpoint, options, systemClock, () => {
+    const waiter = new Waiter<void>('waiting for room', this.#endpoint, options, this.#options.clock, () => {
       this.#waiters.delete(waiter)
     })
     this.#waiters.add(waiter)
@@ -98,21 +112,28 @@ export class Outgoing implements Flushable {
   }
 
   /** No frame is taken from here on; resolves when all have left and the end of stream was sent. */
-  end(): Promise<void> {
-    const state = this.#state
-    if (state.kind === 'closed') return Promise.resolve()
-    if (this.#ended === undefined) {
-      this.#ended = new Waiter('ending', this.#endpoint, {}, systemClock, () => undefined)
+  end(options: WaitOptions = {}): Promise<void> {
+    if (this.#state.kind === 'open') {
       this.#state = ENDING
       this.#rejectWaiters(this.#refusal())
       this.#proceed()
     }
-    return this.#ended.promise
+    if (this.#hasEnded || this.#state.kind === 'closed') return Promise.resolve()
+    if (options.signal?.aborted === true) {
+      return Promise.reject(abortError('ending', this.#endpoint, options.signal.reason))
+    }
+    const waiter = new Waiter<void>('ending', this.#endpoint, options, this.#options.clock, () => {
+      this.#endWaiters.delete(waiter)
+    })
+    this.#endWaiters.add(waiter)
+    return waiter.promise
   }
 
   /** The shard has flushed everything and ended the stream. */
   onEnded(): void {
-    this.#ended?.resolve()
+    this.#hasEnded = true
+    for (const waiter of this.#endWaiters) waiter.resolve()
+    this.#endWaiters.clear()
   }
 
   /** The shard has moved HEAD, or a region that was asked for is there. */
@@ -120,6 +141,9 @@ export class Outgoing implements Flushable {
     if (this.#state.kind === 'closed') return
     this.#retireRegion()
     if (this.#writer.overflowBytes > 0 || this.#waiters.size > 0) this.#proceed()
+    if (!this.#pressed) return
+    if (this.#hasRoom()) this.#relieve()
+    else this.#wantRoom()
   }
 
   flush(): void {
@@ -136,7 +160,8 @@ export class Outgoing implements Flushable {
     this.#state = { kind: 'closed', error }
     this.#writer.discard()
     this.#rejectWaiters(this.#refusal())
-    this.#ended?.resolve()
+    this.onEnded()
+    if (this.#pressed) this.#relieve()
   }
 
   /** The shard has let go of the lane: gives back the region that its words do not name any more. */
@@ -184,6 +209,7 @@ export class Outgoing implements Flushable {
     if (this.#writer.overflowBytes === 0) return true
     this.#publish()
     this.#wantRoom()
+    if (!this.#pressed && events.backpressureOn.hasSubscribers) this.#press()
     return false
   }
 
@@ -273,6 +299,20 @@ export class Outgoing implements Flushable {
     if (this.#previousRegion === 0 || !this.#ring.settled) return
     this.#host.giveRegion(this.#previousRegion)
     this.#previousRegion = 0
+  }
+
+  #press(): void {
+    this.#pressed = true
+    events.backpressureOn.publish(this.#pressure())
+  }
+
+  #relieve(): void {
+    this.#pressed = false
+    events.backpressureOff.publish(this.#pressure())
+  }
+
+  #pressure(): BackpressureNews {
+    return { id: this.#id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
   }
 
   #rejectWaiters(error: TransportError): void {

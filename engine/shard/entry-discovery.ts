@@ -8,7 +8,7 @@ export function findWorkerEntry(configured: string | URL | undefined): string {
   return text.startsWith('file:') ? fileURLToPath(text) : text
 }
 
-/** The helper process that binds a socket and passes a descriptor of it to each shard. */
-export function findBinderEntry(): string {
-  return fileURLToPath(new URL('../../workers/binder.js', import.meta.url))
+/** The helper process that makes duplicates of a bound socket. */
+export function findDuplicatorEntry(): string {
+  return fileURLToPath(new URL('../../workers/duplicator.js', import.meta.url))
 }

@@ -1,66 +1,140 @@
-/** Puts one listener onto every shard, whatever its transport needs for that, and takes it down again. */
-import { fromSystemError, fromWireError } from '../shared/errors.js'
+/** One listener on its shards, whatever its transport needs for that: put onto each, also when one comes back, and taken down. */
+import { fromSystemError, fromWireError, TransportError } from '../shared/errors.js'
+import type { Ledger } from '../shared/ledger.js'
 import type { TransportTarget } from '../shared/target.js'
-import { bindForShards } from './binder-client.js'
+import { BoundSocket, type Duplicate } from './bound-socket.js'
 import type { Shard } from './shard.js'
 import { prepareSocketFile, type SocketFile } from './socket-file.js'
 
 export interface ListenSettings {
+  readonly listenerId: number
   readonly endpoint: string
+  readonly target: TransportTarget
   readonly backlog: number
+  /** How many accepted connections may wait to be taken on one shard before it stops accepting. */
+  readonly maxQueued: number
   /** Mode of the socket file. */
   readonly mode: number
   /** The most bytes that a socket path may have. */
   readonly pathLimit: number
 }
 
-/** A listener on its shards. */
-export interface Listening {
-  readonly hasFile: boolean
-  close(): Promise<void>
-}
+export class Listening {
+  readonly #settings: ListenSettings
+  readonly #file: SocketFile | undefined
+  readonly #socket: BoundSocket | undefined
+  readonly #shards = new Set<Shard>()
+  #closed = false
 
-export async function listenOn(
-  shards: readonly Shard[],
-  listenerId: number,
-  target: TransportTarget,
-  settings: ListenSettings,
-): Promise<Listening> {
-  const file =
-    target.kind === 'unix' && !target.path.startsWith('\0')
-      ? await prepareSocketFile(target.path, settings.mode, settings.pathLimit, settings.endpoint)
-      : undefined
-  const close = async (): Promise<void> => {
-    await Promise.all(shards.map((shard) => shard.unlisten(listenerId)))
-    await file?.remove()
+  private constructor(
+    settings: ListenSettings,
+    file: SocketFile | undefined,
+    socket: BoundSocket | undefined,
+  ) {
+    this.#settings = settings
+    this.#file = file
+    this.#socket = socket
   }
-  try {
-    const targets = await targetsFor(shards, target, file, settings.endpoint)
-    const outcomes = await Promise.all(
-      shards.map((shard, i) => shard.listen(listenerId, targets[i] ?? target, settings.backlog)),
+
+  /** Listens on all of the shards, or on none. */
+  static async open(shards: readonly Shard[], settings: ListenSettings, ledger: Ledger): Promise<Listening> {
+    const { target, endpoint } = settings
+    const file =
+      target.kind === 'unix' && !target.path.startsWith('\0')
+        ? await prepareSocketFile(target.path, settings.mode, settings.pathLimit, endpoint)
+        : undefined
+    let listening: Listening | undefined
+    try {
+      const socket =
+        target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
+      listening = new Listening(settings, file, socket)
+      await listening.join(shards)
+      await file?.publish()
+      return listening
+    } catch (error) {
+      if (listening === undefined) await file?.remove()
+      else await listening.close()
+      throw error
+    }
+  }
+
+  get hasFile(): boolean {
+    return this.#file !== undefined
+  }
+
+  /** The shards that serve it. */
+  get shards(): ReadonlySet<Shard> {
+    return this.#shards
+  }
+
+  /** Listens on shards that do not serve it yet. */
+  async join(shards: readonly Shard[]): Promise<void> {
+    const { listenerId, backlog, maxQueued, endpoint } = this.#settings
+    await this.#withTargets(shards, async (shard, target) => {
+      const outcome = await shard.listen({ listenerId, target, backlog, maxQueued })
+      if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
+      if (this.#closed) await shard.unlisten(listenerId)
+      else this.#shards.add(shard)
+    })
+  }
+
+  /** Lets a shard that had stopped accepting go on. */
+  async resume(shard: Shard): Promise<void> {
+    const { listenerId, endpoint } = this.#settings
+    await this.#withTargets([shard], async (_, target) => {
+      const outcome = await shard.resumeListening(listenerId, target)
+      if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
+    })
+  }
+
+  /** The shard is gone, and with it what it had accepted. */
+  forget(shard: Shard): void {
+    this.#shards.delete(shard)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
+    this.#socket?.close()
+    await this.#file?.remove()
+  }
+
+  /** Gives each shard what it is to listen on: for a socket, a descriptor of its own. */
+  async #withTargets(
+    shards: readonly Shard[],
+    use: (shard: Shard, target: TransportTarget) => Promise<void>,
+  ): Promise<void> {
+    const { target, endpoint } = this.#settings
+    if (shards.length === 0) return
+    if (this.#socket === undefined || target.kind !== 'unix') {
+      await Promise.all(shards.map((shard) => use(shard, target)))
+      return
+    }
+    let duplicates: Duplicate[]
+    try {
+      duplicates = await this.#socket.duplicate(shards.length)
+    } catch (error) {
+      throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
+    }
+    if (this.#closed) {
+      for (const one of duplicates) one.discard()
+      throw new TransportError('ERR_CLOSED', 'the listener was closed meanwhile.', { endpoint })
+    }
+    // allSettled: whatever fails, nothing of this may go on behind the caller's back.
+    const results = await Promise.allSettled(
+      shards.map((shard, i) => {
+        const fd = duplicates[i]?.give()
+        return use(shard, fd === undefined ? target : { ...target, fd })
+      }),
     )
-    for (const outcome of outcomes) if (!outcome.ok) throw fromWireError(outcome.error, settings.endpoint)
-    await file?.publish()
-  } catch (error) {
-    await close()
-    throw error
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
-  return { hasFile: file !== undefined, close }
 }
 
-/** One shard binds by itself; several each need a descriptor of their own, which only another process can make. */
-async function targetsFor(
-  shards: readonly Shard[],
-  target: TransportTarget,
-  file: SocketFile | undefined,
-  endpoint: string,
-): Promise<TransportTarget[]> {
-  if (target.kind !== 'unix') return shards.map(() => target)
-  const path = file?.bindPath ?? target.path
-  if (shards.length === 1) return [{ ...target, path }]
+function bind(path: string, endpoint: string, ledger: Ledger): BoundSocket {
   try {
-    const descriptors = await bindForShards(path, shards.length)
-    return descriptors.map((fd) => ({ ...target, fd }))
+    return new BoundSocket(path, ledger)
   } catch (error) {
     throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
   }

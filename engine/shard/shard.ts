@@ -1,57 +1,80 @@
-/** Main's side of one shard: its memory, its bells, its control calls, the connections that it carries, its death. */
+/**
+ * Main's side of one life of one shard: its memory, its bells, its control calls, the connections that it carries, its
+ * death. What comes after the death is the supervisor's business.
+ */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Connection, type LinkIdentity } from '../link/connection.js'
 import type { Flushable, LinkHost, NewsReader, ReplyWatch } from '../link/link-host.js'
 import type { LinkOptions } from '../link/options.js'
 import { BellListener, BellRinger, createBellMemory } from '../shared/bell.js'
-import type { ShardControl, ShardEvents } from '../shared/control.js'
-import { createCounters, readCounters, type CounterName } from '../shared/counters.js'
+import type { ListenRequest, ShardControl, ShardEvents } from '../shared/control.js'
+import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../shared/counters.js'
 import { fromWireError, TransportError, type Outcome } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
 import type { Ledger } from '../shared/ledger.js'
 import type { SlabTable } from '../shared/region.js'
 import { regionSizeFor } from '../shared/ring-layout.js'
 import type { TransportTarget } from '../shared/target.js'
-import { systemClock } from '../shared/waiter.js'
+import type { Clock } from '../shared/waiter.js'
 import { ControlClient, exposeEvents } from './control-client.js'
 import type { BellSource, Doorbell } from './doorbell.js'
 import { LaneAllocator } from './lane-allocator.js'
 import { offerLine, type LineHost } from './line-host.js'
 import { RegionAllocator } from './region-allocator.js'
-import type { ThreadPool } from './thread-pool.js'
+import { ShardThread } from './shard-thread.js'
+import { StuckWatch } from './stuck-watch.js'
 
 export interface ShardSettings {
+  readonly entry: string
   readonly initialRingBytes: number
   readonly bootTimeoutMs: number
+  readonly stuckTimeoutMs: number
+  readonly shardHeapMb: number
+}
+
+/** Which shard, and which of its lives. */
+export interface ShardLife {
+  readonly shard: number
+  /** Counts from 1. */
+  readonly generation: number
+  /** Goes on from life to life. */
+  readonly counters: Float64Array
 }
 
 /** What one connection attempt may be given up by. */
 export interface DialControl {
   /** Called with a function that gives the dial up. */
   readonly onStarted: (abort: () => void) => void
+  /** How long the dial may go on trying a listener whose backlog is full, in milliseconds. */
+  readonly timeoutMs: number
 }
 
 /** A shard as `engine.stats()` shows it. */
 export interface ShardStats extends Readonly<Record<CounterName, number>> {
   readonly shard: number
-  readonly state: 'booting' | 'up' | 'lost' | 'stopped'
+  /** `restarting`: it was lost and comes back. `given-up`: it was lost more often than the restart option allows. */
+  readonly state: 'booting' | 'up' | 'stopping' | 'restarting' | 'given-up' | 'stopped'
+  /** How often it was started. */
+  readonly generation: number
   readonly connections: number
   /** Shared memory taken for rings, in bytes; it becomes resident as it is used. */
   readonly ringMemoryBytes: number
+  readonly eventLoopDelay: EventLoopDelay
 }
 
 type State =
   | { readonly kind: 'booting' }
   | { readonly kind: 'up' }
-  | { readonly kind: 'lost'; readonly error: TransportError }
-  | { readonly kind: 'stopped' }
+  | { readonly kind: 'stopping' }
+  | { readonly kind: 'ended' }
 
 export class Shard implements LinkHost {
   readonly shard: number
+  readonly generation: number
   /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
   readonly booted: Promise<void>
-  /** Settles once the thread has ended, whatever the reason. */
-  readonly ended: Promise<void>
+  /** Settles once the thread is gone and everybody concerned has been told; undefined: it was stopped. */
+  readonly ended: Promise<TransportError | undefined>
   readonly #settings: ShardSettings
   readonly #doorbell: Doorbell
   readonly #ledger: Ledger
@@ -64,27 +87,28 @@ export class Shard implements LinkHost {
   readonly #regions: RegionAllocator
   readonly #lanes: LaneAllocator
   readonly #links: (Connection | undefined)[] = []
-  readonly #onLost: (error: TransportError) => void
-  readonly #counters = createCounters()
+  readonly #counters: Float64Array
+  readonly #thread: ShardThread
+  readonly #watch: StuckWatch
+  readonly #shardBellNews: BellListener
   #state: State = { kind: 'booting' }
-  #hasEnded = false
   #keepAlive = 0
   #connections = 0
 
   constructor(
-    index: number,
-    pool: ThreadPool,
+    life: ShardLife,
     doorbell: Doorbell,
     ledger: Ledger,
     settings: ShardSettings,
-    events: ShardEvents,
-    onLost: (error: TransportError) => void,
+    eventsOf: (shard: Shard) => ShardEvents,
+    clock: Clock,
   ) {
-    this.shard = index
+    this.shard = life.shard
+    this.generation = life.generation
+    this.#counters = life.counters
     this.#settings = settings
     this.#doorbell = doorbell
     this.#ledger = ledger
-    this.#onLost = onLost
     const control = new MessageChannel()
     const eventChannel = new MessageChannel()
     const bell = new MessageChannel()
@@ -109,15 +133,27 @@ export class Shard implements LinkHost {
       },
     }
     this.#control = new ControlClient(control.port1)
-    exposeEvents(events, eventChannel.port1)
+    this.#shardBellNews = new BellListener(shardBell)
+    this.#watch = new StuckWatch(
+      {
+        hasUntakenWork: () => this.#control.pendingCalls > 0 || this.#shardBellNews.hasNews,
+        probe: () => this.#announce('ping'),
+        onStuck: () => {
+          this.#onStuck()
+        },
+      },
+      settings.stuckTimeoutMs,
+      clock,
+    )
+    exposeEvents(eventsOf(this), eventChannel.port1)
     this.#regions = new RegionAllocator({
       addSlab: (slab) => this.#announce('addSlab', slab),
       removeSlab: (id) => void this.#announce('removeSlab', id),
     })
     this.#lanes = new LaneAllocator(this.#regions, (memory) => void this.#announce('addHeaders', memory))
     const boot = {
-      shard: index,
-      generation: 1,
+      shard: life.shard,
+      generation: life.generation,
       control: control.port2,
       events: eventChannel.port2,
       bell: bell.port2,
@@ -127,15 +163,15 @@ export class Shard implements LinkHost {
       counters: this.#counters,
     }
     this.#ledger.open('shards')
-    const obituary = pool.run(boot, [control.port2, eventChannel.port2, bell.port2])
-    this.booted = this.#boot(obituary)
-    this.ended = obituary.then(
-      () => {
-        this.#end(undefined)
-      },
-      (error: unknown) => {
-        this.#end(error)
-      },
+    this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, boot, [
+      control.port2,
+      eventChannel.port2,
+      bell.port2,
+    ])
+    this.booted = this.#boot(clock)
+    this.ended = this.#thread.ended.then(
+      () => this.#end(undefined),
+      (cause: unknown) => this.#end({ cause }),
     )
   }
 
@@ -168,7 +204,7 @@ export class Shard implements LinkHost {
     let given = false
     try {
       control.onStarted(() => void this.#announce('abortDial', grant.id))
-      const outcome = await this.#control.call('dial', { lane: grant, target })
+      const outcome = await this.#call('dial', { lane: grant, target, timeoutMs: control.timeoutMs })
       if (!outcome.ok) throw fromWireError(outcome.error, identity.endpoint)
       given = true
       return this.#connect(grant, options, identity)
@@ -182,12 +218,14 @@ export class Shard implements LinkHost {
   adopt(acceptId: number, options: LinkOptions, identity: LinkIdentity): Connection {
     const grant = this.#takeLane()
     const connection = this.#connect(grant, options, identity)
-    this.#control.call('adopt', acceptId, grant).then(
+    this.#call('adopt', acceptId, grant).then(
       (outcome) => {
         if (!outcome.ok) connection.onShardLost(fromWireError(outcome.error, identity.endpoint))
       },
-      // The shard died: the connection has been told by #end().
-      () => undefined,
+      // The shard died, perhaps before this connection was there to be told by #end().
+      (error: unknown) => {
+        connection.onShardLost(error as TransportError)
+      },
     )
     return connection
   }
@@ -196,8 +234,12 @@ export class Shard implements LinkHost {
     void this.#announce('reject', acceptId)
   }
 
-  listen(listenerId: number, target: TransportTarget, backlog: number): Promise<Outcome<void>> {
-    return this.#control.call('listen', { listenerId, target, backlog })
+  listen(request: ListenRequest): Promise<Outcome<void>> {
+    return this.#call('listen', request)
+  }
+
+  async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
+    return this.#call('resumeListening', listenerId, target)
   }
 
   async unlisten(listenerId: number): Promise<void> {
@@ -207,23 +249,26 @@ export class Shard implements LinkHost {
   stats(): ShardStats {
     return {
       shard: this.shard,
-      state: this.#state.kind,
+      state: this.#state.kind === 'ended' ? 'stopped' : this.#state.kind,
+      generation: this.generation,
       connections: this.#connections,
       ringMemoryBytes: this.#regions.memoryBytes,
+      eventLoopDelay: readDelay(this.#counters),
       ...readCounters(this.#counters),
     }
   }
 
   /** Ends the thread's task; `ended` follows. */
   stop(): void {
-    if (this.#state.kind === 'lost' || this.#state.kind === 'stopped') return
-    this.#state = { kind: 'stopped' }
+    if (this.#state.kind === 'stopping' || this.#state.kind === 'ended') return
+    this.#state = { kind: 'stopping' }
+    this.#thread.ref()
     void this.#announce('stop')
   }
 
-  /** The thread is certainly gone, whether or not its task has said so: one that never started says nothing. */
-  abandon(cause: unknown): void {
-    this.#end(cause)
+  /** Ends the thread whatever it is doing; `ended` follows. */
+  kill(reason: Error): void {
+    this.#thread.kill(reason)
   }
 
   // What connections need (LinkHost).
@@ -237,6 +282,7 @@ export class Shard implements LinkHost {
   }
 
   ring(laneId: number, busy = false): void {
+    this.#watch.touch()
     this.#ringer.ring(laneId, busy)
   }
 
@@ -276,7 +322,7 @@ export class Shard implements LinkHost {
 
   keepAlive(on: boolean): void {
     this.#keepAlive += on ? 1 : -1
-    if (this.#state.kind === 'lost') return
+    if (this.#state.kind === 'ended') return
     if (this.#keepAlive > 0) this.#bellPort.ref()
     else this.#bellPort.unref()
   }
@@ -316,31 +362,39 @@ export class Shard implements LinkHost {
     ...args: Parameters<ShardControl[Name]>
   ): Promise<void> {
     const ignore = (): void => undefined
-    return this.#control.call(name, ...args).then(ignore, ignore)
+    return this.#call(name, ...args).then(ignore, ignore)
   }
 
-  #boot(obituary: Promise<unknown>): Promise<void> {
+  #call<Name extends keyof ShardControl>(
+    name: Name,
+    ...args: Parameters<ShardControl[Name]>
+  ): Promise<Awaited<ReturnType<ShardControl[Name]>>> {
+    this.#watch.touch()
+    return this.#control.call(name, ...args)
+  }
+
+  #boot(clock: Clock): Promise<void> {
     return new Promise((resolve, reject) => {
-      const cancel = systemClock.setTimer(() => {
+      const cancel = clock.setTimer(() => {
         const ms = String(this.#settings.bootTimeoutMs)
-        reject(
-          new TransportError(
-            'ERR_SHARD_BOOT',
-            `a worker thread did not start within ${ms} ms (bootTimeoutMs). Check the workerEntry option and the machine's load.`,
-          ),
+        const error = new TransportError(
+          'ERR_SHARD_BOOT',
+          `a worker thread did not start within ${ms} ms (bootTimeoutMs). Check the workerEntry option and the machine's load.`,
         )
+        reject(error)
+        this.#thread.kill(error)
       }, this.#settings.bootTimeoutMs)
       const fail = (cause: unknown): void => {
         cancel()
         reject(
           new TransportError(
             'ERR_SHARD_BOOT',
-            'a worker thread failed to start. Check the workerEntry option; the cause says what failed.',
+            'a worker thread failed to start. Check the workerEntry option, and that this process may start threads; the cause says what failed.',
             { cause },
           ),
         )
       }
-      obituary.then(() => {
+      this.#thread.ended.then(() => {
         fail(new Error('the worker entry returned'))
       }, fail)
       this.#bellPort.once('message', () => {
@@ -349,6 +403,7 @@ export class Shard implements LinkHost {
           this.#doorbell.onWake(this.#source)
         })
         if (this.#keepAlive === 0) this.#bellPort.unref()
+        this.#thread.unref()
         if (this.#state.kind === 'booting') this.#state = { kind: 'up' }
         this.#doorbell.add(this.#source)
         resolve()
@@ -356,16 +411,25 @@ export class Shard implements LinkHost {
     })
   }
 
-  #end(cause: unknown): void {
-    if (this.#hasEnded) return
-    this.#hasEnded = true
-    const wanted = this.#state.kind === 'stopped'
+  #onStuck(): void {
+    const ms = String(this.#settings.stuckTimeoutMs)
+    this.kill(
+      new Error(
+        `the worker thread did not answer for ${ms} ms (stuckTimeoutMs) while work was waiting, and was ended`,
+      ),
+    )
+  }
+
+  /** The thread is gone: nobody else touches the memory any more. */
+  #end(failure: { readonly cause: unknown } | undefined): TransportError | undefined {
+    const wanted = this.#state.kind === 'stopping' && failure === undefined
+    this.#state = { kind: 'ended' }
     const error = new TransportError(
       'ERR_SHARD_LOST',
-      'the worker thread that carried this connection has died. Connect again; the cause says why it died.',
-      { cause },
+      'the worker thread that carried this has died. Try again: another one takes over; the cause says why it died.',
+      { cause: failure?.cause },
     )
-    if (!wanted) this.#state = { kind: 'lost', error }
+    this.#watch.end()
     this.#doorbell.remove(this.#source)
     // Control first: a dial that is pending must give its lane back through its own rejection.
     this.#control.lose(error)
@@ -374,6 +438,6 @@ export class Shard implements LinkHost {
     this.#lineHost?.close()
     this.#eventPort.close()
     this.#ledger.release('shards')
-    if (!wanted) this.#onLost(error)
+    return wanted ? undefined : error
   }
 }

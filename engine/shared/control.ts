@@ -25,12 +25,16 @@ export interface ShardBoot {
 export interface DialRequest {
   readonly lane: LaneGrant
   readonly target: TransportTarget
+  /** How long a full backlog is tried again, in milliseconds. */
+  readonly timeoutMs: number
 }
 
 export interface ListenRequest {
   readonly listenerId: number
   readonly target: TransportTarget
   readonly backlog: number
+  /** Accepted connections that main has neither adopted nor rejected, past which this shard stops accepting. */
+  readonly maxQueued: number
 }
 
 /** Main asks, the shard answers. Errors come back as values: Comlink drops their codes. */
@@ -41,14 +45,20 @@ export interface ShardControl {
   dial(request: DialRequest): Promise<Outcome<void>>
   abortDial(laneId: number): void
   listen(request: ListenRequest): Promise<Outcome<void>>
+  /** Goes on accepting after `paused`; `target` as for `listen`. */
+  resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>>
   unlisten(listenerId: number): Promise<void>
   adopt(acceptId: number, lane: LaneGrant): Outcome<void>
   reject(acceptId: number): void
+  /** Answers when the event loop has come round to it. */
+  ping(): void
   stop(): void
 }
 
 /** The shard tells, main listens. */
 export interface ShardEvents {
   accepted(listenerId: number, acceptId: number): void
+  /** `maxQueued` is reached: peers wait in the backlog until `resumeListening`. */
+  paused(listenerId: number): void
   listenerFailed(listenerId: number, outcome: Outcome<never>): void
 }

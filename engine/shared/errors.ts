@@ -6,6 +6,7 @@ export const errorCodes = {
   ERR_ABORTED: { retryable: false },
   ERR_TIMEOUT: { retryable: true },
   ERR_REFUSED: { retryable: true },
+  ERR_BACKLOG_FULL: { retryable: true },
   ERR_NOT_FOUND: { retryable: true },
   ERR_ACCESS: { retryable: false },
   ERR_ADDRESS_IN_USE: { retryable: false },
@@ -17,6 +18,7 @@ export const errorCodes = {
   ERR_UNSUPPORTED_PLATFORM: { retryable: false },
   ERR_FRAME_TOO_LARGE: { retryable: false },
   ERR_TRUNCATED: { retryable: true },
+  ERR_FRAME_TIMEOUT: { retryable: true },
   ERR_BACKPRESSURE: { retryable: true },
   ERR_CLOSED: { retryable: false },
   ERR_RESET: { retryable: true },
@@ -109,8 +111,8 @@ export function fromSystemError(
       )
     case 'EAGAIN':
       return new TransportError(
-        'ERR_REFUSED',
-        `${doing} ${endpoint}: the listener's backlog is full. Retry, or raise its backlog.`,
+        'ERR_BACKLOG_FULL',
+        `${doing} ${endpoint}: the listener's backlog was full all the time. Its process accepts too slowly; retry later, allow more time, or raise its backlog.`,
         details,
       )
     case 'EACCES':

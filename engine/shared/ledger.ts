@@ -5,6 +5,8 @@ export const resourceKinds = [
   'connections',
   'listeners',
   'socketFiles',
+  'descriptors',
+  'helpers',
   'dials',
   'regions',
   'lanes',

@@ -1,5 +1,7 @@
 /** The verbs between a pump and the thing that moves its bytes: all that a transport has to be. */
 
+import type { TransportTarget } from './target.js'
+
 /** A byte stream to the peer. It calls its owner back; none of its methods throws. */
 export interface Wire {
   /** Whether `end()` leaves the incoming side open. */
@@ -40,6 +42,10 @@ export interface Dialling {
 }
 
 export interface ListenHandle {
+  /** Accepts nothing from here on; peers wait where the system keeps them. */
+  pause(): void
+  /** Goes on accepting. `target` is given anew: what was listened on may have had to be let go. */
+  resume(target: TransportTarget): Promise<void>
   close(): Promise<void>
 }
 

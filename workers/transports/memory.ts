@@ -1,6 +1,6 @@
 /** Both ends inside one engine, on one shard: a host's own tests go through real lanes without a socket. */
 import { copyIn } from '../../engine/shared/copy.js'
-import { TransportError } from '../../engine/shared/errors.js'
+import { fromSystemError, TransportError } from '../../engine/shared/errors.js'
 import type { TransportTarget } from '../../engine/shared/target.js'
 import type { AcceptedPeer, ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
 
@@ -121,26 +121,44 @@ class MemoryWire implements Wire {
   }
 }
 
-const listeners = new Map<string, (peer: AcceptedPeer) => void>()
+/** A listener of this shard, and the dials that wait for it while it accepts nothing. */
+interface MemoryListener {
+  readonly onAccepted: (peer: AcceptedPeer) => void
+  readonly backlog: number
+  accepting: boolean
+  waiting: (() => void)[]
+}
+
+const listeners = new Map<string, MemoryListener>()
 
 export const memoryTransport: ShardTransport<MemoryTarget> = {
   dial(target, owner) {
-    const onAccepted = listeners.get(target.name)
-    if (onAccepted === undefined) {
+    const listener = listeners.get(target.name)
+    if (listener === undefined) {
       const error = new TransportError(
         'ERR_NOT_FOUND',
         `connecting to memory:${target.name}: nobody in this engine listens there. Call listen() first.`,
       )
       return { connected: Promise.reject(error), abort: () => undefined }
     }
+    if (!listener.accepting && listener.waiting.length >= listener.backlog) {
+      const full = Object.assign(new Error('connect EAGAIN'), { code: 'EAGAIN', syscall: 'connect' })
+      const error = fromSystemError(full, 'connecting to', `memory:${target.name}`)
+      return { connected: Promise.reject(error), abort: () => undefined }
+    }
     const [near, far] = MemoryWire.pair()
     near.own(owner)
-    onAccepted({
-      adopt: (farOwner) => far.own(farOwner),
-      reject: () => {
-        far.destroy()
-      },
-    })
+    const arrive = (): void => {
+      listener.onAccepted({
+        adopt: (farOwner) => far.own(farOwner),
+        reject: () => {
+          far.destroy()
+        },
+      })
+    }
+    // As with a socket: whoever waits in the backlog is connected already.
+    if (listener.accepting) arrive()
+    else listener.waiting.push(arrive)
     return {
       connected: Promise.resolve(near),
       abort: () => {
@@ -149,7 +167,7 @@ export const memoryTransport: ShardTransport<MemoryTarget> = {
     }
   },
 
-  listen(target, _backlog, onAccepted) {
+  listen(target, backlog, onAccepted) {
     if (listeners.has(target.name)) {
       return Promise.reject(
         new TransportError(
@@ -158,10 +176,29 @@ export const memoryTransport: ShardTransport<MemoryTarget> = {
         ),
       )
     }
-    listeners.set(target.name, onAccepted)
+    const listener: MemoryListener = { onAccepted, backlog, accepting: true, waiting: [] }
+    listeners.set(target.name, listener)
+    const flush = (): void => {
+      while (listener.accepting) {
+        const arrive = listener.waiting.shift()
+        if (arrive === undefined) return
+        arrive()
+      }
+    }
     return Promise.resolve({
+      pause: () => {
+        listener.accepting = false
+      },
+      resume: () => {
+        listener.accepting = true
+        flush()
+        return Promise.resolve()
+      },
       close: () => {
         listeners.delete(target.name)
+        // They are connected, so they are accepted, to be rejected with all the others that nobody took.
+        listener.accepting = true
+        flush()
         return Promise.resolve()
       },
     })

@@ -1,0 +1,122 @@
+/**
+ * A Unix socket that main has bound and never listens on. Shards listen on duplicates of it, so the socket outlives each
+ * of them: peers that connect while a shard is away wait in the backlog.
+ * See docs/decisions/accept-sharding.md.
+ */
+import { fork } from 'node:child_process'
+import net from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import type { Ledger } from '../shared/ledger.js'
+import { findDuplicatorEntry } from './entry-discovery.js'
+
+const DUPLICATE_TIMEOUT_MS = 10_000
+
+/** A libuv handle, as far as this file needs it. */
+interface Handle {
+  readonly fd: number
+  close(): void
+}
+
+/** Binds without listening. Undocumented and old: the cluster module stands on it. */
+interface CreatesServerHandle {
+  _createServerHandle(path: string, port: number, addressType: number): Handle | number
+}
+
+/**
+ * The handles whose descriptors shards listen on, kept for the life of the process and never closed: closing one
+ * here would close a number that the shard's own handle has closed already, and that may be a stranger's by then.
+ */
+const given = new Set<Handle>()
+
+/** A duplicate that is nobody's yet: it is given to a shard, or discarded. */
+export class Duplicate {
+  readonly #handle: Handle
+
+  constructor(handle: Handle) {
+    this.#handle = handle
+  }
+
+  /** The descriptor, which is the taker's to close from here on. */
+  give(): number {
+    given.add(this.#handle)
+    return this.#handle.fd
+  }
+
+  discard(): void {
+    if (!given.has(this.#handle)) this.#handle.close()
+  }
+}
+
+export class BoundSocket {
+  readonly #handle: Handle
+  readonly #ledger: Ledger
+
+  /** @throws The system's error. */
+  constructor(path: string, ledger: Ledger) {
+    const handle = (net as unknown as CreatesServerHandle)._createServerHandle(path, -1, -1)
+    if (typeof handle === 'number') {
+      const code = getSystemErrorName(handle)
+      throw Object.assign(new Error(`bind ${code}`), { code, errno: handle, syscall: 'bind' })
+    }
+    this.#handle = handle
+    this.#ledger = ledger
+    ledger.open('descriptors')
+  }
+
+  async duplicate(copies: number): Promise<Duplicate[]> {
+    this.#ledger.open('helpers')
+    try {
+      return await duplicate(this.#handle, copies)
+    } finally {
+      this.#ledger.release('helpers')
+    }
+  }
+
+  close(): void {
+    this.#handle.close()
+    this.#ledger.release('descriptors')
+  }
+}
+
+function duplicate(original: Handle, copies: number): Promise<Duplicate[]> {
+  return new Promise((resolve, reject) => {
+    const child = fork(findDuplicatorEntry(), {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+      env: {},
+    })
+    const duplicates: Duplicate[] = []
+    let failure: Error | undefined
+    const finish = (error: Error | undefined): void => {
+      clearTimeout(timer)
+      failure = error
+      if (child.connected) child.disconnect()
+      child.kill('SIGKILL')
+    }
+    const timer = setTimeout(() => {
+      finish(new Error(`the helper process did not answer within ${String(DUPLICATE_TIMEOUT_MS)} ms`))
+    }, DUPLICATE_TIMEOUT_MS)
+    const settle = (): void => {
+      clearTimeout(timer)
+      if (failure === undefined && duplicates.length === copies) {
+        resolve(duplicates)
+        return
+      }
+      for (const one of duplicates) one.discard()
+      reject(failure ?? new Error('the helper process ended before it had answered'))
+    }
+    // A process that could not be started says 'error' and nothing else; any other is waited for until it is reaped.
+    child.on('error', (error) => {
+      failure ??= error
+      if (child.pid === undefined) settle()
+    })
+    child.once('exit', settle)
+    child.on('message', (_, handle) => {
+      duplicates.push(new Duplicate(handle as unknown as Handle))
+      if (duplicates.length === copies) finish(undefined)
+    })
+    child.send({ copies }, original as unknown as net.Server, { keepOpen: true }, (error) => {
+      if (error !== null) failure ??= error
+    })
+  })
+}

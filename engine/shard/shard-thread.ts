@@ -1,0 +1,122 @@
+/**
+ * One worker thread, for one life of one shard. The only module that knows Piscina.
+ *
+ * A shard is one task that never returns; the task's end is its obituary. Each life has a pool of its own with room for
+ * one thread: what Piscina does by itself when a thread dies (start another at once, whatever the reason) is the
+ * supervisor's decision here, and a pool of one says without doubt which thread a task runs on.
+ * See docs/decisions/shard-threads.md. `atomics: 'disabled'`, because with the default Piscina blocks a thread between
+ * tasks, and its sockets with it.
+ */
+import type { MessagePort, Worker } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import type { ShardBoot } from '../shared/control.js'
+
+/** V8 divides this by three: two halves and a reserve. A shard's garbage is small and dies young. */
+const SHARD_NURSERY_MB = 6
+
+interface Referenced {
+  ref(): unknown
+  unref(): unknown
+}
+
+export class ShardThread {
+  /** Resolves when the shard has stopped, rejects with what killed it; in both cases the thread is gone by then. */
+  readonly ended: Promise<void>
+  #worker: Worker | undefined
+  #handle: Referenced | undefined
+  #killedFor: Error | undefined
+
+  constructor(entry: string, heapMb: number, boot: ShardBoot, transfer: readonly MessagePort[]) {
+    this.ended = this.#run(entry, heapMb, boot, transfer)
+  }
+
+  /**
+   * Piscina keeps the process alive while a task runs, and a shard's task never ends. Connections and listeners keep it
+   * alive by references of their own, so the thread must not.
+   */
+  unref(): void {
+    this.#handle?.unref()
+  }
+
+  /** From here on the process waits for the thread again: somebody waits for its end. */
+  ref(): void {
+    this.#handle?.ref()
+  }
+
+  /** Ends the thread whatever it is doing; `ended` rejects with the reason. */
+  kill(reason: Error): void {
+    this.#killedFor ??= reason
+    this.#worker?.ref()
+    void this.#worker?.terminate()
+  }
+
+  async #run(
+    entry: string,
+    heapMb: number,
+    boot: ShardBoot,
+    transfer: readonly MessagePort[],
+  ): Promise<void> {
+    const pool = new Piscina({
+      filename: entry,
+      minThreads: 0,
+      maxThreads: 1,
+      concurrentTasksPerWorker: 1,
+      maxQueue: 1,
+      idleTimeout: Infinity,
+      atomics: 'disabled',
+      resourceLimits: { maxYoungGenerationSizeMb: SHARD_NURSERY_MB, maxOldGenerationSizeMb: heapMb },
+      recordTiming: false,
+      workerHistogram: false,
+    })
+    pool.on('workerCreate', (worker: object) => {
+      this.#handle = referenceOf(worker)
+    })
+    // A thread that fails before it has taken the task tells only the pool.
+    const failed = new Promise<never>((_, reject) => {
+      pool.on('error', reject)
+    })
+    // Here `new Worker` can throw: where workers are forbidden, or the system has no thread to give.
+    const task = pool.run(boot, { transferList: [...transfer] }) as Promise<unknown>
+    const worker = pool.threads[0]
+    this.#worker = worker
+    const exited = new Promise<number>((resolve) => {
+      if (worker === undefined) resolve(0)
+      else worker.once('exit', resolve)
+    })
+    const left = exited.then((code) => {
+      throw new Error(`the worker thread exited with code ${String(code)}`)
+    })
+    let failure: { readonly cause: unknown } | undefined
+    try {
+      await Promise.race([task, failed, left])
+    } catch (cause) {
+      failure = { cause }
+    }
+    task.catch(ignore)
+    left.catch(ignore)
+    await pool.destroy()
+    await exited
+    if (this.#killedFor !== undefined) throw this.#killedFor
+
+    if (failure !== undefined) throw failure.cause
+  }
+}
+
+function ignore(): void {
+  // The first of several reports of one death is enough.
+}
+
+/** Piscina's own record of a thread sits behind a symbol of the public one; it alone can drop the reference. */
+function referenceOf(worker: object): Referenced | undefined {
+  for (const symbol of Object.getOwnPropertySymbols(worker)) {
+    const value = (worker as Record<symbol, unknown>)[symbol]
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      typeof (value as Partial<Referenced>).unref === 'function'
+    ) {
+      return value as Referenced
+    }
+  }
+  return undefined
+}

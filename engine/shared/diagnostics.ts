@@ -1,0 +1,85 @@
+/**
+ * What observers can subscribe to through `node:diagnostics_channel`: one channel an event, named
+ * `symphony-transport:` and the event. Without subscribers publishing costs one comparison. A subscriber that throws is
+ * reported by Node as an uncaught exception in a later turn; it disturbs nothing here.
+ */
+import { channel } from 'node:diagnostics_channel'
+import type { TransportErrorCode } from './errors.js'
+
+/** Who a connection is. */
+export interface ConnectionNews {
+  readonly id: string
+  readonly kind: string
+  readonly endpoint: string
+  readonly role: 'dialled' | 'accepted'
+  readonly shard: number
+}
+
+export interface ConnectionClosedNews extends ConnectionNews {
+  readonly code: 'OK' | TransportErrorCode
+  readonly cause: Error | undefined
+}
+
+export interface BackpressureNews {
+  readonly id: string
+  readonly endpoint: string
+  /** Bytes that `send()` has taken and the operating system has not. */
+  readonly pendingBytes: number
+}
+
+export interface ShardNews {
+  readonly shard: number
+  /** Which of its lives, counted from 1. */
+  readonly generation: number
+}
+
+export interface ShardLossNews extends ShardNews {
+  readonly error: Error
+}
+
+export interface ListenerNews {
+  readonly endpoint: string
+}
+
+export interface ListenerClosedNews extends ListenerNews {
+  readonly code: 'OK' | TransportErrorCode
+  readonly cause: Error | undefined
+}
+
+export interface ListenerPausedNews extends ListenerNews {
+  /** Which shard accepts nothing for now, or accepts again. */
+  readonly shard: number
+}
+
+class Event<Message extends object> {
+  readonly #channel
+
+  constructor(name: string) {
+    this.#channel = channel(`symphony-transport:${name}`)
+  }
+
+  get hasSubscribers(): boolean {
+    return this.#channel.hasSubscribers
+  }
+
+  publish(message: Message): void {
+    if (this.#channel.hasSubscribers) this.#channel.publish(message)
+  }
+}
+
+export const events = {
+  connectionOpened: new Event<ConnectionNews>('connection.opened'),
+  connectionClosed: new Event<ConnectionClosedNews>('connection.closed'),
+  backpressureOn: new Event<BackpressureNews>('backpressure.on'),
+  backpressureOff: new Event<BackpressureNews>('backpressure.off'),
+  shardLost: new Event<ShardLossNews>('shard.lost'),
+  shardRestored: new Event<ShardNews>('shard.restored'),
+  shardGivenUp: new Event<ShardLossNews>('shard.given-up'),
+  listenerOpened: new Event<ListenerNews>('listener.opened'),
+  listenerClosed: new Event<ListenerClosedNews>('listener.closed'),
+  /** Too many accepted connections wait to be taken: the rest waits in the backlog. */
+  listenerPaused: new Event<ListenerPausedNews>('listener.paused'),
+  listenerResumed: new Event<ListenerPausedNews>('listener.resumed'),
+  /** A connection was cut because the listener has `maxConnections` of them. */
+  listenerRefused: new Event<ListenerNews>('listener.refused'),
+} as const

@@ -1,0 +1,41 @@
+/**
+ * What a shard counts of itself, and how late its event loop is.
+ *
+ * The delay is what a timer is late by, as in Node's `monitorEventLoopDelay`; but that arms a timer for good, which an idle
+ * thread must not have. Here a sample is taken only while the thread is busy: each starts after some operations, so that
+ * a message a second does not pay for being watched.
+ */
+import { addDelaySample, count, type CounterName } from '../engine/shared/counters.js'
+import type { Clock } from '../engine/shared/waiter.js'
+
+const SAMPLE_MS = 20
+/** Operations (reads, writes, wakes) after which the next sample is taken. */
+const OPERATIONS_A_SAMPLE = 64
+
+export class Meter {
+  readonly #counters: Float64Array
+  readonly #clock: Clock
+  #operations = 0
+
+  constructor(counters: Float64Array, clock: Clock) {
+    this.#counters = counters
+    this.#clock = clock
+  }
+
+  count(name: CounterName, by: number): void {
+    count(this.#counters, name, by)
+    if (++this.#operations === OPERATIONS_A_SAMPLE) this.#sample()
+  }
+
+  #sample(): void {
+    const due = this.#clock.now() + SAMPLE_MS
+    this.#clock.setTimer(
+      () => {
+        addDelaySample(this.#counters, Math.max(0, this.#clock.now() - due))
+        this.#operations = 0
+      },
+      SAMPLE_MS,
+      { keepsAlive: false },
+    )
+  }
+}
