@@ -50,6 +50,8 @@ export class Duplicate {
 export class BoundSocket {
   readonly #handle: Handle
   readonly #ledger: Ledger
+  readonly #closing = new AbortController()
+  readonly #duplicating = new Set<Promise<Duplicate[]>>()
 
   /** @throws The system's error. */
   constructor(path: string, ledger: Ledger) {
@@ -63,22 +65,29 @@ export class BoundSocket {
     ledger.open('descriptors')
   }
 
+  /** Rejects if the socket is closed first. */
   async duplicate(copies: number): Promise<Duplicate[]> {
     this.#ledger.open('helpers')
+    const duplicating = duplicate(this.#handle, copies, this.#closing.signal)
+    this.#duplicating.add(duplicating)
     try {
-      return await duplicate(this.#handle, copies)
+      return await duplicating
     } finally {
+      this.#duplicating.delete(duplicating)
       this.#ledger.release('helpers')
     }
   }
 
-  close(): void {
+  /** Ends what is being duplicated too. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.allSettled(this.#duplicating)
     this.#handle.close()
     this.#ledger.release('descriptors')
   }
 }
 
-function duplicate(original: Handle, copies: number): Promise<Duplicate[]> {
+function duplicate(original: Handle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
   return new Promise((resolve, reject) => {
     const child = fork(findDuplicatorEntry(), {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -89,15 +98,20 @@ function duplicate(original: Handle, copies: number): Promise<Duplicate[]> {
     let failure: Error | undefined
     const finish = (error: Error | undefined): void => {
       clearTimeout(timer)
-      failure = error
+      failure ??= error
       if (child.connected) child.disconnect()
       child.kill('SIGKILL')
     }
     const timer = setTimeout(() => {
       finish(new Error(`the helper process did not answer within ${String(DUPLICATE_TIMEOUT_MS)} ms`))
     }, DUPLICATE_TIMEOUT_MS)
+    const onAbort = (): void => {
+      finish(new Error('the listener was closed meanwhile'))
+    }
+    signal.addEventListener('abort', onAbort)
     const settle = (): void => {
       clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
       if (failure === undefined && duplicates.length === copies) {
         resolve(duplicates)
         return

@@ -96,7 +96,7 @@ export class Listening {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
-    this.#socket?.close()
+    await this.#socket?.close()
     await this.#file?.remove()
   }
 

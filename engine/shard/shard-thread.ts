@@ -41,12 +41,13 @@ export class ShardThread {
   /** From here on the process waits for the thread again: somebody waits for its end. */
   ref(): void {
     this.#handle?.ref()
+    this.#worker?.ref()
   }
 
   /** Ends the thread whatever it is doing; `ended` rejects with the reason. */
   kill(reason: Error): void {
     this.#killedFor ??= reason
-    this.#worker?.ref()
+    this.ref()
     void this.#worker?.terminate()
   }
 

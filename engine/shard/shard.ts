@@ -402,6 +402,10 @@ export class Shard implements LinkHost {
         this.#bellPort.on('message', () => {
           this.#doorbell.onWake(this.#source)
         })
+        // The port goes when the thread does, and with it what kept the process alive; the news of the end comes later.
+        this.#bellPort.on('close', () => {
+          this.#thread.ref()
+        })
         if (this.#keepAlive === 0) this.#bellPort.unref()
         this.#thread.unref()
         if (this.#state.kind === 'booting') this.#state = { kind: 'up' }
