@@ -89,7 +89,7 @@ function majorOf(version: string): string {
   return version.replace(/^v/, '').split('.')[0] ?? ''
 }
 
-/** What AVA's closing lines say ("143 tests passed", "1 test failed", "1 uncaught exception"). */
+/** What AVA's closing lines say ("1 test failed", "1 uncaught exception"). */
 function count(output: string, what: RegExp): number {
   return [...output.matchAll(what)].reduce((sum, [, digits]) => sum + Number(digits), 0)
 }
@@ -97,8 +97,12 @@ function count(output: string, what: RegExp): number {
 async function testOn(binary: string): Promise<Totals> {
   const env = { ...process.env, PATH: [dirname(binary), process.env['PATH']].join(delimiter), NO_COLOR: '1' }
   const { code, output } = await run(binary, [avaCli], root, env)
-  const passed = count(output, /^ *(\d+) tests? passed/gm)
-  let failed = count(output, /^ *(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm)
+  // Counted by their own lines: the closing line with their number is left out where something failed.
+  const passed = [...output.matchAll(/^ *✔ /gm)].length
+  let failed = count(
+    output,
+    /^ *(\d+) (?:(?:tests?|hooks?) failed|uncaught exceptions?|unhandled rejections?)/gm,
+  )
   // Whatever went wrong without a test's name, such as a time-out of AVA's or no tests at all, is one failure.
   if (failed === 0 && (code !== 0 || passed === 0)) failed = 1
   if (failed > 0) say(output.replace(/^ *[✔ℹ].*\n/gm, ''))
