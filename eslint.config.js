@@ -7,7 +7,7 @@ const noBlockingWait = {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/'] },
+  { ignores: ['dist/', 'node_modules/', '.matrix/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

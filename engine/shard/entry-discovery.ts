@@ -1,11 +1,44 @@
 /** Where the modules are that run in other threads and processes. They are named by URL and never imported. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TransportError } from '../shared/errors.js'
 
-/** The worker's entry: configured (for bundled hosts), or beside the compiled engine. */
+/**
+ * The worker's entry: configured (for bundled hosts), or beside the engine.
+ * @throws {TransportError} ERR_SHARD_BOOT where it is not beside the engine, which is so in a bundle
+ */
 export function findWorkerEntry(configured: string | URL | undefined): string {
-  if (configured === undefined) return fileURLToPath(new URL('../../workers/entry.js', import.meta.url))
-  const text = String(configured)
-  return text.startsWith('file:') ? fileURLToPath(text) : text
+  if (configured !== undefined) {
+    const text = String(configured)
+    // Resolved here: a thread would look for a relative path beside a module of Piscina's first.
+    return text.startsWith('file:') ? fileURLToPath(text) : resolve(text)
+  }
+  let sought: string
+  try {
+    sought = besideEngine('entry')
+  } catch (cause) {
+    throw noWorkerEntry('this module does not know where it is', cause)
+  }
+  // Asked here and not left to a thread, whose answer would be about a file that the host has never heard of.
+  if (!existsSync(sought)) throw noWorkerEntry(`there is no ${sought}`, undefined)
+  return sought
+}
+
+/** A module of workers/, where this module lies in its folder. Compiled and as TypeScript that a loader runs. */
+function besideEngine(name: string): string {
+  // Bundlers that write CommonJS leave import.meta empty, and replace import.meta.url where it is written like this.
+  const here = (import.meta as Partial<ImportMeta>).url
+  const extension = here?.endsWith('.ts') === true ? 'ts' : 'js'
+  return fileURLToPath(new URL(`../../workers/${name}.${extension}`, here))
+}
+
+function noWorkerEntry(found: string, cause: unknown): TransportError {
+  return new TransportError(
+    'ERR_SHARD_BOOT',
+    `the worker module was not found: ${found}. In a bundled host, bundle symphony-transport/worker as an entry of its own and set the workerEntry option to its path.`,
+    { cause },
+  )
 }
 
 /** The helper process that makes duplicates of a bound socket. */

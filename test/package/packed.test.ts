@@ -1,0 +1,236 @@
+/** The package as a host gets it: packed, installed into a project of its own, imported, bundled, run by a loader. */
+import { basename, join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { build, stop, type BuildOptions } from 'esbuild'
+import { randomName } from '../helpers/temporary-folder.js'
+import { cjsHost, esmHost, happyLines, typedHost, workerModule } from './hosts.js'
+import { installPackage, root, runToEnd, type Ended, type Project } from './project.js'
+
+/** npm may have to fetch what it installs. */
+const INSTALL_WATCHDOG_MS = 100_000
+const WATCHDOG_MS = 40_000
+/** What runs in a child ends before its test does, so that the test can show what it said. */
+const CHILD_WATCHDOG_MS = 30_000
+const NAME = 'symphony-transport'
+
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+const tsx = fileURLToPath(import.meta.resolve('tsx/cli'))
+
+let installed: Project | undefined
+
+test.before('the package is packed and installed', async (t) => {
+  t.timeout(INSTALL_WATCHDOG_MS)
+  installed = await installPackage(INSTALL_WATCHDOG_MS)
+})
+
+test.after.always('the project is removed', async () => {
+  await stop()
+  await installed?.remove()
+})
+
+function theProject(): Project {
+  if (installed === undefined) throw new Error('the package is not installed')
+  return installed
+}
+
+function node(args: readonly string[]): Promise<Ended> {
+  return runToEnd(process.execPath, args, theProject().path, CHILD_WATCHDOG_MS)
+}
+
+interface Host {
+  /** What node is started with. */
+  readonly command: readonly string[]
+  readonly workerEntry?: string
+}
+
+/** Frames make their round trips, all is released, and the process ends by itself without a word on stderr. */
+async function works(t: ExecutionContext, host: Host, endpoint: string, shards: number): Promise<void> {
+  const workerEntry = host.workerEntry === undefined ? [] : [host.workerEntry]
+  const ended = await node([...host.command, endpoint, String(shards), ...workerEntry])
+  const stdout = happyLines(shards).map((line) => `${line}\n`)
+  t.deepEqual(ended, { end: 0, stdout: stdout.join(''), stderr: '' }, `${endpoint}, ${String(shards)}`)
+}
+
+/** Over a real socket with one shard and with two. */
+async function worksEverywhere(t: ExecutionContext, host: Host): Promise<void> {
+  await works(t, host, `local:${randomName()}`, 2)
+  await works(t, host, `unix:${theProject().socketPath()}`, 1)
+}
+
+/** What a bundle can do: listening on several shards takes a helper program, which a bundle does not have. */
+async function worksBundled(t: ExecutionContext, host: Host): Promise<void> {
+  await works(t, host, `unix:${theProject().socketPath()}`, 1)
+  await works(t, host, `memory:${randomName()}`, 2)
+}
+
+/** Bundles programs of the project; what esbuild warns about, other than the one thing that we expect, is thrown. */
+async function bundle(options: BuildOptions): Promise<void> {
+  const { warnings } = await build({
+    absWorkingDir: theProject().path,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'silent',
+    ...options,
+  })
+  const unexpected = warnings.filter(({ id }) => id !== 'empty-import-meta')
+  if (unexpected.length > 0) throw new Error(JSON.stringify(unexpected))
+}
+
+test.serial('what is packed is the compiled package and nothing else', (t) => {
+  const { files } = theProject()
+  const known = [/^dist\/(api|engine|workers)\//, /^docs\//]
+  const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))
+  t.deepEqual(rest.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+  for (const file of ['dist/api/index.js', 'dist/api/index.d.ts', 'dist/workers/entry.js']) {
+    t.true(files.includes(file), file)
+  }
+})
+
+test.serial('an ES module imports the package', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await worksEverywhere(t, { command: [await theProject().write('import/host.mjs', esmHost(NAME))] })
+})
+
+test.serial('a CommonJS module requires the package', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await worksEverywhere(t, { command: [await theProject().write('require/host.cjs', cjsHost(NAME))] })
+})
+
+// One program of both kinds: what takes its time is the types that they share.
+test.serial(
+  'TypeScript of both kinds compiles against the packed types, which are checked too',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const programs = []
+    for (const name of ['host.mts', 'host.cts']) {
+      programs.push(await theProject().write(`types/${name}`, typedHost(NAME)))
+    }
+    const config = {
+      compilerOptions: {
+        strict: true,
+        noEmit: true,
+        module: 'NodeNext',
+        target: 'ES2022',
+        skipLibCheck: false,
+        types: ['node'],
+        typeRoots: [join(root, 'node_modules', '@types')],
+      },
+      files: programs,
+    }
+    const path = await theProject().write('types/tsconfig.json', JSON.stringify(config))
+    t.deepEqual(await node([tsc, '--project', path]), { end: 0, stdout: '', stderr: '' })
+  },
+)
+
+// Under a name that Piscina has a module of, too, beside the one that would look for it.
+test.serial('a relative workerEntry is a path from the working directory', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const host = await theProject().write('relative/host.mjs', esmHost(NAME))
+  await theProject().write('index.js', `module.exports = require('${NAME}/worker')\n`)
+  await works(t, { command: [host], workerEntry: './index.js' }, `memory:${randomName()}`, 1)
+})
+
+for (const format of ['esm', 'cjs'] as const) {
+  const extension = format === 'esm' ? '.mjs' : '.cjs'
+
+  test.serial(`bundled as ${format} with the package external, the worker is found by itself`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    const entry = await project.write(`external-${format}/host.mjs`, esmHost(NAME))
+    const outfile = join(project.path, `external-${format}`, `bundle${extension}`)
+    await bundle({ entryPoints: [entry], format, packages: 'external', outfile })
+    await worksBundled(t, { command: [outfile] })
+  })
+
+  test.serial(
+    `bundled as ${format} with the worker as an entry of its own and Piscina external`,
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      const project = theProject()
+      const folder = `bundled-${format}`
+      const entryPoints = {
+        host: await project.write(`${folder}/host.mjs`, esmHost(NAME)),
+        shard: await project.write(`${folder}/worker.mjs`, workerModule),
+      }
+      const outdir = join(project.path, folder, 'out')
+      const outExtension = { '.js': extension }
+      await bundle({ entryPoints, format, external: ['piscina'], outdir, outExtension })
+      const host = join(outdir, `host${extension}`)
+      const workerEntry = join(outdir, `shard${extension}`)
+      await worksBundled(t, { command: [host], workerEntry })
+      const asUrl = pathToFileURL(workerEntry).href
+      await works(t, { command: [host], workerEntry: asUrl }, `memory:${randomName()}`, 1)
+    },
+  )
+
+  // Piscina starts a module of its own in each thread, which it looks for beside itself and under this very name.
+  test.serial(
+    `bundled as ${format} down to the last dependency, and run where there is no package`,
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      const project = theProject()
+      const entryPoints = {
+        host: await project.write(`whole-${format}/host.mjs`, esmHost(NAME)),
+        shard: await project.write(`whole-${format}/worker.mjs`, workerModule),
+        worker: join(project.path, 'node_modules', 'piscina', 'dist', 'worker.js'),
+      }
+      const outdir = project.outside(`whole ${format} elsewhere`)
+      // Piscina is CommonJS, and an ES module has neither of these.
+      const banner = {
+        js: `
+        import { createRequire } from 'node:module'
+        const require = createRequire(import.meta.url)
+        const __dirname = import.meta.dirname
+      `,
+      }
+      // An optional native addon for priorities, which nobody asks for.
+      const external = ['@napi-rs/nice']
+      await bundle({ entryPoints, format, external, outdir, ...(format === 'esm' ? { banner } : {}) })
+      await project.write(
+        join('..', basename(outdir), 'package.json'),
+        JSON.stringify({ type: format === 'esm' ? 'module' : 'commonjs' }),
+      )
+      await worksBundled(t, {
+        command: [join(outdir, 'host.js')],
+        workerEntry: join(outdir, 'shard.js'),
+      })
+    },
+  )
+
+  test.serial(
+    `bundled as ${format} without a workerEntry, an engine says at once that it needs one`,
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      const project = theProject()
+      const folder = `lost-${format}`
+      const entry = await project.write(`${folder}/host.mjs`, esmHost(NAME))
+      const outfile = join(project.path, folder, 'out', `host${extension}`)
+      await bundle({ entryPoints: [entry], format, external: ['piscina'], outfile })
+      const { end, stdout, stderr } = await node([outfile, `memory:${randomName()}`, '2'])
+      t.deepEqual([end, stderr], [0, ''])
+      t.regex(stdout, /^rejected ERR_SHARD_BOOT: .*set the workerEntry option.*\n$/)
+    },
+  )
+}
+
+for (const [kind, name] of [
+  ['an ES module', 'host.mts'],
+  // As .ts in a project without a type; a .cts that requires any ES module of several files fails on Node 20.
+  ['CommonJS', 'host.ts'],
+] as const) {
+  test.serial(`tsx runs a TypeScript host of the package that is ${kind}`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const program = await theProject().write(`loader/${name}`, typedHost(NAME))
+    await worksEverywhere(t, { command: [tsx, program] })
+  })
+}
+
+test.serial("tsx runs a host of the repository's own sources, whose worker is TypeScript too", async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const sources = pathToFileURL(join(root, 'api', 'index.ts')).href
+  const program = await theProject().write('sources/host.mts', esmHost(sources))
+  await worksBundled(t, { command: [tsx, program] })
+})
