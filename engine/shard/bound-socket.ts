@@ -3,13 +3,23 @@
  * of them: peers that connect while a shard is away wait in the backlog.
  * See docs/decisions/accept-sharding.md.
  */
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { Ledger } from '../shared/ledger.js'
-import { findDuplicatorEntry } from './entry-discovery.js'
 
 const DUPLICATE_TIMEOUT_MS = 10_000
+
+/**
+ * What the helper process runs. Node cannot duplicate a descriptor, but one that travels to another process and back
+ * arrives as a duplicate. As text, so that it needs no file, which a bundled host would not have.
+ */
+const DUPLICATOR = `
+process.once('message', ({ copies }, handle) => {
+  for (let copy = 0; copy < copies; copy++) process.send({ copy }, handle, { keepOpen: true })
+})
+process.once('disconnect', () => process.exit())
+`
 
 /** A libuv handle, as far as this file needs it. */
 interface Handle {
@@ -89,9 +99,8 @@ export class BoundSocket {
 
 function duplicate(original: Handle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
   return new Promise((resolve, reject) => {
-    const child = fork(findDuplicatorEntry(), {
+    const child = spawn(process.execPath, ['-e', DUPLICATOR], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: [],
       env: {},
     })
     const duplicates: Duplicate[] = []

@@ -16,7 +16,7 @@ export function findWorkerEntry(configured: string | URL | undefined): string {
   }
   let sought: string
   try {
-    sought = besideEngine('entry')
+    sought = besideEngine()
   } catch (cause) {
     throw noWorkerEntry('this module does not know where it is', cause)
   }
@@ -25,12 +25,12 @@ export function findWorkerEntry(configured: string | URL | undefined): string {
   return sought
 }
 
-/** A module of workers/, where this module lies in its folder. Compiled and as TypeScript that a loader runs. */
-function besideEngine(name: string): string {
+/** The worker's entry, where this module lies in its folder. Compiled, or as TypeScript that a loader runs. */
+function besideEngine(): string {
   // Bundlers that write CommonJS leave import.meta empty, and replace import.meta.url where it is written like this.
   const here = (import.meta as Partial<ImportMeta>).url
   const extension = here?.endsWith('.ts') === true ? 'ts' : 'js'
-  return fileURLToPath(new URL(`../../workers/${name}.${extension}`, here))
+  return fileURLToPath(new URL(`../../workers/entry.${extension}`, here))
 }
 
 function noWorkerEntry(found: string, cause: unknown): TransportError {
@@ -39,9 +39,4 @@ function noWorkerEntry(found: string, cause: unknown): TransportError {
     `the worker module was not found: ${found}. In a bundled host, bundle symphony-transport/worker as an entry of its own and set the workerEntry option to its path.`,
     { cause },
   )
-}
-
-/** The helper process that makes duplicates of a bound socket. */
-export function findDuplicatorEntry(): string {
-  return fileURLToPath(new URL('../../workers/duplicator.js', import.meta.url))
 }
