@@ -280,7 +280,8 @@ export class Outgoing implements Flushable {
     const wanted = grownRingBytes(ring.capacity, this.#queuedFrameBytes, this.#options.maxRingBytes)
     if (wanted === ring.capacity) return
     this.#retireRegion()
-    if (this.#growthAsked || !ring.settled) return
+    // Not asked of the ring again: the shard may have left the region since, and then it would never be given back.
+    if (this.#growthAsked || this.#previousRegion !== 0) return
     const region = this.#host.takeRegion(wanted, () => {
       this.#growthAsked = false
       if (this.#state.kind === 'closed' || this.#writer.overflowBytes === 0) return

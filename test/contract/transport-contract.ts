@@ -57,6 +57,6 @@ export function transportContract(transport: ContractTransport): void {
 }
 
 function openIn(engine: Engine): object {
-  const { connections, listeners, pendingConnects } = engine.stats()
-  return { connections, listeners, pendingConnects }
+  const { connections, listeners, pendingConnects, ledger } = engine.stats()
+  return { connections, listeners, pendingConnects, leaked: ledger.leaked }
 }

@@ -1,0 +1,75 @@
+/** The sending half against a shard that moves between any two of its operations. */
+import test from 'ava'
+import type { LinkHost } from '../../../engine/link/link-host.js'
+import { createReplyWatch } from '../../../engine/link/link-host.js'
+import { Outgoing } from '../../../engine/link/outgoing.js'
+import { LaneAllocator } from '../../../engine/shard/lane-allocator.js'
+import { RegionAllocator } from '../../../engine/shard/region-allocator.js'
+import { TransportError } from '../../../engine/shared/errors.js'
+import { outWords, regionBytes, regionSizeFor } from '../../../engine/shared/ring-layout.js'
+import { RingConsumer } from '../../../engine/shared/ring.js'
+import { systemClock } from '../../../engine/shared/waiter.js'
+import { interleave } from '../../helpers/atomics-hook.js'
+import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
+
+const nothing = (): void => undefined
+
+test.serial('a shard that leaves a region at any moment of a growth does not cost the region', async (t) => {
+  const announcer = new FakeAnnouncer()
+  const regions = new RegionAllocator(announcer)
+  const lanes = new LaneAllocator(regions, nothing)
+  // Slabs of every size, known to the shard, so that each growth happens at once.
+  const taken = regionBytes.map((size) => regions.take(size))
+  await announcer.acknowledge()
+  for (const region of taken) regions.give(region)
+
+  const places = interleave(() => {
+    const grant = lanes.take(8192)
+    const host: LinkHost = {
+      shard: 0,
+      slabs: regions.table,
+      wordsOf: () => lanes.table.wordsOf(grant.id),
+      baseOf: () => lanes.table.baseOf(grant.id),
+      ring: nothing,
+      flushSoon: nothing,
+      awaitReply: nothing,
+      replied: nothing,
+      revisit: nothing,
+      takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),
+      giveRegion: (id) => {
+        regions.give(id)
+      },
+      releaseLane: nothing,
+      keepAlive: nothing,
+    }
+    const options = {
+      maxFrameBytes: 1_000_000,
+      maxPendingBytes: 1_000_000,
+      maxRingBytes: 2_097_152,
+      frameTimeoutMs: undefined,
+      closeTimeoutMs: 0,
+      allowHalfOpen: false,
+      clock: systemClock,
+    }
+    const outgoing = new Outgoing('1', host, grant, options, 'memory:x', createReplyWatch(true))
+    const shard = new RingConsumer(host.wordsOf(grant), host.baseOf(grant), outWords, regions.table)
+    // The first growth, which the shard has not followed yet.
+    outgoing.send(Buffer.alloc(9000))
+    return {
+      work: () => {
+        outgoing.send(Buffer.alloc(200_000))
+      },
+      intrusion: () => {
+        for (let bytes = shard.refresh(); bytes > 0; bytes = shard.refresh()) shard.consume(bytes)
+        shard.release()
+      },
+      check: (at) => {
+        outgoing.close(new TransportError('ERR_CLOSED', 'over'))
+        outgoing.release()
+        lanes.give(grant)
+        t.is(regions.regionsInUse, 0, `the shard came ahead of operation ${String(at)}`)
+      },
+    }
+  })
+  t.true(places > 5)
+})
