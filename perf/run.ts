@@ -5,15 +5,17 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
+import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
 import { runLatency, type LatencyReport } from './scenarios/latency.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|idle [flags]
+const usage = `npm run perf -- latency|throughput|flood|idle [flags]
 
-  --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576)
+  --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
+                        flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
-  --count 10000         round trips, or frames, a round (throughput: default by size)
+  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --connections 1       connections between the two processes
   --shards N            shards of each engine (default: the engine's own)
@@ -99,6 +101,30 @@ function printThroughput({ bytes, rows }: ThroughputReport): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printFlood({ bytes, rows }: FloodReport): void {
+  const head = [
+    `flood of ${String(bytes)} B`,
+    'quiet us',
+    'flooded us',
+    'p99 us',
+    'timers late ms',
+    'p99 ms',
+    'MB/s',
+    'counts',
+  ]
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.quietMeanMicros),
+    figure(row.floodedMeanMicros),
+    figure(row.floodedP99Micros),
+    figure(row.timerMeanMs, 2),
+    figure(row.timerP99Ms, 2),
+    figure(row.megabytesPerSecond),
+    row.verified && row.wrong === 0 ? 'right' : 'WRONG',
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 function printIdle(rows: readonly IdleRow[], watch: string): void {
   const head = ['idle connections', 'count', 'KiB each', `CPU ms in ${watch} s`]
   const cells = rows.map((row) => [
@@ -141,6 +167,14 @@ async function main(scenario: string | undefined): Promise<boolean> {
         const report = await runThroughput({ ...settings, bytes, frames: Number(values.count ?? 0) })
         printThroughput(report)
         right &&= report.released && report.rows.every((row) => row.verified)
+        reports.push(report)
+      }
+      break
+    case 'flood':
+      for (const bytes of numbers(values.sizes ?? '256,65536')) {
+        const report = await runFlood({ ...settings, bytes, count: Number(values.count ?? 2000) })
+        printFlood(report)
+        right &&= report.released && report.rows.every((row) => row.verified && row.wrong === 0)
         reports.push(report)
       }
       break

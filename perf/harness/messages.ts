@@ -3,7 +3,8 @@
 export type Stack = 'engine' | 'net'
 
 export interface SideConfig {
-  readonly role: 'echo' | 'ping' | 'sink' | 'source'
+  /** `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are. */
+  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub'
   readonly stack: Stack
   readonly path: string
   readonly connections: number
@@ -33,7 +34,27 @@ export interface SinkOrder {
   readonly frames: number
 }
 
-export type Order = PingOrder | SourceOrder | SinkOrder
+/** Sends as fast as backpressure lets it until it is told to stop. */
+export interface FloodOrder {
+  readonly kind: 'flood'
+  readonly bytes: number
+}
+
+export interface StopFloodOrder {
+  readonly kind: 'stop-flood'
+}
+
+/** The hub forgets what it has counted and begins to watch its timers. */
+export interface WatchOrder {
+  readonly kind: 'watch'
+}
+
+export interface ReportOrder {
+  readonly kind: 'report'
+}
+
+export type Order =
+  PingOrder | SourceOrder | SinkOrder | FloodOrder | StopFloodOrder | WatchOrder | ReportOrder
 
 export interface PingResult {
   readonly kind: 'ping'
@@ -60,13 +81,32 @@ export interface SinkResult {
   readonly checksum: number
 }
 
-export type Result = PingResult | SourceResult | SinkResult
+export interface FloodResult {
+  readonly kind: 'flood'
+  readonly frames: number
+}
+
+export interface HubResult {
+  readonly kind: 'hub'
+  /** Frames that were not echoed, and their payload bytes. */
+  readonly frames: number
+  readonly bytes: number
+  readonly seconds: number
+  /** How much later than asked timers fired, milliseconds. */
+  readonly timerMeanMs: number
+  readonly timerP99Ms: number
+}
+
+export type Result = PingResult | SourceResult | SinkResult | FloodResult | HubResult
 
 export type FromSide =
   | { readonly kind: 'ready' }
   | { readonly kind: 'armed' }
   | Result
   | { readonly kind: 'failed'; readonly message: string }
+
+/** Payload size of the frames that a hub sends back. */
+export const HUB_ECHO_BYTES = 64
 
 /** How many different frames are sent in turn, a power of two. Each is a buffer of its own: `net` may hold on to it after write(). */
 export const STAMPS = 16

@@ -1,5 +1,6 @@
 /** The program that is measured: one role over one stack, as told by its argument and then over IPC. */
 import {
+  HUB_ECHO_BYTES,
   stamp,
   type FromSide,
   type Order,
@@ -9,6 +10,7 @@ import {
 } from '../harness/messages.js'
 import { summarize } from '../harness/statistics.js'
 import { engineStack } from './engine-stack.js'
+import { Hub } from './hub.js'
 import { netStack } from './net-stack.js'
 import type { Peer } from './peer.js'
 
@@ -32,7 +34,18 @@ function countFrame(frame: Buffer): void {
   }
 }
 
+const hub = new Hub()
+
 switch (config.role) {
+  case 'hub':
+    await stack.listen((peer) => {
+      peer.prepare(HUB_ECHO_BYTES)
+      return (frame) => {
+        if (frame.length === HUB_ECHO_BYTES) peer.send(frame[0] ?? 0)
+        else hub.count(frame)
+      }
+    })
+    break
   case 'echo':
     await stack.echo()
     break
@@ -111,6 +124,27 @@ async function source(order: SourceOrder): Promise<void> {
   say({ kind: 'source', startedNs, frames, checksum })
 }
 
+let floodOver = new AbortController()
+
+async function flood(bytes: number): Promise<void> {
+  const [peer] = peers
+  if (peer === undefined) throw new Error('no connection')
+  peer.prepare(bytes)
+  floodOver = new AbortController()
+  const { signal } = floodOver
+  let frames = 0
+  while (!signal.aborted) {
+    const room = peer.send(stamp(frames++))
+    if (room) continue
+    peer.flush()
+    // A peer that has room again at once must still let the order to stop through.
+    await peer.ready()
+    await new Promise(setImmediate)
+  }
+  peer.flush()
+  say({ kind: 'flood', frames })
+}
+
 process.on('message', (order: Order) => {
   say({ kind: 'armed' })
   const fail = (error: unknown): void => {
@@ -122,6 +156,18 @@ process.on('message', (order: Order) => {
       break
     case 'source':
       source(order).catch(fail)
+      break
+    case 'flood':
+      flood(order.bytes).catch(fail)
+      break
+    case 'stop-flood':
+      floodOver.abort()
+      break
+    case 'watch':
+      hub.watch()
+      break
+    case 'report':
+      say(hub.report())
       break
     case 'sink':
       Object.assign(received, { wanted: order.frames, frames: 0, bytes: 0, checksum: 0 })

@@ -1,0 +1,130 @@
+/**
+ * One peer floods a hub; another one makes round trips with it, and the hub's own timers run. What the flood costs them is
+ * the figure, engine against `net` under the same two `net` peers.
+ */
+import { rmSync } from 'node:fs'
+import type { ContenderSettings } from '../harness/contender.js'
+import { HUB_ECHO_BYTES, type HubResult, type PingResult, type Stack } from '../harness/messages.js'
+import { interleave, medianOf } from '../harness/rounds.js'
+import { SideProcess } from '../harness/side-process.js'
+
+export interface FloodPlan extends ContenderSettings {
+  readonly bytes: number
+  readonly rounds: number
+  /** Round trips a round. */
+  readonly count: number
+}
+
+export interface FloodRow {
+  readonly name: string
+  readonly quietMeanMicros: number
+  readonly floodedMeanMicros: number
+  readonly floodedP99Micros: number
+  readonly timerMeanMs: number
+  readonly timerP99Ms: number
+  readonly megabytesPerSecond: number
+  readonly wrong: number
+  /** Whether the hub got all the frames that were sent. */
+  readonly verified: boolean
+}
+
+export interface FloodReport {
+  readonly bytes: number
+  readonly rows: readonly FloodRow[]
+  readonly released: boolean
+}
+
+interface FloodSample {
+  readonly quiet: PingResult
+  readonly flooded: PingResult
+  readonly hub: HubResult
+  readonly verified: boolean
+}
+
+class FloodContender {
+  readonly name: string
+  readonly #hub: SideProcess
+  readonly #flooder: SideProcess
+  readonly #pinger: SideProcess
+
+  private constructor(name: string, hub: SideProcess, flooder: SideProcess, pinger: SideProcess) {
+    this.name = name
+    this.#hub = hub
+    this.#flooder = flooder
+    this.#pinger = pinger
+  }
+
+  static async start(stack: Stack, settings: ContenderSettings): Promise<FloodContender> {
+    const path = `${settings.folder}/flood-${stack}.sock`
+    rmSync(path, { force: true })
+    const { shards, wake, pinTo } = settings
+    const common = { path, connections: 1, shards, wake, corkFrames: 1 }
+    const hub = await SideProcess.start({ ...common, stack, role: 'hub' }, pinTo)
+    const flooder = await SideProcess.start(
+      { ...common, stack: 'net', role: 'source', corkFrames: 100 },
+      pinTo,
+    )
+    const pinger = await SideProcess.start({ ...common, stack: 'net', role: 'ping' }, pinTo)
+    return new FloodContender(`${stack} hub`, hub, flooder, pinger)
+  }
+
+  async measure(bytes: number, count: number): Promise<FloodSample> {
+    const quiet = await this.#ping(count)
+    await this.#hub.order({ kind: 'watch' })
+    await this.#flooder.order({ kind: 'flood', bytes })
+    const flooded = await this.#ping(count)
+    await this.#flooder.order({ kind: 'stop-flood' })
+    const { frames } = await this.#flooder.result('flood')
+    // What is still on its way: round trips go behind nothing of it, so ask until the hub has it all.
+    let hub = await this.#report()
+    for (let look = 0; hub.frames < frames && look < 1000; look++) {
+      await this.#ping(1)
+      hub = { ...hub, frames: (await this.#report()).frames }
+    }
+    return { quiet, flooded, hub, verified: hub.frames === frames }
+  }
+
+  async stop(): Promise<boolean> {
+    await this.#pinger.stop()
+    await this.#flooder.stop()
+    return (await this.#hub.stop()) === 0
+  }
+
+  async #ping(count: number): Promise<PingResult> {
+    await this.#pinger.order({ kind: 'ping', bytes: HUB_ECHO_BYTES, count, rateHz: 0 })
+    return this.#pinger.result('ping')
+  }
+
+  async #report(): Promise<HubResult> {
+    await this.#hub.order({ kind: 'report' })
+    return this.#hub.result('hub')
+  }
+}
+
+export async function runFlood(plan: FloodPlan): Promise<FloodReport> {
+  const contenders: FloodContender[] = []
+  let released = true
+  let samples: Map<string, FloodSample[]>
+  try {
+    for (const stack of ['net', 'engine'] as const) contenders.push(await FloodContender.start(stack, plan))
+    // One round to compile the code and to grow the rings.
+    for (const contender of contenders) await contender.measure(plan.bytes, plan.count)
+    samples = await interleave(contenders, plan.rounds, (contender) =>
+      contender.measure(plan.bytes, plan.count),
+    )
+  } finally {
+    for (const contender of contenders) if (!(await contender.stop())) released = false
+  }
+  const rows = [...samples].map(([name, own]) => ({
+    name,
+    quietMeanMicros: medianOf(own, ({ quiet }) => quiet.meanMicros) ?? NaN,
+    floodedMeanMicros: medianOf(own, ({ flooded }) => flooded.meanMicros) ?? NaN,
+    floodedP99Micros: medianOf(own, ({ flooded }) => flooded.p99Micros) ?? NaN,
+    timerMeanMs: medianOf(own, ({ hub }) => hub.timerMeanMs) ?? NaN,
+    timerP99Ms: medianOf(own, ({ hub }) => hub.timerP99Ms) ?? NaN,
+    megabytesPerSecond: medianOf(own, ({ hub }) => hub.bytes / hub.seconds / 1e6) ?? NaN,
+    wrong: own.reduce((sum, { quiet, flooded }) => sum + quiet.wrong + flooded.wrong, 0),
+    verified: own.every((sample) => sample.verified),
+  }))
+  return { bytes: plan.bytes, rows, released }
+}
