@@ -353,6 +353,12 @@ export class Engine implements AsyncDisposable {
 
   #linkOptions(options: ResolvedTransportOptions): LinkOptions {
     return {
+      framing: {
+        kind: options.framing,
+        maxFrameBytes: options.maxFrameBytes,
+        maxHeaderBytes: options.maxHeaderBytes,
+        lastLine: options.lastLine,
+      },
       maxFrameBytes: options.maxFrameBytes,
       maxPendingBytes: options.maxPendingBytes,
       maxRingBytes: this.#options.maxRingBytes,

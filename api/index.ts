@@ -18,6 +18,7 @@ export type {
   ShardNews,
 } from '../engine/shared/diagnostics.js'
 export type { EventLoopDelay } from '../engine/shared/counters.js'
+export type { FramingKind } from '../engine/shared/framing.js'
 export { TransportError, type TransportErrorCode } from '../engine/shared/errors.js'
 export type { LedgerReport } from '../engine/shared/ledger.js'
 export type { WaitOptions } from '../engine/shared/waiter.js'

@@ -1,6 +1,7 @@
 /** Every option, declared once: default, unit, range. Unknown ones are refused; below this nothing has a default. */
 import { availableParallelism } from 'node:os'
 import * as v from 'valibot'
+import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { regionBytes } from '../engine/shared/ring-layout.js'
 import { invalidOption } from '../engine/shared/wait-options.js'
 
@@ -41,7 +42,9 @@ const engineSchema = v.strictObject({
 const MAX_FRAME_BYTES = 1_073_741_824
 
 const transportSchema = v.strictObject({
-  framing: v.optional(v.picklist(['length']), 'length'),
+  framing: v.optional(v.picklist(framingKinds), 'length'),
+  maxHeaderBytes: integer(64, 1_048_576, 8_192),
+  lastLine: v.optional(v.picklist(['refuse', 'keep']), 'refuse'),
   maxFrameBytes: integer(1, MAX_FRAME_BYTES, 16_777_216),
   maxPendingBytes: integer(1, 4 * MAX_FRAME_BYTES, 16_777_216),
   connectTimeoutMs: milliseconds(10_000),
@@ -100,8 +103,23 @@ export interface RestartOptions {
 
 /** Options of `engine.transport()`. */
 export interface TransportOptions {
-  /** How frames are delimited on the wire. `length` (default): u32 little-endian payload length, then the payload. */
-  readonly framing?: 'length' | undefined
+  /**
+   * How frames are delimited on the wire; both ends must agree.
+   * - `length` (default): u32 little-endian payload length, then the payload. The fastest: nothing is translated.
+   * - `length-be`: u32 big-endian payload length, then the payload.
+   * - `line`: each frame ends in LF; CRLF is accepted. A frame cannot contain LF, nor end in CR.
+   * - `nul`: each frame ends in a NUL byte, and cannot contain one.
+   * - `content-length`: headers, an empty line, payload, as in the Language Server Protocol.
+   * - `raw`: no framing; each read is a frame, and a frame cannot be empty.
+   */
+  readonly framing?: FramingKind | undefined
+  /** `content-length`: largest block of headers accepted, in bytes; 64 to 1 MiB. Default 8,192. */
+  readonly maxHeaderBytes?: number | undefined
+  /**
+   * `line`, `nul`: whether bytes behind the last delimiter at the end of the stream are a frame (`keep`) or an end in the
+   * middle of one (`refuse`, the default: ERR_TRUNCATED).
+   */
+  readonly lastLine?: 'refuse' | 'keep' | undefined
   /** Largest payload sent or accepted, in bytes; 1 to 2^30. Default 16 MiB. */
   readonly maxFrameBytes?: number | undefined
   /** Bound of the queue in front of a full ring, in bytes; at least maxFrameBytes. Default 16 MiB, or maxFrameBytes. */

@@ -3,11 +3,14 @@ import type { Remote } from 'comlink'
 import type { BellRinger } from '../engine/shared/bell.js'
 import type { DialRequest, ListenRequest, ShardControl, ShardEvents } from '../engine/shared/control.js'
 import { TransportError, toWireError, type Outcome } from '../engine/shared/errors.js'
+import type { FramingSpec } from '../engine/shared/framing.js'
 import { LaneTable, type LaneGrant } from '../engine/shared/lane.js'
 import { SlabTable, type SlabDescriptor } from '../engine/shared/region.js'
 import type { TransportTarget } from '../engine/shared/target.js'
 import { systemClock } from '../engine/shared/waiter.js'
 import type { AcceptedPeer, Dialling, ListenHandle } from '../engine/shared/wire.js'
+import { FramedWire } from './framed-wire.js'
+import { codecFor } from './framings/registry.js'
 import type { Meter } from './meter.js'
 import { dialPatiently } from './patient-dial.js'
 import { Pump } from './pump.js'
@@ -64,11 +67,16 @@ export class ControlServer implements ShardControl {
     const pump = this.#open(request.lane)
     const { target } = request
     const transport = transportFor(target)
-    const dialling = dialPatiently(() => transport.dial(target, pump), request.timeoutMs, systemClock)
+    const framed = framedWire(pump, request.framing)
+    const dialling = dialPatiently(
+      () => transport.dial(target, framed ?? pump),
+      request.timeoutMs,
+      systemClock,
+    )
     this.#dials.set(pump.id, dialling)
     try {
       const wire = await dialling.connected
-      pump.attach(wire)
+      pump.attach(framed?.over(wire) ?? wire)
       return done
     } catch (error) {
       pump.abandon()
@@ -125,7 +133,7 @@ export class ControlServer implements ShardControl {
     this.#listeners.delete(listenerId)
   }
 
-  adopt(acceptId: number, lane: LaneGrant): Outcome<void> {
+  adopt(acceptId: number, lane: LaneGrant, framing: FramingSpec): Outcome<void> {
     const waiting = this.#accepted.get(acceptId)
     if (waiting === undefined) {
       const error = new TransportError('ERR_CLOSED', 'the accepted connection is gone. Accept the next one.')
@@ -133,7 +141,9 @@ export class ControlServer implements ShardControl {
     }
     this.#forget(acceptId, waiting.listenerId)
     const pump = this.#open(lane)
-    pump.attach(waiting.peer.adopt(pump))
+    const framed = framedWire(pump, framing)
+    const wire = waiting.peer.adopt(framed ?? pump)
+    pump.attach(framed?.over(wire) ?? wire)
     return done
   }
 
@@ -182,4 +192,10 @@ export class ControlServer implements ShardControl {
     this.#pumps[grant.id] = pump
     return pump
   }
+}
+
+/** Undefined: the peer speaks the format of the rings. */
+function framedWire(pump: Pump, framing: FramingSpec): FramedWire | undefined {
+  const codec = codecFor(framing)
+  return codec === undefined ? undefined : new FramedWire(pump, codec)
 }

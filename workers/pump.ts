@@ -23,6 +23,7 @@ import {
   outWords,
 } from '../engine/shared/ring-layout.js'
 import type { Wire, WireOwner } from '../engine/shared/wire.js'
+import { FramingFault, framingFaults } from '../engine/shared/framing.js'
 import type { Meter } from './meter.js'
 
 /**
@@ -152,9 +153,11 @@ export class Pump implements WireOwner {
     this.#bell.ring(this.id)
   }
 
-  onClose(error: NodeJS.ErrnoException | undefined): void {
+  onClose(error: NodeJS.ErrnoException | FramingFault | undefined): void {
     this.#state = { kind: 'closed' }
-    if (error !== undefined) {
+    if (error instanceof FramingFault) {
+      this.#store(lane.FAILURE, -1 - framingFaults.indexOf(error.code))
+    } else if (error !== undefined) {
       const call = failureCalls.indexOf((error.syscall ?? 'unknown') as (typeof failureCalls)[number])
       this.#store(lane.FAILURE_CALL, Math.max(call, 0))
       this.#store(lane.FAILURE, Math.abs(error.errno ?? constants.errno.EIO))

@@ -2,6 +2,7 @@
 import { getSystemErrorName } from 'node:util'
 import { events, type ConnectionNews } from '../shared/diagnostics.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
+import { describeFault, framingFaults } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
 import { checkWaitOptions, invalidOption } from '../shared/wait-options.js'
@@ -303,6 +304,9 @@ export class Connection implements NewsReader, AsyncDisposable {
         ? new TransportError('ERR_RESET', 'the peer cut the connection. Connect again.', { endpoint })
         : undefined
     }
+    const fault = framingFaults[-1 - errno]
+    if (fault !== undefined)
+      return new TransportError(fault, describeFault(fault, this.#options.framing), { endpoint })
     const syscall = failureCalls[Atomics.load(this.#words, this.#base + lane.FAILURE_CALL)] ?? 'unknown'
     const code = getSystemErrorName(-errno)
     const cause = Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall })

@@ -1,7 +1,9 @@
+import type { FramingSpec } from '../shared/framing.js'
 import type { Clock } from '../shared/waiter.js'
 
 /** What a connection is made with; the API layer has validated all of it. */
 export interface LinkOptions {
+  readonly framing: FramingSpec
   readonly maxFrameBytes: number
   readonly maxPendingBytes: number
   readonly maxRingBytes: number

@@ -2,6 +2,7 @@
 import { events, type BackpressureNews } from '../shared/diagnostics.js'
 import { TransportError } from '../shared/errors.js'
 import { FrameWriter } from '../shared/frame-writer.js'
+import { unframeable } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
 import { distance, RingProducer } from '../shared/ring.js'
@@ -43,6 +44,8 @@ export class Outgoing implements Flushable {
   readonly #writer: FrameWriter
   readonly #ring: RingProducer
   readonly #maxFrameBytes: number
+  /** Whether there are frames that the framing cannot carry. */
+  readonly #isPicky: boolean
   #state: State = OPEN
   #dirty = false
   #growthAsked = false
@@ -74,12 +77,14 @@ export class Outgoing implements Flushable {
     this.#endpoint = endpoint
     this.#watch = watch
     this.#maxFrameBytes = options.maxFrameBytes
+    this.#isPicky = ['line', 'nul', 'raw'].includes(options.framing.kind)
     this.#ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
     this.#writer = new FrameWriter(this.#ring)
   }
 
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
+    if (this.#isPicky) this.#assertFrameable(frame)
     if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes && this.#writer.tryWrite(frame)) {
       this.#taken(frame.length)
       return true
@@ -167,6 +172,18 @@ export class Outgoing implements Flushable {
   /** The shard has let go of the lane: gives back the region that its words do not name any more. */
   release(): void {
     this.#retireRegion()
+  }
+
+  #assertFrameable(frame: Frame): void {
+    const { kind } = this.#options.framing
+    const parts = frame instanceof Uint8Array ? [frame] : partsOf(frame, this.#endpoint)
+    const problem = unframeable(kind, parts)
+    if (problem === undefined) return
+    throw new TransportError(
+      'ERR_INVALID_FRAME',
+      `${kind} framing cannot carry this frame: ${problem}. Encode it, or use another framing on both ends.`,
+      { endpoint: this.#endpoint },
+    )
   }
 
   #taken(length: number): void {

@@ -204,7 +204,12 @@ export class Shard implements LinkHost {
     let given = false
     try {
       control.onStarted(() => void this.#announce('abortDial', grant.id))
-      const outcome = await this.#call('dial', { lane: grant, target, timeoutMs: control.timeoutMs })
+      const outcome = await this.#call('dial', {
+        lane: grant,
+        target,
+        framing: options.framing,
+        timeoutMs: control.timeoutMs,
+      })
       if (!outcome.ok) throw fromWireError(outcome.error, identity.endpoint)
       given = true
       return this.#connect(grant, options, identity)
@@ -218,7 +223,7 @@ export class Shard implements LinkHost {
   adopt(acceptId: number, options: LinkOptions, identity: LinkIdentity): Connection {
     const grant = this.#takeLane()
     const connection = this.#connect(grant, options, identity)
-    this.#call('adopt', acceptId, grant).then(
+    this.#call('adopt', acceptId, grant, options.framing).then(
       (outcome) => {
         if (!outcome.ok) connection.onShardLost(fromWireError(outcome.error, identity.endpoint))
       },

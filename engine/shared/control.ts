@@ -1,6 +1,7 @@
 /** The control plane between main and a shard: what each side can ask of the other, over Comlink. */
 import type { MessagePort } from 'node:worker_threads'
 import type { Outcome } from './errors.js'
+import type { FramingSpec } from './framing.js'
 import type { LaneGrant } from './lane.js'
 import type { SlabDescriptor } from './region.js'
 import type { TransportTarget } from './target.js'
@@ -25,6 +26,7 @@ export interface ShardBoot {
 export interface DialRequest {
   readonly lane: LaneGrant
   readonly target: TransportTarget
+  readonly framing: FramingSpec
   /** How long a full backlog is tried again, in milliseconds. */
   readonly timeoutMs: number
 }
@@ -48,7 +50,7 @@ export interface ShardControl {
   /** Goes on accepting after `paused`; `target` as for `listen`. */
   resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>>
   unlisten(listenerId: number): Promise<void>
-  adopt(acceptId: number, lane: LaneGrant): Outcome<void>
+  adopt(acceptId: number, lane: LaneGrant, framing: FramingSpec): Outcome<void>
   reject(acceptId: number): void
   /** Answers when the event loop has come round to it. */
   ping(): void

@@ -82,7 +82,10 @@ export const outState = { OPEN: 0, ENDED: 1 } as const
 export const inState = { OPEN: 0, ENDED: 1 } as const
 /** LIFE: CLOSED is the shard's last store into a lane; main may hand the memory out again after it. */
 export const life = { DETACHED: 0, ATTACHED: 1, CLOSED: 2 } as const
-/** FAILURE_CALL: the system call that FAILURE (a positive errno) came from. */
+/**
+ * FAILURE: a positive errno, or -1 minus the index of a code in `framingFaults`; 0: none.
+ * FAILURE_CALL: the system call that an errno came from.
+ */
 export const failureCalls = ['unknown', 'read', 'write', 'shutdown', 'connect'] as const
 
 /** The words of one direction, so that one producer and one consumer class serve both. */

@@ -1,5 +1,6 @@
 /** The verbs between a pump and the thing that moves its bytes: all that a transport has to be. */
 
+import type { FramingFault } from './framing.js'
 import type { TransportTarget } from './target.js'
 
 /** A byte stream to the peer. It calls its owner back; none of its methods throws. */
@@ -26,7 +27,7 @@ export interface WireOwner {
   onWritten(): void
   onFinished(): void
   /** The last call, exactly once; from here on nobody touches the memory. */
-  onClose(error: NodeJS.ErrnoException | undefined): void
+  onClose(error: NodeJS.ErrnoException | FramingFault | undefined): void
 }
 
 /** A connection that a listener has accepted and that has no lane yet. Nothing is read from it. */

@@ -2,6 +2,7 @@
 import test from 'ava'
 import type { LinkHost } from '../../../engine/link/link-host.js'
 import { createReplyWatch } from '../../../engine/link/link-host.js'
+import type { LinkOptions } from '../../../engine/link/options.js'
 import { Outgoing } from '../../../engine/link/outgoing.js'
 import { LaneAllocator } from '../../../engine/shard/lane-allocator.js'
 import { RegionAllocator } from '../../../engine/shard/region-allocator.js'
@@ -42,7 +43,8 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       releaseLane: nothing,
       keepAlive: nothing,
     }
-    const options = {
+    const options: LinkOptions = {
+      framing: { kind: 'length', maxFrameBytes: 1_000_000, maxHeaderBytes: 8192, lastLine: 'refuse' },
       maxFrameBytes: 1_000_000,
       maxPendingBytes: 1_000_000,
       maxRingBytes: 2_097_152,

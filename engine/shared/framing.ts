@@ -1,0 +1,80 @@
+/** How frames are delimited on the wire. Rings always carry the `length` format; a shard translates every other. */
+import type { TransportErrorCode } from './errors.js'
+
+export const framingKinds = ['length', 'length-be', 'line', 'nul', 'content-length', 'raw'] as const
+
+export type FramingKind = (typeof framingKinds)[number]
+
+/** What a shard needs to know to translate. */
+export interface FramingSpec {
+  readonly kind: FramingKind
+  /** Largest payload that is accepted, in bytes. */
+  readonly maxFrameBytes: number
+  /** `content-length`: largest block of headers, in bytes. */
+  readonly maxHeaderBytes: number
+  /** `line`, `nul`: what becomes of bytes behind the last delimiter when the stream ends. */
+  readonly lastLine: 'refuse' | 'keep'
+}
+
+/** What a shard can find wrong with what a peer sends; the order is that of the failure word in the lane. */
+export const framingFaults = [
+  'ERR_FRAMING',
+  'ERR_FRAME_TOO_LARGE',
+  'ERR_HEADER_TOO_LARGE',
+  'ERR_TRUNCATED',
+] as const satisfies readonly TransportErrorCode[]
+
+export type FramingFaultCode = (typeof framingFaults)[number]
+
+/** What a decoder throws. Only its code crosses to main. */
+export class FramingFault extends Error {
+  readonly code: FramingFaultCode
+
+  constructor(code: FramingFaultCode) {
+    super(code)
+    this.code = code
+  }
+}
+
+/** What happened and what to do about it. */
+export function describeFault(code: FramingFaultCode, spec: FramingSpec): string {
+  switch (code) {
+    case 'ERR_FRAMING':
+      return `the peer does not speak ${spec.kind} framing, or something else writes to its output. Check the framing option on both ends.`
+    case 'ERR_FRAME_TOO_LARGE':
+      return `the peer sent or announced a frame of more than ${String(spec.maxFrameBytes)} bytes (maxFrameBytes). Raise it, or check that the peer speaks ${spec.kind} framing.`
+    case 'ERR_HEADER_TOO_LARGE':
+      return `the peer sent more than ${String(spec.maxHeaderBytes)} bytes of headers (maxHeaderBytes). Raise it, or check that the peer speaks ${spec.kind} framing.`
+    case 'ERR_TRUNCATED':
+      return 'the stream ended in the middle of a frame. The peer died or does not speak this framing; connect again, or see the lastLine option.'
+  }
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const NUL = 0x00
+
+/** Why this framing cannot carry a frame of these parts; undefined: it can. */
+export function unframeable(kind: FramingKind, parts: readonly Uint8Array[]): string | undefined {
+  switch (kind) {
+    case 'line': {
+      if (parts.some((part) => contains(part, LF))) return 'it contains a line feed'
+      const last = parts.findLast((part) => part.length > 0)
+      return last?.[last.length - 1] === CR ? 'it ends in a carriage return' : undefined
+    }
+    case 'nul':
+      return parts.some((part) => contains(part, NUL)) ? 'it contains a NUL byte' : undefined
+    case 'raw':
+      return parts.every((part) => part.length === 0)
+        ? 'it is empty, and raw bytes have no frames'
+        : undefined
+    default:
+      return undefined
+  }
+}
+
+/** Buffer's own search is a memchr, that of typed arrays a loop. */
+function contains(part: Uint8Array, byte: number): boolean {
+  const buffer = Buffer.isBuffer(part) ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength)
+  return buffer.indexOf(byte) !== -1
+}

@@ -1,0 +1,166 @@
+/**
+ * A wire that speaks the format of the rings to the pump and another framing to the peer. It stands between the two: to
+ * the pump it is the wire, to the wire it is the owner.
+ *
+ * Incoming: the kernel reads into memory that all framed wires of the thread share, since a read is decoded before the
+ * next one begins. What is decoded is copied into the pump's view. What does not fit waits, and nothing is read
+ * meanwhile; the peer's end, a fault in its framing, and the close wait behind it.
+ *
+ * Outgoing: each write of the pump, cut anywhere, becomes one write of the wire.
+ */
+import type { FramingFault } from '../engine/shared/framing.js'
+import type { Wire, WireOwner } from '../engine/shared/wire.js'
+import type { Codec, Decoder } from './framings/codec.js'
+import { Decoded } from './framings/decoded.js'
+import { Translation } from './framings/encoded.js'
+
+const READ_BYTES = 65_536
+
+const readMemory = Buffer.allocUnsafeSlow(READ_BYTES)
+
+/** What comes behind the frames that were decoded. */
+type Behind =
+  | { readonly kind: 'more' }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'fault'; readonly fault: FramingFault }
+  /** The owner has been told, or does not want to know any more. */
+  | { readonly kind: 'nothing' }
+
+type Peer =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'open'; readonly wire: Wire }
+  /** The wire has closed and the owner has not been told yet. */
+  | { readonly kind: 'closed'; readonly error: NodeJS.ErrnoException | undefined }
+  | { readonly kind: 'gone' }
+
+export class FramedWire implements Wire, WireOwner {
+  readonly #owner: WireOwner
+  readonly #decoder: Decoder
+  readonly #translation: Translation
+  readonly #decoded = new Decoded()
+  #peer: Peer = { kind: 'none' }
+  #behind: Behind = { kind: 'more' }
+  #fault: FramingFault | undefined
+
+  constructor(owner: WireOwner, codec: Codec) {
+    this.#owner = owner
+    this.#decoder = codec.decoder
+    this.#translation = new Translation(codec.encoder)
+  }
+
+  /** Names the wire that it speaks through, once that is there. */
+  over(wire: Wire): this {
+    if (this.#peer.kind === 'none') this.#peer = { kind: 'open', wire }
+    return this
+  }
+
+  // The wire, to the pump.
+
+  get halfClose(): boolean {
+    return this.#peer.kind === 'open' && this.#peer.wire.halfClose
+  }
+
+  resume(): void {
+    if (this.#handOn() && this.#peer.kind === 'open' && this.#behind.kind === 'more') this.#peer.wire.resume()
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    if (this.#peer.kind !== 'open') return
+    const bytes = this.#translation.translate(first, second)
+    if (bytes.length > 0) this.#peer.wire.write(bytes, undefined)
+    // Part of a header and nothing else: the peer is told nothing of it. Not from inside write().
+    else
+      queueMicrotask(() => {
+        this.onWritten()
+      })
+  }
+
+  end(): void {
+    if (this.#peer.kind === 'open') this.#peer.wire.end()
+  }
+
+  destroy(): void {
+    this.#decoded.clear()
+    this.#behind = { kind: 'nothing' }
+    if (this.#peer.kind === 'open') this.#peer.wire.destroy()
+    else
+      queueMicrotask(() => {
+        this.#tellClose()
+      })
+  }
+
+  // The owner, to the wire.
+
+  readView(): Buffer {
+    return readMemory
+  }
+
+  onRead(length: number): boolean {
+    try {
+      this.#decoder.push(readMemory.subarray(0, length), this.#decoded)
+    } catch (fault) {
+      this.#behind = { kind: 'fault', fault: fault as FramingFault }
+    }
+    return this.#handOn() && this.#behind.kind === 'more'
+  }
+
+  onEnd(): void {
+    if (this.#behind.kind !== 'more') return
+    try {
+      this.#decoder.end(this.#decoded)
+      this.#behind = { kind: 'end' }
+    } catch (fault) {
+      this.#behind = { kind: 'fault', fault: fault as FramingFault }
+    }
+    this.#handOn()
+  }
+
+  onWritten(): void {
+    this.#translation.done()
+    if (this.#peer.kind === 'open') this.#owner.onWritten()
+  }
+
+  onFinished(): void {
+    this.#owner.onFinished()
+  }
+
+  onClose(error: NodeJS.ErrnoException | undefined): void {
+    this.#peer = { kind: 'closed', error }
+    // What was received before is the owner's, however the wire ended.
+    if (this.#decoded.isEmpty()) this.#tellClose()
+  }
+
+  /** Gives the owner what it takes, and what comes behind it once it has taken all. True: it wants more. */
+  #handOn(): boolean {
+    while (!this.#decoded.isEmpty()) {
+      const length = this.#decoded.moveTo(this.#owner.readView())
+      if (this.#owner.onRead(length)) continue
+      this.#decoded.settle()
+      // Taken to the last byte: what comes behind needs no room.
+      if (this.#decoded.isEmpty()) this.#tellBehind()
+      return false
+    }
+    this.#tellBehind()
+    return true
+  }
+
+  #tellBehind(): void {
+    const behind = this.#behind
+    if (behind.kind === 'end') {
+      this.#behind = { kind: 'nothing' }
+      this.#owner.onEnd()
+    } else if (behind.kind === 'fault') {
+      this.#behind = { kind: 'nothing' }
+      this.#fault = behind.fault
+      if (this.#peer.kind === 'open') this.#peer.wire.destroy()
+    }
+    if (this.#peer.kind === 'closed') this.#tellClose()
+  }
+
+  #tellClose(): void {
+    if (this.#peer.kind !== 'closed') return
+    const { error } = this.#peer
+    this.#peer = { kind: 'gone' }
+    this.#owner.onClose(this.#fault ?? error)
+  }
+}

@@ -1,0 +1,38 @@
+/** Bytes that have come and cannot be handed on yet. Grows by doubling, so that gathering costs linear time. */
+const REUSED_BYTES = 16_384
+const NOTHING = Buffer.alloc(0)
+
+export class Accumulator {
+  #bytes = NOTHING
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** The memory; what lies in it goes up to `length`. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  /** Whether `clear()` lets go of the memory, so that others may hold on to it. */
+  get isLarge(): boolean {
+    return this.#bytes.length > REUSED_BYTES
+  }
+
+  append(chunk: Buffer, start: number, end: number): void {
+    const wanted = this.#length + end - start
+    if (wanted > this.#bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(wanted, this.#bytes.length * 2, 256))
+      this.#bytes.copy(grown, 0, 0, this.#length)
+      this.#bytes = grown
+    }
+    chunk.copy(this.#bytes, this.#length, start, end)
+    this.#length = wanted
+  }
+
+  clear(): void {
+    if (this.isLarge) this.#bytes = NOTHING
+    this.#length = 0
+  }
+}

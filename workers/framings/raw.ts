@@ -1,0 +1,26 @@
+/** No framing: bytes as they come, each read a frame. Frame boundaries of the sender are lost. */
+import type { FramingSpec } from '../../engine/shared/framing.js'
+import type { Codec, Encoder } from './codec.js'
+
+const encoder: Encoder = {
+  overhead: 0,
+  prefix: (_length, _target, at) => at,
+  suffix: (_target, at) => at,
+}
+
+export function rawCodec(spec: FramingSpec): Codec {
+  return {
+    encoder,
+    decoder: {
+      push(chunk, sink) {
+        for (let at = 0; at < chunk.length;) {
+          const end = Math.min(chunk.length, at + spec.maxFrameBytes)
+          sink.begin(end - at)
+          sink.payload(chunk, at, end)
+          at = end
+        }
+      },
+      end: () => undefined,
+    },
+  }
+}
