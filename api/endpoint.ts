@@ -2,6 +2,8 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
+import * as v from 'valibot'
+import type { ChildSettings } from '../engine/shard/child.js'
 import { TransportError } from '../engine/shared/errors.js'
 import type { TransportTarget } from '../engine/shared/target.js'
 
@@ -10,12 +12,38 @@ import type { TransportTarget } from '../engine/shared/target.js'
  * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode
  * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
+ * - `{kind: 'stdio', command, …}`: a child process, by its stdin and stdout; to connect to, not to listen on
  */
 export type EndpointObject =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'unix'; readonly abstract: string }
   | { readonly kind: 'local'; readonly name: string }
   | { readonly kind: 'memory'; readonly name: string }
+  | ChildEndpoint
+
+/** A child process. It is started by `connect()`, once for each call, and never outlives the engine or its host. */
+export interface ChildEndpoint {
+  readonly kind: 'stdio'
+  /** A path, or a name that is looked for in PATH. No shell is involved. */
+  readonly command: string
+  readonly args?: readonly string[] | undefined
+  /** Default: the host's own. */
+  readonly cwd?: string | undefined
+  /** Its whole environment. Default: the host's own. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined
+  /**
+   * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the rest,
+   * `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
+   * characters come in pieces.
+   */
+  readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => void) | undefined
+  /** True: it gets a process group of its own, all of which is ended with it. Default false. Not on Windows. */
+  readonly processGroup?: boolean | undefined
+  /** From the end of its stdin to SIGTERM, in milliseconds. Default 2,000. */
+  readonly terminateAfterMs?: number | undefined
+  /** From SIGTERM to SIGKILL, in milliseconds. Default 2,000. */
+  readonly killAfterMs?: number | undefined
+}
 
 export type Endpoint = string | EndpointObject
 
@@ -23,8 +51,13 @@ export interface ResolvedEndpoint {
   readonly kind: EndpointObject['kind']
   /** As text, the way it is shown in errors and in `info`. */
   readonly text: string
-  readonly target: TransportTarget
+  readonly route: Route
 }
+
+/** What a shard dials or listens on, or what has to be started first. */
+export type Route =
+  | { readonly via: 'target'; readonly target: TransportTarget }
+  | { readonly via: 'child'; readonly child: ChildSettings }
 
 /** `sun_path` has room for this many bytes. Node 20 and 22 cut a longer path off in silence. */
 export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
@@ -44,7 +77,13 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
     }
     case 'memory':
       assertPlainName(object.name, `memory:${object.name}`)
-      return { kind: 'memory', text: `memory:${object.name}`, target: { kind: 'memory', name: object.name } }
+      return {
+        kind: 'memory',
+        text: `memory:${object.name}`,
+        route: { via: 'target', target: { kind: 'memory', name: object.name } },
+      }
+    case 'stdio':
+      return resolveChild(object)
   }
 }
 
@@ -68,11 +107,12 @@ function checkObject(endpoint: EndpointObject): EndpointObject {
   const shown = JSON.stringify(endpoint)
   if (typeof given !== 'object' || given === null)
     throw invalid(shown, 'give a string or an object with a kind')
+  if (given['kind'] === 'stdio') return endpoint
   const keys = Object.keys(given).filter((key) => key !== 'kind')
   const [key] = keys
   const allowed = given['kind'] === 'unix' ? ['path', 'abstract'] : ['name']
   if (!['unix', 'local', 'memory'].includes(String(given['kind'])))
-    throw invalid(shown, 'kind is unix, local or memory')
+    throw invalid(shown, 'kind is unix, local, memory or stdio')
   if (keys.length !== 1 || key === undefined || !allowed.includes(key) || typeof given[key] !== 'string') {
     throw invalid(shown, `besides kind it needs exactly one of: ${allowed.join(', ')}`)
   }
@@ -91,7 +131,7 @@ function resolvePath(path: string): ResolvedEndpoint {
       { endpoint: text },
     )
   }
-  return { kind: 'unix', text, target: { kind: 'unix', path } }
+  return { kind: 'unix', text, route: { via: 'target', target: { kind: 'unix', path } } }
 }
 
 function resolveAbstract(name: string): ResolvedEndpoint {
@@ -113,7 +153,48 @@ function resolveAbstract(name: string): ResolvedEndpoint {
       { endpoint: text },
     )
   }
-  return { kind: 'unix', text, target: { kind: 'unix', path: `\0${name}` } }
+  return { kind: 'unix', text, route: { via: 'target', target: { kind: 'unix', path: `\0${name}` } } }
+}
+
+const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), 2_000)
+
+const childSchema = v.strictObject({
+  kind: v.literal('stdio'),
+  command: v.pipe(v.string(), v.nonEmpty()),
+  args: v.optional(v.array(v.string()), []),
+  cwd: v.optional(v.string()),
+  env: v.optional(v.record(v.string(), v.optional(v.string()))),
+  stderr: v.optional(
+    v.union([
+      v.picklist(['capture', 'ignore', 'inherit']),
+      v.custom<(line: string) => void>((value) => typeof value === 'function', 'it must be a function'),
+    ]),
+    'capture',
+  ),
+  processGroup: v.optional(v.boolean(), false),
+  terminateAfterMs: milliseconds,
+  killAfterMs: milliseconds,
+})
+
+function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
+  const result = v.safeParse(childSchema, endpoint)
+  if (!result.success) {
+    const [issue] = result.issues
+    throw invalid(JSON.stringify(endpoint), `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`)
+  }
+  const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs } = result.output
+  const text = `stdio:${command}`
+  if ([command, ...args].some((part) => part.includes('\0'))) throw invalid(text, 'it contains a NUL')
+  // Windows has no such sockets to hand over; its children come with its pipes.
+  assertUnixPlatform(text)
+  return {
+    kind: 'stdio',
+    text,
+    route: {
+      via: 'child',
+      child: { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs },
+    },
+  }
 }
 
 function assertPlainName(name: string, text: string): void {

@@ -1,6 +1,7 @@
 /** The engine: shards, what runs on them, and the end of it all. */
 import type { Connection, LinkIdentity } from '../engine/link/connection.js'
 import type { LinkOptions } from '../engine/link/options.js'
+import { dialChild } from '../engine/shard/dial-child.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import { Listening } from '../engine/shard/listening.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
@@ -153,8 +154,13 @@ export class Engine implements AsyncDisposable {
     const onStarted = (stop: () => void): void => {
       abort = stop
     }
+    const { route } = endpoint
+    const control = { onStarted, timeoutMs }
+    const linkOptions = this.#linkOptions(options)
     const dialOn = (shard: Shard): Promise<Connection> =>
-      shard.dial(endpoint.target, this.#linkOptions(options), identity, { onStarted, timeoutMs })
+      route.via === 'target'
+        ? shard.dial(route.target, linkOptions, identity, control)
+        : dialChild(shard, route.child, linkOptions, identity, control, this.#ledger)
     const settle = (connection: Connection | undefined): void => {
       // Given up while the answer was on its way: nobody else will close it.
       if (waiter.settled) connection?.destroy()
@@ -222,6 +228,14 @@ export class Engine implements AsyncDisposable {
     handler: ConnectionHandler | undefined,
     isGivenUp: () => boolean,
   ): Promise<Listener> {
+    const { route } = endpoint
+    if (route.via !== 'target') {
+      throw new TransportError(
+        'ERR_INVALID_ENDPOINT',
+        `${endpoint.text} is a child process: it cannot be listened on. Call connect().`,
+        { endpoint: endpoint.text },
+      )
+    }
     while (this.#supervisor.leastLoaded() === undefined) await this.#supervisor.waitForShard()
     this.#assertOpen(endpoint.text)
     const id = this.#nextListenerId++
@@ -232,7 +246,7 @@ export class Engine implements AsyncDisposable {
       {
         listenerId: id,
         endpoint: endpoint.text,
-        target: endpoint.target,
+        target: route.target,
         backlog: options.backlog,
         maxQueued,
         mode: options.mode,

@@ -124,6 +124,10 @@ export class FramedWire implements Wire, WireOwner {
     this.#owner.onFinished()
   }
 
+  onWriteFailed(): void {
+    this.#owner.onWriteFailed()
+  }
+
   onClose(error: NodeJS.ErrnoException | undefined): void {
     this.#peer = { kind: 'closed', error }
     // What was received before is the owner's, however the wire ended.

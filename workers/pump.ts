@@ -153,6 +153,11 @@ export class Pump implements WireOwner {
     this.#bell.ring(this.id)
   }
 
+  onWriteFailed(): void {
+    this.#store(lane.OUT_STATE, outState.FAILED)
+    this.#bell.ring(this.id)
+  }
+
   onClose(error: NodeJS.ErrnoException | FramingFault | undefined): void {
     this.#state = { kind: 'closed' }
     if (error instanceof FramingFault) {

@@ -1,6 +1,7 @@
 /** A connection: one lane, its two halves, and how it comes to an end. */
 import { getSystemErrorName } from 'node:util'
 import { events, type ConnectionNews } from '../shared/diagnostics.js'
+import type { Companion, ProcessExit } from '../shared/companion.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
 import { describeFault, framingFaults } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
@@ -18,6 +19,10 @@ export interface ClosedInfo {
   /** 'OK' after a clean end on both sides, otherwise the code of what ended it. */
   readonly code: 'OK' | TransportErrorCode
   readonly cause?: Error | undefined
+  /** Of a child process: its exit code, null if a signal ended it. */
+  readonly exitCode?: number | null
+  /** Of a child process: the signal that ended it, or null. */
+  readonly signal?: NodeJS.Signals | null
 }
 
 export interface ConnectionInfo {
@@ -37,6 +42,8 @@ export interface ConnectionInfo {
   readonly bytesReceived: number
   /** Epoch milliseconds of the last turn in which frames were sent or received. */
   readonly lastActivityAt: number
+  /** Of a child process. */
+  readonly pid?: number
 }
 
 export interface SubscribeOptions {
@@ -57,6 +64,8 @@ type State =
   | { readonly kind: 'open' }
   /** `close()` was called: everything sent leaves, the peer's end is awaited, both until a deadline. */
   | { readonly kind: 'closing'; readonly cancelDeadline: () => void }
+  /** The process behind it has ended and somebody else holds its pipe: the shard was told to let go, nothing is dropped. */
+  | { readonly kind: 'cutting' }
   /** The shard was told to let go at once. */
   | { readonly kind: 'destroying'; readonly error: TransportError }
   | { readonly kind: 'closed' }
@@ -85,6 +94,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
   #state: State = { kind: 'open' }
+  #companion: Companion | undefined
   #referenced = true
   #settleClosed!: (info: ClosedInfo) => void
 
@@ -129,6 +139,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       framesReceived,
       bytesReceived,
       lastActivityAt: Math.max(this.#establishedAt, lastFlushAt, lastFrameAt),
+      ...(this.#companion === undefined ? {} : { pid: this.#companion.pid }),
     }
   }
 
@@ -199,15 +210,9 @@ export class Connection implements NewsReader, AsyncDisposable {
    */
   close(): Promise<ClosedInfo> {
     if (this.#state.kind === 'open') {
-      const cancelDeadline = this.#options.clock.setTimer(() => {
-        this.destroy(
-          new TransportError(
-            'ERR_TIMEOUT',
-            `close() waited ${String(this.#options.closeTimeoutMs)} ms (closeTimeoutMs) for the peer to take what was sent and to end. The rest was cut.`,
-            { endpoint: this.#identity.endpoint },
-          ),
-        )
-      }, this.#options.closeTimeoutMs)
+      // A child process gets times of its own, after which it is gone for certain.
+      this.#companion?.endSoon()
+      const cancelDeadline = this.#companion === undefined ? this.#startDeadline() : (): void => undefined
       this.#state = { kind: 'closing', cancelDeadline }
       void this.#outgoing.end()
     }
@@ -229,10 +234,10 @@ export class Connection implements NewsReader, AsyncDisposable {
             endpoint: this.#identity.endpoint,
           })
     this.#state = { kind: 'destroying', error }
+    this.#companion?.endNow()
     this.#outgoing.close(error)
     this.#incoming.abandon(error)
-    Atomics.store(this.#words, this.#base + lane.OUT_INTENT, intent.DESTROY)
-    this.#host.ring(this.#lane.id)
+    this.#letGo()
   }
 
   /** An open connection keeps the process alive. This is the default. */
@@ -249,6 +254,15 @@ export class Connection implements NewsReader, AsyncDisposable {
     return this.close().then(() => undefined)
   }
 
+  /** @internal The process whose stdin and stdout this is; `closed` waits for its end. */
+  accompany(companion: Companion): void {
+    this.#companion = companion
+    if (this.#state.kind !== 'open') companion.endNow()
+    void companion.exited.then(() => {
+      if (this.#state.kind === 'open' || this.#state.kind === 'closing') this.#startDrain()
+    })
+  }
+
   /** @internal The shard has news of this lane. */
   onNews(): boolean {
     if (this.#state.kind === 'closed') return false
@@ -256,7 +270,9 @@ export class Connection implements NewsReader, AsyncDisposable {
     const over = Atomics.load(this.#words, this.#base + lane.LIFE) === life.CLOSED
     this.#outgoing.onNews()
     const more = this.#incoming.onNews()
-    if (Atomics.load(this.#words, this.#base + lane.OUT_STATE) === outState.ENDED) this.#outgoing.onEnded()
+    const out = Atomics.load(this.#words, this.#base + lane.OUT_STATE)
+    if (out === outState.ENDED) this.#outgoing.onEnded()
+    else if (out === outState.FAILED) this.#outgoing.close(this.#notReadAnyMore())
     if (over) {
       this.#finish(this.#howItEnded())
       return false
@@ -278,14 +294,82 @@ export class Connection implements NewsReader, AsyncDisposable {
         new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
     )
     this.#outgoing.release()
-    this.#incoming.detach(error)
+    // Who has heard the peer to its end has heard everything, whatever became of what was sent.
+    const heardAll = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
+    this.#incoming.detach(heardAll ? undefined : error)
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
-    const code = error?.code ?? 'OK'
+    const companion = this.#companion
+    if (companion === undefined) {
+      this.#tellClosed(error === undefined ? { code: 'OK' } : { code: error.code, cause: error })
+      return
+    }
+    if (error === undefined) companion.endSoon()
+    else companion.endNow()
+    void companion.exited.then((exit) => {
+      const cause = this.#howProcessEnded(exit, companion, error)
+      this.#tellClosed(cause === undefined ? { code: 'OK', ...exit } : { code: cause.code, cause, ...exit })
+    })
+  }
+
+  #tellClosed(info: ClosedInfo): void {
+    const { code, cause } = info
     if (events.connectionClosed.hasSubscribers)
-      events.connectionClosed.publish({ ...this.#news(), code, cause: error })
+      events.connectionClosed.publish({ ...this.#news(), code, cause })
     trace('connection %s: closed, %s', this.#id, code)
-    this.#settleClosed(error === undefined ? { code: 'OK' } : { code: error.code, cause: error })
+    this.#settleClosed(info)
+  }
+
+  /** A process that failed is the reason why its stream ended, unless the stream was ended by something else. */
+  #howProcessEnded(
+    { exitCode, signal }: ProcessExit,
+    { stderrHead }: Companion,
+    error: TransportError | undefined,
+  ): TransportError | undefined {
+    if (exitCode === 0 || (error !== undefined && error.code !== 'ERR_RESET')) return error
+    const how = signal === null ? `exited with code ${String(exitCode)}` : `was ended by ${signal}`
+    const said = stderrHead === '' ? '' : ` It said: ${stderrHead}`
+    return new TransportError('ERR_EXIT', `the child process ${how}.${said}`, {
+      cause: error,
+      endpoint: this.#identity.endpoint,
+    })
+  }
+
+  #startDeadline(): () => void {
+    const { clock, closeTimeoutMs } = this.#options
+    return clock.setTimer(() => {
+      this.destroy(
+        new TransportError(
+          'ERR_TIMEOUT',
+          `close() waited ${String(closeTimeoutMs)} ms (closeTimeoutMs) for the peer to take what was sent and to end. The rest was cut.`,
+          { endpoint: this.#identity.endpoint },
+        ),
+      )
+    }, closeTimeoutMs)
+  }
+
+  /** The process is gone: its last words come, then the end; unless a process of its own holds the other end. */
+  #startDrain(): void {
+    const { clock, closeTimeoutMs } = this.#options
+    const tail = (): number => Atomics.load(this.#words, this.#base + lane.IN_TAIL)
+    const seen = tail()
+    const cancelDeadline = clock.setTimer(() => {
+      // A lane that is full, or that fills, has more to come: only silence means that nobody is left to speak.
+      const waits = Atomics.load(this.#words, this.#base + lane.IN_SPACE) !== 0
+      if (waits || tail() !== seen) {
+        this.#startDrain()
+        return
+      }
+      this.#state = { kind: 'cutting' }
+      this.#letGo()
+    }, closeTimeoutMs)
+    this.#state = { kind: 'closing', cancelDeadline }
+    void this.#outgoing.end()
+  }
+
+  #letGo(): void {
+    Atomics.store(this.#words, this.#base + lane.OUT_INTENT, intent.DESTROY)
+    this.#host.ring(this.#lane.id)
   }
 
   #news(): ConnectionNews {
@@ -293,9 +377,18 @@ export class Connection implements NewsReader, AsyncDisposable {
     return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
   }
 
+  #notReadAnyMore(): TransportError {
+    return new TransportError(
+      'ERR_RESET',
+      'the peer does not read any more: what was sent and had not left is lost. What it says can still be read.',
+      { endpoint: this.#identity.endpoint },
+    )
+  }
+
   /** Undefined after a clean end. */
   #howItEnded(): TransportError | undefined {
     if (this.#state.kind === 'destroying') return this.#state.error
+    if (this.#state.kind === 'cutting') return undefined
     const errno = Atomics.load(this.#words, this.#base + lane.FAILURE)
     const endpoint = this.#identity.endpoint
     if (errno === 0) {

@@ -1,10 +1,7 @@
-/** Main's end of a shard's wake line: a socket in a folder that only we can enter, for the one connection of the shard. */
-import fs from 'node:fs'
-import net from 'node:net'
-import os from 'node:os'
-import { join } from 'node:path'
+/** Main's end of a shard's wake line. */
 import { moveHandle } from '../shared/socket-handle.js'
 import { readWakes, WakeLine } from '../shared/wake-line.js'
+import { offerRendezvous, type Rendezvous } from './rendezvous.js'
 
 export interface LineHost {
   readonly path: string
@@ -16,34 +13,27 @@ export interface LineHost {
 /** Undefined where there are no Unix sockets, or no folder to put one: the MessagePort serves alone then. */
 export function offerLine(onWake: () => void): LineHost | undefined {
   if (process.platform === 'win32') return undefined
-  let folder: string
+  let line: WakeLine | undefined
+  let rendezvous: Rendezvous
   try {
-    folder = fs.mkdtempSync(join(os.tmpdir(), 'symphony-'))
+    rendezvous = offerRendezvous(
+      (accepted) => {
+        const socket = moveHandle(accepted, readWakes(onWake))
+        if (socket === undefined) accepted.destroy()
+        else line = new WakeLine(socket)
+      },
+      () => undefined,
+    )
   } catch {
     return undefined
   }
-  const path = join(folder, 'wake')
-  let line: WakeLine | undefined
-  const server = net.createServer({ pauseOnConnect: true }, (accepted) => {
-    stopOffering()
-    const socket = moveHandle(accepted, readWakes(onWake))
-    if (socket === undefined) accepted.destroy()
-    else line = new WakeLine(socket)
-  })
-  const stopOffering = (): void => {
-    server.close()
-    fs.rmSync(folder, { recursive: true, force: true })
-  }
-  server.on('error', stopOffering)
-  server.listen(path)
-  server.unref()
   return {
-    path,
+    path: rendezvous.path,
     get line() {
       return line
     },
     close() {
-      stopOffering()
+      rendezvous.close()
       line?.close()
     },
   }

@@ -27,6 +27,8 @@ export const errorCodes = {
   ERR_CONSUMER_BUSY: { retryable: false },
   ERR_HANDLER: { retryable: false },
   ERR_TOO_MANY_CONNECTIONS: { retryable: true },
+  ERR_SPAWN: { retryable: false },
+  ERR_EXIT: { retryable: true },
   ERR_SHARD_LOST: { retryable: true },
   ERR_SHARD_BOOT: { retryable: false },
   ERR_ENGINE_CLOSED: { retryable: false },

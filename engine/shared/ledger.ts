@@ -7,6 +7,7 @@ export const resourceKinds = [
   'socketFiles',
   'descriptors',
   'helpers',
+  'children',
   'dials',
   'regions',
   'lanes',

@@ -76,8 +76,8 @@ export const lane = {
 
 /** OUT_INTENT: what main wants done with the outgoing side once everything before TAIL has left. */
 export const intent = { OPEN: 0, END: 1, DESTROY: 2 } as const
-/** OUT_STATE: whether the shard has flushed everything and ended the outgoing side. */
-export const outState = { OPEN: 0, ENDED: 1 } as const
+/** OUT_STATE: whether the shard has flushed everything and ended the outgoing side, or cannot write any more. */
+export const outState = { OPEN: 0, ENDED: 1, FAILED: 2 } as const
 /** IN_STATE: whether the peer's end of stream lies behind IN_TAIL. */
 export const inState = { OPEN: 0, ENDED: 1 } as const
 /** LIFE: CLOSED is the shard's last store into a lane; main may hand the memory out again after it. */

@@ -4,5 +4,7 @@ export type TransportTarget =
   /** A listening socket that main holds bound: the shard listens on a descriptor of its own. */
   | { readonly kind: 'unix'; readonly path: string; readonly fd: number }
   | { readonly kind: 'memory'; readonly name: string }
+  /** Where main meets the shard with the two ends that become a child's stdin and stdout. */
+  | { readonly kind: 'stdio'; readonly stdin: string; readonly stdout: string }
 
 export type TransportKind = TransportTarget['kind']

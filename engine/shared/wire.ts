@@ -26,6 +26,8 @@ export interface WireOwner {
   onEnd(): void
   onWritten(): void
   onFinished(): void
+  /** Nothing that is written arrives any more, though reading may go on. */
+  onWriteFailed(): void
   /** The last call, exactly once; from here on nobody touches the memory. */
   onClose(error: NodeJS.ErrnoException | FramingFault | undefined): void
 }

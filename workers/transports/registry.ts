@@ -2,6 +2,7 @@
 import type { TransportKind, TransportTarget } from '../../engine/shared/target.js'
 import type { ShardTransport } from '../../engine/shared/wire.js'
 import { memoryTransport } from './memory.js'
+import { stdioTransport } from './stdio.js'
 import { unixTransport } from './unix.js'
 
 type Registry = { readonly [Kind in TransportKind]: ShardTransport<Extract<TransportTarget, { kind: Kind }>> }
@@ -9,6 +10,7 @@ type Registry = { readonly [Kind in TransportKind]: ShardTransport<Extract<Trans
 const registry: Registry = {
   unix: unixTransport,
   memory: memoryTransport,
+  stdio: stdioTransport,
 }
 
 /** The transport for a target. The cast is the one place where the kind and its target meet again. */
