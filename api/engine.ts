@@ -38,6 +38,13 @@ export interface EngineStats {
 /** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
 const THREAD_GRACE_MS = 1_000
 
+/** The fewest untaken connections on one shard that make it stop accepting: fewer are just on their way to be taken. */
+const LEAST_QUEUED = 16
+
+/** Pauses between attempts to put a listener onto a shard, or to let it go on there. */
+const INSIST_FIRST_MS = 50
+const INSIST_LONGEST_MS = 5_000
+
 /** A listener, what it listens with, and what its connections get. */
 interface OpenListener {
   readonly listener: Listener
@@ -188,17 +195,23 @@ export class Engine implements AsyncDisposable {
   ): Promise<Listener> {
     this.#assertOpen(endpoint.text)
     if (wait.signal?.aborted === true) throw abortError('listening', endpoint.text, wait.signal.reason)
+    const givenUp = new AbortController()
     const waiter = new Waiter<Listener>(
       `listening on ${endpoint.text}`,
       endpoint.text,
       wait,
       this.#clock,
-      () => undefined,
+      () => {
+        givenUp.abort()
+      },
     )
-    const pending = this.#listen(endpoint, options, handler, () => waiter.settled)
+    const pending = this.#listen(endpoint, options, handler, givenUp.signal)
     this.#pendingListens.set(pending, (error) => {
       waiter.reject(error)
+      givenUp.abort()
     })
+    // Somebody waits for it, perhaps for a shard that is away.
+    this.#supervisor.keepAlive(true)
     pending.then(
       (listener) => {
         if (waiter.settled) void listener.close()
@@ -215,6 +228,7 @@ export class Engine implements AsyncDisposable {
       this.#assertOpen(endpoint.text)
       throw error
     } finally {
+      this.#supervisor.keepAlive(false)
       const forget = (): void => {
         this.#pendingListens.delete(pending)
       }
@@ -226,7 +240,7 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     handler: ConnectionHandler | undefined,
-    isGivenUp: () => boolean,
+    signal: AbortSignal,
   ): Promise<Listener> {
     const { route } = endpoint
     if (route.via !== 'target') {
@@ -240,7 +254,7 @@ export class Engine implements AsyncDisposable {
     this.#assertOpen(endpoint.text)
     const id = this.#nextListenerId++
     const shards = this.#supervisor.shardsUp
-    const maxQueued = Math.max(1, Math.ceil(options.maxQueuedConnections / shards.length))
+    const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#options.shards))
     const listening = await Listening.open(
       shards,
       {
@@ -253,6 +267,7 @@ export class Engine implements AsyncDisposable {
         pathLimit: SOCKET_PATH_LIMIT,
       },
       this.#ledger,
+      signal,
     )
     this.#ledger.open('listeners')
     if (listening.hasFile) this.#ledger.open('socketFiles')
@@ -261,12 +276,15 @@ export class Engine implements AsyncDisposable {
       endpoint.text,
       { maxConnections: options.maxConnections, resumeAt: maxQueued >> 1, clock: this.#clock },
       async () => {
-        await listening.close()
-        this.#listeners.delete(id)
-        this.#supervisor.keepAlive(false)
-        this.#ledger.release('listeners')
-        if (listening.hasFile) this.#ledger.release('socketFiles')
-        trace('listener %s: closed', endpoint.text)
+        try {
+          await listening.close()
+        } finally {
+          this.#listeners.delete(id)
+          this.#supervisor.keepAlive(false)
+          this.#ledger.release('listeners')
+          if (listening.hasFile) this.#ledger.release('socketFiles')
+          trace('listener %s: closed', endpoint.text)
+        }
       },
       handler,
     )
@@ -274,11 +292,12 @@ export class Engine implements AsyncDisposable {
     this.#listeners.set(id, open)
     trace('listener %s: open on %d shards', endpoint.text, shards.length)
     events.listenerOpened.publish({ endpoint: endpoint.text })
-    if (this.#state.kind !== 'open' || isGivenUp()) {
+    if (this.#state.kind !== 'open' || signal.aborted) {
       await listener.close()
       this.#assertOpen(endpoint.text)
       return listener
     }
+    if (this.#supervisor.isLost) this.#failListeners()
     // What happened to shards meanwhile: one that came back does not serve it yet, one that died does not any more.
     for (const shard of listening.shards) if (!shard.isUp) listening.forget(shard)
     this.#rejoin(
@@ -288,12 +307,25 @@ export class Engine implements AsyncDisposable {
     return listener
   }
 
-  /** Puts a listener onto shards that came back. It fails only if no other shard serves it. */
-  #rejoin({ listener, listening }: OpenListener, shards: readonly Shard[]): void {
-    listening.join(shards).catch((error: unknown) => {
-      trace('listener %s: not on a restored shard (%s)', listener.endpoint, error)
-      const willTryAgain = shards.some((shard) => !shard.isUp)
-      if (listening.shards.size === 0 && !willTryAgain) listener.onFailure(error as TransportError)
+  /** Puts a listener onto shards that came back. */
+  #rejoin(open: OpenListener, shards: readonly Shard[]): void {
+    for (const shard of shards) this.#insist(open, shard, () => open.listening.join([shard]), 0)
+  }
+
+  /** What a listener needs of a shard, tried until it succeeds or one of the two is gone: it must not end for want of it. */
+  #insist(open: OpenListener, shard: Shard, step: () => Promise<void>, failures: number): void {
+    step().catch((error: unknown) => {
+      const { listener } = open
+      if (!listener.isOpen || !shard.isUp) return
+      const pause = Math.min(INSIST_LONGEST_MS, INSIST_FIRST_MS * 2 ** failures)
+      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.shard, error)
+      this.#clock.setTimer(
+        () => {
+          if (listener.isOpen && shard.isUp) this.#insist(open, shard, step, failures + 1)
+        },
+        pause,
+        { keepsAlive: false },
+      )
     })
   }
 
@@ -335,16 +367,12 @@ export class Engine implements AsyncDisposable {
         const news = { endpoint: listener.endpoint, shard: shard.shard }
         trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
         events.listenerPaused.publish(news)
+        const resume = async (): Promise<void> => {
+          await listening.resume(shard)
+          events.listenerResumed.publish(news)
+        }
         listener.onPaused(shard, () => {
-          listening.resume(shard).then(
-            () => {
-              events.listenerResumed.publish(news)
-            },
-            (error: unknown) => {
-              // A dead shard is rejoined when it is back.
-              if (shard.isUp) listener.onFailure(error as TransportError)
-            },
-          )
+          this.#insist(open, shard, resume, 0)
         })
       },
       listenerFailed: (listenerId, outcome) => {
@@ -403,7 +431,8 @@ export class Engine implements AsyncDisposable {
     for (const giveUp of this.#pendingListens.values()) giveUp(error)
     supervisor.endWaiting(error)
     await Promise.allSettled(this.#pendingListens.keys())
-    await Promise.all([...this.#listeners.values()].map(({ listener }) => listener.close()))
+    // Settled, not all: whatever fails on the way, the threads are stopped.
+    await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))
     await Promise.all(supervisor.connections.map((connection) => connection.close()))
     cancelCut()
     await supervisor.stop()

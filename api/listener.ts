@@ -53,6 +53,8 @@ export class Listener implements AsyncDisposable {
   readonly #release: () => Promise<void>
   readonly #handler: ConnectionHandler | undefined
   #queue: PendingAccept[] = []
+  /** Adopted for somebody who did not want to wait any more. */
+  #untaken: Connection[] = []
   readonly #waiters = new Set<Waiter<Connection | undefined>>()
   /** Sources that have stopped accepting, with what makes them go on. */
   readonly #paused = new Map<object, () => void>()
@@ -116,7 +118,7 @@ export class Listener implements AsyncDisposable {
     return {
       accepted: this.#accepted,
       open: this.#open,
-      queued: this.#queue.length,
+      queued: this.#queue.length + this.#untaken.length,
       refused: this.#refused,
     }
   }
@@ -131,6 +133,11 @@ export class Listener implements AsyncDisposable {
   }
 
   /** @internal */
+  get isOpen(): boolean {
+    return this.#state.kind === 'open'
+  }
+
+  /** @internal */
   onAccepted(pending: PendingAccept): void {
     if (this.#state.kind === 'closed') {
       pending.reject()
@@ -142,15 +149,21 @@ export class Listener implements AsyncDisposable {
     }
     this.#queue.push(pending)
     if (this.#handler === undefined) {
-      const [waiter] = this.#waiters
-      if (waiter === undefined) return
-      const connection = this.#next()
-      if (connection === undefined) return
-      this.#waiters.delete(waiter)
-      waiter.resolve(connection)
+      this.#serveWaiters()
     } else {
       const connection = this.#next()
       if (connection !== undefined) this.#hand(connection, this.#handler)
+    }
+  }
+
+  /** Somebody who hears of the connection may give the wait up in this very moment: then the next in line gets it. */
+  #serveWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const connection = this.#next()
+      if (connection === undefined) return
+      this.#waiters.delete(waiter)
+      if (waiter.settled) this.#untaken.push(connection)
+      else waiter.resolve(connection)
     }
   }
 
@@ -169,11 +182,14 @@ export class Listener implements AsyncDisposable {
 
   /** @internal */
   onFailure(error: TransportError): void {
-    void this.#close({ code: error.code, cause: error })
+    // `closed` says how it ended; what went wrong while it was taken down adds nothing.
+    this.#close({ code: error.code, cause: error }).catch(() => undefined)
   }
 
   /** The longest-queued connection that can be carried. */
   #next(): Connection | undefined {
+    const untaken = this.#untaken.shift()
+    if (untaken !== undefined) return untaken
     for (;;) {
       const pending = this.#queue.shift()
       if (pending === undefined) return undefined
@@ -243,12 +259,17 @@ export class Listener implements AsyncDisposable {
       this.#state = { kind: 'closed', info }
       for (const pending of this.#queue) pending.reject()
       this.#queue = []
+      for (const connection of this.#untaken) connection.destroy()
+      this.#untaken = []
       this.#paused.clear()
       for (const waiter of this.#waiters) waiter.resolve(undefined)
       this.#waiters.clear()
-      await this.#release()
-      events.listenerClosed.publish({ endpoint: this.endpoint, code: info.code, cause: info.cause })
-      this.#settleClosed(info)
+      try {
+        await this.#release()
+      } finally {
+        events.listenerClosed.publish({ endpoint: this.endpoint, code: info.code, cause: info.cause })
+        this.#settleClosed(info)
+      }
       return info
     })()
     return this.#closing

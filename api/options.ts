@@ -53,7 +53,7 @@ const transportSchema = v.strictObject({
   frameTimeoutMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(2_147_483_647))),
   backlog: integer(1, 65_535, 511),
   maxConnections: integer(1, 1_048_576, 1_048_576),
-  maxQueuedConnections: integer(1, 65_535, 1_024),
+  maxQueuedConnections: integer(16, 65_535, 1_024),
   mode: integer(0, 0o777, 0o600),
 })
 
@@ -140,8 +140,8 @@ export interface TransportOptions {
   /** Connections that a listener has open at once, 1 to 1,048,576; one more is cut as soon as it comes. Default 1,048,576. */
   readonly maxConnections?: number | undefined
   /**
-   * Connections that were accepted and that nobody has taken, 1 to 65,535, over all shards together; past it no more are
-   * accepted, and peers wait in the backlog. Default 1,024.
+   * Connections that were accepted and that nobody has taken, 16 to 65,535, shared evenly by the shards, of which each has
+   * at least 16; past it no more are accepted, and peers wait in the backlog. Default 1,024.
    */
   readonly maxQueuedConnections?: number | undefined
   /** Mode of the socket file that a listener makes. Default 0o600: the owner alone. */

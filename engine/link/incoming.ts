@@ -109,9 +109,11 @@ export class Incoming implements NewsReader {
       this.#options.clock,
       () => {
         this.#consumer = idle
+        this.#endDeadline()
       },
     )
     this.#consumer = { kind: 'waiting', waiter, iterating }
+    if (!this.#detached) this.#watchFrame()
     return waiter.promise
   }
 
@@ -134,7 +136,7 @@ export class Incoming implements NewsReader {
     if (this.#consumer.kind !== 'none') throw this.#busy()
     const consumer: Consumer = { kind: 'subscribed', handler, borrow }
     this.#consumer = consumer
-    this.#host.revisit(this)
+    this.#again()
     return () => {
       const current = this.#consumer
       if ((current.kind === 'subscribed' || current.kind === 'held') && current.handler === handler) {
@@ -181,7 +183,18 @@ export class Incoming implements NewsReader {
     this.#failAfterRest = error
     this.#ring = unread === undefined ? emptyRing() : ringOver(unread)
     this.#reader.moveTo(this.#ring)
-    if (this.onNews()) this.#host.revisit(this)
+    if (this.onNews()) this.#again()
+  }
+
+  /** Looks once more in the next turn. After the end of I/O no bell keeps the process for it: what is left does. */
+  #again(): void {
+    if (!this.#detached) {
+      this.#host.revisit(this)
+      return
+    }
+    setImmediate(() => {
+      if (this.onNews()) this.#again()
+    })
   }
 
   /** Ends the stream at once; frames that nobody has taken are dropped. */
@@ -224,6 +237,7 @@ export class Incoming implements NewsReader {
       this.#lending = borrow
       try {
         result = handler(frame)
+        if (result !== undefined && !isThenable(result)) result = undefined
       } catch (error) {
         this.#lending = false
         this.#handlerFailed(error)
@@ -231,8 +245,9 @@ export class Incoming implements NewsReader {
       }
       this.#lending = false
       if (this.#ring.unreleased >= this.#ring.capacity >> 2) this.#release()
-      if (result !== undefined && isThenable(result)) {
-        this.#hold(consumer, result)
+      if (result !== undefined) {
+        // By way of a promise of our own: a thenable's then() may throw.
+        this.#hold(consumer, Promise.resolve(result))
         break
       }
       frames++
@@ -274,29 +289,44 @@ export class Incoming implements NewsReader {
       this.#ring.refresh()
       if (distance(this.#ring.seen, enough) < 0) {
         if (over) this.#atEnd()
-        else if (this.#options.frameTimeoutMs !== undefined) this.#watchFrame(this.#options.frameTimeoutMs)
+        else this.#watchFrame()
         return false
       }
       Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 0)
     }
   }
 
-  /** Starts the deadline of a frame of which the first bytes are there. Nobody reading is not the peer's fault. */
-  #watchFrame(timeoutMs: number): void {
-    if (this.#cancelDeadline !== undefined || !this.#reader.midFrame) return
-    this.#cancelDeadline = this.#options.clock.setTimer(() => {
-      this.#cancelDeadline = undefined
-      const { kind } = this.#consumer
-      if (this.#stream.kind !== 'open' || this.#detached || (kind !== 'waiting' && kind !== 'subscribed'))
-        return
-      this.#fail(
-        new TransportError(
-          'ERR_FRAME_TIMEOUT',
-          `a frame was not complete ${String(timeoutMs)} ms after its first byte (frameTimeoutMs). The peer hangs, or does not speak this framing; connect again.`,
-          { endpoint: this.#endpoint },
-        ),
-      )
-    }, timeoutMs)
+  /** Starts the deadline of a frame of which the first bytes are there. It runs while somebody reads. */
+  #watchFrame(): void {
+    const { frameTimeoutMs, clock } = this.#options
+    if (frameTimeoutMs === undefined || this.#cancelDeadline !== undefined) return
+    if (!this.#isRead() || !this.#reader.midFrame) return
+    const onTimer = (): void => {
+      // Timers come before messages: what has arrived meanwhile counts, and is looked at first.
+      clock.nextTurn(() => {
+        if (this.#cancelDeadline !== cancel) return
+        if (this.onNews()) this.#again()
+        if (this.#cancelDeadline !== cancel) return
+        this.#cancelDeadline = undefined
+        if (this.#stream.kind === 'open' && this.#isRead() && this.#reader.midFrame) this.#failTooSlow()
+      })
+    }
+    const cancel = clock.setTimer(onTimer, frameTimeoutMs, { keepsAlive: false })
+    this.#cancelDeadline = cancel
+  }
+
+  #isRead(): boolean {
+    return this.#consumer.kind === 'waiting' || this.#consumer.kind === 'subscribed'
+  }
+
+  #failTooSlow(): void {
+    this.#fail(
+      new TransportError(
+        'ERR_FRAME_TIMEOUT',
+        `a frame was not complete ${String(this.#options.frameTimeoutMs)} ms after its first byte (frameTimeoutMs). The peer hangs, or does not speak this framing; connect again.`,
+        { endpoint: this.#endpoint },
+      ),
+    )
   }
 
   #endDeadline(): void {
@@ -353,14 +383,14 @@ export class Incoming implements NewsReader {
     this.#events.onFailure(error)
   }
 
-  #hold(consumer: Consumer & { kind: 'subscribed' }, pending: PromiseLike<unknown>): void {
+  #hold(consumer: Consumer & { kind: 'subscribed' }, pending: Promise<unknown>): void {
     const held: Consumer = { ...consumer, kind: 'held' }
     this.#consumer = held
     pending.then(
       () => {
         if (this.#consumer !== held) return
         this.#consumer = consumer
-        this.#host.revisit(this)
+        this.#again()
       },
       (error: unknown) => {
         if (this.#consumer === held) this.#handlerFailed(error)

@@ -4,6 +4,7 @@
  * See docs/decisions/accept-sharding.md.
  */
 import { spawn } from 'node:child_process'
+import fs from 'node:fs'
 import net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { Ledger } from '../shared/ledger.js'
@@ -33,32 +34,55 @@ interface CreatesServerHandle {
 }
 
 /**
- * The handles whose descriptors shards listen on, kept for the life of the process and never closed: closing one
- * here would close a number that the shard's own handle has closed already, and that may be a stranger's by then.
+ * The duplicates that shards listen on, by descriptor. Main's handle of one is closed only when the descriptor is certainly
+ * still that duplicate's: the shard closes the number itself, and it may be a stranger's from then on.
  */
-const given = new Set<Handle>()
+const given = new Map<number, Duplicate>()
 
-/** A duplicate that is nobody's yet: it is given to a shard, or discarded. */
+/** A duplicate: main's to discard until it is given to a shard. */
 export class Duplicate {
   readonly #handle: Handle
+  readonly #fd: number
 
   constructor(handle: Handle) {
     this.#handle = handle
+    this.#fd = handle.fd
   }
 
   /** The descriptor, which is the taker's to close from here on. */
   give(): number {
-    given.add(this.#handle)
-    return this.#handle.fd
+    given.set(this.#fd, this)
+    return this.#fd
   }
 
   discard(): void {
-    if (!given.has(this.#handle)) this.#handle.close()
+    this.#handle.close()
+  }
+
+  /**
+   * The taker is dead, and has perhaps never come to take it. `inode` is that of the socket: only main makes duplicates of
+   * it, so a descriptor that still leads there, and was not given away again, is this one, left open.
+   */
+  reclaim(inode: string): void {
+    if (given.get(this.#fd) !== this) return
+    given.delete(this.#fd)
+    if (inodeOf(this.#fd) === inode) this.#handle.close()
+  }
+}
+
+/** Which file a descriptor leads to; undefined: it is closed. */
+function inodeOf(fd: number): string | undefined {
+  try {
+    const { dev, ino } = fs.fstatSync(fd)
+    return `${String(dev)}:${String(ino)}`
+  } catch {
+    return undefined
   }
 }
 
 export class BoundSocket {
   readonly #handle: Handle
+  readonly #inode: string
   readonly #ledger: Ledger
   readonly #closing = new AbortController()
   readonly #duplicating = new Set<Promise<Duplicate[]>>()
@@ -71,8 +95,14 @@ export class BoundSocket {
       throw Object.assign(new Error(`bind ${code}`), { code, errno: handle, syscall: 'bind' })
     }
     this.#handle = handle
+    this.#inode = inodeOf(handle.fd) ?? ''
     this.#ledger = ledger
     ledger.open('descriptors')
+  }
+
+  /** The shard that was given this duplicate is dead. */
+  reclaim(duplicate: Duplicate): void {
+    duplicate.reclaim(this.#inode)
   }
 
   /** Rejects if the socket is closed first. */
@@ -97,11 +127,17 @@ export class BoundSocket {
   }
 }
 
+/** NODE_OPTIONS is for the host; an Electron host's executable is Node only when it is told so. */
+function helperEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' }
+}
+
 function duplicate(original: Handle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
+  if (signal.aborted) return Promise.reject(new Error('the listener was closed meanwhile'))
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['-e', DUPLICATOR], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      env: {},
+      env: helperEnvironment(),
     })
     const duplicates: Duplicate[] = []
     let failure: Error | undefined
@@ -139,7 +175,7 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
       if (duplicates.length === copies) finish(undefined)
     })
     child.send({ copies }, original as unknown as net.Server, { keepOpen: true }, (error) => {
-      if (error !== null) failure ??= error
+      if (error !== null) finish(error)
     })
   })
 }

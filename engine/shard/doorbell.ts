@@ -139,12 +139,16 @@ export class Doorbell {
   }
 
   #turn = (): void => {
-    this.#look()
-    this.#endSpinIfOver()
-    if (this.#mustRun()) {
-      this.#nextTurn()
-      return
+    // Whatever a handler throws, the loop goes on: a doorbell that thinks it is running hears nothing else.
+    let goesOn = true
+    try {
+      this.#look()
+      this.#endSpinIfOver()
+      goesOn = this.#mustRun()
+    } finally {
+      if (goesOn) this.#nextTurn()
     }
+    if (goesOn) return
     let allParked = true
     for (const source of this.#sources) if (!source.listener.park()) allParked = false
     if (allParked) {
@@ -166,7 +170,15 @@ export class Doorbell {
       const readers = this.#revisits
       if (readers.length > 0) {
         this.#revisits = []
-        for (const reader of readers) if (reader.onNews()) this.#revisits.push(reader)
+        let failure: { readonly error: unknown } | undefined
+        for (const reader of readers) {
+          try {
+            if (reader.onNews()) this.#revisits.push(reader)
+          } catch (error) {
+            failure ??= { error }
+          }
+        }
+        if (failure !== undefined) throw failure.error
       }
       for (const source of this.#sources) source.listener.take(source.visit)
     } finally {

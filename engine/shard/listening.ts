@@ -24,7 +24,7 @@ export class Listening {
   readonly #file: SocketFile | undefined
   readonly #socket: BoundSocket | undefined
   readonly #shards = new Set<Shard>()
-  #closed = false
+  #closing: Promise<void> | undefined
 
   private constructor(
     settings: ListenSettings,
@@ -36,8 +36,13 @@ export class Listening {
     this.#socket = socket
   }
 
-  /** Listens on all of the shards, or on none. */
-  static async open(shards: readonly Shard[], settings: ListenSettings, ledger: Ledger): Promise<Listening> {
+  /** Listens on all of the shards, or on none. The signal gives it up. */
+  static async open(
+    shards: readonly Shard[],
+    settings: ListenSettings,
+    ledger: Ledger,
+    signal: AbortSignal,
+  ): Promise<Listening> {
     const { target, endpoint } = settings
     const file =
       target.kind === 'unix' && !target.path.startsWith('\0')
@@ -47,10 +52,12 @@ export class Listening {
     try {
       const socket =
         target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
-      listening = new Listening(settings, file, socket)
-      await listening.join(shards)
+      const opening = new Listening(settings, file, socket)
+      listening = opening
+      signal.addEventListener('abort', () => void opening.close(), { once: true })
+      await opening.join(shards)
       await file?.publish()
-      return listening
+      return opening
     } catch (error) {
       if (listening === undefined) await file?.remove()
       else await listening.close()
@@ -73,7 +80,7 @@ export class Listening {
     await this.#withTargets(shards, async (shard, target) => {
       const outcome = await shard.listen({ listenerId, target, backlog, maxQueued })
       if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
-      if (this.#closed) await shard.unlisten(listenerId)
+      if (this.#closing !== undefined) await shard.unlisten(listenerId)
       else this.#shards.add(shard)
     })
   }
@@ -92,12 +99,21 @@ export class Listening {
     this.#shards.delete(shard)
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
     await this.#socket?.close()
     await this.#file?.remove()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return
+    const { endpoint } = this.#settings
+    throw new TransportError('ERR_CLOSED', 'the listener was closed meanwhile.', { endpoint })
   }
 
   /** Gives each shard what it is to listen on: for a socket, a descriptor of its own. */
@@ -107,25 +123,42 @@ export class Listening {
   ): Promise<void> {
     const { target, endpoint } = this.#settings
     if (shards.length === 0) return
-    if (this.#socket === undefined || target.kind !== 'unix') {
+    this.#assertOpen()
+    const socket = this.#socket
+    if (socket === undefined || target.kind !== 'unix') {
       await Promise.all(shards.map((shard) => use(shard, target)))
       return
     }
     let duplicates: Duplicate[]
     try {
-      duplicates = await this.#socket.duplicate(shards.length)
-    } catch (error) {
-      throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
+      duplicates = await socket.duplicate(shards.length)
+    } catch (cause) {
+      this.#assertOpen()
+      throw new TransportError(
+        'ERR_IO',
+        `listening on ${endpoint}: a helper process is needed to share the socket between threads, and it failed. See the cause.`,
+        { cause, endpoint },
+      )
     }
-    if (this.#closed) {
+    if (this.#closing !== undefined) {
       for (const one of duplicates) one.discard()
-      throw new TransportError('ERR_CLOSED', 'the listener was closed meanwhile.', { endpoint })
+      this.#assertOpen()
     }
     // allSettled: whatever fails, nothing of this may go on behind the caller's back.
     const results = await Promise.allSettled(
       shards.map((shard, i) => {
-        const fd = duplicates[i]?.give()
-        return use(shard, fd === undefined ? target : { ...target, fd })
+        const duplicate = duplicates[i]
+        if (duplicate === undefined) throw new Error('a duplicate is missing')
+        // A shard that has died meanwhile takes nothing.
+        if (!shard.isUp) {
+          duplicate.discard()
+          return Promise.reject(new TransportError('ERR_SHARD_LOST', 'the worker thread died meanwhile.'))
+        }
+        const fd = duplicate.give()
+        void shard.ended.then(() => {
+          socket.reclaim(duplicate)
+        })
+        return use(shard, { ...target, fd })
       }),
     )
     for (const result of results) if (result.status === 'rejected') throw result.reason

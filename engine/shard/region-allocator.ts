@@ -80,6 +80,13 @@ export class RegionAllocator {
     this.#announcer.removeSlab(id)
   }
 
+  /** Lets go of all memory: nobody uses any of it any more. */
+  dispose(): void {
+    for (const id of this.#slabs.keys()) this.table.remove(id)
+    this.#slabs.clear()
+    for (const room of this.#withRoom.values()) room.clear()
+  }
+
   #room(size: number): Set<SlabState> {
     const room = this.#withRoom.get(size)
     if (room === undefined) throw new Error(`there are no regions of ${String(size)} bytes`)

@@ -90,6 +90,7 @@ export class Shard implements LinkHost {
   readonly #counters: Float64Array
   readonly #thread: ShardThread
   readonly #watch: StuckWatch
+  readonly #clock: Clock
   readonly #shardBellNews: BellListener
   #state: State = { kind: 'booting' }
   #keepAlive = 0
@@ -109,6 +110,7 @@ export class Shard implements LinkHost {
     this.#settings = settings
     this.#doorbell = doorbell
     this.#ledger = ledger
+    this.#clock = clock
     const control = new MessageChannel()
     const eventChannel = new MessageChannel()
     const bell = new MessageChannel()
@@ -380,7 +382,9 @@ export class Shard implements LinkHost {
 
   #boot(clock: Clock): Promise<void> {
     return new Promise((resolve, reject) => {
+      let failed = false
       const cancel = clock.setTimer(() => {
+        failed = true
         const ms = String(this.#settings.bootTimeoutMs)
         const error = new TransportError(
           'ERR_SHARD_BOOT',
@@ -403,6 +407,8 @@ export class Shard implements LinkHost {
         fail(new Error('the worker entry returned'))
       }, fail)
       this.#bellPort.once('message', () => {
+        // Too late: it is being ended.
+        if (failed) return
         cancel()
         this.#bellPort.on('message', () => {
           this.#doorbell.onWake(this.#source)
@@ -447,6 +453,10 @@ export class Shard implements LinkHost {
     this.#lineHost?.close()
     this.#eventPort.close()
     this.#ledger.release('shards')
+    // Dials that were pending give their lanes back in this turn; whoever still holds a connection holds no rings with it.
+    this.#clock.nextTurn(() => {
+      this.#regions.dispose()
+    })
     return wanted ? undefined : error
   }
 }

@@ -28,8 +28,9 @@ type State =
 const RESTING: State = { kind: 'resting' }
 const ENDED: State = { kind: 'ended' }
 
-/** A timer that fires so much later than asked says more about main than about the shard. */
-const LATE = 1.5
+/** A timer that fires so much later than asked says more about main than about the shard: a share of the time, at least. */
+const LATE_SHARE = 0.1
+const LATE_LEAST_MS = 50
 
 export class StuckWatch {
   readonly #shard: WatchedShard
@@ -73,7 +74,8 @@ export class StuckWatch {
       () => {
         this.#clock.nextTurn(() => {
           if (this.#state !== probing) return
-          const late = this.#clock.now() - sentAt > this.#timeoutMs * LATE
+          const lateMs = this.#clock.now() - sentAt - this.#timeoutMs
+          const late = lateMs > Math.max(LATE_LEAST_MS, this.#timeoutMs * LATE_SHARE)
           if (probing.answered || late) this.#watch()
           else this.#shard.onStuck()
         })

@@ -37,9 +37,14 @@ export interface SupervisorEvents {
 type SlotState =
   | { readonly kind: 'running'; readonly shard: Shard }
   /** The shard is dead; the next one starts after a pause. */
-  | { readonly kind: 'waiting'; readonly dead: Shard; readonly cancel: () => void }
-  | { readonly kind: 'given-up'; readonly dead: Shard }
-  | { readonly kind: 'stopped'; readonly dead: Shard }
+  | {
+      readonly kind: 'waiting'
+      readonly last: ShardStats
+      readonly dueAt: number
+      readonly cancel: () => void
+    }
+  | { readonly kind: 'given-up'; readonly last: ShardStats }
+  | { readonly kind: 'stopped'; readonly last: ShardStats }
 
 interface Slot {
   readonly index: number
@@ -141,8 +146,16 @@ export class Supervisor {
 
   /** While on, the process waits for the shards' news, whichever life they are in. */
   keepAlive(on: boolean): void {
+    const before = this.#keepAlive > 0
     this.#keepAlive += on ? 1 : -1
     for (const shard of this.shards) shard.keepAlive(on)
+    if (before === this.#keepAlive > 0) return
+    for (const slot of this.#slots) {
+      if (slot.state.kind !== 'waiting') continue
+      const { last, dueAt, cancel } = slot.state
+      cancel()
+      this.#restartAt(slot, last, dueAt)
+    }
   }
 
   stats(): ShardStats[] {
@@ -151,11 +164,10 @@ export class Supervisor {
         case 'running':
           return state.shard.stats()
         case 'waiting':
-          return { ...state.dead.stats(), state: 'restarting' }
+          return { ...state.last, state: 'restarting' }
         case 'given-up':
-          return { ...state.dead.stats(), state: 'given-up' }
         case 'stopped':
-          return { ...state.dead.stats(), state: 'stopped' }
+          return { ...state.last, state: state.kind }
       }
     })
   }
@@ -166,7 +178,7 @@ export class Supervisor {
     for (const slot of this.#slots) {
       if (slot.state.kind !== 'waiting') continue
       slot.state.cancel()
-      slot.state = { kind: 'stopped', dead: slot.state.dead }
+      slot.state = { kind: 'stopped', last: slot.state.last }
     }
     this.endWaiting(noShardLeft())
     const shards = this.shards
@@ -205,28 +217,32 @@ export class Supervisor {
   }
 
   #onEnded(slot: Slot, dead: Shard, error: TransportError | undefined): void {
+    // Not the shard itself: its memory must go.
+    const last = dead.stats()
     if (this.#stopping || error === undefined) {
-      slot.state = { kind: 'stopped', dead }
+      slot.state = { kind: 'stopped', last }
       return
     }
     const delay = slot.budget.next()
     trace('shard %d: lost (%s)', slot.index, describe(error.cause))
     // The state before the news: whoever hears of it may look.
-    if (delay === undefined) {
-      slot.state = { kind: 'given-up', dead }
-    } else {
-      const cancel = this.#clock.setTimer(
-        () => {
-          this.#restart(slot)
-        },
-        delay,
-        { keepsAlive: this.#keepAlive > 0 },
-      )
-      slot.state = { kind: 'waiting', dead, cancel }
-    }
+    if (delay === undefined) slot.state = { kind: 'given-up', last }
+    else this.#restartAt(slot, last, this.#clock.now() + delay)
     events.shardLost.publish({ shard: slot.index, generation: slot.generation, error })
     this.#events.onLost(dead)
     if (delay === undefined) this.#giveUp(slot, error)
+  }
+
+  /** The process waits for it only if somebody waits for shards. */
+  #restartAt(slot: Slot, last: ShardStats, dueAt: number): void {
+    const cancel = this.#clock.setTimer(
+      () => {
+        this.#restart(slot)
+      },
+      Math.max(0, dueAt - this.#clock.now()),
+      { keepsAlive: this.#keepAlive > 0 },
+    )
+    slot.state = { kind: 'waiting', last, dueAt, cancel }
   }
 
   #giveUp(slot: Slot, error: TransportError): void {
