@@ -381,7 +381,7 @@ export class Engine implements AsyncDisposable {
     }, graceMs + THREAD_GRACE_MS)
     for (const giveUp of this.#pendingConnects) giveUp(error)
     for (const giveUp of this.#pendingListens.values()) giveUp(error)
-    supervisor.endWaiting(error)
+    supervisor.startNoMore(error)
     await Promise.allSettled(this.#pendingListens.keys())
     await Promise.all([...this.#listeners.values()].map(({ listener }) => listener.close()))
     await Promise.all(supervisor.connections.map((connection) => connection.close()))

@@ -132,11 +132,15 @@ export class Supervisor {
     return this.#nextUp.promise
   }
 
-  /** Rejects whoever waits for a shard. */
-  endWaiting(error: TransportError): void {
-    this.#settleNextUp((next) => {
-      next.reject(error)
-    })
+  /** From here on no shard is started, whichever dies. Rejects whoever waits for one. */
+  startNoMore(error: TransportError): void {
+    this.#stopping = true
+    for (const slot of this.#slots) {
+      if (slot.state.kind !== 'waiting') continue
+      slot.state.cancel()
+      slot.state = { kind: 'stopped', dead: slot.state.dead }
+    }
+    this.#endWaiting(error)
   }
 
   /** While on, the process waits for the shards' news, whichever life they are in. */
@@ -162,13 +166,7 @@ export class Supervisor {
 
   /** Ends every shard, and starts none again. Resolves when all threads are gone. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    for (const slot of this.#slots) {
-      if (slot.state.kind !== 'waiting') continue
-      slot.state.cancel()
-      slot.state = { kind: 'stopped', dead: slot.state.dead }
-    }
-    this.endWaiting(noShardLeft())
+    this.startNoMore(noShardLeft())
     const shards = this.shards
     for (const shard of shards) shard.stop()
     await Promise.all(shards.map((shard) => shard.ended))
@@ -205,15 +203,15 @@ export class Supervisor {
   }
 
   #onEnded(slot: Slot, dead: Shard, error: TransportError | undefined): void {
-    if (this.#stopping || error === undefined) {
+    if (error === undefined) {
       slot.state = { kind: 'stopped', dead }
       return
     }
-    const delay = slot.budget.next()
+    const delay = this.#stopping ? undefined : slot.budget.next()
     trace('shard %d: lost (%s)', slot.index, describe(error.cause))
     // The state before the news: whoever hears of it may look.
     if (delay === undefined) {
-      slot.state = { kind: 'given-up', dead }
+      slot.state = { kind: this.#stopping ? 'stopped' : 'given-up', dead }
     } else {
       const cancel = this.#clock.setTimer(
         () => {
@@ -226,7 +224,7 @@ export class Supervisor {
     }
     events.shardLost.publish({ shard: slot.index, generation: slot.generation, error })
     this.#events.onLost(dead)
-    if (delay === undefined) this.#giveUp(slot, error)
+    if (slot.state.kind === 'given-up') this.#giveUp(slot, error)
   }
 
   #giveUp(slot: Slot, error: TransportError): void {
@@ -237,7 +235,7 @@ export class Supervisor {
       { type: 'TransportWarning', code: 'SYMPHONY_SHARD_GIVEN_UP' },
     )
     this.#events.onGivenUp()
-    if (this.isLost) this.endWaiting(noShardLeft(error))
+    if (this.isLost) this.#endWaiting(noShardLeft(error))
   }
 
   #restart(slot: Slot): void {
@@ -247,7 +245,8 @@ export class Supervisor {
     this.#supervise(slot)
     shard.booted.then(
       () => {
-        if (slot.state.kind !== 'running' || slot.state.shard !== shard || !shard.isUp) return
+        if (this.#stopping || slot.state.kind !== 'running' || slot.state.shard !== shard || !shard.isUp)
+          return
         trace('shard %d: restored, generation %d', slot.index, slot.generation)
         events.shardRestored.publish({ shard: slot.index, generation: slot.generation })
         this.#events.onRestored(shard)
@@ -258,6 +257,12 @@ export class Supervisor {
       // The end of the thread follows, and is one death more.
       () => undefined,
     )
+  }
+
+  #endWaiting(error: TransportError): void {
+    this.#settleNextUp((next) => {
+      next.reject(error)
+    })
   }
 
   #settleNextUp(settle: (next: NextUp) => void): void {
