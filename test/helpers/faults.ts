@@ -43,9 +43,10 @@ const name = `symphony-faults-${randomName()}`
 process.env['SYMPHONY_FAULTS'] = name
 let strikes = 0
 
-/** Threads that are started from here on do not start, in this way. */
-export function failBoots(fault: BootFault | undefined): void {
+/** Threads that are started from here on do not start, in this way; `shard`: only this one, where it can tell. */
+export function failBoots(fault: BootFault | undefined, shard?: number): void {
   process.env['SYMPHONY_BOOT_FAULT'] = fault ?? ''
+  process.env['SYMPHONY_BOOT_FAULT_SHARD'] = String(shard ?? '')
 }
 
 /** Tells the thread to die, and waits for nothing: it may be about to die already, or not be there. */
@@ -69,7 +70,9 @@ export async function strike(engine: Engine, shard: number, fault: Fault): Promi
     const order: Strike = { kind: 'strike', id: ++strikes, shard, generation, fault }
     channel.postMessage(order)
     for (;;) {
-      const [event] = (await once(channel as unknown as EventTarget, 'message')) as [{ readonly data: Strike }]
+      const [event] = (await once(channel as unknown as EventTarget, 'message')) as [
+        { readonly data: Strike },
+      ]
       if (event.data.kind === 'struck' && event.data.id === order.id) return
     }
   } finally {
