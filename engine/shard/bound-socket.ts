@@ -4,6 +4,7 @@
  * See docs/decisions/accept-sharding.md.
  */
 import { fork } from 'node:child_process'
+import fs from 'node:fs'
 import net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { Ledger } from '../shared/ledger.js'
@@ -28,22 +29,49 @@ interface CreatesServerHandle {
  */
 const given = new Set<Handle>()
 
+/** Which duplicate came last under a number: an earlier one was closed by whoever it was given to. */
+const latest = new Map<number, Duplicate>()
+
 /** A duplicate that is nobody's yet: it is given to a shard, or discarded. */
 export class Duplicate {
   readonly #handle: Handle
+  readonly #fd: number
+  readonly #inode: number | undefined
 
   constructor(handle: Handle) {
     this.#handle = handle
+    this.#fd = handle.fd
+    this.#inode = inodeOf(handle.fd)
+    latest.set(this.#fd, this)
   }
 
   /** The descriptor, which is the taker's to close from here on. */
   give(): number {
     given.add(this.#handle)
-    return this.#handle.fd
+    return this.#fd
   }
 
   discard(): void {
     if (!given.has(this.#handle)) this.#handle.close()
+  }
+
+  /**
+   * It was given to a shard that has failed or died, perhaps before it had opened the descriptor, perhaps after: then the
+   * number is free, or somebody else's. Closed if it still is what it was.
+   */
+  reclaim(): void {
+    const isOurs =
+      latest.get(this.#fd) === this && this.#inode !== undefined && inodeOf(this.#fd) === this.#inode
+    if (isOurs && given.delete(this.#handle)) this.#handle.close()
+  }
+}
+
+/** Undefined: nothing is open under that number. */
+function inodeOf(fd: number): number | undefined {
+  try {
+    return fs.fstatSync(fd).ino
+  } catch {
+    return undefined
   }
 }
 
@@ -52,6 +80,7 @@ export class BoundSocket {
   readonly #ledger: Ledger
   readonly #closing = new AbortController()
   readonly #duplicating = new Set<Promise<Duplicate[]>>()
+  #toReclaim: Duplicate[] = []
 
   /** @throws The system's error. */
   constructor(path: string, ledger: Ledger) {
@@ -67,6 +96,7 @@ export class BoundSocket {
 
   /** Rejects if the socket is closed first. */
   async duplicate(copies: number): Promise<Duplicate[]> {
+    if (this.#closing.signal.aborted) throw new Error('the listener was closed meanwhile')
     this.#ledger.open('helpers')
     const duplicating = duplicate(this.#handle, copies, this.#closing.signal)
     this.#duplicating.add(duplicating)
@@ -74,8 +104,15 @@ export class BoundSocket {
       return await duplicating
     } finally {
       this.#duplicating.delete(duplicating)
+      this.#reclaimAll()
       this.#ledger.release('helpers')
     }
+  }
+
+  /** What was given and perhaps never taken. Waits for duplicates on their way: one of them may have got that number. */
+  reclaim(given: Duplicate): void {
+    this.#toReclaim.push(given)
+    this.#reclaimAll()
   }
 
   /** Ends what is being duplicated too. */
@@ -84,6 +121,12 @@ export class BoundSocket {
     await Promise.allSettled(this.#duplicating)
     this.#handle.close()
     this.#ledger.release('descriptors')
+  }
+
+  #reclaimAll(): void {
+    if (this.#duplicating.size > 0) return
+    for (const one of this.#toReclaim) one.reclaim()
+    this.#toReclaim = []
   }
 }
 

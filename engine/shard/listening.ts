@@ -106,14 +106,15 @@ export class Listening {
     use: (shard: Shard, target: TransportTarget) => Promise<void>,
   ): Promise<void> {
     const { target, endpoint } = this.#settings
+    const socket = this.#socket
     if (shards.length === 0) return
-    if (this.#socket === undefined || target.kind !== 'unix') {
+    if (socket === undefined || target.kind !== 'unix') {
       await Promise.all(shards.map((shard) => use(shard, target)))
       return
     }
     let duplicates: Duplicate[]
     try {
-      duplicates = await this.#socket.duplicate(shards.length)
+      duplicates = await socket.duplicate(shards.length)
     } catch (error) {
       throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
     }
@@ -123,9 +124,15 @@ export class Listening {
     }
     // allSettled: whatever fails, nothing of this may go on behind the caller's back.
     const results = await Promise.allSettled(
-      shards.map((shard, i) => {
-        const fd = duplicates[i]?.give()
-        return use(shard, fd === undefined ? target : { ...target, fd })
+      shards.map(async (shard, i) => {
+        const duplicate = duplicates[i]
+        if (duplicate === undefined) throw new Error('there are fewer duplicates than shards')
+        try {
+          await use(shard, { ...target, fd: duplicate.give() })
+        } catch (error) {
+          socket.reclaim(duplicate)
+          throw error
+        }
       }),
     )
     for (const result of results) if (result.status === 'rejected') throw result.reason
