@@ -58,8 +58,8 @@ export function closingTests({ test }: FaultSuite): void {
   })
 
   test('an engine can be closed at any moment of a shard being replaced', {}, async (t, world) => {
-    for (let delay = 0; delay < 40; delay += 4) {
-      const engine = await world.newEngine({ ...faultyOptions(), shards: delay % 8 === 0 ? 1 : 2 })
+    for (let delay = 0; delay < 40; delay += 8) {
+      const engine = await world.newEngine({ ...faultyOptions(), shards: delay % 16 === 0 ? 1 : 2 })
       const { meeting } = await Meeting.open(world, engine)
       const link = await meeting.link()
       const lost = nextEvent('shard.lost')
@@ -73,7 +73,7 @@ export function closingTests({ test }: FaultSuite): void {
   })
 
   test('a shard can die at any moment of its engine being closed', {}, async (t, world) => {
-    for (let delay = 0; delay < 8; delay++) {
+    for (let delay = 0; delay < 6; delay++) {
       const engine = await world.newEngine({ ...faultyOptions(), shards: 1 + (delay % 2) })
       const { meeting, listener } = await Meeting.open(world, engine)
       const link = await meeting.link()

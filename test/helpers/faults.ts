@@ -1,6 +1,6 @@
 /** Makes worker threads die, as test/fixtures/faulty-worker.ts can. */
 import { once } from 'node:events'
-import { channel as diagnosticsChannel } from 'node:diagnostics_channel'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { BroadcastChannel } from 'node:worker_threads'
@@ -85,14 +85,14 @@ export function nextEvent<Message extends object>(
   event: string,
   fits: (message: Message) => boolean = () => true,
 ): Promise<Message> {
-  const channel = diagnosticsChannel(`symphony-transport:${event}`)
+  const channel = `symphony-transport:${event}`
   return new Promise((resolve) => {
     const listen = (message: unknown): void => {
       if (!fits(message as Message)) return
-      channel.unsubscribe(listen)
+      unsubscribe(channel, listen)
       resolve(message as Message)
     }
-    channel.subscribe(listen)
+    subscribe(channel, listen)
   })
 }
 
@@ -103,12 +103,14 @@ export class EventLog {
 
   constructor(...names: readonly string[]) {
     for (const event of names) {
-      const channel = diagnosticsChannel(`symphony-transport:${event}`)
+      const channel = `symphony-transport:${event}`
       const listen = (message: unknown): void => {
         this.lines.push({ event, message: message as object })
       }
-      channel.subscribe(listen)
-      this.#stops.push(() => void channel.unsubscribe(listen))
+      subscribe(channel, listen)
+      this.#stops.push(() => {
+        unsubscribe(channel, listen)
+      })
     }
   }
 
