@@ -13,8 +13,8 @@ export function closingTests({ test }: FaultSuite): void {
       const { meeting, listener } = await Meeting.open(world, engine)
       const links = [await meeting.link(), await meeting.link()]
       await strike(engine, 0, 'stuck')
-      // Placement knows nothing of it yet: one of these goes to either shard.
-      const connecting = [meeting.transport.connect(), meeting.transport.connect()].map((promise) =>
+      // Placement knows nothing of it yet: of so many, some go to either shard.
+      const connecting = Array.from({ length: 4 }, () => meeting.transport.connect()).map((promise) =>
         promise.then(
           () => 'connected',
           (error: unknown) => (error as { code: unknown }).code,
