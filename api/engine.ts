@@ -429,7 +429,7 @@ export class Engine implements AsyncDisposable {
     }, graceMs + THREAD_GRACE_MS)
     for (const giveUp of this.#pendingConnects) giveUp(error)
     for (const giveUp of this.#pendingListens.values()) giveUp(error)
-    supervisor.endWaiting(error)
+    supervisor.startNoMore(error)
     await Promise.allSettled(this.#pendingListens.keys())
     // Settled, not all: whatever fails on the way, the threads are stopped.
     await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))

@@ -1,4 +1,5 @@
 /** The shard's answers to main's control calls: which lanes, listeners and dials it has. */
+import fs from 'node:fs'
 import type { Remote } from 'comlink'
 import type { BellRinger } from '../engine/shared/bell.js'
 import type { DialRequest, ListenRequest, ShardControl, ShardEvents } from '../engine/shared/control.js'
@@ -112,8 +113,11 @@ export class ControlServer implements ShardControl {
 
   async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
     const state = this.#listeners.get(listenerId)
-    // Closed meanwhile: whoever closed it takes down what this would start.
-    if (state === undefined || state.accepting) return done
+    if (state === undefined || state.accepting) {
+      // Closed meanwhile: a descriptor that came for it would be nobody's.
+      if ('fd' in target) fs.closeSync(target.fd)
+      return done
+    }
     state.accepting = true
     try {
       await state.handle.resume(target)

@@ -34,10 +34,10 @@ interface CreatesServerHandle {
 }
 
 /**
- * The duplicates that shards listen on, by descriptor. Main's handle of one is closed only when the descriptor is certainly
- * still that duplicate's: the shard closes the number itself, and it may be a stranger's from then on.
+ * Which duplicate came last under a number. Main's handle of one that was given to a shard is closed only when the number is
+ * certainly still that duplicate's: the shard closes it itself, and it may be a stranger's from then on.
  */
-const given = new Map<number, Duplicate>()
+const latest = new Map<number, Duplicate>()
 
 /** A duplicate: main's to discard until it is given to a shard. */
 export class Duplicate {
@@ -47,15 +47,16 @@ export class Duplicate {
   constructor(handle: Handle) {
     this.#handle = handle
     this.#fd = handle.fd
+    latest.set(this.#fd, this)
   }
 
   /** The descriptor, which is the taker's to close from here on. */
   give(): number {
-    given.set(this.#fd, this)
     return this.#fd
   }
 
   discard(): void {
+    latest.delete(this.#fd)
     this.#handle.close()
   }
 
@@ -64,8 +65,8 @@ export class Duplicate {
    * it, so a descriptor that still leads there, and was not given away again, is this one, left open.
    */
   reclaim(inode: string): void {
-    if (given.get(this.#fd) !== this) return
-    given.delete(this.#fd)
+    if (latest.get(this.#fd) !== this) return
+    latest.delete(this.#fd)
     if (inodeOf(this.#fd) === inode) this.#handle.close()
   }
 }
@@ -86,6 +87,7 @@ export class BoundSocket {
   readonly #ledger: Ledger
   readonly #closing = new AbortController()
   readonly #duplicating = new Set<Promise<Duplicate[]>>()
+  #toReclaim: Duplicate[] = []
 
   /** @throws The system's error. */
   constructor(path: string, ledger: Ledger) {
@@ -100,9 +102,10 @@ export class BoundSocket {
     ledger.open('descriptors')
   }
 
-  /** The shard that was given this duplicate is dead. */
+  /** The shard that was given this duplicate is dead. Waits for those on their way: one of them may have got its number. */
   reclaim(duplicate: Duplicate): void {
-    duplicate.reclaim(this.#inode)
+    this.#toReclaim.push(duplicate)
+    this.#reclaimAll()
   }
 
   /** Rejects if the socket is closed first. */
@@ -114,6 +117,7 @@ export class BoundSocket {
       return await duplicating
     } finally {
       this.#duplicating.delete(duplicating)
+      this.#reclaimAll()
       this.#ledger.release('helpers')
     }
   }
@@ -124,6 +128,12 @@ export class BoundSocket {
     await Promise.allSettled(this.#duplicating)
     this.#handle.close()
     this.#ledger.release('descriptors')
+  }
+
+  #reclaimAll(): void {
+    if (this.#duplicating.size > 0) return
+    for (const duplicate of this.#toReclaim) duplicate.reclaim(this.#inode)
+    this.#toReclaim = []
   }
 }
 

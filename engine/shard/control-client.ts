@@ -60,6 +60,9 @@ export class ControlClient {
     this.#lost = error
     for (const reject of this.#pending) reject(error)
     this.#pending.clear()
+    // Comlink holds the port while the remote lives, and through calls that were never answered the port holds the
+    // remote: one that is not released stays for good, and the whole life of the shard with it.
+    this.#remote[Comlink.releaseProxy]()
     this.#port.close()
   }
 }

@@ -137,11 +137,15 @@ export class Supervisor {
     return this.#nextUp.promise
   }
 
-  /** Rejects whoever waits for a shard. */
-  endWaiting(error: TransportError): void {
-    this.#settleNextUp((next) => {
-      next.reject(error)
-    })
+  /** From here on no shard is started, whichever dies. Rejects whoever waits for one. */
+  startNoMore(error: TransportError): void {
+    this.#stopping = true
+    for (const slot of this.#slots) {
+      if (slot.state.kind !== 'waiting') continue
+      slot.state.cancel()
+      slot.state = { kind: 'stopped', last: slot.state.last }
+    }
+    this.#endWaiting(error)
   }
 
   /** While on, the process waits for the shards' news, whichever life they are in. */
@@ -174,13 +178,7 @@ export class Supervisor {
 
   /** Ends every shard, and starts none again. Resolves when all threads are gone. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    for (const slot of this.#slots) {
-      if (slot.state.kind !== 'waiting') continue
-      slot.state.cancel()
-      slot.state = { kind: 'stopped', last: slot.state.last }
-    }
-    this.endWaiting(noShardLeft())
+    this.startNoMore(noShardLeft())
     const shards = this.shards
     for (const shard of shards) shard.stop()
     await Promise.all(shards.map((shard) => shard.ended))
@@ -219,18 +217,18 @@ export class Supervisor {
   #onEnded(slot: Slot, dead: Shard, error: TransportError | undefined): void {
     // Not the shard itself: its memory must go.
     const last = dead.stats()
-    if (this.#stopping || error === undefined) {
+    if (error === undefined) {
       slot.state = { kind: 'stopped', last }
       return
     }
-    const delay = slot.budget.next()
+    const delay = this.#stopping ? undefined : slot.budget.next()
     trace('shard %d: lost (%s)', slot.index, describe(error.cause))
     // The state before the news: whoever hears of it may look.
-    if (delay === undefined) slot.state = { kind: 'given-up', last }
+    if (delay === undefined) slot.state = { kind: this.#stopping ? 'stopped' : 'given-up', last }
     else this.#restartAt(slot, last, this.#clock.now() + delay)
     events.shardLost.publish({ shard: slot.index, generation: slot.generation, error })
     this.#events.onLost(dead)
-    if (delay === undefined) this.#giveUp(slot, error)
+    if (slot.state.kind === 'given-up') this.#giveUp(slot, error)
   }
 
   /** The process waits for it only if somebody waits for shards. */
@@ -253,7 +251,7 @@ export class Supervisor {
       { type: 'TransportWarning', code: 'SYMPHONY_SHARD_GIVEN_UP' },
     )
     this.#events.onGivenUp()
-    if (this.isLost) this.endWaiting(noShardLeft(error))
+    if (this.isLost) this.#endWaiting(noShardLeft(error))
   }
 
   #restart(slot: Slot): void {
@@ -263,7 +261,8 @@ export class Supervisor {
     this.#supervise(slot)
     shard.booted.then(
       () => {
-        if (slot.state.kind !== 'running' || slot.state.shard !== shard || !shard.isUp) return
+        if (this.#stopping || slot.state.kind !== 'running' || slot.state.shard !== shard || !shard.isUp)
+          return
         trace('shard %d: restored, generation %d', slot.index, slot.generation)
         events.shardRestored.publish({ shard: slot.index, generation: slot.generation })
         this.#events.onRestored(shard)
@@ -274,6 +273,12 @@ export class Supervisor {
       // The end of the thread follows, and is one death more.
       () => undefined,
     )
+  }
+
+  #endWaiting(error: TransportError): void {
+    this.#settleNextUp((next) => {
+      next.reject(error)
+    })
   }
 
   #settleNextUp(settle: (next: NextUp) => void): void {

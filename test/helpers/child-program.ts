@@ -20,11 +20,11 @@ export class ChildProgram {
   #stderr = ''
   #wake: (() => void) | undefined
 
-  static start(fixture: string, args: readonly string[] = []): ChildProgram {
+  static start(fixture: string, args: readonly string[] = [], flags: readonly string[] = []): ChildProgram {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
     // Nothing of the test runner's: undefined means that the child does not have it.
     const env = { ...process.env, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined }
-    return new ChildProgram(spawn(process.execPath, ['--trace-warnings', path, ...args], { env }))
+    return new ChildProgram(spawn(process.execPath, ['--trace-warnings', ...flags, path, ...args], { env }))
   }
 
   private constructor(child: ReturnType<typeof spawn>) {

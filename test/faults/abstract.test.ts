@@ -1,0 +1,18 @@
+import { randomName } from '../helpers/temporary-folder.js'
+import { faultSuite } from './fault-suite.js'
+
+faultSuite(
+  {
+    kind: 'unix',
+    supported: process.platform === 'linux',
+    // There is no file that could be missing: the kernel refuses.
+    nobody: 'ERR_REFUSED',
+    makeEndpoint: () =>
+      Promise.resolve({
+        endpoint: `unix:@symphony-${randomName()}`,
+        socketFile: undefined,
+        remove: () => Promise.resolve(),
+      }),
+  },
+  ['exit'],
+)

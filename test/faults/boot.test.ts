@@ -1,0 +1,121 @@
+/** Worker threads that do not start: createEngine() says so, and leaves nothing behind. */
+import process from 'node:process'
+import test from 'ava'
+import { createEngine, type EngineOptions } from '../../api/index.js'
+import { ChildProgram } from '../helpers/child-program.js'
+import { rejects } from '../helpers/errors.js'
+import { failBoots, faultyWorker, type BootFault } from '../helpers/faults.js'
+import { canCountResources, processResources, type ProcessResources } from '../helpers/process-resources.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+import { until } from '../helpers/turns.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 20_000
+/** So long that only the thread's own word can end the wait within the watchdog's time. */
+const FOREVER_MS = 600_000
+
+failOnWarnings()
+
+let before: ProcessResources | undefined
+
+test.serial.before('what a first engine leaves to the process is there already', async () => {
+  await (await createEngine({ shards: 2 })).close()
+  if (canCountResources) before = processResources()
+})
+
+test.afterEach.always(() => {
+  failBoots(undefined)
+})
+
+async function leavesNothing(): Promise<void> {
+  if (before === undefined) return
+  const { threads, descriptors, children } = before
+  await until(() => {
+    const now = processResources()
+    return now.threads === threads && now.descriptors === descriptors && now.children === children
+  })
+}
+
+const prompt: readonly (readonly [BootFault, RegExp])[] = [
+  ['throws', /injected error while starting/],
+  ['throws when called', /injected error while starting/],
+  ['exits', /exited with code:? 4/],
+  ['returns', /returned/],
+]
+
+for (const [fault, cause] of prompt) {
+  test.serial(`a worker that ${fault} is told of at once`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    failBoots(fault)
+    for (const shards of [2]) {
+      const options: EngineOptions = { shards, workerEntry: faultyWorker, bootTimeoutMs: FOREVER_MS }
+      const error = await rejects(t, createEngine(options), 'ERR_SHARD_BOOT')
+      t.regex(String(error.cause), cause)
+      await leavesNothing()
+    }
+  })
+}
+
+for (const fault of ['stuck', 'waits'] as const) {
+  test.serial(`a worker that ${fault === 'stuck' ? 'is stuck' : fault} has bootTimeoutMs`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    failBoots(fault)
+    for (const shards of [2]) {
+      const options: EngineOptions = { shards, workerEntry: faultyWorker, bootTimeoutMs: 50 }
+      const error = await rejects(t, createEngine(options), 'ERR_SHARD_BOOT')
+      t.regex(error.message, /within 50 ms \(bootTimeoutMs\)/)
+      await leavesNothing()
+    }
+  })
+}
+
+test.serial('a worker module that is not there is told of at once', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  try {
+    const options = { shards: 2, workerEntry: `${folder.path}/missing.js`, bootTimeoutMs: FOREVER_MS }
+    const error = await rejects(t, createEngine(options), 'ERR_SHARD_BOOT')
+    t.regex(error.message, /workerEntry/)
+    t.regex(String(error.cause), /missing\.js/)
+    await leavesNothing()
+  } finally {
+    await folder.remove()
+  }
+})
+
+test.serial('one worker of several that does not start ends the others', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  failBoots('throws when called', 1)
+  const options: EngineOptions = { shards: 3, workerEntry: faultyWorker, bootTimeoutMs: FOREVER_MS }
+  const error = await rejects(t, createEngine(options), 'ERR_SHARD_BOOT')
+  t.regex(String(error.cause), /injected error while starting/)
+  await leavesNothing()
+})
+
+test.serial('an engine starts after one that did not', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  failBoots('throws')
+  await rejects(t, createEngine({ shards: 1, workerEntry: faultyWorker }), 'ERR_SHARD_BOOT')
+  failBoots(undefined)
+  const engine = await createEngine({ shards: 1, workerEntry: faultyWorker })
+  t.is((await engine.close()).leaked, 0)
+  await leavesNothing()
+})
+
+test.serial('where threads are forbidden, the error says so and the process ends by itself', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const flag = process.allowedNodeEnvironmentFlags.has('--permission')
+    ? '--permission'
+    : '--experimental-permission'
+  const child = ChildProgram.start('forbidden-threads', [], [flag, '--allow-fs-read=*', '--allow-fs-write=*'])
+  try {
+    const { code, signal, lines, stderr } = await child.exit
+    t.deepEqual([code, signal], [0, null], stderr)
+    t.is(lines.length, 3, lines.join('\n'))
+    t.regex(lines[0] ?? '', /^ERR_SHARD_BOOT: .*this process may start threads/)
+    t.deepEqual(lines.slice(1), ['ERR_ACCESS_DENIED', 'empty'])
+    t.notRegex(stderr, /unhandled/i)
+  } finally {
+    child.kill('SIGKILL')
+  }
+})

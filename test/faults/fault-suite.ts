@@ -1,0 +1,56 @@
+/** One suite for every transport: what is promised when worker threads die, whatever carries the bytes. */
+import test, { type ExecutionContext } from 'ava'
+import { createEngine, type Engine, type EngineOptions } from '../../api/index.js'
+import type { ContractTransport } from '../contract/contract.js'
+import { World } from '../contract/world.js'
+import { everyFault, failBoots, faultyOptions, type Fault } from '../helpers/faults.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+import { closingTests } from './closing.js'
+import { connectionTests } from './connections.js'
+import { restoredTests } from './restored.js'
+import { survivorTests } from './survivors.js'
+
+const WATCHDOG_MS = 20_000
+
+export interface FaultSuite {
+  readonly transport: ContractTransport
+  readonly faults: readonly Fault[]
+  /** An engine of its own for each test; whatever happened to it, it closes and has then released everything. */
+  readonly test: (
+    title: string,
+    options: EngineOptions,
+    body: (t: ExecutionContext, world: World, engine: Engine) => Promise<void>,
+  ) => void
+}
+
+/** Each way to die takes its time: where another transport differs in the address alone, one of them is enough. */
+export function faultSuite(transport: ContractTransport, faults: readonly Fault[] = everyFault): void {
+  const declare = transport.supported ? test.serial : test.serial.skip
+
+  failOnWarnings()
+
+  const suite: FaultSuite = {
+    transport,
+    faults,
+    test(title, options, body) {
+      declare(title, async (t) => {
+        t.timeout(WATCHDOG_MS)
+        const engine = await createEngine({ ...faultyOptions(), shards: 1, ...options })
+        const world = new World(transport, engine)
+        try {
+          await body(t, world, engine)
+        } finally {
+          failBoots(undefined)
+          const { leaked, byKind } = await engine.close({ graceMs: 0 })
+          t.is(leaked, 0, JSON.stringify(byKind))
+          await world.cleanUp()
+        }
+      })
+    },
+  }
+
+  connectionTests(suite)
+  survivorTests(suite)
+  restoredTests(suite)
+  if (faults.includes('stuck')) closingTests(suite)
+}

@@ -1,0 +1,61 @@
+/** A listener, and connections to it of which both ends are known. */
+import type { Connection, Engine, Listener, Transport } from '../../api/index.js'
+import type { World } from '../contract/world.js'
+import { signal, type Signal } from '../helpers/turns.js'
+
+export interface Link {
+  readonly dialled: Connection
+  readonly accepted: Connection
+}
+
+export class Meeting {
+  readonly transport: Transport
+  readonly #world: World
+  readonly #arrivals = new Map<string, Signal<Connection>>()
+  #links = 0
+
+  static async open(
+    world: World,
+    engine: Engine,
+  ): Promise<{ readonly meeting: Meeting; readonly listener: Listener }> {
+    // What is told to close gets all the time that it wants: only a death ends it.
+    const transport = engine.transport((await world.endpoint()).endpoint, { closeTimeoutMs: 600_000 })
+    const meeting = new Meeting(world, transport)
+    const listener = await world.listen(transport, (connection) => meeting.#onAccepted(connection))
+    return { meeting, listener }
+  }
+
+  private constructor(world: World, transport: Transport) {
+    this.#world = world
+    this.transport = transport
+  }
+
+  /** Both ends of a new connection, which the first frame has introduced. */
+  async link(): Promise<Link> {
+    return this.introduce(await this.#world.connect(this.transport))
+  }
+
+  /** The other end of a connection of which nothing was sent yet. */
+  async introduce(dialled: Connection): Promise<Link> {
+    const name = `link ${String(++this.#links)}`
+    dialled.send(name)
+    const accepted = await Promise.race([
+      this.#arrival(name).promise,
+      dialled.closed.then(({ code }) => {
+        throw new Error(`${name} ended before it was accepted: ${code}`)
+      }),
+    ])
+    return { dialled, accepted }
+  }
+
+  async #onAccepted(connection: Connection): Promise<void> {
+    const first = await connection.receive().catch(() => undefined)
+    if (first !== undefined) this.#arrival(String(first)).resolve(connection)
+  }
+
+  #arrival(name: string): Signal<Connection> {
+    const known = this.#arrivals.get(name) ?? signal<Connection>()
+    this.#arrivals.set(name, known)
+    return known
+  }
+}

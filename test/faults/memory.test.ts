@@ -1,0 +1,14 @@
+import { randomName } from '../helpers/temporary-folder.js'
+import { faultSuite } from './fault-suite.js'
+
+faultSuite({
+  kind: 'memory',
+  supported: true,
+  nobody: 'ERR_NOT_FOUND',
+  makeEndpoint: () =>
+    Promise.resolve({
+      endpoint: `memory:${randomName()}`,
+      socketFile: undefined,
+      remove: () => Promise.resolve(),
+    }),
+})

@@ -1,0 +1,13 @@
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+import { faultSuite } from './fault-suite.js'
+
+faultSuite({
+  kind: 'unix',
+  supported: process.platform !== 'win32',
+  nobody: 'ERR_NOT_FOUND',
+  async makeEndpoint() {
+    const folder = await makeTemporaryFolder()
+    const path = folder.socketPath()
+    return { endpoint: `unix:${path}`, socketFile: path, remove: () => folder.remove() }
+  },
+})
