@@ -154,7 +154,8 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
     const finish = (error: Error | undefined): void => {
       clearTimeout(timer)
       failure ??= error
-      if (child.connected) child.disconnect()
+      // Not disconnected: a handle that is on its way would be acknowledged into a channel that is gone, which Node asserts
+      // against. The channel ends with the process.
       child.kill('SIGKILL')
     }
     const timer = setTimeout(() => {
@@ -179,7 +180,11 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
       failure ??= error
       if (child.pid === undefined) settle()
     })
-    child.once('exit', settle)
+    // What it sent before it ended is still in the channel.
+    child.once('exit', () => {
+      if (child.connected) child.once('disconnect', settle)
+      else settle()
+    })
     child.on('message', (_, handle) => {
       duplicates.push(new Duplicate(handle as unknown as Handle))
       if (duplicates.length === copies) finish(undefined)
