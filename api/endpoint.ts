@@ -10,7 +10,8 @@ import type { TransportTarget } from '../engine/shared/target.js'
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
  * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode
- * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's
+ * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's; on Windows a pipe
+ * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
  * - `{kind: 'stdio', command, …}`: a child process, by its stdin and stdout; to connect to, not to listen on
  */
@@ -18,8 +19,20 @@ export type EndpointObject =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'unix'; readonly abstract: string }
   | { readonly kind: 'local'; readonly name: string }
+  | PipeEndpoint
   | { readonly kind: 'memory'; readonly name: string }
   | ChildEndpoint
+
+/** A Windows named pipe. */
+export interface PipeEndpoint {
+  readonly kind: 'pipe'
+  /** What follows `\\\\.\\pipe\\`: up to 240 characters, no backslash. */
+  readonly name: string
+  /** When listening: every user may read. Default false: its creator, administrators and the system. */
+  readonly readableAll?: boolean | undefined
+  /** When listening: every user may write. Default false. */
+  readonly writableAll?: boolean | undefined
+}
 
 /** A child process. It is started by `connect()`, once for each call, and never outlives the engine or its host. */
 export interface ChildEndpoint {
@@ -71,10 +84,12 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
       return 'abstract' in object ? resolveAbstract(object.abstract) : resolvePath(object.path)
     case 'local': {
       assertPlainName(object.name, `local:${object.name}`)
-      assertUnixPlatform(`local:${object.name}`)
+      if (process.platform === 'win32') return resolveLocalPipe(object.name)
       const path = join(runtimeFolder(`local:${object.name}`), `${object.name}.sock`)
       return { ...resolvePath(path), kind: 'local', text: `local:${object.name}` }
     }
+    case 'pipe':
+      return resolvePipe(object)
     case 'memory':
       assertPlainName(object.name, `memory:${object.name}`)
       return {
@@ -88,6 +103,7 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
 }
 
 function parse(text: string): EndpointObject {
+  if (text.startsWith(PIPE_PREFIX)) return { kind: 'pipe', name: text.slice(PIPE_PREFIX.length) }
   const colon = text.indexOf(':')
   const rest = text.slice(colon + 1)
   switch (colon === -1 ? '' : text.slice(0, colon)) {
@@ -95,10 +111,12 @@ function parse(text: string): EndpointObject {
       return rest.startsWith('@') ? { kind: 'unix', abstract: rest.slice(1) } : { kind: 'unix', path: rest }
     case 'local':
       return { kind: 'local', name: rest }
+    case 'pipe':
+      return { kind: 'pipe', name: rest }
     case 'memory':
       return { kind: 'memory', name: rest }
     default:
-      throw invalid(text, 'write unix:PATH, unix:@NAME, local:NAME or memory:NAME')
+      throw invalid(text, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME or memory:NAME')
   }
 }
 
@@ -107,12 +125,12 @@ function checkObject(endpoint: EndpointObject): EndpointObject {
   const shown = JSON.stringify(endpoint)
   if (typeof given !== 'object' || given === null)
     throw invalid(shown, 'give a string or an object with a kind')
-  if (given['kind'] === 'stdio') return endpoint
+  if (given['kind'] === 'stdio' || given['kind'] === 'pipe') return endpoint
   const keys = Object.keys(given).filter((key) => key !== 'kind')
   const [key] = keys
   const allowed = given['kind'] === 'unix' ? ['path', 'abstract'] : ['name']
   if (!['unix', 'local', 'memory'].includes(String(given['kind'])))
-    throw invalid(shown, 'kind is unix, local, memory or stdio')
+    throw invalid(shown, 'kind is unix, pipe, local, memory or stdio')
   if (keys.length !== 1 || key === undefined || !allowed.includes(key) || typeof given[key] !== 'string') {
     throw invalid(shown, `besides kind it needs exactly one of: ${allowed.join(', ')}`)
   }
@@ -154,6 +172,53 @@ function resolveAbstract(name: string): ResolvedEndpoint {
     )
   }
   return { kind: 'unix', text, route: { via: 'target', target: { kind: 'unix', path: `\0${name}` } } }
+}
+
+const PIPE_PREFIX = '\\\\.\\pipe\\'
+/** The system allows 256 characters with the prefix. */
+const PIPE_NAME = /^[^\\\0]{1,240}$/
+
+const pipeSchema = v.strictObject({
+  kind: v.literal('pipe'),
+  name: v.pipe(v.string(), v.regex(PIPE_NAME, 'it has 1 to 240 characters, and no backslash')),
+  readableAll: v.optional(v.boolean(), false),
+  writableAll: v.optional(v.boolean(), false),
+})
+
+function resolvePipe(endpoint: PipeEndpoint): ResolvedEndpoint {
+  const result = v.safeParse(pipeSchema, endpoint)
+  if (!result.success) {
+    const [issue] = result.issues
+    throw invalid(shown(endpoint), `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`)
+  }
+  const { name, readableAll, writableAll } = result.output
+  const text = `pipe:${name}`
+  if (process.platform !== 'win32') {
+    throw new TransportError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      `${text}: named pipes exist on Windows only. Use local:NAME, which is a socket here and a pipe there.`,
+      { endpoint: text },
+    )
+  }
+  return {
+    kind: 'pipe',
+    text,
+    route: {
+      via: 'target',
+      target: { kind: 'pipe', path: `${PIPE_PREFIX}${name}`, readableAll, writableAll },
+    },
+  }
+}
+
+/** The user's own name for it: pipes of all users share one folder. */
+function resolveLocalPipe(name: string): ResolvedEndpoint {
+  const user = os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, '_')
+  const resolved = resolvePipe({ kind: 'pipe', name: `symphony-transport-${user}-${name}` })
+  return { ...resolved, kind: 'local', text: `local:${name}` }
+}
+
+function shown(endpoint: { readonly kind: string; readonly name?: unknown }): string {
+  return typeof endpoint.name === 'string' ? `${endpoint.kind}:${endpoint.name}` : JSON.stringify(endpoint)
 }
 
 const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), 2_000)

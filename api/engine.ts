@@ -83,9 +83,11 @@ export class Engine implements AsyncDisposable {
     const hooks: SupervisorEvents = {
       eventsOf: (shard) => this.#eventsOf(shard),
       onLost: (shard) => {
-        for (const { listener, listening } of this.#listeners.values()) {
-          listening.forget(shard)
-          listener.onSourceLost(shard)
+        for (const open of this.#listeners.values()) {
+          open.listening.forget(shard)
+          open.listener.onSourceLost(shard)
+          // Another shard takes it over at once.
+          if (listensOnOneShard(open.endpoint)) this.#rejoin(open, [])
         }
       },
       onRestored: (shard) => {
@@ -157,7 +159,12 @@ export class Engine implements AsyncDisposable {
       abort()
     }
     this.#pendingConnects.add(giveUp)
-    const identity: LinkIdentity = { kind: endpoint.kind, endpoint: endpoint.text, role: 'dialled' }
+    const identity: LinkIdentity = {
+      kind: endpoint.kind,
+      endpoint: endpoint.text,
+      role: 'dialled',
+      halfClose: hasHalfClose(endpoint),
+    }
     const onStarted = (stop: () => void): void => {
       abort = stop
     }
@@ -253,7 +260,9 @@ export class Engine implements AsyncDisposable {
     while (this.#supervisor.leastLoaded() === undefined) await this.#supervisor.waitForShard()
     this.#assertOpen(endpoint.text)
     const id = this.#nextListenerId++
-    const shards = this.#supervisor.shardsUp
+    const shards = listensOnOneShard(endpoint)
+      ? this.#supervisor.shardsUp.slice(0, 1)
+      : this.#supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#options.shards))
     const listening = await Listening.open(
       shards,
@@ -309,6 +318,12 @@ export class Engine implements AsyncDisposable {
 
   /** Puts a listener onto shards that came back. */
   #rejoin(open: OpenListener, shards: readonly Shard[]): void {
+    if (listensOnOneShard(open.endpoint)) {
+      const [shard] = this.#supervisor.shardsUp
+      if (open.listening.shards.size > 0 || shard === undefined) return
+      this.#insist(open, shard, () => open.listening.join([shard]), 0)
+      return
+    }
     for (const shard of shards) this.#insist(open, shard, () => open.listening.join([shard]), 0)
   }
 
@@ -353,7 +368,8 @@ export class Engine implements AsyncDisposable {
           return
         }
         const { kind, text } = open.endpoint
-        const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted' }
+        const halfClose = hasHalfClose(open.endpoint)
+        const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
         open.listener.onAccepted({
           source: shard,
           adopt: () => shard.adopt(acceptId, open.options, identity),
@@ -439,4 +455,14 @@ export class Engine implements AsyncDisposable {
     cancelKill()
     return this.#ledger.report()
   }
+}
+
+/** Named pipes have none. */
+function hasHalfClose({ route }: ResolvedEndpoint): boolean {
+  return route.via !== 'target' || route.target.kind !== 'pipe'
+}
+
+/** A named pipe belongs to whoever created its first instance: one shard accepts. See docs/decisions/pipe-listening.md. */
+function listensOnOneShard({ route }: ResolvedEndpoint): boolean {
+  return route.via === 'target' && route.target.kind === 'pipe'
 }

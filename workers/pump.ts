@@ -149,6 +149,7 @@ export class Pump implements WireOwner {
   }
 
   onFinished(): void {
+    if (this.#load(lane.OUT_STATE) !== outState.OPEN) return
     this.#store(lane.OUT_STATE, outState.ENDED)
     this.#bell.ring(this.id)
   }
@@ -224,10 +225,7 @@ export class Pump implements WireOwner {
       const wish = this.#load(lane.OUT_INTENT)
       readable = ring.refresh()
       if (readable === 0) {
-        if (wish === intent.END) {
-          this.#state = { kind: 'ending', wire: state.wire }
-          state.wire.end()
-        }
+        this.#endIfWished(state.wire, wish)
         return
       }
       this.#store(lane.OUT_NOTIFY, 0)
@@ -242,6 +240,16 @@ export class Pump implements WireOwner {
       new BufferView(memory, ring.offset, first),
       first < length ? new BufferView(memory, ring.origin, length - first) : undefined,
     )
+  }
+
+  #endIfWished(wire: Wire, wish: number): void {
+    if (wish === intent.CLOSE || (wish === intent.END && wire.halfClose)) {
+      this.#state = { kind: 'ending', wire }
+      wire.end()
+    } else if (wish === intent.END) {
+      // Ending this side would take the other one with it: that everything has left is all that can be said.
+      this.onFinished()
+    }
   }
 
   #load(word: number): number {

@@ -58,6 +58,7 @@ export interface LinkIdentity {
   readonly kind: string
   readonly endpoint: string
   readonly role: 'dialled' | 'accepted'
+  readonly halfClose: boolean
 }
 
 type State =
@@ -71,6 +72,7 @@ type State =
   | { readonly kind: 'closed' }
 
 const HALF_CLOSE = { halfClose: true } as const
+const NO_HALF_CLOSE = { halfClose: false } as const
 
 let connections = 0
 
@@ -106,7 +108,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#base = host.baseOf(grant)
     this.#options = options
     this.#identity = identity
-    this.capabilities = HALF_CLOSE
+    this.capabilities = identity.halfClose ? HALF_CLOSE : NO_HALF_CLOSE
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve
     })
@@ -114,7 +116,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#outgoing = new Outgoing(this.#id, host, grant, options, identity.endpoint, watch)
     this.#incoming = new Incoming(host, grant, options, identity.endpoint, watch, {
       onEnd: () => {
-        if (!options.allowHalfOpen) void this.#outgoing.end()
+        if (!options.allowHalfOpen) this.#outgoing.endAll()
       },
       onFailure: (error) => {
         this.destroy(error)
@@ -214,7 +216,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#companion?.endSoon()
       const cancelDeadline = this.#companion === undefined ? this.#startDeadline() : (): void => undefined
       this.#state = { kind: 'closing', cancelDeadline }
-      void this.#outgoing.end()
+      this.#outgoing.endAll()
     }
     return this.closed
   }
@@ -364,7 +366,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#letGo()
     }, closeTimeoutMs)
     this.#state = { kind: 'closing', cancelDeadline }
-    void this.#outgoing.end()
+    this.#outgoing.endAll()
   }
 
   #letGo(): void {

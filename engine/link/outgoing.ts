@@ -57,6 +57,7 @@ export class Outgoing implements Flushable {
   readonly #endWaiters = new Set<Waiter<void>>()
   /** The shard has flushed everything and ended the stream, or it is gone. */
   #hasEnded = false
+  #endIntent: number = intent.END
   /** Observers were told that `send()` has said false, and there has not been room since. */
   #pressed = false
 
@@ -132,6 +133,16 @@ export class Outgoing implements Flushable {
     })
     this.#endWaiters.add(waiter)
     return waiter.promise
+  }
+
+  /** The connection is to be closed: where there is no half-close, the end takes the incoming side with it. */
+  endAll(): void {
+    this.#endIntent = intent.CLOSE
+    if (this.#state.kind === 'open') {
+      this.end().catch(() => undefined)
+    } else if (this.#state.kind === 'ending') {
+      this.#proceed()
+    }
   }
 
   /** The shard has flushed everything and ended the stream. */
@@ -251,7 +262,7 @@ export class Outgoing implements Flushable {
     if (this.#state === ENDING) {
       this.#publish()
       // After the last TAIL: a shard that sees END knows that no byte follows.
-      Atomics.store(this.#words, this.#base + lane.OUT_INTENT, intent.END)
+      Atomics.store(this.#words, this.#base + lane.OUT_INTENT, this.#endIntent)
       this.#host.ring(this.#lane.id)
       return
     }

@@ -2,6 +2,7 @@
 import type { TransportKind, TransportTarget } from '../../engine/shared/target.js'
 import type { ShardTransport } from '../../engine/shared/wire.js'
 import { memoryTransport } from './memory.js'
+import { pipeTransport } from './pipe.js'
 import { stdioTransport } from './stdio.js'
 import { unixTransport } from './unix.js'
 
@@ -9,6 +10,7 @@ type Registry = { readonly [Kind in TransportKind]: ShardTransport<Extract<Trans
 
 const registry: Registry = {
   unix: unixTransport,
+  pipe: pipeTransport,
   memory: memoryTransport,
   stdio: stdioTransport,
 }

@@ -4,13 +4,14 @@ import { moveHandle } from '../../engine/shared/socket-handle.js'
 import type { AcceptedPeer, Wire, WireOwner } from '../../engine/shared/wire.js'
 
 export class SocketWire implements Wire {
-  readonly halfClose = true
+  readonly halfClose: boolean
   readonly #socket: net.Socket
   #error: NodeJS.ErrnoException | undefined
   readonly #onWritten: (error?: Error | null) => void
 
-  constructor(socket: net.Socket, owner: WireOwner) {
+  constructor(socket: net.Socket, owner: WireOwner, halfClose: boolean) {
     this.#socket = socket
+    this.halfClose = halfClose
     // A failed write is followed by 'error' and 'close', which end the lane; only success moves it on.
     this.#onWritten = (error) => {
       if (error === undefined || error === null) owner.onWritten()
@@ -66,7 +67,7 @@ export function readInto(owner: WireOwner): net.OnReadOpts {
  * The server must have been created with `pauseOnConnect`, so that not a byte was read before. Where the handle cannot
  * be moved, 'data' and a copy serve.
  */
-export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
+export function acceptedPeer(accepted: net.Socket, halfClose: boolean): AcceptedPeer {
   // Until it is adopted nobody else listens: a reset must not become an uncaught exception.
   const ignore = (): void => undefined
   accepted.on('error', ignore)
@@ -75,12 +76,12 @@ export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
       const socket = moveHandle(accepted, readInto(owner))
       if (socket === undefined) {
         accepted.off('error', ignore)
-        const wire = new SocketWire(accepted, owner)
+        const wire = new SocketWire(accepted, owner, halfClose)
         copyInto(accepted, owner)
         if (accepted.destroyed) queueMicrotask(() => owner.onClose(undefined))
         return wire
       }
-      return new SocketWire(socket, owner)
+      return new SocketWire(socket, owner, halfClose)
     },
     reject() {
       accepted.destroy()
