@@ -96,8 +96,9 @@ export class Listening {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
-    await this.#socket?.close()
+    // While the socket is open nobody takes its file for stale, so what lies there now is still ours or a stranger's.
     await this.#file?.remove()
+    await this.#socket?.close()
   }
 
   /** Gives each shard what it is to listen on: for a socket, a descriptor of its own. */
