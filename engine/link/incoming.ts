@@ -70,6 +70,9 @@ export class Incoming implements NewsReader {
   #region: number
   /** Prevents the deadline of the frame that is on its way. */
   #cancelDeadline: (() => void) | undefined
+  #deadlineAt = 0
+  /** What the frame on its way has left of frameTimeoutMs while nobody reads; undefined: all of it. */
+  #timeLeft: number | undefined
 
   constructor(
     host: LinkHost,
@@ -109,9 +112,11 @@ export class Incoming implements NewsReader {
       this.#options.clock,
       () => {
         this.#consumer = idle
+        this.#pauseDeadline()
       },
     )
     this.#consumer = { kind: 'waiting', waiter, iterating }
+    this.#watchFrame()
     return waiter.promise
   }
 
@@ -139,6 +144,7 @@ export class Incoming implements NewsReader {
       const current = this.#consumer
       if ((current.kind === 'subscribed' || current.kind === 'held') && current.handler === handler) {
         this.#consumer = NOBODY
+        this.#pauseDeadline()
       }
     }
   }
@@ -253,7 +259,7 @@ export class Incoming implements NewsReader {
     for (;;) {
       const news = this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
       if (news === 'frame') {
-        if (this.#cancelDeadline !== undefined) this.#endDeadline()
+        if (this.#options.frameTimeoutMs !== undefined) this.#endDeadline()
         return true
       }
       if (news === 'too-large') {
@@ -274,21 +280,28 @@ export class Incoming implements NewsReader {
       this.#ring.refresh()
       if (distance(this.#ring.seen, enough) < 0) {
         if (over) this.#atEnd()
-        else if (this.#options.frameTimeoutMs !== undefined) this.#watchFrame(this.#options.frameTimeoutMs)
+        else this.#watchFrame()
         return false
       }
       Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 0)
     }
   }
 
-  /** Starts the deadline of a frame of which the first bytes are there. Nobody reading is not the peer's fault. */
-  #watchFrame(timeoutMs: number): void {
-    if (this.#cancelDeadline !== undefined || !this.#reader.midFrame) return
-    this.#cancelDeadline = this.#options.clock.setTimer(() => {
+  /**
+   * Starts the deadline of a frame of which the first bytes are there. It runs only while somebody reads: a peer whose
+   * frames are not taken may be unable to go on.
+   */
+  #watchFrame(): void {
+    const timeoutMs = this.#options.frameTimeoutMs
+    if (timeoutMs === undefined || this.#cancelDeadline !== undefined || this.#detached) return
+    const { kind } = this.#consumer
+    if ((kind !== 'waiting' && kind !== 'subscribed') || !this.#reader.midFrame) return
+    const { clock } = this.#options
+    const left = this.#timeLeft ?? timeoutMs
+    this.#deadlineAt = clock.now() + left
+    this.#cancelDeadline = clock.setTimer(() => {
       this.#cancelDeadline = undefined
-      const { kind } = this.#consumer
-      if (this.#stream.kind !== 'open' || this.#detached || (kind !== 'waiting' && kind !== 'subscribed'))
-        return
+      if (this.#stream.kind !== 'open') return
       this.#fail(
         new TransportError(
           'ERR_FRAME_TIMEOUT',
@@ -296,12 +309,20 @@ export class Incoming implements NewsReader {
           { endpoint: this.#endpoint },
         ),
       )
-    }, timeoutMs)
+    }, left)
+  }
+
+  /** Nobody reads any more; whoever reads next goes on with what is left. */
+  #pauseDeadline(): void {
+    if (this.#cancelDeadline === undefined) return
+    this.#endDeadline()
+    this.#timeLeft = Math.max(0, this.#deadlineAt - this.#options.clock.now())
   }
 
   #endDeadline(): void {
     this.#cancelDeadline?.()
     this.#cancelDeadline = undefined
+    this.#timeLeft = undefined
   }
 
   #atEnd(): void {
