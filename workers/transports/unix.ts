@@ -72,7 +72,8 @@ function openServer(
       reject(fromSystemError(error, 'listening on', describe(target)))
     }
     server.once('error', onError)
-    server.listen({ ...where, backlog }, () => {
+    // As an argument: Node ignores the option of that name where a descriptor is given.
+    server.listen(where, backlog, () => {
       server.off('error', onError)
       server.on('error', onFailure)
       resolve(server)
