@@ -8,6 +8,7 @@ import { endingTests } from './ending.js'
 import { engineEndTests } from './engine-end.js'
 import { flowTests } from './flow.js'
 import { frameTests } from './frames.js'
+import { limitTests } from './limits.js'
 import { sendingTests } from './sending.js'
 import type { Contract, ContractTransport } from './contract.js'
 import { World } from './world.js'
@@ -48,6 +49,7 @@ export function transportContract(transport: ContractTransport): void {
   }
 
   connectingTests(contract)
+  limitTests(contract)
   frameTests(contract)
   consumerTests(contract)
   sendingTests(contract)
