@@ -322,15 +322,12 @@ export class Engine implements AsyncDisposable {
         trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
         events.listenerPaused.publish(news)
         listener.onPaused(shard, () => {
-          listening.resume(shard).then(
-            () => {
-              events.listenerResumed.publish(news)
-            },
-            (error: unknown) => {
-              // A dead shard is rejoined when it is back.
-              if (shard.isUp) listener.onFailure(error as TransportError)
-            },
-          )
+          // Told before it is done: the shard may be full again, and say so, before its answer is here.
+          events.listenerResumed.publish(news)
+          listening.resume(shard).catch((error: unknown) => {
+            // A dead shard is rejoined when it is back.
+            if (shard.isUp) listener.onFailure(error as TransportError)
+          })
         })
       },
       listenerFailed: (listenerId, outcome) => {
