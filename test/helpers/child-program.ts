@@ -14,6 +14,8 @@ export interface ChildSettings {
   /** Added to this process's environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly nodeArgs?: readonly string[]
+  /** Raises the limit of open files as far as the system lets it. */
+  readonly manyFiles?: boolean
 }
 
 export class ChildProgram {
@@ -29,7 +31,7 @@ export class ChildProgram {
   static start(
     fixture: string,
     args: readonly string[] = [],
-    { env: more = {}, nodeArgs = [] }: ChildSettings = {},
+    { env: more = {}, nodeArgs = [], manyFiles = false }: ChildSettings = {},
   ): ChildProgram {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
     // Nothing of the test runner's: undefined means that the child does not have it.
@@ -40,9 +42,10 @@ export class ChildProgram {
       NO_COLOR: undefined,
       ...more,
     }
-    return new ChildProgram(
-      spawn(process.execPath, ['--trace-warnings', ...nodeArgs, path, ...args], { env }),
-    )
+    const command = [process.execPath, '--trace-warnings', ...nodeArgs, path, ...args]
+    const raised = ['/bin/sh', '-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', ...command]
+    const [program = '', ...rest] = manyFiles ? raised : command
+    return new ChildProgram(spawn(program, rest, { env }))
   }
 
   private constructor(child: ReturnType<typeof spawn>) {
