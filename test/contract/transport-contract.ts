@@ -6,6 +6,7 @@ import { connectingTests } from './connecting.js'
 import { consumerTests } from './consumers.js'
 import { endingTests } from './ending.js'
 import { engineEndTests } from './engine-end.js'
+import { fairnessTests } from './fairness.js'
 import { flowTests } from './flow.js'
 import { frameTests } from './frames.js'
 import { limitTests } from './limits.js'
@@ -55,6 +56,7 @@ export function transportContract(transport: ContractTransport): void {
   sendingTests(contract)
   endingTests(contract)
   flowTests(contract)
+  fairnessTests(contract)
   engineEndTests(contract)
 }
 
