@@ -170,7 +170,7 @@ export function consumerTests({ test }: Contract): void {
       dialled.send('poison')
       const { code, cause } = await accepted.closed
       t.is(code, 'ERR_HANDLER')
-      t.is(cause?.cause as unknown, 'a word')
+      t.is(cause?.cause, 'a word')
       await dialled.closed
     })
   }
