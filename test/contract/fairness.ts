@@ -20,12 +20,10 @@ export function fairnessTests({ test }: Contract): void {
       accepted.subscribe((frame) => void (moved += frame.length + 4), { borrow: true })
       const frame = frameOf(size, 1)
       const flooding = new AbortController()
-      let dry = 0
       const flood = (async () => {
         while (!flooding.signal.aborted) {
           // Always more than one turn takes lies ready.
           while (dialled.pendingBytes < 1_048_576) dialled.send(frame)
-          if (dialled.pendingBytes === 0) dry++
           await turns()
         }
       })()
@@ -54,7 +52,6 @@ export function fairnessTests({ test }: Contract): void {
       t.log(
         `${String(during)} bytes of flood, ${String(immediatesThen)} immediates, ${String(timersThen)} timers`,
       )
-      t.is(dry, 0, 'the flood never ran out')
       t.true(during > 0)
       t.true(during < TRIPS * BYTES_A_TRIP, String(during))
       t.true(immediatesThen >= TRIPS, 'immediates ran')

@@ -28,7 +28,7 @@ export function transportContract(transport: ContractTransport): void {
 
   test.serial.after.always('everything that the suite opened was released', async (t) => {
     const report = await shared?.close()
-    t.is(report?.leaked, 0)
+    t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
   })
 
   const contract: Contract = {
