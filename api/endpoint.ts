@@ -1,7 +1,7 @@
 /** Endpoints as a caller writes them, and what they mean on this machine. */
 import fs from 'node:fs'
 import os from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import * as v from 'valibot'
 import type { ChildSettings } from '../engine/shard/child.js'
 import { TransportError } from '../engine/shared/errors.js'
@@ -280,16 +280,20 @@ function assertUnixPlatform(text: string): void {
   }
 }
 
-/** A folder that only its owner can enter: `XDG_RUNTIME_DIR`, which no cleaner empties, else one below the system's. */
+/**
+ * A folder that only its owner can enter: `XDG_RUNTIME_DIR`, which no cleaner empties, else one below the system's. A
+ * relative `XDG_RUNTIME_DIR` is to be ignored, its specification says: it would mean another folder to each process.
+ */
 function runtimeFolder(text: string): string {
-  const base = process.env['XDG_RUNTIME_DIR']
+  const given = process.env['XDG_RUNTIME_DIR']
+  const base = given !== undefined && isAbsolute(given) ? given : undefined
   const uid = process.getuid?.() ?? 0
   const folder =
-    base !== undefined && base !== ''
+    base !== undefined
       ? join(base, 'symphony-transport')
       : join(os.tmpdir(), `symphony-transport-${String(uid)}`)
   try {
-    fs.mkdirSync(folder, { mode: 0o700, recursive: base !== undefined && base !== '' })
+    fs.mkdirSync(folder, { mode: 0o700, recursive: base !== undefined })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
       throw new TransportError(

@@ -383,12 +383,10 @@ export class Engine implements AsyncDisposable {
         const news = { endpoint: listener.endpoint, shard: shard.shard }
         trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
         events.listenerPaused.publish(news)
-        const resume = async (): Promise<void> => {
-          await listening.resume(shard)
-          events.listenerResumed.publish(news)
-        }
         listener.onPaused(shard, () => {
-          this.#insist(open, shard, resume, 0)
+          // Told before it is done: the shard may be full again, and say so, before its answer is here.
+          events.listenerResumed.publish(news)
+          this.#insist(open, shard, () => listening.resume(shard), 0)
         })
       },
       listenerFailed: (listenerId, outcome) => {

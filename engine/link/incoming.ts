@@ -70,6 +70,9 @@ export class Incoming implements NewsReader {
   #region: number
   /** Prevents the deadline of the frame that is on its way. */
   #cancelDeadline: (() => void) | undefined
+  #deadlineAt = 0
+  /** What the frame on its way has left of frameTimeoutMs while nobody reads; undefined: all of it. */
+  #timeLeft: number | undefined
 
   constructor(
     host: LinkHost,
@@ -109,11 +112,11 @@ export class Incoming implements NewsReader {
       this.#options.clock,
       () => {
         this.#consumer = idle
-        this.#endDeadline()
+        this.#pauseDeadline()
       },
     )
     this.#consumer = { kind: 'waiting', waiter, iterating }
-    if (!this.#detached) this.#watchFrame()
+    this.#watchFrame()
     return waiter.promise
   }
 
@@ -141,6 +144,7 @@ export class Incoming implements NewsReader {
       const current = this.#consumer
       if ((current.kind === 'subscribed' || current.kind === 'held') && current.handler === handler) {
         this.#consumer = NOBODY
+        this.#pauseDeadline()
       }
     }
   }
@@ -268,7 +272,7 @@ export class Incoming implements NewsReader {
     for (;;) {
       const news = this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
       if (news === 'frame') {
-        if (this.#cancelDeadline !== undefined) this.#endDeadline()
+        if (this.#options.frameTimeoutMs !== undefined) this.#endDeadline()
         return true
       }
       if (news === 'too-large') {
@@ -296,22 +300,27 @@ export class Incoming implements NewsReader {
     }
   }
 
-  /** Starts the deadline of a frame of which the first bytes are there. It runs while somebody reads. */
+  /**
+   * Starts the deadline of a frame of which the first bytes are there. It runs only while somebody reads: a peer whose
+   * frames are not taken may be unable to go on.
+   */
   #watchFrame(): void {
-    const { frameTimeoutMs, clock } = this.#options
-    if (frameTimeoutMs === undefined || this.#cancelDeadline !== undefined) return
+    const timeoutMs = this.#options.frameTimeoutMs
+    if (timeoutMs === undefined || this.#cancelDeadline !== undefined || this.#detached) return
     if (!this.#isRead() || !this.#reader.midFrame) return
+    const { clock } = this.#options
+    const left = this.#timeLeft ?? timeoutMs
     const onTimer = (): void => {
       // Timers come before messages: what has arrived meanwhile counts, and is looked at first.
       clock.nextTurn(() => {
-        if (this.#cancelDeadline !== cancel) return
-        if (this.onNews()) this.#again()
+        if (this.#cancelDeadline === cancel && this.onNews()) this.#again()
         if (this.#cancelDeadline !== cancel) return
         this.#cancelDeadline = undefined
         if (this.#stream.kind === 'open' && this.#isRead() && this.#reader.midFrame) this.#failTooSlow()
       })
     }
-    const cancel = clock.setTimer(onTimer, frameTimeoutMs, { keepsAlive: false })
+    const cancel = clock.setTimer(onTimer, left, { keepsAlive: false })
+    this.#deadlineAt = clock.now() + left
     this.#cancelDeadline = cancel
   }
 
@@ -329,9 +338,17 @@ export class Incoming implements NewsReader {
     )
   }
 
+  /** Nobody reads any more; whoever reads next goes on with what is left. */
+  #pauseDeadline(): void {
+    if (this.#cancelDeadline === undefined) return
+    this.#endDeadline()
+    this.#timeLeft = Math.max(0, this.#deadlineAt - this.#options.clock.now())
+  }
+
   #endDeadline(): void {
     this.#cancelDeadline?.()
     this.#cancelDeadline = undefined
+    this.#timeLeft = undefined
   }
 
   #atEnd(): void {

@@ -106,8 +106,9 @@ export class Listening {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
-    await this.#socket?.close()
+    // While the socket is open nobody takes its file for stale, so what lies there now is still ours or a stranger's.
     await this.#file?.remove()
+    await this.#socket?.close()
   }
 
   #assertOpen(): void {

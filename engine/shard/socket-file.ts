@@ -3,147 +3,215 @@
  *
  * `process.umask` cannot be set in workers, and between bind and chmod a socket would be open to others. So it is
  * bound under a temporary name in a folder that only the owner can enter, given its mode there, and then linked to
- * the final name: `link` fails if the name exists, so nothing is ever replaced by accident. Only a socket that
- * nobody listens on is replaced, under a lock, so that of two starters one wins.
+ * the final name. `link` is the only way in which the final name is taken, and it fails if the name exists: nothing is
+ * ever replaced. A stale socket, one that refuses connections, has to leave the name first; it is moved into the
+ * private folder, looked at there, and put back if it is not the one that was found stale.
+ *
+ * A socket that nobody listens on stays like that for ever, so it can be probed before the lock is taken. What has to
+ * be guarded is the step from a look at the name to the move. Two things guard it: both are system calls in a row,
+ * and of those who want to move one stale socket only one holds the lock. The lock is an abstract socket named after
+ * that very file: no file that could be mistaken, forged through a link or left behind, and gone with its process.
+ * Where abstract sockets do not exist, or are not shared (network namespaces), the first guard stands alone.
  */
-import fs from 'node:fs/promises'
-import { constants } from 'node:fs'
+import fs from 'node:fs'
 import net from 'node:net'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fromSystemError, TransportError } from '../shared/errors.js'
 
-/** A lock this old belongs to a process that died in the few milliseconds in which it is held. */
-const LOCK_STALE_MS = 10_000
+/** How often the name may change hands under us before we say that it is in use. */
+const ATTEMPTS = 8
 
 export interface SocketFile {
   /** Where to bind. */
   readonly bindPath: string
-  /** The socket is bound: gives it its mode and its final name. */
+  /** The socket is bound and listens: gives it its mode and its final name. */
   publish(): Promise<void>
-  /** Removes the final name if it is still ours, and what else is left. */
+  /**
+   * Removes the final name if it is still ours, and what else is left. Call it while the socket is open: as long as
+   * it is, nobody takes it for stale, and the system gives its inode number to no other file.
+   */
   remove(): Promise<void>
 }
 
-export async function prepareSocketFile(
+type Identity = Pick<fs.BigIntStats, 'dev' | 'ino'>
+
+export function prepareSocketFile(
   path: string,
   mode: number,
   limit: number,
   endpoint: string,
 ): Promise<SocketFile> {
-  const folder = dirname(path)
+  return Promise.resolve().then(() => prepare(path, mode, limit, endpoint))
+}
+
+function prepare(path: string, mode: number, limit: number, endpoint: string): SocketFile {
+  // The working folder may be another one by the time when the file is removed.
+  const final = resolve(path)
   let privateFolder: string
   try {
-    privateFolder = await fs.mkdtemp(join(folder, '.s-'))
+    privateFolder = fs.mkdtempSync(join(dirname(final), '.s-'))
   } catch (error) {
     throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
   }
   const temporary = join(privateFolder, 's')
-  // The temporary name can be too long where the final one just fits: then it is reached through a descriptor (by
-  // our process id: a helper process may bind it).
-  const handle =
-    Buffer.byteLength(temporary) > limit ? await fs.open(privateFolder, constants.O_RDONLY) : undefined
-  const bindPath = handle === undefined ? temporary : `/proc/${String(process.pid)}/fd/${String(handle.fd)}/s`
-  let inode: { ino: number; dev: number } | undefined
+  let fd: number | undefined
+  // As short as the path was given: only this one is a socket address.
+  let bindPath = join(dirname(path), basename(privateFolder), 's')
+  try {
+    // The temporary name can be too long where the final one just fits: then it is reached through a descriptor.
+    if (Buffer.byteLength(bindPath) > limit) {
+      fd = fs.openSync(privateFolder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+      bindPath = `/proc/${String(process.pid)}/fd/${String(fd)}/s`
+    }
+  } catch (error) {
+    fs.rmSync(privateFolder, { recursive: true, force: true })
+    throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
+  }
+  let published: Identity | undefined
 
-  const removeTemporary = async (): Promise<void> => {
-    await fs.rm(privateFolder, { recursive: true, force: true })
-    await handle?.close().catch(() => undefined)
+  const removeTemporary = (): void => {
+    if (fd !== undefined) fs.closeSync(fd)
+    fd = undefined
+    fs.rmSync(privateFolder, { recursive: true, force: true })
   }
   return {
     bindPath,
     async publish() {
       try {
-        await fs.chmod(temporary, mode)
-        const { ino, dev } = await fs.lstat(temporary)
-        await linkOrReplace(temporary, path, endpoint)
-        inode = { ino, dev }
+        fs.chmodSync(temporary, mode)
+        const identity = fs.lstatSync(temporary, { bigint: true })
+        await takeName(temporary, path, join(privateFolder, 'stale'), endpoint)
+        published = identity
+      } catch (error) {
+        throw error instanceof TransportError
+          ? error
+          : fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
       } finally {
-        await removeTemporary()
+        removeTemporary()
       }
     },
-    async remove() {
-      await removeTemporary()
-      if (inode === undefined) return
-      const there = await fs.lstat(path).catch(() => undefined)
-      if (there?.ino === inode.ino && there.dev === inode.dev) await fs.unlink(path).catch(() => undefined)
+    remove() {
+      removeTemporary()
+      const there = published === undefined ? undefined : look(final)
+      // With nothing in between: whoever has put another file there did so before.
+      try {
+        if (there !== undefined && isSame(there, published)) fs.unlinkSync(final)
+      } catch {
+        // The folder may be read-only by now. What stays is a stale socket, which the next listener takes over.
+      }
+      published = undefined
+      return Promise.resolve()
     },
   }
 }
 
-async function linkOrReplace(from: string, to: string, endpoint: string): Promise<void> {
-  if (await tryLink(from, to, endpoint)) return
-  const lock = `${to}.lock`
-  await takeLock(lock, endpoint)
-  try {
-    await assertStaleSocket(to, endpoint)
-    await fs.rename(from, to)
-  } finally {
-    await fs.rm(lock, { force: true })
-  }
-}
-
-async function tryLink(from: string, to: string, endpoint: string): Promise<boolean> {
-  try {
-    await fs.link(from, to)
-    return true
-  } catch (error) {
-    const system = error as NodeJS.ErrnoException
-    if (system.code === 'EEXIST') return false
-    throw fromSystemError(system, 'listening on', endpoint)
-  }
-}
-
-async function takeLock(lock: string, endpoint: string): Promise<void> {
-  for (let attempt = 0; attempt < 2; attempt++) {
+async function takeName(from: string, name: string, aside: string, endpoint: string): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (tryLink(from, name)) return
+    const found = look(name)
+    if (found === undefined) continue
+    if (!found.isSocket()) {
+      throw new TransportError(
+        'ERR_NOT_A_SOCKET',
+        `listening on ${endpoint}: the path exists and is not a socket. Nothing was removed: choose another path.`,
+        { endpoint },
+      )
+    }
+    const answer = await probe(name)
+    if (answer?.code === 'ENOENT') continue
+    if (answer?.code === 'EACCES' || answer?.code === 'EPERM')
+      throw fromSystemError(answer, 'listening on', endpoint)
+    if (answer?.code !== 'ECONNREFUSED') {
+      throw new TransportError(
+        'ERR_ADDRESS_IN_USE',
+        `listening on ${endpoint}: another process listens there. Stop it, or choose another endpoint.`,
+        { endpoint },
+      )
+    }
+    const lock = await tryLock(found)
+    if (lock === undefined) throw takenJustNow(endpoint)
     try {
-      await (await fs.open(lock, 'wx', 0o600)).close()
-      return
-    } catch (error) {
-      const system = error as NodeJS.ErrnoException
-      if (system.code !== 'EEXIST') throw fromSystemError(system, 'listening on', endpoint)
-      const held = await fs.lstat(lock).catch(() => undefined)
-      if (held !== undefined && Date.now() - held.mtimeMs < LOCK_STALE_MS) break
-      await fs.rm(lock, { force: true })
+      moveStale(name, found, aside)
+    } finally {
+      lock.release()
     }
   }
-  throw new TransportError(
-    'ERR_ADDRESS_IN_USE',
-    `listening on ${endpoint}: another process is taking that path just now. Choose another endpoint.`,
-    {
-      endpoint,
-    },
-  )
+  throw takenJustNow(endpoint)
 }
 
-async function assertStaleSocket(path: string, endpoint: string): Promise<void> {
-  const stat = await fs.lstat(path).catch(() => undefined)
-  if (stat === undefined) return
-  if (!stat.isSocket()) {
-    throw new TransportError(
-      'ERR_NOT_A_SOCKET',
-      `listening on ${endpoint}: the path exists and is not a socket. Nothing was removed: choose another path.`,
-      { endpoint },
-    )
-  }
-  const code = await probe(path)
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') return
-  throw new TransportError(
+function takenJustNow(endpoint: string): TransportError {
+  return new TransportError(
     'ERR_ADDRESS_IN_USE',
-    `listening on ${endpoint}: another process listens there. Stop it, or choose another endpoint.`,
+    `listening on ${endpoint}: another process is taking that path just now. Choose another endpoint.`,
     { endpoint },
   )
 }
 
-/** The error code of a connection attempt; undefined: somebody answered. */
-function probe(path: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
+/** Takes the stale socket off its name; leaves the name alone if it means something else by now. */
+function moveStale(name: string, stale: Identity, aside: string): void {
+  const there = look(name)
+  if (there === undefined || !isSame(there, stale)) return
+  try {
+    fs.renameSync(name, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  const moved = look(aside)
+  if (moved === undefined || isSame(moved, stale)) return
+  // Replaced between the look and the move, by somebody who does not know the lock.
+  if (moved.isDirectory()) fs.renameSync(aside, name)
+  else tryLink(aside, name)
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function look(path: string): fs.BigIntStats | undefined {
+  return fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+}
+
+function isSame(one: Identity, other: Identity | undefined): boolean {
+  return one.ino === other?.ino && one.dev === other.dev
+}
+
+interface Lock {
+  release(): void
+}
+
+/** Undefined: somebody else has it. */
+function tryLock(stale: fs.BigIntStats): Promise<Lock | undefined> {
+  if (process.platform !== 'linux') return Promise.resolve({ release: () => undefined })
+  const { dev, ino, ctimeNs } = stale
+  const path = `\0symphony-transport/stale/${String(dev)}-${String(ino)}-${String(ctimeNs)}`
+  return new Promise((resolveLock, reject) => {
+    const server = net.createServer((socket) => socket.destroy())
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolveLock(undefined)
+      else reject(error)
+    })
+    // Exclusive: workers of the cluster module would share it otherwise.
+    server.listen({ path, exclusive: true }, () => {
+      resolveLock({ release: () => void server.close() })
+    })
+  })
+}
+
+/** The error of a connection attempt; undefined: somebody answered. */
+function probe(path: string): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolveProbe) => {
     const socket = net.connect(path)
     socket.once('connect', () => {
       socket.destroy()
-      resolve(undefined)
+      resolveProbe(undefined)
     })
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code ?? 'unknown')
-    })
+    socket.once('error', resolveProbe)
   })
 }

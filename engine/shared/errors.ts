@@ -102,6 +102,7 @@ export function fromSystemError(
   const details = { cause: error, endpoint }
   switch (error.code) {
     case 'ENOENT':
+    case 'ENOTDIR':
       return new TransportError(
         'ERR_NOT_FOUND',
         `${doing} ${endpoint}: there is no such path. Start the peer first, or check the path.`,

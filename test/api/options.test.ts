@@ -42,6 +42,22 @@ const wrongEngineOptions: Wrong = [
   ['bootTimeoutMs', { bootTimeoutMs: -1 }],
   ['bootTimeoutMs', { bootTimeoutMs: Infinity }],
   ['workerEntry', { workerEntry: 7 }],
+  ['stuckTimeoutMs', { stuckTimeoutMs: 9 }],
+  ['stuckTimeoutMs', { stuckTimeoutMs: 2 ** 31 }],
+  ['shardHeapMb', { shardHeapMb: 15 }],
+  ['shardHeapMb', { shardHeapMb: 65_537 }],
+  ['shardHeapMb', { shardHeapMb: 100.5 }],
+  ['restart', { restart: 3 }],
+  ['restart', { restart: null }],
+  ['restart.often', { restart: { often: 3 } }],
+  ['restart.max', { restart: { max: -1 } }],
+  ['restart.max', { restart: { max: 1_001 } }],
+  ['restart.max', { restart: { max: 1.5 } }],
+  ['restart.windowMs', { restart: { windowMs: -1 } }],
+  ['restart.windowMs', { restart: { windowMs: '60000' } }],
+  ['restart.initialDelayMs', { restart: { initialDelayMs: NaN } }],
+  ['restart.maxDelayMs', { restart: { maxDelayMs: Infinity } }],
+  ['restart.maxDelayMs', { restart: { initialDelayMs: 100, maxDelayMs: 99 } }],
 ]
 
 const wrongTransportOptions: Wrong = [
@@ -56,6 +72,15 @@ const wrongTransportOptions: Wrong = [
   ['closeTimeoutMs', { closeTimeoutMs: NaN }],
   ['closeTimeoutMs', { closeTimeoutMs: 2 ** 31 }],
   ['allowHalfOpen', { allowHalfOpen: 'yes' }],
+  ['frameTimeoutMs', { frameTimeoutMs: 0 }],
+  ['frameTimeoutMs', { frameTimeoutMs: 2 ** 31 }],
+  ['frameTimeoutMs', { frameTimeoutMs: null }],
+  ['maxConnections', { maxConnections: 0 }],
+  ['maxConnections', { maxConnections: 1_048_577 }],
+  ['maxConnections', { maxConnections: 1.5 }],
+  ['maxQueuedConnections', { maxQueuedConnections: 15 }],
+  ['maxQueuedConnections', { maxQueuedConnections: 65_536 }],
+  ['maxQueuedConnections', { maxQueuedConnections: '8' }],
   ['backlog', { backlog: 0 }],
   ['backlog', { backlog: 65_536 }],
   ['mode', { mode: 0o1777 }],
@@ -117,10 +142,12 @@ test('connect() and close() refuse options that they do not know', async (t) => 
   t.is(engine.stats().shards[0]?.state, 'up', 'a refused close() closes nothing')
 })
 
-test('receive(), ready() and subscribe() refuse options that they do not know, and times that no timer can keep', async (t) => {
+test('receive(), ready(), end(), accept(), listen() and subscribe() refuse options that they do not know, and times that no timer can keep', async (t) => {
   t.timeout(WATCHDOG_MS)
   const transport = engine.transport(`memory:${randomName()}`)
+  const looped = engine.transport(`memory:${randomName()}`)
   const listener = await transport.listen(() => undefined)
+  const loop = await looped.listen()
   const connection = await transport.connect()
   try {
     const wrong = [
@@ -134,18 +161,24 @@ test('receive(), ready() and subscribe() refuse options that they do not know, a
       for (const call of [
         async () => connection.receive(options as object),
         async () => connection.ready(options as object),
+        async () => connection.end(options as object),
+        async () => loop.accept(options as object),
+        async () => transport.listen(undefined, options as object),
       ]) {
         // One that is taken for valid would wait for a frame.
         const outcome = Promise.race([call(), turns(3)])
         names(t, (await rejects(t, outcome, 'ERR_INVALID_OPTION')).message, name)
       }
     }
+    t.true(connection.send('a refused end() ends nothing'))
+    await rejects(t, transport.listen('handler' as unknown as () => void), 'ERR_INVALID_OPTION')
     const subscribe = (): unknown => connection.subscribe(() => undefined, { borow: true } as object)
     names(t, throws(t, subscribe, 'ERR_INVALID_OPTION').message, 'borow')
   } finally {
     connection.destroy()
     await connection.closed
     await listener.close()
+    await loop.close()
   }
 })
 
@@ -157,6 +190,8 @@ test('the limits themselves are allowed, and undefined means the default', async
     { maxFrameBytes: 50_000_000 },
     { connectTimeoutMs: 0, closeTimeoutMs: 2 ** 31 - 1, backlog: 65_535, mode: 0 },
     { framing: 'length', allowHalfOpen: true, backlog: 1, mode: 0o777 },
+    { frameTimeoutMs: 1, maxConnections: 1, maxQueuedConnections: 16 },
+    { frameTimeoutMs: 2 ** 31 - 1, maxConnections: 1_048_576, maxQueuedConnections: 65_535 },
     { framing: undefined, maxFrameBytes: undefined, maxPendingBytes: undefined, mode: undefined },
   ]
   for (const options of edges) t.notThrows(() => engine.transport('memory:x', options))
@@ -167,6 +202,9 @@ test('the limits themselves are allowed, and undefined means the default', async
     initialRingBytes: 4096,
     maxRingBytes: 4096,
     workerEntry: undefined,
+    stuckTimeoutMs: 2 ** 31 - 1,
+    shardHeapMb: 16,
+    restart: { max: 0, windowMs: 0, initialDelayMs: 0, maxDelayMs: 0 },
   })
   try {
     const transport = other.transport(`unix:${folder.socketPath()}`)

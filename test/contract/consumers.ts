@@ -153,6 +153,28 @@ export function consumerTests({ test }: Contract): void {
     })
   }
 
+  for (const [how, handler] of [
+    [
+      'throws',
+      (): void => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- what a host may do
+        throw 'a word'
+      },
+    ],
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a host may do
+    ['rejects with', () => Promise.reject('a word')],
+  ] as const) {
+    test(`a subscriber that ${how} something other than an Error has failed all the same`, async (t, world) => {
+      const { dialled, accepted } = await world.pair()
+      accepted.subscribe(handler, { borrow: true })
+      dialled.send('poison')
+      const { code, cause } = await accepted.closed
+      t.is(code, 'ERR_HANDLER')
+      t.is(cause?.cause, 'a word')
+      await dialled.closed
+    })
+  }
+
   test('a second consumer is refused and the first goes on', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const busy = async (): Promise<void> => {

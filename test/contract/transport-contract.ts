@@ -6,8 +6,10 @@ import { connectingTests } from './connecting.js'
 import { consumerTests } from './consumers.js'
 import { endingTests } from './ending.js'
 import { engineEndTests } from './engine-end.js'
+import { fairnessTests } from './fairness.js'
 import { flowTests } from './flow.js'
 import { frameTests } from './frames.js'
+import { limitTests } from './limits.js'
 import { sendingTests } from './sending.js'
 import type { Contract, ContractTransport } from './contract.js'
 import { World } from './world.js'
@@ -26,7 +28,7 @@ export function transportContract(transport: ContractTransport): void {
 
   test.serial.after.always('everything that the suite opened was released', async (t) => {
     const report = await shared?.close()
-    t.is(report?.leaked, 0)
+    t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
   })
 
   const contract: Contract = {
@@ -48,11 +50,13 @@ export function transportContract(transport: ContractTransport): void {
   }
 
   connectingTests(contract)
+  limitTests(contract)
   frameTests(contract)
   consumerTests(contract)
   sendingTests(contract)
   endingTests(contract)
   flowTests(contract)
+  fairnessTests(contract)
   engineEndTests(contract)
 }
 

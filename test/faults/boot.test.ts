@@ -107,7 +107,9 @@ test.serial('where threads are forbidden, the error says so and the process ends
   const flag = process.allowedNodeEnvironmentFlags.has('--permission')
     ? '--permission'
     : '--experimental-permission'
-  const child = ChildProgram.start('forbidden-threads', [], [flag, '--allow-fs-read=*', '--allow-fs-write=*'])
+  const child = ChildProgram.start('forbidden-threads', [], {
+    nodeArgs: [flag, '--allow-fs-read=*', '--allow-fs-write=*'],
+  })
   try {
     const { code, signal, lines, stderr } = await child.exit
     t.deepEqual([code, signal], [0, null], stderr)

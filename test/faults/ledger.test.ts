@@ -23,11 +23,9 @@ declare(
   async (t) => {
     t.timeout(WATCHDOG_MS)
     const folder = await makeTemporaryFolder()
-    const child = ChildProgram.start(
-      'ledger-of-faults',
-      [folder.path, String(DEATHS), String(seed)],
-      ['--expose-gc'],
-    )
+    const child = ChildProgram.start('ledger-of-faults', [folder.path, String(DEATHS), String(seed)], {
+      nodeArgs: ['--expose-gc'],
+    })
     try {
       const { code, signal, lines, stderr } = await child.exit
       t.is(stderr, '')

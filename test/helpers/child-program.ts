@@ -10,6 +10,14 @@ export interface ChildExit {
   readonly stderr: string
 }
 
+export interface ChildSettings {
+  /** Added to this process's environment; undefined takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly nodeArgs?: readonly string[]
+  /** Raises the limit of open files as far as the system lets it. */
+  readonly manyFiles?: boolean
+}
+
 export class ChildProgram {
   /** Settles when the process has ended and its output is complete. */
   readonly exit: Promise<ChildExit>
@@ -20,11 +28,24 @@ export class ChildProgram {
   #stderr = ''
   #wake: (() => void) | undefined
 
-  static start(fixture: string, args: readonly string[] = [], flags: readonly string[] = []): ChildProgram {
+  static start(
+    fixture: string,
+    args: readonly string[] = [],
+    { env: more = {}, nodeArgs = [], manyFiles = false }: ChildSettings = {},
+  ): ChildProgram {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
     // Nothing of the test runner's: undefined means that the child does not have it.
-    const env = { ...process.env, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined }
-    return new ChildProgram(spawn(process.execPath, ['--trace-warnings', ...flags, path, ...args], { env }))
+    const env = {
+      ...process.env,
+      NODE_OPTIONS: undefined,
+      FORCE_COLOR: undefined,
+      NO_COLOR: undefined,
+      ...more,
+    }
+    const command = [process.execPath, '--trace-warnings', ...nodeArgs, path, ...args]
+    const raised = ['/bin/sh', '-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', ...command]
+    const [program = '', ...rest] = manyFiles ? raised : command
+    return new ChildProgram(spawn(program, rest, { env }))
   }
 
   private constructor(child: ReturnType<typeof spawn>) {
@@ -51,15 +72,23 @@ export class ChildProgram {
 
   /** The next line, which must be this one. */
   async line(expected: string): Promise<void> {
-    while (this.#read === this.#lines.length) {
-      if (this.#over) throw new Error(`the child ended before it said ${expected}\n${this.#stderr}`)
+    const line = await this.next()
+    if (line !== expected) throw new Error(`the child said ${line} instead of ${expected}\n${this.#stderr}`)
+  }
+
+  /** The next line, whatever it is. */
+  async next(): Promise<string> {
+    for (;;) {
+      const line = this.#lines[this.#read]
+      if (line !== undefined) {
+        this.#read++
+        return line
+      }
+      if (this.#over) throw new Error(`the child ended before it said anything more\n${this.#stderr}`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    const line = this.#lines[this.#read++]
-    if (line !== expected)
-      throw new Error(`the child said ${String(line)} instead of ${expected}\n${this.#stderr}`)
   }
 
   tell(line: string): void {

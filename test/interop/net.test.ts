@@ -1,6 +1,7 @@
 /** Peers that know nothing of the engine: plain `net` sockets, and bytes written by hand. Each test runs both ways round. */
 import { once } from 'node:events'
 import net from 'node:net'
+import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine, type TransportOptions } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
@@ -195,6 +196,45 @@ bothWays(
     t.is((await ours.closed).code, 'ERR_FRAME_TOO_LARGE')
   },
 )
+
+for (const announced of [1_073_741_825, 0x7fffffff, 0xffffffff]) {
+  bothWays(
+    `no memory is taken for an announced length of ${String(announced)}`,
+    async (t, { ours, peer }) => {
+      const header = Buffer.alloc(4)
+      header.writeUInt32LE(announced)
+      const { arrayBuffers, external } = process.memoryUsage()
+      const receiving = rejects(t, ours.receive(), 'ERR_FRAME_TOO_LARGE')
+      peer.write(Buffer.concat([header, Buffer.alloc(60_000)]))
+      const error = await receiving
+      t.regex(error.message, new RegExp(`${String(announced)} bytes`))
+      const after = process.memoryUsage()
+      // Rings may grow and a megabyte of them may be announced; nothing near what the peer said.
+      t.true(after.arrayBuffers - arrayBuffers < 67_108_864, 'array buffers')
+      t.true(after.external - external < 67_108_864, 'external')
+    },
+    { maxFrameBytes: 1_073_741_824 },
+  )
+}
+
+for (const size of [1, 5, 4099, 70_000, 2_000_000]) {
+  bothWays(
+    `a peer that is cut in the middle of a frame of ${String(size + 4)} bytes leaves nothing of it`,
+    async (t, { ours, peer, hasRead }) => {
+      const whole = rawFrame('whole')
+      const part = rawFrame(Buffer.alloc(size)).subarray(0, size + 3)
+      const receiving = receiveMany(ours, 1).then(() => ours.receive())
+      const failed = rejects(t, receiving, 'ERR_TRUNCATED')
+      peer.write(whole)
+      peer.write(part)
+      await hasRead(whole.length + part.length)
+      peer.destroy()
+      await failed
+      t.is((await ours.closed).code, 'ERR_TRUNCATED')
+      t.is(ours.info.framesReceived, 1)
+    },
+  )
+}
 
 for (const [where, bytes] of [
   ['the length', Buffer.from([5, 0])],

@@ -51,7 +51,8 @@ export function openServer(where: net.ListenOptions, settings: ServerSettings): 
       reject(settings.explain(error))
     }
     server.once('error', onError)
-    server.listen(where, () => {
+    // The backlog as an argument: Node ignores the option of that name where a descriptor is given.
+    server.listen(where, where.backlog, () => {
       server.off('error', onError)
       server.on('error', settings.onFailure)
       resolve(server)

@@ -1,0 +1,263 @@
+/** What observers are told, and what the engine says of itself. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import test, { type ExecutionContext } from 'ava'
+import { createEngine, type Connection, type Engine } from '../../api/index.js'
+import { ChildProgram, type ChildSettings } from '../helpers/child-program.js'
+import { frameOf, receiveMany, sendAll } from '../helpers/frames.js'
+import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
+import { turns, until } from '../helpers/turns.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 15_000
+
+let folder: TemporaryFolder
+
+failOnWarnings()
+
+test.serial.beforeEach('a new folder', async () => {
+  folder = await makeTemporaryFolder()
+})
+
+test.serial.afterEach.always('the folder is removed', async () => {
+  await folder.remove()
+})
+
+interface News {
+  readonly event: string
+  readonly message: Readonly<Record<string, unknown>>
+}
+
+const names = [
+  'connection.opened',
+  'connection.closed',
+  'backpressure.on',
+  'backpressure.off',
+  'listener.opened',
+  'listener.closed',
+  'listener.paused',
+  'listener.resumed',
+  'listener.refused',
+]
+
+/** Everything that one endpoint's events say while the body runs. */
+async function observe(
+  endpoint: string,
+  body: (news: readonly News[]) => Promise<void>,
+): Promise<readonly News[]> {
+  const news: News[] = []
+  const stops = names.map((event) => {
+    const onNews = (message: unknown): void => {
+      const record = message as Readonly<Record<string, unknown>>
+      if (record['endpoint'] === endpoint) news.push({ event, message: record })
+    }
+    subscribe(`symphony-transport:${event}`, onNews)
+    return () => unsubscribe(`symphony-transport:${event}`, onNews)
+  })
+  try {
+    await body(news)
+  } finally {
+    for (const stop of stops) stop()
+  }
+  return news
+}
+
+async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise<void>): Promise<void> {
+  t.timeout(WATCHDOG_MS)
+  const engine = await createEngine({ shards: 1, maxRingBytes: 32_768 })
+  try {
+    await body(engine)
+  } finally {
+    t.is((await engine.close({ graceMs: 0 })).leaked, 0)
+  }
+}
+
+test.serial(
+  'the life of a connection and of its listener is told once, in order, with who it was',
+  async (t) => {
+    const path = folder.socketPath()
+    const endpoint = `unix:${path}`
+    await withEngine(t, async (engine) => {
+      const transport = engine.transport(endpoint)
+      let ids: string[] = []
+      const news = await observe(endpoint, async () => {
+        const listener = await transport.listen()
+        const dialled = await transport.connect()
+        const accepted = await listener.accept()
+        ids = [dialled.info.id, accepted?.info.id ?? '']
+        await Promise.all([dialled.close(), accepted?.closed])
+        await listener.close()
+      })
+      t.is(news[0]?.event, 'listener.opened')
+      t.is(news.at(-1)?.event, 'listener.closed')
+      t.deepEqual(news.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
+      for (const [i, role] of (['dialled', 'accepted'] as const).entries()) {
+        const own = news.filter(({ message }) => message['id'] === ids[i])
+        const who = { id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
+        t.deepEqual(own, [
+          { event: 'connection.opened', message: who },
+          { event: 'connection.closed', message: { ...who, code: 'OK', cause: undefined } },
+        ])
+      }
+      t.is(news.length, 6)
+    })
+  },
+)
+
+test.serial('a connection that fails is told with its code and its cause', async (t) => {
+  const endpoint = `unix:${folder.socketPath()}`
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(endpoint)
+    const news = await observe(endpoint, async () => {
+      const listener = await transport.listen()
+      const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
+      accepted?.subscribe(() => {
+        throw new Error('cannot digest')
+      })
+      dialled.send('poison')
+      await Promise.all([accepted?.closed, dialled.closed])
+      await listener.close()
+    })
+    const closed = news.find(
+      ({ event, message }) => event === 'connection.closed' && message['role'] === 'accepted',
+    )
+    t.is(closed?.message['code'], 'ERR_HANDLER')
+    t.is(((closed?.message['cause'] as Error).cause as Error).message, 'cannot digest')
+  })
+})
+
+for (const kind of ['unix', 'memory'] as const) {
+  test.serial(
+    `${kind}: backpressure goes on and off in turn, and is off once the connection is closed`,
+    async (t) => {
+      const endpoint = kind === 'unix' ? `unix:${folder.socketPath()}` : 'memory:pressure'
+      await withEngine(t, async (engine) => {
+        const transport = engine.transport(endpoint)
+        let id = ''
+        const news = await observe(endpoint, async (sofar) => {
+          const listener = await transport.listen()
+          const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
+          if (accepted === undefined) throw new Error('the listener closed')
+          id = dialled.info.id
+          const frames = Array.from({ length: 60 }, (_, i) => frameOf(20_000, i))
+          for (let round = 0; round < 4; round++) {
+            const sending = sendAll(dialled, frames)
+            await Promise.all([sending, receiveMany(accepted, frames.length)])
+            await until(
+              () =>
+                sofar.filter(({ event }) => event.startsWith('backpressure')).at(-1)?.event !==
+                'backpressure.on',
+            )
+          }
+          // Several refusals in a row are one pressure.
+          for (let i = 0; i < 100; i++) dialled.send(frameOf(20_000, i))
+          dialled.destroy()
+          accepted.destroy()
+          await Promise.all([dialled.closed, accepted.closed])
+          await listener.close()
+        })
+        const pressure = news.filter(({ event }) => event.startsWith('backpressure'))
+        t.true(pressure.length >= 8, String(pressure.length))
+        t.is(pressure.length % 2, 0)
+        pressure.forEach(({ event, message }, i) => {
+          t.is(event, i % 2 === 0 ? 'backpressure.on' : 'backpressure.off')
+          t.is(message['id'], id)
+          t.is(typeof message['pendingBytes'], 'number')
+          if (event === 'backpressure.on') t.true((message['pendingBytes'] as number) > 0)
+        })
+        const closed = news.findIndex(
+          ({ event, message }) => event === 'connection.closed' && message['id'] === id,
+        )
+        t.true(closed > news.findLastIndex(({ event }) => event.startsWith('backpressure')))
+      })
+    },
+  )
+}
+
+test.serial('an observer that comes and goes sees no second start and no end without a start', async (t) => {
+  const endpoint = `unix:${folder.socketPath()}`
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(endpoint)
+    const listener = await transport.listen()
+    const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
+    if (accepted === undefined) throw new Error('the listener closed')
+    let sent = 0
+    while (dialled.send(frameOf(20_000, sent++)));
+    // It comes too late for this pressure's start, so it is not told of its end.
+    const news = await observe(endpoint, async () => {
+      await Promise.all([dialled.ready(), receiveMany(accepted, sent)])
+    })
+    t.deepEqual(news, [])
+  })
+})
+
+test.serial('the delay of the event loop is sampled under load and not at rest', async (t) => {
+  const endpoint = `unix:${folder.socketPath()}`
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(endpoint)
+    const listener = await transport.listen((connection) => {
+      connection.subscribe((frame) => connection.send(frame), { borrow: true })
+    })
+    const delay = (): { samples: number; meanMs: number; maxMs: number } => {
+      const [shard] = engine.stats().shards
+      if (shard === undefined) throw new Error('there is no shard')
+      return shard.eventLoopDelay
+    }
+    t.deepEqual({ ...delay() }, { samples: 0, meanMs: 0, maxMs: 0 })
+    const connection: Connection = await transport.connect()
+    await turns(50)
+    t.is(delay().samples, 0, 'an idle shard takes none')
+    while (delay().samples < 3) {
+      connection.send('ping')
+      await connection.receive()
+    }
+    const { meanMs, maxMs } = delay()
+    t.true(meanMs >= 0 && maxMs >= meanMs && Number.isFinite(maxMs))
+    await listener.close()
+  })
+})
+
+async function run(t: ExecutionContext, fixture: string, settings: ChildSettings) {
+  t.timeout(WATCHDOG_MS)
+  const child = ChildProgram.start(fixture, [`unix:${folder.socketPath()}`], settings)
+  try {
+    const exit = await child.exit
+    t.is(exit.code, 0, exit.stderr)
+    return exit
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+test.serial('NODE_DEBUG=symphony-transport prints a trace to stderr, and nothing else does', async (t) => {
+  const [traced, quiet, other] = [
+    await run(t, 'traced', { env: { NODE_DEBUG: 'symphony-transport' } }),
+    await run(t, 'traced', { env: { NODE_DEBUG: undefined } }),
+    await run(t, 'traced', { env: { NODE_DEBUG: 'somebody-else' } }),
+  ]
+  for (const { lines } of [traced, quiet, other]) t.deepEqual(lines, ['hello'])
+  t.is(quiet.stderr, '')
+  t.is(other.stderr, '')
+  const lines = traced.stderr.trimEnd().split('\n')
+  for (const line of lines) t.regex(line, /^SYMPHONY-TRANSPORT \d+: /)
+  for (const expected of [
+    /shard 0: starting/,
+    /listener .*: open/,
+    /connection .*: dialled/,
+    /closed, OK/,
+    /engine: closing/,
+  ])
+    t.true(
+      lines.some((line) => expected.test(line)),
+      String(expected),
+    )
+})
+
+test.serial('observers that throw break nothing, and each is reported', async (t) => {
+  const { lines, stderr } = await run(t, 'faulty-observer', {})
+  t.is(stderr, '')
+  t.deepEqual(lines, [
+    'xxxxx',
+    'backpressure.off backpressure.on connection.closed connection.opened listener.closed listener.opened listener.refused',
+    'leaked 0',
+  ])
+})

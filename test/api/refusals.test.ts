@@ -1,0 +1,287 @@
+/** Paths that cannot be used: what is said about each, and that nothing of what lies there is touched. */
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import { basename, join } from 'node:path'
+import process from 'node:process'
+import test, { type ExecutionContext } from 'ava'
+import { createEngine, type Engine } from '../../api/index.js'
+import { ChildProgram } from '../helpers/child-program.js'
+import { rejects, throws } from '../helpers/errors.js'
+import { leaveStaleSocket } from '../helpers/stale-socket.js'
+import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 20_000
+const isRoot = process.getuid?.() === 0
+
+let engine: Engine
+let folder: TemporaryFolder
+
+failOnWarnings()
+
+test.serial.before('an engine starts', async () => {
+  engine = await createEngine({ shards: 2 })
+})
+
+test.serial.beforeEach('a new folder', async () => {
+  folder = await makeTemporaryFolder()
+})
+
+test.serial.afterEach.always('the folder is removed', async () => {
+  await folder.remove()
+})
+
+test.serial.after.always('everything was released', async (t) => {
+  t.is((await engine.close()).leaked, 0)
+})
+
+const others: Readonly<Record<string, (path: string) => void>> = {
+  'a regular file': (path) => {
+    fs.writeFileSync(path, 'precious', { mode: 0o640 })
+  },
+  'a folder': (path) => {
+    fs.mkdirSync(path)
+  },
+  'a FIFO': (path) => {
+    execFileSync('mkfifo', [path])
+  },
+  'a link to a regular file': (path) => {
+    fs.writeFileSync(`${path}.target`, 'precious')
+    fs.symlinkSync(`${path}.target`, path)
+  },
+}
+
+for (const [what, make] of Object.entries(others)) {
+  test.serial(`${what} is not a socket: neither connecting nor listening touches it`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const path = folder.socketPath()
+    make(path)
+    const names = await folder.list()
+    const look = (): unknown[] => {
+      const { ino, mode, size, mtimeMs, ctimeMs } = fs.lstatSync(path)
+      return [ino, mode, size, mtimeMs, ctimeMs]
+    }
+    const before = look()
+    const transport = engine.transport(`unix:${path}`)
+    for (const attempt of [() => transport.connect(), () => transport.listen()]) {
+      const error = await rejects(t, attempt(), 'ERR_NOT_A_SOCKET')
+      t.is(error.endpoint, `unix:${path}`)
+      t.false(error.retryable)
+      t.regex(error.message, /Choose another path|choose another path/)
+    }
+    t.deepEqual(look(), before)
+    t.deepEqual(await folder.list(), names)
+  })
+}
+
+test.serial('a missing path, a refusing socket and a folder that is a file say what to do', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const missing = folder.socketPath()
+  const absent = await rejects(t, engine.transport(`unix:${missing}`).connect(), 'ERR_NOT_FOUND')
+  t.regex(absent.message, /Start the peer first/)
+  t.is((absent.cause as NodeJS.ErrnoException).code, 'ENOENT')
+  const stale = folder.socketPath()
+  await leaveStaleSocket(stale)
+  const refused = await rejects(t, engine.transport(`unix:${stale}`).connect(), 'ERR_REFUSED')
+  t.regex(refused.message, /Start the peer/)
+  t.is((refused.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED')
+  fs.writeFileSync(missing, '')
+  const inside = engine.transport(`unix:${join(missing, 'x')}`)
+  for (const attempt of [() => inside.connect(), () => inside.listen()]) {
+    const error = await rejects(t, attempt(), 'ERR_NOT_FOUND')
+    t.is((error.cause as NodeJS.ErrnoException).code, 'ENOTDIR')
+  }
+})
+
+async function attempts(t: ExecutionContext, how: 'drop' | 'stay', tasks: readonly string[]): Promise<void> {
+  const child = ChildProgram.start('other-user', [how, ...tasks])
+  try {
+    const { lines, stderr, code } = await child.exit
+    t.is(stderr, '')
+    t.is(code, 0)
+    t.is(lines.at(-1), 'leaked 0')
+    t.is(lines.length, tasks.length + 1)
+    for (const [i, task] of tasks.entries()) {
+      t.regex(lines[i] ?? '', /^ERR_ACCESS false .*permission denied\. Run as the owner/, task)
+    }
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+const asRoot = isRoot ? test.serial : test.serial.skip
+const asAnother = isRoot || process.platform === 'win32' ? test.serial.skip : test.serial
+
+asRoot('somebody else is kept out by modes (needs root, to become somebody else)', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  fs.chmodSync(folder.path, 0o755)
+  const open = folder.socketPath()
+  const hidden = join(folder.path, 'private')
+  fs.mkdirSync(hidden, { mode: 0o700 })
+  const inside = join(hidden, 'x.sock')
+  const stale = folder.socketPath()
+  await leaveStaleSocket(stale)
+  const listeners = await Promise.all(
+    [open, inside].map((path) => engine.transport(`unix:${path}`).listen(() => undefined)),
+  )
+  const names = (await folder.list()).sort()
+  try {
+    await attempts(t, 'drop', [
+      `connect unix:${open}`,
+      `connect unix:${inside}`,
+      `listen unix:${folder.socketPath()}`,
+      `listen unix:${open}`,
+      `listen unix:${stale}`,
+      `listen unix:${join(hidden, 'y.sock')}`,
+    ])
+    t.deepEqual((await folder.list()).sort(), names)
+    t.deepEqual(fs.readdirSync(hidden), ['x.sock'])
+    t.true(listeners.every((listener) => listener.stats().accepted === 0))
+  } finally {
+    await Promise.all(listeners.map((listener) => listener.close()))
+  }
+})
+
+asRoot('a stale socket of somebody else in a shared folder is not taken over (needs root)', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  fs.chmodSync(folder.path, 0o1777)
+  const path = folder.socketPath()
+  await leaveStaleSocket(path)
+  fs.chmodSync(path, 0o777)
+  const { ino } = fs.lstatSync(path)
+  await attempts(t, 'drop', [`listen unix:${path}`])
+  t.is(fs.lstatSync(path).ino, ino)
+  t.deepEqual(await folder.list(), [basename(path)])
+})
+
+asAnother('a folder without permissions keeps its owner out (not as root, whom no mode stops)', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const closed = join(folder.path, 'closed')
+  fs.mkdirSync(closed)
+  fs.chmodSync(closed, 0)
+  try {
+    await attempts(t, 'stay', [`connect unix:${join(closed, 'x')}`, `listen unix:${join(closed, 'x')}`])
+  } finally {
+    fs.chmodSync(closed, 0o700)
+  }
+})
+
+/** Runs with these variables, and puts back those that were there. */
+async function withEnvironment(
+  variables: Readonly<Record<string, string | undefined>>,
+  body: () => Promise<void>,
+): Promise<void> {
+  const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]))
+  const set = (values: Readonly<Record<string, string | undefined>>): void => {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined) Reflect.deleteProperty(process.env, name)
+      else process.env[name] = value
+    }
+  }
+  try {
+    set(variables)
+    await body()
+  } finally {
+    set(before)
+  }
+}
+
+const fallbackName = `symphony-transport-${String(process.getuid?.() ?? 0)}`
+
+for (const [what, value] of [
+  ['unset', undefined],
+  ['empty', ''],
+  ['relative', 'run/user'],
+] as const) {
+  test.serial(
+    `with XDG_RUNTIME_DIR ${what} local names lie below the system's temporary folder`,
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      await withEnvironment({ XDG_RUNTIME_DIR: value, TMPDIR: folder.path }, async () => {
+        const name = randomName()
+        const listener = await engine.transport(`local:${name}`).listen(() => undefined)
+        try {
+          t.deepEqual(await folder.list(), [fallbackName])
+          t.is(fs.lstatSync(join(folder.path, fallbackName)).mode & 0o7777, 0o700)
+          t.true(fs.lstatSync(join(folder.path, fallbackName, `${name}.sock`)).isSocket())
+          t.false(fs.existsSync('run'))
+        } finally {
+          await listener.close()
+        }
+      })
+    },
+  )
+}
+
+test.serial('an XDG_RUNTIME_DIR that does not exist is made, for its owner alone', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const base = join(folder.path, 'run', 'user')
+  const umask = process.umask(0)
+  try {
+    await withEnvironment({ XDG_RUNTIME_DIR: base }, async () => {
+      const listener = await engine.transport(`local:${randomName()}`).listen(() => undefined)
+      try {
+        for (const path of [base, join(base, 'symphony-transport')])
+          t.is(fs.lstatSync(path).mode & 0o7777, 0o700)
+      } finally {
+        await listener.close()
+      }
+    })
+  } finally {
+    process.umask(umask)
+  }
+})
+
+test.serial('an XDG_RUNTIME_DIR in which nothing can be made is ERR_ACCESS, with advice', async (t) => {
+  fs.writeFileSync(join(folder.path, 'file'), '')
+  await withEnvironment({ XDG_RUNTIME_DIR: join(folder.path, 'file') }, () => {
+    const error = throws(t, () => engine.transport(`local:${randomName()}`), 'ERR_ACCESS')
+    t.regex(error.message, /Set XDG_RUNTIME_DIR to a writable one/)
+    t.is(fs.readFileSync(join(folder.path, 'file'), 'utf8'), '')
+    return Promise.resolve()
+  })
+})
+
+const unsafe: Readonly<Record<string, (path: string) => void>> = {
+  'open to its group': (path) => {
+    fs.mkdirSync(path)
+    fs.chmodSync(path, 0o710)
+  },
+  'open to everybody': (path) => {
+    fs.mkdirSync(path)
+    fs.chmodSync(path, 0o707)
+  },
+  'a link to a private folder': (path) => {
+    fs.mkdirSync(`${path}.real`, { mode: 0o700 })
+    fs.symlinkSync(`${path}.real`, path)
+  },
+  'a file': (path) => {
+    fs.writeFileSync(path, '', { mode: 0o600 })
+  },
+  ...(isRoot && {
+    "somebody else's": (path: string) => {
+      fs.mkdirSync(path, { mode: 0o700 })
+      fs.chownSync(path, 65_534, 65_534)
+    },
+  }),
+}
+
+for (const [what, make] of Object.entries(unsafe)) {
+  test.serial(`a private folder that is ${what} is refused, wherever it lies`, async (t) => {
+    for (const variables of [
+      { XDG_RUNTIME_DIR: folder.path },
+      { XDG_RUNTIME_DIR: undefined, TMPDIR: folder.path },
+    ]) {
+      await withEnvironment(variables, () => {
+        const path = join(folder.path, 'TMPDIR' in variables ? fallbackName : 'symphony-transport')
+        make(path)
+        const { ino, mode, uid } = fs.lstatSync(path)
+        const error = throws(t, () => engine.transport(`local:${randomName()}`), 'ERR_ACCESS')
+        t.regex(error.message, /Remove it, or chmod 700 it/)
+        const after = fs.lstatSync(path)
+        t.deepEqual([after.ino, after.mode, after.uid], [ino, mode, uid])
+        return Promise.resolve()
+      })
+    }
+  })
+}

@@ -1,0 +1,66 @@
+/** A flood and everything else beside it, counted: so much of the others' work for so much of the flood. */
+import { frameOf } from '../helpers/frames.js'
+import { turns, until } from '../helpers/turns.js'
+import type { Contract } from './contract.js'
+
+const TRIPS = 40
+/**
+ * One turn of main gives a connection at most 256 KiB, and a round trip takes a few turns. Ten times what was ever seen;
+ * a flood that is served until it pauses moves all that is offered.
+ */
+const BYTES_A_TRIP = 4_194_304
+
+export function fairnessTests({ test }: Contract): void {
+  for (const size of [64, 32_768]) {
+    test(`a flood of ${String(size)} byte frames starves no other connection, no timer and no immediate`, async (t, world) => {
+      const { dialled, accepted } = await world.pair()
+      const other = await world.pair()
+      other.accepted.subscribe((request) => other.accepted.send(request), { borrow: true })
+      let moved = 0
+      accepted.subscribe((frame) => void (moved += frame.length + 4), { borrow: true })
+      const frame = frameOf(size, 1)
+      const flooding = new AbortController()
+      const flood = (async () => {
+        while (!flooding.signal.aborted) {
+          // Always more than one turn takes lies ready.
+          while (dialled.pendingBytes < 1_048_576) dialled.send(frame)
+          await turns()
+        }
+      })()
+      await until(() => moved > 1_048_576)
+      const before = moved
+      let immediates = 0
+      let timers = 0
+      const immediate = (): void => {
+        immediates++
+        if (!flooding.signal.aborted) setImmediate(immediate)
+      }
+      const timer = (): void => {
+        timers++
+        if (!flooding.signal.aborted) setTimeout(timer, 1)
+      }
+      immediate()
+      timer()
+      for (let i = 0; i < TRIPS; i++) {
+        other.dialled.send(String(i))
+        t.is(String(await other.dialled.receive()), String(i))
+      }
+      const during = moved - before
+      const [immediatesThen, timersThen] = [immediates, timers]
+      flooding.abort()
+      await flood
+      t.log(
+        `${String(during)} bytes of flood, ${String(immediatesThen)} immediates, ${String(timersThen)} timers`,
+      )
+      t.true(during > 0)
+      t.true(during < TRIPS * BYTES_A_TRIP, String(during))
+      t.true(immediatesThen >= TRIPS, 'immediates ran')
+      // A turn of the loop that runs immediates looks at timers too; one is due every millisecond.
+      t.true(timersThen >= 3, 'timers ran')
+      t.true(during / immediatesThen <= 1_048_576, 'a turn moves a bounded part of it')
+      await dialled.end()
+      await accepted.closed
+      t.is(moved, dialled.info.framesSent * (size + 4))
+    })
+  }
+}

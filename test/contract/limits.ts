@@ -1,0 +1,211 @@
+/** Connecting that is given up at any moment, and listeners that take no more than they were told to. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Connection, TransportError } from '../../api/index.js'
+import { rejects } from '../helpers/errors.js'
+import { turns, until } from '../helpers/turns.js'
+import type { Contract } from './contract.js'
+import type { World } from './world.js'
+
+/** The fewest that a listener can be told to queue. */
+const QUEUED = 16
+
+/** What listeners of an endpoint have told observers, in order. */
+function watchListener(endpoint: string): { readonly news: string[]; readonly stop: () => void } {
+  const news: string[] = []
+  const watched = ['opened', 'closed', 'paused', 'resumed', 'refused'].map((event) => {
+    const name = `symphony-transport:listener.${event}`
+    const onNews = (message: unknown): void => {
+      if ((message as { endpoint: string }).endpoint === endpoint) news.push(event)
+    }
+    subscribe(name, onNews)
+    return { name, onNews }
+  })
+  return {
+    news,
+    stop: () => {
+      for (const { name, onNews } of watched) unsubscribe(name, onNews)
+    },
+  }
+}
+
+function releasedAll(world: World): boolean {
+  const { dials, connections, lanes } = world.engine.stats().ledger.byKind
+  return [dials, connections, lanes].every(({ opened, released }) => opened === released)
+}
+
+export function limitTests({ test }: Contract): void {
+  for (const way of ['aborted', 'timed out'] as const) {
+    test(`a connect that is ${way} after any number of turns leaves nothing`, async (t, world) => {
+      const transport = await world.transport()
+      const listener = await world.listen(transport, (connection) => void connection.close())
+      let given = 0
+      for (let delay = 0; delay <= 30; delay++) {
+        const abort = new AbortController()
+        const timeoutMs = delay / 8
+        const connecting = transport.connect(way === 'aborted' ? { signal: abort.signal } : { timeoutMs })
+        const outcome = connecting.then(
+          (connection) => {
+            connection.destroy()
+            return connection.closed.then(() => undefined)
+          },
+          (error: unknown) => (error as TransportError).code,
+        )
+        await turns(delay)
+        abort.abort()
+        const code = await outcome
+        if (code === undefined) continue
+        given++
+        t.is(code, way === 'aborted' ? 'ERR_ABORTED' : 'ERR_TIMEOUT')
+      }
+      t.true(given > 0)
+      t.is(world.engine.stats().pendingConnects, 0)
+      await listener.close()
+      await until(() => releasedAll(world))
+      t.is(world.engine.stats().connections, 0)
+    })
+  }
+
+  test('maxConnections cuts the surplus, counts it, and makes room when one closes', async (t, world) => {
+    const { endpoint } = await world.endpoint()
+    const transport = world.engine.transport(endpoint, { maxConnections: 3 })
+    const watch = watchListener(endpoint)
+    const accepted: Connection[] = []
+    try {
+      const listener = await world.listen(transport, (connection) => accepted.push(connection))
+      for (let i = 0; i < 3; i++) await world.connect(transport)
+      await until(() => accepted.length === 3)
+      for (let i = 0; i < 5; i++) {
+        const surplus = await world.connect(transport)
+        const { code } = await surplus.closed
+        t.true(code === 'OK' || code === 'ERR_RESET', code)
+      }
+      t.deepEqual(listener.stats(), { accepted: 3, open: 3, queued: 0, refused: 5 })
+      accepted[1]?.destroy()
+      await accepted[1]?.closed
+      t.is(listener.stats().open, 2)
+      const fourth = await world.connect(transport)
+      await until(() => accepted.length === 4)
+      fourth.send('welcome')
+      t.is(String(await accepted[3]?.receive()), 'welcome')
+      t.deepEqual(listener.stats(), { accepted: 4, open: 3, queued: 0, refused: 5 })
+      await listener.close()
+      t.deepEqual(watch.news, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
+    } finally {
+      watch.stop()
+    }
+  })
+
+  test('maxConnections counts those that nobody has taken too', async (t, world) => {
+    const transport = await world.transport({ maxConnections: 2 })
+    const listener = await world.listen(transport)
+    await world.connect(transport)
+    await world.connect(transport)
+    await until(() => listener.stats().queued === 2)
+    const surplus = await world.connect(transport)
+    await surplus.closed
+    t.deepEqual(listener.stats(), { accepted: 0, open: 0, queued: 2, refused: 1 })
+  })
+
+  test('past maxQueuedConnections the rest waits in the backlog, and all are served once somebody accepts', async (t, world) => {
+    const { endpoint } = await world.endpoint()
+    const transport = world.engine.transport(endpoint, { maxQueuedConnections: QUEUED })
+    const watch = watchListener(endpoint)
+    const count = 5 * QUEUED
+    try {
+      const listener = await world.listen(transport)
+      const dialled: Connection[] = []
+      for (let i = 0; i < count; i++) {
+        const connection = await world.connect(transport)
+        connection.send(String(i))
+        dialled.push(connection)
+        t.true(listener.stats().queued <= QUEUED)
+      }
+      // They are connected, and say so to each other: what is not accepted waits in the backlog.
+      await until(() => listener.stats().queued === QUEUED)
+      await until(() => watch.news.includes('paused'))
+      const words: string[] = []
+      for (let i = 0; i < count; i++) {
+        const connection = await world.next(listener)
+        words.push(String(await connection.receive()))
+        t.true(listener.stats().queued <= QUEUED)
+      }
+      t.deepEqual(
+        words,
+        Array.from({ length: count }, (_, i) => String(i)),
+      )
+      await until(() => watch.news.at(-1) === 'resumed')
+      t.deepEqual(listener.stats(), { accepted: count, open: count, queued: 0, refused: 0 })
+      const changes = watch.news.slice(1)
+      t.true(changes.length >= 4, 'more than one pause')
+      changes.forEach((event, i) => t.is(event, i % 2 === 0 ? 'paused' : 'resumed'))
+    } finally {
+      watch.stop()
+    }
+  })
+
+  test('a full backlog is tried again, and served once there is room', async (t, world) => {
+    const transport = await world.transport({
+      maxQueuedConnections: QUEUED,
+      backlog: 1,
+      connectTimeoutMs: 9_000,
+    })
+    const listener = await world.listen(transport)
+    const connecting: Promise<Connection>[] = []
+    // The queue takes so many, the backlog one or two; more than that can only wait.
+    for (let i = 0; i < QUEUED + 5; i++) connecting.push(world.connect(transport))
+    await until(() => listener.stats().queued === QUEUED)
+    await until(() => world.engine.stats().pendingConnects <= 4)
+    // Long enough for a first attempt of each: another connection has gone to and fro meanwhile.
+    const other = await world.pair()
+    for (let i = 0; i < 20; i++) {
+      other.dialled.send('ping')
+      await other.accepted.receive()
+    }
+    t.true(world.engine.stats().pendingConnects >= 2, 'some wait')
+    for (let left = connecting.length; left > 0; left--) await world.next(listener)
+    t.is((await Promise.all(connecting)).length, QUEUED + 5)
+  })
+
+  test('a backlog that stays full is an error that can be tried again', async (t, world) => {
+    const transport = await world.transport({ maxQueuedConnections: QUEUED, backlog: 1 })
+    const listener = await world.listen(transport)
+    const patient = new AbortController()
+    const connecting = Array.from({ length: QUEUED + 4 }, async () =>
+      transport.connect({ signal: patient.signal }).then(
+        (connection) => {
+          world.keep(connection)
+        },
+        () => undefined,
+      ),
+    )
+    await until(() => listener.stats().queued === QUEUED)
+    const codes = new Set<string>()
+    for (let i = 0; i < 4; i++) {
+      const error: unknown = await transport.connect({ timeoutMs: 60 }).then(
+        (connection) => {
+          world.keep(connection)
+        },
+        (refused: unknown) => refused,
+      )
+      if (error === undefined) continue
+      const { code, retryable, message } = error as TransportError
+      codes.add(code)
+      t.true(retryable)
+      t.regex(message, /retry/i)
+    }
+    t.true([...codes].every((code) => code === 'ERR_BACKLOG_FULL' || code === 'ERR_TIMEOUT'))
+    t.true(codes.size > 0)
+    const abort = new AbortController()
+    const aborted = rejects(t, transport.connect({ signal: abort.signal }), 'ERR_ABORTED')
+    await turns(5)
+    abort.abort()
+    await aborted
+    patient.abort()
+    await Promise.all(connecting)
+    await listener.close()
+    await until(() => {
+      const { dials } = world.engine.stats().ledger.byKind
+      return dials.opened === dials.released
+    })
+  })
+}
