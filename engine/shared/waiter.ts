@@ -51,10 +51,7 @@ export class Waiter<T> {
       const onAbort = (): void => {
         giveUp(abortError(what, endpoint, signal.reason))
       }
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#cleanUp.push(() => {
-        signal.removeEventListener('abort', onAbort)
-      })
+      this.#cleanUp.push(whenAborted(signal, onAbort))
     }
     if (timeoutMs !== undefined) {
       const onTimeout = (): void => {
@@ -90,6 +87,42 @@ export class Waiter<T> {
     for (const clean of this.#cleanUp) clean()
     this.#cleanUp = []
     return settle
+  }
+}
+
+/** Those who wait on one signal: a single listener of ours, however many they are. Hosts share a signal for a shutdown. */
+class SignalWaiters {
+  readonly #signal: AbortSignal
+  readonly #callbacks = new Set<() => void>()
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
+  add(callback: () => void): void {
+    if (this.#callbacks.size === 0) this.#signal.addEventListener('abort', this.#onAbort)
+    this.#callbacks.add(callback)
+  }
+
+  remove(callback: () => void): void {
+    if (!this.#callbacks.delete(callback)) return
+    if (this.#callbacks.size === 0) this.#signal.removeEventListener('abort', this.#onAbort)
+  }
+
+  readonly #onAbort = (): void => {
+    for (const callback of [...this.#callbacks]) callback()
+  }
+}
+
+const waitersOf = new WeakMap<AbortSignal, SignalWaiters>()
+
+/** Calls `callback` when the signal is aborted; the returned function prevents it. */
+function whenAborted(signal: AbortSignal, callback: () => void): () => void {
+  const waiters = waitersOf.get(signal) ?? new SignalWaiters(signal)
+  waitersOf.set(signal, waiters)
+  waiters.add(callback)
+  return () => {
+    waiters.remove(callback)
   }
 }
 
