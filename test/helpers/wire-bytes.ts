@@ -1,0 +1,39 @@
+/** The wire of each framing by hand, written from docs/wire.md and not from the engine. */
+import type { FramingKind, FramingSpec } from '../../engine/shared/framing.js'
+
+export function specOf(kind: FramingKind, changes: Partial<FramingSpec> = {}): FramingSpec {
+  return { kind, maxFrameBytes: 1_048_576, maxHeaderBytes: 8192, lastLine: 'refuse', ...changes }
+}
+
+/** A frame as it lies on the wire. */
+export function onWire(kind: FramingKind, payload: Uint8Array | string): Buffer {
+  const body = Buffer.from(payload)
+  const length = Buffer.alloc(4)
+  switch (kind) {
+    case 'length':
+      length.writeUInt32LE(body.length)
+      return Buffer.concat([length, body])
+    case 'length-be':
+      length.writeUInt32BE(body.length)
+      return Buffer.concat([length, body])
+    case 'line':
+      return Buffer.concat([body, Buffer.from('\n')])
+    case 'nul':
+      return Buffer.concat([body, Buffer.from('\0')])
+    case 'content-length':
+      return Buffer.concat([Buffer.from(`Content-Length: ${String(body.length)}\r\n\r\n`), body])
+    case 'raw':
+      return body
+  }
+}
+
+/** What a framing can carry, made of any bytes. */
+export function carriable(kind: FramingKind, bytes: Uint8Array): Buffer {
+  const body = Buffer.from(bytes)
+  if (kind === 'line') {
+    for (const [i, byte] of body.entries()) if (byte === 0x0a) body[i] = 0x2e
+    if (body.at(-1) === 0x0d) body[body.length - 1] = 0x2e
+  }
+  if (kind === 'nul') for (const [i, byte] of body.entries()) if (byte === 0) body[i] = 0x2e
+  return body
+}
