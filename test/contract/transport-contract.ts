@@ -14,7 +14,19 @@ import { World } from './world.js'
 
 const WATCHDOG_MS = 10_000
 
-export function transportContract(transport: ContractTransport): void {
+type Part = (contract: Contract) => void
+
+const everything: readonly Part[] = [
+  connectingTests,
+  frameTests,
+  consumerTests,
+  sendingTests,
+  endingTests,
+  flowTests,
+  engineEndTests,
+]
+
+export function transportContract(transport: ContractTransport, parts: readonly Part[] = everything): void {
   const declare = transport.supported ? test.serial : test.serial.skip
   let shared: Engine | undefined
 
@@ -47,13 +59,7 @@ export function transportContract(transport: ContractTransport): void {
     },
   }
 
-  connectingTests(contract)
-  frameTests(contract)
-  consumerTests(contract)
-  sendingTests(contract)
-  endingTests(contract)
-  flowTests(contract)
-  engineEndTests(contract)
+  for (const part of parts) part(contract)
 }
 
 function openIn(engine: Engine): object {

@@ -30,10 +30,9 @@ export function onWire(kind: FramingKind, payload: Uint8Array | string): Buffer 
 /** What a framing can carry, made of any bytes. */
 export function carriable(kind: FramingKind, bytes: Uint8Array): Buffer {
   const body = Buffer.from(bytes)
-  if (kind === 'line') {
-    for (const [i, byte] of body.entries()) if (byte === 0x0a) body[i] = 0x2e
-    if (body.at(-1) === 0x0d) body[body.length - 1] = 0x2e
-  }
-  if (kind === 'nul') for (const [i, byte] of body.entries()) if (byte === 0) body[i] = 0x2e
+  const forbidden = kind === 'line' ? 0x0a : kind === 'nul' ? 0 : undefined
+  if (forbidden !== undefined)
+    for (let i = body.indexOf(forbidden); i !== -1; i = body.indexOf(forbidden, i)) body[i] = 0x2e
+  if (kind === 'line' && body.at(-1) === 0x0d) body[body.length - 1] = 0x2e
   return body
 }
