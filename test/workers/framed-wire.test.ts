@@ -219,31 +219,29 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
           Array.from({ length: 40 }, (_, i) => onWire(kind, carriable(kind, patternBytes(i * 90, i)))),
         )
         let read = 0
-        let hasEnded = false
+        const did: Record<'end' | 'destroy' | 'reset', boolean> = { end: false, destroy: false, reset: false }
         let sent = 0
         let acknowledged = 0
-        let destroyed = false
-        let wasReset = false
         const step = async (what: Step): Promise<void> => {
           switch (what.kind) {
             case 'read': {
-              if (!wire.reading || wire.closed || hasEnded) return
+              if (!wire.reading || wire.closed || did.end) return
               const length = Math.min(what.bytes, incoming.length - read)
               if (length > 0) {
                 wire.read(incoming.subarray(read, read + length))
                 read += length
               } else if (read === incoming.length) {
-                hasEnded = true
+                did.end = true
                 framed.onEnd()
               }
               return
             }
             case 'resume':
-              if (!destroyed && pump.closed === undefined) resume(both, what.reads, what.view)
+              if (!did.destroy && pump.closed === undefined) resume(both, what.reads, what.view)
               return
             case 'write': {
               const written = pump.calls.filter((call) => call === 'written').length
-              if (destroyed || pump.closed !== undefined || written < acknowledged) return
+              if (did.destroy || pump.closed !== undefined || written < acknowledged) return
               const first = ring.subarray(sent, sent + what.bytes)
               if (first.length === 0) return
               sent += first.length
@@ -262,13 +260,13 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
               if (wire.destroyed) wire.close()
               return
             case 'destroy':
-              if (destroyed || pump.closed !== undefined) return
-              destroyed = true
+              if (did.destroy || pump.closed !== undefined) return
+              did.destroy = true
               framed.destroy()
               return
             case 'reset':
               if (wire.closed || wire.destroyed) return
-              wasReset = true
+              did.reset = true
               wire.close(resetError())
           }
         }
@@ -277,7 +275,7 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
         for (let i = 0; i < 200_000 && pump.closed === undefined; i++) {
           await step({ kind: 'resume', reads: 3, view: 30_000 })
           await step({ kind: 'read', bytes: 60_000 })
-          if (hasEnded && (!pump.paused || pump.calls.includes('end'))) await step({ kind: 'destroy' })
+          if (did.end && (!pump.paused || pump.calls.includes('end'))) await step({ kind: 'destroy' })
           await step({ kind: 'soon' })
         }
         await soon()
@@ -286,7 +284,7 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
         if (closed === undefined) throw new Error('it never closed')
         if (calls.filter((call) => call === 'close').length !== 1 || calls.at(-1) !== 'close')
           throw new Error(`calls: ${String(calls)}`)
-        if (!wasReset && !wire.destroyed) throw new Error('the wire was never let go')
+        if (!did.reset && !wire.destroyed) throw new Error('the wire was never let go')
         const whole = received.length >= expected.length
         if (!received.subarray(0, expected.length).equals(expected.subarray(0, received.length)))
           throw new Error('what arrived is not what was sent')
@@ -296,12 +294,12 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
           throw new Error('the end came before its time')
         if (closed.error instanceof FramingFault && (!whole || ending === 'end'))
           throw new Error('a fault came before its time')
-        if (!destroyed && !wasReset && ending !== 'end') {
+        if (!did.destroy && !did.reset && ending !== 'end') {
           const fault = closed.error instanceof FramingFault ? closed.error.code : 'none'
           if (fault !== (ending === 'garbage' ? 'ERR_FRAME_TOO_LARGE' : 'ERR_TRUNCATED'))
             throw new Error(fault)
         }
-        if (!destroyed && !wasReset && ending === 'end' && !(whole && calls.includes('end')))
+        if (!did.destroy && !did.reset && ending === 'end' && !(whole && calls.includes('end')))
           throw new Error('not all of it arrived')
         const out = Buffer.concat(wire.written)
         if (!out.equals(outgoing.subarray(0, out.length)))
