@@ -6,17 +6,14 @@
  * next one begins. What is decoded is copied into the pump's view. What does not fit waits, and nothing is read
  * meanwhile; the peer's end, a fault in its framing, and the close wait behind it.
  *
- * Outgoing: each write of the pump, cut anywhere, becomes one write of the wire.
+ * Outgoing: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out of
+ * the ring as it is.
  */
 import type { FramingFault } from '../engine/shared/framing.js'
 import type { Wire, WireOwner } from '../engine/shared/wire.js'
 import type { Codec, Decoder } from './framings/codec.js'
-import { Decoded } from './framings/decoded.js'
+import { Decoded, readBytes, readMemory } from './framings/decoded.js'
 import { Translation } from './framings/encoded.js'
-
-const READ_BYTES = 65_536
-
-const readMemory = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /** What comes behind the frames that were decoded. */
 type Behind =
@@ -29,6 +26,8 @@ type Behind =
 type Peer =
   | { readonly kind: 'none' }
   | { readonly kind: 'open'; readonly wire: Wire }
+  /** The wire was let go and has not closed yet. Whatever else it says is not wanted. */
+  | { readonly kind: 'leaving' }
   /** The wire has closed and the owner has not been told yet. */
   | { readonly kind: 'closed'; readonly error: NodeJS.ErrnoException | undefined }
   | { readonly kind: 'gone' }
@@ -41,6 +40,8 @@ export class FramedWire implements Wire, WireOwner {
   #peer: Peer = { kind: 'none' }
   #behind: Behind = { kind: 'more' }
   #fault: FramingFault | undefined
+  /** The owner has no room, or has not begun to read. */
+  #paused = true
 
   constructor(owner: WireOwner, codec: Codec) {
     this.#owner = owner
@@ -61,13 +62,19 @@ export class FramedWire implements Wire, WireOwner {
   }
 
   resume(): void {
+    this.#paused = false
     if (this.#handOn() && this.#peer.kind === 'open' && this.#behind.kind === 'more') this.#peer.wire.resume()
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
     if (this.#peer.kind !== 'open') return
+    const { wire } = this.#peer
+    if (this.#translation.passes(first.length + (second?.length ?? 0))) {
+      wire.write(first, second)
+      return
+    }
     const bytes = this.#translation.translate(first, second)
-    if (bytes.length > 0) this.#peer.wire.write(bytes, undefined)
+    if (bytes.length > 0) wire.write(bytes, undefined)
     // Part of a header and nothing else: the peer is told nothing of it. Not from inside write().
     else
       queueMicrotask(() => {
@@ -82,7 +89,7 @@ export class FramedWire implements Wire, WireOwner {
   destroy(): void {
     this.#decoded.clear()
     this.#behind = { kind: 'nothing' }
-    if (this.#peer.kind === 'open') this.#peer.wire.destroy()
+    if (this.#peer.kind === 'open') this.#letGo(this.#peer.wire)
     else
       queueMicrotask(() => {
         this.#tellClose()
@@ -96,12 +103,13 @@ export class FramedWire implements Wire, WireOwner {
   }
 
   onRead(length: number): boolean {
+    if (this.#behind.kind !== 'more') return false
     try {
-      this.#decoder.push(readMemory.subarray(0, length), this.#decoded)
+      this.#decoder.push(readBytes(length), this.#decoded)
     } catch (fault) {
       this.#behind = { kind: 'fault', fault: fault as FramingFault }
     }
-    return this.#handOn() && this.#behind.kind === 'more'
+    return this.#handOn() && this.#wantsMore
   }
 
   onEnd(): void {
@@ -121,7 +129,7 @@ export class FramedWire implements Wire, WireOwner {
   }
 
   onFinished(): void {
-    this.#owner.onFinished()
+    if (this.#peer.kind === 'open') this.#owner.onFinished()
   }
 
   onWriteFailed(): void {
@@ -129,23 +137,27 @@ export class FramedWire implements Wire, WireOwner {
   }
 
   onClose(error: NodeJS.ErrnoException | undefined): void {
+    if (this.#peer.kind === 'gone') return
     this.#peer = { kind: 'closed', error }
     // What was received before is the owner's, however the wire ended.
     if (this.#decoded.isEmpty()) this.#tellClose()
   }
 
+  /** As long as nothing ends what comes in. */
+  get #wantsMore(): boolean {
+    return this.#behind.kind === 'more'
+  }
+
   /** Gives the owner what it takes, and what comes behind it once it has taken all. True: it wants more. */
   #handOn(): boolean {
-    while (!this.#decoded.isEmpty()) {
+    while (!this.#paused && !this.#decoded.isEmpty()) {
       const length = this.#decoded.moveTo(this.#owner.readView())
-      if (this.#owner.onRead(length)) continue
-      this.#decoded.settle()
-      // Taken to the last byte: what comes behind needs no room.
-      if (this.#decoded.isEmpty()) this.#tellBehind()
-      return false
+      this.#paused = !this.#owner.onRead(length)
     }
-    this.#tellBehind()
-    return true
+    // What comes behind needs no room.
+    if (this.#decoded.isEmpty()) this.#tellBehind()
+    else this.#decoded.settle()
+    return !this.#paused
   }
 
   #tellBehind(): void {
@@ -156,9 +168,14 @@ export class FramedWire implements Wire, WireOwner {
     } else if (behind.kind === 'fault') {
       this.#behind = { kind: 'nothing' }
       this.#fault = behind.fault
-      if (this.#peer.kind === 'open') this.#peer.wire.destroy()
+      if (this.#peer.kind === 'open') this.#letGo(this.#peer.wire)
     }
     if (this.#peer.kind === 'closed') this.#tellClose()
+  }
+
+  #letGo(wire: Wire): void {
+    this.#peer = { kind: 'leaving' }
+    wire.destroy()
   }
 
   #tellClose(): void {

@@ -187,8 +187,8 @@ export class Outgoing implements Flushable {
 
   #assertFrameable(frame: Frame): void {
     const { kind } = this.#options.framing
-    const parts = frame instanceof Uint8Array ? [frame] : partsOf(frame, this.#endpoint)
-    const problem = unframeable(kind, parts)
+    const bytes = frame instanceof Uint8Array ? frame : partsOf(frame, this.#endpoint)
+    const problem = unframeable(kind, bytes)
     if (problem === undefined) return
     throw new TransportError(
       'ERR_INVALID_FRAME',

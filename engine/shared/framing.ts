@@ -54,8 +54,17 @@ const LF = 0x0a
 const CR = 0x0d
 const NUL = 0x00
 
-/** Why this framing cannot carry a frame of these parts; undefined: it can. */
-export function unframeable(kind: FramingKind, parts: readonly Uint8Array[]): string | undefined {
+/** Why this framing cannot carry a frame of these bytes, or of these parts; undefined: it can. */
+export function unframeable(
+  kind: FramingKind,
+  frame: Uint8Array | readonly Uint8Array[],
+): string | undefined {
+  if (frame instanceof Uint8Array) {
+    // Most frames, without an array made for each.
+    if (kind === 'line' && !contains(frame, LF) && frame[frame.length - 1] !== CR) return undefined
+    if (kind === 'nul' && !contains(frame, NUL)) return undefined
+  }
+  const parts = frame instanceof Uint8Array ? [frame] : frame
   switch (kind) {
     case 'line': {
       if (parts.some((part) => contains(part, LF))) return 'it contains a line feed'

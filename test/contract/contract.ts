@@ -1,6 +1,6 @@
 /** What the suite needs to know about a transport, and how its parts declare their tests. */
 import type { ExecutionContext } from 'ava'
-import type { TransportErrorCode } from '../../api/index.js'
+import type { TransportErrorCode, TransportOptions } from '../../api/index.js'
 import type { World } from './world.js'
 
 export interface ContractEndpoint {
@@ -17,6 +17,8 @@ export interface ContractTransport {
   readonly supported: boolean
   /** What connecting to an endpoint that nobody has ever listened on gives. */
   readonly nobody: TransportErrorCode
+  /** Of all its transports, where a test does not say otherwise. */
+  readonly options?: TransportOptions
   /** An endpoint that nobody else uses. */
   makeEndpoint(): Promise<ContractEndpoint>
 }

@@ -16,7 +16,21 @@ import { World } from './world.js'
 
 const WATCHDOG_MS = 10_000
 
-export function transportContract(transport: ContractTransport): void {
+type Part = (contract: Contract) => void
+
+const everything: readonly Part[] = [
+  connectingTests,
+  limitTests,
+  frameTests,
+  consumerTests,
+  sendingTests,
+  endingTests,
+  flowTests,
+  fairnessTests,
+  engineEndTests,
+]
+
+export function transportContract(transport: ContractTransport, parts: readonly Part[] = everything): void {
   const declare = transport.supported ? test.serial : test.serial.skip
   let shared: Engine | undefined
 
@@ -49,15 +63,7 @@ export function transportContract(transport: ContractTransport): void {
     },
   }
 
-  connectingTests(contract)
-  limitTests(contract)
-  frameTests(contract)
-  consumerTests(contract)
-  sendingTests(contract)
-  endingTests(contract)
-  flowTests(contract)
-  fairnessTests(contract)
-  engineEndTests(contract)
+  for (const part of parts) part(contract)
 }
 
 function openIn(engine: Engine): object {

@@ -52,7 +52,8 @@ export class World {
 
   /** A transport on an endpoint of its own. */
   async transport(options: TransportOptions = {}): Promise<Transport> {
-    return this.engine.transport((await this.endpoint()).endpoint, options)
+    const { endpoint } = await this.endpoint()
+    return this.engine.transport(endpoint, { ...this.#transport.options, ...options })
   }
 
   async listen(transport: Transport, handler?: ConnectionHandler): Promise<Listener> {
@@ -81,8 +82,9 @@ export class World {
   async pair(options: PairOptions = {}): Promise<Pair> {
     const { endpoint } = await this.endpoint()
     const engine = options.engine ?? this.engine
-    const listener = await this.listen(engine.transport(endpoint, options.accept))
-    const transport = engine.transport(endpoint, options.dial)
+    const { options: common } = this.#transport
+    const listener = await this.listen(engine.transport(endpoint, { ...common, ...options.accept }))
+    const transport = engine.transport(endpoint, { ...common, ...options.dial })
     const [dialled, accepted] = await Promise.all([this.connect(transport), this.next(listener)])
     return { dialled, accepted, listener, transport }
   }

@@ -10,6 +10,13 @@ export function randomLengths(count: number, most: number, seed: number): number
   return Array.from({ length: count }, () => Math.floor((random.next() / 2 ** 32) ** 3 * most))
 }
 
+let carry = (bytes: Buffer): Buffer => bytes
+
+/** From here on the frames of this process are what a framing can carry. */
+export function makeFramesCarriable(change: (bytes: Buffer) => Buffer): void {
+  carry = change
+}
+
 /** Bytes that differ at every offset and with every seed: a byte that is moved or stale shows. */
 export function frameOf(length: number, seed: number): Buffer {
   const bytes = Buffer.allocUnsafe(length)
@@ -18,7 +25,7 @@ export function frameOf(length: number, seed: number): Buffer {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0
     bytes[i] = state >>> 24
   }
-  return bytes
+  return carry(bytes)
 }
 
 export function framesOf(lengths: readonly number[], seed = 1): Buffer[] {

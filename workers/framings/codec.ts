@@ -2,12 +2,14 @@
 
 /** What a decoder has found, in the order in which it lies on the wire. */
 export interface FrameSink {
-  /** A frame begins whose payload has so many bytes; exactly so many follow. */
-  begin(length: number): void
-  /** Bytes of the frame's payload: `bytes[start]` to before `bytes[end]`, valid during the call. */
-  payload(bytes: Buffer, start: number, end: number): void
+  /** A whole frame: `bytes[start]` to before `bytes[end]`, valid during the call. */
+  frame(bytes: Buffer, start: number, end: number): void
   /** The same, in memory that nobody writes to any more. */
   keep(bytes: Buffer, start: number, end: number): void
+  /** A frame begins whose payload has so many bytes; exactly so many follow by `payload()`. */
+  begin(length: number): void
+  /** Bytes of the payload of the frame that has begun, valid during the call. */
+  payload(bytes: Buffer, start: number, end: number): void
 }
 
 /** Throws a FramingFault at what it cannot decode; it is not called again then. */
@@ -20,7 +22,7 @@ export interface Decoder {
 
 /** What surrounds a payload on the wire. */
 export interface Encoder {
-  /** The most bytes that one frame gets before its payload, and after it. */
+  /** The most bytes that one frame gets before its payload and after it, together. */
   readonly overhead: number
   /** Writes what comes before a payload of so many bytes; returns where it ends. */
   prefix(length: number, target: Buffer, at: number): number

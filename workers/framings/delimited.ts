@@ -26,9 +26,7 @@ class DelimitedDecoder implements Decoder {
       const end = chunk.indexOf(this.#delimiter, start)
       if (end === -1) break
       if (this.#begun.length === 0) {
-        const stop = this.#payloadEnd(chunk, start, end)
-        sink.begin(stop - start)
-        sink.payload(chunk, start, stop)
+        sink.frame(chunk, start, this.#payloadEnd(chunk, start, end))
       } else {
         this.#gather(chunk, start, end)
         this.#handGathered(sink)
@@ -54,9 +52,8 @@ class DelimitedDecoder implements Decoder {
   #handGathered(sink: FrameSink): void {
     const begun = this.#begun
     const stop = this.#payloadEnd(begun.bytes, 0, begun.length)
-    sink.begin(stop)
     if (begun.isLarge) sink.keep(begun.bytes, 0, stop)
-    else sink.payload(begun.bytes, 0, stop)
+    else sink.frame(begun.bytes, 0, stop)
     begun.clear()
   }
 

@@ -1,4 +1,11 @@
-/** Translates the bytes of an out ring, cut anywhere, into those of the wire. */
+/**
+ * Translates the bytes of an out ring, cut anywhere, into those of the wire.
+ *
+ * The ring's bytes are copied in one piece to the end of a buffer, and from there frame by frame to its beginning: within
+ * one piece of ordinary memory the small copies are cheap, out of shared memory they are not (docs/decisions/copying.md).
+ * What is written never overtakes what is yet to be read; where frames grow, the gap between the two is widened in time.
+ */
+import { copyOut } from '../../engine/shared/copy.js'
 import { FRAME_HEADER_BYTES } from '../../engine/shared/ring-layout.js'
 import type { Encoder } from './codec.js'
 
@@ -7,85 +14,103 @@ const BUFFER_BYTES = 65_536
 const REUSED_BYTES = 1_048_576
 const REUSED_BUFFERS = 4
 
+/** What each byte of a header counts. */
+const SCALES = [1, 256, 65_536, 16_777_216] as const
+
+const NOTHING: Buffer = Buffer.alloc(0)
 const spares: Buffer[] = []
-
-/** Where the translation stands in the stream of ring frames. */
-type Place =
-  | { readonly kind: 'header'; readonly have: number; readonly value: number }
-  | { readonly kind: 'payload'; readonly missing: number }
-
-const BOUNDARY: Place = { kind: 'header', have: 0, value: 0 }
 
 export class Translation {
   readonly #encoder: Encoder
-  #place: Place = BOUNDARY
-  #target: Buffer = Buffer.alloc(0)
-  #end = 0
+  /** Bytes of the current payload that have not come. 0: a header comes, or the rest of one. */
+  #missing = 0
+  /** Bytes of a header that came in pieces, and their value. */
+  #have = 0
+  #value = 0
+  #buffer = NOTHING
 
   constructor(encoder: Encoder) {
     this.#encoder = encoder
   }
 
+  /** Whether the next `length` bytes are the inside of one payload: they are the same on the wire. Then they are behind. */
+  passes(length: number): boolean {
+    if (this.#missing <= length) return false
+    this.#missing -= length
+    return true
+  }
+
   /** The bytes of the wire for these bytes of the ring, in memory that stays as it is until `done()`. */
   translate(first: Uint8Array, second: Uint8Array | undefined): Buffer {
-    this.#target = spares.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
-    this.#end = 0
-    this.#add(first as Buffer)
-    if (second !== undefined) this.#add(second as Buffer)
-    return this.#target.subarray(0, this.#end)
+    const { overhead } = this.#encoder
+    const total = first.length + (second?.length ?? 0)
+    // Before the first header: the end of a frame, and the beginning of one whose header had almost come.
+    const slack = 2 * overhead + (overhead > FRAME_HEADER_BYTES ? total : 0)
+    const buffer = bufferOf(slack + total)
+    const from = buffer.length - total
+    copyOut(first as Buffer, 0, first.length, buffer, from)
+    if (second !== undefined) copyOut(second as Buffer, 0, second.length, buffer, from + first.length)
+    this.#buffer = buffer
+    const end = this.#run(from)
+    return this.#buffer.subarray(0, end)
   }
 
   /** Nobody reads what `translate()` returned any more. */
   done(): void {
-    const buffer = this.#target
-    this.#target = Buffer.alloc(0)
+    const buffer = this.#buffer
+    this.#buffer = NOTHING
     if (buffer.length > 0 && buffer.length <= REUSED_BYTES && spares.length < REUSED_BUFFERS)
       spares.push(buffer)
   }
 
-  #add(bytes: Buffer): void {
-    let at = 0
-    while (at < bytes.length) {
-      const place = this.#place
-      if (place.kind === 'payload') {
-        const length = Math.min(place.missing, bytes.length - at)
-        this.#reserve(length + this.#encoder.overhead)
-        bytes.copy(this.#target, this.#end, at, at + length)
-        this.#end += length
+  /** From `at` to the end of the buffer lies what came out of the ring; returns where the wire's bytes end. */
+  #run(from: number): number {
+    const encoder = this.#encoder
+    const room = 2 * encoder.overhead
+    let buffer = this.#buffer
+    let at = from
+    let end = 0
+    while (at < buffer.length) {
+      if (this.#missing > 0) {
+        const length = Math.min(this.#missing, buffer.length - at)
+        buffer.copyWithin(end, at, at + length)
+        end += length
         at += length
-        if (length === place.missing) this.#finishFrame()
-        else this.#place = { kind: 'payload', missing: place.missing - length }
+        this.#missing -= length
+        if (this.#missing === 0) end = encoder.suffix(buffer, end)
         continue
       }
-      if (place.have === 0 && bytes.length - at >= FRAME_HEADER_BYTES) {
-        this.#beginFrame(bytes.readUInt32LE(at))
-        at += FRAME_HEADER_BYTES
-        continue
-      }
-      const value = place.value + (bytes[at] ?? 0) * 256 ** place.have
+      this.#value += (buffer[at] ?? 0) * (SCALES[this.#have] ?? 0)
       at++
-      if (place.have + 1 === FRAME_HEADER_BYTES) this.#beginFrame(value)
-      else this.#place = { kind: 'header', have: place.have + 1, value }
+      if (++this.#have < FRAME_HEADER_BYTES) continue
+      if (at - end < room) {
+        buffer = this.#widen(at, end)
+        at = buffer.length - (this.#buffer.length - at)
+        this.#buffer = buffer
+      }
+      const length = this.#value
+      this.#have = 0
+      this.#value = 0
+      end = encoder.prefix(length, buffer, end)
+      if (length === 0) end = encoder.suffix(buffer, end)
+      else this.#missing = length
     }
+    return end
   }
 
-  #beginFrame(length: number): void {
-    this.#reserve(2 * this.#encoder.overhead)
-    this.#end = this.#encoder.prefix(length, this.#target, this.#end)
-    if (length === 0) this.#finishFrame()
-    else this.#place = { kind: 'payload', missing: length }
+  /** A buffer of twice the size with what was written at its beginning and what is unread at its end. */
+  #widen(at: number, end: number): Buffer {
+    const buffer = this.#buffer
+    const wider = Buffer.allocUnsafeSlow(2 * buffer.length)
+    buffer.copy(wider, 0, 0, end)
+    buffer.copy(wider, wider.length - (buffer.length - at), at)
+    return wider
   }
+}
 
-  #finishFrame(): void {
-    this.#end = this.#encoder.suffix(this.#target, this.#end)
-    this.#place = BOUNDARY
-  }
-
-  #reserve(bytes: number): void {
-    const wanted = this.#end + bytes
-    if (wanted <= this.#target.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(wanted, this.#target.length * 2))
-    this.#target.copy(grown, 0, 0, this.#end)
-    this.#target = grown
-  }
+function bufferOf(bytes: number): Buffer {
+  const spare = spares.pop()
+  return spare !== undefined && spare.length >= bytes
+    ? spare
+    : Buffer.allocUnsafeSlow(Math.max(bytes, BUFFER_BYTES))
 }

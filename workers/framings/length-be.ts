@@ -4,58 +4,60 @@ import type { Codec, Decoder, Encoder, FrameSink } from './codec.js'
 
 const HEADER_BYTES = 4
 
-type State =
-  | { readonly kind: 'header'; readonly have: number; readonly value: number }
-  | { readonly kind: 'payload'; readonly missing: number }
-
-const BOUNDARY: State = { kind: 'header', have: 0, value: 0 }
-
 class LengthBeDecoder implements Decoder {
   readonly #spec: FramingSpec
-  #state: State = BOUNDARY
+  /** Bytes of the current payload that have not come. 0: a header comes, or the rest of one. */
+  #missing = 0
+  /** Bytes of a header that came in pieces, and their value. */
+  #have = 0
+  #value = 0
 
   constructor(spec: FramingSpec) {
     this.#spec = spec
   }
 
   push(chunk: Buffer, sink: FrameSink): void {
+    const { length } = chunk
     let at = 0
-    while (at < chunk.length) {
-      const state = this.#state
-      if (state.kind === 'payload') {
-        const end = Math.min(chunk.length, at + state.missing)
+    while (at < length) {
+      if (this.#missing > 0) {
+        const end = Math.min(length, at + this.#missing)
         sink.payload(chunk, at, end)
-        const missing = state.missing - (end - at)
-        this.#state = missing === 0 ? BOUNDARY : { kind: 'payload', missing }
+        this.#missing -= end - at
         at = end
         continue
       }
-      if (state.have === 0 && chunk.length - at >= HEADER_BYTES) {
-        at = this.#begin(chunk.readUInt32BE(at), at + HEADER_BYTES, sink)
-        continue
-      }
-      const value = state.value * 256 + (chunk[at] ?? 0)
+      this.#value = this.#value * 256 + (chunk[at] ?? 0)
       at++
-      if (state.have + 1 === HEADER_BYTES) this.#begin(value, at, sink)
-      else this.#state = { kind: 'header', have: state.have + 1, value }
+      if (++this.#have < HEADER_BYTES) continue
+      const announced = this.#value
+      this.#have = 0
+      this.#value = 0
+      if (announced > this.#spec.maxFrameBytes) throw new FramingFault('ERR_FRAME_TOO_LARGE')
+      if (length - at >= announced) {
+        sink.frame(chunk, at, at + announced)
+        at += announced
+      } else {
+        sink.begin(announced)
+        this.#missing = announced
+      }
     }
   }
 
   end(): void {
-    if (this.#state !== BOUNDARY) throw new FramingFault('ERR_TRUNCATED')
-  }
-
-  #begin(length: number, at: number, sink: FrameSink): number {
-    if (length > this.#spec.maxFrameBytes) throw new FramingFault('ERR_FRAME_TOO_LARGE')
-    sink.begin(length)
-    this.#state = length === 0 ? BOUNDARY : { kind: 'payload', missing: length }
-    return at
+    if (this.#missing > 0 || this.#have > 0) throw new FramingFault('ERR_TRUNCATED')
   }
 }
 
 const encoder: Encoder = {
   overhead: HEADER_BYTES,
-  prefix: (length, target, at) => target.writeUInt32BE(length, at),
+  prefix: (length, target, at) => {
+    target[at] = length >>> 24
+    target[at + 1] = length >>> 16
+    target[at + 2] = length >>> 8
+    target[at + 3] = length
+    return at + HEADER_BYTES
+  },
   suffix: (_target, at) => at,
 }
 

@@ -15,8 +15,7 @@ export function rawCodec(spec: FramingSpec): Codec {
       push(chunk, sink) {
         for (let at = 0; at < chunk.length;) {
           const end = Math.min(chunk.length, at + spec.maxFrameBytes)
-          sink.begin(end - at)
-          sink.payload(chunk, at, end)
+          sink.frame(chunk, at, end)
           at = end
         }
       },

@@ -1,0 +1,39 @@
+/** What depends on the framing, for framings that a shard translates. */
+import type { FramingKind } from '../../engine/shared/framing.js'
+import { makeFramesCarriable } from '../helpers/frames.js'
+import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
+import { carriable } from '../helpers/wire-bytes.js'
+import type { ContractTransport } from './contract.js'
+import { endingTests } from './ending.js'
+import { flowTests } from './flow.js'
+import { frameTests } from './frames.js'
+import { transportContract } from './transport-contract.js'
+
+const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {
+  unix: {
+    kind: 'unix',
+    supported: process.platform !== 'win32',
+    nobody: 'ERR_NOT_FOUND',
+    async makeEndpoint() {
+      const folder = await makeTemporaryFolder()
+      const path = folder.socketPath()
+      return { endpoint: `unix:${path}`, socketFile: path, remove: () => folder.remove() }
+    },
+  },
+  memory: {
+    kind: 'memory',
+    supported: true,
+    nobody: 'ERR_NOT_FOUND',
+    makeEndpoint: () =>
+      Promise.resolve({
+        endpoint: `memory:${randomName()}`,
+        socketFile: undefined,
+        remove: () => Promise.resolve(),
+      }),
+  },
+}
+
+export function framedContract(kind: 'unix' | 'memory', framing: FramingKind): void {
+  makeFramesCarriable((bytes) => carriable(framing, bytes))
+  transportContract({ ...transports[kind], options: { framing } }, [frameTests, endingTests, flowTests])
+}

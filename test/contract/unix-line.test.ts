@@ -1,0 +1,3 @@
+import { framedContract } from './framed.js'
+
+framedContract('unix', 'line')
