@@ -58,6 +58,10 @@ class FakePump implements WireOwner {
     this.#call('end')
   }
 
+  onWriteFailed(): void {
+    this.#call('write failed')
+  }
+
   onWritten(): void {
     this.#call('written')
   }
