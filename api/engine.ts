@@ -414,6 +414,7 @@ export class Engine implements AsyncDisposable {
         maxFrameBytes: options.maxFrameBytes,
         maxHeaderBytes: options.maxHeaderBytes,
         lastLine: options.lastLine,
+        frameTimeoutMs: options.frameTimeoutMs,
       },
       maxFrameBytes: options.maxFrameBytes,
       maxPendingBytes: options.maxPendingBytes,

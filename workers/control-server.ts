@@ -201,5 +201,5 @@ export class ControlServer implements ShardControl {
 /** Undefined: the peer speaks the format of the rings. */
 function framedWire(pump: Pump, framing: FramingSpec): FramedWire | undefined {
   const codec = codecFor(framing)
-  return codec === undefined ? undefined : new FramedWire(pump, codec)
+  return codec === undefined ? undefined : new FramedWire(pump, codec, framing.frameTimeoutMs, systemClock)
 }

@@ -9,7 +9,8 @@
  * Outgoing: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out of
  * the ring as it is.
  */
-import type { FramingFault } from '../engine/shared/framing.js'
+import { FramingFault } from '../engine/shared/framing.js'
+import type { Clock } from '../engine/shared/waiter.js'
 import type { Wire, WireOwner } from '../engine/shared/wire.js'
 import type { Codec, Decoder } from './framings/codec.js'
 import { Decoded, readBytes, readMemory } from './framings/decoded.js'
@@ -43,8 +44,15 @@ export class FramedWire implements Wire, WireOwner {
   /** The owner has no room, or has not begun to read. */
   #paused = true
 
-  constructor(owner: WireOwner, codec: Codec) {
+  readonly #frameTimeoutMs: number | undefined
+  readonly #clock: Clock
+  /** Prevents the deadline of the frame that the decoder holds back. */
+  #cancelDeadline: (() => void) | undefined
+
+  constructor(owner: WireOwner, codec: Codec, frameTimeoutMs: number | undefined, clock: Clock) {
     this.#owner = owner
+    this.#frameTimeoutMs = frameTimeoutMs
+    this.#clock = clock
     this.#decoder = codec.decoder
     this.#translation = new Translation(codec.encoder)
   }
@@ -63,6 +71,7 @@ export class FramedWire implements Wire, WireOwner {
 
   resume(): void {
     this.#paused = false
+    this.#watchFrame()
     if (this.#handOn() && this.#peer.kind === 'open' && this.#behind.kind === 'more') this.#peer.wire.resume()
   }
 
@@ -109,7 +118,11 @@ export class FramedWire implements Wire, WireOwner {
     } catch (fault) {
       this.#behind = { kind: 'fault', fault: fault as FramingFault }
     }
-    return this.#handOn() && this.#wantsMore
+    // What is handed on now ended the frame that was waited for.
+    if (!this.#decoded.isEmpty()) this.#endDeadline()
+    const wantsMore = this.#handOn() && this.#wantsMore
+    this.#watchFrame()
+    return wantsMore
   }
 
   onEnd(): void {
@@ -138,9 +151,37 @@ export class FramedWire implements Wire, WireOwner {
 
   onClose(error: NodeJS.ErrnoException | undefined): void {
     if (this.#peer.kind === 'gone') return
+    this.#endDeadline()
     this.#peer = { kind: 'closed', error }
     // What was received before is the owner's, however the wire ended.
     if (this.#decoded.isEmpty()) this.#tellClose()
+  }
+
+  /** The deadline runs while more can come: a peer whose frames are not taken may be unable to go on. */
+  #watchFrame(): void {
+    const timeoutMs = this.#frameTimeoutMs
+    if (timeoutMs === undefined) return
+    if (this.#paused || !this.#wantsMore || !this.#decoder.holdsBack) {
+      this.#endDeadline()
+      return
+    }
+    if (this.#cancelDeadline !== undefined) return
+    const onTimer = (): void => {
+      // Timers come before reads: what has arrived meanwhile counts.
+      this.#clock.nextTurn(() => {
+        if (this.#cancelDeadline !== cancel) return
+        this.#cancelDeadline = undefined
+        this.#behind = { kind: 'fault', fault: new FramingFault('ERR_FRAME_TIMEOUT') }
+        this.#handOn()
+      })
+    }
+    const cancel = this.#clock.setTimer(onTimer, timeoutMs, { keepsAlive: false })
+    this.#cancelDeadline = cancel
+  }
+
+  #endDeadline(): void {
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
   }
 
   /** As long as nothing ends what comes in. */

@@ -14,6 +14,8 @@ export interface FramingSpec {
   readonly maxHeaderBytes: number
   /** `line`, `nul`: what becomes of bytes behind the last delimiter when the stream ends. */
   readonly lastLine: 'refuse' | 'keep'
+  /** How long what comes before a frame's payload, or a frame without an announced length, may take. Undefined: for ever. */
+  readonly frameTimeoutMs: number | undefined
 }
 
 /** What a shard can find wrong with what a peer sends; the order is that of the failure word in the lane. */
@@ -22,6 +24,7 @@ export const framingFaults = [
   'ERR_FRAME_TOO_LARGE',
   'ERR_HEADER_TOO_LARGE',
   'ERR_TRUNCATED',
+  'ERR_FRAME_TIMEOUT',
 ] as const satisfies readonly TransportErrorCode[]
 
 export type FramingFaultCode = (typeof framingFaults)[number]
@@ -45,6 +48,8 @@ export function describeFault(code: FramingFaultCode, spec: FramingSpec): string
       return `the peer sent or announced a frame of more than ${String(spec.maxFrameBytes)} bytes (maxFrameBytes). Raise it, or check that the peer speaks ${spec.kind} framing.`
     case 'ERR_HEADER_TOO_LARGE':
       return `the peer sent more than ${String(spec.maxHeaderBytes)} bytes of headers (maxHeaderBytes). Raise it, or check that the peer speaks ${spec.kind} framing.`
+    case 'ERR_FRAME_TIMEOUT':
+      return `a frame was not complete ${String(spec.frameTimeoutMs)} ms after its first byte (frameTimeoutMs). The peer hangs, or does not speak ${spec.kind} framing; connect again.`
     case 'ERR_TRUNCATED':
       return 'the stream ended in the middle of a frame. The peer died or does not speak this framing; connect again, or see the lastLine option.'
   }

@@ -2,7 +2,14 @@
 import type { FramingKind, FramingSpec } from '../../engine/shared/framing.js'
 
 export function specOf(kind: FramingKind, changes: Partial<FramingSpec> = {}): FramingSpec {
-  return { kind, maxFrameBytes: 1_048_576, maxHeaderBytes: 8192, lastLine: 'refuse', ...changes }
+  return {
+    kind,
+    maxFrameBytes: 1_048_576,
+    maxHeaderBytes: 8192,
+    lastLine: 'refuse',
+    frameTimeoutMs: undefined,
+    ...changes,
+  }
 }
 
 /** A frame as it lies on the wire. */

@@ -131,6 +131,7 @@ deadlineTest(
       await runs(t, clock, LIMIT_MS)
       clock.advance(LIMIT_MS - 1)
       await write(bytes.subarray(5))
+      await until(() => seen.at(-1) === word)
       t.deepEqual(clock.armed, [])
     }
     clock.advance(LIMIT_MS * 2)

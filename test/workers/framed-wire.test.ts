@@ -3,8 +3,10 @@ import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../engine/shared/framing.js'
 import type { Wire, WireOwner } from '../../engine/shared/wire.js'
+import { systemClock, type Clock } from '../../engine/shared/waiter.js'
 import { FramedWire } from '../../workers/framed-wire.js'
 import { codecFor } from '../../workers/framings/registry.js'
+import { FakeClock } from '../helpers/fake-clock.js'
 import { encodeFrame } from '../helpers/lane-fixture.js'
 import { patternBytes } from '../helpers/random.js'
 import { failOnWarnings } from '../helpers/warnings.js'
@@ -142,12 +144,12 @@ interface Setup {
   readonly framed: FramedWire
 }
 
-function setup(spec: FramingSpec): Setup {
+function setup(spec: FramingSpec, clock: Clock = systemClock): Setup {
   const codec = codecFor(spec)
   if (codec === undefined) throw new Error(`${spec.kind} is not translated`)
   const pump = new FakePump()
   const wire = new FakeWire()
-  const framed = new FramedWire(pump, codec)
+  const framed = new FramedWire(pump, codec, spec.frameTimeoutMs, clock)
   wire.owner = framed
   framed.over(wire)
   return { pump, wire, framed }
@@ -413,4 +415,53 @@ test('two connections of one thread do not see each other in the memory that the
     Buffer.concat(words.map((word) => encodeFrame(Buffer.from(word))))
   t.deepEqual(lines.pump.received, asRing(['first', 'second']))
   t.deepEqual(nuls.pump.received, asRing(['eins', 'zwei', 'drei']))
+})
+
+for (const [kind, begun, rest] of [
+  ['line', 'half a li', 'ne\n'],
+  ['nul', 'half', '\0'],
+  ['content-length', 'Content-Le', 'ngth: 2\r\n\r\nok'],
+  ['length-be', '\0\0', '\0\u0001x'],
+] as const) {
+  test(`${kind}: what is held back for longer than frameTimeoutMs is a fault, unless it is finished in time`, async (t) => {
+    const clock = new FakeClock()
+    const all = setup(specOf(kind, { frameTimeoutMs: 100 }), clock)
+    const { pump, wire } = all
+    resume(all, 1000, 64)
+    wire.read(Buffer.from(begun))
+    clock.advance(99)
+    wire.read(Buffer.from(rest))
+    clock.advance(1000)
+    await clock.turn()
+    t.is(wire.destroyed, false, 'it was finished in time')
+    t.is(clock.armed, 0)
+    // The deadline passes while the rest lies in the queue behind the timer.
+    wire.read(Buffer.from(begun))
+    clock.advance(100)
+    wire.read(Buffer.from(rest))
+    await clock.turn()
+    t.is(wire.destroyed, false, 'it was there in time')
+    wire.read(Buffer.from(begun))
+    clock.advance(100)
+    await clock.turn()
+    t.is(wire.destroyed, true)
+    wire.close()
+    t.is((pump.closed?.error as FramingFault | undefined)?.code, 'ERR_FRAME_TIMEOUT')
+    t.is(clock.keepingAlive, 0)
+  })
+}
+
+test('nothing is held against a peer while nobody takes what it sends', async (t) => {
+  const clock = new FakeClock()
+  const all = setup(specOf('line', { frameTimeoutMs: 100 }), clock)
+  resume(all, 1, 64)
+  all.wire.read(Buffer.from('a whole line\nand half of one'))
+  t.true(all.pump.paused)
+  clock.advance(1000)
+  await clock.turn()
+  t.is(all.wire.destroyed, false)
+  resume(all, 1000, 64)
+  clock.advance(100)
+  await clock.turn()
+  t.is(all.wire.destroyed, true)
 })

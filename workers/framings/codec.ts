@@ -16,6 +16,8 @@ export interface FrameSink {
 export interface Decoder {
   /** Takes all of `chunk`, which is valid during the call. */
   push(chunk: Buffer, sink: FrameSink): void
+  /** Whether bytes of a frame have come of which the sink knows nothing yet. */
+  readonly holdsBack: boolean
   /** The stream has ended: hands over what may be handed over, or throws ERR_TRUNCATED. */
   end(sink: FrameSink): void
 }

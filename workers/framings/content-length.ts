@@ -35,6 +35,10 @@ class ContentLengthDecoder implements Decoder {
     this.#spec = spec
   }
 
+  get holdsBack(): boolean {
+    return this.#missing === 0 && this.#headerBytes > 0
+  }
+
   push(chunk: Buffer, sink: FrameSink): void {
     const { length } = chunk
     let at = 0

@@ -20,6 +20,10 @@ class DelimitedDecoder implements Decoder {
     this.#stripsCr = stripsCr
   }
 
+  get holdsBack(): boolean {
+    return this.#begun.length > 0
+  }
+
   push(chunk: Buffer, sink: FrameSink): void {
     let start = 0
     for (;;) {

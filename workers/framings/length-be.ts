@@ -16,6 +16,10 @@ class LengthBeDecoder implements Decoder {
     this.#spec = spec
   }
 
+  get holdsBack(): boolean {
+    return this.#have > 0
+  }
+
   push(chunk: Buffer, sink: FrameSink): void {
     const { length } = chunk
     let at = 0

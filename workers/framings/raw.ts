@@ -12,6 +12,7 @@ export function rawCodec(spec: FramingSpec): Codec {
   return {
     encoder,
     decoder: {
+      holdsBack: false,
       push(chunk, sink) {
         for (let at = 0; at < chunk.length;) {
           const end = Math.min(chunk.length, at + spec.maxFrameBytes)

@@ -12,6 +12,7 @@ import { RingConsumer } from '../../../engine/shared/ring.js'
 import { systemClock } from '../../../engine/shared/waiter.js'
 import { interleave } from '../../helpers/atomics-hook.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
+import { specOf } from '../../helpers/wire-bytes.js'
 
 const nothing = (): void => undefined
 
@@ -44,7 +45,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       keepAlive: nothing,
     }
     const options: LinkOptions = {
-      framing: { kind: 'length', maxFrameBytes: 1_000_000, maxHeaderBytes: 8192, lastLine: 'refuse' },
+      framing: specOf('length', { maxFrameBytes: 1_000_000 }),
       maxFrameBytes: 1_000_000,
       maxPendingBytes: 1_000_000,
       maxRingBytes: 2_097_152,

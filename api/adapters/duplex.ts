@@ -1,0 +1,65 @@
+/** A connection as a Node stream. */
+import { Duplex } from 'node:stream'
+import type { Connection } from '../../engine/link/connection.js'
+
+export interface DuplexOptions {
+  /**
+   * True: what is read and written are frames, also empty ones and strings. False (default): bytes; each frame is a chunk,
+   * each chunk a frame, and what goes through pipes may come in other chunks than it was written in, so use it with
+   * `raw` framing or where boundaries do not matter.
+   */
+  readonly objectMode?: boolean | undefined
+}
+
+/**
+ * The stream owns the connection: it is the connection's one consumer, ending it ends the outgoing side, and destroying it
+ * destroys the connection. It is destroyed with what ended the connection, unless that ended cleanly. Backpressure goes through:
+ * a write is done when the connection has room, and nothing is read that nobody asks for.
+ */
+export function toDuplex(connection: Connection, options: DuplexOptions = {}): Duplex {
+  const objectMode = options.objectMode ?? false
+  let reading = false
+  const stream = new Duplex({
+    objectMode,
+    allowHalfOpen: true,
+    read() {
+      if (reading) return
+      reading = true
+      const pull = async (): Promise<void> => {
+        for (;;) {
+          const frame = await connection.receive()
+          if (frame === undefined) {
+            stream.push(null)
+            return
+          }
+          // An empty chunk means nothing to a stream of bytes.
+          if (frame.length === 0 && !objectMode) continue
+          if (!stream.push(frame)) break
+        }
+        reading = false
+      }
+      pull().catch((error: unknown) => {
+        stream.destroy(error as Error)
+      })
+    },
+    write(chunk: Uint8Array | string, _encoding, done) {
+      try {
+        if (connection.send(chunk)) done()
+        else connection.ready().then(() => done(), done)
+      } catch (error) {
+        done(error as Error)
+      }
+    },
+    final(done) {
+      connection.end().then(() => done(), done)
+    },
+    destroy(error, done) {
+      if (error === null && stream.readableEnded && stream.writableFinished) void connection.close()
+      else connection.destroy(error ?? undefined)
+      void connection.closed.then(() => {
+        done(error)
+      })
+    },
+  })
+  return stream
+}

@@ -1,0 +1,9 @@
+export { toDuplex, type DuplexOptions } from './duplex.js'
+export {
+  toJsonRpc,
+  type JsonRpcMessage,
+  type JsonRpcReader,
+  type JsonRpcTransport,
+  type JsonRpcWriter,
+} from './jsonrpc.js'
+export { toWebStreams, type WebStreams } from './web-streams.js'

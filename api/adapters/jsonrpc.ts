@@ -1,0 +1,146 @@
+/**
+ * A connection as the `MessageReader` and `MessageWriter` of `vscode-jsonrpc`, so that a language client or server runs over
+ * any transport unchanged. The interfaces are written out here, as far as they are used: that package is not needed to build
+ * or to run this one. The framing is the connection's: `content-length` for language servers, `line` for MCP.
+ */
+import type { Connection } from '../../engine/link/connection.js'
+
+export interface Disposable {
+  dispose(): void
+}
+
+/** As in `vscode-jsonrpc`: subscribing returns what ends the subscription. */
+export type Event<T> = (
+  listener: (event: T) => unknown,
+  thisArgs?: unknown,
+  disposables?: Disposable[],
+) => Disposable
+
+export interface JsonRpcMessage {
+  readonly jsonrpc: string
+}
+
+export interface JsonRpcReader extends Disposable {
+  readonly onError: Event<Error>
+  readonly onClose: Event<void>
+  readonly onPartialMessage: Event<{ readonly messageToken: number; readonly waitingTime: number }>
+  listen(callback: (message: JsonRpcMessage) => void): Disposable
+}
+
+export interface JsonRpcWriter extends Disposable {
+  readonly onError: Event<[Error, JsonRpcMessage | undefined, number | undefined]>
+  readonly onClose: Event<void>
+  write(message: JsonRpcMessage): Promise<void>
+  end(): void
+}
+
+export interface JsonRpcTransport {
+  readonly reader: JsonRpcReader
+  readonly writer: JsonRpcWriter
+}
+
+class Emitter<T> {
+  readonly #listeners = new Set<(event: T) => unknown>()
+
+  readonly event: Event<T> = (listener, thisArgs, disposables) => {
+    const bound = (event: T): unknown => listener.call(thisArgs, event)
+    this.#listeners.add(bound)
+    const disposable = { dispose: () => void this.#listeners.delete(bound) }
+    disposables?.push(disposable)
+    return disposable
+  }
+
+  fire(event: T): void {
+    for (const listener of [...this.#listeners]) listener(event)
+  }
+
+  clear(): void {
+    this.#listeners.clear()
+  }
+}
+
+class Reader implements JsonRpcReader {
+  readonly #connection: Connection
+  readonly #errors = new Emitter<Error>()
+  readonly #closes = new Emitter<void>()
+  readonly #partials = new Emitter<{ readonly messageToken: number; readonly waitingTime: number }>()
+  readonly onError = this.#errors.event
+  readonly onClose = this.#closes.event
+  /** Never fires: frames come whole. */
+  readonly onPartialMessage = this.#partials.event
+  #stop: (() => void) | undefined
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    void connection.closed.then(({ code, cause }) => {
+      if (code !== 'OK' && cause !== undefined) this.#errors.fire(cause)
+      this.#closes.fire()
+    })
+  }
+
+  listen(callback: (message: JsonRpcMessage) => void): Disposable {
+    const stop = this.#connection.subscribe(
+      (frame) => {
+        let message: JsonRpcMessage
+        try {
+          message = JSON.parse(frame.toString('utf8')) as JsonRpcMessage
+        } catch (error) {
+          // One bad message is the peer's mistake, and no reason to lose the ones that follow.
+          this.#errors.fire(error as Error)
+          return
+        }
+        callback(message)
+      },
+      { borrow: true },
+    )
+    this.#stop = stop
+    return { dispose: stop }
+  }
+
+  dispose(): void {
+    this.#stop?.()
+    this.#errors.clear()
+    this.#closes.clear()
+  }
+}
+
+class Writer implements JsonRpcWriter {
+  readonly #connection: Connection
+  readonly #errors = new Emitter<[Error, JsonRpcMessage | undefined, number | undefined]>()
+  readonly #closes = new Emitter<void>()
+  readonly onError = this.#errors.event
+  readonly onClose = this.#closes.event
+  #failures = 0
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    void connection.closed.then(() => {
+      this.#closes.fire()
+    })
+  }
+
+  async write(message: JsonRpcMessage): Promise<void> {
+    try {
+      if (!this.#connection.send(JSON.stringify(message))) await this.#connection.ready()
+      this.#failures = 0
+    } catch (error) {
+      this.#errors.fire([error as Error, message, ++this.#failures])
+      throw error
+    }
+  }
+
+  end(): void {
+    // A failed end is the connection's end, which `onClose` tells.
+    this.#connection.end().catch(() => undefined)
+  }
+
+  dispose(): void {
+    this.#errors.clear()
+    this.#closes.clear()
+  }
+}
+
+/** `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the one consumer. */
+export function toJsonRpc(connection: Connection): JsonRpcTransport {
+  return { reader: new Reader(connection), writer: new Writer(connection) }
+}

@@ -1,0 +1,39 @@
+/** A connection as a pair of web streams, whose chunks are frames. */
+import { ReadableStream, WritableStream } from 'node:stream/web'
+import type { Connection } from '../../engine/link/connection.js'
+
+export interface WebStreams {
+  /** Frames, each in memory of its own. Cancelling it destroys the connection. */
+  readonly readable: ReadableStream<Uint8Array>
+  /** Each chunk is sent as one frame. Closing it ends the outgoing side, aborting it destroys the connection. */
+  readonly writable: WritableStream<Uint8Array | string>
+}
+
+/** The streams own the connection: they are its one consumer. Backpressure goes through, both ways. */
+export function toWebStreams(connection: Connection): WebStreams {
+  return {
+    readable: new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const frame = await connection.receive()
+          if (frame === undefined) controller.close()
+          else controller.enqueue(frame)
+        },
+        cancel(reason: unknown) {
+          connection.destroy(reason instanceof Error ? reason : undefined)
+        },
+      },
+      // Nothing is taken ahead: the ring is the queue.
+      { highWaterMark: 0 },
+    ),
+    writable: new WritableStream<Uint8Array | string>({
+      async write(chunk) {
+        if (!connection.send(chunk)) await connection.ready()
+      },
+      close: () => connection.end(),
+      abort(reason: unknown) {
+        connection.destroy(reason instanceof Error ? reason : undefined)
+      },
+    }),
+  }
+}
