@@ -20,6 +20,8 @@ let before: ProcessResources | undefined
 
 test.serial.before('what a first engine leaves to the process is there already', async () => {
   await (await createEngine({ shards: 2 })).close()
+  // libuv's own threads, which come with the first asynchronous file operation.
+  await (await makeTemporaryFolder()).remove()
   if (canCountResources) before = processResources()
 })
 
