@@ -17,6 +17,7 @@ const usage = `npm run perf -- latency|throughput|flood|idle [flags]
   --rounds 5            interleaved rounds; medians are shown
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
+  --transport unix      latency: unix, or stdio (a child process, against child_process)
   --connections 1       connections between the two processes
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
@@ -32,6 +33,7 @@ const { values, positionals } = parseArgs({
     count: { type: 'string' },
     rates: { type: 'string', default: '' },
     connections: { type: 'string' },
+    transport: { type: 'string', default: 'unix' },
     watch: { type: 'string', default: '30' },
     shards: { type: 'string' },
     wake: { type: 'string' },
@@ -63,7 +65,7 @@ const settings = {
 }
 
 function printLatency(title: string, { rows }: LatencyReport): void {
-  const head = [title, 'mean us', 'p50 us', 'p99 us', 'CPU us', 'x net mean', 'x net p99', 'wrong']
+  const head = [title, 'mean us', 'p50 us', 'p99 us', 'CPU us', 'x base mean', 'x base p99', 'wrong']
   const cells = rows.map((row) => [
     row.name,
     figure(row.meanMicros),
@@ -155,6 +157,7 @@ async function main(scenario: string | undefined): Promise<boolean> {
             rateHz,
             count,
             warmUp: Math.min(count, 10_000),
+            transport: values.transport === 'stdio' ? 'stdio' : 'unix',
           })
           printLatency(`${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`, report)
           right &&= report.released && report.rows.every((row) => row.wrong === 0)

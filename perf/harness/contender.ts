@@ -7,7 +7,8 @@ import { SideProcess } from './side-process.js'
 export interface ContenderConfig {
   readonly name: string
   readonly near: Stack
-  readonly far: Stack
+  /** Undefined: the near side starts what it talks to. */
+  readonly far: Stack | undefined
   readonly corkFrames: number
 }
 
@@ -40,12 +41,15 @@ export interface ThroughputSample {
   readonly cpuMs: number | undefined
 }
 
+/** Of a child process that is not one of ours nothing is known. */
+const NO_CPU: CpuUse = { mainThreadMs: 0, totalMs: 0 }
+
 export class Contender {
   readonly name: string
   readonly #near: SideProcess
-  readonly #far: SideProcess
+  readonly #far: SideProcess | undefined
 
-  private constructor(name: string, near: SideProcess, far: SideProcess) {
+  private constructor(name: string, near: SideProcess, far: SideProcess | undefined) {
     this.name = name
     this.#near = near
     this.#far = far
@@ -62,7 +66,10 @@ export class Contender {
     const common = { path, connections, shards, wake, corkFrames: config.corkFrames }
     const [farRole, nearRole] =
       roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
-    const far = await SideProcess.start({ ...common, stack: config.far, role: farRole }, settings.pinTo)
+    const far =
+      config.far === undefined
+        ? undefined
+        : await SideProcess.start({ ...common, stack: config.far, role: farRole }, settings.pinTo)
     const near = await SideProcess.start({ ...common, stack: config.near, role: nearRole }, settings.pinTo)
     return new Contender(config.name, near, far)
   }
@@ -79,6 +86,7 @@ export class Contender {
   }
 
   async throughput(bytes: number, frames: number): Promise<ThroughputSample> {
+    if (this.#far === undefined) throw new Error('there is nobody to receive')
     await this.#far.order({ kind: 'sink', frames })
     const before = this.#readCpu()
     await this.#near.order({ kind: 'source', bytes, frames })
@@ -98,18 +106,18 @@ export class Contender {
   /** True: both programs released everything they had opened. */
   async stop(): Promise<boolean> {
     const near = await this.#near.stop()
-    const far = await this.#far.stop()
-    return near === 0 && far === 0
+    const far = await this.#far?.stop()
+    return near === 0 && (far ?? 0) === 0
   }
 
   #readCpu(): readonly [CpuReading | undefined, CpuReading | undefined] {
-    return [readCpu(this.#near.pid), readCpu(this.#far.pid)]
+    return [readCpu(this.#near.pid), this.#far === undefined ? undefined : readCpu(this.#far.pid)]
   }
 
   #cpuSince([near, far]: readonly [CpuReading | undefined, CpuReading | undefined]):
     { near: CpuUse; far: CpuUse } | undefined {
     const nearUse = cpuUsed(this.#near.pid, near, readCpu(this.#near.pid))
-    const farUse = cpuUsed(this.#far.pid, far, readCpu(this.#far.pid))
+    const farUse = this.#far === undefined ? NO_CPU : cpuUsed(this.#far.pid, far, readCpu(this.#far.pid))
     return nearUse === undefined || farUse === undefined ? undefined : { near: nearUse, far: farUse }
   }
 }

@@ -1,6 +1,7 @@
 /** What the runner and the measured programs say to each other. */
 
-export type Stack = 'engine' | 'net'
+/** The last two start a child process of their own and need no other side. */
+export type Stack = 'engine' | 'net' | 'engine-child' | 'child-process'
 
 export interface SideConfig {
   /** `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are. */

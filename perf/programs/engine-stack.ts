@@ -6,7 +6,7 @@ import { stampedFrames } from './stamped-frames.js'
 
 const NOTHING = Buffer.alloc(0)
 
-class EnginePeer implements Peer {
+export class EnginePeer implements Peer {
   readonly #connection: Connection
   #frames: Buffer[] = []
 

@@ -1,5 +1,6 @@
 /** The baselines: plain `net`, one write a frame or a thousand frames corked, and a length parser on the other side. */
 import net from 'node:net'
+import type { Readable, Writable } from 'node:stream'
 import type { SideConfig } from '../harness/messages.js'
 import { LengthParser } from './length-parser.js'
 import type { Peer, PeerStack } from './peer.js'
@@ -7,17 +8,18 @@ import { stampedFrames } from './stamped-frames.js'
 
 const NOTHING = Buffer.alloc(0)
 
-class NetPeer implements Peer {
-  readonly #socket: net.Socket
+/** A peer behind a pair of streams; of a socket both are the same. */
+export class StreamPeer implements Peer {
+  readonly #out: Writable
   readonly #corkFrames: number
   #corked = 0
   #frames: Buffer[] = []
 
-  constructor(socket: net.Socket, corkFrames: number, onFrame: (frame: Buffer) => void) {
-    this.#socket = socket
+  constructor(out: Writable, incoming: Readable, corkFrames: number, onFrame: (frame: Buffer) => void) {
+    this.#out = out
     this.#corkFrames = corkFrames
     const parser = new LengthParser(onFrame)
-    socket.on('data', (chunk) => {
+    incoming.on('data', (chunk: Buffer) => {
       parser.push(chunk)
     })
   }
@@ -28,9 +30,9 @@ class NetPeer implements Peer {
 
   send(stamp: number): boolean {
     const frame = this.#frames[stamp] ?? NOTHING
-    if (this.#corkFrames <= 1) return this.#socket.write(frame)
-    if (this.#corked === 0) this.#socket.cork()
-    const room = this.#socket.write(frame)
+    if (this.#corkFrames <= 1) return this.#out.write(frame)
+    if (this.#corked === 0) this.#out.cork()
+    const room = this.#out.write(frame)
     if (++this.#corked < this.#corkFrames) return true
     this.flush()
     return room
@@ -39,12 +41,12 @@ class NetPeer implements Peer {
   flush(): void {
     if (this.#corked === 0) return
     this.#corked = 0
-    this.#socket.uncork()
+    this.#out.uncork()
   }
 
   ready(): Promise<void> {
-    if (!this.#socket.writableNeedDrain) return Promise.resolve()
-    return new Promise((resolve) => this.#socket.once('drain', resolve))
+    if (!this.#out.writableNeedDrain) return Promise.resolve()
+    return new Promise((resolve) => this.#out.once('drain', resolve))
   }
 }
 
@@ -70,14 +72,14 @@ export function netStack(config: SideConfig): PeerStack {
         socket.once('error', reject)
         socket.once('connect', () => {
           keep(socket)
-          resolve(new NetPeer(socket, config.corkFrames, onFrame))
+          resolve(new StreamPeer(socket, socket, config.corkFrames, onFrame))
         })
       }),
     listen: (onPeer) =>
       listen((socket) => {
         let onFrame: (frame: Buffer) => void = () => undefined
         onFrame = onPeer(
-          new NetPeer(socket, 1, (frame) => {
+          new StreamPeer(socket, socket, 1, (frame) => {
             onFrame(frame)
           }),
         )

@@ -9,13 +9,27 @@ import {
   type SourceOrder,
 } from '../harness/messages.js'
 import { summarize } from '../harness/statistics.js'
+import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { engineStack } from './engine-stack.js'
 import { Hub } from './hub.js'
 import { netStack } from './net-stack.js'
-import type { Peer } from './peer.js'
+import type { Peer, PeerStack } from './peer.js'
 
 const config = JSON.parse(process.argv[2] ?? '{}') as SideConfig
-const stack = config.stack === 'net' ? netStack(config) : await engineStack(config)
+const stack = await stackFor(config)
+
+function stackFor(settings: SideConfig): PeerStack | Promise<PeerStack> {
+  switch (settings.stack) {
+    case 'net':
+      return netStack(settings)
+    case 'engine':
+      return engineStack(settings)
+    case 'engine-child':
+      return engineChildStack(settings)
+    case 'child-process':
+      return childProcessStack(settings)
+  }
+}
 
 function say(message: FromSide): void {
   process.send?.(message)

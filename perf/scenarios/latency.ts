@@ -15,6 +15,8 @@ export interface LatencyPlan extends ContenderSettings {
   readonly warmUp: number
   /** 0: closed loop. */
   readonly rateHz: number
+  /** Default: Unix sockets. */
+  readonly transport?: 'unix' | 'stdio'
 }
 
 export interface LatencyRow {
@@ -23,18 +25,25 @@ export interface LatencyRow {
   readonly p50Micros: number
   readonly p99Micros: number
   readonly cpuMicros: number | undefined
-  /** Mean over the `net` mean of the same run. */
+  /** Mean over the baseline's mean of the same run. */
   readonly ratio: number
   readonly p99Ratio: number
   readonly count: number
   readonly wrong: number
 }
 
-export const latencyContenders: readonly ContenderConfig[] = [
-  { name: 'net to net', near: 'net', far: 'net', corkFrames: 1 },
-  { name: 'engine to net', near: 'engine', far: 'net', corkFrames: 1 },
-  { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
-]
+/** The first of each is the baseline. */
+const contendersOver: Readonly<Record<'unix' | 'stdio', readonly ContenderConfig[]>> = {
+  unix: [
+    { name: 'net to net', near: 'net', far: 'net', corkFrames: 1 },
+    { name: 'engine to net', near: 'engine', far: 'net', corkFrames: 1 },
+    { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
+  ],
+  stdio: [
+    { name: 'child_process to cat', near: 'child-process', far: undefined, corkFrames: 1 },
+    { name: 'engine to cat', near: 'engine-child', far: undefined, corkFrames: 1 },
+  ],
+}
 
 export interface LatencyReport {
   readonly rows: readonly LatencyRow[]
@@ -47,7 +56,8 @@ export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
   let released = true
   let samples: Map<string, LatencySample[]>
   try {
-    for (const config of latencyContenders) contenders.push(await Contender.start('latency', config, plan))
+    for (const config of contendersOver[plan.transport ?? 'unix'])
+      contenders.push(await Contender.start('latency', config, plan))
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
     if (plan.rateHz === 0)
       for (const contender of contenders) await contender.latency(plan.bytes, plan.warmUp, 0)
@@ -57,7 +67,7 @@ export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
-  const base = samples.get('net to net') ?? []
+  const base = samples.get(contenders[0]?.name ?? '') ?? []
   const rows = [...samples].map(([name, own]) => {
     const mean = medianOf(own, (sample) => sample.meanMicros) ?? NaN
     const p99 = medianOf(own, (sample) => sample.p99Micros) ?? NaN

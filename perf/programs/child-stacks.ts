@@ -1,0 +1,62 @@
+/**
+ * A child process that sends everything back, by its stdin and stdout: over the engine, and over `child_process` with its
+ * pipes on the main thread. The child is `cat`, which adds as little as a program can.
+ */
+import { spawn } from 'node:child_process'
+import { createEngine } from '../../api/index.js'
+import type { SideConfig } from '../harness/messages.js'
+import { EnginePeer } from './engine-stack.js'
+import { StreamPeer } from './net-stack.js'
+import type { PeerStack } from './peer.js'
+
+const COMMAND = 'cat'
+
+const dialsOnly = {
+  listen: () => Promise.reject(new Error('a child process is only dialled')),
+  echo: () => Promise.reject(new Error('a child process is only dialled')),
+}
+
+export async function engineChildStack(config: SideConfig): Promise<PeerStack> {
+  const engine = await createEngine({ shards: config.shards, wake: config.wake })
+  const transport = engine.transport({ kind: 'stdio', command: COMMAND })
+  return {
+    ...dialsOnly,
+    async connect(onFrame) {
+      const connection = await transport.connect()
+      connection.subscribe(onFrame, { borrow: true })
+      return new EnginePeer(connection)
+    },
+    async close() {
+      const { leaked } = await engine.close()
+      return leaked === 0
+    },
+  }
+}
+
+export function childProcessStack(config: SideConfig): PeerStack {
+  const open: (() => Promise<void>)[] = []
+  return {
+    ...dialsOnly,
+    connect: (onFrame) =>
+      new Promise((resolve, reject) => {
+        const child = spawn(COMMAND, { stdio: ['pipe', 'pipe', 'inherit'] })
+        child.once('error', reject)
+        child.once('spawn', () => {
+          open.push(
+            () =>
+              new Promise((done) => {
+                child.once('exit', () => {
+                  done()
+                })
+                child.stdin.end()
+              }),
+          )
+          resolve(new StreamPeer(child.stdin, child.stdout, config.corkFrames, onFrame))
+        })
+      }),
+    async close() {
+      for (const end of open) await end()
+      return true
+    },
+  }
+}
