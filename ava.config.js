@@ -2,5 +2,5 @@ export default {
   files: ['dist/test/**/*.test.js'],
   workerThreads: false,
   concurrency: 2,
-  timeout: '60s',
+  timeout: '3m',
 }

@@ -159,6 +159,7 @@ deadlineTest(
     const giveUp = new AbortController()
     const given = rejects(t, ours.receive({ signal: giveUp.signal }), 'ERR_ABORTED')
     await write(Buffer.from([9, 0, 0, 0, 1]))
+    await runs(t, clock, LIMIT_MS)
     clock.advance(LIMIT_MS / 2)
     giveUp.abort()
     await given

@@ -9,10 +9,10 @@ import { cjsHost, esmHost, happyLines, typedHost, workerModule } from './hosts.j
 import { installPackage, root, runToEnd, type Ended, type Project } from './project.js'
 
 /** npm may have to fetch what it installs. */
-const INSTALL_WATCHDOG_MS = 100_000
-const WATCHDOG_MS = 40_000
+const INSTALL_WATCHDOG_MS = 180_000
+const WATCHDOG_MS = 100_000
 /** What runs in a child ends before its test does, so that the test can show what it said. */
-const CHILD_WATCHDOG_MS = 30_000
+const CHILD_WATCHDOG_MS = 90_000
 const NAME = 'symphony-transport'
 
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
