@@ -177,10 +177,13 @@ export function connectingTests(contract: Contract): void {
     t.deepEqual(await listener.closed, { code: 'OK' })
     const [accepted] = await loop
     if (socketFile !== undefined) t.false(fs.existsSync(socketFile))
-    await rejects(t, transport.connect(), subject.nobody)
+    if (subject.lingers === true) await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
+    else await rejects(t, transport.connect(), subject.nobody)
     accepted?.send('after')
     t.is(String(await accepted?.receive()), 'before')
     t.is(String(await dialled.receive()), 'after')
+    await Promise.all([accepted?.close(), dialled.close()])
+    await rejects(t, transport.connect(), subject.nobody)
   })
 
   test('a connection that nobody has taken ends when its listener closes', async (t, world) => {

@@ -24,6 +24,11 @@ export interface ContractTransport {
    * again. Default true.
    */
   readonly waitsWhenFull?: boolean
+  /**
+   * True: while connections of a closed listener live, whoever connects there waits until the timeout, as for a listener
+   * that is busy. Default false.
+   */
+  readonly lingers?: boolean
   /** What connecting to an endpoint that nobody has ever listened on gives. */
   readonly nobody: TransportErrorCode
   /** Of all its transports, where a test does not say otherwise. */

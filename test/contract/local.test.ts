@@ -22,6 +22,7 @@ transportContract({
   halfClose: !isPipe,
   exclusive: isExclusive,
   waitsWhenFull: !isPipe,
+  lingers: isPipe,
   nobody: 'ERR_NOT_FOUND',
   makeEndpoint() {
     const name = randomName()

@@ -8,6 +8,7 @@ transportContract({
   halfClose: false,
   exclusive: isExclusive,
   waitsWhenFull: false,
+  lingers: true,
   nobody: 'ERR_NOT_FOUND',
   makeEndpoint: () =>
     Promise.resolve({
