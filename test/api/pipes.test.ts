@@ -221,6 +221,7 @@ onWindows('past queue and backlog a peer is cut, and the rest is served in order
   t.is(listener.stats().queued, queued)
   for (let i = 0; i < queued + backlog; i++) {
     const accepted = await listener.accept()
+    if (accepted === undefined) throw new Error('the listener closed')
     t.is(String(await accepted.receive()), String(i))
     accepted.destroy()
   }
