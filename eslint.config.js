@@ -7,7 +7,7 @@ const noBlockingWait = {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.matrix/'] },
+  { ignores: ['dist/', 'node_modules/', '.matrix/', '.wine/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

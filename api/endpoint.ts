@@ -26,9 +26,12 @@ export type EndpointObject =
 /** A Windows named pipe. */
 export interface PipeEndpoint {
   readonly kind: 'pipe'
-  /** What follows `\\\\.\\pipe\\`: up to 240 characters, no backslash. */
+  /** What follows `\\\\.\\pipe\\`: up to 240 characters, no slash or backslash, no dot or space at its end. */
   readonly name: string
-  /** When listening: every user may read. Default false: its creator, administrators and the system. */
+  /**
+   * When listening: every user may connect in order to read. Default false: that is up to the system, which gives all
+   * access to the creator, administrators and itself, and lets other users open a pipe for reading only.
+   */
   readonly readableAll?: boolean | undefined
   /** When listening: every user may write. Default false. */
   readonly writableAll?: boolean | undefined
@@ -175,12 +178,18 @@ function resolveAbstract(name: string): ResolvedEndpoint {
 }
 
 const PIPE_PREFIX = '\\\\.\\pipe\\'
-/** The system allows 256 characters with the prefix. */
-const PIPE_NAME = /^[^\\\0]{1,240}$/
+/**
+ * The system allows 256 characters with the prefix. It takes a slash for a backslash, resolves `..`, and drops dots and
+ * spaces at the end: such a name would be another pipe's, or no pipe at all.
+ */
+const PIPE_NAME = /^[^\\/\0]{0,239}[^\\/\0. ]$/
 
 const pipeSchema = v.strictObject({
   kind: v.literal('pipe'),
-  name: v.pipe(v.string(), v.regex(PIPE_NAME, 'it has 1 to 240 characters, and no backslash')),
+  name: v.pipe(
+    v.string(),
+    v.regex(PIPE_NAME, 'it has 1 to 240 characters, no slash or backslash, and no dot or space at its end'),
+  ),
   readableAll: v.optional(v.boolean(), false),
   writableAll: v.optional(v.boolean(), false),
 })

@@ -11,6 +11,7 @@ import fs from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { totalsOf, withoutPassed, type Totals } from './helpers/ava-totals.js'
 
 const MAJORS = ['20', '22', '24', '26']
 /** What Node's own behaviour can break. */
@@ -27,11 +28,6 @@ const avaCli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
 interface Ended {
   readonly code: number | null
   readonly output: string
-}
-
-interface Totals {
-  readonly passed: number
-  readonly failed: number
 }
 
 function say(line: string): void {
@@ -95,24 +91,12 @@ function majorOf(version: string): string {
   return version.replace(/^v/, '').split('.')[0] ?? ''
 }
 
-/** What AVA's closing lines say ("1 test failed", "1 uncaught exception"). */
-function count(output: string, what: RegExp): number {
-  return [...output.matchAll(what)].reduce((sum, [, digits]) => sum + Number(digits), 0)
-}
-
 async function testOn(binary: string, files: readonly string[]): Promise<Totals> {
   const env = { ...process.env, PATH: [dirname(binary), process.env['PATH']].join(delimiter), NO_COLOR: '1' }
   const { code, output } = await run(binary, [avaCli, ...files], root, env)
-  // Counted by their own lines: the closing line with their number is left out where something failed.
-  const passed = [...output.matchAll(/^ *✔ /gm)].length
-  let failed = count(
-    output,
-    /^ *(\d+) (?:(?:tests?|hooks?) failed|uncaught exceptions?|unhandled rejections?)/gm,
-  )
-  // Whatever went wrong without a test's name, such as a time-out of AVA's or no tests at all, is one failure.
-  if (failed === 0 && (code !== 0 || passed === 0)) failed = 1
-  if (failed > 0) say(output.replace(/^ *[✔ℹ].*\n/gm, ''))
-  return { passed, failed }
+  const totals = totalsOf(output, code)
+  if (totals.failed > 0) say(withoutPassed(output))
+  return totals
 }
 
 function wantedLines(args: readonly string[]): readonly string[] {

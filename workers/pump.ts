@@ -6,7 +6,6 @@
  * on: Node asks for it once and not again on resume. So when room is short the view is cut to exactly `target`
  * bytes, the room is asked for, and reading stops until that much is free.
  */
-import { constants } from 'node:os'
 import type { BellRinger } from '../engine/shared/bell.js'
 import type { LaneGrant } from '../engine/shared/lane.js'
 import { takeArmed } from '../engine/shared/lane.js'
@@ -22,6 +21,7 @@ import {
   outState,
   outWords,
 } from '../engine/shared/ring-layout.js'
+import { systemErrno } from '../engine/shared/system-errno.js'
 import type { Wire, WireOwner } from '../engine/shared/wire.js'
 import { FramingFault, framingFaults } from '../engine/shared/framing.js'
 import type { Meter } from './meter.js'
@@ -31,6 +31,8 @@ import type { Meter } from './meter.js'
  * and lets main refill the ring while the kernel is busy with the rest.
  */
 const MAX_WRITE_BYTES = 262_144
+
+const EIO = systemErrno('EIO')
 
 /** A read or write of this size is part of a stream: the shard will be busy with the next one, not asleep. */
 const BULK_BYTES = 16_384
@@ -166,7 +168,7 @@ export class Pump implements WireOwner {
     } else if (error !== undefined) {
       const call = failureCalls.indexOf((error.syscall ?? 'unknown') as (typeof failureCalls)[number])
       this.#store(lane.FAILURE_CALL, Math.max(call, 0))
-      this.#store(lane.FAILURE, Math.abs(error.errno ?? constants.errno.EIO))
+      this.#store(lane.FAILURE, Math.abs(error.errno ?? EIO))
     }
     // LIFE last: main gives the memory to someone else once it has seen this.
     this.#store(lane.LIFE, life.CLOSED)

@@ -83,7 +83,7 @@ let connections = 0
 export class Connection implements NewsReader, AsyncDisposable {
   /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
   readonly closed: Promise<ClosedInfo>
-  /** What this transport can do. `halfClose`: after `end()` the peer's frames still arrive. */
+  /** What this transport can do. `halfClose`: `end()` tells the peer, whose frames still arrive. */
   readonly capabilities: { readonly halfClose: boolean }
   readonly #id = `${String(process.pid)}-${String(++connections)}`
   readonly #identity: LinkIdentity

@@ -207,7 +207,7 @@ test('the limits themselves are allowed, and undefined means the default', async
     restart: { max: 0, windowMs: 0, initialDelayMs: 0, maxDelayMs: 0 },
   })
   try {
-    const transport = other.transport(`unix:${folder.socketPath()}`)
+    const transport = other.transport(folder.endpoint())
     const listener = await transport.listen()
     const dialled = await transport.connect({ signal: undefined, timeoutMs: undefined })
     const accepted = (await listener[Symbol.asyncIterator]().next()).value
@@ -239,7 +239,7 @@ for (const wake of ['adaptive', 'park', { spinMicros: 50 }] as const) {
     const folder = await makeTemporaryFolder()
     const other = await createEngine({ shards: 1, wake })
     try {
-      const transport = other.transport(`unix:${folder.socketPath()}`)
+      const transport = other.transport(folder.endpoint())
       await transport.listen((connection) => {
         connection.subscribe((frame) => connection.send(frame), { borrow: true })
       })

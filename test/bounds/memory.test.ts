@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 
-const WATCHDOG_MS = 60_000
+const WATCHDOG_MS = 150_000
 
 /** Two rings of 8 MiB, both ends being here. */
 const RINGS_MIB = 16

@@ -3,6 +3,7 @@ import { transportContract } from './transport-contract.js'
 
 transportContract({
   kind: 'unix',
+  halfClose: true,
   supported: process.platform === 'linux',
   // There is no file that could be missing: the kernel refuses.
   nobody: 'ERR_REFUSED',

@@ -7,7 +7,7 @@ import { signal, turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
 export function connectingTests(contract: Contract): void {
-  const { test, transport: subject } = contract
+  const { test, testIf, transport: subject } = contract
 
   test('both ends of a connection describe it', async (t, world) => {
     const before = Date.now()
@@ -35,7 +35,7 @@ export function connectingTests(contract: Contract): void {
       t.true(establishedAt >= before && establishedAt <= Date.now())
       t.true(lastActivityAt >= establishedAt)
       t.is(connection.pendingBytes, 0)
-      t.true(connection.capabilities.halfClose)
+      t.is(connection.capabilities.halfClose, subject.halfClose)
     }
     const stats = world.engine.stats()
     t.is(stats.connections, 2)
@@ -177,10 +177,13 @@ export function connectingTests(contract: Contract): void {
     t.deepEqual(await listener.closed, { code: 'OK' })
     const [accepted] = await loop
     if (socketFile !== undefined) t.false(fs.existsSync(socketFile))
-    await rejects(t, transport.connect(), subject.nobody)
+    if (subject.lingers === true) await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
+    else await rejects(t, transport.connect(), subject.nobody)
     accepted?.send('after')
     t.is(String(await accepted?.receive()), 'before')
     t.is(String(await dialled.receive()), 'after')
+    await Promise.all([accepted?.close(), dialled.close()])
+    await rejects(t, transport.connect(), subject.nobody)
   })
 
   test('a connection that nobody has taken ends when its listener closes', async (t, world) => {
@@ -198,7 +201,7 @@ export function connectingTests(contract: Contract): void {
     const listener = await world.listen(transport)
     const dialled = await world.connect(transport)
     dialled.send('early')
-    const ending = dialled.end()
+    const ending = world.finish(dialled)
     const accepted = await world.next(listener)
     t.deepEqual((await receiveToEnd(accepted)).map(String), ['early'])
     await ending
@@ -216,15 +219,18 @@ export function connectingTests(contract: Contract): void {
     t.is(await accepted.receive().catch(() => undefined), undefined)
   })
 
-  test('one endpoint has one listener at a time, and is free again after it', async (t, world) => {
-    const transport = await world.transport()
-    const first = await world.listen(transport)
-    const error = await rejects(t, world.listen(transport), 'ERR_ADDRESS_IN_USE')
-    t.false(error.retryable)
-    await first.close()
-    const second = await world.listen(transport)
-    const [dialled, accepted] = await Promise.all([world.connect(transport), world.next(second)])
-    dialled.send('again')
-    t.is(String(await accepted.receive()), 'again')
-  })
+  testIf(subject.exclusive ?? true)(
+    'one endpoint has one listener at a time, and is free again after it',
+    async (t, world) => {
+      const transport = await world.transport()
+      const first = await world.listen(transport)
+      const error = await rejects(t, world.listen(transport), 'ERR_ADDRESS_IN_USE')
+      t.false(error.retryable)
+      await first.close()
+      const second = await world.listen(transport)
+      const [dialled, accepted] = await Promise.all([world.connect(transport), world.next(second)])
+      dialled.send('again')
+      t.is(String(await accepted.receive()), 'again')
+    },
+  )
 }

@@ -41,7 +41,7 @@ export function consumerTests({ test }: Contract): void {
   test('the end of the stream ends every way of reading', async (t, world) => {
     const { dialled, accepted } = await world.pair({ accept: { allowHalfOpen: true } })
     dialled.send('last')
-    await dialled.end()
+    await world.finish(dialled)
     const seen: string[] = []
     for await (const frame of accepted) seen.push(String(frame))
     t.deepEqual(seen, ['last'])

@@ -15,6 +15,20 @@ export interface ContractTransport {
   readonly kind: string
   /** False: the platform does not have it, and its tests are skipped. */
   readonly supported: boolean
+  /** Whether a side that has ended can still be answered: tests of that are skipped where there is no half-close. */
+  readonly halfClose: boolean
+  /** False: the platform lets a second listener have an endpoint that is taken. Default true. */
+  readonly exclusive?: boolean
+  /**
+   * False: the system keeps no peers waiting to be connected: one that comes to a full backlog is cut instead of trying
+   * again. Default true.
+   */
+  readonly waitsWhenFull?: boolean
+  /**
+   * True: while connections of a closed listener live, whoever connects there waits until the timeout, as for a listener
+   * that is busy. Default false.
+   */
+  readonly lingers?: boolean
   /** What connecting to an endpoint that nobody has ever listened on gives. */
   readonly nobody: TransportErrorCode
   /** Of all its transports, where a test does not say otherwise. */
@@ -23,7 +37,11 @@ export interface ContractTransport {
   makeEndpoint(): Promise<ContractEndpoint>
 }
 
+export type ContractTest = (title: string, body: (t: ExecutionContext, world: World) => Promise<void>) => void
+
 export interface Contract {
   readonly transport: ContractTransport
-  readonly test: (title: string, body: (t: ExecutionContext, world: World) => Promise<void>) => void
+  readonly test: ContractTest
+  /** A test that is skipped unless this holds of the transport. */
+  readonly testIf: (applies: boolean) => ContractTest
 }

@@ -7,8 +7,10 @@ import type { Contract } from './contract.js'
 
 const halfOpen = { allowHalfOpen: true }
 
-export function endingTests({ test }: Contract): void {
-  test('end() closes one direction: a half-open peer still replies', async (t, world) => {
+export function endingTests({ test, testIf, transport: subject }: Contract): void {
+  const testHalfClose = testIf(subject.halfClose)
+
+  testHalfClose('end() closes one direction: a half-open peer still replies', async (t, world) => {
     const { dialled, accepted } = await world.pair({ accept: halfOpen })
     dialled.send('question')
     await Promise.all([dialled.end(), dialled.end()])
@@ -21,7 +23,7 @@ export function endingTests({ test }: Contract): void {
     t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
   })
 
-  test('without allowHalfOpen our side ends after everything is read and sent', async (t, world) => {
+  testHalfClose('without allowHalfOpen our side ends after everything is read and sent', async (t, world) => {
     const { dialled, accepted } = await world.pair({ dial: halfOpen })
     const there = framesOf([1, 50_000, 3])
     const back = framesOf([200_000, 2, 400_000], 50)
@@ -39,28 +41,64 @@ export function endingTests({ test }: Contract): void {
 
   test('the end alone is noticed by a side that does not read', async (t, world) => {
     const { dialled, accepted } = await world.pair()
-    await dialled.end()
+    await world.finish(dialled)
     t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
     t.is(await accepted.receive(), undefined)
   })
 
-  test('a half-open side that does not read stays open after the peer has ended', async (t, world) => {
-    const { dialled, accepted } = await world.pair({ accept: halfOpen })
-    await dialled.end()
-    t.is(await accepted.receive(), undefined)
-    accepted.send('still here')
-    t.is(String(await dialled.receive()), 'still here')
-    t.true(accepted.send('and here'))
-    await accepted.end()
-    t.deepEqual((await receiveToEnd(dialled)).map(String), ['and here'])
-    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
-  })
+  testHalfClose(
+    'a half-open side that does not read stays open after the peer has ended',
+    async (t, world) => {
+      const { dialled, accepted } = await world.pair({ accept: halfOpen })
+      await dialled.end()
+      t.is(await accepted.receive(), undefined)
+      accepted.send('still here')
+      t.is(String(await dialled.receive()), 'still here')
+      t.true(accepted.send('and here'))
+      await accepted.end()
+      t.deepEqual((await receiveToEnd(dialled)).map(String), ['and here'])
+      t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+    },
+  )
+
+  testIf(!subject.halfClose)(
+    'without half-close end() lets everything leave, and is answered until close()',
+    async (t, world) => {
+      const { dialled, accepted } = await world.pair()
+      const questions = framesOf([5, 1_000_000, 7])
+      for (const frame of questions) dialled.send(frame)
+      const [read] = await Promise.all([receiveMany(accepted, 3), dialled.end(), dialled.end()])
+      t.is(digestOf(read), digestOf(questions))
+      t.is(dialled.pendingBytes, 0)
+      throws(t, () => dialled.send('late'), 'ERR_CLOSED')
+      const answers = framesOf([3, 1_000_000, 9])
+      const [replied] = await Promise.all([receiveMany(dialled, 3), sendAll(accepted, answers)])
+      t.is(digestOf(replied), digestOf(answers))
+      const end = receiveToEnd(accepted)
+      t.deepEqual(await dialled.close(), { code: 'OK' })
+      t.deepEqual(await end, [])
+      t.deepEqual(await accepted.closed, { code: 'OK' })
+      throws(t, () => accepted.send('late'), 'ERR_CLOSED')
+    },
+  )
+
+  testIf(!subject.halfClose)(
+    'without half-close close() ends both directions, however little the peer does',
+    async (t, world) => {
+      const { dialled, accepted } = await world.pair({ accept: halfOpen })
+      t.deepEqual(await dialled.close(), { code: 'OK' })
+      t.is(await accepted.receive(), undefined)
+      accepted.send('nobody hears this')
+      const { code } = await accepted.close()
+      t.true(code === 'OK' || code === 'ERR_RESET', code)
+    },
+  )
 
   test('end() lets everything leave, however much it is', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const frames = framesOf([3_000_000, 0, 3_000_000, 17])
     for (const frame of frames) dialled.send(frame)
-    const [read] = await Promise.all([receiveToEnd(accepted), dialled.end()])
+    const [read] = await Promise.all([receiveToEnd(accepted), world.finish(dialled)])
     t.is(digestOf(read), digestOf(frames))
   })
 
@@ -83,7 +121,7 @@ export function endingTests({ test }: Contract): void {
     await dialled.end()
   })
 
-  test('both sides can close at the same time', async (t, world) => {
+  testHalfClose('both sides can close at the same time', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     dialled.send('there')
     accepted.send('back')
@@ -97,7 +135,7 @@ export function endingTests({ test }: Contract): void {
     t.deepEqual([...read, ...replied].map(String), ['there', 'back'])
   })
 
-  test('close() is bounded by closeTimeoutMs when the peer does not end', async (t, world) => {
+  testHalfClose('close() is bounded by closeTimeoutMs when the peer does not end', async (t, world) => {
     const { dialled, accepted } = await world.pair({ dial: { closeTimeoutMs: 5 }, accept: halfOpen })
     const { code, cause } = await dialled.close()
     t.is(code, 'ERR_TIMEOUT')
@@ -158,7 +196,7 @@ export function endingTests({ test }: Contract): void {
     t.is(code, end === undefined ? 'OK' : 'ERR_RESET')
   })
 
-  test('a peer that has ended and is then destroyed has ended cleanly', async (t, world) => {
+  testHalfClose('a peer that has ended and is then destroyed has ended cleanly', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     dialled.send('last')
     await dialled.end()
@@ -167,7 +205,7 @@ export function endingTests({ test }: Contract): void {
     t.deepEqual(await accepted.closed, { code: 'OK' })
   })
 
-  test('frames that were received stay readable after closed', async (t, world) => {
+  testHalfClose('frames that were received stay readable after closed', async (t, world) => {
     const { dialled, accepted } = await world.pair({ dial: halfOpen })
     await accepted.end()
     t.is(await dialled.receive(), undefined)
@@ -183,33 +221,39 @@ export function endingTests({ test }: Contract): void {
     t.is(accepted.info.framesReceived, 4)
   })
 
-  test('a subscriber that comes after closed gets the frames that were received', async (t, world) => {
-    const { dialled, accepted } = await world.pair({ dial: halfOpen })
-    await accepted.end()
-    t.is(await dialled.receive(), undefined)
-    for (const word of ['one', 'two', 'three']) dialled.send(word)
-    await dialled.end()
-    await accepted.closed
-    const seen: string[] = []
-    accepted.subscribe((frame) => seen.push(String(frame)), { borrow: true })
-    await until(() => seen.length === 3)
-    t.deepEqual(seen, ['one', 'two', 'three'])
-  })
+  testHalfClose(
+    'a subscriber that comes after closed gets the frames that were received',
+    async (t, world) => {
+      const { dialled, accepted } = await world.pair({ dial: halfOpen })
+      await accepted.end()
+      t.is(await dialled.receive(), undefined)
+      for (const word of ['one', 'two', 'three']) dialled.send(word)
+      await dialled.end()
+      await accepted.closed
+      const seen: string[] = []
+      accepted.subscribe((frame) => seen.push(String(frame)), { borrow: true })
+      await until(() => seen.length === 3)
+      t.deepEqual(seen, ['one', 'two', 'three'])
+    },
+  )
 
-  test('a subscriber that holds a frame while the connection closes gets the rest afterwards', async (t, world) => {
-    const { dialled, accepted } = await world.pair({ dial: halfOpen })
-    await accepted.end()
-    const seen: string[] = []
-    accepted.subscribe(async (frame) => {
-      seen.push(String(frame))
-      if (seen.length === 1) await accepted.closed
-    })
-    for (const word of ['one', 'two', 'three']) dialled.send(word)
-    await dialled.end()
-    await until(() => seen.length === 3)
-    t.deepEqual(seen, ['one', 'two', 'three'])
-    t.deepEqual(await accepted.closed, { code: 'OK' })
-  })
+  testHalfClose(
+    'a subscriber that holds a frame while the connection closes gets the rest afterwards',
+    async (t, world) => {
+      const { dialled, accepted } = await world.pair({ dial: halfOpen })
+      await accepted.end()
+      const seen: string[] = []
+      accepted.subscribe(async (frame) => {
+        seen.push(String(frame))
+        if (seen.length === 1) await accepted.closed
+      })
+      for (const word of ['one', 'two', 'three']) dialled.send(word)
+      await dialled.end()
+      await until(() => seen.length === 3)
+      t.deepEqual(seen, ['one', 'two', 'three'])
+      t.deepEqual(await accepted.closed, { code: 'OK' })
+    },
+  )
 
   test('connections and listeners can be disposed of', async (t, world) => {
     const { dialled, accepted, listener } = await world.pair()

@@ -58,7 +58,7 @@ export function fairnessTests({ test }: Contract): void {
       // A turn of the loop that runs immediates looks at timers too; one is due every millisecond.
       t.true(timersThen >= 3, 'timers ran')
       t.true(during / immediatesThen <= 1_048_576, 'a turn moves a bounded part of it')
-      await dialled.end()
+      await world.finish(dialled)
       await accepted.closed
       t.is(moved, dialled.info.framesSent * (size + 4))
     })

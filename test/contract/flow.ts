@@ -84,7 +84,7 @@ export function flowTests({ test }: Contract): void {
     t.true(dialled.info.bytesSent < FLOOD_BYTES / 2)
     release?.()
     await sending
-    await dialled.end()
+    await world.finish(dialled)
     await accepted.closed
     t.is(digestOf(received), digestOf(frames))
   })
@@ -147,7 +147,7 @@ export function flowTests({ test }: Contract): void {
     }
     flooding.abort()
     await flood
-    await dialled.end()
+    await world.finish(dialled)
     await accepted.closed
     t.is(received, dialled.info.framesSent)
   })

@@ -12,6 +12,7 @@ import { transportContract } from './transport-contract.js'
 const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {
   unix: {
     kind: 'unix',
+    halfClose: true,
     supported: process.platform !== 'win32',
     nobody: 'ERR_NOT_FOUND',
     async makeEndpoint() {
@@ -22,6 +23,7 @@ const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {
   },
   memory: {
     kind: 'memory',
+    halfClose: true,
     supported: true,
     nobody: 'ERR_NOT_FOUND',
     makeEndpoint: () =>

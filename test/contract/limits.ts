@@ -33,7 +33,7 @@ function releasedAll(world: World): boolean {
   return [dials, connections, lanes].every(({ opened, released }) => opened === released)
 }
 
-export function limitTests({ test }: Contract): void {
+export function limitTests({ test, testIf, transport: subject }: Contract): void {
   for (const way of ['aborted', 'timed out'] as const) {
     test(`a connect that is ${way} after any number of turns leaves nothing`, async (t, world) => {
       const transport = await world.transport()
@@ -143,7 +143,9 @@ export function limitTests({ test }: Contract): void {
     }
   })
 
-  test('a full backlog is tried again, and served once there is room', async (t, world) => {
+  const testFull = testIf(subject.waitsWhenFull ?? true)
+
+  testFull('a full backlog is tried again, and served once there is room', async (t, world) => {
     const transport = await world.transport({
       maxQueuedConnections: QUEUED,
       backlog: 1,
@@ -166,7 +168,7 @@ export function limitTests({ test }: Contract): void {
     t.is((await Promise.all(connecting)).length, QUEUED + 5)
   })
 
-  test('a backlog that stays full is an error that can be tried again', async (t, world) => {
+  testFull('a backlog that stays full is an error that can be tried again', async (t, world) => {
     const transport = await world.transport({ maxQueuedConnections: QUEUED, backlog: 1 })
     const listener = await world.listen(transport)
     const patient = new AbortController()

@@ -4,6 +4,7 @@ import { transportContract } from './transport-contract.js'
 transportContract({
   kind: 'memory',
   supported: true,
+  halfClose: true,
   nobody: 'ERR_NOT_FOUND',
   makeEndpoint: () =>
     Promise.resolve({

@@ -4,6 +4,7 @@ import { transportContract } from './transport-contract.js'
 transportContract({
   kind: 'unix',
   supported: process.platform !== 'win32',
+  halfClose: true,
   nobody: 'ERR_NOT_FOUND',
   async makeEndpoint() {
     const folder = await makeTemporaryFolder()

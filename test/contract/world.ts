@@ -95,6 +95,12 @@ export class World {
     throw new Error('the listener closed')
   }
 
+  /** Everything that was sent leaves, and the peer learns that it was all: without half-close only closing says so. */
+  async finish(connection: Connection): Promise<void> {
+    if (this.#transport.halfClose) await connection.end()
+    else await connection.close()
+  }
+
   async cleanUp(): Promise<void> {
     for (const connection of this.#connections) connection.destroy()
     await Promise.all(this.#connections.map((connection) => connection.closed))

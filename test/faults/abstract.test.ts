@@ -4,6 +4,7 @@ import { faultSuite } from './fault-suite.js'
 faultSuite(
   {
     kind: 'unix',
+    halfClose: true,
     supported: process.platform === 'linux',
     // There is no file that could be missing: the kernel refuses.
     nobody: 'ERR_REFUSED',

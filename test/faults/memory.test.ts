@@ -3,6 +3,7 @@ import { faultSuite } from './fault-suite.js'
 
 faultSuite({
   kind: 'memory',
+  halfClose: true,
   supported: true,
   nobody: 'ERR_NOT_FOUND',
   makeEndpoint: () =>

@@ -3,6 +3,7 @@ import { faultSuite } from './fault-suite.js'
 
 faultSuite({
   kind: 'unix',
+  halfClose: true,
   supported: process.platform !== 'win32',
   nobody: 'ERR_NOT_FOUND',
   async makeEndpoint() {

@@ -8,6 +8,8 @@ export interface TemporaryFolder {
   readonly path: string
   /** A path that nobody uses yet. */
   socketPath(): string
+  /** An endpoint that nobody uses yet: a socket in it, or on Windows a pipe. */
+  endpoint(): string
   /** What lies in it, hidden files too. */
   list(): Promise<string[]>
   remove(): Promise<void>
@@ -15,9 +17,11 @@ export interface TemporaryFolder {
 
 export async function makeTemporaryFolder(): Promise<TemporaryFolder> {
   const path = await fs.mkdtemp(join(os.tmpdir(), 'st-'))
+  const socketPath = (): string => join(path, `${randomName()}.sock`)
   return {
     path,
-    socketPath: () => join(path, `${randomName()}.sock`),
+    socketPath,
+    endpoint: () => (process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${socketPath()}`),
     list: () => fs.readdir(path),
     remove: () => fs.rm(path, { recursive: true, force: true }),
   }

@@ -1,10 +1,13 @@
 /** Both ends inside one engine, on one shard: a host's own tests go through real lanes without a socket. */
 import { copyIn } from '../../engine/shared/copy.js'
 import { fromSystemError, TransportError } from '../../engine/shared/errors.js'
+import { systemErrno } from '../../engine/shared/system-errno.js'
 import type { TransportTarget } from '../../engine/shared/target.js'
 import type { AcceptedPeer, ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
 
 type MemoryTarget = Extract<TransportTarget, { kind: 'memory' }>
+
+const ECONNRESET = systemErrno('ECONNRESET')
 
 interface PendingWrite {
   readonly segments: Uint8Array[]
@@ -12,7 +15,11 @@ interface PendingWrite {
 
 /** What an end that was destroyed without warning looks like to the other end. */
 function resetError(): NodeJS.ErrnoException {
-  return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: -104, syscall: 'read' })
+  return Object.assign(new Error('read ECONNRESET'), {
+    code: 'ECONNRESET',
+    errno: ECONNRESET,
+    syscall: 'read',
+  })
 }
 
 class MemoryWire implements Wire {

@@ -13,15 +13,17 @@ export function dialPath(
   const socket = net.connect({ path, allowHalfOpen: true, onread: readInto(owner) })
   // Nothing is read before the lane is attached.
   socket.pause()
+  let giveUp = (): void => undefined
   const connected = new Promise<SocketWire>((resolve, reject) => {
+    giveUp = () => {
+      reject(new Error('the dial was aborted'))
+    }
     const onError = (error: NodeJS.ErrnoException): void => {
       // 'close' follows at once and must not be first.
       socket.off('close', onClose)
       void Promise.resolve(explain(error)).then(reject)
     }
-    const onClose = (): void => {
-      reject(new Error('the dial was aborted'))
-    }
+    const onClose = giveUp
     socket.once('error', onError)
     socket.once('close', onClose)
     socket.once('connect', () => {
@@ -30,7 +32,14 @@ export function dialPath(
       resolve(new SocketWire(socket, owner, halfClose))
     })
   })
-  return { connected, abort: () => void socket.destroy() }
+  return {
+    connected,
+    abort: () => {
+      socket.destroy()
+      // Not when it has closed: libuv waits up to 30 s for a busy pipe, on a thread that nothing interrupts.
+      giveUp()
+    },
+  }
 }
 
 export interface ServerSettings {

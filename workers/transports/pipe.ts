@@ -1,8 +1,8 @@
 /** Windows named pipes. They have no half-close: see docs/lifecycle.md. */
 import { fromSystemError } from '../../engine/shared/errors.js'
 import type { TransportTarget } from '../../engine/shared/target.js'
-import type { ShardTransport } from '../../engine/shared/wire.js'
-import { dialPath, listenHandle } from './net-transport.js'
+import type { AcceptedPeer, ShardTransport } from '../../engine/shared/wire.js'
+import { dialPath, openServer } from './net-transport.js'
 
 type PipeTarget = Extract<TransportTarget, { kind: 'pipe' }>
 
@@ -13,16 +13,45 @@ export const pipeTransport: ShardTransport<PipeTarget> = {
     )
   },
 
-  listen(target, backlog, onAccepted, onFailure) {
-    const whereOf = ({ path, readableAll, writableAll }: PipeTarget) => ({
-      path,
-      backlog,
-      readableAll,
-      writableAll,
-    })
-    const explain = (error: NodeJS.ErrnoException): Error =>
-      fromSystemError(error, 'listening on', describe(target))
-    return listenHandle(target, whereOf, { halfClose: false, onAccepted, onFailure, explain })
+  async listen(target, backlog, onAccepted, onFailure) {
+    const { path, readableAll, writableAll } = target
+    // A pipe has no backlog of the system's, and is gone while its server is closed. So the server goes on, and who
+    // comes while it is paused waits here, unread; who comes when that is full is cut.
+    const waiting: AcceptedPeer[] = []
+    let paused = false
+    const server = await openServer(
+      { path, readableAll, writableAll },
+      {
+        halfClose: false,
+        onAccepted: (peer) => {
+          if (!paused) onAccepted(peer)
+          else if (waiting.length < backlog) waiting.push(peer)
+          else peer.reject()
+        },
+        onFailure,
+        explain: (error) => fromSystemError(error, 'listening on', describe(target)),
+      },
+    )
+    return {
+      pause: () => {
+        paused = true
+      },
+      resume: () => {
+        paused = false
+        // Each may be the one that fills the queue again.
+        for (let peer = next(); peer !== undefined; peer = next()) onAccepted(peer)
+        return Promise.resolve()
+      },
+      close: () => {
+        for (const peer of waiting.splice(0)) peer.reject()
+        server.close()
+        return Promise.resolve()
+      },
+    }
+
+    function next(): AcceptedPeer | undefined {
+      return paused ? undefined : waiting.shift()
+    }
   },
 }
 

