@@ -31,7 +31,8 @@ export function toWebStreams(connection: Connection): WebStreams {
     ),
     writable: new WritableStream<Uint8Array | string>({
       start(controller) {
-        aborted = controller.signal
+        // Its type does not say it yet.
+        aborted = (controller as unknown as { readonly signal: AbortSignal }).signal
         void connection.closed.then(({ cause }) => {
           if (cause !== undefined) controller.error(cause)
         })
