@@ -21,10 +21,10 @@ export async function dialChild(
   const stdin = new Meeting(endpoint)
   const stdout = new Meeting(endpoint)
   let connection: Connection | undefined
-  let givenUp = false
+  const wait = { givenUp: false }
   const onStarted = (stop: () => void): void => {
     control.onStarted(() => {
-      givenUp = true
+      wait.givenUp = true
       stop()
       connection?.destroy()
     })
@@ -38,7 +38,7 @@ export async function dialChild(
       throw cause ?? nobodyCame(endpoint)
     })
     const [childStdin, childStdout] = await Promise.race([over, Promise.all([stdin.socket, stdout.socket])])
-    if (givenUp) throw nobodyCame(endpoint)
+    if (wait.givenUp) throw nobodyCame(endpoint)
     const child = await children.start(settings, childStdin, childStdout, endpoint, (cause) => {
       link.destroy(
         new TransportError(

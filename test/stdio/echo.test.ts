@@ -207,7 +207,7 @@ echo(
         sentAll = true
       })
       const other = await start({}, own)
-    await until(() => seen.length > 0)
+      await until(() => seen.length > 0)
       for (let before = -1; before !== connection.info.framesSent;) {
         before = connection.info.framesSent
         for (let i = 0; i < 50; i++) {
