@@ -183,7 +183,7 @@ link('a stream that is destroyed with an error destroys the connection with it',
 link('a connection that breaks while it is read fails the stream', HALF_OPEN, async (t, { near }) => {
   const reading = receiveAll(toDuplex(near))
   near.destroy(new TransportError('ERR_RESET', 'broken'))
-  t.is((await t.throwsAsync<TransportError>(reading))?.code, 'ERR_RESET')
+  t.is((await t.throwsAsync<TransportError>(reading)).code, 'ERR_RESET')
 })
 
 link('a connection that breaks while it is written fails pipeline()', RAW, async (t, { near }) => {
@@ -192,7 +192,7 @@ link('a connection that breaks while it is written fails pipeline()', RAW, async
   await until(() => near.pendingBytes > 0)
   near.destroy(new TransportError('ERR_RESET', 'broken'))
   const error = await t.throwsAsync<TransportError>(writing)
-  t.true(['ERR_RESET', 'ERR_CLOSED'].includes(String(error?.code)), String(error))
+  t.true(['ERR_RESET', 'ERR_CLOSED'].includes(error.code), String(error))
 })
 
 link('a stream does not finish when what was written has not left', RAW, async (t, { near }) => {
@@ -297,7 +297,7 @@ for (const doing of ['write', 'close'] as const) {
 link('a writable whose connection breaks says why', {}, async (t, { near }) => {
   const writer = toWebStreams(near).writable.getWriter()
   near.destroy(new TransportError('ERR_RESET', 'broken'))
-  t.is((await t.throwsAsync<TransportError>(writer.closed))?.code, 'ERR_RESET')
+  t.is((await t.throwsAsync<TransportError>(writer.closed)).code, 'ERR_RESET')
 })
 
 const message = (id: number): JsonRpcMessage => ({ jsonrpc: '2.0', id, method: 'work' }) as JsonRpcMessage

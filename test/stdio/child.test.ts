@@ -198,6 +198,7 @@ scene('close() is bounded also when nobody reads what the child said', async (t,
   const connection = await here.start(sh('seq 1 10000'), { framing: 'raw', closeTimeoutMs: 10 }, engine)
   const { pid = 0 } = connection.info
   await until(() => !isThere(pid))
+  await until(() => (engine.stats().shards[0]?.pausedReads ?? 0) > 0)
   const { code, exitCode } = await connection.close()
   t.deepEqual([code, exitCode], ['ERR_TIMEOUT', 0])
 })
