@@ -1,6 +1,7 @@
 /** The engine: shards, what runs on them, and the end of it all. */
 import type { Connection, LinkIdentity } from '../engine/link/connection.js'
 import type { LinkOptions } from '../engine/link/options.js'
+import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import { Listening } from '../engine/shard/listening.js'
@@ -69,6 +70,7 @@ export class Engine implements AsyncDisposable {
   readonly #clock: Clock
   readonly #ledger = new Ledger()
   readonly #supervisor: Supervisor
+  readonly #children: Children
   readonly #listeners = new Map<number, OpenListener>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
@@ -79,6 +81,7 @@ export class Engine implements AsyncDisposable {
   constructor(options: ResolvedEngineOptions, clock: Clock = systemClock) {
     this.#options = options
     this.#clock = clock
+    this.#children = new Children(this.#ledger, clock)
     const settings = { ...options, entry: findWorkerEntry(options.workerEntry) }
     const hooks: SupervisorEvents = {
       eventsOf: (shard) => this.#eventsOf(shard),
@@ -174,7 +177,7 @@ export class Engine implements AsyncDisposable {
     const dialOn = (shard: Shard): Promise<Connection> =>
       route.via === 'target'
         ? shard.dial(route.target, linkOptions, identity, control)
-        : dialChild(shard, route.child, linkOptions, identity, control, this.#ledger)
+        : dialChild(shard, route.child, linkOptions, identity, control, this.#children)
     const settle = (connection: Connection | undefined): void => {
       // Given up while the answer was on its way: nobody else will close it.
       if (waiter.settled) connection?.destroy()
@@ -437,6 +440,7 @@ export class Engine implements AsyncDisposable {
     const supervisor = this.#supervisor
     const cancelCut = this.#clock.setTimer(() => {
       for (const connection of supervisor.connections) connection.destroy(error)
+      this.#children.endNow()
     }, graceMs)
     // A thread that does not answer would hold up everything that waits for it.
     const cancelKill = this.#clock.setTimer(() => {
@@ -445,10 +449,13 @@ export class Engine implements AsyncDisposable {
     for (const giveUp of this.#pendingConnects) giveUp(error)
     for (const giveUp of this.#pendingListens.values()) giveUp(error)
     supervisor.startNoMore(error)
+    this.#children.startNoMore(error)
     await Promise.allSettled(this.#pendingListens.keys())
     // Settled, not all: whatever fails on the way, the threads are stopped.
     await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))
     await Promise.all(supervisor.connections.map((connection) => connection.close()))
+    // Also those whose connections have ended before.
+    await this.#children.gone()
     cancelCut()
     await supervisor.stop()
     cancelKill()

@@ -1,6 +1,7 @@
 /** A connection as a Node stream. */
 import { Duplex } from 'node:stream'
 import type { Connection } from '../../engine/link/connection.js'
+import { endFully } from './end-fully.js'
 
 export interface DuplexOptions {
   /**
@@ -30,6 +31,8 @@ export function toDuplex(connection: Connection, options: DuplexOptions = {}): D
           const frame = await connection.receive()
           if (frame === undefined) {
             stream.push(null)
+            // Without allowHalfOpen our side has ended with it, and nothing can be written any more.
+            connection.ready().catch(() => stream.end())
             return
           }
           // An empty chunk means nothing to a stream of bytes.
@@ -44,20 +47,22 @@ export function toDuplex(connection: Connection, options: DuplexOptions = {}): D
     },
     write(chunk: Uint8Array | string, _encoding, done) {
       try {
-        if (connection.send(chunk)) done()
+        if (chunk.length === 0 && !objectMode) done()
+        else if (connection.send(chunk)) done()
         else connection.ready().then(() => done(), done)
       } catch (error) {
         done(error as Error)
       }
     },
     final(done) {
-      connection.end().then(() => done(), done)
+      endFully(connection).then(() => done(), done)
     },
     destroy(error, done) {
-      if (error === null && stream.readableEnded && stream.writableFinished) void connection.close()
+      const isDone = error === null && stream.readableEnded && stream.writableFinished
+      if (isDone) void connection.close()
       else connection.destroy(error ?? undefined)
-      void connection.closed.then(() => {
-        done(error)
+      void connection.closed.then(({ cause }) => {
+        done(isDone ? (cause ?? null) : error)
       })
     },
   })

@@ -68,12 +68,13 @@ class Reader implements JsonRpcReader {
   readonly onClose = this.#closes.event
   /** Never fires: frames come whole. */
   readonly onPartialMessage = this.#partials.event
-  #stop: (() => void) | undefined
+  #listening: { readonly callback: (message: JsonRpcMessage) => void; readonly stop: () => void } | undefined
 
   constructor(connection: Connection) {
     this.#connection = connection
-    void connection.closed.then(({ code, cause }) => {
-      if (code !== 'OK' && cause !== undefined) this.#errors.fire(cause)
+    void connection.closed.then(async ({ cause }) => {
+      await this.#takeRest()
+      if (cause !== undefined) this.#errors.fire(cause)
       this.#closes.fire()
     })
   }
@@ -81,26 +82,53 @@ class Reader implements JsonRpcReader {
   listen(callback: (message: JsonRpcMessage) => void): Disposable {
     const stop = this.#connection.subscribe(
       (frame) => {
-        let message: JsonRpcMessage
-        try {
-          message = JSON.parse(frame.toString('utf8')) as JsonRpcMessage
-        } catch (error) {
-          // One bad message is the peer's mistake, and no reason to lose the ones that follow.
-          this.#errors.fire(error as Error)
-          return
-        }
-        callback(message)
+        this.#hand(frame, callback)
       },
       { borrow: true },
     )
-    this.#stop = stop
-    return { dispose: stop }
+    const listening = { callback, stop }
+    this.#listening = listening
+    return {
+      dispose: () => {
+        stop()
+        if (this.#listening === listening) this.#listening = undefined
+      },
+    }
   }
 
   dispose(): void {
-    this.#stop?.()
+    this.#listening?.stop()
+    this.#listening = undefined
     this.#errors.clear()
     this.#closes.clear()
+  }
+
+  /** Frames that were received and not handed on yet when the connection closed: who is told of the end expects no more. */
+  async #takeRest(): Promise<void> {
+    const listening = this.#listening
+    if (listening === undefined) return
+    listening.stop()
+    try {
+      while (this.#listening === listening) {
+        const frame = await this.#connection.receive()
+        if (frame === undefined) return
+        this.#hand(frame, listening.callback)
+      }
+    } catch {
+      // The reason why it ended comes with its end.
+    }
+  }
+
+  #hand(frame: Buffer, callback: (message: JsonRpcMessage) => void): void {
+    let message: JsonRpcMessage
+    try {
+      message = JSON.parse(frame.toString('utf8')) as JsonRpcMessage
+    } catch (error) {
+      // One bad message is the peer's mistake, and no reason to lose the ones that follow.
+      this.#errors.fire(error as Error)
+      return
+    }
+    callback(message)
   }
 }
 

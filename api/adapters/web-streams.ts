@@ -1,6 +1,7 @@
 /** A connection as a pair of web streams, whose chunks are frames. */
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import type { Connection } from '../../engine/link/connection.js'
+import { endFully } from './end-fully.js'
 
 export interface WebStreams {
   /** Frames, each in memory of its own. Cancelling it destroys the connection. */
@@ -11,6 +12,8 @@ export interface WebStreams {
 
 /** The streams own the connection: they are its one consumer. Backpressure goes through, both ways. */
 export function toWebStreams(connection: Connection): WebStreams {
+  // Aborting waits for the write or the end under way, which may wait for a peer that takes nothing.
+  let aborted: AbortSignal | undefined
   return {
     readable: new ReadableStream<Uint8Array>(
       {
@@ -27,10 +30,17 @@ export function toWebStreams(connection: Connection): WebStreams {
       { highWaterMark: 0 },
     ),
     writable: new WritableStream<Uint8Array | string>({
-      async write(chunk) {
-        if (!connection.send(chunk)) await connection.ready()
+      start(controller) {
+        // Its type does not say it yet.
+        aborted = (controller as unknown as { readonly signal: AbortSignal }).signal
+        void connection.closed.then(({ cause }) => {
+          if (cause !== undefined) controller.error(cause)
+        })
       },
-      close: () => connection.end(),
+      async write(chunk) {
+        if (!connection.send(chunk)) await connection.ready({ signal: aborted })
+      },
+      close: () => endFully(connection, aborted),
       abort(reason: unknown) {
         connection.destroy(reason instanceof Error ? reason : undefined)
       },

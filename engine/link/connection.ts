@@ -98,6 +98,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   #state: State = { kind: 'open' }
   #companion: Companion | undefined
   #referenced = true
+  #closeAsked = false
   #settleClosed!: (info: ClosedInfo) => void
 
   /** @internal Connections are made by `Transport.connect()` and listeners. */
@@ -211,6 +212,7 @@ export class Connection implements NewsReader, AsyncDisposable {
    * rest is cut. Resolves as `closed` does. Keep reading, or the peer's frames can fill the ring until the deadline.
    */
   close(): Promise<ClosedInfo> {
+    this.#closeAsked = true
     if (this.#state.kind === 'open') {
       // A child process gets times of its own, after which it is gone for certain.
       this.#companion?.endSoon()
@@ -340,31 +342,38 @@ export class Connection implements NewsReader, AsyncDisposable {
   #startDeadline(): () => void {
     const { clock, closeTimeoutMs } = this.#options
     return clock.setTimer(() => {
-      this.destroy(
-        new TransportError(
-          'ERR_TIMEOUT',
-          `close() waited ${String(closeTimeoutMs)} ms (closeTimeoutMs) for the peer to take what was sent and to end. The rest was cut.`,
-          { endpoint: this.#identity.endpoint },
-        ),
-      )
+      this.destroy(this.#closedTooSlowly('the peer to take what was sent and to end'))
     }, closeTimeoutMs)
+  }
+
+  #closedTooSlowly(what: string): TransportError {
+    return new TransportError(
+      'ERR_TIMEOUT',
+      `close() waited ${String(this.#options.closeTimeoutMs)} ms (closeTimeoutMs) for ${what}. The rest was cut.`,
+      { endpoint: this.#identity.endpoint },
+    )
   }
 
   /** The process is gone: its last words come, then the end; unless a process of its own holds the other end. */
   #startDrain(): void {
+    if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     const { clock, closeTimeoutMs } = this.#options
     const tail = (): number => Atomics.load(this.#words, this.#base + lane.IN_TAIL)
     const seen = tail()
-    const cancelDeadline = clock.setTimer(() => {
+    const look = (): void => {
       // A lane that is full, or that fills, has more to come: only silence means that nobody is left to speak.
       const waits = Atomics.load(this.#words, this.#base + lane.IN_SPACE) !== 0
-      if (waits || tail() !== seen) {
+      if (tail() !== seen || (waits && !this.#closeAsked)) {
         this.#startDrain()
-        return
+      } else if (waits) {
+        this.destroy(this.#closedTooSlowly('somebody to read what the child process said'))
+      } else {
+        this.#state = { kind: 'cutting' }
+        this.#letGo()
       }
-      this.#state = { kind: 'cutting' }
-      this.#letGo()
-    }, closeTimeoutMs)
+    }
+    // The connection keeps the host alive, as far as it is to.
+    const cancelDeadline = clock.setTimer(look, closeTimeoutMs, { keepsAlive: false })
     this.#state = { kind: 'closing', cancelDeadline }
     this.#outgoing.endAll()
   }

@@ -5,14 +5,16 @@
  * can wait for. So main spawns and reaps, and touches none of its bytes but stderr's.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
 import type net from 'node:net'
+import { resolve as resolvePath } from 'node:path'
 import process from 'node:process'
-import { StringDecoder } from 'node:string_decoder'
 import type { Companion, ProcessExit } from '../shared/companion.js'
 import { TransportError } from '../shared/errors.js'
 import type { Ledger } from '../shared/ledger.js'
 import { trace } from '../shared/trace.js'
 import type { Clock } from '../shared/waiter.js'
+import { StderrReader } from './child-stderr.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */
 export type ChildStderr = 'capture' | 'ignore' | 'inherit' | ((line: string) => void)
@@ -31,41 +33,48 @@ export interface ChildSettings {
   readonly killAfterMs: number
 }
 
-/** Kept of stderr for the message of an error. */
-const STDERR_HEAD_CHARS = 2_048
-/** How long the rest of stderr is waited for after the exit. */
-const STDERR_DRAIN_MS = 100
-/** A longer line of stderr is handed over in pieces. */
-const STDERR_LINE_CHARS = 65_536
+/** How often is looked whether the rest of a process group is gone. */
+const GROUP_LOOK_MS = 20
 
 type State =
   | { readonly kind: 'running' }
-  /** It was asked to end; the next step of the ladder comes when its timer fires. */
-  | { readonly kind: 'ending'; readonly cancel: () => void }
+  /** Its stdin has ended or will; SIGTERM comes when the timer fires. */
+  | { readonly kind: 'asked'; readonly cancel: () => void }
+  /** It got SIGTERM; SIGKILL comes when the timer fires. */
+  | { readonly kind: 'told'; readonly cancel: () => void }
   | { readonly kind: 'exited' }
 
-/** Every child of this process that lives: none may outlive it. */
+/** Every child of this process that lives, or of whose group there may be something left: none may outlive it. */
 const living = new Set<Child>()
 
 function killLiving(): void {
-  for (const child of living) child.signal('SIGKILL')
+  for (const child of living) child.kill()
+}
+
+export interface ChildSurroundings {
+  readonly endpoint: string
+  /** The function for stderr has thrown, and is not called again. */
+  readonly onStderrFailure: (cause: unknown) => void
+  readonly ledger: Ledger
+  readonly clock: Clock
 }
 
 export class Child implements Companion {
   readonly pid: number
   readonly exited: Promise<ProcessExit>
+  /** Settles when nothing is left of it, nor of its process group where it has one. */
+  readonly gone: Promise<void>
   readonly #process: ChildProcess
   readonly #settings: ChildSettings
   readonly #clock: Clock
+  readonly #stderr: StderrReader | undefined
   #state: State = { kind: 'running' }
-  #stderrHead = ''
 
   private constructor(
     spawned: ChildProcess,
     pid: number,
     settings: ChildSettings,
-    ledger: Ledger,
-    clock: Clock,
+    { ledger, clock, onStderrFailure }: ChildSurroundings,
   ) {
     this.#process = spawned
     this.pid = pid
@@ -74,31 +83,32 @@ export class Child implements Companion {
     ledger.open('children')
     if (living.size === 0) process.on('exit', killLiving)
     living.add(this)
-    this.#readStderr()
+    if (spawned.stderr !== null) {
+      const onLine = typeof settings.stderr === 'function' ? settings.stderr : undefined
+      this.#stderr = new StderrReader(spawned.stderr, onLine, onStderrFailure, clock)
+    }
     // The connection keeps the host alive, not the process behind it.
     spawned.unref()
-    this.exited = new Promise((resolve) => {
+    const reaped = new Promise<ProcessExit>((resolve) => {
       spawned.once('exit', (exitCode, signal) => {
         trace('child %d: exited, %s', pid, signal ?? exitCode)
-        if (this.#state.kind === 'ending') this.#state.cancel()
-        this.#state = { kind: 'exited' }
-        living.delete(this)
-        if (living.size === 0) process.off('exit', killLiving)
         ledger.release('children')
-        const { stderr } = spawned
-        if (stderr === null || stderr.readableEnded) {
-          resolve({ exitCode, signal })
-          return
-        }
-        // What it said last may still be on its way; a grandchild may hold the pipe for ever.
-        const settle = (): void => {
-          cancel()
-          stderr.off('end', settle)
-          resolve({ exitCode, signal })
-        }
-        const cancel = clock.setTimer(settle, STDERR_DRAIN_MS)
-        stderr.on('end', settle)
+        resolve({ exitCode, signal })
+        const { kind } = this.#state
+        if (this.#state.kind === 'asked' || this.#state.kind === 'told') this.#state.cancel()
+        this.#state = { kind: 'exited' }
+        if (this.#hasGroup && kind !== 'told') this.#signalGroup('SIGTERM')
       })
+    })
+    this.exited = reaped.then(async (exit) => {
+      await this.#stderr?.drain()
+      return exit
+    })
+    const groupGone = reaped.then(() => (this.#hasGroup ? this.#endGroup(settings.killAfterMs) : undefined))
+    this.gone = Promise.all([this.exited, groupGone]).then(() => undefined)
+    void groupGone.then(() => {
+      living.delete(this)
+      if (living.size === 0) process.off('exit', killLiving)
     })
   }
 
@@ -107,9 +117,7 @@ export class Child implements Companion {
     settings: ChildSettings,
     stdin: net.Socket,
     stdout: net.Socket,
-    endpoint: string,
-    ledger: Ledger,
-    clock: Clock,
+    surroundings: ChildSurroundings,
   ): Promise<Child> {
     const { command, args, cwd, env, processGroup } = settings
     const stderr =
@@ -121,7 +129,7 @@ export class Child implements Companion {
     return new Promise((resolve, reject) => {
       const fail = (cause: unknown): void => {
         forget()
-        reject(spawnError(cause as NodeJS.ErrnoException, settings, endpoint))
+        reject(spawnError(cause as NodeJS.ErrnoException, settings, surroundings.endpoint))
       }
       let spawned: ChildProcess
       try {
@@ -143,100 +151,122 @@ export class Child implements Companion {
         spawned.on('error', () => undefined)
         forget()
         trace('child %d: %s', spawned.pid, command)
-        resolve(new Child(spawned, spawned.pid ?? 0, settings, ledger, clock))
+        resolve(new Child(spawned, spawned.pid ?? 0, settings, surroundings))
       })
     })
   }
 
   get stderrHead(): string {
-    return this.#stderrHead.trim()
+    return this.#stderr?.head ?? ''
   }
 
   endSoon(): void {
     if (this.#state.kind !== 'running') return
-    const { terminateAfterMs } = this.#settings
     // The ladder that the field uses: the end of stdin, a while, SIGTERM, a while, SIGKILL.
-    this.#after(terminateAfterMs, () => {
+    const cancel = this.#after(this.#settings.terminateAfterMs, () => {
       this.#terminate()
     })
+    this.#state = { kind: 'asked', cancel }
   }
 
   endNow(): void {
-    if (this.#state.kind === 'exited') return
-    if (this.#state.kind === 'ending') this.#state.cancel()
+    // Told once: a second SIGTERM means something else to some, and the time to SIGKILL is not to begin anew.
+    if (this.#state.kind === 'exited' || this.#state.kind === 'told') return
+    if (this.#state.kind === 'asked') this.#state.cancel()
     this.#terminate()
   }
 
-  signal(signal: NodeJS.Signals): void {
-    if (this.#state.kind === 'exited') return
-    trace('child %d: %s', this.pid, signal)
-    if (this.#settings.processGroup && process.platform !== 'win32') {
-      try {
-        process.kill(-this.pid, signal)
-        return
-      } catch {
-        // The group is gone; the child may still be there, under another one of its choice.
-      }
-    }
-    this.#process.kill(signal)
+  /** The host ends: at once, and whatever is left of its group too. */
+  kill(): void {
+    if (this.#hasGroup) this.#signalGroup('SIGKILL')
+    this.#signal('SIGKILL')
   }
 
   #terminate(): void {
-    this.signal('SIGTERM')
-    this.#after(this.#settings.killAfterMs, () => {
-      this.signal('SIGKILL')
+    this.#signal('SIGTERM')
+    const cancel = this.#after(this.#settings.killAfterMs, () => {
+      this.#signal('SIGKILL')
     })
+    this.#state = { kind: 'told', cancel }
   }
 
-  #after(ms: number, step: () => void): void {
+  #after(ms: number, step: () => void): () => void {
     this.#process.ref()
-    const cancel = this.#clock.setTimer(step, ms)
-    this.#state = { kind: 'ending', cancel }
+    return this.#clock.setTimer(step, ms)
   }
 
-  #readStderr(): void {
-    const { stderr } = this.#process
-    if (stderr === null) return
-    const { stderr: mode } = this.#settings
-    const decoder = new StringDecoder('utf8')
-    let line = ''
-    unrefStream(stderr)
-    stderr.on('error', () => undefined)
-    stderr.on('data', (chunk: Buffer) => {
-      const text = decoder.write(chunk)
-      if (this.#stderrHead.length < STDERR_HEAD_CHARS)
-        this.#stderrHead = (this.#stderrHead + text).slice(0, STDERR_HEAD_CHARS)
-      if (typeof mode !== 'function') return
-      line += text
-      const lines = line.split('\n')
-      line = lines.pop() ?? ''
-      for (const one of lines) mode(one.endsWith('\r') ? one.slice(0, -1) : one)
-      for (; line.length > STDERR_LINE_CHARS; line = line.slice(STDERR_LINE_CHARS))
-        mode(line.slice(0, STDERR_LINE_CHARS))
-    })
-    stderr.on('end', () => {
-      line += decoder.end()
-      if (line !== '' && typeof mode === 'function') mode(line)
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#state.kind === 'exited') return
+    trace('child %d: %s', this.pid, signal)
+    // Where the group is gone the child may still be there, in another one of its choice.
+    if (!this.#hasGroup || !this.#signalGroup(signal)) this.#process.kill(signal)
+  }
+
+  get #hasGroup(): boolean {
+    return this.#settings.processGroup && process.platform !== 'win32'
+  }
+
+  /** False: nobody is in it. 0 asks without a signal. */
+  #signalGroup(signal: NodeJS.Signals | 0): boolean {
+    try {
+      return process.kill(-this.pid, signal)
+    } catch {
+      return false
+    }
+  }
+
+  /** The child is gone and its group was told to end: resolves when it has, with SIGKILL after so long. */
+  #endGroup(leftMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (left: number): void => {
+        if (!this.#signalGroup(left > 0 ? 0 : 'SIGKILL') || left <= 0) {
+          resolve()
+          return
+        }
+        const pause = Math.min(left, GROUP_LOOK_MS)
+        this.#clock.setTimer(() => {
+          look(left - pause)
+        }, pause)
+      }
+      look(leftMs)
     })
   }
 }
 
-/** A pipe from a child is a socket, which its type does not say. */
-function unrefStream(stream: object): void {
-  ;(stream as { unref?: () => void }).unref?.()
-}
-
-function spawnError(
-  cause: NodeJS.ErrnoException,
-  { command, cwd }: ChildSettings,
-  endpoint: string,
-): TransportError {
+function spawnError(cause: NodeJS.ErrnoException, settings: ChildSettings, endpoint: string): TransportError {
+  const { command, cwd } = settings
   const where = cwd === undefined ? '' : ` in ${cwd}`
-  const advice =
-    cause.code === 'ENOENT'
-      ? 'there is no such command (or folder). Check the path, PATH and cwd'
-      : cause.code === 'EACCES'
-        ? 'it is not executable. Check its mode'
-        : `${cause.message}. See the cause`
-  return new TransportError('ERR_SPAWN', `starting ${command}${where}: ${advice}.`, { cause, endpoint })
+  return new TransportError('ERR_SPAWN', `starting ${command}${where}: ${whyNot(cause, settings)}.`, {
+    cause,
+    endpoint,
+  })
+}
+
+/** The system has one error for several mistakes: what is there and what is not tells them apart. */
+function whyNot(cause: NodeJS.ErrnoException, { command, cwd }: ChildSettings): string {
+  if (cwd !== undefined && ['ENOENT', 'ENOTDIR', 'EACCES'].includes(cause.code ?? '')) {
+    const folder = statOf(cwd)
+    if (folder === undefined) return `there is no folder ${cwd}. Check cwd`
+    if (!folder.isDirectory()) return `${cwd} is not a folder. Check cwd`
+  }
+  const file = command.includes('/') ? statOf(resolvePath(cwd ?? '.', command)) : undefined
+  if (cause.code === 'ENOENT') {
+    return file === undefined
+      ? 'there is no such command. Check its path, or PATH'
+      : 'the file is there, but not what it is to be run with. Check its first line'
+  }
+  if (cause.code === 'EACCES') {
+    return file?.isDirectory() === true
+      ? 'it is a folder, not a command. Check its path'
+      : 'it is not executable. Check its mode'
+  }
+  return `${cause.message}. See the cause`
+}
+
+function statOf(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path)
+  } catch {
+    return undefined
+  }
 }

@@ -2,9 +2,9 @@
 import type net from 'node:net'
 import type { Connection, LinkIdentity } from '../link/connection.js'
 import type { LinkOptions } from '../link/options.js'
-import { fromSystemError } from '../shared/errors.js'
-import type { Ledger } from '../shared/ledger.js'
-import { Child, type ChildSettings } from './child.js'
+import { fromSystemError, TransportError } from '../shared/errors.js'
+import type { ChildSettings } from './child.js'
+import type { Children } from './children.js'
 import { offerRendezvous, type Rendezvous } from './rendezvous.js'
 import type { DialControl, Shard } from './shard.js'
 
@@ -15,25 +15,41 @@ export async function dialChild(
   options: LinkOptions,
   identity: LinkIdentity,
   control: DialControl,
-  ledger: Ledger,
+  children: Children,
 ): Promise<Connection> {
-  const stdin = new Meeting(identity.endpoint)
-  const stdout = new Meeting(identity.endpoint)
+  const { endpoint } = identity
+  const stdin = new Meeting(endpoint)
+  const stdout = new Meeting(endpoint)
   let connection: Connection | undefined
+  const wait = { givenUp: false }
+  const onStarted = (stop: () => void): void => {
+    control.onStarted(() => {
+      wait.givenUp = true
+      stop()
+      connection?.destroy()
+    })
+  }
   try {
     const target = { kind: 'stdio', stdin: stdin.open(), stdout: stdout.open() } as const
-    connection = await shard.dial(target, options, identity, control)
-    const [childStdin, childStdout] = await Promise.all([stdin.socket, stdout.socket])
-    const child = await Child.start(
-      settings,
-      childStdin,
-      childStdout,
-      identity.endpoint,
-      ledger,
-      options.clock,
-    )
-    connection.accompany(child)
-    return connection
+    const link = await shard.dial(target, options, identity, { ...control, onStarted })
+    connection = link
+    // What ends it before main has its ends leaves nobody to come.
+    const over = link.closed.then(({ cause }) => {
+      throw cause ?? nobodyCame(endpoint)
+    })
+    const [childStdin, childStdout] = await Promise.race([over, Promise.all([stdin.socket, stdout.socket])])
+    if (wait.givenUp) throw nobodyCame(endpoint)
+    const child = await children.start(settings, childStdin, childStdout, endpoint, (cause) => {
+      link.destroy(
+        new TransportError(
+          'ERR_HANDLER',
+          'the function for stderr failed, so the connection was destroyed. See the cause.',
+          { cause, endpoint },
+        ),
+      )
+    })
+    link.accompany(child)
+    return link
   } catch (error) {
     connection?.destroy(error as Error)
     throw error
@@ -41,6 +57,10 @@ export async function dialChild(
     stdin.close()
     stdout.close()
   }
+}
+
+function nobodyCame(endpoint: string): TransportError {
+  return new TransportError('ERR_ABORTED', 'starting the child process was given up.', { endpoint })
 }
 
 /** One end of what the shard connects to, for the child. */
@@ -74,7 +94,7 @@ class Meeting {
   /** What came of it is the child's by now, or nobody's. */
   close(): void {
     this.#rendezvous?.close()
-    this.#settle.reject(new Error('nobody came'))
+    this.#settle.reject(nobodyCame(this.#endpoint))
     this.socket.then((socket) => socket.destroy(), ignore)
   }
 }

@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { createMessageConnection } from 'vscode-jsonrpc/node.js'
+import { toJsonRpc } from '../../api/adapters/index.js'
 import { createEngine, type Connection, type Engine, type TransportOptions } from '../../api/index.js'
 import { BridgedProgram } from '../helpers/bridged-program.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
@@ -87,6 +89,28 @@ interface Peer {
   readonly program: BridgedProgram
 }
 
+/** The same as a child of the engine's own. */
+function withChild(
+  title: string,
+  args: readonly string[],
+  options: TransportOptions,
+  body: (t: ExecutionContext, connection: Connection) => Promise<void>,
+): void {
+  const declare = process.platform === 'win32' ? test.serial.skip : test.serial
+  declare(title, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const env = { ...process.env, NODE_OPTIONS: undefined }
+    const endpoint = { kind: 'stdio', command: process.execPath, args, env } as const
+    const connection = await engine.transport(endpoint, options).connect()
+    try {
+      await body(t, connection)
+    } finally {
+      connection.destroy()
+      await connection.closed
+    }
+  })
+}
+
 function withPeer(
   title: string,
   args: readonly string[],
@@ -113,25 +137,50 @@ function withPeer(
 const lsp = { framing: 'content-length' } as const
 const initialize = { processId: null, rootUri: null, capabilities: {} }
 
+async function talkToLanguageServer(t: ExecutionContext, connection: Connection): Promise<Rpc> {
+  const rpc = new Rpc(connection)
+  const { capabilities } = (await rpc.call('initialize', initialize)) as { capabilities: object }
+  t.true('textDocumentSync' in capabilities)
+  rpc.notify('initialized', {})
+  // Longer than a ring, and with characters of several bytes: the length is one of bytes.
+  const text = `{"ü": "${'世界'.repeat(30_000)}", }`
+  rpc.notify('textDocument/didOpen', {
+    textDocument: { uri: 'file:///a.json', languageId: 'json', version: 1, text },
+  })
+  const { params } = await rpc.next(({ method }) => method === 'textDocument/publishDiagnostics')
+  const diagnostics = params?.['diagnostics'] as { message: string }[]
+  t.is(params?.['uri'], 'file:///a.json')
+  t.true(diagnostics.length > 0)
+  t.is(await rpc.call('shutdown', null), null)
+  return rpc
+}
+
+async function talkToMcpServer(t: ExecutionContext, connection: Connection): Promise<void> {
+  const rpc = new Rpc(connection)
+  const answer = await rpc.call('initialize', {
+    protocolVersion: '2025-06-18',
+    capabilities: {},
+    clientInfo: { name: 'test', version: '1' },
+  })
+  t.is((answer as { serverInfo: { name: string } }).serverInfo.name, 'fixture')
+  rpc.notify('notifications/initialized', {})
+  const { tools } = (await rpc.call('tools/list', {})) as { tools: { name: string }[] }
+  t.deepEqual(
+    tools.map(({ name }) => name),
+    ['uname'],
+  )
+  const { content } = (await rpc.call('tools/call', { name: 'uname', arguments: {} })) as {
+    content: { text: string }[]
+  }
+  t.is(content[0]?.text, 'a fixture\nof two lines')
+}
+
 withPeer(
   'a language server reports what is wrong with a document, and shuts down',
   languageServer,
   lsp,
   async (t, peer) => {
-    const rpc = new Rpc(peer.connection)
-    const { capabilities } = (await rpc.call('initialize', initialize)) as { capabilities: object }
-    t.true('textDocumentSync' in capabilities)
-    rpc.notify('initialized', {})
-    // Longer than a ring, and with characters of several bytes: the length is one of bytes.
-    const text = `{"ü": "${'世界'.repeat(30_000)}", }`
-    rpc.notify('textDocument/didOpen', {
-      textDocument: { uri: 'file:///a.json', languageId: 'json', version: 1, text },
-    })
-    const { params } = await rpc.next(({ method }) => method === 'textDocument/publishDiagnostics')
-    const diagnostics = params?.['diagnostics'] as { message: string }[]
-    t.is(params?.['uri'], 'file:///a.json')
-    t.true(diagnostics.length > 0)
-    t.is(await rpc.call('shutdown', null), null)
+    const rpc = await talkToLanguageServer(t, peer.connection)
     rpc.notify('exit', {})
     t.is(await peer.connection.receive(), undefined)
     t.deepEqual(await peer.connection.closed, { code: 'OK' })
@@ -175,23 +224,7 @@ withPeer(
   fixture('mcp-server'),
   { framing: 'line' },
   async (t, peer) => {
-    const rpc = new Rpc(peer.connection)
-    const answer = await rpc.call('initialize', {
-      protocolVersion: '2025-06-18',
-      capabilities: {},
-      clientInfo: { name: 'test', version: '1' },
-    })
-    t.is((answer as { serverInfo: { name: string } }).serverInfo.name, 'fixture')
-    rpc.notify('notifications/initialized', {})
-    const { tools } = (await rpc.call('tools/list', {})) as { tools: { name: string }[] }
-    t.deepEqual(
-      tools.map(({ name }) => name),
-      ['uname'],
-    )
-    const { content } = (await rpc.call('tools/call', { name: 'uname', arguments: {} })) as {
-      content: { text: string }[]
-    }
-    t.is(content[0]?.text, 'a fixture\nof two lines')
+    await talkToMcpServer(t, peer.connection)
     await peer.connection.end()
     await peer.program.exited
     t.deepEqual(await peer.connection.closed, { code: 'OK' })
@@ -231,5 +264,63 @@ withPeer(
     await rpc.next(({ method }) => method === 'alert')
     await peer.connection.close()
     await peer.program.exited
+  },
+)
+
+const CLEAN = { code: 'OK', exitCode: 0, signal: null }
+
+withChild(
+  'a language server as a child reports what is wrong with a document, and exits when it is told to',
+  languageServer,
+  lsp,
+  async (t, connection) => {
+    const rpc = await talkToLanguageServer(t, connection)
+    rpc.notify('exit', {})
+    t.is(await connection.receive(), undefined)
+    t.deepEqual(await connection.closed, CLEAN)
+  },
+)
+
+withChild(
+  'an MCP server as a child lists its tools and calls one, and ends with its stdin',
+  fixture('mcp-server'),
+  { framing: 'line' },
+  async (t, connection) => {
+    await talkToMcpServer(t, connection)
+    t.deepEqual(await connection.close(), CLEAN)
+  },
+)
+
+withChild(
+  'a language client of vscode-jsonrpc talks to a language server as a child',
+  languageServer,
+  lsp,
+  async (t, connection) => {
+    const { reader, writer } = toJsonRpc(connection)
+    const client = createMessageConnection(reader, writer)
+    const closed = new Promise<void>((resolve) => {
+      client.onClose(resolve)
+    })
+    const published = new Promise<{ readonly uri: string; readonly diagnostics: readonly unknown[] }>(
+      (resolve) => {
+        client.onNotification('textDocument/publishDiagnostics', resolve)
+      },
+    )
+    client.listen()
+    const { capabilities } = await client.sendRequest<{ capabilities: object }>('initialize', initialize)
+    t.true('textDocumentSync' in capabilities)
+    client.sendNotification('initialized', {})
+    client.sendNotification('textDocument/didOpen', {
+      textDocument: { uri: 'file:///b.json', languageId: 'json', version: 1, text: '{"a": }' },
+    })
+    const { uri, diagnostics } = await published
+    t.is(uri, 'file:///b.json')
+    t.true(diagnostics.length > 0)
+    await t.throwsAsync(client.sendRequest('no/such/method'), { message: /no\/such\/method/ })
+    t.is(await client.sendRequest('shutdown'), null)
+    client.sendNotification('exit')
+    await closed
+    client.dispose()
+    t.deepEqual(await connection.closed, CLEAN)
   },
 )

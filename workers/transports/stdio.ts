@@ -110,6 +110,8 @@ function connect(socket: net.Socket): Promise<void> {
       reject(new Error('the dial was aborted'))
     }
     socket.once('error', onError)
+    // Until both are connected nobody else listens: an error of the first must not become an uncaught exception.
+    socket.on('error', () => undefined)
     socket.once('close', onClose)
     socket.once('connect', () => {
       socket.off('close', onClose)

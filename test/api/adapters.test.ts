@@ -1,0 +1,386 @@
+/** A connection as a Node stream, as web streams, and as a reader and writer of JSON-RPC. */
+import { createHash } from 'node:crypto'
+import { PassThrough, Readable, Writable } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
+import test, { type ExecutionContext } from 'ava'
+import { toDuplex, toJsonRpc, toWebStreams, type JsonRpcMessage } from '../../api/adapters/index.js'
+import { createEngine, TransportError, type Connection, type Engine } from '../../api/index.js'
+import type { TransportOptions } from '../../api/index.js'
+import { framesOf, frameOf, receiveMany, receiveToEnd } from '../helpers/frames.js'
+import { randomName } from '../helpers/temporary-folder.js'
+import { signal, turns, until } from '../helpers/turns.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 20_000
+
+failOnWarnings()
+
+let engine: Engine
+
+test.serial.before('an engine starts', async () => {
+  engine = await createEngine({ shards: 1, maxRingBytes: 32_768 })
+})
+
+test.serial.after.always('everything was released', async (t) => {
+  const { leaked, byKind } = await engine.close()
+  t.is(leaked, 0, JSON.stringify(byKind))
+})
+
+interface Link {
+  readonly near: Connection
+  readonly far: Connection
+}
+
+function link(
+  title: string,
+  options: TransportOptions,
+  body: (t: ExecutionContext, link: Link) => Promise<void>,
+): void {
+  test.serial(title, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const transport = engine.transport(`memory:${randomName()}`, options)
+    const listener = await transport.listen()
+    const [near, far] = await Promise.all([transport.connect(), listener.accept()])
+    if (far === undefined) throw new Error('the listener closed')
+    try {
+      await body(t, { near, far })
+    } finally {
+      near.destroy()
+      far.destroy()
+      await Promise.all([near.closed, far.closed, listener.close()])
+    }
+  })
+}
+
+const RAW = { framing: 'raw', allowHalfOpen: true } as const
+const HALF_OPEN = { allowHalfOpen: true } as const
+
+function digest(chunks: Iterable<Uint8Array>): string {
+  const hash = createHash('sha1')
+  for (const chunk of chunks) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+/** Says everything again, and ends when it has. */
+async function echo(connection: Connection): Promise<void> {
+  for await (const frame of connection) if (!connection.send(frame)) await connection.ready()
+  await connection.end()
+}
+
+link(
+  'several megabytes go through an echo by pipeline(), and everything ends',
+  RAW,
+  async (t, { near, far }) => {
+    const echoing = echo(far)
+    const chunks = framesOf(Array<number>(100).fill(60_000))
+    const heard: Buffer[] = []
+    const sink = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        heard.push(chunk)
+        setImmediate(done)
+      },
+    })
+    await pipeline(Readable.from(chunks), toDuplex(near), sink)
+    await echoing
+    t.is(digest(heard), digest(chunks))
+    t.is((await near.closed).code, 'OK')
+  },
+)
+
+link(
+  'as objects, frames keep their boundaries, also empty ones and strings',
+  HALF_OPEN,
+  async (t, { near, far }) => {
+    const stream = toDuplex(near, { objectMode: true })
+    for (const frame of ['grüß', '', Buffer.from([1, 2]), new Uint8Array([3])]) stream.write(frame)
+    stream.end()
+    const sent = await receiveToEnd(far)
+    t.deepEqual(
+      sent.map((frame) => [...frame]),
+      [[...Buffer.from('grüß')], [], [1, 2], [3]],
+    )
+    for (const word of ['one', '', 'two']) far.send(word)
+    await far.end()
+    const got: string[] = []
+    for await (const frame of stream) got.push(String(frame))
+    t.deepEqual(got, ['one', '', 'two'])
+  },
+)
+
+link('as bytes, empty chunks are nothing, and strings have their encoding', RAW, async (t, { near, far }) => {
+  const stream = toDuplex(near)
+  stream.write('')
+  stream.write(Buffer.alloc(0))
+  stream.write('6869', 'hex')
+  stream.end()
+  t.is(Buffer.concat(await receiveToEnd(far)).toString(), 'hi')
+  stream.resume()
+  await far.end()
+  await finished(stream)
+})
+
+link('an empty frame is no end of a stream of bytes', HALF_OPEN, async (t, { near, far }) => {
+  const stream = toDuplex(near)
+  for (const word of ['a', '', 'b']) far.send(word)
+  await far.end()
+  let text = ''
+  for await (const chunk of stream) text += String(chunk)
+  t.is(text, 'ab')
+})
+
+link('a stream whose peer takes nothing says so, and drains once it does', RAW, async (t, { near, far }) => {
+  const stream = toDuplex(near)
+  const chunk = Buffer.alloc(16_384, 7)
+  let count = 0
+  while (stream.write(chunk)) {
+    count++
+    await turns()
+    if (count > 100_000) throw new Error('it takes everything')
+  }
+  t.true(near.info.bytesSent < 4_000_000)
+  const drained = new Promise<void>((resolve) => {
+    stream.once('drain', resolve)
+  })
+  far.subscribe(() => undefined)
+  await drained
+  stream.destroy()
+  t.is((await near.closed).code, 'ERR_ABORTED')
+})
+
+link('nothing is read that nobody asks for', HALF_OPEN, async (t, { near, far }) => {
+  const stream = toDuplex(near, { objectMode: true })
+  for (let i = 0; i < 100; i++) far.send(String(i))
+  await until(() => far.pendingBytes === 0)
+  await turns(10)
+  t.is(near.info.framesReceived, 0)
+  t.is(String(await new Promise((resolve) => stream.once('data', resolve))), '0')
+  stream.pause()
+  await turns(10)
+  t.true(near.info.framesReceived < 50, String(near.info.framesReceived))
+  stream.destroy()
+})
+
+link('the stream ends with the connection where that is not half-open', {}, async (t, { near, far }) => {
+  const stream = toDuplex(near)
+  stream.resume()
+  await far.end()
+  await finished(stream)
+  t.true(stream.writableFinished)
+  t.is((await near.closed).code, 'OK')
+})
+
+link('a stream that is destroyed with an error destroys the connection with it', {}, async (t, { near }) => {
+  const reason = new Error('enough')
+  const stream = toDuplex(near)
+  const failed = new Promise((resolve) => stream.once('error', resolve))
+  stream.destroy(reason)
+  t.is(await failed, reason)
+  const { code, cause } = await near.closed
+  t.is(code, 'ERR_ABORTED')
+  t.is(cause?.cause, reason)
+})
+
+link('a connection that breaks while it is read fails the stream', HALF_OPEN, async (t, { near }) => {
+  const reading = receiveAll(toDuplex(near))
+  near.destroy(new TransportError('ERR_RESET', 'broken'))
+  t.is((await t.throwsAsync<TransportError>(reading)).code, 'ERR_RESET')
+})
+
+link('a connection that breaks while it is written fails pipeline()', RAW, async (t, { near }) => {
+  const source = Readable.from(framesOf(Array<number>(400).fill(60_000)))
+  const writing = pipeline(source, toDuplex(near), new PassThrough().resume())
+  await until(() => near.pendingBytes > 0)
+  near.destroy(new TransportError('ERR_RESET', 'broken'))
+  const error = await t.throwsAsync<TransportError>(writing)
+  t.true(['ERR_RESET', 'ERR_CLOSED'].includes(error.code), String(error))
+})
+
+link('a stream does not finish when what was written has not left', RAW, async (t, { near }) => {
+  const stream = toDuplex(near)
+  let finishes = 0
+  stream.on('finish', () => finishes++)
+  const failed = new Promise((resolve) => stream.once('error', resolve))
+  // All of it is taken, and the peer reads nothing: end() waits.
+  near.send(frameOf(2_000_000, 1))
+  stream.end()
+  await turns(5)
+  near.destroy(new TransportError('ERR_RESET', 'broken'))
+  t.is(((await failed) as TransportError).code, 'ERR_RESET')
+  t.is(finishes, 0)
+})
+
+async function receiveAll(stream: Readable): Promise<Buffer[]> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return chunks
+}
+
+link('web streams carry an echo by pipeTo()', HALF_OPEN, async (t, { near, far }) => {
+  const { readable, writable } = toWebStreams(near)
+  const there = toWebStreams(far)
+  const frames = framesOf([0, 10, 60_000, 1_000_000, 3])
+  const heard: Uint8Array[] = []
+  const source = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const frame of frames) controller.enqueue(frame)
+      controller.close()
+    },
+  })
+  await Promise.all([
+    source.pipeTo(writable),
+    there.readable.pipeTo(there.writable),
+    readable.pipeTo(new WritableStream({ write: (chunk) => void heard.push(chunk) })),
+  ])
+  t.deepEqual(
+    heard.map(({ length }) => length),
+    frames.map(({ length }) => length),
+  )
+  t.is(digest(heard), digest(frames))
+  t.deepEqual(await near.closed, { code: 'OK' })
+})
+
+link('a web stream takes nothing ahead', HALF_OPEN, async (t, { near, far }) => {
+  const { readable } = toWebStreams(near)
+  for (const word of ['one', 'two']) far.send(word)
+  await until(() => far.pendingBytes === 0)
+  await turns(10)
+  t.is(near.info.framesReceived, 0)
+  const reader = readable.getReader()
+  t.is(Buffer.from((await reader.read()).value ?? []).toString(), 'one')
+  await turns(10)
+  t.is(near.info.framesReceived, 1)
+})
+
+link('cancelling a web stream destroys the connection', {}, async (t, { near }) => {
+  const { readable } = toWebStreams(near)
+  const reason = new Error('enough')
+  const reader = readable.getReader()
+  const reading = reader.read()
+  await reader.cancel(reason)
+  t.true((await reading).done)
+  t.is((await near.closed).cause?.cause, reason)
+})
+
+for (const doing of ['write', 'close'] as const) {
+  link(
+    `aborting a web stream does not wait for a ${doing} that the peer holds up`,
+    {},
+    async (t, { near }) => {
+      const { writable } = toWebStreams(near)
+      const writer = writable.getWriter()
+      const reason = new Error('enough')
+      const outcomes = [
+        writer.write(frameOf(2_000_000, 1)).then(
+          () => 'written',
+          () => 'failed',
+        ),
+      ]
+      if (doing === 'close') {
+        near.send(frameOf(2_000_000, 2))
+        outcomes.push(
+          writer.close().then(
+            () => 'closed',
+            () => 'failed',
+          ),
+        )
+      }
+      await turns(5)
+      const aborting = writer.abort(reason).catch(() => undefined)
+      await aborting
+      t.false((await Promise.all(outcomes)).includes('closed'))
+      t.is((await near.closed).code, 'ERR_ABORTED')
+      await writer.closed.catch(() => undefined)
+    },
+  )
+}
+
+link('a writable whose connection breaks says why', {}, async (t, { near }) => {
+  const writer = toWebStreams(near).writable.getWriter()
+  near.destroy(new TransportError('ERR_RESET', 'broken'))
+  t.is((await t.throwsAsync<TransportError>(writer.closed)).code, 'ERR_RESET')
+})
+
+const message = (id: number): JsonRpcMessage => ({ jsonrpc: '2.0', id, method: 'work' }) as JsonRpcMessage
+
+link('JSON-RPC messages go both ways', {}, async (t, { near, far }) => {
+  const here = toJsonRpc(near)
+  const there = toJsonRpc(far)
+  const got = signal<JsonRpcMessage>()
+  there.reader.listen((request) => void there.writer.write(request))
+  here.reader.listen(got.resolve)
+  await here.writer.write(message(1))
+  t.deepEqual(await got.promise, message(1))
+})
+
+link('a bad message is told of, and later ones still come', {}, async (t, { near, far }) => {
+  const { reader } = toJsonRpc(near)
+  const errors: string[] = []
+  const also: string[] = []
+  reader.onError((error) => errors.push(error.name))
+  const second = reader.onError((error) => also.push(error.name))
+  const got: JsonRpcMessage[] = []
+  const done = signal()
+  reader.listen((one) => {
+    got.push(one)
+    done.resolve()
+  })
+  far.send('{"jsonrpc":')
+  await until(() => errors.length === 1)
+  second.dispose()
+  far.send('no more')
+  far.send(JSON.stringify(message(2)))
+  await done.promise
+  t.deepEqual(got, [message(2)])
+  t.deepEqual([errors, also], [['SyntaxError', 'SyntaxError'], ['SyntaxError']])
+})
+
+link('onClose comes once, to each listener, behind the last message', {}, async (t, { near, far }) => {
+  const { reader, writer } = toJsonRpc(near)
+  const log: string[] = []
+  const over = signal()
+  const count = 3_000
+  let messages = 0
+  reader.listen(() => messages++)
+  reader.onClose(() => log.push(`first ${String(messages)}`))
+  reader.onClose(() => {
+    log.push('second')
+    over.resolve()
+  })
+  writer.onClose(() => log.push('writer'))
+  for (let i = 0; i < count; i++) if (!far.send(JSON.stringify(message(i)))) await far.ready()
+  far.end().catch(() => undefined)
+  await over.promise
+  t.is(log.filter((line) => line.startsWith('first')).join(), `first ${String(count)}`)
+  t.deepEqual(log.filter((line) => !line.startsWith('first')).sort(), ['second', 'writer'])
+})
+
+link('what is disposed of is told nothing more', {}, async (t, { near, far }) => {
+  const { reader, writer } = toJsonRpc(near)
+  let told = 0
+  const listening = reader.listen(() => told++)
+  reader.onClose(() => told++)
+  writer.onClose(() => told++)
+  listening.dispose()
+  far.send(JSON.stringify(message(1)))
+  t.deepEqual(JSON.parse(String((await receiveMany(near, 1))[0])), message(1))
+  reader.dispose()
+  writer.dispose()
+  far.destroy()
+  await near.closed
+  await turns(5)
+  t.is(told, 0)
+})
+
+link('a write that fails is told of with its message and how many failed before', {}, async (t, { near }) => {
+  const { writer } = toJsonRpc(near)
+  const failures: unknown[] = []
+  writer.onError(([error, failed, count]) =>
+    failures.push([(error as { readonly code?: unknown }).code, failed, count]),
+  )
+  near.destroy()
+  for (let i = 1; i <= 2; i++) await t.throwsAsync(writer.write(message(i)))
+  t.deepEqual(failures, [
+    ['ERR_CLOSED', message(1), 1],
+    ['ERR_CLOSED', message(2), 2],
+  ])
+})

@@ -1,0 +1,37 @@
+/** Child processes as tests want them: small, and looked at through the system's eyes. */
+import fs from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { ChildEndpoint } from '../../api/index.js'
+
+export type ChildChoices = Omit<Partial<ChildEndpoint>, 'kind' | 'command' | 'args'>
+
+/** A script of sh; what follows it are its arguments. */
+export function sh(script: string, choices: ChildChoices = {}, args: readonly string[] = []): ChildEndpoint {
+  return { kind: 'stdio', command: '/bin/sh', args: ['-c', script, 'sh', ...args], ...choices }
+}
+
+/** A program of test/fixtures. */
+export function nodeProgram(
+  fixture: string,
+  args: readonly string[],
+  choices: ChildChoices = {},
+): ChildEndpoint {
+  const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
+  const env = { ...process.env, NODE_OPTIONS: undefined }
+  return { kind: 'stdio', command: process.execPath, args: [path, ...args], env, ...choices }
+}
+
+/** False also for what has ended and was not reaped by whoever has to. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${String(pid)}/stat`, 'latin1')
+    return !['Z', 'X'].includes(stat.slice(stat.lastIndexOf(')') + 2)[0] ?? '')
+  } catch {
+    return false
+  }
+}
+
+/** Whether this process has it, living or not reaped. */
+export function isThere(pid: number): boolean {
+  return fs.existsSync(`/proc/${String(pid)}`)
+}
