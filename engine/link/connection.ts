@@ -372,9 +372,16 @@ export class Connection implements NewsReader, AsyncDisposable {
         this.#letGo()
       }
     }
+    const onTimer = (): void => {
+      // Silence is the peer's only if the shard has had its turn to listen.
+      void this.#host.turned().then(() => {
+        if (this.#state === state) look()
+      })
+    }
     // The connection keeps the host alive, as far as it is to.
-    const cancelDeadline = clock.setTimer(look, closeTimeoutMs, { keepsAlive: false })
-    this.#state = { kind: 'closing', cancelDeadline }
+    const cancelDeadline = clock.setTimer(onTimer, closeTimeoutMs, { keepsAlive: false })
+    const state: State = { kind: 'closing', cancelDeadline }
+    this.#state = state
     this.#outgoing.endAll()
   }
 

@@ -47,6 +47,8 @@ export interface LinkHost {
   /** A region of at least this size, if the shard knows one already; otherwise `onKnown` is called when it does. */
   takeRegion(bytes: number, onKnown: () => void): number | undefined
   giveRegion(regionId: number): void
+  /** Resolves once the shard has read whatever it could read when this was called, or is dead. */
+  turned(): Promise<void>
   /** The connection is over: forget it and take its lane back. */
   releaseLane(lane: LaneGrant): void
   keepAlive(on: boolean): void

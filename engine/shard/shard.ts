@@ -320,6 +320,12 @@ export class Shard implements LinkHost {
     this.#ledger.release('regions')
   }
 
+  async turned(): Promise<void> {
+    // The answer to the second was given in a later turn than that to the first: a whole turn lies between.
+    await this.#announce('ping')
+    await this.#announce('ping')
+  }
+
   releaseLane(grant: LaneGrant): void {
     this.#links[grant.id] = undefined
     this.#connections--

@@ -42,6 +42,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
         regions.give(id)
       },
       releaseLane: nothing,
+      turned: () => Promise.resolve(),
       keepAlive: nothing,
     }
     const options: LinkOptions = {
