@@ -85,7 +85,14 @@ function importersOf(module: string): string[] {
 }
 
 test('there are sources to look at', (t) => {
-  for (const folder of ['api', 'engine/link', 'engine/shard', 'engine/shared', 'workers']) {
+  for (const folder of [
+    'api',
+    'engine/link',
+    'engine/resilience',
+    'engine/shard',
+    'engine/shared',
+    'workers',
+  ]) {
     t.true(
       sources.some(({ path }) => liesIn(path, folder)),
       folder,
@@ -123,6 +130,7 @@ test('the table says what the design says', (t) => {
   t.true((folders.get('api') ?? []).every((name) => liesIn(name, 'engine')))
   t.deepEqual(folders.get('engine/shard'), ['engine/link', 'engine/shared'])
   t.deepEqual(folders.get('engine/link'), ['engine/shared'])
+  t.deepEqual(folders.get('engine/resilience'), ['engine/shared'])
   t.deepEqual(folders.get('engine/shared'), [])
   t.deepEqual(folders.get('workers'), ['engine/shared'])
 })
