@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
@@ -18,6 +19,7 @@ const usage = `npm run perf -- latency|throughput|flood|idle [flags]
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, or stdio (a child process, against child_process)
+  --framings line,nul   throughput: also the engine with these framings
   --connections 1       connections between the two processes
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
@@ -32,6 +34,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     count: { type: 'string' },
     rates: { type: 'string', default: '' },
+    framings: { type: 'string', default: '' },
     connections: { type: 'string' },
     transport: { type: 'string', default: 'unix' },
     watch: { type: 'string', default: '30' },
@@ -48,6 +51,17 @@ const numbers = (text: string): number[] =>
     .split(',')
     .filter((part) => part !== '')
     .map(Number)
+
+function framings(text: string): FramingKind[] {
+  return text
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const kind = framingKinds.find((known) => known === part)
+      if (kind === undefined) throw new Error(`no such framing: ${part}. Known: ${framingKinds.join(', ')}.`)
+      return kind
+    })
+}
 
 function wakePolicy(text: string | undefined): 'adaptive' | 'park' | { spinMicros: number } | undefined {
   if (text === undefined || text === 'adaptive' || text === 'park') return text
@@ -167,7 +181,12 @@ async function main(scenario: string | undefined): Promise<boolean> {
       break
     case 'throughput':
       for (const bytes of numbers(values.sizes ?? '64,1024,65536,1048576')) {
-        const report = await runThroughput({ ...settings, bytes, frames: Number(values.count ?? 0) })
+        const report = await runThroughput({
+          ...settings,
+          bytes,
+          frames: Number(values.count ?? 0),
+          framings: framings(values.framings),
+        })
         printThroughput(report)
         right &&= report.released && report.rows.every((row) => row.verified)
         reports.push(report)

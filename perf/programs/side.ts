@@ -2,6 +2,7 @@
 import {
   HUB_ECHO_BYTES,
   stamp,
+  stampOf,
   type FromSide,
   type Order,
   type PingOrder,
@@ -42,7 +43,7 @@ const received = { wanted: 0, frames: 0, bytes: 0, checksum: 0 }
 function countFrame(frame: Buffer): void {
   received.frames++
   received.bytes += frame.length
-  received.checksum += frame[0] ?? 0
+  received.checksum += stampOf(frame)
   if (received.frames === received.wanted) {
     say({ kind: 'sink', endedNs: process.hrtime.bigint().toString(), ...received })
   }
@@ -55,7 +56,7 @@ switch (config.role) {
     await stack.listen((peer) => {
       peer.prepare(HUB_ECHO_BYTES)
       return (frame) => {
-        if (frame.length === HUB_ECHO_BYTES) peer.send(frame[0] ?? 0)
+        if (frame.length === HUB_ECHO_BYTES) peer.send(stampOf(frame))
         else hub.count(frame)
       }
     })
@@ -96,7 +97,7 @@ async function ping(order: PingOrder): Promise<void> {
   await new Promise<void>((resolve) => {
     onReply = (frame) => {
       samples[back] = (performance.now() - (sentAt[back] ?? 0)) * 1000
-      if (frame.length !== order.bytes || frame[0] !== stamp(back)) wrong++
+      if (frame.length !== order.bytes || stampOf(frame) !== stamp(back)) wrong++
       if (++back === order.count) resolve()
       else if (order.rateHz === 0) send()
     }
