@@ -7,16 +7,19 @@ import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
+import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
 import { runLatency, type LatencyReport } from './scenarios/latency.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|idle [flags]
+const usage = `npm run perf -- latency|throughput|flood|http|idle [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
-  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
+  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
+                        http: requests, 20000)
+  --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, or stdio (a child process, against child_process)
   --framings line,nul   throughput: also the engine with these framings
@@ -34,6 +37,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     count: { type: 'string' },
     rates: { type: 'string', default: '' },
+    clients: { type: 'string', default: '32' },
     framings: { type: 'string', default: '' },
     connections: { type: 'string' },
     transport: { type: 'string', default: 'unix' },
@@ -141,6 +145,20 @@ function printFlood({ bytes, rows }: FloodReport): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printHttp({ rows }: HttpReport): void {
+  const head = ['round trip a request', 'requests/s', 'x base', 'mean ms', 'p99 ms', 'main us', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.requestsPerSecond, 0),
+    times(row.ratio),
+    figure(row.meanMs, 2),
+    figure(row.p99Ms, 2),
+    figure(row.mainMicros),
+    `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 function printIdle(rows: readonly IdleRow[], watch: string): void {
   const head = ['idle connections', 'count', 'KiB each', `CPU ms in ${watch} s`]
   const cells = rows.map((row) => [
@@ -200,6 +218,17 @@ async function main(scenario: string | undefined): Promise<boolean> {
         reports.push(report)
       }
       break
+    case 'http': {
+      const report = await runHttp({
+        ...settings,
+        count: Number(values.count ?? 20_000),
+        clients: Number(values.clients),
+      })
+      printHttp(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
+      reports.push(report)
+      break
+    }
     case 'idle': {
       const connections = Number(values.connections ?? 10_000)
       const watchMs = Number(values.watch) * 1000
