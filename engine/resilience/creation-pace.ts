@@ -43,8 +43,7 @@ export class CreationPace {
     const state = this.#state
     if (state.kind === 'pausing') return undefined
     this.failures++
-    const backoff =
-      state.kind === 'free' ? Backoff.first(this.#settings, this.#random) : state.backoff.next()
+    const backoff = state.kind === 'free' ? Backoff.first(this.#settings, this.#random) : state.backoff.next()
     // Whoever waits for a connection has a timer of their own that keeps the process alive.
     const cancel = this.#clock.setTimer(
       () => {

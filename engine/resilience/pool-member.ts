@@ -9,7 +9,11 @@ export type MemberState<View> =
   | { readonly kind: 'between' }
   | { readonly kind: 'idle' }
   | { readonly kind: 'validating'; readonly stop: () => void }
-  | { readonly kind: 'leased'; readonly lease: Lease<View>; readonly cancelLeakWatch: (() => void) | undefined }
+  | {
+      readonly kind: 'leased'
+      readonly lease: Lease<View>
+      readonly cancelLeakWatch: (() => void) | undefined
+    }
   /** It left the pool. */
   | { readonly kind: 'gone' }
 

@@ -25,14 +25,8 @@ import { startValidation } from './validation.js'
 type State =
   | { readonly kind: 'open' }
   /** No more leases are granted; those that are out are waited for. */
-  | {
-      readonly kind: 'closing'
-      readonly error: TransportError
-      readonly done: Promise<void>
-      readonly settle: () => void
-      cancelCut: () => void
-    }
-  | { readonly kind: 'closed'; readonly error: TransportError; readonly done: Promise<void> }
+  | { readonly kind: 'closing'; readonly error: TransportError; readonly cancelCut: () => void }
+  | { readonly kind: 'closed'; readonly error: TransportError }
 
 type When = PoolDiscardedNews['when']
 
@@ -40,6 +34,8 @@ const OPEN: State = { kind: 'open' }
 const NO_WAIT: WaitOptions = {}
 
 export class Pool<Connection extends Poolable, View> implements MemberEvents<Connection, View> {
+  /** Settles when the pool was closed and its last connection is gone. Never rejects. */
+  readonly closed: Promise<void>
   readonly #settings: PoolSettings<View>
   readonly #ground: PoolGround<Connection, View>
   readonly #pace: CreationPace
@@ -53,6 +49,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   /** Ends dials when the pool closes. */
   readonly #dials = new AbortController()
   #state: State = OPEN
+  #settleClosed!: () => void
   #min: number
   #max: number
   #connecting = 0
@@ -67,6 +64,9 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
 
   constructor(settings: PoolSettings<View>, ground: PoolGround<Connection, View>) {
     const { clock, endpoint, random } = ground
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve
+    })
     this.#settings = settings
     this.#ground = ground
     this.#min = settings.min
@@ -165,14 +165,15 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
    * (undefined: when `cut()` is called) what is left is destroyed. `cause`: why, if its owner did not ask for it.
    */
   close(graceMs: number | undefined, cause?: unknown): Promise<void> {
-    if (this.#state.kind !== 'open') return this.#state.done
+    if (this.#state.kind !== 'open') return this.closed
     const error = poolClosed(this.endpoint, cause)
-    let settle = (): void => undefined
-    const done = new Promise<void>((resolve) => {
-      settle = resolve
-    })
-    const closing: State = { kind: 'closing', error, done, settle, cancelCut: () => undefined }
-    this.#state = closing
+    const cancelCut =
+      graceMs === undefined
+        ? (): void => undefined
+        : this.#ground.clock.setTimer(() => {
+            this.cut()
+          }, graceMs)
+    this.#state = { kind: 'closing', error, cancelCut }
     this.#pace.stop()
     this.#refuseAll(error)
     for (const member of this.#idle.clear()) this.#retire(member)
@@ -180,12 +181,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     for (const member of this.#members) if (member.state.kind === 'validating') this.#expel(member, error)
     this.#dials.abort(error)
     this.#closeIfEmpty()
-    if (graceMs !== undefined && this.#state === closing) {
-      closing.cancelCut = this.#ground.clock.setTimer(() => {
-        this.cut()
-      }, graceMs)
-    }
-    return done
+    return this.closed
   }
 
   /** Ends the wait for leases of a pool that closes. */
@@ -314,9 +310,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     const { maxLifetimeMs, lifetimeJitter } = this.#settings
     const { clock, random } = this.#ground
     const expiresAt =
-      maxLifetimeMs === undefined
-        ? Infinity
-        : clock.now() + maxLifetimeMs * (1 - lifetimeJitter * random())
+      maxLifetimeMs === undefined ? Infinity : clock.now() + maxLifetimeMs * (1 - lifetimeJitter * random())
     const member = new PoolMember(connection, expiresAt, this)
     this.#members.add(member)
     const state = this.#state
@@ -500,9 +494,9 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
 
   #finishClosing(): void {
     if (this.#state.kind !== 'closing') return
-    const { error, done, settle, cancelCut } = this.#state
-    this.#state = { kind: 'closed', error, done }
+    const { error, cancelCut } = this.#state
+    this.#state = { kind: 'closed', error }
     cancelCut()
-    settle()
+    this.#settleClosed()
   }
 }
