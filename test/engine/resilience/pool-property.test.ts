@@ -145,7 +145,7 @@ class Story {
     const { size, waiting, created, destroyed } = pool.stats()
     assert(size === 0 && waiting === 0 && created === destroyed, 'nothing is left')
     assert(
-      made.every(({ isAlive }) => !isAlive),
+      made.every(({ phase }) => phase === 'closed' || phase === 'destroyed'),
       'no connection is left',
     )
     assert(
