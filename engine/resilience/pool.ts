@@ -97,7 +97,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   acquire(options: WaitOptions = NO_WAIT): Promise<Lease<View>> {
     const refusal = this.#refusalOf(options)
     if (refusal !== undefined) return Promise.reject(refusal)
-    const takenAt = this.#leaks?.mark(this.acquire)
+    const takenAt = this.#leaks?.mark()
     if (this.#waiting.size === 0 && this.#settings.validate === undefined) {
       const member = this.#takeIdle()
       if (member !== undefined) {
