@@ -247,6 +247,15 @@ test('several that are idle for too long at once leave the minimum', async (t) =
   t.like(fake.pool.stats(), { size: 1, idle: 1, destroyed: 2 })
 })
 
+test('a connection that proves itself ends the pause, and what is missing is made', async (t) => {
+  const fake = new FakePool({ min: 2 })
+  await fake.connect()
+  await fake.refuse()
+  t.is(fake.dials.length, 0)
+  await fake.pool.acquire()
+  t.is(fake.dials.length, 1)
+})
+
 interface News {
   readonly event: string
   readonly message: Readonly<Record<string, unknown>>
