@@ -10,20 +10,21 @@ import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
 import { runLatency, type LatencyReport } from './scenarios/latency.js'
+import { runPool, type PoolReport } from './scenarios/pool.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|http|idle [flags]
+const usage = `npm run perf -- latency|throughput|flood|http|idle|pool [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
-                        http: requests, 20000)
+                        http: requests, 20000; pool: acquires, 200000)
   --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, or stdio (a child process, against child_process)
   --framings line,nul   throughput: also the engine with these framings
-  --connections 1       connections between the two processes
+  --connections 1       connections between the two processes (pool: in the pool, 8)
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
   --watch 30            idle: seconds over which CPU is counted (connections: 10000)
@@ -170,6 +171,18 @@ function printIdle(rows: readonly IdleRow[], watch: string): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printPool({ rows }: PoolReport): void {
+  const head = ['lending an idle connection', 'main CPU us', 'elapsed us', 'x base', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.mainMicros, 3),
+    figure(row.elapsedMicros, 3),
+    times(row.ratio),
+    `${String(row.wrong)} of ${String(row.acquired)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 async function main(scenario: string | undefined): Promise<boolean> {
   const reports: unknown[] = []
   let right = true
@@ -235,6 +248,18 @@ async function main(scenario: string | undefined): Promise<boolean> {
       const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
       printIdle(rows, values.watch)
       reports.push(rows)
+      break
+    }
+    case 'pool': {
+      const report = await runPool({
+        folder,
+        rounds: settings.rounds,
+        count: Number(values.count ?? 200_000),
+        connections: Number(values.connections ?? 8),
+      })
+      printPool(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
+      reports.push(report)
       break
     }
     default:
