@@ -70,8 +70,9 @@ elsewhere('elsewhere a pipe is refused by its name, however it is written', (t) 
   }
 })
 
-onWindows('on Windows there are no Unix sockets and no children', (t) => {
-  for (const endpoint of ['unix:C:\\x.sock', 'unix:@x', { kind: 'stdio', command: 'x' }] as const)
+onWindows('on Windows there are no Unix sockets and no process groups', (t) => {
+  const group = { kind: 'stdio', command: 'x', processGroup: true } as const
+  for (const endpoint of ['unix:C:\\x.sock', 'unix:@x', group])
     throws(t, () => engine.transport(endpoint), 'ERR_UNSUPPORTED_PLATFORM')
 })
 

@@ -113,14 +113,14 @@ class Doorway {
 function readPass(pass: Uint8Array, afterwards: net.OnReadOpts, onPass: () => void): net.OnReadOpts {
   const shown = new Uint8Array(PASS_BYTES)
   let length = 0
-  const { buffer: next, callback } = afterwards
+  const next = afterwards.buffer
   return {
     buffer: () => {
       if (length < PASS_BYTES) return shown.subarray(length)
       return typeof next === 'function' ? next() : next
     },
     callback: (bytes, memory) => {
-      if (length === PASS_BYTES) return callback(bytes, memory)
+      if (length === PASS_BYTES) return afterwards.callback(bytes, memory)
       length += bytes
       if (length < PASS_BYTES) return true
       if (timingSafeEqual(shown, pass)) onPass()
