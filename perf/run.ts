@@ -4,12 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
+import { SOCKETS } from './harness/meeting-place.js'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
-import { runLatency, type LatencyReport } from './scenarios/latency.js'
+import {
+  latencyTransports,
+  runLatency,
+  type LatencyReport,
+  type LatencyTransport,
+} from './scenarios/latency.js'
 import { runPool, type PoolReport } from './scenarios/pool.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
@@ -22,7 +28,8 @@ const usage = `npm run perf -- latency|throughput|flood|http|idle|pool [flags]
                         http: requests, 20000; pool: acquires, 200000)
   --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
-  --transport unix      latency: unix, or stdio (a child process, against child_process)
+  --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
+                        child_process)
   --framings line,nul   throughput: also the engine with these framings
   --connections 1       connections between the two processes (pool: in the pool, 8)
   --shards N            shards of each engine (default: the engine's own)
@@ -41,7 +48,7 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '32' },
     framings: { type: 'string', default: '' },
     connections: { type: 'string' },
-    transport: { type: 'string', default: 'unix' },
+    transport: { type: 'string', default: SOCKETS },
     watch: { type: 'string', default: '30' },
     shards: { type: 'string' },
     wake: { type: 'string' },
@@ -56,6 +63,12 @@ const numbers = (text: string): number[] =>
     .split(',')
     .filter((part) => part !== '')
     .map(Number)
+
+function transportOf(text: string): LatencyTransport {
+  const transport = latencyTransports.find((known) => known === text)
+  if (transport === undefined) throw new Error(`--transport is ${latencyTransports.join(', ')}, not ${text}`)
+  return transport
+}
 
 function framings(text: string): FramingKind[] {
   return text
@@ -202,7 +215,7 @@ async function main(scenario: string | undefined): Promise<boolean> {
             rateHz,
             count,
             warmUp: Math.min(count, 10_000),
-            transport: values.transport === 'stdio' ? 'stdio' : 'unix',
+            transport: transportOf(values.transport),
           })
           printLatency(`${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`, report)
           right &&= report.released && report.rows.every((row) => row.wrong === 0)
