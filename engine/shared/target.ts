@@ -13,5 +13,7 @@ export type TransportTarget =
   | { readonly kind: 'memory'; readonly name: string }
   /** Where main meets the shard with the two ends that become a child's stdin and stdout. */
   | { readonly kind: 'stdio'; readonly stdin: string; readonly stdout: string }
+  /** The process's own stdin and stdout. */
+  | { readonly kind: 'own-stdio' }
 
 export type TransportKind = TransportTarget['kind']

@@ -2,6 +2,7 @@
 import type { TransportKind, TransportTarget } from '../../engine/shared/target.js'
 import type { ShardTransport } from '../../engine/shared/wire.js'
 import { memoryTransport } from './memory.js'
+import { ownStdioTransport } from './own-stdio.js'
 import { pipeTransport } from './pipe.js'
 import { stdioTransport } from './stdio.js'
 import { unixTransport } from './unix.js'
@@ -13,6 +14,7 @@ const registry: Registry = {
   pipe: pipeTransport,
   memory: memoryTransport,
   stdio: stdioTransport,
+  'own-stdio': ownStdioTransport,
 }
 
 /** The transport for a target. The cast is the one place where the kind and its target meet again. */

@@ -1,9 +1,9 @@
-/** A process's stdin and stdout: two sockets, of which one is only written and the other only read. */
+/** A child's stdin and stdout: two sockets, of which one is only written and the other only read. */
 import net from 'node:net'
 import { fromSystemError } from '../../engine/shared/errors.js'
 import type { TransportTarget } from '../../engine/shared/target.js'
 import type { ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
-import { readInto } from './socket-wire.js'
+import { readInto, writeSegments } from './socket-wire.js'
 
 type StdioTarget = Extract<TransportTarget, { kind: 'stdio' }>
 
@@ -52,15 +52,7 @@ class PairWire implements Wire {
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
-    const writer = this.#writer
-    if (second === undefined) {
-      writer.write(first, this.#onWritten)
-      return
-    }
-    writer.cork()
-    writer.write(first)
-    writer.write(second, this.#onWritten)
-    writer.uncork()
+    writeSegments(this.#writer, first, second, this.#onWritten)
   }
 
   end(): void {
