@@ -3,21 +3,26 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
+import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
 import { runLatency, type LatencyReport } from './scenarios/latency.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|idle [flags]
+const usage = `npm run perf -- latency|throughput|flood|http|idle [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
-  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
+  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
+                        http: requests, 20000)
+  --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, or stdio (a child process, against child_process)
+  --framings line,nul   throughput: also the engine with these framings
   --connections 1       connections between the two processes
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
@@ -32,6 +37,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     count: { type: 'string' },
     rates: { type: 'string', default: '' },
+    clients: { type: 'string', default: '32' },
+    framings: { type: 'string', default: '' },
     connections: { type: 'string' },
     transport: { type: 'string', default: 'unix' },
     watch: { type: 'string', default: '30' },
@@ -48,6 +55,17 @@ const numbers = (text: string): number[] =>
     .split(',')
     .filter((part) => part !== '')
     .map(Number)
+
+function framings(text: string): FramingKind[] {
+  return text
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const kind = framingKinds.find((known) => known === part)
+      if (kind === undefined) throw new Error(`no such framing: ${part}. Known: ${framingKinds.join(', ')}.`)
+      return kind
+    })
+}
 
 function wakePolicy(text: string | undefined): 'adaptive' | 'park' | { spinMicros: number } | undefined {
   if (text === undefined || text === 'adaptive' || text === 'park') return text
@@ -127,6 +145,20 @@ function printFlood({ bytes, rows }: FloodReport): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printHttp({ rows }: HttpReport): void {
+  const head = ['round trip a request', 'requests/s', 'x base', 'mean ms', 'p99 ms', 'main us', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.requestsPerSecond, 0),
+    times(row.ratio),
+    figure(row.meanMs, 2),
+    figure(row.p99Ms, 2),
+    figure(row.mainMicros),
+    `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 function printIdle(rows: readonly IdleRow[], watch: string): void {
   const head = ['idle connections', 'count', 'KiB each', `CPU ms in ${watch} s`]
   const cells = rows.map((row) => [
@@ -167,7 +199,12 @@ async function main(scenario: string | undefined): Promise<boolean> {
       break
     case 'throughput':
       for (const bytes of numbers(values.sizes ?? '64,1024,65536,1048576')) {
-        const report = await runThroughput({ ...settings, bytes, frames: Number(values.count ?? 0) })
+        const report = await runThroughput({
+          ...settings,
+          bytes,
+          frames: Number(values.count ?? 0),
+          framings: framings(values.framings),
+        })
         printThroughput(report)
         right &&= report.released && report.rows.every((row) => row.verified)
         reports.push(report)
@@ -181,6 +218,17 @@ async function main(scenario: string | undefined): Promise<boolean> {
         reports.push(report)
       }
       break
+    case 'http': {
+      const report = await runHttp({
+        ...settings,
+        count: Number(values.count ?? 20_000),
+        clients: Number(values.clients),
+      })
+      printHttp(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
+      reports.push(report)
+      break
+    }
     case 'idle': {
       const connections = Number(values.connections ?? 10_000)
       const watchMs = Number(values.watch) * 1000

@@ -360,23 +360,28 @@ export class Connection implements NewsReader, AsyncDisposable {
     const { clock, closeTimeoutMs } = this.#options
     const tail = (): number => Atomics.load(this.#words, this.#base + lane.IN_TAIL)
     const seen = tail()
-    const look = (): void => {
-      // A lane that is full, or that fills, has more to come: only silence means that nobody is left to speak.
-      const waits = Atomics.load(this.#words, this.#base + lane.IN_SPACE) !== 0
-      if (tail() !== seen || (waits && !this.#closeAsked)) {
+    const onTimer = (): void => {
+      // A lane that fills, or that is full, has more to come: only silence means that nobody is left to speak.
+      if (tail() !== seen) {
         this.#startDrain()
-      } else if (waits) {
+      } else if (Atomics.load(this.#words, this.#base + lane.IN_SPACE) === 0) {
+        // Silence is the peer's only if the shard, which has room, has had its turn to listen.
+        void this.#host.turned().then(() => {
+          if (this.#state === state) listened()
+        })
+      } else if (this.#closeAsked) {
         this.destroy(this.#closedTooSlowly('somebody to read what the child process said'))
       } else {
-        this.#state = { kind: 'cutting' }
-        this.#letGo()
+        this.#startDrain()
       }
     }
-    const onTimer = (): void => {
-      // Silence is the peer's only if the shard has had its turn to listen.
-      void this.#host.turned().then(() => {
-        if (this.#state === state) look()
-      })
+    const listened = (): void => {
+      if (tail() !== seen) {
+        this.#startDrain()
+        return
+      }
+      this.#state = { kind: 'cutting' }
+      this.#letGo()
     }
     // The connection keeps the host alive, as far as it is to.
     const cancelDeadline = clock.setTimer(onTimer, closeTimeoutMs, { keepsAlive: false })

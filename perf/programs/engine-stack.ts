@@ -33,7 +33,10 @@ export class EnginePeer implements Peer {
 
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
   const engine = await createEngine({ shards: config.shards, wake: config.wake })
-  const transport = engine.transport(`unix:${config.path}`, { maxFrameBytes: 67_108_864 })
+  const transport = engine.transport(`unix:${config.path}`, {
+    maxFrameBytes: 67_108_864,
+    framing: config.framing,
+  })
   return {
     async connect(onFrame) {
       const connection = await transport.connect()
