@@ -3,6 +3,7 @@ import type { Connection, LinkIdentity } from '../engine/link/connection.js'
 import type { LinkOptions } from '../engine/link/options.js'
 import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
+import { dialOwnStdio } from '../engine/shard/own-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import { Listening } from '../engine/shard/listening.js'
 import { Pool } from '../engine/resilience/pool.js'
@@ -195,10 +196,16 @@ export class Engine implements AsyncDisposable {
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
     const linkOptions = this.#linkOptions(options)
-    const dialOn = (shard: Shard): Promise<Connection> =>
-      route.via === 'target'
-        ? shard.dial(route.target, linkOptions, identity, control)
-        : dialChild(shard, route.child, linkOptions, identity, control, this.#children)
+    const dialOn = (shard: Shard): Promise<Connection> => {
+      switch (route.via) {
+        case 'target':
+          return shard.dial(route.target, linkOptions, identity, control)
+        case 'child':
+          return dialChild(shard, route.child, linkOptions, identity, control, this.#children)
+        case 'own-stdio':
+          return dialOwnStdio(shard, linkOptions, identity, control, this.#ledger)
+      }
+    }
     const settle = (connection: Connection | undefined): void => {
       // Given up while the answer was on its way: nobody else will close it.
       if (waiter.settled) connection?.destroy()
@@ -308,7 +315,7 @@ export class Engine implements AsyncDisposable {
     if (route.via !== 'target') {
       throw new TransportError(
         'ERR_INVALID_ENDPOINT',
-        `${endpoint.text} is a child process: it cannot be listened on. Call connect().`,
+        `${endpoint.text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
         { endpoint: endpoint.text },
       )
     }
