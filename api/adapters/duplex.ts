@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream'
 import type { Connection } from '../../engine/link/connection.js'
 import { endFully } from './end-fully.js'
+import { room } from './room.js'
 
 export interface DuplexOptions {
   /**
@@ -49,7 +50,7 @@ export function toDuplex(connection: Connection, options: DuplexOptions = {}): D
       try {
         if (chunk.length === 0 && !objectMode) done()
         else if (connection.send(chunk)) done()
-        else connection.ready().then(() => done(), done)
+        else room(connection).then(() => done(), done)
       } catch (error) {
         done(error as Error)
       }

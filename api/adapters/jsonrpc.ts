@@ -4,6 +4,7 @@
  * or to run this one. The framing is the connection's: `content-length` for language servers, `line` for MCP.
  */
 import type { Connection } from '../../engine/link/connection.js'
+import { room } from './room.js'
 
 export interface Disposable {
   dispose(): void
@@ -149,7 +150,7 @@ class Writer implements JsonRpcWriter {
 
   async write(message: JsonRpcMessage): Promise<void> {
     try {
-      if (!this.#connection.send(JSON.stringify(message))) await this.#connection.ready()
+      if (!this.#connection.send(JSON.stringify(message))) await room(this.#connection)
       this.#failures = 0
     } catch (error) {
       this.#errors.fire([error as Error, message, ++this.#failures])

@@ -35,12 +35,13 @@ function link(
   title: string,
   options: TransportOptions,
   body: (t: ExecutionContext, link: Link) => Promise<void>,
+  farOptions = options,
 ): void {
   test.serial(title, async (t) => {
     t.timeout(WATCHDOG_MS)
-    const transport = engine.transport(`memory:${randomName()}`, options)
-    const listener = await transport.listen()
-    const [near, far] = await Promise.all([transport.connect(), listener.accept()])
+    const endpoint = `memory:${randomName()}`
+    const listener = await engine.transport(endpoint, farOptions).listen()
+    const [near, far] = await Promise.all([engine.transport(endpoint, options).connect(), listener.accept()])
     if (far === undefined) throw new Error('the listener closed')
     try {
       await body(t, { near, far })
@@ -250,6 +251,51 @@ link('a web stream takes nothing ahead', HALF_OPEN, async (t, { near, far }) => 
   await turns(10)
   t.is(near.info.framesReceived, 1)
 })
+
+for (const [adapter, write] of [
+  [
+    'a stream',
+    (near: Connection, text: string) => {
+      const stream = toDuplex(near, { objectMode: true }).resume()
+      stream.end(text)
+      return finished(stream)
+    },
+  ],
+  [
+    'a web stream',
+    (near: Connection, text: string) => {
+      const { readable, writable } = toWebStreams(near)
+      const read = readable.pipeTo(new WritableStream())
+      return Promise.all([read, writable.getWriter().write(text)])
+    },
+  ],
+  [
+    'JSON-RPC',
+    (near: Connection, text: string) => {
+      const { reader, writer } = toJsonRpc(near)
+      reader.listen(() => undefined)
+      return writer.write(text as unknown as JsonRpcMessage)
+    },
+  ],
+] as const) {
+  link(
+    `what ${adapter} has written leaves also when the peer ends before it has taken it`,
+    {},
+    async (t, { near, far }) => {
+      const text = 'x'.repeat(2_000_000)
+      const written = write(near, text)
+      await until(() => near.pendingBytes > 0)
+      // The peer ends, and reads on: the near side, which is not half-open, ends when all has left.
+      const [frames] = await Promise.all([receiveToEnd(far), far.end(), written])
+      t.deepEqual(
+        frames.map((frame) => frame.length >= text.length),
+        [true],
+      )
+      t.is((await near.closed).code, 'OK')
+    },
+    { allowHalfOpen: true },
+  )
+}
 
 link('cancelling a web stream destroys the connection', {}, async (t, { near }) => {
   const { readable } = toWebStreams(near)
