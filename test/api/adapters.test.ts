@@ -210,6 +210,25 @@ link('a stream does not finish when what was written has not left', RAW, async (
   t.is(finishes, 0)
 })
 
+link('a stream that nobody reads hears of what broke its connection', {}, async (t, { near, far }) => {
+  const stream = toDuplex(near)
+  far.destroy(new Error('enough'))
+  t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
+})
+
+link(
+  'a stream that was read to its end hears of what broke its connection',
+  RAW,
+  async (t, { near, far }) => {
+    const stream = toDuplex(near).resume()
+    const ended = new Promise((resolve) => stream.once('end', resolve))
+    await far.end()
+    await ended
+    near.destroy(new TransportError('ERR_RESET', 'broken'))
+    t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
+  },
+)
+
 async function receiveAll(stream: Readable): Promise<Buffer[]> {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)
@@ -398,6 +417,48 @@ link('onClose comes once, to each listener, behind the last message', {}, async 
   await over.promise
   t.is(log.filter((line) => line.startsWith('first')).join(), `first ${String(count)}`)
   t.deepEqual(log.filter((line) => !line.startsWith('first')).sort(), ['second', 'writer'])
+})
+
+link(
+  'what a callback throws at a message that comes behind the end is told of',
+  {},
+  async (t, { near, far }) => {
+    near.subscribe(() => new Promise(() => undefined))()
+    for (let i = 0; i < 3; i++) far.send(JSON.stringify(message(i)))
+    await Promise.all([far.end(), near.end()])
+    await near.closed
+    const { reader } = toJsonRpc(near)
+    const errors: unknown[] = []
+    const over = signal()
+    const got: JsonRpcMessage[] = []
+    reader.onError((error) =>
+      errors.push([(error as { readonly code?: unknown }).code, (error.cause as Error).message]),
+    )
+    reader.onClose(over.resolve)
+    reader.listen((one) => {
+      got.push(one)
+      throw new Error('cannot digest')
+    })
+    await over.promise
+    t.deepEqual(got, [message(0)])
+    t.deepEqual(errors, [['ERR_HANDLER', 'cannot digest']])
+  },
+)
+
+link('a listener that throws does not keep the others from being told', {}, async (t, { near, far }) => {
+  const { reader } = toJsonRpc(near)
+  const told: string[] = []
+  const over = signal()
+  reader.onError(() => {
+    if (told.length === 0) throw new Error('cannot digest')
+  })
+  reader.onError((error) => told.push(error.name))
+  reader.onClose(over.resolve)
+  reader.listen(() => undefined)
+  far.send('no JSON')
+  await over.promise
+  t.deepEqual(told, ['SyntaxError', 'TransportError'])
+  t.is((await near.closed).code, 'ERR_HANDLER')
 })
 
 link('what is disposed of is told nothing more', {}, async (t, { near, far }) => {
