@@ -91,6 +91,8 @@ export class Engine implements AsyncDisposable {
   readonly #supervisor: Supervisor
   readonly #children: Children
   readonly #listeners = new Map<number, OpenListener>()
+  /** What shards say of listeners that are not there yet: one that listens already may have accepted somebody. */
+  readonly #early = new Map<number, (() => void)[]>()
   readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
@@ -326,6 +328,7 @@ export class Engine implements AsyncDisposable {
       ? this.#supervisor.shardsUp.slice(0, 1)
       : this.#supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#options.shards))
+    this.#early.set(id, [])
     const listening = await Listening.open(
       shards,
       {
@@ -339,7 +342,11 @@ export class Engine implements AsyncDisposable {
       },
       this.#ledger,
       signal,
-    )
+    ).catch((error: unknown) => {
+      // Whom it had accepted was cut when it was taken down again.
+      this.#early.delete(id)
+      throw error
+    })
     this.#ledger.open('listeners')
     if (listening.hasFile) this.#ledger.open('socketFiles')
     this.#supervisor.keepAlive(true)
@@ -361,6 +368,12 @@ export class Engine implements AsyncDisposable {
     )
     const open = { listener, listening, endpoint, options: this.#linkOptions(options) }
     this.#listeners.set(id, open)
+    // Once the caller has the listener. Until then all news waits, so that none overtakes another.
+    this.#clock.nextTurn(() => {
+      const early = this.#early.get(id) ?? []
+      this.#early.delete(id)
+      for (const step of early) step()
+    })
     trace('listener %s: open on %d shards', endpoint.text, shards.length)
     events.listenerOpened.publish({ endpoint: endpoint.text })
     if (this.#state.kind !== 'open' || signal.aborted) {
@@ -419,42 +432,55 @@ export class Engine implements AsyncDisposable {
   }
 
   #eventsOf(shard: Shard): ShardEvents {
+    const whenOpen = (listenerId: number, step: (open: OpenListener | undefined) => void): void => {
+      const early = this.#early.get(listenerId)
+      if (early === undefined) step(this.#listeners.get(listenerId))
+      else early.push(() => step(this.#listeners.get(listenerId)))
+    }
     return {
       accepted: (listenerId, acceptId) => {
-        const open = this.#listeners.get(listenerId)
-        const reject = (): void => {
-          shard.reject(acceptId)
-        }
-        if (open === undefined) {
-          reject()
-          return
-        }
-        const { kind, text } = open.endpoint
-        const halfClose = hasHalfClose(open.endpoint)
-        const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
-        open.listener.onAccepted({
-          source: shard,
-          adopt: () => shard.adopt(acceptId, open.options, identity),
-          reject,
-        })
+        whenOpen(listenerId, (open) => this.#onAccepted(shard, open, acceptId))
       },
       paused: (listenerId) => {
-        const open = this.#listeners.get(listenerId)
-        if (open === undefined) return
-        const { listener, listening } = open
-        const news = { endpoint: listener.endpoint, shard: shard.shard }
-        trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
-        events.listenerPaused.publish(news)
-        listener.onPaused(shard, () => {
-          // Told before it is done: the shard may be full again, and say so, before its answer is here.
-          events.listenerResumed.publish(news)
-          this.#insist(open, shard, () => listening.resume(shard), 0)
-        })
+        whenOpen(listenerId, (open) => this.#onPaused(shard, open))
       },
       listenerFailed: (listenerId, outcome) => {
-        if (!outcome.ok) this.#listeners.get(listenerId)?.listener.onFailure(fromWireError(outcome.error))
+        if (outcome.ok) return
+        const error = fromWireError(outcome.error)
+        whenOpen(listenerId, (open) => open?.listener.onFailure(error))
       },
     }
+  }
+
+  #onAccepted(shard: Shard, open: OpenListener | undefined, acceptId: number): void {
+    const reject = (): void => {
+      shard.reject(acceptId)
+    }
+    if (open === undefined) {
+      reject()
+      return
+    }
+    const { kind, text } = open.endpoint
+    const halfClose = hasHalfClose(open.endpoint)
+    const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
+    open.listener.onAccepted({
+      source: shard,
+      adopt: () => shard.adopt(acceptId, open.options, identity),
+      reject,
+    })
+  }
+
+  #onPaused(shard: Shard, open: OpenListener | undefined): void {
+    if (open === undefined) return
+    const { listener, listening } = open
+    const news = { endpoint: listener.endpoint, shard: shard.shard }
+    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
+    events.listenerPaused.publish(news)
+    listener.onPaused(shard, () => {
+      // Told before it is done: the shard may be full again, and say so, before its answer is here.
+      events.listenerResumed.publish(news)
+      this.#insist(open, shard, () => listening.resume(shard), 0)
+    })
   }
 
   async #dialWhenUp(

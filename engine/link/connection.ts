@@ -319,10 +319,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   #finish(error: TransportError | undefined): void {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
-    this.#outgoing.close(
-      error ??
-        new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
-    )
+    this.#outgoing.close(error ?? this.#over())
     this.#outgoing.release()
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
     const heardAll = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
@@ -430,6 +427,8 @@ export class Connection implements NewsReader, AsyncDisposable {
         return
       }
       this.#state = { kind: 'cutting' }
+      // Nothing is to take back what the shard is told now, were there room for what is queued.
+      this.#outgoing.close(this.#over())
       this.#letGo()
     }
     // The connection keeps the host alive, as far as it is to.
@@ -447,6 +446,12 @@ export class Connection implements NewsReader, AsyncDisposable {
   #news(): ConnectionNews {
     const { kind, endpoint, role } = this.#identity
     return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
+  }
+
+  #over(): TransportError {
+    return new TransportError('ERR_CLOSED', 'the connection has ended.', {
+      endpoint: this.#identity.endpoint,
+    })
   }
 
   #notReadAnyMore(): TransportError {
