@@ -5,6 +5,8 @@ export interface ProcessResources {
   readonly threads: number
   readonly descriptors: number
   readonly children: number
+  /** Children that have ended and that nobody has waited for. */
+  readonly zombies: number
 }
 
 export const canCountResources = process.platform === 'linux'
@@ -23,5 +25,16 @@ export function processResources(): ProcessResources {
     threads: threads.length,
     descriptors: fs.readdirSync('/proc/self/fd').length,
     children: children.length,
+    zombies: children.filter(isZombie).length,
+  }
+}
+
+function isZombie(pid: string): boolean {
+  try {
+    // The name in parentheses may contain anything; the state is behind the last one.
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')
+  } catch {
+    return false
   }
 }

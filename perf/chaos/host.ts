@@ -1,0 +1,146 @@
+/**
+ * The host: owns the engine, lets the planned faults happen one after the other, and says after each what it found.
+ * Argument: JSON of HostConfig. Run with --expose-gc, an IPC channel and a low limit of open files. It ends by itself.
+ */
+import process from 'node:process'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { inject } from './injectors.js'
+import { kindOf, planFaults, type Fault } from './plan.js'
+import type { FaultCounts, FromHost, HostConfig, HostReport } from './report.js'
+import { backTo, holdingsOf, memoryInUse, surplus, type Holdings } from './resources.js'
+import { World } from './world.js'
+import { strike } from './strikes.js'
+import type { Traffic } from './traffic.js'
+
+const config = JSON.parse(process.argv[2] ?? '{}') as HostConfig
+/** Where the host is, for a failure's message. */
+let step = 'starting'
+let world: World | undefined
+let before: Holdings | undefined
+
+function say(message: FromHost): void {
+  process.send?.(message)
+}
+
+/** What everything looks like, for a fault that does not end. */
+function state(): string {
+  if (world === undefined) return 'not started'
+  const { engine } = world
+  const links = world.traffics.map(({ name, link, book, lastEcho, isStalled, failures }) => ({
+    name,
+    state: link.state,
+    info: link.info,
+    attempts: link.attempts,
+    failures,
+    isStalled,
+    next: book.next,
+    outstanding: book.outstanding,
+    losses: book.losses,
+    lastEcho,
+  }))
+  const more = before === undefined ? [] : surplus(before, holdingsOf(world))
+  return JSON.stringify({ more, links, engine: engine.stats() }, null, 1)
+}
+
+function sumOf(traffics: readonly Traffic[], linksEnded = 0): FaultCounts {
+  const sum = { sent: 0, echoed: 0, handedOver: 0, unconfirmed: 0, resent: 0, dropped: 0, wrong: 0, losses: 0 }
+  let replaced = linksEnded
+  for (const { book, linksEnded: ended } of traffics) {
+    for (const [kind, count] of Object.entries(book.counts)) sum[kind as keyof typeof book.counts] += count
+    sum.losses += book.losses
+    replaced += ended
+  }
+  return { ...sum, linksEnded: replaced }
+}
+
+function difference(after: FaultCounts, earlier: FaultCounts): FaultCounts {
+  return Object.fromEntries(
+    Object.entries(after).map(([kind, count]) => [kind, count - earlier[kind as keyof FaultCounts]]),
+  ) as unknown as FaultCounts
+}
+
+/** Everybody's frames go through again. */
+async function allWell({ traffics }: World): Promise<void> {
+  await Promise.all(traffics.map((traffic) => traffic.wellAgain()))
+}
+
+async function happen(here: World, fault: Fault): Promise<void> {
+  const target = here.target(fault.target)
+  step = 'waiting to strike'
+  if (!fault.atOnce) await target.traffic.progress(fault.afterEchoes)
+  step = 'striking'
+  await inject(here, target, fault.action)
+}
+
+/** Fails the run, with all that is known, when a step takes longer than a fault may. */
+async function watched(index: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`fault ${String(index)}: not over after ${String(config.watchdogMs)} ms while ${step}`))
+    }, config.watchdogMs)
+  })
+  try {
+    await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function warmUp(here: World): Promise<void> {
+  await allWell(here)
+  // The first thread that is replaced leaves what libuv and the allocator keep for themselves.
+  await strike(here.engine, 0, 'exit')
+  await allWell(here)
+}
+
+async function run(): Promise<HostReport> {
+  const plan = planFaults(config.seed, config.faults, config.targets)
+  world = await World.start(config.seed, config.folder, config.targets)
+  const here = world
+  await watched(-1, warmUp(here))
+  await nextTurn()
+  before = holdingsOf(here)
+  const baseline = before
+  let memory = await memoryInUse()
+  let counts = sumOf(here.traffics)
+  for (const fault of plan) {
+    const startedAt = performance.now()
+    await watched(fault.index, happen(here, fault))
+    if (plan[fault.index + 1]?.atOnce !== true) {
+      step = 'waiting for the first echoes after it'
+      await watched(fault.index, allWell(here))
+      step = 'counting what is left over'
+      await watched(fault.index, backTo(baseline, here))
+    }
+    const now = sumOf(here.traffics)
+    const ms = performance.now() - startedAt
+    say({ kind: 'fault', index: fault.index, label: kindOf(fault), target: fault.target, ms, counts: difference(now, counts) })
+    counts = now
+    if (now.wrong > 0) break
+    // What a process needs for all there is to happen it has taken by then.
+    if (fault.index === Math.floor(config.faults / 5)) memory = await memoryInUse()
+  }
+  step = 'closing'
+  let leaked = 0
+  await watched(config.faults, here.stop().then((count) => void (leaked = count)))
+  const after = await memoryInUse()
+  return {
+    leaked,
+    counts: sumOf(here.traffics),
+    complaints: here.traffics.flatMap(({ book }) => book.complaints),
+    residentGrowth: after.resident - memory.resident,
+    ownGrowth: after.own - memory.own,
+  }
+}
+
+try {
+  say({ kind: 'report', report: await run() })
+  // Everything is closed: what keeps the process alive now is a leak, and the campaign sees that it does not end.
+  process.disconnect()
+} catch (error) {
+  say({ kind: 'failed', message: String(error), step, state: state() })
+  process.exitCode = 1
+  // Whatever hangs would go on hanging; children end with their parent's channel.
+  setImmediate(() => process.exit())
+}
