@@ -5,6 +5,8 @@ import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import { Listening } from '../engine/shard/listening.js'
+import { Pool } from '../engine/resilience/pool.js'
+import type { PoolStats } from '../engine/resilience/pool-stats.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
 import { Supervisor, type SupervisorEvents } from '../engine/shard/supervisor.js'
 import type { ShardEvents } from '../engine/shared/control.js'
@@ -14,6 +16,7 @@ import { Ledger, type LedgerReport } from '../engine/shared/ledger.js'
 import { trace } from '../engine/shared/trace.js'
 import { abortError, systemClock, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
 import { resolveEndpoint, SOCKET_PATH_LIMIT, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
+import { LeasedConnection } from './leased-connection.js'
 import { Listener, type ConnectionHandler } from './listener.js'
 import {
   parseCloseOptions,
@@ -25,6 +28,8 @@ import {
   type ResolvedTransportOptions,
   type TransportOptions,
 } from './options.js'
+import { ConnectionPool } from './pool.js'
+import type { ResolvedPoolOptions } from './pool-options.js'
 import { Transport } from './transport.js'
 
 /** A snapshot of the engine; figures of a shard's own are read from memory that it shares, without asking it. */
@@ -33,7 +38,14 @@ export interface EngineStats {
   readonly connections: number
   readonly listeners: number
   readonly pendingConnects: number
+  /** Of pools that are not closed. */
+  readonly pools: readonly EnginePoolStats[]
   readonly ledger: LedgerReport
+}
+
+/** A pool, and what it connects to. */
+export interface EnginePoolStats extends PoolStats {
+  readonly endpoint: string
 }
 
 /** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
@@ -72,6 +84,7 @@ export class Engine implements AsyncDisposable {
   readonly #supervisor: Supervisor
   readonly #children: Children
   readonly #listeners = new Map<number, OpenListener>()
+  readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
   #nextListenerId = 1
@@ -119,6 +132,7 @@ export class Engine implements AsyncDisposable {
       connections: shards.reduce((sum, shard) => sum + shard.connections, 0),
       listeners: this.#listeners.size,
       pendingConnects: this.#pendingConnects.size,
+      pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
       ledger: this.#ledger.report(),
     }
   }
@@ -244,6 +258,37 @@ export class Engine implements AsyncDisposable {
       }
       pending.then(forget, forget)
     }
+  }
+
+  /** @internal */
+  pool(
+    endpoint: ResolvedEndpoint,
+    options: ResolvedTransportOptions,
+    settings: ResolvedPoolOptions,
+  ): ConnectionPool {
+    this.#assertOpen(endpoint.text)
+    const pool = new Pool<Connection, LeasedConnection>(
+      {
+        ...settings,
+        maxLifetimeMs: settings.maxLifetimeMs,
+        leakAfterMs: settings.leakAfterMs,
+        validate: settings.validate,
+      },
+      {
+        endpoint: endpoint.text,
+        clock: this.#clock,
+        random: Math.random,
+        dial: (wait) => this.connect(endpoint, options, wait),
+        present: (connection, gate) => new LeasedConnection(connection, gate),
+      },
+    )
+    this.#pools.add(pool)
+    this.#ledger.open('pools')
+    void pool.closed.then(() => {
+      this.#pools.delete(pool)
+      this.#ledger.release('pools')
+    })
+    return new ConnectionPool(pool, settings)
   }
 
   async #listen(
@@ -446,6 +491,9 @@ export class Engine implements AsyncDisposable {
     const cancelKill = this.#clock.setTimer(() => {
       supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed'))
     }, graceMs + THREAD_GRACE_MS)
+    // Before the dials that pools have under way: they are not to begin others. Leases may go on until connections are cut.
+    const pools = [...this.#pools]
+    for (const pool of pools) void pool.close(undefined, error)
     for (const giveUp of this.#pendingConnects) giveUp(error)
     for (const giveUp of this.#pendingListens.values()) giveUp(error)
     supervisor.startNoMore(error)
@@ -454,6 +502,8 @@ export class Engine implements AsyncDisposable {
     // Settled, not all: whatever fails on the way, the threads are stopped.
     await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))
     await Promise.all(supervisor.connections.map((connection) => connection.close()))
+    for (const pool of pools) pool.cut()
+    await Promise.all(pools.map((pool) => pool.closed))
     // Also those whose connections have ended before.
     await this.#children.gone()
     cancelCut()

@@ -1,5 +1,6 @@
 /** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
 import { TransportError } from '../shared/errors.js'
+import type { Unfitness } from '../shared/fitness.js'
 import { FrameReader } from '../shared/frame-reader.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
@@ -147,6 +148,19 @@ export class Incoming implements NewsReader {
         this.#pauseDeadline()
       }
     }
+  }
+
+  /** Nobody reads, and still the next byte is to be told, and the end. */
+  watch(): void {
+    if (this.#consumer.kind === 'none' && !this.#detached) this.#findFrame()
+  }
+
+  /** What is in the way of another reader, by what the shard has published until now. */
+  get unfitness(): Unfitness | undefined {
+    if (this.#stream.kind !== 'open') return 'ended'
+    if (this.#consumer.kind !== 'none') return 'busy'
+    // A part of a frame counts too, where it was read out of the ring already.
+    return this.#load(lane.IN_TAIL) !== this.#ring.head || this.#reader.midFrame ? 'unread' : undefined
   }
 
   /** The shard has news. True: the budget of this turn is spent and there is more. */
