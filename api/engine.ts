@@ -1,9 +1,12 @@
 /** The engine: shards, what runs on them, and the end of it all. */
 import type { Connection, LinkIdentity } from '../engine/link/connection.js'
 import type { LinkOptions } from '../engine/link/options.js'
+import type { SalvageSettings } from '../engine/link/salvage.js'
 import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
+import { Breaker, type BreakerStats } from '../engine/resilience/breaker.js'
+import { ReconnectingConnection, type LinkStats } from '../engine/resilience/reconnecting.js'
 import { Listening } from '../engine/shard/listening.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
 import { Supervisor, type SupervisorEvents } from '../engine/shard/supervisor.js'
@@ -25,6 +28,7 @@ import {
   type ResolvedTransportOptions,
   type TransportOptions,
 } from './options.js'
+import type { ResolvedReconnectingOptions } from './reconnecting-options.js'
 import { Transport } from './transport.js'
 
 /** A snapshot of the engine; figures of a shard's own are read from memory that it shares, without asking it. */
@@ -33,6 +37,9 @@ export interface EngineStats {
   readonly connections: number
   readonly listeners: number
   readonly pendingConnects: number
+  readonly links: readonly LinkStats[]
+  /** Of endpoints that links dial or have dialled. */
+  readonly breakers: readonly BreakerStats[]
   readonly ledger: LedgerReport
 }
 
@@ -52,6 +59,12 @@ interface OpenListener {
   readonly listening: Listening
   readonly endpoint: ResolvedEndpoint
   readonly options: LinkOptions
+}
+
+interface SharedBreaker {
+  readonly breaker: Breaker
+  /** Links that use it. */
+  users: number
 }
 
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
@@ -74,6 +87,8 @@ export class Engine implements AsyncDisposable {
   readonly #listeners = new Map<number, OpenListener>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
+  readonly #links = new Set<ReconnectingConnection<Connection>>()
+  readonly #breakers = new Map<string, SharedBreaker>()
   #nextListenerId = 1
   #state: State = { kind: 'open' }
 
@@ -119,6 +134,8 @@ export class Engine implements AsyncDisposable {
       connections: shards.reduce((sum, shard) => sum + shard.connections, 0),
       listeners: this.#listeners.size,
       pendingConnects: this.#pendingConnects.size,
+      links: [...this.#links].map((link) => link.stats),
+      breakers: [...this.#breakers.values()].map(({ breaker }) => breaker.stats),
       ledger: this.#ledger.report(),
     }
   }
@@ -143,6 +160,7 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     wait: WaitOptions,
+    salvage?: SalvageSettings,
   ): Promise<Connection> {
     this.#assertOpen(endpoint.text)
     if (wait.signal?.aborted === true) throw abortError('connecting', endpoint.text, wait.signal.reason)
@@ -173,7 +191,7 @@ export class Engine implements AsyncDisposable {
     }
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
-    const linkOptions = this.#linkOptions(options)
+    const linkOptions = this.#linkOptions(options, salvage)
     const dialOn = (shard: Shard): Promise<Connection> =>
       route.via === 'target'
         ? shard.dial(route.target, linkOptions, identity, control)
@@ -194,6 +212,51 @@ export class Engine implements AsyncDisposable {
     } finally {
       this.#pendingConnects.delete(giveUp)
     }
+  }
+
+  /** @internal */
+  reconnecting(
+    endpoint: ResolvedEndpoint,
+    options: ResolvedTransportOptions,
+    settings: ResolvedReconnectingOptions,
+  ): ReconnectingConnection<Connection> {
+    this.#assertOpen(endpoint.text)
+    const { retainBytes, maxAttempts = Infinity, maxElapsedMs = Infinity, heartbeat } = settings
+    const shared = this.#breakerOf(endpoint.text, settings.breaker)
+    const link = new ReconnectingConnection<Connection>({
+      endpoint: endpoint.text,
+      kind: endpoint.kind,
+      halfClose: hasHalfClose(endpoint),
+      framing: options.framing,
+      maxFrameBytes: options.maxFrameBytes,
+      maxPendingBytes: options.maxPendingBytes,
+      connectTimeoutMs: options.connectTimeoutMs,
+      closeTimeoutMs: options.closeTimeoutMs,
+      backoff: settings.backoff,
+      maxAttempts,
+      maxElapsedMs,
+      stableMs: settings.stableMs,
+      firstConnect: settings.firstConnect,
+      unsent: settings.unsent,
+      heartbeat: heartbeat === undefined ? undefined : { ping: undefined, isPong: undefined, ...heartbeat },
+      onConnected: settings.onConnected,
+      onLoss: settings.onLoss,
+      clock: this.#clock,
+      random: Math.random,
+      breaker: shared?.breaker,
+      dial: (wait) => this.connect(endpoint, options, wait, { retainBytes }),
+      keepAlive: (on) => {
+        this.#supervisor.keepAlive(on)
+      },
+      onClosed: () => {
+        this.#links.delete(link)
+        this.#ledger.release('links')
+        if (shared !== undefined) shared.users--
+      },
+    })
+    this.#ledger.open('links')
+    this.#links.add(link)
+    return link
   }
 
   /** @internal */
@@ -410,7 +473,7 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  #linkOptions(options: ResolvedTransportOptions): LinkOptions {
+  #linkOptions(options: ResolvedTransportOptions, salvage?: SalvageSettings): LinkOptions {
     return {
       framing: {
         kind: options.framing,
@@ -426,7 +489,23 @@ export class Engine implements AsyncDisposable {
       closeTimeoutMs: options.closeTimeoutMs,
       allowHalfOpen: options.allowHalfOpen,
       clock: this.#clock,
+      salvage,
     }
+  }
+
+  /** One for all links of an endpoint, as the first of them wants it; while there is any, or it has something to remember. */
+  #breakerOf(endpoint: string, settings: ResolvedReconnectingOptions['breaker']): SharedBreaker | undefined {
+    if (settings === false) return undefined
+    for (const [other, { breaker, users }] of this.#breakers) {
+      if (users === 0 && breaker.state.kind === 'closed') this.#breakers.delete(other)
+    }
+    const shared = this.#breakers.get(endpoint) ?? {
+      breaker: new Breaker(endpoint, settings, this.#clock),
+      users: 0,
+    }
+    shared.users++
+    this.#breakers.set(endpoint, shared)
+    return shared
   }
 
   #assertOpen(endpoint: string): void {
@@ -439,6 +518,7 @@ export class Engine implements AsyncDisposable {
     const error = new TransportError('ERR_ENGINE_CLOSED', 'the engine was closed while this was pending.')
     const supervisor = this.#supervisor
     const cancelCut = this.#clock.setTimer(() => {
+      for (const link of this.#links) link.destroy(error)
       for (const connection of supervisor.connections) connection.destroy(error)
       this.#children.endNow()
     }, graceMs)
@@ -446,6 +526,8 @@ export class Engine implements AsyncDisposable {
     const cancelKill = this.#clock.setTimer(() => {
       supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed'))
     }, graceMs + THREAD_GRACE_MS)
+    // Before their connections are: they must not connect again.
+    const links = [...this.#links].map((link) => link.close())
     for (const giveUp of this.#pendingConnects) giveUp(error)
     for (const giveUp of this.#pendingListens.values()) giveUp(error)
     supervisor.startNoMore(error)
@@ -453,6 +535,7 @@ export class Engine implements AsyncDisposable {
     await Promise.allSettled(this.#pendingListens.keys())
     // Settled, not all: whatever fails on the way, the threads are stopped.
     await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))
+    await Promise.all(links)
     await Promise.all(supervisor.connections.map((connection) => connection.close()))
     // Also those whose connections have ended before.
     await this.#children.gone()

@@ -31,6 +31,8 @@ export const errorCodes = {
   ERR_EXIT: { retryable: true },
   ERR_SHARD_LOST: { retryable: true },
   ERR_SHARD_BOOT: { retryable: false },
+  ERR_GAVE_UP: { retryable: false },
+  ERR_CIRCUIT_OPEN: { retryable: true },
   ERR_ENGINE_CLOSED: { retryable: false },
   ERR_IO: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>
