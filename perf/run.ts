@@ -5,20 +5,25 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { machineFacts } from './harness/machine.js'
+import { targetNames, type TargetName } from './chaos/plan.js'
 import { figure, table, times } from './report/table.js'
+import { runChaos, type ChaosReport } from './scenarios/chaos.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
 import { runLatency, type LatencyReport } from './scenarios/latency.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|idle [flags]
+const usage = `npm run perf -- latency|throughput|flood|idle|chaos [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
-  --transport unix      latency: unix, or stdio (a child process, against child_process)
+  --transport unix      latency: unix, or stdio (a child process, against child_process);
+                        chaos: unix, stdio, memory, or several of them (all)
+  --faults 1000         chaos: how many
+  --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
   --framings line,nul   throughput: also the engine with these framings
   --connections 1       connections between the two processes
   --shards N            shards of each engine (default: the engine's own)
@@ -36,7 +41,9 @@ const { values, positionals } = parseArgs({
     rates: { type: 'string', default: '' },
     framings: { type: 'string', default: '' },
     connections: { type: 'string' },
-    transport: { type: 'string', default: 'unix' },
+    transport: { type: 'string' },
+    faults: { type: 'string', default: '1000' },
+    seed: { type: 'string' },
     watch: { type: 'string', default: '30' },
     shards: { type: 'string' },
     wake: { type: 'string' },
@@ -152,6 +159,50 @@ function printIdle(rows: readonly IdleRow[], watch: string): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function targets(text: string | undefined): readonly TargetName[] {
+  if (text === undefined) return targetNames
+  return text.split(',').map((part) => {
+    const name = targetNames.find((known) => known === part)
+    if (name === undefined) throw new Error(`no such target: ${part}. Known: ${targetNames.join(', ')}.`)
+    return name
+  })
+}
+
+function printChaos({ seed, faults, recovered, rows, host, failures }: ChaosReport): void {
+  const head = [
+    `faults, seed ${String(seed)}`,
+    'injected',
+    'recovered',
+    'longest ms',
+    'losses',
+    'sent',
+    'echoed',
+    'handed over',
+    'unconfirmed',
+    'resent',
+    'dropped',
+    'wrong',
+  ]
+  const cells = rows.map(({ kind, injected, recovered: over, longestMs, counts }) => [
+    kind,
+    ...[injected, over, Math.round(longestMs), counts.losses, counts.sent, counts.echoed].map(String),
+    ...[counts.handedOver, counts.unconfirmed, counts.resent, counts.dropped, counts.wrong].map(String),
+  ])
+  console.log(`${table(head, cells)}\n`)
+  if (host !== undefined) {
+    const { counts, leaked, ownGrowth, residentGrowth } = host
+    console.log(
+      `frames: ${String(counts.sent)} sent, ${String(counts.echoed)} echoed, ${String(counts.handedOver)} handed over and not echoed, ${String(counts.unconfirmed)} unconfirmed, ${String(counts.resent)} sent again, ${String(counts.dropped)} dropped, ${String(counts.wrong)} wrong; ${String(counts.linksEnded)} links replaced`,
+    )
+    console.log(
+      `leaked ${String(leaked)}; heap and buffers ${figure(ownGrowth / 2 ** 20)} MiB, resident ${figure(residentGrowth / 2 ** 20)} MiB more than after a fifth of the faults`,
+    )
+  }
+  console.log(`${String(recovered)} of ${String(faults)} faults recovered`)
+  for (const failure of failures) console.log(`WRONG: ${failure}`)
+  if (failures.length > 0) console.log(`Repeat with: npm run perf -- chaos --seed ${String(seed)}`)
+}
+
 async function main(scenario: string | undefined): Promise<boolean> {
   const reports: unknown[] = []
   let right = true
@@ -206,6 +257,24 @@ async function main(scenario: string | undefined): Promise<boolean> {
       const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
       printIdle(rows, values.watch)
       reports.push(rows)
+      break
+    }
+    case 'chaos': {
+      const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
+      console.log(`seed ${String(seed)}`)
+      const report = await runChaos({
+        seed,
+        faults: Number(values.faults),
+        targets: targets(values.transport),
+        folder,
+        watchdogMs: 60_000,
+        onFault: (done) => {
+          if (done % 100 === 0) console.log(`${String(done)} faults are over`)
+        },
+      })
+      printChaos(report)
+      right &&= report.failures.length === 0
+      reports.push(report)
       break
     }
     default:

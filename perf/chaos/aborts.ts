@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TransportError, type Connection } from '../../api/index.js'
 import type { Action, AbortedCall } from './plan.js'
+import type { Link } from './traffic.js'
 import type { World } from './world.js'
 
 type Calls = Extract<Action, { kind: 'aborts' }>['calls']
@@ -89,8 +90,6 @@ async function withConnection(
     await listener.close()
   }
 }
-
-type Link = ReturnType<ReturnType<World['engine']['transport']>['reconnecting']>
 
 /** To nobody: it goes on trying until it is destroyed. */
 async function withLink({ engine }: World, use: (link: Link) => Promise<unknown>): Promise<void> {

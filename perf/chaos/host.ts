@@ -43,7 +43,16 @@ function state(): string {
 }
 
 function sumOf(traffics: readonly Traffic[], linksEnded = 0): FaultCounts {
-  const sum = { sent: 0, echoed: 0, handedOver: 0, unconfirmed: 0, resent: 0, dropped: 0, wrong: 0, losses: 0 }
+  const sum = {
+    sent: 0,
+    echoed: 0,
+    handedOver: 0,
+    unconfirmed: 0,
+    resent: 0,
+    dropped: 0,
+    wrong: 0,
+    losses: 0,
+  }
   let replaced = linksEnded
   for (const { book, linksEnded: ended } of traffics) {
     for (const [kind, count] of Object.entries(book.counts)) sum[kind as keyof typeof book.counts] += count
@@ -77,7 +86,9 @@ async function watched(index: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`fault ${String(index)}: not over after ${String(config.watchdogMs)} ms while ${step}`))
+      reject(
+        new Error(`fault ${String(index)}: not over after ${String(config.watchdogMs)} ms while ${step}`),
+      )
     }, config.watchdogMs)
   })
   try {
@@ -115,7 +126,14 @@ async function run(): Promise<HostReport> {
     }
     const now = sumOf(here.traffics)
     const ms = performance.now() - startedAt
-    say({ kind: 'fault', index: fault.index, label: kindOf(fault), target: fault.target, ms, counts: difference(now, counts) })
+    say({
+      kind: 'fault',
+      index: fault.index,
+      label: kindOf(fault),
+      target: fault.target,
+      ms,
+      counts: difference(now, counts),
+    })
     counts = now
     if (now.wrong > 0) break
     // What a process needs for all there is to happen it has taken by then.
@@ -123,7 +141,10 @@ async function run(): Promise<HostReport> {
   }
   step = 'closing'
   let leaked = 0
-  await watched(config.faults, here.stop().then((count) => void (leaked = count)))
+  await watched(
+    config.faults,
+    here.stop().then((count) => void (leaked = count)),
+  )
   const after = await memoryInUse()
   return {
     leaked,

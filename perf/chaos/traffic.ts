@@ -1,11 +1,19 @@
 /** Frames in both directions over one link without a pause, every one of them in the books. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { TransportError, type Connection, type ConnectedInfo, type Link, type LossReport } from '../../api/index.js'
+import {
+  TransportError,
+  type Connection,
+  type ConnectedInfo,
+  type ReconnectingConnection,
+  type LossReport,
+} from '../../api/index.js'
 import type { Random } from '../harness/random.js'
 import { FrameBook } from './frame-book.js'
 import { makeFrame, openFrame, randomPayload } from './frames.js'
 import type { Gate } from './gate.js'
 import { writeOrder, type Misbehaviour } from './misbehaviour.js'
+
+export type Link = ReconnectingConnection<Connection>
 
 const NOTHING = Buffer.alloc(0)
 

@@ -1,6 +1,6 @@
 /** Everything that faults happen in: one engine, and for each target a peer with a link full of traffic. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { createEngine, type Endpoint, type Engine, type LinkOptions } from '../../api/index.js'
+import { createEngine, type Endpoint, type Engine, type ReconnectingOptions } from '../../api/index.js'
 import { Random } from '../harness/random.js'
 import { EnginePeer } from './engine-peer.js'
 import { Gate } from './gate.js'
@@ -23,7 +23,7 @@ const MAX_PENDING_BYTES = 4 * MAX_FRAME_BYTES
 interface Settings {
   readonly framing: PeerFraming
   readonly consuming: Consuming
-  readonly options: LinkOptions
+  readonly options: ReconnectingOptions
 }
 
 /** No two alike, so that together they go through everything there is. */
@@ -120,6 +120,8 @@ async function startTarget(
     (hooks) =>
       transport.reconnecting({
         backoff: { initialMs: 1, maxMs: 20, factor: 2 },
+        stableMs: 0,
+        breaker: { failures: 3, openMs: 30 },
         ...options,
         ...hooks,
       }),

@@ -132,7 +132,10 @@ function host(config: HostConfig, failures: string[], hear: (message: FromHost) 
   })
 }
 
-function addTo(row: ChaosRow | undefined, { label, ms, counts }: Extract<FromHost, { kind: 'fault' }>): ChaosRow {
+function addTo(
+  row: ChaosRow | undefined,
+  { label, ms, counts }: Extract<FromHost, { kind: 'fault' }>,
+): ChaosRow {
   if (row === undefined) return { kind: label, injected: 1, recovered: 1, longestMs: ms, counts }
   const sum = { ...row.counts }
   for (const kind of Object.keys(sum) as (keyof FaultCounts)[])

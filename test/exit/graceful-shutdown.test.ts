@@ -38,14 +38,14 @@ declare('SIGTERM: everything sent arrives, the host ends by itself and leaves no
     host.kill('SIGTERM')
     const { code, signal, lines, stderr } = await host.exit
     t.deepEqual([code, signal, stderr], [0, null, ''])
-    t.deepEqual(lines.slice(1), [
-      JSON.stringify({ leaked: 0, cameIn: FRAMES, cameBack: FRAMES }),
-      'empty',
-    ])
+    t.deepEqual(lines.slice(1), [JSON.stringify({ leaked: 0, cameIn: FRAMES, cameBack: FRAMES }), 'empty'])
     await Promise.all(ended)
     for (const sender of ['link', 'pool']) {
       const own = received.filter((frame) => frame.startsWith(sender))
-      t.deepEqual(own, Array.from({ length: FRAMES }, (_, i) => `${sender} ${String(i)}`))
+      t.deepEqual(
+        own,
+        Array.from({ length: FRAMES }, (_, i) => `${sender} ${String(i)}`),
+      )
     }
     await until(() => !isRunning(pid))
   } finally {
