@@ -28,7 +28,7 @@ const usage = `npm run perf -- latency|throughput|flood|idle|chaos [flags]
   --connections 1       connections between the two processes
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
-  --watch 30            idle: seconds over which CPU is counted (connections: 10000)
+  --watch 30            idle: seconds over which CPU is counted (connections: 10000); chaos: seconds that a fault may take
   --pin CPU             run everything on one CPU (taskset)
   --json FILE           figures and the machine's facts as JSON`
 
@@ -267,7 +267,7 @@ async function main(scenario: string | undefined): Promise<boolean> {
         faults: Number(values.faults),
         targets: targets(values.transport),
         folder,
-        watchdogMs: 60_000,
+        watchdogMs: Number(values.watch) * 1000,
         onFault: (done) => {
           if (done % 100 === 0) console.log(`${String(done)} faults are over`)
         },

@@ -137,7 +137,7 @@ export class Salvage {
     }
     const payload = Buffer.allocUnsafeSlow(length)
     const kept = Math.max(0, this.#begunBytes - FRAME_HEADER_BYTES)
-    this.#begun.copy(payload, 0, FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + kept)
+    if (kept > 0) this.#begun.copy(payload, 0, FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + kept)
     this.#read(FRAME_HEADER_BYTES + kept, size, payload, kept)
     this.#retained.push(payload)
     this.#retainedBytes += length

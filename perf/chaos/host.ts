@@ -4,12 +4,12 @@
  */
 import process from 'node:process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { canCountResources, descriptorKinds } from '../harness/process-resources.js'
 import { inject } from './injectors.js'
-import { kindOf, planFaults, type Fault } from './plan.js'
+import { abortedCalls, kindOf, planFaults, type Fault } from './plan.js'
 import type { FaultCounts, FromHost, HostConfig, HostReport } from './report.js'
-import { backTo, holdingsOf, memoryInUse, surplus, type Holdings } from './resources.js'
+import { allUp, backTo, holdingsOf, memoryInUse, surplus, type Holdings } from './resources.js'
 import { World } from './world.js'
-import { strike } from './strikes.js'
 import type { Traffic } from './traffic.js'
 
 const config = JSON.parse(process.argv[2] ?? '{}') as HostConfig
@@ -17,9 +17,17 @@ const config = JSON.parse(process.argv[2] ?? '{}') as HostConfig
 let step = 'starting'
 let world: World | undefined
 let before: Holdings | undefined
+let kinds: ReadonlyMap<string, number> = new Map()
 
 function say(message: FromHost): void {
   process.send?.(message)
+}
+
+function descriptorsNow(): readonly string[] {
+  if (!canCountResources) return []
+  return [...descriptorKinds()].map(
+    ([kind, count]) => `${kind}: ${String(count)} (${String(kinds.get(kind) ?? 0)} before)`,
+  )
 }
 
 /** What everything looks like, for a fault that does not end. */
@@ -39,7 +47,7 @@ function state(): string {
     lastEcho,
   }))
   const more = before === undefined ? [] : surplus(before, holdingsOf(world))
-  return JSON.stringify({ more, links, engine: engine.stats() }, null, 1)
+  return JSON.stringify({ more, descriptors: descriptorsNow(), links, engine: engine.stats() }, null, 1)
 }
 
 function sumOf(traffics: readonly Traffic[], linksEnded = 0): FaultCounts {
@@ -98,11 +106,18 @@ async function watched(index: number, work: Promise<void>): Promise<void> {
   }
 }
 
+/** What a process takes for itself once, at its first child, listener or thread that is replaced, is not a leak. */
 async function warmUp(here: World): Promise<void> {
   await allWell(here)
-  // The first thread that is replaced leaves what libuv and the allocator keep for themselves.
-  await strike(here.engine, 0, 'exit')
-  await allWell(here)
+  const calls = abortedCalls.map((call) => ({ call, turns: 100 }))
+  await inject(here, here.anyTarget, { kind: 'aborts', calls })
+  for (const target of here.targets.values()) {
+    if (target.name !== 'memory') await inject(here, target, { kind: 'peer killed' })
+    await allWell(here)
+    await inject(here, target, { kind: 'worker', death: 'exit' })
+    await allWell(here)
+    await allUp(here)
+  }
 }
 
 async function run(): Promise<HostReport> {
@@ -112,6 +127,7 @@ async function run(): Promise<HostReport> {
   await watched(-1, warmUp(here))
   await nextTurn()
   before = holdingsOf(here)
+  if (canCountResources) kinds = descriptorKinds()
   const baseline = before
   let memory = await memoryInUse()
   let counts = sumOf(here.traffics)

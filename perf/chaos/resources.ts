@@ -17,6 +17,11 @@ export function holdingsOf({ engine }: World): Holdings {
   return { ...system, connections, listeners, pendingConnects }
 }
 
+/** Resolves once every worker thread that has died is replaced. */
+export async function allUp({ engine }: World): Promise<void> {
+  while (engine.stats().shards.some(({ state }) => state !== 'up')) await nextTurn()
+}
+
 /** Resolves once there is no more of anything than there was: what has ended is gone from the books a little later. */
 export async function backTo(before: Holdings, world: World): Promise<void> {
   while (surplus(before, holdingsOf(world)).length > 0) await nextTurn()

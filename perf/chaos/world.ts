@@ -81,6 +81,12 @@ export class World {
     return [...this.targets.values()].map(({ traffic }) => traffic)
   }
 
+  get anyTarget(): Target {
+    const [target] = this.targets.values()
+    if (target === undefined) throw new Error('there are no targets')
+    return target
+  }
+
   target(name: TargetName): Target {
     const target = this.targets.get(name)
     if (target === undefined) throw new Error(`there is no target ${name}`)

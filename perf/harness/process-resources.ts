@@ -29,6 +29,25 @@ export function processResources(): ProcessResources {
   }
 }
 
+/** What the descriptors are of, with how many there are of each: `socket`, `pipe`, `anon_inode:[eventpoll]`, a path. */
+export function descriptorKinds(): ReadonlyMap<string, number> {
+  const kinds = new Map<string, number>()
+  for (const descriptor of fs.readdirSync('/proc/self/fd')) {
+    const kind = linkOf(descriptor).replace(/:\[\d+\]$/, '')
+    kinds.set(kind, 1 + (kinds.get(kind) ?? 0))
+  }
+  return kinds
+}
+
+function linkOf(descriptor: string): string {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${descriptor}`)
+  } catch {
+    // The one that the list was read with.
+    return 'gone'
+  }
+}
+
 function isZombie(pid: string): boolean {
   try {
     // The name in parentheses may contain anything; the state is behind the last one.
