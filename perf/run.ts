@@ -194,6 +194,7 @@ function printChaos({ seed, faults, recovered, rows, host, failures }: ChaosRepo
     console.log(
       `frames: ${String(counts.sent)} sent, ${String(counts.echoed)} echoed, ${String(counts.handedOver)} handed over and not echoed, ${String(counts.unconfirmed)} unconfirmed, ${String(counts.resent)} sent again, ${String(counts.dropped)} dropped, ${String(counts.wrong)} wrong; ${String(counts.linksEnded)} links replaced`,
     )
+    console.log(`pools: ${String(host.answered)} questions answered, ${String(host.failedQuestions)} failed`)
     console.log(
       `leaked ${String(leaked)}; heap and buffers ${figure(ownGrowth / 2 ** 20)} MiB, resident ${figure(residentGrowth / 2 ** 20)} MiB more than after a fifth of the faults`,
     )

@@ -47,6 +47,18 @@ const calls: Record<AbortedCall, Call> = {
       connection.send(Buffer.alloc(65_536))
       await connection.end({ signal })
     }),
+  acquire: async ({ engine }, signal) => {
+    const pool = engine.transport('memory:chaos', { framing: 'length-be' }).pool({ max: 1 })
+    try {
+      const lease = await pool.acquire({ signal })
+      // The second one waits until it is given up, which nobody but the signal does.
+      await pool.acquire({ signal }).finally(() => {
+        lease.release()
+      })
+    } finally {
+      await pool.close()
+    }
+  },
   'link-connected': (world, signal) => withLink(world, (link) => link.connected({ signal })),
   'link-ready': (world, signal) => withLink(world, (link) => link.ready({ signal })),
   'link-receive': (world, signal) => withLink(world, (link) => link.receive({ signal })),

@@ -50,7 +50,7 @@ function state(): string {
   return JSON.stringify({ more, descriptors: descriptorsNow(), links, engine: engine.stats() }, null, 1)
 }
 
-function sumOf(traffics: readonly Traffic[], linksEnded = 0): FaultCounts {
+function sumOf(traffics: readonly Traffic[]): FaultCounts {
   const sum = {
     sent: 0,
     echoed: 0,
@@ -61,9 +61,10 @@ function sumOf(traffics: readonly Traffic[], linksEnded = 0): FaultCounts {
     wrong: 0,
     losses: 0,
   }
-  let replaced = linksEnded
+  let replaced = 0
   for (const { book, linksEnded: ended } of traffics) {
-    for (const [kind, count] of Object.entries(book.counts)) sum[kind as keyof typeof book.counts] += count
+    for (const kind of Object.keys(book.counts) as (keyof typeof book.counts)[])
+      sum[kind] += book.counts[kind]
     sum.losses += book.losses
     replaced += ended
   }
@@ -77,8 +78,8 @@ function difference(after: FaultCounts, earlier: FaultCounts): FaultCounts {
 }
 
 /** Everybody's frames go through again. */
-async function allWell({ traffics }: World): Promise<void> {
-  await Promise.all(traffics.map((traffic) => traffic.wellAgain()))
+async function allWell({ flows }: World): Promise<void> {
+  await Promise.all(flows.map((flow) => flow.wellAgain()))
 }
 
 async function happen(here: World, fault: Fault): Promise<void> {
@@ -133,6 +134,7 @@ async function run(): Promise<HostReport> {
   let counts = sumOf(here.traffics)
   for (const fault of plan) {
     const startedAt = performance.now()
+    say({ kind: 'striking', index: fault.index, label: kindOf(fault) })
     await watched(fault.index, happen(here, fault))
     if (plan[fault.index + 1]?.atOnce !== true) {
       step = 'waiting for the first echoes after it'
@@ -165,7 +167,12 @@ async function run(): Promise<HostReport> {
   return {
     leaked,
     counts: sumOf(here.traffics),
-    complaints: here.traffics.flatMap(({ book }) => book.complaints),
+    complaints: [
+      ...here.traffics.flatMap(({ book }) => book.complaints),
+      ...here.pools.flatMap(({ complaints }) => complaints),
+    ],
+    answered: here.pools.reduce((sum, { answered }) => sum + answered, 0),
+    failedQuestions: here.pools.reduce((sum, { failed }) => sum + failed, 0),
     residentGrowth: after.resident - memory.resident,
     ownGrowth: after.own - memory.own,
   }

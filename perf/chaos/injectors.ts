@@ -14,7 +14,7 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
     case 'peer killed':
       return killPeer(world, target)
     case 'peer stopped':
-      return stopPeer(world, target)
+      return stopPeer(world, target, action.until === 'stalled')
     case 'peer errs':
       return untilLost(world, target.traffic, () => orderAndGoOn(world, target.traffic, action.order))
     case 'refused':
@@ -25,7 +25,6 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
       return exhaustDescriptors(world, target, action.attempts)
     case 'worker':
       return untilLost(world, target.traffic, async () => {
-        await connected(world, target.traffic)
         const { link, book } = target.traffic
         const { losses } = book
         const struck = strike(world.engine, link.info.shard, action.death)
@@ -38,19 +37,25 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
 }
 
 /** Strikes, and waits until the link says that a connection was lost. */
-async function untilLost({ gate }: World, { book }: Traffic, strikeNow: () => Promise<void>): Promise<void> {
-  const { losses } = book
+async function untilLost(world: World, traffic: Traffic, strikeNow: () => Promise<void>): Promise<void> {
+  // The one before may have struck just now: without a connection there is none to lose.
+  await connected(world, traffic)
+  const { losses } = traffic.book
   await strikeNow()
-  await gate.until(() => book.losses > losses)
+  await world.gate.until(() => traffic.book.losses > losses)
 }
 
 function connected({ gate }: World, traffic: Traffic): Promise<void> {
   return gate.until(() => traffic.isConnected)
 }
 
-/** The peer gets it like any other frame. It may be lost with a connection that ends for a reason of its own. */
-async function orderAndGoOn(world: World, traffic: Traffic, order: Misbehaviour): Promise<void> {
-  while (!traffic.order(order)) await connected(world, traffic).then(() => nextTurn())
+/** The peer gets it like any other frame; unless the connection is lost before, for a reason of its own. */
+async function orderAndGoOn({ gate }: World, traffic: Traffic, order: Misbehaviour): Promise<void> {
+  const { losses } = traffic.book
+  while (!traffic.order(order) && traffic.book.losses === losses) {
+    await gate.until(() => traffic.isConnected || traffic.book.losses > losses)
+    await nextTurn()
+  }
 }
 
 function killPeer(world: World, { peer, traffic }: Target): Promise<void> {
@@ -59,19 +64,18 @@ function killPeer(world: World, { peer, traffic }: Target): Promise<void> {
       await peer.kill()
       await peer.restart()
     } else {
-      await connected(world, traffic)
       signalProcess(traffic.pid, 'SIGKILL')
     }
   })
 }
 
-async function stopPeer(world: World, { peer, traffic }: Target): Promise<void> {
+async function stopPeer(world: World, { peer, traffic }: Target, mayStall: boolean): Promise<void> {
   await connected(world, traffic)
   const { pid } = traffic
   const { losses } = traffic.book
   peer.stop(pid)
   traffic.widen(true)
-  await world.gate.until(() => traffic.isStalled || traffic.book.losses > losses)
+  await world.gate.until(() => (mayStall && traffic.isStalled) || traffic.book.losses > losses)
   peer.goOn(pid)
   traffic.widen(false)
 }
@@ -86,9 +90,12 @@ async function refuse(world: World, { peer, traffic }: Target, attempts: number)
 
 async function deleteFile(world: World, { peer, traffic }: Target, attempts: number): Promise<void> {
   if (!(peer instanceof SocketPeer)) throw new Error('only a peer on a socket has a file')
-  const before = traffic.failures
-  peer.deleteSocketFile()
-  await untilLost(world, traffic, () => orderAndGoOn(world, traffic, { do: 'cut' }))
+  let before = 0
+  await untilLost(world, traffic, () => {
+    before = traffic.failures
+    peer.deleteSocketFile()
+    return orderAndGoOn(world, traffic, { do: 'cut' })
+  })
   await world.gate.until(() => traffic.failures >= before + attempts)
   await peer.listenAnew()
 }
@@ -98,11 +105,13 @@ async function exhaustDescriptors(world: World, { traffic }: Target, attempts: n
   const before = traffic.failures
   const hog = new DescriptorHog()
   try {
+    let ordered = -1
     // Each connection that ends gives descriptors back, of which the next one must get none; it may, now and then.
-    for (let losses = -1; traffic.failures < before + attempts; await nextTurn()) {
+    while (traffic.failures < before + attempts) {
       hog.take()
-      if (traffic.book.losses === losses || !traffic.isConnected) continue
-      if (traffic.order({ do: 'cut' })) ({ losses } = traffic.book)
+      const { losses } = traffic.book
+      if (losses !== ordered && traffic.isConnected && traffic.order({ do: 'cut' })) ordered = losses
+      await nextTurn()
     }
   } finally {
     hog.release()

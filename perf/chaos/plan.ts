@@ -20,6 +20,7 @@ export const abortedCalls = [
   'link-receive',
   'link-connected',
   'link-end',
+  'acquire',
 ] as const
 
 export type AbortedCall = (typeof abortedCalls)[number]
@@ -27,8 +28,8 @@ export type AbortedCall = (typeof abortedCalls)[number]
 /** What happens to a target. */
 export type Action =
   | { readonly kind: 'peer killed' }
-  /** Stopped until the link cannot send any more, then continued. */
-  | { readonly kind: 'peer stopped' }
+  /** Stopped until the link cannot send any more, or until its heartbeat gives the connection up, then continued. */
+  | { readonly kind: 'peer stopped'; readonly until: 'stalled' | 'given up' }
   /** The peer does wrong. */
   | { readonly kind: 'peer errs'; readonly order: Misbehaviour }
   /** Killed, and started again once so many attempts to connect have failed. */
@@ -72,7 +73,9 @@ const listening = ['unix', 'memory'] as const
 /** What can happen to whom. In each round of the plan every line happens once to each of its targets. */
 const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
   [processes, () => ({ kind: 'peer killed' })],
-  [everywhere, () => ({ kind: 'peer stopped' })],
+  [everywhere, () => ({ kind: 'peer stopped', until: 'stalled' })],
+  // The one whose link has a heartbeat.
+  [['unix'], () => ({ kind: 'peer stopped', until: 'given up' })],
   [
     everywhere,
     errs((random) => ({
@@ -150,6 +153,8 @@ export function kindOf({ action }: Fault): string {
       return `peer: ${action.order.do}`
     case 'worker':
       return `worker: ${action.death}`
+    case 'peer stopped':
+      return `peer stopped: ${action.until}`
     default:
       return action.kind
   }

@@ -23,6 +23,10 @@ export interface HostReport {
   readonly counts: FaultCounts
   /** What is wrong with the fate of frames, in words. */
   readonly complaints: readonly string[]
+  /** Over pools. */
+  readonly answered: number
+  /** Over pools: those that ended with an error, as they may. */
+  readonly failedQuestions: number
   /** Since a fifth of the faults had happened, in bytes; what the allocator keeps included. */
   readonly residentGrowth: number
   /** Heap and buffers. */
@@ -30,6 +34,8 @@ export interface HostReport {
 }
 
 export type FromHost =
+  /** It is about to happen. */
+  | { readonly kind: 'striking'; readonly index: number; readonly label: string }
   /** It is over: every link's frames go through again, and nothing is left of it. */
   | {
       readonly kind: 'fault'

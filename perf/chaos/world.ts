@@ -3,9 +3,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createEngine, type Endpoint, type Engine, type ReconnectingOptions } from '../../api/index.js'
 import { Random } from '../harness/random.js'
 import { EnginePeer } from './engine-peer.js'
+import { makeFrame, openFrame } from './frames.js'
 import { Gate } from './gate.js'
 import { MAX_FRAME_BYTES, type PeerFraming } from './peer-framing.js'
 import { targetNames, type TargetName } from './plan.js'
+import { POOL_USERS, PoolTraffic } from './pool-traffic.js'
 import { faultyOptions } from './strikes.js'
 import { ChildPeer, MemoryPeer, SocketPeer, type Peer } from './targets.js'
 import { Traffic, type Consuming } from './traffic.js'
@@ -14,6 +16,8 @@ export interface Target {
   readonly name: TargetName
   readonly peer: Peer
   readonly traffic: Traffic
+  /** To a peer that is worth one. */
+  readonly pool: PoolTraffic | undefined
 }
 
 /** A shard's JavaScript heap: one that eats memory is to get there soon. */
@@ -24,17 +28,34 @@ interface Settings {
   readonly framing: PeerFraming
   readonly consuming: Consuming
   readonly options: ReconnectingOptions
+  readonly hasPool: boolean
 }
+
+/** How long a peer may be silent, in milliseconds: a loss that is reported too soon on a busy machine is accounted for, too. */
+const HEARTBEAT = { intervalMs: 250, timeoutMs: 500 }
 
 /** No two alike, so that together they go through everything there is. */
 const settingsOf: Record<TargetName, Settings> = {
-  unix: { framing: 'length', consuming: 'subscribe', options: { unsent: 'resend' } },
+  unix: {
+    framing: 'length',
+    consuming: 'subscribe',
+    options: {
+      unsent: 'resend',
+      heartbeat: {
+        ...HEARTBEAT,
+        ping: () => makeFrame(0, 'ask', new Uint8Array()),
+        isPong: (frame) => openFrame(frame)?.purpose === 'ask',
+      },
+    },
+    hasPool: true,
+  },
   stdio: {
     framing: 'content-length',
     consuming: 'iterate',
     options: { unsent: 'resend', retainBytes: 65_536 },
+    hasPool: false,
   },
-  memory: { framing: 'length-be', consuming: 'receive', options: { unsent: 'drop' } },
+  memory: { framing: 'length-be', consuming: 'receive', options: { unsent: 'drop' }, hasPool: true },
 }
 
 export class World {
@@ -81,6 +102,15 @@ export class World {
     return [...this.targets.values()].map(({ traffic }) => traffic)
   }
 
+  get pools(): readonly PoolTraffic[] {
+    return [...this.targets.values()].flatMap(({ pool }) => (pool === undefined ? [] : [pool]))
+  }
+
+  /** Links and pools. */
+  get flows(): readonly (Traffic | PoolTraffic)[] {
+    return [...this.traffics, ...this.pools]
+  }
+
   get anyTarget(): Target {
     const [target] = this.targets.values()
     if (target === undefined) throw new Error('there are no targets')
@@ -95,7 +125,7 @@ export class World {
 
   /** Ends all traffic, closes the books, and the engine; returns what that leaks. */
   async stop(): Promise<number> {
-    await Promise.all(this.traffics.map((traffic) => traffic.stop()))
+    await Promise.all(this.flows.map((flow) => flow.stop()))
     // Whoever has still something of an old connection to read does so before it ends.
     await Promise.all([...this.targets.values()].map(({ peer }) => peer.close()))
     const { leaked } = await this.engine.close()
@@ -112,7 +142,7 @@ async function startTarget(
   gate: Gate,
   random: Random,
 ): Promise<Target> {
-  const { framing, consuming, options } = settingsOf[name]
+  const { framing, consuming, options, hasPool } = settingsOf[name]
   const [peer, endpoint] = await startPeer(engine, folder, name, framing)
   const transport = engine.transport(endpoint, {
     framing,
@@ -135,7 +165,15 @@ async function startTarget(
     random,
     gate,
   )
-  return { name, peer, traffic }
+  const pool = hasPool
+    ? new PoolTraffic(
+        `pool to ${name}`,
+        transport.pool({ min: POOL_USERS, max: POOL_USERS, backoff: { initialMs: 1, maxMs: 20 } }),
+        random,
+        gate,
+      )
+    : undefined
+  return { name, peer, traffic, pool }
 }
 
 async function startPeer(

@@ -58,9 +58,12 @@ export async function runChaos(plan: ChaosPlan): Promise<ChaosReport> {
   let report: HostReport | undefined
   await host({ seed, faults, targets, folder, watchdogMs }, failures, (message) => {
     switch (message.kind) {
+      case 'striking':
+        rows.set(message.label, strikeRow(rows.get(message.label), message.label))
+        break
       case 'fault':
         recovered++
-        rows.set(message.label, addTo(rows.get(message.label), message))
+        rows.set(message.label, addTo(strikeRow(rows.get(message.label), message.label, 0), message))
         plan.onFault?.(recovered)
         break
       case 'report':
@@ -132,17 +135,29 @@ function host(config: HostConfig, failures: string[], hear: (message: FromHost) 
   })
 }
 
-function addTo(
-  row: ChaosRow | undefined,
-  { label, ms, counts }: Extract<FromHost, { kind: 'fault' }>,
-): ChaosRow {
-  if (row === undefined) return { kind: label, injected: 1, recovered: 1, longestMs: ms, counts }
-  const sum = { ...row.counts }
-  for (const kind of Object.keys(sum) as (keyof FaultCounts)[])
-    (sum as Record<keyof FaultCounts, number>)[kind] += counts[kind]
+const NOTHING: FaultCounts = {
+  sent: 0,
+  echoed: 0,
+  handedOver: 0,
+  unconfirmed: 0,
+  resent: 0,
+  dropped: 0,
+  wrong: 0,
+  losses: 0,
+  linksEnded: 0,
+}
+
+/** The row with so many more faults that were brought about. */
+function strikeRow(row: ChaosRow | undefined, kind: string, more = 1): ChaosRow {
+  const { injected = 0, recovered = 0, longestMs = 0, counts = NOTHING } = row ?? {}
+  return { kind, injected: injected + more, recovered, longestMs, counts }
+}
+
+function addTo(row: ChaosRow, { ms, counts }: Extract<FromHost, { kind: 'fault' }>): ChaosRow {
+  const sum: Record<keyof FaultCounts, number> = { ...row.counts }
+  for (const kind of Object.keys(sum) as (keyof FaultCounts)[]) sum[kind] += counts[kind]
   return {
-    kind: label,
-    injected: row.injected + 1,
+    ...row,
     recovered: row.recovered + 1,
     longestMs: Math.max(row.longestMs, ms),
     counts: sum,
