@@ -9,6 +9,7 @@ import type { Permit } from './breaker.js'
 import type { Carrier, Ending } from './carrier.js'
 import { OwnFrames } from './own-frames.js'
 import { Attempts } from './reconnecting-attempts.js'
+import { asError, establish, GreetingFailure, type AttemptFacts } from './reconnecting-establish.js'
 import { Heartbeat } from './reconnecting-heartbeat.js'
 import { Inbox } from './reconnecting-inbox.js'
 import { Outbox } from './reconnecting-outbox.js'
@@ -366,7 +367,13 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     this.#enter({ kind: 'connecting', attempt })
     events.linkAttempt.publish({ ...this.#news(), attempt: number })
     const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
-    this.#establish(attempt.signal).then(
+    const facts: AttemptFacts = {
+      attempt: number,
+      isFirst: this.#connections === 0,
+      loss: this.#lastLoss,
+      timeoutMs: () => this.#connectTimeoutMs(),
+    }
+    establish(this.#settings, facts, attempt.signal).then(
       (connection) => {
         if (isCurrent()) {
           permit?.succeeded()
@@ -384,62 +391,6 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
         if (isCurrent()) this.#onFailed(cause, isHopeless)
       },
     )
-  }
-
-  /** Dials and greets. Whatever fails, no connection is left behind. */
-  async #establish(signal: AbortSignal): Promise<C> {
-    const connection = await this.#settings.dial({ signal, timeoutMs: this.#connectTimeoutMs() })
-    connection.unref()
-    try {
-      await this.#greet(connection, signal)
-      return connection
-    } catch (error) {
-      connection.destroy()
-      throw new GreetingFailure('onConnected failed', { cause: error })
-    }
-  }
-
-  async #greet(connection: C, signal: AbortSignal): Promise<void> {
-    const { onConnected, endpoint, clock } = this.#settings
-    if (onConnected === undefined) return
-    const over = new AbortController()
-    const waiter = new Waiter<void>(
-      'onConnected',
-      endpoint,
-      { signal, timeoutMs: this.#connectTimeoutMs() },
-      clock,
-      nothing,
-    )
-    void connection.closed.then(({ code, cause }) => {
-      waiter.reject(
-        new TransportError('ERR_RESET', `the connection ended (${code}) while onConnected was running.`, {
-          cause,
-          endpoint,
-        }),
-      )
-    })
-    const info = {
-      attempt: this.#attempts.count,
-      isFirst: this.#connections === 0,
-      loss: this.#lastLoss,
-      signal: over.signal,
-    }
-    const greeting = async (): Promise<unknown> => onConnected(connection, info)
-    greeting().then(
-      () => {
-        waiter.resolve()
-      },
-      (error: unknown) => {
-        waiter.reject(asError(error))
-      },
-    )
-    try {
-      await waiter.promise
-      // Whoever still reads would take the user's frames.
-      connection.subscribe(nothing)()
-    } finally {
-      over.abort()
-    }
   }
 
   #onEstablished(connection: C, attempt: number): void {
@@ -619,7 +570,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     }
     void connection.end().then(async () => {
       // Also resolved by a loss; then there may be something left to send. A fate that is known comes first in the race.
-      const fate = await Promise.race([connection.fate, undefined])
+      const fate = await Promise.race([connection.fate, Promise.resolve(undefined)])
       if (fate === undefined && connection.pendingBytes === 0) this.#tellEnded()
     })
   }
@@ -755,19 +706,12 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   }
 }
 
-/** What `onConnected` failed with. The next attempt may fare better, whatever it is. */
-class GreetingFailure extends Error {}
-
 /** The failure says something of this process, and nothing of the endpoint. */
 function isOurOwn(error: Error): boolean {
   return (
     error instanceof TransportError &&
     ['ERR_ABORTED', 'ERR_SHARD_LOST', 'ERR_SHARD_BOOT', 'ERR_ENGINE_CLOSED'].includes(error.code)
   )
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error), { cause: error })
 }
 
 function codeOf(error: Error): TransportErrorCode {
