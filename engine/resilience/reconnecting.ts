@@ -364,9 +364,14 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   #attempt(permit: Permit | undefined): void {
     const attempt = new AbortController()
     const number = ++this.#attempts.count
+    const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
     this.#enter({ kind: 'connecting', attempt })
     events.linkAttempt.publish({ ...this.#news(), attempt: number })
-    const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
+    if (!isCurrent()) {
+      // Somebody who was told has ended it.
+      permit?.abandoned()
+      return
+    }
     const facts: AttemptFacts = {
       attempt: number,
       isFirst: this.#connections === 0,
@@ -376,8 +381,8 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     establish(this.#settings, facts, attempt.signal).then(
       (connection) => {
         if (isCurrent()) {
-          permit?.succeeded()
           this.#onEstablished(connection, number)
+          permit?.succeeded()
         } else {
           permit?.abandoned()
           connection.destroy()
@@ -419,15 +424,15 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     }
     this.#lastLoss = undefined
     if (this.#establishedAt === 0) this.#establishedAt = Date.now()
-    this.#endDeadline()
+    if (this.#wish === 'end') this.#endDeadline()
+    void connection.closed.then((ending) => this.#onLost(line, ending))
     this.#enter({ kind: 'connected', line })
     events.linkConnected.publish({ ...this.#news(), attempt })
     trace('link %s: connected, attempt %d', this.#id, attempt)
-    void connection.closed.then((ending) => this.#onLost(line, ending))
+    if (this.#line !== line || this.#state.kind === 'destroying') return
     this.#inbox.add({ connection, filter: (frame) => line.heartbeat?.onFrame(frame) === true })
     for (const waiter of this.#connectWaiters) waiter.resolve()
     this.#connectWaiters.clear()
-    if (this.#wish === 'close') this.#startDeadline()
     this.#outbox.connect(connection)
   }
 
@@ -451,6 +456,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     this.#lastFailure = error
     events.linkFailed.publish({ ...this.#news(), error })
     trace('link %s: attempt failed, %s', this.#id, error.message)
+    if (this.#state.kind === 'closed') return
     const { firstConnect } = this.#settings
     if (isHopeless || (firstConnect === 'fail-fast' && this.#connections === 0)) {
       this.#fail(error)
@@ -508,9 +514,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     const { code, cause } = ending
     if (cause instanceof TransportError && !cause.retryable) return { code, cause }
     const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), this.#lastFailure)
-    if (exhausted === undefined) return undefined
-    events.linkGaveUp.publish({ ...this.#news(), error: exhausted })
-    return { code: exhausted.code, cause: exhausted }
+    return exhausted === undefined ? undefined : { code: exhausted.code, cause: exhausted }
   }
 
   #pause(): void {
@@ -525,18 +529,14 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
       })
     }
     const cancel = this.#setTimer(onTimer, this.#attempts.nextPause(clock.now()))
-    this.#enter({ kind: 'pausing', cancel })
     if (this.#wish !== 'stay') this.#startDeadline()
+    this.#enter({ kind: 'pausing', cancel })
   }
 
   #giveUpOr(last: Error | undefined, goOn: () => void): void {
     const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), last)
-    if (exhausted === undefined) {
-      goOn()
-      return
-    }
-    events.linkGaveUp.publish({ ...this.#news(), error: exhausted })
-    this.#fail(exhausted)
+    if (exhausted === undefined) goOn()
+    else this.#fail(exhausted)
   }
 
   #fail(error: Error): void {
@@ -621,6 +621,8 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     this.#tell()
     if (this.#referenced) this.#settings.keepAlive(false)
     this.#settings.onClosed(ending)
+    if (ending.code === 'ERR_GAVE_UP' && ending.cause !== undefined)
+      events.linkGaveUp.publish({ ...this.#news(), error: ending.cause })
     events.linkClosed.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
     trace('link %s: closed, %s', this.#id, ending.code)
     this.#settleClosed(ending)
