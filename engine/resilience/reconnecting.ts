@@ -58,6 +58,8 @@ interface Line<C> {
 }
 
 type State<C> =
+  /** Made in this turn. */
+  | { readonly kind: 'fresh' }
   /** In line for the breaker's permit. */
   | { readonly kind: 'queueing'; readonly cancel: () => void }
   | { readonly kind: 'pausing'; readonly cancel: () => void }
@@ -91,7 +93,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   readonly #listeners = new Set<(state: LinkState) => void>()
   readonly #connectWaiters = new Set<Waiter<void>>()
   readonly #endWaiters = new Set<Waiter<void>>()
-  #state: State<C> = { kind: 'pausing', cancel: nothing }
+  #state: State<C> = { kind: 'fresh' }
   #told: LinkState = 'connecting'
   #wish: Wish = 'stay'
   /** Ends what is left to be sent after `end()` or `close()`; undefined: no such deadline runs. */
@@ -133,7 +135,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     trace('link %s: to %s', this.#id, endpoint)
     // Not at once: whoever makes it has a turn to add listeners.
     queueMicrotask(() => {
-      if (this.#state.kind === 'pausing') this.#begin()
+      if (this.#state.kind === 'fresh') this.#begin()
     })
   }
 
@@ -145,10 +147,12 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
         return 'closing'
       case 'queueing':
       case 'pausing':
-        if (this.#wish === 'close') return 'closing'
-        return this.#attempts.count + this.#connections === 0 ? 'connecting' : 'waiting'
-      default:
-        return this.#wish === 'close' ? 'closing' : this.#state.kind
+        return this.#wish === 'close' ? 'closing' : 'waiting'
+      case 'fresh':
+      case 'connecting':
+        return this.#wish === 'close' ? 'closing' : 'connecting'
+      case 'connected':
+        return this.#wish === 'close' ? 'closing' : 'connected'
     }
   }
 

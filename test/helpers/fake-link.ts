@@ -1,5 +1,5 @@
 /** A link over connections that the test makes, with a clock that stands still. */
-import { Breaker } from '../../engine/resilience/breaker.js'
+import { Breaker, type BreakerSettings } from '../../engine/resilience/breaker.js'
 import type { Ending } from '../../engine/resilience/carrier.js'
 import { ReconnectingConnection } from '../../engine/resilience/reconnecting.js'
 import type {
@@ -12,7 +12,7 @@ import { FakeClock } from './fake-clock.js'
 import { turns } from './turns.js'
 
 /** Time stands still; turns do not. */
-class TurningClock extends FakeClock {
+export class TurningClock extends FakeClock {
   override nextTurn(fn: () => void): void {
     setImmediate(fn)
   }
@@ -91,9 +91,10 @@ export class FakeLink {
 
 export function breakerFor(
   clock: FakeClock,
-  settings: Partial<ConstructorParameters<typeof Breaker>[1]> = {},
+  settings: Partial<BreakerSettings> = {},
+  endpoint = 'fake:peer',
 ): Breaker {
-  return new Breaker('fake:peer', { failures: 3, openMs: 1000, concurrency: 2, ...settings }, clock)
+  return new Breaker(endpoint, { failures: 3, openMs: 1000, concurrency: 2, ...settings }, clock)
 }
 
 export function texts(frames: readonly Buffer[]): string[] {

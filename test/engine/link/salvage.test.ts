@@ -297,7 +297,8 @@ test('whatever the shard did and wherever it stopped, every frame is accounted f
         kept.unshift(frame)
       }
       const same = (found: readonly Buffer[], wanted: readonly Buffer[]): boolean =>
-        found.length === wanted.length && found.every((frame, i) => frame.equals(wanted[i] ?? Buffer.alloc(0)))
+        found.length === wanted.length &&
+        found.every((frame, i) => frame.equals(wanted[i] ?? Buffer.alloc(0)))
       return (
         fate.handedOver === expected.handedOver.length &&
         same(fate.unconfirmed, expected.unconfirmed) &&
