@@ -60,7 +60,10 @@ export interface ReconnectingOptions {
   readonly firstConnect?: 'wait' | 'fail-fast' | undefined
   /** What becomes of frames that a lost connection has not sent: first on the next one (`resend`, the default), or `drop`. */
   readonly unsent?: 'resend' | 'drop' | undefined
-  /** How many of the last payload bytes that were handed over a loss report has, in whole frames; up to 1 GiB. Default 0. */
+  /**
+   * How many of the last bytes that were handed over a loss report has, 4 of each frame for its header, in whole frames; up
+   * to 1 GiB. Default 0.
+   */
   readonly retainBytes?: number | undefined
   /** How a silent peer is found. Default: it is not; a peer that has gone is found without. */
   readonly heartbeat?: HeartbeatOptions | undefined

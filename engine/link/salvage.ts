@@ -15,7 +15,7 @@ import { distance, type RingProducer } from '../shared/ring.js'
 import { FRAME_HEADER_BYTES } from '../shared/ring-layout.js'
 
 export interface SalvageSettings {
-  /** How many of the last payload bytes that were handed over are kept, in whole frames. 0: none. */
+  /** How many of the last bytes that were handed over are kept, headers included, in whole frames. 0: none. */
   readonly retainBytes: number
 }
 
@@ -102,9 +102,12 @@ export class Salvage {
 
   /** The producer has loaded this HEAD and may overwrite what lies before it from now on. */
   #onHead(head: number): void {
+    const gone = distance(head, this.#start)
+    let whole = this.#retainBytes > 0 ? this.#sizes.wholeWithin(gone) : 0
     for (let size = this.#sizes.first; size !== undefined; size = this.#sizes.first) {
       if (distance(head, this.#start) < size) break
-      if (this.#retainBytes > 0) this.#retain(size, distance(head, this.#start) - size)
+      whole -= size
+      if (this.#retainBytes > 0) this.#retain(size, whole)
       this.#sizes.shift()
       this.#start = (this.#start + size) | 0
       this.#begunBytes = 0
@@ -126,25 +129,24 @@ export class Salvage {
     this.#begunBytes = gone
   }
 
-  /** `behind`: bytes handed over after this frame, which count first. */
+  /** `behind`: bytes of frames that were handed over after this one, which count first. */
   #retain(size: number, behind: number): void {
-    const length = size - FRAME_HEADER_BYTES
-    if (behind + length > this.#retainBytes) {
+    if (behind + size > this.#retainBytes) {
       // Nothing before it is among the last bytes either.
       this.#retained = []
       this.#retainedBytes = 0
       return
     }
-    const payload = Buffer.allocUnsafeSlow(length)
+    const payload = Buffer.allocUnsafeSlow(size - FRAME_HEADER_BYTES)
     const kept = Math.max(0, this.#begunBytes - FRAME_HEADER_BYTES)
     if (kept > 0) this.#begun.copy(payload, 0, FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + kept)
     this.#read(FRAME_HEADER_BYTES + kept, size, payload, kept)
     this.#retained.push(payload)
-    this.#retainedBytes += length
+    this.#retainedBytes += size
     let dropped = 0
     for (const old of this.#retained) {
       if (this.#retainedBytes <= this.#retainBytes) break
-      this.#retainedBytes -= old.length
+      this.#retainedBytes -= old.length + FRAME_HEADER_BYTES
       dropped++
     }
     if (dropped > 0) this.#retained.splice(0, dropped)
@@ -207,6 +209,17 @@ class SizeQueue {
 
   get first(): number | undefined {
     return this.#length === 0 ? undefined : this.#sizes[this.#head]
+  }
+
+  /** How many of the first `bytes` belong to frames that end within them. */
+  wholeWithin(bytes: number): number {
+    let whole = 0
+    for (let i = 0; i < this.#length; i++) {
+      const size = this.#sizes[(this.#head + i) % this.#sizes.length] ?? 0
+      if (whole + size > bytes) break
+      whole += size
+    }
+    return whole
   }
 
   push(size: number): void {

@@ -78,7 +78,11 @@ export class Heartbeat {
   }
 
   #judge(): void {
-    if (this.#heard || !this.#host.isReading()) this.#cancel = this.#rest()
-    else this.#host.onSilent()
+    if (!this.#heard && this.#host.isReading()) {
+      this.#host.onSilent()
+      return
+    }
+    this.#heard = false
+    this.#cancel = this.#rest()
   }
 }

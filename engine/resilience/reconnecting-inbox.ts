@@ -126,8 +126,11 @@ export class Inbox<C extends Carrier> {
     }
     this.#entries.push(entry)
     void source.connection.exhausted.then(() => {
-      entry.isExhausted = true
-      this.#advance()
+      // In the next turn: whoever was given the last frame by a promise has it then, before what comes behind it.
+      this.#clock.nextTurn(() => {
+        entry.isExhausted = true
+        this.#advance()
+      })
     })
     this.#advance()
   }

@@ -9,6 +9,7 @@ import type { Permit } from './breaker.js'
 import type { Carrier, Ending } from './carrier.js'
 import { OwnFrames } from './own-frames.js'
 import { Attempts } from './reconnecting-attempts.js'
+import { asError, establish, GreetingFailure, type AttemptFacts } from './reconnecting-establish.js'
 import { Heartbeat } from './reconnecting-heartbeat.js'
 import { Inbox } from './reconnecting-inbox.js'
 import { Outbox } from './reconnecting-outbox.js'
@@ -57,6 +58,8 @@ interface Line<C> {
 }
 
 type State<C> =
+  /** Made in this turn. */
+  | { readonly kind: 'fresh' }
   /** In line for the breaker's permit. */
   | { readonly kind: 'queueing'; readonly cancel: () => void }
   | { readonly kind: 'pausing'; readonly cancel: () => void }
@@ -90,7 +93,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   readonly #listeners = new Set<(state: LinkState) => void>()
   readonly #connectWaiters = new Set<Waiter<void>>()
   readonly #endWaiters = new Set<Waiter<void>>()
-  #state: State<C> = { kind: 'pausing', cancel: nothing }
+  #state: State<C> = { kind: 'fresh' }
   #told: LinkState = 'connecting'
   #wish: Wish = 'stay'
   /** Ends what is left to be sent after `end()` or `close()`; undefined: no such deadline runs. */
@@ -132,7 +135,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     trace('link %s: to %s', this.#id, endpoint)
     // Not at once: whoever makes it has a turn to add listeners.
     queueMicrotask(() => {
-      if (this.#state.kind === 'pausing') this.#begin()
+      if (this.#state.kind === 'fresh') this.#begin()
     })
   }
 
@@ -144,10 +147,12 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
         return 'closing'
       case 'queueing':
       case 'pausing':
-        if (this.#wish === 'close') return 'closing'
-        return this.#attempts.count + this.#connections === 0 ? 'connecting' : 'waiting'
-      default:
-        return this.#wish === 'close' ? 'closing' : this.#state.kind
+        return this.#wish === 'close' ? 'closing' : 'waiting'
+      case 'fresh':
+      case 'connecting':
+        return this.#wish === 'close' ? 'closing' : 'connecting'
+      case 'connected':
+        return this.#wish === 'close' ? 'closing' : 'connected'
     }
   }
 
@@ -363,14 +368,25 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   #attempt(permit: Permit | undefined): void {
     const attempt = new AbortController()
     const number = ++this.#attempts.count
+    const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
     this.#enter({ kind: 'connecting', attempt })
     events.linkAttempt.publish({ ...this.#news(), attempt: number })
-    const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
-    this.#establish(attempt.signal).then(
+    if (!isCurrent()) {
+      // Somebody who was told has ended it.
+      permit?.abandoned()
+      return
+    }
+    const facts: AttemptFacts = {
+      attempt: number,
+      isFirst: this.#connections === 0,
+      loss: this.#lastLoss,
+      timeoutMs: () => this.#connectTimeoutMs(),
+    }
+    establish(this.#settings, facts, attempt.signal).then(
       (connection) => {
         if (isCurrent()) {
-          permit?.succeeded()
           this.#onEstablished(connection, number)
+          permit?.succeeded()
         } else {
           permit?.abandoned()
           connection.destroy()
@@ -384,62 +400,6 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
         if (isCurrent()) this.#onFailed(cause, isHopeless)
       },
     )
-  }
-
-  /** Dials and greets. Whatever fails, no connection is left behind. */
-  async #establish(signal: AbortSignal): Promise<C> {
-    const connection = await this.#settings.dial({ signal, timeoutMs: this.#connectTimeoutMs() })
-    connection.unref()
-    try {
-      await this.#greet(connection, signal)
-      return connection
-    } catch (error) {
-      connection.destroy()
-      throw new GreetingFailure('onConnected failed', { cause: error })
-    }
-  }
-
-  async #greet(connection: C, signal: AbortSignal): Promise<void> {
-    const { onConnected, endpoint, clock } = this.#settings
-    if (onConnected === undefined) return
-    const over = new AbortController()
-    const waiter = new Waiter<void>(
-      'onConnected',
-      endpoint,
-      { signal, timeoutMs: this.#connectTimeoutMs() },
-      clock,
-      nothing,
-    )
-    void connection.closed.then(({ code, cause }) => {
-      waiter.reject(
-        new TransportError('ERR_RESET', `the connection ended (${code}) while onConnected was running.`, {
-          cause,
-          endpoint,
-        }),
-      )
-    })
-    const info = {
-      attempt: this.#attempts.count,
-      isFirst: this.#connections === 0,
-      loss: this.#lastLoss,
-      signal: over.signal,
-    }
-    const greeting = async (): Promise<unknown> => onConnected(connection, info)
-    greeting().then(
-      () => {
-        waiter.resolve()
-      },
-      (error: unknown) => {
-        waiter.reject(asError(error))
-      },
-    )
-    try {
-      await waiter.promise
-      // Whoever still reads would take the user's frames.
-      connection.subscribe(nothing)()
-    } finally {
-      over.abort()
-    }
   }
 
   #onEstablished(connection: C, attempt: number): void {
@@ -468,15 +428,15 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     }
     this.#lastLoss = undefined
     if (this.#establishedAt === 0) this.#establishedAt = Date.now()
-    this.#endDeadline()
+    if (this.#wish === 'end') this.#endDeadline()
+    void connection.closed.then((ending) => this.#onLost(line, ending))
     this.#enter({ kind: 'connected', line })
     events.linkConnected.publish({ ...this.#news(), attempt })
     trace('link %s: connected, attempt %d', this.#id, attempt)
-    void connection.closed.then((ending) => this.#onLost(line, ending))
+    if (this.#line !== line || this.#state.kind === 'destroying') return
     this.#inbox.add({ connection, filter: (frame) => line.heartbeat?.onFrame(frame) === true })
     for (const waiter of this.#connectWaiters) waiter.resolve()
     this.#connectWaiters.clear()
-    if (this.#wish === 'close') this.#startDeadline()
     this.#outbox.connect(connection)
   }
 
@@ -500,6 +460,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     this.#lastFailure = error
     events.linkFailed.publish({ ...this.#news(), error })
     trace('link %s: attempt failed, %s', this.#id, error.message)
+    if (this.#state.kind === 'closed') return
     const { firstConnect } = this.#settings
     if (isHopeless || (firstConnect === 'fail-fast' && this.#connections === 0)) {
       this.#fail(error)
@@ -557,9 +518,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     const { code, cause } = ending
     if (cause instanceof TransportError && !cause.retryable) return { code, cause }
     const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), this.#lastFailure)
-    if (exhausted === undefined) return undefined
-    events.linkGaveUp.publish({ ...this.#news(), error: exhausted })
-    return { code: exhausted.code, cause: exhausted }
+    return exhausted === undefined ? undefined : { code: exhausted.code, cause: exhausted }
   }
 
   #pause(): void {
@@ -574,18 +533,14 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
       })
     }
     const cancel = this.#setTimer(onTimer, this.#attempts.nextPause(clock.now()))
-    this.#enter({ kind: 'pausing', cancel })
     if (this.#wish !== 'stay') this.#startDeadline()
+    this.#enter({ kind: 'pausing', cancel })
   }
 
   #giveUpOr(last: Error | undefined, goOn: () => void): void {
     const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), last)
-    if (exhausted === undefined) {
-      goOn()
-      return
-    }
-    events.linkGaveUp.publish({ ...this.#news(), error: exhausted })
-    this.#fail(exhausted)
+    if (exhausted === undefined) goOn()
+    else this.#fail(exhausted)
   }
 
   #fail(error: Error): void {
@@ -619,7 +574,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     }
     void connection.end().then(async () => {
       // Also resolved by a loss; then there may be something left to send. A fate that is known comes first in the race.
-      const fate = await Promise.race([connection.fate, undefined])
+      const fate = await Promise.race([connection.fate, Promise.resolve(undefined)])
       if (fate === undefined && connection.pendingBytes === 0) this.#tellEnded()
     })
   }
@@ -670,6 +625,8 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     this.#tell()
     if (this.#referenced) this.#settings.keepAlive(false)
     this.#settings.onClosed(ending)
+    if (ending.code === 'ERR_GAVE_UP' && ending.cause !== undefined)
+      events.linkGaveUp.publish({ ...this.#news(), error: ending.cause })
     events.linkClosed.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
     trace('link %s: closed, %s', this.#id, ending.code)
     this.#settleClosed(ending)
@@ -755,19 +712,12 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   }
 }
 
-/** What `onConnected` failed with. The next attempt may fare better, whatever it is. */
-class GreetingFailure extends Error {}
-
 /** The failure says something of this process, and nothing of the endpoint. */
 function isOurOwn(error: Error): boolean {
   return (
     error instanceof TransportError &&
     ['ERR_ABORTED', 'ERR_SHARD_LOST', 'ERR_SHARD_BOOT', 'ERR_ENGINE_CLOSED'].includes(error.code)
   )
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error), { cause: error })
 }
 
 function codeOf(error: Error): TransportErrorCode {
