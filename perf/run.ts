@@ -6,29 +6,32 @@ import { parseArgs } from 'node:util'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { machineFacts } from './harness/machine.js'
 import { targetNames, type TargetName } from './chaos/plan.js'
+import { chaosLines } from './report/chaos.js'
 import { figure, table, times } from './report/table.js'
-import { runChaos, type ChaosReport } from './scenarios/chaos.js'
+import { runChaos } from './scenarios/chaos.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
 import { runLatency, type LatencyReport } from './scenarios/latency.js'
+import { runPool, type PoolReport } from './scenarios/pool.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|idle|chaos [flags]
+const usage = `npm run perf -- latency|throughput|flood|idle|pool|chaos [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
-  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
+  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000; pool: 200000 acquires)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, or stdio (a child process, against child_process);
-                        chaos: unix, stdio, memory, or several of them (all)
+                        chaos: unix, stdio and memory, or some of them
   --faults 1000         chaos: how many
   --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
   --framings line,nul   throughput: also the engine with these framings
-  --connections 1       connections between the two processes
+  --connections 1       connections between the two processes (pool: in the pool, 8)
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
-  --watch 30            idle: seconds over which CPU is counted (connections: 10000); chaos: seconds that a fault may take
+  --watch 30            idle: seconds over which CPU is counted (connections: 10000);
+                        chaos: seconds that one fault may take (60)
   --pin CPU             run everything on one CPU (taskset)
   --json FILE           figures and the machine's facts as JSON`
 
@@ -44,7 +47,7 @@ const { values, positionals } = parseArgs({
     transport: { type: 'string' },
     faults: { type: 'string', default: '1000' },
     seed: { type: 'string' },
-    watch: { type: 'string', default: '30' },
+    watch: { type: 'string' },
     shards: { type: 'string' },
     wake: { type: 'string' },
     pin: { type: 'string' },
@@ -168,40 +171,16 @@ function targets(text: string | undefined): readonly TargetName[] {
   })
 }
 
-function printChaos({ seed, faults, recovered, rows, host, failures }: ChaosReport): void {
-  const head = [
-    `faults, seed ${String(seed)}`,
-    'injected',
-    'recovered',
-    'longest ms',
-    'losses',
-    'sent',
-    'echoed',
-    'handed over',
-    'unconfirmed',
-    'resent',
-    'dropped',
-    'wrong',
-  ]
-  const cells = rows.map(({ kind, injected, recovered: over, longestMs, counts }) => [
-    kind,
-    ...[injected, over, Math.round(longestMs), counts.losses, counts.sent, counts.echoed].map(String),
-    ...[counts.handedOver, counts.unconfirmed, counts.resent, counts.dropped, counts.wrong].map(String),
+function printPool({ rows }: PoolReport): void {
+  const head = ['lending an idle connection', 'main CPU us', 'elapsed us', 'x base', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.mainMicros, 3),
+    figure(row.elapsedMicros, 3),
+    times(row.ratio),
+    `${String(row.wrong)} of ${String(row.acquired)}`,
   ])
   console.log(`${table(head, cells)}\n`)
-  if (host !== undefined) {
-    const { counts, leaked, ownGrowth, residentGrowth } = host
-    console.log(
-      `frames: ${String(counts.sent)} sent, ${String(counts.echoed)} echoed, ${String(counts.handedOver)} handed over and not echoed, ${String(counts.unconfirmed)} unconfirmed, ${String(counts.resent)} sent again, ${String(counts.dropped)} dropped, ${String(counts.wrong)} wrong; ${String(counts.linksEnded)} links replaced`,
-    )
-    console.log(`pools: ${String(host.answered)} questions answered, ${String(host.failedQuestions)} failed`)
-    console.log(
-      `leaked ${String(leaked)}; heap and buffers ${figure(ownGrowth / 2 ** 20)} MiB, resident ${figure(residentGrowth / 2 ** 20)} MiB more than after a fifth of the faults`,
-    )
-  }
-  console.log(`${String(recovered)} of ${String(faults)} faults recovered`)
-  for (const failure of failures) console.log(`WRONG: ${failure}`)
-  if (failures.length > 0) console.log(`Repeat with: npm run perf -- chaos --seed ${String(seed)}`)
 }
 
 async function main(scenario: string | undefined): Promise<boolean> {
@@ -254,9 +233,10 @@ async function main(scenario: string | undefined): Promise<boolean> {
       break
     case 'idle': {
       const connections = Number(values.connections ?? 10_000)
-      const watchMs = Number(values.watch) * 1000
+      const watch = values.watch ?? '30'
+      const watchMs = Number(watch) * 1000
       const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
-      printIdle(rows, values.watch)
+      printIdle(rows, watch)
       reports.push(rows)
       break
     }
@@ -268,13 +248,22 @@ async function main(scenario: string | undefined): Promise<boolean> {
         faults: Number(values.faults),
         targets: targets(values.transport),
         folder,
-        watchdogMs: Number(values.watch) * 1000,
+        watchdogMs: Number(values.watch ?? 60) * 1000,
         onFault: (done) => {
           if (done % 100 === 0) console.log(`${String(done)} faults are over`)
         },
       })
-      printChaos(report)
+      for (const line of chaosLines(report)) console.log(line)
       right &&= report.failures.length === 0
+    case 'pool': {
+      const report = await runPool({
+        folder,
+        rounds: settings.rounds,
+        count: Number(values.count ?? 200_000),
+        connections: Number(values.connections ?? 8),
+      })
+      printPool(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
       reports.push(report)
       break
     }

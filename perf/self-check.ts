@@ -10,6 +10,7 @@ import { createEngine, type Endpoint, type Engine } from '../api/index.js'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { runLatency } from './scenarios/latency.js'
+import { runPoolReuse } from './scenarios/pool-reuse.js'
 import { runThroughput } from './scenarios/throughput.js'
 
 /** Ratios that only a defect can miss: on a machine whose CPUs are all taken, an honest run reaches nine times net. */
@@ -122,6 +123,23 @@ async function aChild(engine: Engine): Promise<void> {
   check(`${transport.endpoint}: ${code}, exit code ${String(exitCode)}`, code === 'OK' && exitCode === 0)
 }
 
+async function poolReuse(): Promise<void> {
+  const engine = await createEngine({ shards: 1 })
+  const report = await runPoolReuse(engine, `local:check-pool-${String(process.pid)}`)
+  const { leaked } = await engine.close()
+  const { acquired, reused, reuseRate, failed, wrong } = report
+  rows.push([
+    'pool reuse, while connections expire and peers die',
+    `${figure(reuseRate * 100)} % (${String(reused)} of ${String(acquired)})`,
+    '> 95 %',
+    '',
+    '',
+  ])
+  check(`pool: ${String(failed)} requests failed, ${String(wrong)} replies were wrong`, failed + wrong === 0)
+  check(`pool: reuse of ${figure(reuseRate * 100)} %`, reuseRate > 0.9)
+  check('the pool run left something open', leaked === 0)
+}
+
 function openDescriptors(): number | undefined {
   try {
     return readdirSync('/proc/self/fd').length
@@ -161,6 +179,7 @@ try {
   else await latency('stdio', 'stdio round trip', '< 1,000 us')
   rows.push(['named pipe round trip', 'not available on this platform', '< 200 us', '', ''])
   await throughput()
+  await poolReuse()
   await resources()
   console.log(table(['metric', 'measured', 'target', 'baseline, same run', 'x baseline'], rows))
 } finally {

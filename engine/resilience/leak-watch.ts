@@ -13,11 +13,9 @@ export class LeakWatch {
     this.#afterMs = afterMs
   }
 
-  /** Where `caller` was called. */
-  mark(caller: (...args: never[]) => unknown): Error {
-    const mark = new Error('a lease was taken here')
-    Error.captureStackTrace(mark, caller)
-    return mark
+  /** Where this was called. */
+  mark(): Error {
+    return new Error('a lease was taken here')
   }
 
   /** Watches a lease; the returned function ends that. */

@@ -97,12 +97,14 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   acquire(options: WaitOptions = NO_WAIT): Promise<Lease<View>> {
     const refusal = this.#refusalOf(options)
     if (refusal !== undefined) return Promise.reject(refusal)
-    const takenAt = this.#leaks?.mark(this.acquire)
+    const takenAt = this.#leaks?.mark()
     if (this.#waiting.size === 0 && this.#settings.validate === undefined) {
       const member = this.#takeIdle()
       if (member !== undefined) {
-        if (this.#members.size < this.#min) this.#proceed()
-        return Promise.resolve(this.#lend(member, takenAt))
+        const lease = this.#lend(member, takenAt)
+        // One was skipped, or this one has proven that connections can be made.
+        if (this.#size < this.#min) this.#proceed()
+        return Promise.resolve(lease)
       }
     }
     return this.#wait(options, takenAt)

@@ -31,6 +31,7 @@ export interface ChaosRow {
 export interface ChaosReport {
   readonly seed: number
   readonly faults: number
+  readonly targets: readonly TargetName[]
   readonly recovered: number
   readonly rows: readonly ChaosRow[]
   /** Undefined: the host did not get that far. */
@@ -78,6 +79,7 @@ export async function runChaos(plan: ChaosPlan): Promise<ChaosReport> {
   return {
     seed,
     faults,
+    targets,
     recovered,
     rows: [...rows.values()].sort((a, b) => a.kind.localeCompare(b.kind)),
     host: report,

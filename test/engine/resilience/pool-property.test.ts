@@ -324,7 +324,7 @@ for (const validates of [false, true]) {
             if (failures.length > 0) throw new Error(failures[0])
           },
         ),
-        { numRuns: 500, includeErrorInReport: true },
+        { numRuns: 2_000, includeErrorInReport: true },
       )
       t.pass()
     },

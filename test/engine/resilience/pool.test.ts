@@ -7,6 +7,12 @@ import { FakePool, settled, type FakeView } from '../../helpers/fake-pool.js'
 
 type AnyLease = Lease<FakeView>
 
+const WATCHDOG_MS = 20_000
+
+test.beforeEach((t) => {
+  t.timeout(WATCHDOG_MS)
+})
+
 /** Acquires, and lets the dial that this needs succeed. */
 async function lend(fake: FakePool): Promise<AnyLease> {
   const acquiring = fake.pool.acquire()
