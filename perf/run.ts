@@ -255,6 +255,9 @@ async function main(scenario: string | undefined): Promise<boolean> {
       })
       for (const line of chaosLines(report)) console.log(line)
       right &&= report.failures.length === 0
+      reports.push(report)
+      break
+    }
     case 'pool': {
       const report = await runPool({
         folder,
