@@ -2,21 +2,27 @@
 import type { Connection, Engine, Listener } from '../../api/index.js'
 import { PeerConnection, type PeerHost } from './peer-connection.js'
 import type { PeerFraming } from './peer-framing.js'
-import { MemoryRecorder } from './record.js'
+import { FileRecorder } from './record.js'
 
 export class EnginePeer implements PeerHost {
-  readonly recorder = new MemoryRecorder()
+  readonly recorder: FileRecorder
   readonly framing: PeerFraming
   #listener: Listener | undefined
   #refused = 0
   #pause: { readonly over: Promise<void>; readonly end: () => void } | undefined
 
-  private constructor(framing: PeerFraming) {
+  private constructor(framing: PeerFraming, record: string) {
     this.framing = framing
+    this.recorder = new FileRecorder(record)
   }
 
-  static async listen(engine: Engine, endpoint: string, framing: PeerFraming): Promise<EnginePeer> {
-    const peer = new EnginePeer(framing)
+  static async listen(
+    engine: Engine,
+    endpoint: string,
+    framing: PeerFraming,
+    record: string,
+  ): Promise<EnginePeer> {
+    const peer = new EnginePeer(framing, record)
     peer.#listener = await engine.transport(endpoint, { framing: 'raw' }).listen((connection) => {
       peer.#serve(connection)
     })
@@ -44,6 +50,7 @@ export class EnginePeer implements PeerHost {
   async close(): Promise<void> {
     this.resume()
     await this.#listener?.close()
+    this.recorder.close()
   }
 
   #serve(connection: Connection): void {

@@ -49,6 +49,7 @@ export class FrameBook {
   }
   readonly complaints: string[] = []
   readonly #name: string
+  readonly #mayBeLate: boolean
   readonly #stretches: Stretch[] = [{ first: 0, end: undefined, next: 0, connection: undefined }]
   /** Numbers that were given up with the link: first, and behind the last. */
   readonly #dropped: (readonly [number, number])[] = []
@@ -56,8 +57,10 @@ export class FrameBook {
   next = 0
   losses = 0
 
-  constructor(name: string) {
+  /** `mayBeLate`: whoever takes the frames gets the last ones of a connection after it was told of the loss. */
+  constructor(name: string, mayBeLate: boolean) {
     this.#name = name
+    this.#mayBeLate = mayBeLate
   }
 
   /** Frames whose fate is open. */
@@ -79,8 +82,10 @@ export class FrameBook {
   onEcho(connection: number, number: number): void {
     const current = this.#current
     const last = this.#stretches.at(-2)
-    // The consumer may get the last frames of a connection after it was told of the loss, never before.
-    const stretch = last?.connection === connection && connection !== current.connection ? last : current
+    const isLate = last?.connection === connection && connection !== current.connection
+    const stretch = isLate ? last : current
+    if (isLate && !this.#mayBeLate)
+      this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
     stretch.connection ??= connection
     if (stretch.connection !== connection)
       this.#complain(

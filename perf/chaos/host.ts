@@ -6,7 +6,7 @@ import process from 'node:process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { canCountResources, descriptorKinds } from '../harness/process-resources.js'
 import { inject } from './injectors.js'
-import { abortedCalls, kindOf, planFaults, type Fault } from './plan.js'
+import { abortedCalls, isProcess, kindOf, planFaults, type Fault } from './plan.js'
 import type { FaultCounts, FromHost, HostConfig, HostReport } from './report.js'
 import { allUp, backTo, holdingsOf, memoryInUse, surplus, type Holdings } from './resources.js'
 import { World } from './world.js'
@@ -113,7 +113,7 @@ async function warmUp(here: World): Promise<void> {
   const calls = abortedCalls.map((call) => ({ call, turns: 100 }))
   await inject(here, here.anyTarget, { kind: 'aborts', calls })
   for (const target of here.targets.values()) {
-    if (target.name !== 'memory') await inject(here, target, { kind: 'peer killed' })
+    if (isProcess(target.name)) await inject(here, target, { kind: 'peer killed' })
     await allWell(here)
     await inject(here, target, { kind: 'worker', death: 'exit' })
     await allWell(here)

@@ -4,7 +4,11 @@ import { MAX_FRAME_BYTES } from './peer-framing.js'
 import type { Misbehaviour } from './misbehaviour.js'
 import type { Fault as Death } from './strikes.js'
 
-export const targetNames = ['unix', 'stdio', 'memory'] as const
+/**
+ * Whom it happens to: a process that listens on a Unix socket, a child of the engine's, a listener within the engine; and one
+ * within it on a Unix socket.
+ */
+export const targetNames = ['unix', 'stdio', 'memory', 'hosted'] as const
 
 export type TargetName = (typeof targetNames)[number]
 
@@ -68,7 +72,13 @@ const attempts = (random: Random): number => random.between(1, 4)
 
 const everywhere = targetNames
 const processes = ['unix', 'stdio'] as const
-const listening = ['unix', 'memory'] as const
+/** Whether there is a process of its own behind it. */
+export function isProcess(name: TargetName): boolean {
+  return processes.some((other) => other === name)
+}
+
+const listening = ['unix', 'memory', 'hosted'] as const
+const threads = ['unix', 'stdio', 'memory'] as const
 
 /** What can happen to whom. In each round of the plan every line happens once to each of its targets. */
 const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
@@ -99,11 +109,11 @@ const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
   [['unix'], (random) => ({ kind: 'file deleted', attempts: attempts(random) })],
   [processes, (random) => ({ kind: 'descriptors', attempts: attempts(random) })],
   [everywhere, dies('exit')],
-  [everywhere, dies('throw')],
+  [threads, dies('throw')],
   [['unix'], dies('rejection')],
   [['memory'], dies('memory')],
   [['stdio'], dies('stuck')],
-  [everywhere, drawAborts],
+  [threads, drawAborts],
 ]
 
 function drawAborts(random: Random): Action {

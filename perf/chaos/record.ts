@@ -29,13 +29,9 @@ export class FileRecorder implements Recorder {
     })
     fs.writeSync(this.#descriptor, bytes)
   }
-}
 
-export class MemoryRecorder implements Recorder {
-  readonly entries: RecordEntry[] = []
-
-  add(entries: readonly RecordEntry[]): void {
-    this.entries.push(...entries)
+  close(): void {
+    fs.closeSync(this.#descriptor)
   }
 }
 

@@ -140,11 +140,13 @@ export class ChildPeer implements Peer {
 }
 
 /** In the host's own engine. */
-export class MemoryPeer implements Peer {
+export class OwnPeer implements Peer {
   readonly #peer: EnginePeer
+  readonly #record: string
 
-  constructor(peer: EnginePeer) {
+  constructor(peer: EnginePeer, record: string) {
     this.#peer = peer
+    this.#record = record
   }
 
   stop(): void {
@@ -156,7 +158,7 @@ export class MemoryPeer implements Peer {
   }
 
   record(): RecordEntry[] {
-    return this.#peer.recorder.entries
+    return readRecord(this.#record)
   }
 
   close(): Promise<void> {

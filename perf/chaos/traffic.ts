@@ -59,7 +59,8 @@ export class Traffic {
     gate: Gate,
   ) {
     this.name = name
-    this.book = new FrameBook(name)
+    // What a promise resolves with is there a microtask later; a subscriber is called before the report.
+    this.book = new FrameBook(name, consuming !== 'subscribe')
     this.#gate = gate
     this.#random = random
     this.#open = open

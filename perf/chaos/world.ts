@@ -9,7 +9,7 @@ import { MAX_FRAME_BYTES, type PeerFraming } from './peer-framing.js'
 import { targetNames, type TargetName } from './plan.js'
 import { POOL_USERS, PoolTraffic } from './pool-traffic.js'
 import { faultyOptions } from './strikes.js'
-import { ChildPeer, MemoryPeer, SocketPeer, type Peer } from './targets.js'
+import { ChildPeer, OwnPeer, SocketPeer, type Peer } from './targets.js'
 import { Traffic, type Consuming } from './traffic.js'
 
 export interface Target {
@@ -32,7 +32,7 @@ interface Settings {
 }
 
 /** How long a peer may be silent, in milliseconds: a loss that is reported too soon on a busy machine is accounted for, too. */
-const HEARTBEAT = { intervalMs: 250, timeoutMs: 500 }
+const HEARTBEAT = { intervalMs: 300, timeoutMs: 1_000 }
 
 /** No two alike, so that together they go through everything there is. */
 const settingsOf: Record<TargetName, Settings> = {
@@ -56,6 +56,12 @@ const settingsOf: Record<TargetName, Settings> = {
     hasPool: false,
   },
   memory: { framing: 'length-be', consuming: 'receive', options: { unsent: 'drop' }, hasPool: true },
+  hosted: {
+    framing: 'length',
+    consuming: 'receive',
+    options: { unsent: 'resend', retainBytes: 1_000 },
+    hasPool: false,
+  },
 }
 
 export class World {
@@ -193,7 +199,10 @@ async function startPeer(
       return [peer, peer.endpoint]
     }
     case 'memory':
-      return [new MemoryPeer(await EnginePeer.listen(engine, 'memory:chaos', framing)), 'memory:chaos']
+    case 'hosted': {
+      const endpoint = name === 'memory' ? 'memory:chaos' : `unix:${folder}/own.sock`
+      return [new OwnPeer(await EnginePeer.listen(engine, endpoint, framing, record), record), endpoint]
+    }
   }
 }
 

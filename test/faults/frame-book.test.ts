@@ -19,8 +19,8 @@ function record(
 }
 
 /** Ten frames of which the first connection carried six, and brought three back. */
-function bookOfTen(): FrameBook {
-  const book = new FrameBook('link')
+function bookOfTen(mayBeLate = false): FrameBook {
+  const book = new FrameBook('link', mayBeLate)
   for (let i = 0; i < 10; i++) book.take()
   for (let i = 0; i < 3; i++) book.onEcho(1, i)
   return book
@@ -45,8 +45,13 @@ test('books that are in order have no complaint', (t) => {
   })
 })
 
-test('the last frames of a connection may come after the report of its loss', (t) => {
-  const book = bookOfTen()
+test('the last frames of a connection come after the report of its loss', (t) => {
+  const strict = bookOfTen()
+  strict.onLoss(loss(5, { resent: 5 }))
+  strict.onEcho(1, 3)
+  t.regex(strict.complaints[0] ?? '', /frame 3 came after the report/)
+
+  const book = bookOfTen(true)
   book.onLoss(loss(5, { resent: 5 }))
   book.onEcho(1, 3)
   book.onEcho(1, 4)
@@ -56,7 +61,7 @@ test('the last frames of a connection may come after the report of its loss', (t
 })
 
 test('a frame that was reported unsent and comes back', (t) => {
-  const book = bookOfTen()
+  const book = bookOfTen(true)
   book.onLoss(loss(4, { resent: 6 }))
   book.onEcho(1, 3)
   book.onEcho(1, 4)
