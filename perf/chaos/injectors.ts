@@ -45,8 +45,9 @@ async function untilLost(world: World, traffic: Traffic, strikeNow: () => Promis
   await world.gate.until(() => traffic.book.losses > losses)
 }
 
-function connected({ gate }: World, traffic: Traffic): Promise<void> {
-  return gate.until(() => traffic.isConnected)
+/** When this returns it is connected still: a promise tells of what was so a moment ago. */
+async function connected({ gate }: World, traffic: Traffic): Promise<void> {
+  while (!traffic.isConnected) await gate.until(() => traffic.isConnected)
 }
 
 /** The peer gets it like any other frame; unless the connection is lost before, for a reason of its own. */

@@ -1,5 +1,5 @@
 /** The campaign's ledger against the operating system's: what the host has must come back to what it had. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { canCountResources, processResources, type ProcessResources } from '../harness/process-resources.js'
 import type { World } from './world.js'
 
@@ -17,14 +17,17 @@ export function holdingsOf({ engine }: World): Holdings {
   return { ...system, connections, listeners, pendingConnects }
 }
 
+/** The system tells nobody that a thread or a process is gone from its books: it is asked again and again. */
+const LOOK_AGAIN_MS = 3
+
 /** Resolves once every worker thread that has died is replaced. */
 export async function allUp({ engine }: World): Promise<void> {
-  while (engine.stats().shards.some(({ state }) => state !== 'up')) await nextTurn()
+  while (engine.stats().shards.some(({ state }) => state !== 'up')) await pause(LOOK_AGAIN_MS)
 }
 
 /** Resolves once there is no more of anything than there was: what has ended is gone from the books a little later. */
 export async function backTo(before: Holdings, world: World): Promise<void> {
-  while (surplus(before, holdingsOf(world)).length > 0) await nextTurn()
+  while (surplus(before, holdingsOf(world)).length > 0) await pause(LOOK_AGAIN_MS)
 }
 
 /** What there is more of, in words. */
