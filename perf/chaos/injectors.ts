@@ -38,16 +38,15 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
 
 /** Strikes, and waits until the link says that a connection was lost. */
 async function untilLost(world: World, traffic: Traffic, strikeNow: () => Promise<void>): Promise<void> {
-  // The one before may have struck just now: without a connection there is none to lose.
-  await connected(world, traffic)
+  // The one before may have struck just now: without a connection there is none to lose. No await between this and the strike.
+  while (!traffic.isConnected) await connected(world, traffic)
   const { losses } = traffic.book
   await strikeNow()
   await world.gate.until(() => traffic.book.losses > losses)
 }
 
-/** When this returns it is connected still: a promise tells of what was so a moment ago. */
-async function connected({ gate }: World, traffic: Traffic): Promise<void> {
-  while (!traffic.isConnected) await gate.until(() => traffic.isConnected)
+function connected({ gate }: World, traffic: Traffic): Promise<void> {
+  return gate.until(() => traffic.isConnected)
 }
 
 /** The peer gets it like any other frame; unless the connection is lost before, for a reason of its own. */
