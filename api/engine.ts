@@ -1,10 +1,13 @@
 /** The engine: shards, what runs on them, and the end of it all. */
 import type { Connection, LinkIdentity } from '../engine/link/connection.js'
 import type { LinkOptions } from '../engine/link/options.js'
+import type { SalvageSettings } from '../engine/link/salvage.js'
 import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
 import { dialOwnStdio } from '../engine/shard/own-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
+import { Breaker, type BreakerStats } from '../engine/resilience/breaker.js'
+import { ReconnectingConnection, type LinkStats } from '../engine/resilience/reconnecting.js'
 import { Listening } from '../engine/shard/listening.js'
 import { Pool } from '../engine/resilience/pool.js'
 import type { PoolStats } from '../engine/resilience/pool-stats.js'
@@ -31,6 +34,7 @@ import {
 } from './options.js'
 import { ConnectionPool } from './pool.js'
 import type { ResolvedPoolOptions } from './pool-options.js'
+import type { ResolvedReconnectingOptions } from './reconnecting-options.js'
 import { Transport } from './transport.js'
 
 /** A snapshot of the engine; figures of a shard's own are read from memory that it shares, without asking it. */
@@ -41,6 +45,9 @@ export interface EngineStats {
   readonly pendingConnects: number
   /** Of pools that are not closed. */
   readonly pools: readonly EnginePoolStats[]
+  readonly links: readonly LinkStats[]
+  /** Of endpoints that links dial or have dialled. */
+  readonly breakers: readonly BreakerStats[]
   readonly ledger: LedgerReport
 }
 
@@ -73,6 +80,12 @@ interface OpenListener {
   readonly options: LinkOptions
 }
 
+interface SharedBreaker {
+  readonly breaker: Breaker
+  /** Links that use it. */
+  users: number
+}
+
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
 
 /** Starts an engine. Rejects with ERR_INVALID_OPTION or ERR_SHARD_BOOT, and has then left nothing behind. */
@@ -96,6 +109,8 @@ export class Engine implements AsyncDisposable {
   readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
+  readonly #links = new Set<ReconnectingConnection<Connection>>()
+  readonly #breakers = new Map<string, SharedBreaker>()
   #nextListenerId = 1
   #state: State = { kind: 'open' }
 
@@ -142,6 +157,8 @@ export class Engine implements AsyncDisposable {
       listeners: this.#listeners.size,
       pendingConnects: this.#pendingConnects.size,
       pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
+      links: [...this.#links].map((link) => link.stats),
+      breakers: [...this.#breakers.values()].map(({ breaker }) => breaker.stats),
       ledger: this.#ledger.report(),
     }
   }
@@ -167,6 +184,7 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     wait: WaitOptions,
+    salvage?: SalvageSettings,
   ): Promise<Connection> {
     this.#assertOpen(endpoint.text)
     if (wait.signal?.aborted === true) throw abortError('connecting', endpoint.text, wait.signal.reason)
@@ -197,7 +215,7 @@ export class Engine implements AsyncDisposable {
     }
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
-    const linkOptions = this.#linkOptions(options)
+    const linkOptions = this.#linkOptions(options, salvage)
     const dialOn = (shard: Shard): Promise<Connection> => {
       switch (route.via) {
         case 'target':
@@ -224,6 +242,51 @@ export class Engine implements AsyncDisposable {
     } finally {
       this.#pendingConnects.delete(giveUp)
     }
+  }
+
+  /** @internal */
+  reconnecting(
+    endpoint: ResolvedEndpoint,
+    options: ResolvedTransportOptions,
+    settings: ResolvedReconnectingOptions,
+  ): ReconnectingConnection<Connection> {
+    this.#assertOpen(endpoint.text)
+    const { retainBytes, maxAttempts = Infinity, maxElapsedMs = Infinity, heartbeat } = settings
+    const shared = this.#breakerOf(endpoint.text, settings.breaker)
+    const link = new ReconnectingConnection<Connection>({
+      endpoint: endpoint.text,
+      kind: endpoint.kind,
+      halfClose: hasHalfClose(endpoint),
+      framing: options.framing,
+      maxFrameBytes: options.maxFrameBytes,
+      maxPendingBytes: options.maxPendingBytes,
+      connectTimeoutMs: options.connectTimeoutMs,
+      closeTimeoutMs: options.closeTimeoutMs,
+      backoff: settings.backoff,
+      maxAttempts,
+      maxElapsedMs,
+      stableMs: settings.stableMs,
+      firstConnect: settings.firstConnect,
+      unsent: settings.unsent,
+      heartbeat: heartbeat === undefined ? undefined : { ping: undefined, isPong: undefined, ...heartbeat },
+      onConnected: settings.onConnected,
+      onLoss: settings.onLoss,
+      clock: this.#clock,
+      random: Math.random,
+      breaker: shared?.breaker,
+      dial: (wait) => this.connect(endpoint, options, wait, { retainBytes }),
+      keepAlive: (on) => {
+        this.#supervisor.keepAlive(on)
+      },
+      onClosed: () => {
+        this.#links.delete(link)
+        this.#ledger.release('links')
+        if (shared !== undefined) shared.users--
+      },
+    })
+    this.#ledger.open('links')
+    this.#links.add(link)
+    return link
   }
 
   /** @internal */
@@ -495,7 +558,7 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  #linkOptions(options: ResolvedTransportOptions): LinkOptions {
+  #linkOptions(options: ResolvedTransportOptions, salvage?: SalvageSettings): LinkOptions {
     return {
       framing: {
         kind: options.framing,
@@ -511,7 +574,23 @@ export class Engine implements AsyncDisposable {
       closeTimeoutMs: options.closeTimeoutMs,
       allowHalfOpen: options.allowHalfOpen,
       clock: this.#clock,
+      salvage,
     }
+  }
+
+  /** One for all links of an endpoint, as the first of them wants it; while there is any, or it has something to remember. */
+  #breakerOf(endpoint: string, settings: ResolvedReconnectingOptions['breaker']): SharedBreaker | undefined {
+    if (settings === false) return undefined
+    for (const [other, { breaker, users }] of this.#breakers) {
+      if (users === 0 && breaker.state.kind === 'closed') this.#breakers.delete(other)
+    }
+    const shared = this.#breakers.get(endpoint) ?? {
+      breaker: new Breaker(endpoint, settings, this.#clock),
+      users: 0,
+    }
+    shared.users++
+    this.#breakers.set(endpoint, shared)
+    return shared
   }
 
   #assertOpen(endpoint: string): void {
@@ -524,6 +603,7 @@ export class Engine implements AsyncDisposable {
     const error = new TransportError('ERR_ENGINE_CLOSED', 'the engine was closed while this was pending.')
     const supervisor = this.#supervisor
     const cancelCut = this.#clock.setTimer(() => {
+      for (const link of this.#links) link.destroy(error)
       for (const connection of supervisor.connections) connection.destroy(error)
       this.#children.endNow()
     }, graceMs)
@@ -534,6 +614,8 @@ export class Engine implements AsyncDisposable {
     // Before the dials that pools have under way: they are not to begin others. Leases may go on until connections are cut.
     const pools = [...this.#pools]
     for (const pool of pools) void pool.close(undefined, error)
+    // Before their connections are: they must not connect again.
+    const links = [...this.#links].map((link) => link.close())
     for (const giveUp of this.#pendingConnects) giveUp(error)
     for (const giveUp of this.#pendingListens.values()) giveUp(error)
     supervisor.startNoMore(error)
@@ -541,6 +623,7 @@ export class Engine implements AsyncDisposable {
     await Promise.allSettled(this.#pendingListens.keys())
     // Settled, not all: whatever fails on the way, the threads are stopped.
     await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))
+    await Promise.all(links)
     await Promise.all(supervisor.connections.map((connection) => connection.close()))
     for (const pool of pools) pool.cut()
     await Promise.all(pools.map((pool) => pool.closed))

@@ -1,7 +1,7 @@
 /** What the holder of a lease sees of a connection: all of it, as long as the lease is held. */
 import type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/link/connection.js'
 import type { FrameHandler } from '../engine/link/incoming.js'
-import type { Frame } from '../engine/link/outgoing.js'
+import type { Frame } from '../engine/shared/frame.js'
 import type { Gate } from '../engine/resilience/pool-settings.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 

@@ -1,5 +1,6 @@
 /** An endpoint with options: what one connects to and listens on. */
 import type { Connection } from '../engine/link/connection.js'
+import type { ReconnectingConnection } from '../engine/resilience/reconnecting.js'
 import { checkWaitOptions, invalidOption } from '../engine/shared/wait-options.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 import type { ResolvedEndpoint } from './endpoint.js'
@@ -8,6 +9,7 @@ import type { ConnectionHandler, Listener } from './listener.js'
 import type { ResolvedTransportOptions } from './options.js'
 import type { ConnectionPool } from './pool.js'
 import { parsePoolOptions, type PoolOptions } from './pool-options.js'
+import { parseReconnectingOptions, type ReconnectingOptions } from './reconnecting-options.js'
 
 export class Transport {
   readonly #engine: Engine
@@ -35,6 +37,15 @@ export class Transport {
     const wrong = checkWaitOptions(options, 'connect()')
     if (wrong !== undefined) throw wrong
     return this.#engine.connect(this.#endpoint, this.#options, options)
+  }
+
+  /**
+   * A connection that comes back, and takes frames while there is none. It is returned at once and connects by itself:
+   * `await link.connected()`, or just use it. It keeps the process alive until it is closed or unref'd.
+   * @throws {TransportError} ERR_INVALID_OPTION, ERR_ENGINE_CLOSED
+   */
+  reconnecting(options: ReconnectingOptions = {}): ReconnectingConnection<Connection> {
+    return this.#engine.reconnecting(this.#endpoint, this.#options, parseReconnectingOptions(options))
   }
 
   /**

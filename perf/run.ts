@@ -6,7 +6,10 @@ import { parseArgs } from 'node:util'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { SOCKETS } from './harness/meeting-place.js'
 import { machineFacts } from './harness/machine.js'
+import { targetNames, type TargetName } from './chaos/plan.js'
+import { chaosLines } from './report/chaos.js'
 import { figure, table, times } from './report/table.js'
+import { runChaos } from './scenarios/chaos.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
@@ -19,7 +22,7 @@ import {
 import { runPool, type PoolReport } from './scenarios/pool.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|http|idle|pool [flags]
+const usage = `npm run perf -- latency|throughput|flood|http|idle|pool|chaos [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
@@ -29,12 +32,15 @@ const usage = `npm run perf -- latency|throughput|flood|http|idle|pool [flags]
   --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
-                        child_process)
+                        child_process); chaos: unix, stdio and memory, or some of them
+  --faults 1000         chaos: how many
+  --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
   --framings line,nul   throughput: also the engine with these framings
   --connections 1       connections between the two processes (pool: in the pool, 8)
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
-  --watch 30            idle: seconds over which CPU is counted (connections: 10000)
+  --watch 30            idle: seconds over which CPU is counted (connections: 10000);
+                        chaos: seconds that one fault may take (60)
   --pin CPU             run everything on one CPU (taskset)
   --json FILE           figures and the machine's facts as JSON`
 
@@ -48,8 +54,10 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '32' },
     framings: { type: 'string', default: '' },
     connections: { type: 'string' },
-    transport: { type: 'string', default: SOCKETS },
-    watch: { type: 'string', default: '30' },
+    transport: { type: 'string' },
+    faults: { type: 'string', default: '1000' },
+    seed: { type: 'string' },
+    watch: { type: 'string' },
     shards: { type: 'string' },
     wake: { type: 'string' },
     pin: { type: 'string' },
@@ -184,6 +192,15 @@ function printIdle(rows: readonly IdleRow[], watch: string): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function targets(text: string | undefined): readonly TargetName[] {
+  if (text === undefined) return targetNames
+  return text.split(',').map((part) => {
+    const name = targetNames.find((known) => known === part)
+    if (name === undefined) throw new Error(`no such target: ${part}. Known: ${targetNames.join(', ')}.`)
+    return name
+  })
+}
+
 function printPool({ rows }: PoolReport): void {
   const head = ['lending an idle connection', 'main CPU us', 'elapsed us', 'x base', 'wrong']
   const cells = rows.map((row) => [
@@ -215,7 +232,7 @@ async function main(scenario: string | undefined): Promise<boolean> {
             rateHz,
             count,
             warmUp: Math.min(count, 10_000),
-            transport: transportOf(values.transport),
+            transport: transportOf(values.transport ?? SOCKETS),
           })
           printLatency(`${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`, report)
           right &&= report.released && report.rows.every((row) => row.wrong === 0)
@@ -257,10 +274,29 @@ async function main(scenario: string | undefined): Promise<boolean> {
     }
     case 'idle': {
       const connections = Number(values.connections ?? 10_000)
-      const watchMs = Number(values.watch) * 1000
+      const watch = values.watch ?? '30'
+      const watchMs = Number(watch) * 1000
       const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
-      printIdle(rows, values.watch)
+      printIdle(rows, watch)
       reports.push(rows)
+      break
+    }
+    case 'chaos': {
+      const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
+      console.log(`seed ${String(seed)}`)
+      const report = await runChaos({
+        seed,
+        faults: Number(values.faults),
+        targets: targets(values.transport),
+        folder,
+        watchdogMs: Number(values.watch ?? 60) * 1000,
+        onFault: (done) => {
+          if (done % 100 === 0) console.log(`${String(done)} faults are over`)
+        },
+      })
+      for (const line of chaosLines(report)) console.log(line)
+      right &&= report.failures.length === 0
+      reports.push(report)
       break
     }
     case 'pool': {

@@ -4,6 +4,8 @@ import { events, type ConnectionNews } from '../shared/diagnostics.js'
 import type { Companion, ProcessExit } from '../shared/companion.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
 import type { Unfitness } from '../shared/fitness.js'
+import type { Fate } from '../shared/fate.js'
+import type { Frame } from '../shared/frame.js'
 import { describeFault, framingFaults } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
@@ -13,7 +15,7 @@ import type { WaitOptions } from '../shared/waiter.js'
 import { Incoming, type FrameHandler } from './incoming.js'
 import { createReplyWatch, type LinkHost, type NewsReader } from './link-host.js'
 import type { LinkOptions } from './options.js'
-import { Outgoing, type Frame } from './outgoing.js'
+import { Outgoing } from './outgoing.js'
 
 /** How a connection ended. */
 export interface ClosedInfo {
@@ -75,6 +77,14 @@ type State =
 const HALF_CLOSE = { halfClose: true } as const
 const NO_HALF_CLOSE = { halfClose: false } as const
 
+/** What a connection with `salvage` tells besides `closed`. */
+interface Afterlife {
+  readonly fate: Promise<Fate>
+  readonly settleFate: (fate: Fate) => void
+  readonly exhausted: Promise<void>
+  readonly tellExhausted: () => void
+}
+
 let connections = 0
 
 /**
@@ -96,6 +106,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   readonly #establishedAt = Date.now()
   readonly #incoming: Incoming
   readonly #outgoing: Outgoing
+  readonly #afterlife: Afterlife | undefined
   #state: State = { kind: 'open' }
   #companion: Companion | undefined
   #referenced = true
@@ -116,12 +127,14 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve
     })
+    this.#afterlife = options.salvage === undefined ? undefined : createAfterlife()
     const watch = createReplyWatch(identity.role === 'dialled')
     this.#outgoing = new Outgoing(this.#id, host, grant, options, identity.endpoint, watch)
     this.#incoming = new Incoming(host, grant, options, identity.endpoint, watch, {
       onEnd: () => {
         if (!options.allowHalfOpen) this.#outgoing.endAll()
       },
+      onExhausted: () => this.#afterlife?.tellExhausted(),
       onFailure: (error) => {
         this.destroy(error)
       },
@@ -231,8 +244,6 @@ export class Connection implements NewsReader, AsyncDisposable {
    * `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED.
    */
   destroy(reason?: Error): void {
-    if (this.#state.kind === 'destroying' || this.#state.kind === 'closed') return
-    if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     const error =
       reason instanceof TransportError
         ? reason
@@ -240,11 +251,7 @@ export class Connection implements NewsReader, AsyncDisposable {
             cause: reason,
             endpoint: this.#identity.endpoint,
           })
-    this.#state = { kind: 'destroying', error }
-    this.#companion?.endNow()
-    this.#outgoing.close(error)
-    this.#incoming.abandon(error)
-    this.#letGo()
+    if (this.cut(error)) this.#incoming.abandon(error)
   }
 
   /** An open connection keeps the process alive. This is the default. */
@@ -259,6 +266,32 @@ export class Connection implements NewsReader, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => undefined)
+  }
+
+  /** @internal Ends at once, as `destroy()` does, but what was received stays readable. False: it was ending at once already. */
+  cut(error: TransportError): boolean {
+    if (this.#state.kind === 'destroying' || this.#state.kind === 'closed') return false
+    if (this.#state.kind === 'closing') this.#state.cancelDeadline()
+    this.#state = { kind: 'destroying', error }
+    this.#companion?.endNow()
+    this.#outgoing.close(error)
+    this.#letGo()
+    return true
+  }
+
+  /** @internal The next frame, if one is there: a `receive()` that does not wait. Throws ERR_CONSUMER_BUSY. */
+  take(): Buffer | undefined {
+    return this.#incoming.take()
+  }
+
+  /** @internal What became of every frame that was sent; settles before `closed`. Only with `salvage`. */
+  get fate(): Promise<Fate> {
+    return this.#afterlifeOf('fate')
+  }
+
+  /** @internal Resolves when no frame will come any more and all that came were taken. Only with `salvage`. */
+  get exhausted(): Promise<void> {
+    return this.#afterlifeOf('exhausted')
   }
 
   /** @internal The process whose stdin and stdout this is; `closed` waits for its end. */
@@ -307,6 +340,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       return false
     }
     if (this.#onUnfit !== undefined) this.#tellIfUnfit()
+    if (this.#afterlife !== undefined && this.#state.kind === 'open') this.#endWithPeer(out)
     return more
   }
 
@@ -320,6 +354,9 @@ export class Connection implements NewsReader, AsyncDisposable {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
     this.#outgoing.close(error ?? this.#over())
+    // Before the regions go: the bytes of frames that have not left are in them.
+    const fate = this.#outgoing.settleFate()
+    if (fate !== undefined) this.#afterlife?.settleFate(fate)
     this.#outgoing.release()
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
     const heardAll = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
@@ -388,8 +425,24 @@ export class Connection implements NewsReader, AsyncDisposable {
   #startDeadline(): () => void {
     const { clock, closeTimeoutMs } = this.#options
     return clock.setTimer(() => {
-      this.destroy(this.#closedTooSlowly('the peer to take what was sent and to end'))
+      this.#giveUp(this.#closedTooSlowly('the peer to take what was sent and to end'))
     }, closeTimeoutMs)
+  }
+
+  #giveUp(error: TransportError): void {
+    if (this.#afterlife === undefined) this.destroy(error)
+    else this.cut(error)
+  }
+
+  /** Nothing is gained by waiting until somebody has read what the peer said: it stays readable. */
+  #endWithPeer(out: number): void {
+    const hasEnded = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
+    if (hasEnded || out === outState.FAILED) void this.close()
+  }
+
+  #afterlifeOf<Key extends 'fate' | 'exhausted'>(key: Key): Afterlife[Key] {
+    if (this.#afterlife === undefined) throw new Error(`a connection without salvage has no ${key}`)
+    return this.#afterlife[key]
   }
 
   #closedTooSlowly(what: string): TransportError {
@@ -416,7 +469,7 @@ export class Connection implements NewsReader, AsyncDisposable {
           if (this.#state === state) listened()
         })
       } else if (this.#closeAsked) {
-        this.destroy(this.#closedTooSlowly('somebody to read what the child process said'))
+        this.#giveUp(this.#closedTooSlowly('somebody to read what the child process said'))
       } else {
         this.#startDrain()
       }
@@ -499,4 +552,16 @@ export class Connection implements NewsReader, AsyncDisposable {
     }
     return this
   }
+}
+
+function createAfterlife(): Afterlife {
+  let settleFate: Afterlife['settleFate'] = () => undefined
+  let tellExhausted: Afterlife['tellExhausted'] = () => undefined
+  const fate = new Promise<Fate>((resolve) => {
+    settleFate = resolve
+  })
+  const exhausted = new Promise<void>((resolve) => {
+    tellExhausted = resolve
+  })
+  return { fate, settleFate, exhausted, tellExhausted }
 }

@@ -18,6 +18,8 @@ export type FrameHandler = (frame: Buffer) => unknown
 export interface IncomingEvents {
   /** The peer's end of stream was reached and every frame before it was taken. */
   onEnd(): void
+  /** No frame will come any more: the stream is over, and every frame of it was taken or dropped. */
+  onExhausted(): void
   /** The peer broke the protocol, or a subscriber failed: the connection must go. */
   onFailure(error: TransportError): void
 }
@@ -223,12 +225,18 @@ export class Incoming implements NewsReader {
   /** Ends the stream at once; frames that nobody has taken are dropped. */
   abandon(error: TransportError): void {
     this.#endDeadline()
-    if (this.#stream.kind === 'open') this.#stream = { kind: 'failed', error }
+    if (this.#stream.kind === 'open') this.#endStream({ kind: 'failed', error })
     this.#dropped = true
     if (this.#consumer.kind !== 'waiting') return
     const { waiter, iterating } = this.#consumer
     this.#consumer = iterating ? ITERATING : NOBODY
     waiter.reject(error)
+  }
+
+  /** The next frame, if it is there and nobody else reads. */
+  take(): Buffer | undefined {
+    if (this.#consumer.kind !== 'none') throw this.#busy()
+    return this.#take()
   }
 
   /** The next frame as the receiver's own; undefined: there is none now, or none will come (see `#stream`). */
@@ -239,6 +247,8 @@ export class Incoming implements NewsReader {
     this.#count(frame.length)
     this.lastFrameAt = Date.now()
     this.#release()
+    // No news will come of what lies behind the last one.
+    if (this.#detached) this.#findFrame()
     return frame
   }
 
@@ -374,7 +384,7 @@ export class Incoming implements NewsReader {
     // A lane that closed without an end of stream says why only when it is taken down: wait for that.
     if (!this.#detached && this.#load(lane.IN_STATE) !== inState.ENDED) return
     if (this.#failAfterRest !== undefined) {
-      this.#stream = { kind: 'failed', error: this.#failAfterRest }
+      this.#endStream({ kind: 'failed', error: this.#failAfterRest })
     } else if (this.#reader.midFrame) {
       this.#fail(
         new TransportError(
@@ -384,7 +394,7 @@ export class Incoming implements NewsReader {
         ),
       )
     } else {
-      this.#stream = { kind: 'ended' }
+      this.#endStream({ kind: 'ended' })
       this.#events.onEnd()
     }
   }
@@ -415,8 +425,13 @@ export class Incoming implements NewsReader {
   }
 
   #fail(error: TransportError): void {
-    this.#stream = { kind: 'failed', error }
+    this.#endStream({ kind: 'failed', error })
     this.#events.onFailure(error)
+  }
+
+  #endStream(stream: Exclude<Stream, { kind: 'open' }>): void {
+    this.#stream = stream
+    this.#events.onExhausted()
   }
 
   #hold(consumer: Consumer & { kind: 'subscribed' }, pending: Promise<unknown>): void {

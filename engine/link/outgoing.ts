@@ -1,8 +1,16 @@
 /** The sending half of a connection: frames into the out ring, an overflow queue in front of it, and room to wait for. */
 import { events, type BackpressureNews } from '../shared/diagnostics.js'
 import { TransportError } from '../shared/errors.js'
+import type { Fate } from '../shared/fate.js'
+import {
+  assertFrameable,
+  assertLength,
+  backpressure,
+  lengthOf,
+  partsOf,
+  type Frame,
+} from '../shared/frame.js'
 import { FrameWriter } from '../shared/frame-writer.js'
-import { unframeable } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
 import { distance, RingProducer } from '../shared/ring.js'
@@ -10,9 +18,7 @@ import { FRAME_HEADER_BYTES, grownRingBytes, intent, lane, outWords } from '../s
 import { abortError, Waiter, type WaitOptions } from '../shared/waiter.js'
 import type { Flushable, LinkHost, ReplyWatch } from './link-host.js'
 import type { LinkOptions } from './options.js'
-
-/** A frame: bytes, UTF-8 text, or parts that travel as one frame. */
-export type Frame = Uint8Array | string | readonly (Uint8Array | string)[]
+import { Salvage } from './salvage.js'
 
 /**
  * A turn that writes more than this publishes on the way, so that the shard starts before the turn ends. Smaller is
@@ -43,6 +49,8 @@ export class Outgoing implements Flushable {
   readonly #watch: ReplyWatch
   readonly #writer: FrameWriter
   readonly #ring: RingProducer
+  /** Knows what becomes of each frame, if somebody will want to know. */
+  readonly #salvage: Salvage | undefined
   readonly #maxFrameBytes: number
   /** Whether there are frames that the framing cannot carry. */
   readonly #isPicky: boolean
@@ -81,11 +89,16 @@ export class Outgoing implements Flushable {
     this.#isPicky = ['line', 'nul', 'raw'].includes(options.framing.kind)
     this.#ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
     this.#writer = new FrameWriter(this.#ring)
+    const { salvage, framing } = options
+    this.#salvage = salvage === undefined ? undefined : new Salvage(this.#ring, framing.kind, salvage)
   }
 
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
-    if (this.#isPicky) this.#assertFrameable(frame)
+    if (this.#isPicky) {
+      const bytes = frame instanceof Uint8Array ? frame : partsOf(frame, this.#endpoint)
+      assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
+    }
     if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes && this.#writer.tryWrite(frame)) {
       this.#taken(frame.length)
       return true
@@ -182,10 +195,19 @@ export class Outgoing implements Flushable {
   close(error: TransportError): void {
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'closed', error }
-    this.#writer.discard()
+    if (this.#salvage === undefined) this.#writer.discard()
     this.#rejectWaiters(this.#refusal())
     this.onEnded()
     if (this.#pressed) this.#relieve()
+  }
+
+  /** The shard has let go of the lane: what became of everything that was taken. Once, and only with `salvage`. */
+  settleFate(): Fate | undefined {
+    const head = Atomics.load(this.#words, this.#base + lane.OUT_HEAD)
+    const sent = Atomics.load(this.#words, this.#base + lane.OUT_SENT)
+    const fate = this.#salvage?.settle(head, sent, this.#writer.queued)
+    this.#writer.discard()
+    return fate
   }
 
   /** The shard has let go of the lane: gives back the region that its words do not name any more. */
@@ -193,21 +215,10 @@ export class Outgoing implements Flushable {
     this.#retireRegion()
   }
 
-  #assertFrameable(frame: Frame): void {
-    const { kind } = this.#options.framing
-    const bytes = frame instanceof Uint8Array ? frame : partsOf(frame, this.#endpoint)
-    const problem = unframeable(kind, bytes)
-    if (problem === undefined) return
-    throw new TransportError(
-      'ERR_INVALID_FRAME',
-      `${kind} framing cannot carry this frame: ${problem}. Encode it, or use another framing on both ends.`,
-      { endpoint: this.#endpoint },
-    )
-  }
-
   #taken(length: number): void {
     this.framesSent++
     this.bytesSent += length
+    this.#salvage?.took(length)
     if (!this.#dirty) {
       this.#dirty = true
       this.#host.flushSoon(this)
@@ -218,23 +229,12 @@ export class Outgoing implements Flushable {
 
   #sendSlowly(frame: Frame): boolean {
     const parts = partsOf(frame, this.#endpoint)
-    let length = 0
-    for (const part of parts) length += part.length
-    if (length > this.#maxFrameBytes) {
-      throw new TransportError(
-        'ERR_FRAME_TOO_LARGE',
-        `a frame of ${String(length)} bytes exceeds maxFrameBytes (${String(this.#maxFrameBytes)}). Split it, or raise the option on both ends.`,
-        { endpoint: this.#endpoint },
-      )
-    }
+    const length = lengthOf(parts)
+    assertLength(length, this.#maxFrameBytes, this.#endpoint)
     const size = length + FRAME_HEADER_BYTES
     const overflow = this.#writer.overflowBytes
     if (overflow > 0 && overflow + size > this.#options.maxPendingBytes) {
-      throw new TransportError(
-        'ERR_BACKPRESSURE',
-        `${String(overflow)} bytes wait already and maxPendingBytes is ${String(this.#options.maxPendingBytes)}. The frame was not taken: wait for ready() when send() returns false.`,
-        { endpoint: this.#endpoint },
-      )
+      throw backpressure(overflow, this.#options.maxPendingBytes, this.#endpoint)
     }
     if (this.#ring.refreshFree() < size) {
       this.#queuedFrameBytes = size
@@ -329,11 +329,13 @@ export class Outgoing implements Flushable {
       return
     }
     this.#previousRegion = ring.regionId
+    this.#salvage?.leaveRegion()
     ring.switchTo(region)
   }
 
   #retireRegion(): void {
     if (this.#previousRegion === 0 || !this.#ring.settled) return
+    this.#salvage?.forgetRegion()
     this.#host.giveRegion(this.#previousRegion)
     this.#previousRegion = 0
   }
@@ -373,24 +375,4 @@ export class Outgoing implements Flushable {
       },
     )
   }
-}
-
-function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
-  if (typeof frame === 'string') return [Buffer.from(frame)]
-  if (frame instanceof Uint8Array) return [frame]
-  if (!Array.isArray(frame)) throw invalidFrame(frame, endpoint)
-  // Array.from visits holes too.
-  return Array.from(frame as readonly unknown[], (part) => {
-    if (typeof part === 'string') return Buffer.from(part)
-    if (part instanceof Uint8Array) return part
-    throw invalidFrame(part, endpoint)
-  })
-}
-
-function invalidFrame(value: unknown, endpoint: string): TransportError {
-  return new TransportError(
-    'ERR_INVALID_FRAME',
-    `a frame is a Uint8Array, a string, or an array of these; got ${value === null ? 'null' : typeof value}.`,
-    { endpoint },
-  )
 }

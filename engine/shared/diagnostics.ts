@@ -85,6 +85,36 @@ export interface PoolLeakNews {
   readonly stack: string
 }
 
+export interface LinkNews {
+  readonly endpoint: string
+  /** Unique within the process. */
+  readonly id: string
+}
+
+export interface LinkAttemptNews extends LinkNews {
+  /** Since the link was last stable, counted from 1. */
+  readonly attempt: number
+}
+
+/** `error`: why the attempt failed. */
+export interface LinkFailureNews extends LinkNews {
+  readonly error: Error
+}
+
+export interface LinkEndNews extends LinkNews {
+  readonly code: 'OK' | TransportErrorCode
+  readonly cause: Error | undefined
+}
+
+export interface BreakerNews {
+  readonly endpoint: string
+}
+
+export interface BreakerOpenedNews extends BreakerNews {
+  /** The failure that opened the circuit. */
+  readonly error: Error
+}
+
 class Event<Message extends object> {
   readonly #channel
 
@@ -124,4 +154,16 @@ export const events = {
   poolDiscarded: new Event<PoolDiscardedNews>('pool.discarded'),
   /** A lease is held longer than `leakAfterMs`. */
   poolLeak: new Event<PoolLeakNews>('pool.leak'),
+  /** An attempt to connect begins. */
+  linkAttempt: new Event<LinkAttemptNews>('link.attempt'),
+  /** An attempt failed, to connect or to greet. */
+  linkFailed: new Event<LinkFailureNews>('link.failed'),
+  linkConnected: new Event<LinkAttemptNews>('link.connected'),
+  /** A connection of the link is over. */
+  linkLost: new Event<LinkEndNews>('link.lost'),
+  /** The attempts or the time that the link was given are over. */
+  linkGaveUp: new Event<LinkFailureNews>('link.gave-up'),
+  linkClosed: new Event<LinkEndNews>('link.closed'),
+  breakerOpened: new Event<BreakerOpenedNews>('breaker.opened'),
+  breakerClosed: new Event<BreakerNews>('breaker.closed'),
 } as const

@@ -35,6 +35,8 @@ export const errorCodes = {
   ERR_ACQUIRE_TIMEOUT: { retryable: true },
   ERR_LEASE_ENDED: { retryable: false },
   ERR_VALIDATION: { retryable: true },
+  ERR_GAVE_UP: { retryable: false },
+  ERR_CIRCUIT_OPEN: { retryable: true },
   ERR_ENGINE_CLOSED: { retryable: false },
   ERR_IO: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>

@@ -75,6 +75,11 @@ export class FrameWriter {
     return this.#overflowBytes === 0
   }
 
+  /** What waits for room, in order, where it lies. */
+  get queued(): readonly Uint8Array[] {
+    return this.#overflow.map(({ bytes, start, end }) => bytes.subarray(start, end))
+  }
+
   /** Forgets what is queued: the connection is gone. */
   discard(): void {
     this.#overflow = []

@@ -3,6 +3,7 @@
 export const resourceKinds = [
   'shards',
   'connections',
+  'links',
   'listeners',
   'pools',
   'socketFiles',

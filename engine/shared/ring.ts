@@ -32,6 +32,8 @@ export class RingProducer {
   capacity: number
   mask: number
   regionId: number
+  /** Is shown each HEAD that is loaded, before anything behind it is overwritten. */
+  onHead: ((head: number) => void) | undefined
 
   readonly #slabs: SlabTable
   readonly #words: Int32Array
@@ -67,6 +69,7 @@ export class RingProducer {
   /** Loads HEAD, then says how many bytes can be written. */
   refreshFree(): number {
     this.head = Atomics.load(this.#words, this.#headWord)
+    if (this.onHead !== undefined) this.onHead(this.head)
     return this.capacity - ((this.tail - this.head) | 0)
   }
 

@@ -1,0 +1,11 @@
+/** What became of the frames that one connection was given to send, once it is over. Together they are all of them. */
+export interface Fate {
+  /** Frames that the operating system took whole: nobody can say whether the peer read them. */
+  readonly handedOver: number
+  /** The last of those, oldest first, as far as the retained bytes reach. */
+  readonly retained: readonly Buffer[]
+  /** Frames in the hands of a write that did not report back: the peer may have received them, or not. */
+  readonly unconfirmed: readonly Buffer[]
+  /** Frames that the peer cannot have received whole. */
+  readonly unsent: readonly Buffer[]
+}

@@ -1,0 +1,215 @@
+/** Connections that a test makes, feeds and loses, and the dial that gives them out. */
+import { TransportError, type TransportErrorCode } from '../../engine/shared/errors.js'
+import type { Fate } from '../../engine/shared/fate.js'
+import { partsOf, type Frame } from '../../engine/shared/frame.js'
+import type { WaitOptions } from '../../engine/shared/waiter.js'
+import type { Carrier, Ending } from '../../engine/resilience/carrier.js'
+import { signal } from './turns.js'
+
+type Handler = (frame: Buffer) => unknown
+
+const nothing = (): void => undefined
+
+export class FakeCarrier implements Carrier {
+  /** Every frame that it took, in order. */
+  readonly taken: Buffer[] = []
+  /** How many of them the operating system has. */
+  handedOver = 0
+  /** How many it takes before it says false; more than `limit` it refuses. */
+  room = Infinity
+  limit = Infinity
+  /** What was asked of it. */
+  readonly asked: ('end' | 'close' | 'destroy' | 'cut')[] = []
+  readonly #closed = signal<Ending>()
+  readonly #fate = signal<Fate>()
+  readonly #exhausted = signal()
+  readonly #ended = signal()
+  #unread: Buffer[] = []
+  #handler: Handler | undefined
+  #held = false
+  #over = false
+  #readyWaiters: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
+
+  readonly closed = this.#closed.promise
+  readonly fate = this.#fate.promise
+  readonly exhausted = this.#exhausted.promise
+
+  get info(): { shard: number; framesSent: number; lastActivityAt: number } {
+    return { shard: 0, framesSent: this.taken.length, lastActivityAt: 1 }
+  }
+
+  get pendingBytes(): number {
+    return this.#over ? 0 : this.taken.slice(this.handedOver).reduce((sum, { length }) => sum + length + 4, 0)
+  }
+
+  get isOver(): boolean {
+    return this.#over
+  }
+
+  get unread(): number {
+    return this.#unread.length
+  }
+
+  send(frame: Frame): boolean {
+    if (this.#over || this.asked.length > 0) throw new TransportError('ERR_CLOSED', 'over')
+    const waiting = this.taken.length - this.handedOver
+    if (waiting >= this.limit) throw new TransportError('ERR_BACKPRESSURE', 'full')
+    this.taken.push(Buffer.concat(partsOf(frame, 'fake')))
+    return waiting + 1 < this.room
+  }
+
+  ready(): Promise<void> {
+    if (this.#over) return Promise.reject(new TransportError('ERR_CLOSED', 'over'))
+    if (this.taken.length - this.handedOver < this.room) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#readyWaiters.push({ resolve, reject })
+    })
+  }
+
+  take(): Buffer | undefined {
+    if (this.#handler !== undefined) throw new TransportError('ERR_CONSUMER_BUSY', 'busy')
+    const frame = this.#unread.shift()
+    this.#tellExhausted()
+    return frame
+  }
+
+  subscribe(handler: Handler): () => void {
+    if (this.#handler !== undefined) throw new TransportError('ERR_CONSUMER_BUSY', 'busy')
+    this.#handler = handler
+    queueMicrotask(() => {
+      this.#pump()
+    })
+    return () => {
+      if (this.#handler === handler) this.#handler = undefined
+    }
+  }
+
+  end(): Promise<void> {
+    this.asked.push('end')
+    return this.#ended.promise
+  }
+
+  close(): Promise<Ending> {
+    this.asked.push('close')
+    return this.closed
+  }
+
+  destroy(reason?: Error): void {
+    this.asked.push('destroy')
+    this.#unread = []
+    this.lose('ERR_ABORTED', 0, reason)
+  }
+
+  cut(error: Error): void {
+    this.asked.push('cut')
+    this.lose((error as TransportError).code, 0, error)
+  }
+
+  unref(): void {
+    nothing()
+  }
+
+  // What the test does with it.
+
+  /** The operating system takes so many more. */
+  handOver(count = Infinity): void {
+    this.handedOver = Math.min(this.taken.length, this.handedOver + count)
+    if (this.taken.length - this.handedOver >= this.room) return
+    for (const { resolve } of this.#readyWaiters.splice(0)) resolve()
+  }
+
+  /** Frames of the peer. */
+  deliver(...frames: readonly string[]): void {
+    this.#unread.push(...frames.map((frame) => Buffer.from(frame)))
+    this.#pump()
+  }
+
+  /** All that was taken leaves, and the end with it. */
+  finishEnd(): void {
+    this.handOver()
+    this.#ended.resolve()
+  }
+
+  /** It is over; `unconfirmed`: how many of the frames that have not left are in a write's hands. */
+  lose(code: 'OK' | TransportErrorCode, unconfirmed = 0, cause?: Error): void {
+    if (this.#over) return
+    this.#over = true
+    const error = code === 'OK' ? undefined : (cause ?? new TransportError(code, 'lost'))
+    for (const { reject } of this.#readyWaiters.splice(0)) reject(new TransportError('ERR_CLOSED', 'over'))
+    const rest = this.taken.slice(this.handedOver)
+    this.#ended.resolve()
+    this.#fate.resolve({
+      handedOver: this.handedOver,
+      retained: [],
+      unconfirmed: rest.slice(0, unconfirmed),
+      unsent: rest.slice(unconfirmed),
+    })
+    this.#closed.resolve({ code, cause: error })
+    this.#tellExhausted()
+  }
+
+  #pump(): void {
+    while (this.#handler !== undefined && !this.#held) {
+      const frame = this.#unread.shift()
+      if (frame === undefined) break
+      const result = this.#handler(frame)
+      if (!(result instanceof Promise)) continue
+      this.#held = true
+      void result.then(() => {
+        this.#held = false
+        this.#pump()
+      })
+    }
+    this.#tellExhausted()
+  }
+
+  #tellExhausted(): void {
+    if (this.#over && !this.#held && this.#unread.length === 0) this.#exhausted.resolve()
+  }
+}
+
+interface Dial {
+  readonly options: WaitOptions
+  readonly resolve: (connection: FakeCarrier) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Dials stay pending until the test answers them, or they are given up. */
+export class FakeDialler {
+  readonly connections: FakeCarrier[] = []
+  /** How long each dial was given. */
+  readonly timeouts: (number | undefined)[] = []
+  #pending: Dial[] = []
+
+  readonly dial = (options: WaitOptions): Promise<FakeCarrier> => {
+    this.timeouts.push(options.timeoutMs)
+    return new Promise((resolve, reject) => {
+      const dial: Dial = { options, resolve, reject }
+      this.#pending.push(dial)
+      options.signal?.addEventListener('abort', () => {
+        this.#pending = this.#pending.filter((other) => other !== dial)
+        reject(new TransportError('ERR_ABORTED', 'aborted'))
+      })
+    })
+  }
+
+  get pending(): number {
+    return this.#pending.length
+  }
+
+  accept(connection = new FakeCarrier()): FakeCarrier {
+    this.connections.push(connection)
+    this.#next().resolve(connection)
+    return connection
+  }
+
+  refuse(code: TransportErrorCode = 'ERR_REFUSED'): void {
+    this.#next().reject(new TransportError(code, 'refused'))
+  }
+
+  #next(): Dial {
+    const dial = this.#pending.shift()
+    if (dial === undefined) throw new Error('nobody dials')
+    return dial
+  }
+}
