@@ -10,6 +10,7 @@ import { createEngine, type Endpoint, type Engine } from '../api/index.js'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { runLatency } from './scenarios/latency.js'
+import { runReconnects } from './scenarios/reconnects.js'
 import { runThroughput } from './scenarios/throughput.js'
 
 /** Ratios that only a defect can miss: on a machine whose CPUs are all taken, an honest run reaches nine times net. */
@@ -79,6 +80,22 @@ async function throughput(): Promise<void> {
     ])
   }
   check('a program of the throughput run left something open', released)
+}
+
+async function reconnects(): Promise<void> {
+  const losses = 1_000
+  const result = await runReconnects({ folder, losses, limitMs: 5_000 })
+  const share = (result.succeeded / losses) * 100
+  rows.push([
+    `reconnects that succeed, of ${String(losses)}`,
+    `${figure(share, 1)} % (mean ${figure(result.meanMs, 1)} ms)`,
+    '> 99 %',
+    '',
+    '',
+  ])
+  check(`reconnects: ${figure(share, 1)} %`, share > 99)
+  check(`reconnects: ${String(result.unaccounted)} frames unaccounted for`, result.unaccounted === 0)
+  check('the reconnects run left something open', result.released)
 }
 
 /** Every endpoint kind carries frames, intact; then the ledger must balance and the system must agree. */
@@ -161,6 +178,8 @@ try {
   else await latency('stdio', 'stdio round trip', '< 1,000 us')
   rows.push(['named pipe round trip', 'not available on this platform', '< 200 us', '', ''])
   await throughput()
+  // The peer listens on a socket path.
+  if (process.platform !== 'win32') await reconnects()
   await resources()
   console.log(table(['metric', 'measured', 'target', 'baseline, same run', 'x baseline'], rows))
 } finally {
