@@ -8,10 +8,15 @@ export type {
 } from './endpoint.js'
 export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats } from './listener.js'
 export type { CloseOptions, EngineOptions, RestartOptions, TransportOptions } from './options.js'
+export type { LeasedConnection } from './leased-connection.js'
+export type { ConnectionPool } from './pool.js'
+export type { BackoffOptions, PoolCloseOptions, PoolOptions, PoolResizeOptions } from './pool-options.js'
 export type { Transport } from './transport.js'
 export type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/link/connection.js'
 export type { FrameHandler } from '../engine/link/incoming.js'
 export type { Frame } from '../engine/link/outgoing.js'
+export type { Lease } from '../engine/resilience/lease.js'
+export type { PoolStats } from '../engine/resilience/pool-stats.js'
 export type { ShardStats } from '../engine/shard/shard.js'
 export type {
   BackpressureNews,
@@ -20,6 +25,10 @@ export type {
   ListenerClosedNews,
   ListenerNews,
   ListenerPausedNews,
+  PoolConnectionFailedNews,
+  PoolDiscardedNews,
+  PoolExhaustedNews,
+  PoolLeakNews,
   ShardLossNews,
   ShardNews,
 } from '../engine/shared/diagnostics.js'

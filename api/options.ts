@@ -5,9 +5,9 @@ import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import { regionBytes } from '../engine/shared/ring-layout.js'
 import { invalidOption } from '../engine/shared/wait-options.js'
 
-const milliseconds = (fallback: number) =>
+export const milliseconds = (fallback: number) =>
   v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), fallback)
-const integer = (least: number, most: number, fallback: number) =>
+export const integer = (least: number, most: number, fallback: number) =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)), fallback)
 const ringBytes = (fallback: (typeof regionBytes)[number]) => v.optional(v.picklist(regionBytes), fallback)
 
@@ -187,7 +187,7 @@ export function parseCloseOptions(options: unknown): v.InferOutput<typeof closeS
   return parse(closeSchema, options, 'close()')
 }
 
-function parse<Schema extends v.GenericSchema>(
+export function parse<Schema extends v.GenericSchema>(
   schema: Schema,
   options: unknown,
   where: string,

@@ -4,26 +4,34 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
+import { SOCKETS } from './harness/meeting-place.js'
 import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
-import { runLatency, type LatencyReport } from './scenarios/latency.js'
+import {
+  latencyTransports,
+  runLatency,
+  type LatencyReport,
+  type LatencyTransport,
+} from './scenarios/latency.js'
+import { runPool, type PoolReport } from './scenarios/pool.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|http|idle [flags]
+const usage = `npm run perf -- latency|throughput|flood|http|idle|pool [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
-                        http: requests, 20000)
+                        http: requests, 20000; pool: acquires, 200000)
   --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
-  --transport unix      latency: unix, or stdio (a child process, against child_process)
+  --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
+                        child_process)
   --framings line,nul   throughput: also the engine with these framings
-  --connections 1       connections between the two processes
+  --connections 1       connections between the two processes (pool: in the pool, 8)
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
   --watch 30            idle: seconds over which CPU is counted (connections: 10000)
@@ -40,7 +48,7 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '32' },
     framings: { type: 'string', default: '' },
     connections: { type: 'string' },
-    transport: { type: 'string', default: 'unix' },
+    transport: { type: 'string', default: SOCKETS },
     watch: { type: 'string', default: '30' },
     shards: { type: 'string' },
     wake: { type: 'string' },
@@ -55,6 +63,12 @@ const numbers = (text: string): number[] =>
     .split(',')
     .filter((part) => part !== '')
     .map(Number)
+
+function transportOf(text: string): LatencyTransport {
+  const transport = latencyTransports.find((known) => known === text)
+  if (transport === undefined) throw new Error(`--transport is ${latencyTransports.join(', ')}, not ${text}`)
+  return transport
+}
 
 function framings(text: string): FramingKind[] {
   return text
@@ -170,6 +184,18 @@ function printIdle(rows: readonly IdleRow[], watch: string): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printPool({ rows }: PoolReport): void {
+  const head = ['lending an idle connection', 'main CPU us', 'elapsed us', 'x base', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.mainMicros, 3),
+    figure(row.elapsedMicros, 3),
+    times(row.ratio),
+    `${String(row.wrong)} of ${String(row.acquired)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 async function main(scenario: string | undefined): Promise<boolean> {
   const reports: unknown[] = []
   let right = true
@@ -189,7 +215,7 @@ async function main(scenario: string | undefined): Promise<boolean> {
             rateHz,
             count,
             warmUp: Math.min(count, 10_000),
-            transport: values.transport === 'stdio' ? 'stdio' : 'unix',
+            transport: transportOf(values.transport),
           })
           printLatency(`${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`, report)
           right &&= report.released && report.rows.every((row) => row.wrong === 0)
@@ -235,6 +261,18 @@ async function main(scenario: string | undefined): Promise<boolean> {
       const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
       printIdle(rows, values.watch)
       reports.push(rows)
+      break
+    }
+    case 'pool': {
+      const report = await runPool({
+        folder,
+        rounds: settings.rounds,
+        count: Number(values.count ?? 200_000),
+        connections: Number(values.connections ?? 8),
+      })
+      printPool(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
+      reports.push(report)
       break
     }
     default:

@@ -3,6 +3,7 @@ import { getSystemErrorName } from 'node:util'
 import { events, type ConnectionNews } from '../shared/diagnostics.js'
 import type { Companion, ProcessExit } from '../shared/companion.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
+import type { Unfitness } from '../shared/fitness.js'
 import { describeFault, framingFaults } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
@@ -99,6 +100,8 @@ export class Connection implements NewsReader, AsyncDisposable {
   #companion: Companion | undefined
   #referenced = true
   #closeAsked = false
+  /** Told once when a connection that rests is not fit for use any more. */
+  #onUnfit: ((why: Unfitness) => void) | undefined
   #settleClosed!: (info: ClosedInfo) => void
 
   /** @internal Connections are made by `Transport.connect()` and listeners. */
@@ -267,6 +270,28 @@ export class Connection implements NewsReader, AsyncDisposable {
     })
   }
 
+  /**
+   * @internal Nobody uses it from here on, and it keeps no process alive. `onUnfit` is called once if it ends, fails, or
+   * anything comes. Returns why it cannot rest; then nothing has changed.
+   */
+  rest(onUnfit: (why: Unfitness) => void): Unfitness | undefined {
+    // First the bell for the next byte, then the look: whatever comes after the look is told.
+    this.#incoming.watch()
+    const why = this.#unfitness
+    if (why !== undefined) return why
+    this.#onUnfit = onUnfit
+    this.unref()
+    return undefined
+  }
+
+  /** @internal Somebody is about to use it: ends its rest. Returns why it cannot be used. */
+  wake(): Unfitness | undefined {
+    this.#onUnfit = undefined
+    const why = this.#unfitness
+    if (why === undefined) this.ref()
+    return why
+  }
+
   /** @internal The shard has news of this lane. */
   onNews(): boolean {
     if (this.#state.kind === 'closed') return false
@@ -281,6 +306,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#finish(this.#howItEnded())
       return false
     }
+    if (this.#onUnfit !== undefined) this.#tellIfUnfit()
     return more
   }
 
@@ -293,16 +319,14 @@ export class Connection implements NewsReader, AsyncDisposable {
   #finish(error: TransportError | undefined): void {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
-    this.#outgoing.close(
-      error ??
-        new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
-    )
+    this.#outgoing.close(error ?? this.#over())
     this.#outgoing.release()
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
     const heardAll = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
     this.#incoming.detach(heardAll ? undefined : error)
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
+    this.#tellIfUnfit()
     const companion = this.#companion
     if (companion === undefined) {
       this.#tellClosed(error === undefined ? { code: 'OK' } : { code: error.code, cause: error })
@@ -314,6 +338,28 @@ export class Connection implements NewsReader, AsyncDisposable {
       const cause = this.#howProcessEnded(exit, companion, error)
       this.#tellClosed(cause === undefined ? { code: 'OK', ...exit } : { code: cause.code, cause, ...exit })
     })
+  }
+
+  /** By what the shard has published until now, which may be ahead of the news that have been handled. */
+  get #unfitness(): Unfitness | undefined {
+    if (this.#state.kind !== 'open' || !this.#outgoing.isOpen) return 'ended'
+    const words = this.#words
+    const base = this.#base
+    if (
+      Atomics.load(words, base + lane.LIFE) === life.CLOSED ||
+      Atomics.load(words, base + lane.IN_STATE) === inState.ENDED ||
+      Atomics.load(words, base + lane.OUT_STATE) !== outState.OPEN
+    )
+      return 'ended'
+    return this.#outgoing.hasUnsent ? 'unsent' : this.#incoming.unfitness
+  }
+
+  #tellIfUnfit(): void {
+    const tell = this.#onUnfit
+    const why = tell === undefined ? undefined : this.#unfitness
+    if (tell === undefined || why === undefined) return
+    this.#onUnfit = undefined
+    tell(why)
   }
 
   #tellClosed(info: ClosedInfo): void {
@@ -381,6 +427,8 @@ export class Connection implements NewsReader, AsyncDisposable {
         return
       }
       this.#state = { kind: 'cutting' }
+      // Nothing is to take back what the shard is told now, were there room for what is queued.
+      this.#outgoing.close(this.#over())
       this.#letGo()
     }
     // The connection keeps the host alive, as far as it is to.
@@ -398,6 +446,12 @@ export class Connection implements NewsReader, AsyncDisposable {
   #news(): ConnectionNews {
     const { kind, endpoint, role } = this.#identity
     return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
+  }
+
+  #over(): TransportError {
+    return new TransportError('ERR_CLOSED', 'the connection has ended.', {
+      endpoint: this.#identity.endpoint,
+    })
   }
 
   #notReadAnyMore(): TransportError {

@@ -31,6 +31,10 @@ export const errorCodes = {
   ERR_EXIT: { retryable: true },
   ERR_SHARD_LOST: { retryable: true },
   ERR_SHARD_BOOT: { retryable: false },
+  ERR_POOL_CLOSED: { retryable: false },
+  ERR_ACQUIRE_TIMEOUT: { retryable: true },
+  ERR_LEASE_ENDED: { retryable: false },
+  ERR_VALIDATION: { retryable: true },
   ERR_ENGINE_CLOSED: { retryable: false },
   ERR_IO: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>

@@ -4,6 +4,7 @@ export const resourceKinds = [
   'shards',
   'connections',
   'listeners',
+  'pools',
   'socketFiles',
   'descriptors',
   'helpers',

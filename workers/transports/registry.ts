@@ -1,6 +1,7 @@
 /** Every transport that a shard knows. A kind without a line here does not compile. */
 import type { TransportKind, TransportTarget } from '../../engine/shared/target.js'
 import type { ShardTransport } from '../../engine/shared/wire.js'
+import { childPipesTransport } from './child-pipes.js'
 import { memoryTransport } from './memory.js'
 import { ownStdioTransport } from './own-stdio.js'
 import { pipeTransport } from './pipe.js'
@@ -14,6 +15,7 @@ const registry: Registry = {
   pipe: pipeTransport,
   memory: memoryTransport,
   stdio: stdioTransport,
+  'child-pipes': childPipesTransport,
   'own-stdio': ownStdioTransport,
 }
 
