@@ -290,14 +290,15 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
   }
 
-  #finish(error: TransportError | undefined): void {
+  #finish(reason: TransportError | undefined): void {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
-    this.#outgoing.close(error ?? this.#over())
+    this.#outgoing.close(reason ?? this.#over())
     this.#outgoing.release()
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
     const heardAll = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
-    this.#incoming.detach(heardAll ? undefined : error)
+    const fault = this.#incoming.detach(heardAll ? undefined : reason)
+    const error = reason ?? fault
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
     const companion = this.#companion
