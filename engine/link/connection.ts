@@ -71,6 +71,9 @@ type State =
   | { readonly kind: 'destroying'; readonly error: TransportError }
   | { readonly kind: 'closed' }
 
+/** What a stream looks like whose process has died in the middle of it. */
+const BROKEN_OFF: readonly TransportErrorCode[] = ['ERR_RESET', 'ERR_TRUNCATED']
+
 const HALF_CLOSE = { halfClose: true } as const
 const NO_HALF_CLOSE = { halfClose: false } as const
 
@@ -328,7 +331,9 @@ export class Connection implements NewsReader, AsyncDisposable {
     { stderrHead }: Companion,
     error: TransportError | undefined,
   ): TransportError | undefined {
-    if (exitCode === 0 || (error !== undefined && error.code !== 'ERR_RESET')) return error
+    if (exitCode === 0 || (error !== undefined && !BROKEN_OFF.includes(error.code))) return error
+    // It had broken off and lived on: that we ended it for that is no reason.
+    if (error?.code === 'ERR_TRUNCATED' && signal === 'SIGTERM') return error
     const how = signal === null ? `exited with code ${String(exitCode)}` : `was ended by ${signal}`
     const said = stderrHead === '' ? '' : ` It said: ${stderrHead}`
     return new TransportError('ERR_EXIT', `the child process ${how}.${said}`, {
