@@ -69,8 +69,13 @@ export function toDuplex(connection: Connection, options: DuplexOptions = {}): D
       })
     },
   })
-  void connection.closed.then(({ cause }) => {
+  void connection.closed.then(({ code, cause }) => {
     if (cause === undefined) return
+    // Its owner has destroyed it and given no reason: that is no failure.
+    if (code === 'ERR_ABORTED' && cause.cause === undefined) {
+      stream.destroy()
+      return
+    }
     // Nobody may be reading, nor write again: the reason is found behind what was received, or is the writing side's alone.
     if (!ended) stream.read(0)
     else if (stream.readableEnded) stream.destroy(cause)

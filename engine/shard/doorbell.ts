@@ -42,7 +42,8 @@ export class Doorbell {
   #flushing = false
   #inTurn = false
   #flushes: Flushable[] = []
-  #revisits: NewsReader[] = []
+  /** Once each, however often they ask: what a turn gives to one connection stays one budget. */
+  #revisits = new Set<NewsReader>()
   readonly #spinning = new Set<ReplyWatch>()
   readonly #chooser = new SpinChooser()
   #spinUntil = 0
@@ -87,7 +88,7 @@ export class Doorbell {
   }
 
   revisit(reader: NewsReader): void {
-    this.#revisits.push(reader)
+    this.#revisits.add(reader)
     this.#run()
   }
 
@@ -175,12 +176,12 @@ export class Doorbell {
         return
       }
       const readers = this.#revisits
-      if (readers.length > 0) {
-        this.#revisits = []
+      if (readers.size > 0) {
+        this.#revisits = new Set()
         let failure: { readonly error: unknown } | undefined
         for (const reader of readers) {
           try {
-            if (reader.onNews()) this.#revisits.push(reader)
+            if (reader.onNews()) this.#revisits.add(reader)
           } catch (error) {
             failure ??= { error }
           }
@@ -195,7 +196,7 @@ export class Doorbell {
   }
 
   #mustRun(): boolean {
-    return this.#revisits.length > 0 || this.#spinning.size > 0
+    return this.#revisits.size > 0 || this.#spinning.size > 0
   }
 
   #endSpinIfOver(): void {

@@ -229,6 +229,18 @@ link(
   },
 )
 
+link(
+  'a stream that nobody reads is destroyed with its connection, which is no failure',
+  {},
+  async (t, { near }) => {
+    const stream = toDuplex(near)
+    const closed = new Promise((resolve) => stream.once('close', resolve))
+    near.destroy()
+    await closed
+    t.is(stream.errored, null)
+  },
+)
+
 async function receiveAll(stream: Readable): Promise<Buffer[]> {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)
