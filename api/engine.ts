@@ -4,10 +4,13 @@ import type { LinkOptions } from '../engine/link/options.js'
 import type { SalvageSettings } from '../engine/link/salvage.js'
 import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
+import { dialOwnStdio } from '../engine/shard/own-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import { Breaker, type BreakerStats } from '../engine/resilience/breaker.js'
 import { ReconnectingConnection, type LinkStats } from '../engine/resilience/reconnecting.js'
 import { Listening } from '../engine/shard/listening.js'
+import { Pool } from '../engine/resilience/pool.js'
+import type { PoolStats } from '../engine/resilience/pool-stats.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
 import { Supervisor, type SupervisorEvents } from '../engine/shard/supervisor.js'
 import type { ShardEvents } from '../engine/shared/control.js'
@@ -17,6 +20,7 @@ import { Ledger, type LedgerReport } from '../engine/shared/ledger.js'
 import { trace } from '../engine/shared/trace.js'
 import { abortError, systemClock, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
 import { resolveEndpoint, SOCKET_PATH_LIMIT, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
+import { LeasedConnection } from './leased-connection.js'
 import { Listener, type ConnectionHandler } from './listener.js'
 import {
   parseCloseOptions,
@@ -28,6 +32,8 @@ import {
   type ResolvedTransportOptions,
   type TransportOptions,
 } from './options.js'
+import { ConnectionPool } from './pool.js'
+import type { ResolvedPoolOptions } from './pool-options.js'
 import type { ResolvedReconnectingOptions } from './reconnecting-options.js'
 import { Transport } from './transport.js'
 
@@ -37,14 +43,27 @@ export interface EngineStats {
   readonly connections: number
   readonly listeners: number
   readonly pendingConnects: number
+  /** Of pools that are not closed. */
+  readonly pools: readonly EnginePoolStats[]
   readonly links: readonly LinkStats[]
   /** Of endpoints that links dial or have dialled. */
   readonly breakers: readonly BreakerStats[]
   readonly ledger: LedgerReport
 }
 
+/** A pool, and what it connects to. */
+export interface EnginePoolStats extends PoolStats {
+  readonly endpoint: string
+}
+
 /** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
 const THREAD_GRACE_MS = 1_000
+
+/**
+ * How long threads may take in all to end once nothing of theirs is left. The system can hold one: on Windows a wait for a
+ * busy pipe takes up to 30 s, and nothing interrupts it.
+ */
+const HELD_THREAD_MS = 6_000
 
 /** The fewest untaken connections on one shard that make it stop accepting: fewer are just on their way to be taken. */
 const LEAST_QUEUED = 16
@@ -85,6 +104,9 @@ export class Engine implements AsyncDisposable {
   readonly #supervisor: Supervisor
   readonly #children: Children
   readonly #listeners = new Map<number, OpenListener>()
+  /** What shards say of listeners that are not there yet: one that listens already may have accepted somebody. */
+  readonly #early = new Map<number, (() => void)[]>()
+  readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
   readonly #links = new Set<ReconnectingConnection<Connection>>()
@@ -134,6 +156,7 @@ export class Engine implements AsyncDisposable {
       connections: shards.reduce((sum, shard) => sum + shard.connections, 0),
       listeners: this.#listeners.size,
       pendingConnects: this.#pendingConnects.size,
+      pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
       links: [...this.#links].map((link) => link.stats),
       breakers: [...this.#breakers.values()].map(({ breaker }) => breaker.stats),
       ledger: this.#ledger.report(),
@@ -142,7 +165,8 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Stops accepting, aborts pending connects, lets what was sent leave within `graceMs`, cuts the rest, ends the
-   * threads. Resolves with what was opened and what was released. A second call returns the first one's promise.
+   * threads. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
+   * than six seconds: the ledger names it as not released. A second call returns the first one's promise.
    */
   close(options: CloseOptions = {}): Promise<LedgerReport> {
     if (this.#state.kind === 'closing') return this.#state.report
@@ -192,10 +216,16 @@ export class Engine implements AsyncDisposable {
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
     const linkOptions = this.#linkOptions(options, salvage)
-    const dialOn = (shard: Shard): Promise<Connection> =>
-      route.via === 'target'
-        ? shard.dial(route.target, linkOptions, identity, control)
-        : dialChild(shard, route.child, linkOptions, identity, control, this.#children)
+    const dialOn = (shard: Shard): Promise<Connection> => {
+      switch (route.via) {
+        case 'target':
+          return shard.dial(route.target, linkOptions, identity, control)
+        case 'child':
+          return dialChild(shard, route.child, linkOptions, identity, control, this.#children)
+        case 'own-stdio':
+          return dialOwnStdio(shard, linkOptions, identity, control, this.#ledger)
+      }
+    }
     const settle = (connection: Connection | undefined): void => {
       // Given up while the answer was on its way: nobody else will close it.
       if (waiter.settled) connection?.destroy()
@@ -309,6 +339,37 @@ export class Engine implements AsyncDisposable {
     }
   }
 
+  /** @internal */
+  pool(
+    endpoint: ResolvedEndpoint,
+    options: ResolvedTransportOptions,
+    settings: ResolvedPoolOptions,
+  ): ConnectionPool {
+    this.#assertOpen(endpoint.text)
+    const pool = new Pool<Connection, LeasedConnection>(
+      {
+        ...settings,
+        maxLifetimeMs: settings.maxLifetimeMs,
+        leakAfterMs: settings.leakAfterMs,
+        validate: settings.validate,
+      },
+      {
+        endpoint: endpoint.text,
+        clock: this.#clock,
+        random: Math.random,
+        dial: (wait) => this.connect(endpoint, options, wait),
+        present: (connection, gate) => new LeasedConnection(connection, gate),
+      },
+    )
+    this.#pools.add(pool)
+    this.#ledger.open('pools')
+    void pool.closed.then(() => {
+      this.#pools.delete(pool)
+      this.#ledger.release('pools')
+    })
+    return new ConnectionPool(pool, settings)
+  }
+
   async #listen(
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
@@ -319,7 +380,7 @@ export class Engine implements AsyncDisposable {
     if (route.via !== 'target') {
       throw new TransportError(
         'ERR_INVALID_ENDPOINT',
-        `${endpoint.text} is a child process: it cannot be listened on. Call connect().`,
+        `${endpoint.text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
         { endpoint: endpoint.text },
       )
     }
@@ -330,6 +391,7 @@ export class Engine implements AsyncDisposable {
       ? this.#supervisor.shardsUp.slice(0, 1)
       : this.#supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#options.shards))
+    this.#early.set(id, [])
     const listening = await Listening.open(
       shards,
       {
@@ -343,7 +405,11 @@ export class Engine implements AsyncDisposable {
       },
       this.#ledger,
       signal,
-    )
+    ).catch((error: unknown) => {
+      // Whom it had accepted was cut when it was taken down again.
+      this.#early.delete(id)
+      throw error
+    })
     this.#ledger.open('listeners')
     if (listening.hasFile) this.#ledger.open('socketFiles')
     this.#supervisor.keepAlive(true)
@@ -365,6 +431,12 @@ export class Engine implements AsyncDisposable {
     )
     const open = { listener, listening, endpoint, options: this.#linkOptions(options) }
     this.#listeners.set(id, open)
+    // Once the caller has the listener. Until then all news waits, so that none overtakes another.
+    this.#clock.nextTurn(() => {
+      const early = this.#early.get(id) ?? []
+      this.#early.delete(id)
+      for (const step of early) step()
+    })
     trace('listener %s: open on %d shards', endpoint.text, shards.length)
     events.listenerOpened.publish({ endpoint: endpoint.text })
     if (this.#state.kind !== 'open' || signal.aborted) {
@@ -423,42 +495,55 @@ export class Engine implements AsyncDisposable {
   }
 
   #eventsOf(shard: Shard): ShardEvents {
+    const whenOpen = (listenerId: number, step: (open: OpenListener | undefined) => void): void => {
+      const early = this.#early.get(listenerId)
+      if (early === undefined) step(this.#listeners.get(listenerId))
+      else early.push(() => step(this.#listeners.get(listenerId)))
+    }
     return {
       accepted: (listenerId, acceptId) => {
-        const open = this.#listeners.get(listenerId)
-        const reject = (): void => {
-          shard.reject(acceptId)
-        }
-        if (open === undefined) {
-          reject()
-          return
-        }
-        const { kind, text } = open.endpoint
-        const halfClose = hasHalfClose(open.endpoint)
-        const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
-        open.listener.onAccepted({
-          source: shard,
-          adopt: () => shard.adopt(acceptId, open.options, identity),
-          reject,
-        })
+        whenOpen(listenerId, (open) => this.#onAccepted(shard, open, acceptId))
       },
       paused: (listenerId) => {
-        const open = this.#listeners.get(listenerId)
-        if (open === undefined) return
-        const { listener, listening } = open
-        const news = { endpoint: listener.endpoint, shard: shard.shard }
-        trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
-        events.listenerPaused.publish(news)
-        listener.onPaused(shard, () => {
-          // Told before it is done: the shard may be full again, and say so, before its answer is here.
-          events.listenerResumed.publish(news)
-          this.#insist(open, shard, () => listening.resume(shard), 0)
-        })
+        whenOpen(listenerId, (open) => this.#onPaused(shard, open))
       },
       listenerFailed: (listenerId, outcome) => {
-        if (!outcome.ok) this.#listeners.get(listenerId)?.listener.onFailure(fromWireError(outcome.error))
+        if (outcome.ok) return
+        const error = fromWireError(outcome.error)
+        whenOpen(listenerId, (open) => open?.listener.onFailure(error))
       },
     }
+  }
+
+  #onAccepted(shard: Shard, open: OpenListener | undefined, acceptId: number): void {
+    const reject = (): void => {
+      shard.reject(acceptId)
+    }
+    if (open === undefined) {
+      reject()
+      return
+    }
+    const { kind, text } = open.endpoint
+    const halfClose = hasHalfClose(open.endpoint)
+    const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
+    open.listener.onAccepted({
+      source: shard,
+      adopt: () => shard.adopt(acceptId, open.options, identity),
+      reject,
+    })
+  }
+
+  #onPaused(shard: Shard, open: OpenListener | undefined): void {
+    if (open === undefined) return
+    const { listener, listening } = open
+    const news = { endpoint: listener.endpoint, shard: shard.shard }
+    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
+    events.listenerPaused.publish(news)
+    listener.onPaused(shard, () => {
+      // Told before it is done: the shard may be full again, and say so, before its answer is here.
+      events.listenerResumed.publish(news)
+      this.#insist(open, shard, () => listening.resume(shard), 0)
+    })
   }
 
   async #dialWhenUp(
@@ -526,6 +611,9 @@ export class Engine implements AsyncDisposable {
     const cancelKill = this.#clock.setTimer(() => {
       supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed'))
     }, graceMs + THREAD_GRACE_MS)
+    // Before the dials that pools have under way: they are not to begin others. Leases may go on until connections are cut.
+    const pools = [...this.#pools]
+    for (const pool of pools) void pool.close(undefined, error)
     // Before their connections are: they must not connect again.
     const links = [...this.#links].map((link) => link.close())
     for (const giveUp of this.#pendingConnects) giveUp(error)
@@ -537,10 +625,17 @@ export class Engine implements AsyncDisposable {
     await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))
     await Promise.all(links)
     await Promise.all(supervisor.connections.map((connection) => connection.close()))
+    for (const pool of pools) pool.cut()
+    await Promise.all(pools.map((pool) => pool.closed))
     // Also those whose connections have ended before.
     await this.#children.gone()
     cancelCut()
-    await supervisor.stop()
+    let cancelHeld = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      cancelHeld = this.#clock.setTimer(resolve, HELD_THREAD_MS)
+    })
+    await Promise.race([supervisor.stop(), held])
+    cancelHeld()
     cancelKill()
     return this.#ledger.report()
   }

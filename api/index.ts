@@ -1,16 +1,21 @@
 export { createEngine, type Engine, type EngineStats } from './engine.js'
-export type { ChildEndpoint, Endpoint, EndpointObject, PipeEndpoint } from './endpoint.js'
+export type { ChildEndpoint, Endpoint, EndpointObject, OwnStdioEndpoint, PipeEndpoint } from './endpoint.js'
 export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats } from './listener.js'
 export type { CloseOptions, EngineOptions, RestartOptions, TransportOptions } from './options.js'
+export type { LeasedConnection } from './leased-connection.js'
+export type { ConnectionPool } from './pool.js'
+export type { PoolCloseOptions, PoolOptions, PoolResizeOptions } from './pool-options.js'
+export type { Transport } from './transport.js'
+export type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/link/connection.js'
+export type { FrameHandler } from '../engine/link/incoming.js'
+export type { Lease } from '../engine/resilience/lease.js'
+export type { PoolStats } from '../engine/resilience/pool-stats.js'
 export type {
   BackoffOptions,
   BreakerOptions,
   HeartbeatOptions,
   ReconnectingOptions,
 } from './reconnecting-options.js'
-export type { Transport } from './transport.js'
-export type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/link/connection.js'
-export type { FrameHandler } from '../engine/link/incoming.js'
 export type { Frame } from '../engine/shared/frame.js'
 export type { BreakerStats } from '../engine/resilience/breaker.js'
 export type { LinkInfo, LinkStats, ReconnectingConnection } from '../engine/resilience/reconnecting.js'
@@ -29,6 +34,10 @@ export type {
   ListenerClosedNews,
   ListenerNews,
   ListenerPausedNews,
+  PoolConnectionFailedNews,
+  PoolDiscardedNews,
+  PoolExhaustedNews,
+  PoolLeakNews,
   ShardLossNews,
   ShardNews,
 } from '../engine/shared/diagnostics.js'

@@ -7,6 +7,8 @@ import type { ResolvedEndpoint } from './endpoint.js'
 import type { Engine } from './engine.js'
 import type { ConnectionHandler, Listener } from './listener.js'
 import type { ResolvedTransportOptions } from './options.js'
+import type { ConnectionPool } from './pool.js'
+import { parsePoolOptions, type PoolOptions } from './pool-options.js'
 import { parseReconnectingOptions, type ReconnectingOptions } from './reconnecting-options.js'
 
 export class Transport {
@@ -58,5 +60,13 @@ export class Transport {
     const wrong = checkWaitOptions(options, 'listen()')
     if (wrong !== undefined) throw wrong
     return this.#engine.listen(this.#endpoint, this.#options, handler, options)
+  }
+
+  /**
+   * A pool of connections to this endpoint; `min` of them are made at once.
+   * @throws {TransportError} ERR_INVALID_OPTION, ERR_ENGINE_CLOSED
+   */
+  pool(options: PoolOptions = {}): ConnectionPool {
+    return this.#engine.pool(this.#endpoint, this.#options, parsePoolOptions(options))
   }
 }

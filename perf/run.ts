@@ -3,25 +3,44 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
+import { SOCKETS } from './harness/meeting-place.js'
 import { machineFacts } from './harness/machine.js'
+import { targetNames, type TargetName } from './chaos/plan.js'
+import { chaosLines } from './report/chaos.js'
 import { figure, table, times } from './report/table.js'
+import { runChaos } from './scenarios/chaos.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
+import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
-import { runLatency, type LatencyReport } from './scenarios/latency.js'
+import {
+  latencyTransports,
+  runLatency,
+  type LatencyReport,
+  type LatencyTransport,
+} from './scenarios/latency.js'
+import { runPool, type PoolReport } from './scenarios/pool.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|idle [flags]
+const usage = `npm run perf -- latency|throughput|flood|http|idle|pool|chaos [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
-  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000)
+  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
+                        http: requests, 20000; pool: acquires, 200000)
+  --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
-  --transport unix      latency: unix, or stdio (a child process, against child_process)
-  --connections 1       connections between the two processes
+  --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
+                        child_process); chaos: unix, stdio and memory, or some of them
+  --faults 1000         chaos: how many
+  --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
+  --framings line,nul   throughput: also the engine with these framings
+  --connections 1       connections between the two processes (pool: in the pool, 8)
   --shards N            shards of each engine (default: the engine's own)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin
-  --watch 30            idle: seconds over which CPU is counted (connections: 10000)
+  --watch 30            idle: seconds over which CPU is counted (connections: 10000);
+                        chaos: seconds that one fault may take (60)
   --pin CPU             run everything on one CPU (taskset)
   --json FILE           figures and the machine's facts as JSON`
 
@@ -32,9 +51,13 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     count: { type: 'string' },
     rates: { type: 'string', default: '' },
+    clients: { type: 'string', default: '32' },
+    framings: { type: 'string', default: '' },
     connections: { type: 'string' },
-    transport: { type: 'string', default: 'unix' },
-    watch: { type: 'string', default: '30' },
+    transport: { type: 'string' },
+    faults: { type: 'string', default: '1000' },
+    seed: { type: 'string' },
+    watch: { type: 'string' },
     shards: { type: 'string' },
     wake: { type: 'string' },
     pin: { type: 'string' },
@@ -48,6 +71,23 @@ const numbers = (text: string): number[] =>
     .split(',')
     .filter((part) => part !== '')
     .map(Number)
+
+function transportOf(text: string): LatencyTransport {
+  const transport = latencyTransports.find((known) => known === text)
+  if (transport === undefined) throw new Error(`--transport is ${latencyTransports.join(', ')}, not ${text}`)
+  return transport
+}
+
+function framings(text: string): FramingKind[] {
+  return text
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const kind = framingKinds.find((known) => known === part)
+      if (kind === undefined) throw new Error(`no such framing: ${part}. Known: ${framingKinds.join(', ')}.`)
+      return kind
+    })
+}
 
 function wakePolicy(text: string | undefined): 'adaptive' | 'park' | { spinMicros: number } | undefined {
   if (text === undefined || text === 'adaptive' || text === 'park') return text
@@ -127,6 +167,20 @@ function printFlood({ bytes, rows }: FloodReport): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printHttp({ rows }: HttpReport): void {
+  const head = ['round trip a request', 'requests/s', 'x base', 'mean ms', 'p99 ms', 'main us', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.requestsPerSecond, 0),
+    times(row.ratio),
+    figure(row.meanMs, 2),
+    figure(row.p99Ms, 2),
+    figure(row.mainMicros),
+    `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 function printIdle(rows: readonly IdleRow[], watch: string): void {
   const head = ['idle connections', 'count', 'KiB each', `CPU ms in ${watch} s`]
   const cells = rows.map((row) => [
@@ -134,6 +188,27 @@ function printIdle(rows: readonly IdleRow[], watch: string): void {
     String(row.connections),
     figure(row.bytesPerConnection / 1024, 2),
     figure(row.idleCpuMs),
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
+function targets(text: string | undefined): readonly TargetName[] {
+  if (text === undefined) return targetNames
+  return text.split(',').map((part) => {
+    const name = targetNames.find((known) => known === part)
+    if (name === undefined) throw new Error(`no such target: ${part}. Known: ${targetNames.join(', ')}.`)
+    return name
+  })
+}
+
+function printPool({ rows }: PoolReport): void {
+  const head = ['lending an idle connection', 'main CPU us', 'elapsed us', 'x base', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.mainMicros, 3),
+    figure(row.elapsedMicros, 3),
+    times(row.ratio),
+    `${String(row.wrong)} of ${String(row.acquired)}`,
   ])
   console.log(`${table(head, cells)}\n`)
 }
@@ -157,7 +232,7 @@ async function main(scenario: string | undefined): Promise<boolean> {
             rateHz,
             count,
             warmUp: Math.min(count, 10_000),
-            transport: values.transport === 'stdio' ? 'stdio' : 'unix',
+            transport: transportOf(values.transport ?? SOCKETS),
           })
           printLatency(`${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`, report)
           right &&= report.released && report.rows.every((row) => row.wrong === 0)
@@ -167,7 +242,12 @@ async function main(scenario: string | undefined): Promise<boolean> {
       break
     case 'throughput':
       for (const bytes of numbers(values.sizes ?? '64,1024,65536,1048576')) {
-        const report = await runThroughput({ ...settings, bytes, frames: Number(values.count ?? 0) })
+        const report = await runThroughput({
+          ...settings,
+          bytes,
+          frames: Number(values.count ?? 0),
+          framings: framings(values.framings),
+        })
         printThroughput(report)
         right &&= report.released && report.rows.every((row) => row.verified)
         reports.push(report)
@@ -181,12 +261,54 @@ async function main(scenario: string | undefined): Promise<boolean> {
         reports.push(report)
       }
       break
+    case 'http': {
+      const report = await runHttp({
+        ...settings,
+        count: Number(values.count ?? 20_000),
+        clients: Number(values.clients),
+      })
+      printHttp(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
+      reports.push(report)
+      break
+    }
     case 'idle': {
       const connections = Number(values.connections ?? 10_000)
-      const watchMs = Number(values.watch) * 1000
+      const watch = values.watch ?? '30'
+      const watchMs = Number(watch) * 1000
       const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
-      printIdle(rows, values.watch)
+      printIdle(rows, watch)
       reports.push(rows)
+      break
+    }
+    case 'chaos': {
+      const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
+      console.log(`seed ${String(seed)}`)
+      const report = await runChaos({
+        seed,
+        faults: Number(values.faults),
+        targets: targets(values.transport),
+        folder,
+        watchdogMs: Number(values.watch ?? 60) * 1000,
+        onFault: (done) => {
+          if (done % 100 === 0) console.log(`${String(done)} faults are over`)
+        },
+      })
+      for (const line of chaosLines(report)) console.log(line)
+      right &&= report.failures.length === 0
+      reports.push(report)
+      break
+    }
+    case 'pool': {
+      const report = await runPool({
+        folder,
+        rounds: settings.rounds,
+        count: Number(values.count ?? 200_000),
+        connections: Number(values.connections ?? 8),
+      })
+      printPool(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
+      reports.push(report)
       break
     }
     default:

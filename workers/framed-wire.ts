@@ -11,7 +11,7 @@
  */
 import { FramingFault } from '../engine/shared/framing.js'
 import type { Clock } from '../engine/shared/waiter.js'
-import type { Wire, WireOwner } from '../engine/shared/wire.js'
+import type { FrameOwner, Wire, WireOwner } from '../engine/shared/wire.js'
 import type { Codec, Decoder } from './framings/codec.js'
 import { Decoded, readBytes, readMemory } from './framings/decoded.js'
 import { Translation } from './framings/encoded.js'
@@ -34,13 +34,15 @@ type Peer =
   | { readonly kind: 'gone' }
 
 export class FramedWire implements Wire, WireOwner {
-  readonly #owner: WireOwner
+  readonly #owner: FrameOwner
   readonly #decoder: Decoder
   readonly #translation: Translation
   readonly #decoded = new Decoded()
   #peer: Peer = { kind: 'none' }
   #behind: Behind = { kind: 'more' }
   #fault: FramingFault | undefined
+  /** The owner knows that the decoder holds bytes back. */
+  #isHeld = false
   /** The owner has no room, or has not begun to read. */
   #paused = true
 
@@ -49,7 +51,7 @@ export class FramedWire implements Wire, WireOwner {
   /** Prevents the deadline of the frame that the decoder holds back. */
   #cancelDeadline: (() => void) | undefined
 
-  constructor(owner: WireOwner, codec: Codec, frameTimeoutMs: number | undefined, clock: Clock) {
+  constructor(owner: FrameOwner, codec: Codec, frameTimeoutMs: number | undefined, clock: Clock) {
     this.#owner = owner
     this.#frameTimeoutMs = frameTimeoutMs
     this.#clock = clock
@@ -118,6 +120,7 @@ export class FramedWire implements Wire, WireOwner {
     } catch (fault) {
       this.#behind = { kind: 'fault', fault: fault as FramingFault }
     }
+    this.#tellHeld()
     // What is handed on now ended the frame that was waited for.
     if (!this.#decoded.isEmpty()) this.#endDeadline()
     const wantsMore = this.#handOn() && this.#wantsMore
@@ -155,6 +158,13 @@ export class FramedWire implements Wire, WireOwner {
     this.#peer = { kind: 'closed', error }
     // What was received before is the owner's, however the wire ended.
     if (this.#decoded.isEmpty()) this.#tellClose()
+  }
+
+  #tellHeld(): void {
+    const isHeld = this.#decoder.holdsBack
+    if (isHeld === this.#isHeld) return
+    this.#isHeld = isHeld
+    this.#owner.onHeldBack(isHeld)
   }
 
   /** The deadline runs while more can come: a peer whose frames are not taken may be unable to go on. */

@@ -22,7 +22,7 @@ import {
   outWords,
 } from '../engine/shared/ring-layout.js'
 import { systemErrno } from '../engine/shared/system-errno.js'
-import type { Wire, WireOwner } from '../engine/shared/wire.js'
+import type { FrameOwner, Wire } from '../engine/shared/wire.js'
 import { FramingFault, framingFaults } from '../engine/shared/framing.js'
 import type { Meter } from './meter.js'
 
@@ -44,7 +44,7 @@ type PumpState =
   | { readonly kind: 'ending'; readonly wire: Wire }
   | { readonly kind: 'closed' }
 
-export class Pump implements WireOwner {
+export class Pump implements FrameOwner {
   readonly id: number
   readonly #words: Int32Array
   readonly #base: number
@@ -125,6 +125,12 @@ export class Pump implements WireOwner {
       this.#bell.ring(this.id, length >= BULK_BYTES)
     }
     return this.#chooseView(filled)
+  }
+
+  onHeldBack(isHeld: boolean): void {
+    this.#store(lane.IN_HELD, isHeld ? 1 : 0)
+    // The word first, then the look: main arms first, then looks at the word.
+    if (isHeld && takeArmed(this.#words, this.#base + lane.IN_GUARD)) this.#bell.ring(this.id)
   }
 
   onEnd(): void {

@@ -3,6 +3,7 @@ import { getSystemErrorName } from 'node:util'
 import { events, type ConnectionNews } from '../shared/diagnostics.js'
 import type { Companion, ProcessExit } from '../shared/companion.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
+import type { Unfitness } from '../shared/fitness.js'
 import type { Fate } from '../shared/fate.js'
 import type { Frame } from '../shared/frame.js'
 import { describeFault, framingFaults } from '../shared/framing.js'
@@ -110,6 +111,8 @@ export class Connection implements NewsReader, AsyncDisposable {
   #companion: Companion | undefined
   #referenced = true
   #closeAsked = false
+  /** Told once when a connection that rests is not fit for use any more. */
+  #onUnfit: ((why: Unfitness) => void) | undefined
   #settleClosed!: (info: ClosedInfo) => void
 
   /** @internal Connections are made by `Transport.connect()` and listeners. */
@@ -300,6 +303,28 @@ export class Connection implements NewsReader, AsyncDisposable {
     })
   }
 
+  /**
+   * @internal Nobody uses it from here on, and it keeps no process alive. `onUnfit` is called once if it ends, fails, or
+   * anything comes. Returns why it cannot rest; then nothing has changed.
+   */
+  rest(onUnfit: (why: Unfitness) => void): Unfitness | undefined {
+    // First the bell for the next byte, then the look: whatever comes after the look is told.
+    this.#incoming.watch()
+    const why = this.#unfitness
+    if (why !== undefined) return why
+    this.#onUnfit = onUnfit
+    this.unref()
+    return undefined
+  }
+
+  /** @internal Somebody is about to use it: ends its rest. Returns why it cannot be used. */
+  wake(): Unfitness | undefined {
+    this.#onUnfit = undefined
+    const why = this.#unfitness
+    if (why === undefined) this.ref()
+    return why
+  }
+
   /** @internal The shard has news of this lane. */
   onNews(): boolean {
     if (this.#state.kind === 'closed') return false
@@ -314,6 +339,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#finish(this.#howItEnded())
       return false
     }
+    if (this.#onUnfit !== undefined) this.#tellIfUnfit()
     if (this.#afterlife !== undefined && this.#state.kind === 'open') this.#endWithPeer(out)
     return more
   }
@@ -327,10 +353,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   #finish(error: TransportError | undefined): void {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
-    this.#outgoing.close(
-      error ??
-        new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
-    )
+    this.#outgoing.close(error ?? this.#over())
     // Before the regions go: the bytes of frames that have not left are in them.
     const fate = this.#outgoing.settleFate()
     if (fate !== undefined) this.#afterlife?.settleFate(fate)
@@ -340,6 +363,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#incoming.detach(heardAll ? undefined : error)
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
+    this.#tellIfUnfit()
     const companion = this.#companion
     if (companion === undefined) {
       this.#tellClosed(error === undefined ? { code: 'OK' } : { code: error.code, cause: error })
@@ -351,6 +375,28 @@ export class Connection implements NewsReader, AsyncDisposable {
       const cause = this.#howProcessEnded(exit, companion, error)
       this.#tellClosed(cause === undefined ? { code: 'OK', ...exit } : { code: cause.code, cause, ...exit })
     })
+  }
+
+  /** By what the shard has published until now, which may be ahead of the news that have been handled. */
+  get #unfitness(): Unfitness | undefined {
+    if (this.#state.kind !== 'open' || !this.#outgoing.isOpen) return 'ended'
+    const words = this.#words
+    const base = this.#base
+    if (
+      Atomics.load(words, base + lane.LIFE) === life.CLOSED ||
+      Atomics.load(words, base + lane.IN_STATE) === inState.ENDED ||
+      Atomics.load(words, base + lane.OUT_STATE) !== outState.OPEN
+    )
+      return 'ended'
+    return this.#outgoing.hasUnsent ? 'unsent' : this.#incoming.unfitness
+  }
+
+  #tellIfUnfit(): void {
+    const tell = this.#onUnfit
+    const why = tell === undefined ? undefined : this.#unfitness
+    if (tell === undefined || why === undefined) return
+    this.#onUnfit = undefined
+    tell(why)
   }
 
   #tellClosed(info: ClosedInfo): void {
@@ -413,23 +459,30 @@ export class Connection implements NewsReader, AsyncDisposable {
     const { clock, closeTimeoutMs } = this.#options
     const tail = (): number => Atomics.load(this.#words, this.#base + lane.IN_TAIL)
     const seen = tail()
-    const look = (): void => {
-      // A lane that is full, or that fills, has more to come: only silence means that nobody is left to speak.
-      const waits = Atomics.load(this.#words, this.#base + lane.IN_SPACE) !== 0
-      if (tail() !== seen || (waits && !this.#closeAsked)) {
+    const onTimer = (): void => {
+      // A lane that fills, or that is full, has more to come: only silence means that nobody is left to speak.
+      if (tail() !== seen) {
         this.#startDrain()
-      } else if (waits) {
+      } else if (Atomics.load(this.#words, this.#base + lane.IN_SPACE) === 0) {
+        // Silence is the peer's only if the shard, which has room, has had its turn to listen.
+        void this.#host.turned().then(() => {
+          if (this.#state === state) listened()
+        })
+      } else if (this.#closeAsked) {
         this.#giveUp(this.#closedTooSlowly('somebody to read what the child process said'))
       } else {
-        this.#state = { kind: 'cutting' }
-        this.#letGo()
+        this.#startDrain()
       }
     }
-    const onTimer = (): void => {
-      // Silence is the peer's only if the shard has had its turn to listen.
-      void this.#host.turned().then(() => {
-        if (this.#state === state) look()
-      })
+    const listened = (): void => {
+      if (tail() !== seen) {
+        this.#startDrain()
+        return
+      }
+      this.#state = { kind: 'cutting' }
+      // Nothing is to take back what the shard is told now, were there room for what is queued.
+      this.#outgoing.close(this.#over())
+      this.#letGo()
     }
     // The connection keeps the host alive, as far as it is to.
     const cancelDeadline = clock.setTimer(onTimer, closeTimeoutMs, { keepsAlive: false })
@@ -446,6 +499,12 @@ export class Connection implements NewsReader, AsyncDisposable {
   #news(): ConnectionNews {
     const { kind, endpoint, role } = this.#identity
     return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
+  }
+
+  #over(): TransportError {
+    return new TransportError('ERR_CLOSED', 'the connection has ended.', {
+      endpoint: this.#identity.endpoint,
+    })
   }
 
   #notReadAnyMore(): TransportError {

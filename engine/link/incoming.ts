@@ -1,5 +1,6 @@
 /** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
 import { TransportError } from '../shared/errors.js'
+import type { Unfitness } from '../shared/fitness.js'
 import { FrameReader } from '../shared/frame-reader.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
@@ -149,6 +150,24 @@ export class Incoming implements NewsReader {
         this.#pauseDeadline()
       }
     }
+  }
+
+  /** Nobody reads, and still the next byte is to be told, and the end. */
+  watch(): void {
+    if (this.#consumer.kind !== 'none' || this.#detached) return
+    this.#findFrame()
+    // Stays armed until something comes; a reader is then told of nothing once.
+    Atomics.store(this.#words, this.#base + lane.IN_GUARD, 1)
+  }
+
+  /** What is in the way of another reader, by what the shard has published until now. */
+  get unfitness(): Unfitness | undefined {
+    if (this.#stream.kind !== 'open') return 'ended'
+    if (this.#consumer.kind !== 'none') return 'busy'
+    // A part of a frame counts too, be it in the shard, in the ring, or read out of it already.
+    const isUnread =
+      this.#load(lane.IN_TAIL) !== this.#ring.head || this.#load(lane.IN_HELD) !== 0 || this.#reader.midFrame
+    return isUnread ? 'unread' : undefined
   }
 
   /** The shard has news. True: the budget of this turn is spent and there is more. */
@@ -416,6 +435,11 @@ export class Incoming implements NewsReader {
   }
 
   #hold(consumer: Consumer & { kind: 'subscribed' }, pending: Promise<unknown>): void {
+    if (this.#consumer !== consumer) {
+      // It ended its subscription in this very call: what it still does is its own business.
+      pending.catch(() => undefined)
+      return
+    }
     const held: Consumer = { ...consumer, kind: 'held' }
     this.#consumer = held
     pending.then(

@@ -112,6 +112,14 @@ export class Outgoing implements Flushable {
     return this.#writer.overflowBytes + distance(this.#ring.tail, this.#ring.head)
   }
 
+  /** Whether there are bytes that were not handed to the operating system. */
+  get hasUnsent(): boolean {
+    return (
+      this.#writer.overflowBytes > 0 ||
+      Atomics.load(this.#words, this.#base + lane.OUT_SENT) !== this.#ring.tail
+    )
+  }
+
   get isOpen(): boolean {
     return this.#state === OPEN
   }

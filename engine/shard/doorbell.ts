@@ -22,6 +22,9 @@ const MISSES_BEFORE_REST = 8
 /** A resting connection tries again at every so manieth flush. */
 const PROBE_EVERY = 64
 
+/** From turn to turn when no connection keeps the process; timers know nothing shorter. */
+const UNREFERENCED_TURN_MS = 1
+
 /** One shard's bell and what to do about a lane that has news. */
 export interface BellSource {
   readonly listener: BellListener
@@ -95,6 +98,8 @@ export class Doorbell {
       if (!watch.dialled) return
       if (watch.misses >= MISSES_BEFORE_REST && ++watch.skipped % PROBE_EVERY !== 0) return
     }
+    // What may not keep the process cannot keep the event loop turning either: see #nextTurn().
+    if (!this.#isReferenced()) return
     const now = performance.now()
     if (watch.state === 'idle') watch.sentAt = now
     if (policy.kind === 'adaptive' && !this.#chooser.spins) {
@@ -134,8 +139,10 @@ export class Doorbell {
   }
 
   #nextTurn(): void {
-    const immediate = setImmediate(this.#turn)
-    if (!this.#isReferenced()) immediate.unref()
+    if (this.#isReferenced()) setImmediate(this.#turn)
+    // Not an unref'd immediate: that does not keep the event loop from falling asleep where something else holds the
+    // process, and while we run no shard wakes it. An unref'd timer does.
+    else setTimeout(this.#turn, UNREFERENCED_TURN_MS).unref()
   }
 
   #turn = (): void => {

@@ -320,10 +320,8 @@ export class Shard implements LinkHost {
     this.#ledger.release('regions')
   }
 
-  async turned(): Promise<void> {
-    // The answer to the second was given in a later turn than that to the first: a whole turn lies between.
-    await this.#announce('ping')
-    await this.#announce('ping')
+  turned(): Promise<void> {
+    return this.#announce('turn')
   }
 
   releaseLane(grant: LaneGrant): void {

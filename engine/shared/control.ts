@@ -54,6 +54,8 @@ export interface ShardControl {
   reject(acceptId: number): void
   /** Answers when the event loop has come round to it. */
   ping(): void
+  /** Answers when whatever could be read when it was asked has been read. */
+  turn(): Promise<void>
   stop(): void
 }
 

@@ -5,6 +5,7 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import type { TransportErrorCode } from './errors.js'
+import type { Unfitness } from './fitness.js'
 
 /** Who a connection is. */
 export interface ConnectionNews {
@@ -49,6 +50,39 @@ export interface ListenerClosedNews extends ListenerNews {
 export interface ListenerPausedNews extends ListenerNews {
   /** Which shard accepts nothing for now, or accepts again. */
   readonly shard: number
+}
+
+export interface PoolConnectionFailedNews {
+  readonly endpoint: string
+  /** Failures in a row. */
+  readonly failures: number
+  /** What dialling or `validate` failed with, or why the connection was of no use before anybody had it. */
+  readonly error: unknown
+  /** Milliseconds until the next attempt. */
+  readonly pauseMs: number
+}
+
+export interface PoolExhaustedNews {
+  readonly endpoint: string
+  /** How many wait, with the one that begins to. */
+  readonly waiting: number
+  readonly max: number
+}
+
+export interface PoolDiscardedNews {
+  readonly endpoint: string
+  /** `invalid`: by the pool's `validate`. */
+  readonly why: Unfitness | 'invalid'
+  /** When it was found: while nobody used it, when it was to be lent, or when it came back. */
+  readonly when: 'idle' | 'lending' | 'released'
+}
+
+export interface PoolLeakNews {
+  readonly endpoint: string
+  /** Milliseconds. */
+  readonly heldMs: number
+  /** Where the lease was taken. */
+  readonly stack: string
 }
 
 export interface LinkNews {
@@ -112,6 +146,14 @@ export const events = {
   listenerResumed: new Event<ListenerPausedNews>('listener.resumed'),
   /** A connection was cut because the listener has `maxConnections` of them. */
   listenerRefused: new Event<ListenerNews>('listener.refused'),
+  /** A pool could not make a connection, and pauses. */
+  poolConnectionFailed: new Event<PoolConnectionFailedNews>('pool.connection-failed'),
+  /** Somebody has to wait because all connections that a pool may have are in use. */
+  poolExhausted: new Event<PoolExhaustedNews>('pool.exhausted'),
+  /** A connection left its pool because it was not fit for another user. */
+  poolDiscarded: new Event<PoolDiscardedNews>('pool.discarded'),
+  /** A lease is held longer than `leakAfterMs`. */
+  poolLeak: new Event<PoolLeakNews>('pool.leak'),
   /** An attempt to connect begins. */
   linkAttempt: new Event<LinkAttemptNews>('link.attempt'),
   /** An attempt failed, to connect or to greet. */

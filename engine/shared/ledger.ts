@@ -5,6 +5,7 @@ export const resourceKinds = [
   'connections',
   'links',
   'listeners',
+  'pools',
   'socketFiles',
   'descriptors',
   'helpers',

@@ -10,10 +10,11 @@
  *                                       IN_NOTIFY_AT
  *   line 1  words 16-31  shard writes   OUT_HEAD  OUT_SENT  OUT_REGION_ACK  OUT_STATE
  *                                       IN_TAIL  IN_REGION  IN_SWITCH_AT  IN_STATE
- *                                       LIFE  FAILURE  FAILURE_CALL  IN_SPACE_AT
+ *                                       LIFE  FAILURE  FAILURE_CALL  IN_SPACE_AT  IN_HELD
  *   line 2  words 32-47  handshakes     OUT_NOTIFY (shard arms, main takes)  OUT_SPACE (main arms, shard takes)
  *   line 3  words 48-63  handshakes     IN_NOTIFY  (main arms, shard takes)  IN_SPACE  (shard arms, main takes)
  *                                       IN_GROW    (shard arms, main takes)
+ *                                       IN_GUARD   (main arms, shard takes)
  *
  * POSITIONS are byte counts modulo 2^32, kept as Int32 and compared by wrapping subtraction. A ring's
  * capacity is a power of two of at most 2^30, so a difference never reaches the sign bit. Positions only
@@ -32,6 +33,9 @@
  *
  * WANTING BYTES: main, in the middle of a large frame, stores the TAIL from which it can go on in IN_NOTIFY_AT before
  * it arms IN_NOTIFY, so that it is not woken for each of the pieces.
+ *
+ * BYTES THAT DO NOT SHOW: where the framing is translated, the beginning of a frame may wait in the shard. IN_HELD says so;
+ * main arms IN_GUARD to be woken for it, while nobody uses the connection and no byte is expected.
  *
  * BELL: PARKED and TOP in a line of their own, then the summary words, then the leaves. One leaf bit a lane, one summary
  * bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x 32 lanes, found in three steps.
@@ -66,12 +70,14 @@ export const lane = {
   FAILURE: 25,
   FAILURE_CALL: 26,
   IN_SPACE_AT: 27,
+  IN_HELD: 28,
 
   OUT_NOTIFY: 32,
   OUT_SPACE: 33,
   IN_NOTIFY: 48,
   IN_SPACE: 49,
   IN_GROW: 50,
+  IN_GUARD: 51,
 } as const
 
 /**

@@ -32,6 +32,12 @@ export interface WireOwner {
   onClose(error: NodeJS.ErrnoException | FramingFault | undefined): void
 }
 
+/** Whoever gets frames that a wire of ours has taken out of another framing. */
+export interface FrameOwner extends WireOwner {
+  /** Whether bytes of a frame have come that it knows nothing of. Told ahead of the reads that end this. */
+  onHeldBack(isHeld: boolean): void
+}
+
 /** A connection that a listener has accepted and that has no lane yet. Nothing is read from it. */
 export interface AcceptedPeer {
   adopt(owner: WireOwner): Wire

@@ -1,6 +1,7 @@
 /** Two measured programs that talk to each other over one socket, and the figures of one measurement of them. */
-import { rmSync } from 'node:fs'
+import type { FramingKind } from '../../engine/shared/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
+import { meetingPlace } from './meeting-place.js'
 import type { Result, SideConfig, Stack } from './messages.js'
 import { SideProcess } from './side-process.js'
 
@@ -10,6 +11,7 @@ export interface ContenderConfig {
   /** Undefined: the near side starts what it talks to. */
   readonly far: Stack | undefined
   readonly corkFrames: number
+  readonly framing?: FramingKind
 }
 
 export interface ContenderSettings {
@@ -60,10 +62,9 @@ export class Contender {
     config: ContenderConfig,
     settings: ContenderSettings,
   ): Promise<Contender> {
-    const path = `${settings.folder}/${config.name.replaceAll(/[^a-z0-9]+/gi, '-')}.sock`
-    rmSync(path, { force: true })
+    const path = meetingPlace(settings.folder, config.name)
     const { connections, shards, wake } = settings
-    const common = { path, connections, shards, wake, corkFrames: config.corkFrames }
+    const common = { path, connections, shards, wake, corkFrames: config.corkFrames, framing: config.framing }
     const [farRole, nearRole] =
       roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
     const far =

@@ -1,11 +1,15 @@
 /** What the runner and the measured programs say to each other. */
+import type { FramingKind } from '../../engine/shared/framing.js'
 
 /** The last two start a child process of their own and need no other side. */
 export type Stack = 'engine' | 'net' | 'engine-child' | 'child-process'
 
 export interface SideConfig {
-  /** `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are. */
-  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub'
+  /**
+   * `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are.
+   * `gateway`: an HTTP server beside `path`, each of whose requests is a round trip.
+   */
+  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway'
   readonly stack: Stack
   readonly path: string
   readonly connections: number
@@ -13,6 +17,8 @@ export interface SideConfig {
   readonly corkFrames: number
   readonly shards: number | undefined
   readonly wake: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
+  /** `engine` only. Default: the engine's own. */
+  readonly framing?: FramingKind | undefined
 }
 
 export interface PingOrder {
@@ -109,10 +115,21 @@ export type FromSide =
 /** Payload size of the frames that a hub sends back. */
 export const HUB_ECHO_BYTES = 64
 
+/** Payload size of a gateway's round trips, and what it answers. */
+export const GATEWAY_BYTES = 256
+export const GATEWAY_REPLY = 'round trip'
+
 /** How many different frames are sent in turn, a power of two. Each is a buffer of its own: `net` may hold on to it after write(). */
 export const STAMPS = 16
 
-/** Byte 0 of frame number `n`: what sender and receiver add up. */
+/** What byte 0 of frame number `n` carries, and sender and receiver add up. */
 export function stamp(n: number): number {
   return n & (STAMPS - 1)
+}
+
+/** Above all bytes that end a line: every framing carries it. */
+export const STAMP_BASE = 0x40
+
+export function stampOf(frame: Buffer): number {
+  return (frame[0] ?? 0) - STAMP_BASE
 }

@@ -2,6 +2,7 @@
 import {
   HUB_ECHO_BYTES,
   stamp,
+  stampOf,
   type FromSide,
   type Order,
   type PingOrder,
@@ -11,6 +12,7 @@ import {
 import { summarize } from '../harness/statistics.js'
 import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { engineStack } from './engine-stack.js'
+import { startGateway } from './gateway.js'
 import { Hub } from './hub.js'
 import { netStack } from './net-stack.js'
 import type { Peer, PeerStack } from './peer.js'
@@ -42,23 +44,27 @@ const received = { wanted: 0, frames: 0, bytes: 0, checksum: 0 }
 function countFrame(frame: Buffer): void {
   received.frames++
   received.bytes += frame.length
-  received.checksum += frame[0] ?? 0
+  received.checksum += stampOf(frame)
   if (received.frames === received.wanted) {
     say({ kind: 'sink', endedNs: process.hrtime.bigint().toString(), ...received })
   }
 }
 
 const hub = new Hub()
+let closeGateway = (): Promise<void> => Promise.resolve()
 
 switch (config.role) {
   case 'hub':
     await stack.listen((peer) => {
       peer.prepare(HUB_ECHO_BYTES)
       return (frame) => {
-        if (frame.length === HUB_ECHO_BYTES) peer.send(frame[0] ?? 0)
+        if (frame.length === HUB_ECHO_BYTES) peer.send(stampOf(frame))
         else hub.count(frame)
       }
     })
+    break
+  case 'gateway':
+    closeGateway = await startGateway(stack, config)
     break
   case 'echo':
     await stack.echo()
@@ -96,7 +102,7 @@ async function ping(order: PingOrder): Promise<void> {
   await new Promise<void>((resolve) => {
     onReply = (frame) => {
       samples[back] = (performance.now() - (sentAt[back] ?? 0)) * 1000
-      if (frame.length !== order.bytes || frame[0] !== stamp(back)) wrong++
+      if (frame.length !== order.bytes || stampOf(frame) !== stamp(back)) wrong++
       if (++back === order.count) resolve()
       else if (order.rateHz === 0) send()
     }
@@ -190,9 +196,11 @@ process.on('message', (order: Order) => {
 })
 
 process.once('disconnect', () => {
-  void stack.close().then((released) => {
-    process.exitCode = released ? 0 : 3
-  })
+  void closeGateway()
+    .then(() => stack.close())
+    .then((released) => {
+      process.exitCode = released ? 0 : 3
+    })
 })
 
 say({ kind: 'ready' })

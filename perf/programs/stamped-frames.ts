@@ -1,13 +1,13 @@
 /** The frames that are sent, made once for each size: no stack pays for making them. */
-import { STAMPS } from '../harness/messages.js'
+import { STAMP_BASE, STAMPS } from '../harness/messages.js'
 
 /** `withLength`: the frames carry their u32 little-endian length in front, ready for the wire. */
 export function stampedFrames(bytes: number, withLength: boolean): Buffer[] {
   const header = withLength ? 4 : 0
   return Array.from({ length: STAMPS }, (_, stamp) => {
-    const frame = Buffer.alloc(header + bytes, 1)
+    const frame = Buffer.alloc(header + bytes, STAMP_BASE)
     if (withLength) frame.writeUInt32LE(bytes)
-    frame[header] = stamp
+    frame[header] = STAMP_BASE + stamp
     return frame
   })
 }

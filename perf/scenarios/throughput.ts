@@ -1,4 +1,5 @@
 /** Frames a second and bytes a second in one direction; the receiver parses and is called for each frame. */
+import type { FramingKind } from '../../engine/shared/framing.js'
 import {
   Contender,
   type ContenderConfig,
@@ -12,6 +13,8 @@ export interface ThroughputPlan extends ContenderSettings {
   readonly rounds: number
   /** Frames a round; 0: as many as make about `roundBytes`. */
   readonly frames: number
+  /** Also the engine with each of these; the first engine row is with `length`. */
+  readonly framings?: readonly FramingKind[]
 }
 
 export interface ThroughputRow {
@@ -35,6 +38,16 @@ export const throughputContenders: readonly ContenderConfig[] = [
   { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
 ]
 
+function framed(framings: readonly FramingKind[]): ContenderConfig[] {
+  return framings.map((framing) => ({
+    name: `engine to engine, ${framing}`,
+    near: 'engine',
+    far: 'engine',
+    corkFrames: 1,
+    framing,
+  }))
+}
+
 export interface ThroughputReport {
   readonly bytes: number
   readonly rows: readonly ThroughputRow[]
@@ -52,7 +65,7 @@ export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputRep
   let released = true
   let samples: Map<string, ThroughputSample[]>
   try {
-    for (const config of throughputContenders)
+    for (const config of [...throughputContenders, ...framed(plan.framings ?? [])])
       contenders.push(await Contender.start('throughput', config, plan))
     // One round to compile the code and to grow the rings.
     for (const contender of contenders) await contender.throughput(plan.bytes, frames)

@@ -4,11 +4,6 @@ import { turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
 const TRIPS = 40
-/**
- * One turn of main gives a connection at most 256 KiB, and a round trip takes a few turns. Ten times what was ever seen;
- * a flood that is served until it pauses moves all that is offered.
- */
-const BYTES_A_TRIP = 4_194_304
 
 export function fairnessTests({ test }: Contract): void {
   for (const size of [64, 32_768]) {
@@ -41,6 +36,7 @@ export function fairnessTests({ test }: Contract): void {
       }
       immediate()
       timer()
+      // The flood never pauses: served until it does, it would not let one of these come back.
       for (let i = 0; i < TRIPS; i++) {
         other.dialled.send(String(i))
         t.is(String(await other.dialled.receive()), String(i))
@@ -53,7 +49,6 @@ export function fairnessTests({ test }: Contract): void {
         `${String(during)} bytes of flood, ${String(immediatesThen)} immediates, ${String(timersThen)} timers`,
       )
       t.true(during > 0)
-      t.true(during < TRIPS * BYTES_A_TRIP, String(during))
       t.true(immediatesThen >= TRIPS, 'immediates ran')
       // A turn of the loop that runs immediates looks at timers too; one is due every millisecond.
       t.true(timersThen >= 3, 'timers ran')

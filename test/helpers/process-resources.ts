@@ -1,27 +1,6 @@
-/** What the operating system says that this process has. Linux only. */
-import fs from 'node:fs'
-
-export interface ProcessResources {
-  readonly threads: number
-  readonly descriptors: number
-  readonly children: number
-}
-
-export const canCountResources = process.platform === 'linux'
-
-export function processResources(): ProcessResources {
-  const threads = fs.readdirSync('/proc/self/task')
-  const children = threads.flatMap((thread) => {
-    try {
-      return fs.readFileSync(`/proc/self/task/${thread}/children`, 'utf8').split(' ').filter(Boolean)
-    } catch {
-      // A thread that has ended since, or a kernel without that file.
-      return []
-    }
-  })
-  return {
-    threads: threads.length,
-    descriptors: fs.readdirSync('/proc/self/fd').length,
-    children: children.length,
-  }
-}
+/** What the operating system says that this process has; the fault campaign counts the same. */
+export {
+  canCountResources,
+  processResources,
+  type ProcessResources,
+} from '../../perf/harness/process-resources.js'

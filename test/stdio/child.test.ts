@@ -176,6 +176,35 @@ scene('output far larger than rings and sockets is read to its end', async (t, h
   t.deepEqual(await connection.closed, { code: 'OK', exitCode: 0, signal: null })
 })
 
+scene('what a child said is kept for a reader who comes long after its exit', async (t, here) => {
+  const clock = new ManualClock((ms) => ms === 2_003)
+  const engine = await here.engine({ initialRingBytes: 4096, maxRingBytes: 4096 }, clock)
+  const options = { framing: 'line', closeTimeoutMs: 2_003 } as const
+  const connection = await here.start(sh('seq 1 10000; exit 4'), options, engine)
+  const { pid = 0 } = connection.info
+  // More than the ring has room for, less than the socket has: it need not wait for anybody. In lines, since main gathers
+  // a frame that is larger than half the ring, whether or not somebody reads.
+  await until(() => !isThere(pid))
+  await until(() => (engine.stats().shards[0]?.pausedReads ?? 0) > 0)
+  for (let i = 0; i < 5; i++) {
+    await until(() => clock.armed.length === 1)
+    clock.advance(2_003)
+  }
+  const lines = await words(connection)
+  t.deepEqual([lines.length, lines[0], lines.at(-1)], [10_000, '1', '10000'])
+  t.is((await connection.closed).exitCode, 4)
+})
+
+scene('close() is bounded also when nobody reads what the child said', async (t, here) => {
+  const engine = await here.engine({ initialRingBytes: 4096, maxRingBytes: 4096 })
+  const connection = await here.start(sh('seq 1 10000'), { framing: 'line', closeTimeoutMs: 10 }, engine)
+  const { pid = 0 } = connection.info
+  await until(() => !isThere(pid))
+  await until(() => (engine.stats().shards[0]?.pausedReads ?? 0) > 0)
+  const { code, exitCode } = await connection.close()
+  t.deepEqual([code, exitCode], ['ERR_TIMEOUT', 0])
+})
+
 const LADDER = { terminateAfterMs: 2_001, killAfterMs: 2_002 }
 const isStep = (ms: number): boolean => ms === 2_001 || ms === 2_002
 

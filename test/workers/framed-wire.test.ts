@@ -2,7 +2,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../engine/shared/framing.js'
-import type { Wire, WireOwner } from '../../engine/shared/wire.js'
+import type { FrameOwner, Wire, WireOwner } from '../../engine/shared/wire.js'
 import { systemClock, type Clock } from '../../engine/shared/waiter.js'
 import { FramedWire } from '../../workers/framed-wire.js'
 import { codecFor } from '../../workers/framings/registry.js'
@@ -21,9 +21,12 @@ test.beforeEach((t) => {
 })
 
 /** Stands in for a pump: takes what comes into a small view, says no when it has had enough, and remembers all calls. */
-class FakePump implements WireOwner {
+class FakePump implements FrameOwner {
   readonly calls: string[] = []
   readonly #received: Buffer[] = []
+  isHeld = false
+  /** At each read: whether bytes were held back. */
+  readonly heldAtReads: boolean[] = []
   #view = Buffer.from(new SharedArrayBuffer(64))
   paused = true
   closed: { readonly error: NodeJS.ErrnoException | FramingFault | undefined } | undefined
@@ -49,11 +52,17 @@ class FakePump implements WireOwner {
     if (this.paused) throw new Error('a read while it is paused')
     if (this.calls.includes('end')) throw new Error('a read after the end')
     if (length < 1 || length > this.#view.length) throw new Error(`a read of ${String(length)} bytes`)
+    this.heldAtReads.push(this.isHeld)
     this.#received.push(Buffer.from(this.#view.subarray(0, length)))
     this.#view.fill(0xcc)
     this.#allowance--
     this.paused = this.#allowance <= 0
     return !this.paused
+  }
+
+  onHeldBack(isHeld: boolean): void {
+    if (isHeld === this.isHeld) throw new Error('told twice')
+    this.isHeld = isHeld
   }
 
   onEnd(): void {
@@ -163,6 +172,29 @@ function resume({ framed, pump }: Setup, reads: number, viewBytes: number): void
 
 /** Microtasks: where a framed wire calls its owner later. */
 const soon = (): Promise<void> => Promise.resolve().then(() => undefined)
+
+for (const [kind, pieces] of [
+  ['line', ['on', 'e\n', 'two\nthr', 'ee\n']],
+  ['nul', ['on', 'e\0', 'two\0thr', 'ee\0']],
+  ['length-be', ['\0\0', '\0\x03one', '\0\0\0\x03two\0', '\0\0\x05three']],
+  [
+    'content-length',
+    ['Content-Le', 'ngth: 3\r\n\r\none', 'Content-Length: 3\r\n\r\ntwoContent', '-Length: 5\r\n\r\nthree'],
+  ],
+] as const) {
+  test(`${kind}: the owner knows of a beginning that is held back, ahead of the read that ends this`, (t) => {
+    const { pump, wire, framed } = setup(specOf(kind))
+    resume({ pump, wire, framed }, 100, 64)
+    const held = pieces.map((piece) => {
+      wire.read(Buffer.from(piece, 'latin1'))
+      return pump.isHeld
+    })
+    t.deepEqual(held, [true, false, true, false])
+    const [last] = pump.heldAtReads.slice(-1)
+    t.is(last, false)
+    t.true(pump.heldAtReads.includes(true), 'what lay ahead of the beginning was read while it was held')
+  })
+}
 
 type Step =
   | { readonly kind: 'read'; readonly bytes: number }

@@ -1,7 +1,9 @@
 /** Every transport that a shard knows. A kind without a line here does not compile. */
 import type { TransportKind, TransportTarget } from '../../engine/shared/target.js'
 import type { ShardTransport } from '../../engine/shared/wire.js'
+import { childPipesTransport } from './child-pipes.js'
 import { memoryTransport } from './memory.js'
+import { ownStdioTransport } from './own-stdio.js'
 import { pipeTransport } from './pipe.js'
 import { stdioTransport } from './stdio.js'
 import { unixTransport } from './unix.js'
@@ -13,6 +15,8 @@ const registry: Registry = {
   pipe: pipeTransport,
   memory: memoryTransport,
   stdio: stdioTransport,
+  'child-pipes': childPipesTransport,
+  'own-stdio': ownStdioTransport,
 }
 
 /** The transport for a target. The cast is the one place where the kind and its target meet again. */

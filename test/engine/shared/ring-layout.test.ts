@@ -54,10 +54,11 @@ const drawing = {
       'FAILURE',
       'FAILURE_CALL',
       'IN_SPACE_AT',
+      'IN_HELD',
     ],
   },
   outHandshakes: { first: 32, last: 47, names: ['OUT_NOTIFY', 'OUT_SPACE'] },
-  inHandshakes: { first: 48, last: 63, names: ['IN_NOTIFY', 'IN_SPACE', 'IN_GROW'] },
+  inHandshakes: { first: 48, last: 63, names: ['IN_NOTIFY', 'IN_SPACE', 'IN_GROW', 'IN_GUARD'] },
 } as const
 
 const lines = Object.values(drawing)

@@ -1,0 +1,129 @@
+/** Options of pools. */
+import * as v from 'valibot'
+import { invalidOption } from '../engine/shared/wait-options.js'
+import type { LeasedConnection } from './leased-connection.js'
+import { integer, milliseconds, parse } from './options.js'
+
+/** More connections than this do not fit on one shard. */
+const MOST_CONNECTIONS = 32_768
+const LONGEST_MS = 2_147_483_647
+
+const positive = v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)))
+
+const poolSchema = v.strictObject({
+  min: integer(0, MOST_CONNECTIONS, 0),
+  max: integer(1, MOST_CONNECTIONS, 8),
+  idleTimeoutMs: milliseconds(30_000),
+  maxLifetimeMs: positive,
+  lifetimeJitter: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0.1),
+  acquireTimeoutMs: milliseconds(10_000),
+  createAttempts: integer(1, 1_000, 3),
+  backoff: v.optional(
+    v.strictObject({
+      initialMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)), 50),
+      maxMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)), 5_000),
+      factor: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 2),
+      jitter: v.optional(v.picklist(['decorrelated', 'full', 'none']), 'decorrelated'),
+    }),
+    {},
+  ),
+  leakAfterMs: positive,
+  validate: v.optional(v.function()),
+})
+
+const boundsSchema = v.strictObject({
+  min: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MOST_CONNECTIONS))),
+  max: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_CONNECTIONS))),
+})
+
+const closeSchema = v.strictObject({ graceMs: milliseconds(1_000) })
+
+/** Options of `transport.pool()`. Times are milliseconds. */
+export interface PoolOptions {
+  /** Connections that are made at once and kept, also when nobody needs them; 0 to 32,768. Default 0. */
+  readonly min?: number | undefined
+  /** Connections at most, in use, idle and on their way together; 1 to 32,768, at least `min`. Default 8. */
+  readonly max?: number | undefined
+  /** A connection that nobody has used for so long is closed, unless there are only `min`. Default 30,000. */
+  readonly idleTimeoutMs?: number | undefined
+  /** A connection of this age is closed as soon as nobody uses it; at least 1. Default: it may grow as old as it likes. */
+  readonly maxLifetimeMs?: number | undefined
+  /** Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once. Default 0.1. */
+  readonly lifetimeJitter?: number | undefined
+  /** How long `acquire()` waits, and how long `validate` may take. Default 10,000. */
+  readonly acquireTimeoutMs?: number | undefined
+  /**
+   * So many failures in a row to make a connection reject everybody who waits for one, 1 to 1,000; an error that no retry
+   * can help does so at once. Default 3.
+   */
+  readonly createAttempts?: number | undefined
+  /** The pauses between attempts to make a connection, while they fail. */
+  readonly backoff?: BackoffOptions | undefined
+  /** A lease that is held so long is reported, with the stack where it was taken; at least 1. Costs a stack trace each time. Default: off. */
+  readonly leakAfterMs?: number | undefined
+  /**
+   * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes longer than
+   * `acquireTimeoutMs`, the connection is destroyed and another one is tried. Default: what the thread that carries the
+   * connection has seen of it is good enough.
+   */
+  readonly validate?: ((connection: LeasedConnection) => unknown) | undefined
+}
+
+/** Pauses between attempts, in milliseconds: from `initialMs` on, growing by `factor`, up to `maxMs`. */
+export interface BackoffOptions {
+  /** At least 1. Default 50. */
+  readonly initialMs?: number | undefined
+  /** At least `initialMs`. Default 5,000, or `initialMs`. */
+  readonly maxMs?: number | undefined
+  /** 1 to 100. Default 2. */
+  readonly factor?: number | undefined
+  /**
+   * What chance does to a pause. `decorrelated` (default): between `initialMs` and the last pause times `factor`. `full`: between
+   * 0 and what it would be. `none`: nothing.
+   */
+  readonly jitter?: 'decorrelated' | 'full' | 'none' | undefined
+}
+
+/** What `pool.resize()` takes; what is left out stays as it is. */
+export interface PoolResizeOptions {
+  readonly min?: number | undefined
+  readonly max?: number | undefined
+}
+
+/** Options of `pool.close()`. */
+export interface PoolCloseOptions {
+  /** How long leases may take to come back, in milliseconds, before their connections are destroyed. Default 1,000. */
+  readonly graceMs?: number | undefined
+}
+
+export type ResolvedPoolOptions = v.InferOutput<typeof poolSchema>
+
+export function parsePoolOptions(options: unknown): ResolvedPoolOptions {
+  const parsed = parse(poolSchema, options, 'pool()')
+  assertOrder(parsed.min, parsed.max, 'pool()')
+  const { backoff } = parsed
+  const given = (options as PoolOptions | undefined)?.backoff?.maxMs
+  if (given === undefined)
+    return { ...parsed, backoff: { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.initialMs) } }
+  if (given < backoff.initialMs)
+    throw invalidOption('pool()', 'backoff.maxMs', 'it must be at least backoff.initialMs')
+  return parsed
+}
+
+/** `now`: what holds where nothing is said. */
+export function parseResizeOptions(
+  options: unknown,
+  now: { readonly min: number; readonly max: number },
+): { readonly min: number; readonly max: number } {
+  const { min = now.min, max = now.max } = parse(boundsSchema, options, 'resize()')
+  assertOrder(min, max, 'resize()')
+  return { min, max }
+}
+
+export function parsePoolCloseOptions(options: unknown): v.InferOutput<typeof closeSchema> {
+  return parse(closeSchema, options, 'close()')
+}
+
+function assertOrder(min: number, max: number, where: string): void {
+  if (min > max) throw invalidOption(where, 'min', `it must be at most max (${String(max)})`)
+}

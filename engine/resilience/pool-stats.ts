@@ -1,0 +1,22 @@
+/** A pool at one moment. `size` = connecting + validating + idle + leased; `created` - `destroyed` = validating + idle + leased. */
+export interface PoolStats {
+  readonly size: number
+  /** Connections that are being made. */
+  readonly connecting: number
+  /** Connections whose `validate` is running. */
+  readonly validating: number
+  readonly idle: number
+  readonly leased: number
+  /** Acquires that wait. */
+  readonly waiting: number
+  /** Connections that were made, since the beginning. */
+  readonly created: number
+  /** Of these, those that have left the pool, for whatever reason. */
+  readonly destroyed: number
+  /** Leases granted. */
+  readonly acquired: number
+  /** Of these, those whose connection had been leased before. */
+  readonly reused: number
+  /** reused / acquired; 0 before the first. */
+  readonly reuseRate: number
+}

@@ -1,0 +1,21 @@
+/** Waiting for a state that something announces: every event of the campaign pokes, and every condition is looked at again. */
+export class Gate {
+  readonly #waiting = new Set<() => void>()
+
+  poke(): void {
+    for (const look of [...this.#waiting]) look()
+  }
+
+  /** Resolves once the condition holds, at the latest with the poke after it. */
+  until(condition: () => boolean): Promise<void> {
+    if (condition()) return Promise.resolve()
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition()) return
+        this.#waiting.delete(look)
+        resolve()
+      }
+      this.#waiting.add(look)
+    })
+  }
+}

@@ -1,0 +1,171 @@
+/** From a seed to a list of faults with all their parameters: the same seed, the same list. */
+import { Random } from '../harness/random.js'
+import { MAX_FRAME_BYTES } from './peer-framing.js'
+import type { Misbehaviour } from './misbehaviour.js'
+import type { Fault as Death } from './strikes.js'
+
+/**
+ * Whom it happens to: a process that listens on a Unix socket, a child of the engine's, a listener within the engine; and one
+ * within it on a Unix socket.
+ */
+export const targetNames = ['unix', 'stdio', 'memory', 'hosted'] as const
+
+export type TargetName = (typeof targetNames)[number]
+
+export const abortedCalls = [
+  'connect',
+  'connect-child',
+  'listen',
+  'accept',
+  'receive',
+  'ready',
+  'end',
+  'link-ready',
+  'link-receive',
+  'link-connected',
+  'link-end',
+  'acquire',
+] as const
+
+export type AbortedCall = (typeof abortedCalls)[number]
+
+/** What happens to a target. */
+export type Action =
+  | { readonly kind: 'peer killed' }
+  /** Stopped until the link cannot send any more, or until its heartbeat gives the connection up, then continued. */
+  | { readonly kind: 'peer stopped'; readonly until: 'stalled' | 'given up' }
+  /** The peer does wrong. */
+  | { readonly kind: 'peer errs'; readonly order: Misbehaviour }
+  /** Killed, and started again once so many attempts to connect have failed. */
+  | { readonly kind: 'refused'; readonly attempts: number }
+  /** Its socket file is deleted and the connection cut; it listens anew once so many attempts have failed. */
+  | { readonly kind: 'file deleted'; readonly attempts: number }
+  /** The host has no descriptor left while the connection is cut, until so many attempts have failed. */
+  | { readonly kind: 'descriptors'; readonly attempts: number }
+  /** The worker thread that carries the connection dies. */
+  | { readonly kind: 'worker'; readonly death: Death }
+  /** Calls beside the traffic, each given up after so many turns. */
+  | {
+      readonly kind: 'aborts'
+      readonly calls: readonly { readonly call: AbortedCall; readonly turns: number }[]
+    }
+
+export interface Fault {
+  readonly index: number
+  readonly target: TargetName
+  /** It strikes once so many echoes more have come. */
+  readonly afterEchoes: number
+  /** It strikes when the one before it has struck, instead of when the target is well again. */
+  readonly atOnce: boolean
+  readonly action: Action
+}
+
+type Draw = (random: Random) => Action
+
+const errs =
+  (order: (random: Random) => Misbehaviour): Draw =>
+  (random) => ({ kind: 'peer errs', order: order(random) })
+const dies =
+  (death: Death): Draw =>
+  () => ({ kind: 'worker', death })
+const attempts = (random: Random): number => random.between(1, 4)
+
+const everywhere = targetNames
+const processes = ['unix', 'stdio'] as const
+/** Whether there is a process of its own behind it. */
+export function isProcess(name: TargetName): boolean {
+  return processes.some((other) => other === name)
+}
+
+const listening = ['unix', 'memory', 'hosted'] as const
+const threads = ['unix', 'stdio', 'memory'] as const
+
+/** What can happen to whom. In each round of the plan every line happens once to each of its targets. */
+const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
+  [processes, () => ({ kind: 'peer killed' })],
+  [everywhere, () => ({ kind: 'peer stopped', until: 'stalled' })],
+  // The one whose link has a heartbeat.
+  [['unix'], () => ({ kind: 'peer stopped', until: 'given up' })],
+  [
+    everywhere,
+    errs((random) => ({
+      do: 'half-frame',
+      keep: random.between(1, 4_000),
+      then: random.oneIn(2) ? 'end' : 'cut',
+    })),
+  ],
+  [
+    everywhere,
+    errs((random) => ({ do: 'garbage', bytes: random.between(4, 20_000), seed: random.below(2 ** 31) })),
+  ],
+  [
+    everywhere,
+    errs((random) => ({ do: 'oversized', announce: random.between(MAX_FRAME_BYTES + 1, 2 ** 31 - 1) })),
+  ],
+  [everywhere, errs(() => ({ do: 'end' }))],
+  [everywhere, errs(() => ({ do: 'cut' }))],
+  [listening, errs((random) => ({ do: 'refuse', count: attempts(random) }))],
+  [['unix'], (random) => ({ kind: 'refused', attempts: attempts(random) })],
+  [['unix'], (random) => ({ kind: 'file deleted', attempts: attempts(random) })],
+  [processes, (random) => ({ kind: 'descriptors', attempts: attempts(random) })],
+  [everywhere, dies('exit')],
+  [threads, dies('throw')],
+  [['unix'], dies('rejection')],
+  [['memory'], dies('memory')],
+  [['stdio'], dies('stuck')],
+  [threads, drawAborts],
+]
+
+function drawAborts(random: Random): Action {
+  return {
+    kind: 'aborts',
+    calls: Array.from({ length: random.between(2, 10) }, () => ({
+      call: abortedCalls[random.below(abortedCalls.length)] ?? 'connect',
+      turns: random.oneIn(3) ? 0 : random.below(60),
+    })),
+  }
+}
+
+/** While the host has no descriptor left, or is given one after the other, nothing else may need one. */
+function standsAlone({ kind }: Action): boolean {
+  return kind === 'descriptors'
+}
+
+export function planFaults(seed: number, count: number, targets: readonly TargetName[]): Fault[] {
+  const random = new Random(seed)
+  const round = lines.flatMap(([names, draw]) =>
+    names.filter((name) => targets.includes(name)).map((target) => ({ target, draw })),
+  )
+  const faults: Fault[] = []
+  let bag: typeof round = []
+  while (faults.length < count) {
+    if (bag.length === 0) bag = [...round]
+    const [drawn] = bag.splice(random.below(bag.length), 1)
+    if (drawn === undefined) break
+    const action = drawn.draw(random)
+    const before = faults.at(-1)
+    const atOnce = random.oneIn(6) && before !== undefined && !standsAlone(before.action)
+    faults.push({
+      index: faults.length,
+      target: drawn.target,
+      afterEchoes: random.oneIn(4) ? 0 : random.below(40),
+      atOnce: atOnce && !standsAlone(action),
+      action,
+    })
+  }
+  return faults
+}
+
+/** What the report counts it under. */
+export function kindOf({ action }: Fault): string {
+  switch (action.kind) {
+    case 'peer errs':
+      return `peer: ${action.order.do}`
+    case 'worker':
+      return `worker: ${action.death}`
+    case 'peer stopped':
+      return `peer stopped: ${action.until}`
+    default:
+      return action.kind
+  }
+}

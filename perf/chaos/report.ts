@@ -1,0 +1,49 @@
+/** What the host tells the campaign. */
+import type { FrameCounts } from './frame-book.js'
+import type { TargetName } from './plan.js'
+
+export interface HostConfig {
+  readonly seed: number
+  readonly faults: number
+  readonly targets: readonly TargetName[]
+  readonly folder: string
+  /** How long one fault may take, in milliseconds. */
+  readonly watchdogMs: number
+}
+
+export interface FaultCounts extends FrameCounts {
+  readonly losses: number
+  /** Links that ended with an error that no retry can mend, and were replaced. */
+  readonly linksEnded: number
+}
+
+export interface HostReport {
+  /** By the engine's own ledger. */
+  readonly leaked: number
+  readonly counts: FaultCounts
+  /** What is wrong with the fate of frames, in words. */
+  readonly complaints: readonly string[]
+  /** Over pools. */
+  readonly answered: number
+  /** Over pools: those that ended with an error, as they may. */
+  readonly failedQuestions: number
+  /** Since a fifth of the faults had happened, in bytes; what the allocator keeps included. */
+  readonly residentGrowth: number
+  /** Heap and buffers. */
+  readonly ownGrowth: number
+}
+
+export type FromHost =
+  /** It is about to happen. */
+  | { readonly kind: 'striking'; readonly index: number; readonly label: string }
+  /** It is over: every link's frames go through again, and nothing is left of it. */
+  | {
+      readonly kind: 'fault'
+      readonly index: number
+      readonly label: string
+      readonly target: TargetName
+      readonly ms: number
+      readonly counts: FaultCounts
+    }
+  | { readonly kind: 'report'; readonly report: HostReport }
+  | { readonly kind: 'failed'; readonly message: string; readonly step: string; readonly state: string }

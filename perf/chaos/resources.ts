@@ -1,0 +1,49 @@
+/** The campaign's ledger against the operating system's: what the host has must come back to what it had. */
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import { canCountResources, processResources, type ProcessResources } from '../harness/process-resources.js'
+import type { World } from './world.js'
+
+export interface Holdings extends ProcessResources {
+  readonly connections: number
+  readonly listeners: number
+  readonly pendingConnects: number
+}
+
+export function holdingsOf({ engine }: World): Holdings {
+  const { connections, listeners, pendingConnects } = engine.stats()
+  const system = canCountResources
+    ? processResources()
+    : { threads: 0, descriptors: 0, children: 0, zombies: 0 }
+  return { ...system, connections, listeners, pendingConnects }
+}
+
+/** The system tells nobody that a thread or a process is gone from its books: it is asked again and again. */
+const LOOK_AGAIN_MS = 3
+
+/** Resolves once every worker thread that has died is replaced. */
+export async function allUp({ engine }: World): Promise<void> {
+  while (engine.stats().shards.some(({ state }) => state !== 'up')) await pause(LOOK_AGAIN_MS)
+}
+
+/** Resolves once there is no more of anything than there was: what has ended is gone from the books a little later. */
+export async function backTo(before: Holdings, world: World): Promise<void> {
+  while (surplus(before, holdingsOf(world)).length > 0) await pause(LOOK_AGAIN_MS)
+}
+
+/** What there is more of, in words. */
+export function surplus(before: Holdings, now: Holdings): string[] {
+  return (Object.keys(before) as (keyof Holdings)[])
+    .filter((kind) => now[kind] > before[kind])
+    .map((kind) => `${kind}: ${String(now[kind])} instead of ${String(before[kind])}`)
+}
+
+/** Resident memory, and heap and buffers, in bytes, once garbage is gone. Run with --expose-gc. */
+export async function memoryInUse(): Promise<{ readonly resident: number; readonly own: number }> {
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc?.()
+    // What finalizers free needs turns in between.
+    for (let turn = 0; turn < 3; turn++) await nextTurn()
+  }
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
+  return { resident: rss, own: heapUsed + external + arrayBuffers }
+}

@@ -1,0 +1,167 @@
+/** Whom faults happen to: a peer on a Unix socket, one that is a child of the engine, and one in the engine itself. */
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import type { Endpoint } from '../../api/index.js'
+import type { ChildPeerConfig } from './child-peer.js'
+import type { EnginePeer } from './engine-peer.js'
+import type { PeerFraming } from './peer-framing.js'
+import { readRecord, type RecordEntry } from './record.js'
+import type { SocketPeerConfig } from './socket-peer.js'
+
+export interface Peer {
+  /** Takes nothing and says nothing, until `goOn()`. `pid`: of the process that the link talks to, if it has a child. */
+  stop(pid: number | undefined): void
+  goOn(pid: number | undefined): void
+  record(): RecordEntry[]
+  close(): Promise<void>
+}
+
+const program = (name: string): string => fileURLToPath(new URL(`./${name}.js`, import.meta.url))
+
+/** `kill` says false where the process is gone already: then there is nothing to be done to it. */
+export function signalProcess(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // Gone.
+  }
+}
+
+export class SocketPeer implements Peer {
+  readonly path: string
+  readonly #config: SocketPeerConfig
+  #process: ChildProcess
+
+  private constructor(config: SocketPeerConfig, peer: ChildProcess) {
+    this.path = config.path
+    this.#config = config
+    this.#process = peer
+  }
+
+  static async start(path: string, framing: PeerFraming, record: string): Promise<SocketPeer> {
+    const config = { path, framing, record }
+    return new SocketPeer(config, await launch(config))
+  }
+
+  stop(): void {
+    signalProcess(this.#process.pid, 'SIGSTOP')
+  }
+
+  goOn(): void {
+    signalProcess(this.#process.pid, 'SIGCONT')
+  }
+
+  /** Resolves when it is gone; its socket file stays. */
+  async kill(): Promise<void> {
+    const gone = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await gone
+  }
+
+  async restart(): Promise<void> {
+    this.#process = await launch(this.#config)
+  }
+
+  deleteSocketFile(): void {
+    fs.unlinkSync(this.path)
+  }
+
+  /** Makes its socket file again and listens there. */
+  async listenAnew(): Promise<void> {
+    const listening = once(this.#process, 'message')
+    this.#process.send('listen')
+    await listening
+  }
+
+  record(): RecordEntry[] {
+    return readRecord(this.#config.record)
+  }
+
+  async close(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const gone = once(this.#process, 'exit')
+      this.#process.disconnect()
+      await gone
+    }
+    fs.rmSync(this.path, { force: true })
+  }
+}
+
+async function launch(config: SocketPeerConfig): Promise<ChildProcess> {
+  const peer = fork(program('socket-peer'), [JSON.stringify(config)], {
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const ended = once(peer, 'exit').then(() => {
+    throw new Error('the peer ended before it listened')
+  })
+  ended.catch(() => undefined)
+  await Promise.race([once(peer, 'message'), ended])
+  return peer
+}
+
+/** Started by each connect of the link, so there is nothing to start here. */
+export class ChildPeer implements Peer {
+  readonly endpoint: Endpoint
+  readonly #record: string
+
+  constructor(framing: PeerFraming, record: string) {
+    this.#record = record
+    const config: ChildPeerConfig = { framing, record }
+    this.endpoint = {
+      kind: 'stdio',
+      command: process.execPath,
+      args: [program('child-peer'), JSON.stringify(config)],
+      stderr: 'inherit',
+      terminateAfterMs: 500,
+      killAfterMs: 500,
+    }
+  }
+
+  stop(pid: number | undefined): void {
+    signalProcess(pid, 'SIGSTOP')
+  }
+
+  goOn(pid: number | undefined): void {
+    signalProcess(pid, 'SIGCONT')
+  }
+
+  record(): RecordEntry[] {
+    return readRecord(this.#record)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+/** In the host's own engine. */
+export class OwnPeer implements Peer {
+  readonly #peer: EnginePeer
+  readonly #record: string
+
+  constructor(peer: EnginePeer, record: string) {
+    this.#peer = peer
+    this.#record = record
+  }
+
+  stop(): void {
+    this.#peer.pause()
+  }
+
+  goOn(): void {
+    this.#peer.resume()
+  }
+
+  record(): RecordEntry[] {
+    return readRecord(this.#record)
+  }
+
+  close(): Promise<void> {
+    return this.#peer.close()
+  }
+}

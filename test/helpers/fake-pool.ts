@@ -1,0 +1,155 @@
+/** A pool over connections that are made of nothing, under a clock that stands still. */
+import { Pool } from '../../engine/resilience/pool.js'
+import type { Gate, PoolSettings } from '../../engine/resilience/pool-settings.js'
+import type { Poolable } from '../../engine/resilience/poolable.js'
+import { TransportError } from '../../engine/shared/errors.js'
+import type { Unfitness } from '../../engine/shared/fitness.js'
+import type { WaitOptions } from '../../engine/shared/waiter.js'
+import { FakeClock } from './fake-clock.js'
+
+/** What it went through, in the pool's hands. */
+type Phase = 'awake' | 'resting' | 'closing' | 'closed' | 'destroyed'
+
+export class FakeConnection implements Poolable {
+  readonly id: number
+  phase: Phase = 'awake'
+  /** What its shard has published, told or not. */
+  unfitness: Unfitness | undefined
+  reason: Error | undefined
+  #onUnfit: ((why: Unfitness) => void) | undefined
+  readonly #closings: (() => void)[] = []
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  get isAlive(): boolean {
+    return this.phase === 'awake' || this.phase === 'resting'
+  }
+
+  rest(onUnfit: (why: Unfitness) => void): Unfitness | undefined {
+    if (this.unfitness !== undefined) return this.unfitness
+    this.phase = 'resting'
+    this.#onUnfit = onUnfit
+    return undefined
+  }
+
+  wake(): Unfitness | undefined {
+    this.#onUnfit = undefined
+    if (this.unfitness === undefined) this.phase = 'awake'
+    return this.unfitness
+  }
+
+  close(): Promise<void> {
+    if (this.isAlive) this.phase = 'closing'
+    return new Promise((resolve) => {
+      this.#closings.push(resolve)
+      if (this.phase !== 'closing') this.#finish(this.phase)
+    })
+  }
+
+  destroy(reason?: Error): void {
+    if (this.phase === 'closed') return
+    this.reason = reason
+    this.#finish('destroyed')
+  }
+
+  /** The graceful close has come to its end. */
+  finishClosing(): void {
+    if (this.phase === 'closing') this.#finish('closed')
+  }
+
+  /** Something happens to it; `told`: main has handled the news. */
+  spoil(why: Unfitness, told: boolean): void {
+    this.unfitness ??= why
+    if (!told) return
+    const tell = this.#onUnfit
+    this.#onUnfit = undefined
+    tell?.(this.unfitness)
+  }
+
+  #finish(phase: Phase): void {
+    this.phase = phase
+    this.unfitness ??= 'ended'
+    for (const resolve of this.#closings) resolve()
+    this.#closings.length = 0
+  }
+}
+
+/** What the holder of a lease sees here. */
+export interface FakeView {
+  readonly connection: FakeConnection
+  readonly gate: Gate
+}
+
+interface Dial {
+  readonly resolve: (connection: FakeConnection) => void
+  readonly reject: (error: unknown) => void
+  readonly signal: AbortSignal | undefined
+}
+
+export class FakePool {
+  readonly clock = new FakeClock()
+  readonly pool: Pool<FakeConnection, FakeView>
+  /** Dials that are under way, in their order. */
+  readonly dials: Dial[] = []
+  readonly made: FakeConnection[] = []
+  dialled = 0
+
+  constructor(settings: Partial<PoolSettings<FakeView>> = {}, random: () => number = () => 0) {
+    this.pool = new Pool<FakeConnection, FakeView>(
+      {
+        min: 0,
+        max: 4,
+        idleTimeoutMs: 1_000,
+        maxLifetimeMs: undefined,
+        lifetimeJitter: 0.5,
+        acquireTimeoutMs: 10_000,
+        createAttempts: 3,
+        backoff: { initialMs: 100, maxMs: 800, factor: 2, jitter: 'none' },
+        leakAfterMs: undefined,
+        validate: undefined,
+        ...settings,
+      },
+      {
+        endpoint: 'fake:',
+        clock: this.clock,
+        random,
+        dial: ({ signal }: WaitOptions) => {
+          this.dialled++
+          return new Promise<FakeConnection>((resolve, reject) => {
+            this.dials.push({ resolve, reject, signal })
+          })
+        },
+        present: (connection, gate) => ({ connection, gate }),
+      },
+    )
+  }
+
+  /** The oldest dial succeeds. */
+  async connect(unfitness?: Unfitness): Promise<FakeConnection> {
+    const connection = new FakeConnection(this.made.length + 1)
+    connection.unfitness = unfitness
+    this.made.push(connection)
+    this.#next().resolve(connection)
+    await settled()
+    return connection
+  }
+
+  /** The oldest dial fails. */
+  async refuse(error: unknown = new TransportError('ERR_REFUSED', 'nobody listens')): Promise<void> {
+    this.#next().reject(error)
+    await settled()
+  }
+
+  #next(): Dial {
+    const dial = this.dials.shift()
+    if (dial === undefined) throw new Error('there is no dial under way')
+    return dial
+  }
+}
+
+/** Resolves once every promise that is resolved by now has called whoever waits for it, and they whoever waits for them. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 12; i++) await Promise.resolve()
+}
