@@ -582,7 +582,7 @@ export class Engine implements AsyncDisposable {
   #breakerOf(endpoint: string, settings: ResolvedReconnectingOptions['breaker']): SharedBreaker | undefined {
     if (settings === false) return undefined
     for (const [other, { breaker, users }] of this.#breakers) {
-      if (users === 0 && breaker.state.kind === 'closed') this.#breakers.delete(other)
+      if (users === 0 && breaker.isForgettable) this.#breakers.delete(other)
     }
     const shared = this.#breakers.get(endpoint) ?? {
       breaker: new Breaker(endpoint, settings, this.#clock),
