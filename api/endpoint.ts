@@ -53,9 +53,12 @@ export interface ChildEndpoint {
    * characters come in pieces.
    */
   readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => void) | undefined
-  /** True: it gets a process group of its own, all of which is ended with it. Default false. Not on Windows. */
+  /** True: it gets a process group of its own, all of which is ended with it. Default false. Refused on Windows. */
   readonly processGroup?: boolean | undefined
-  /** From the end of its stdin to SIGTERM, in milliseconds. Default 2,000. */
+  /**
+   * From the end of its stdin to SIGTERM, in milliseconds. Default 2,000. Windows has no signals: there either of them ends
+   * the child at once.
+   */
   readonly terminateAfterMs?: number | undefined
   /** From SIGTERM to SIGKILL, in milliseconds. Default 2,000. */
   readonly killAfterMs?: number | undefined
@@ -259,8 +262,13 @@ function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
   const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs } = result.output
   const text = `stdio:${command}`
   if ([command, ...args].some((part) => part.includes('\0'))) throw invalid(text, 'it contains a NUL')
-  // Windows has no such sockets to hand over; its children come with its pipes.
-  assertUnixPlatform(text)
+  if (processGroup && process.platform === 'win32') {
+    throw new TransportError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      `${text}: Windows has no process groups. Leave processGroup out there; the child ends with its host all the same.`,
+      { endpoint: text },
+    )
+  }
   return {
     kind: 'stdio',
     text,

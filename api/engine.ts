@@ -58,6 +58,12 @@ export interface EnginePoolStats extends PoolStats {
 /** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
 const THREAD_GRACE_MS = 1_000
 
+/**
+ * How long threads may take in all to end once nothing of theirs is left. The system can hold one: on Windows a wait for a
+ * busy pipe takes up to 30 s, and nothing interrupts it.
+ */
+const HELD_THREAD_MS = 6_000
+
 /** The fewest untaken connections on one shard that make it stop accepting: fewer are just on their way to be taken. */
 const LEAST_QUEUED = 16
 
@@ -156,7 +162,8 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Stops accepting, aborts pending connects, lets what was sent leave within `graceMs`, cuts the rest, ends the
-   * threads. Resolves with what was opened and what was released. A second call returns the first one's promise.
+   * threads. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
+   * than six seconds: the ledger names it as not released. A second call returns the first one's promise.
    */
   close(options: CloseOptions = {}): Promise<LedgerReport> {
     if (this.#state.kind === 'closing') return this.#state.report
@@ -590,7 +597,12 @@ export class Engine implements AsyncDisposable {
     // Also those whose connections have ended before.
     await this.#children.gone()
     cancelCut()
-    await supervisor.stop()
+    let cancelHeld = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      cancelHeld = this.#clock.setTimer(resolve, HELD_THREAD_MS)
+    })
+    await Promise.race([supervisor.stop(), held])
+    cancelHeld()
     cancelKill()
     return this.#ledger.report()
   }

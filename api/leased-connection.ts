@@ -56,10 +56,11 @@ export class LeasedConnection implements AsyncDisposable {
     return this.#connection.receive(options)
   }
 
-  /** As `Connection`. Leave the loop before the lease ends. @throws {TransportError} ERR_LEASE_ENDED too. */
-  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+  /** As `Connection`. Leave the loop before the lease ends. Rejects with ERR_LEASE_ENDED too. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    // At the first step, not before: a loop that has begun counts as a reader, one that has not would be forgotten.
     this.#gate.assertHeld()
-    return this.#connection[Symbol.asyncIterator]()
+    yield* this.#connection
   }
 
   /** As `Connection.subscribe()`. Stop it before the lease ends. @throws {TransportError} ERR_LEASE_ENDED too. */

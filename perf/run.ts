@@ -4,26 +4,36 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
-import { machineFacts } from './harness/machine.js'
 import { targetNames, type TargetName } from './chaos/plan.js'
+import { SOCKETS } from './harness/meeting-place.js'
+import { machineFacts } from './harness/machine.js'
 import { chaosLines } from './report/chaos.js'
 import { figure, table, times } from './report/table.js'
 import { runChaos } from './scenarios/chaos.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
+import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
-import { runLatency, type LatencyReport } from './scenarios/latency.js'
+import {
+  latencyTransports,
+  runLatency,
+  type LatencyReport,
+  type LatencyTransport,
+} from './scenarios/latency.js'
 import { runPool, type PoolReport } from './scenarios/pool.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const usage = `npm run perf -- latency|throughput|flood|idle|pool|chaos [flags]
+const usage = `npm run perf -- latency|throughput|flood|http|idle|pool|chaos [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536)
   --rounds 5            interleaved rounds; medians are shown
-  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000; pool: 200000 acquires)
+  --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
+                        http: requests, 20000; pool: acquires, 200000)
+  --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
-  --transport unix      latency: unix, or stdio (a child process, against child_process);
-                        chaos: unix, stdio and memory, or some of them
+  --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
+                        child_process);
+                        chaos: unix, stdio, memory, hosted, or some of them (all)
   --faults 1000         chaos: how many
   --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
   --framings line,nul   throughput: also the engine with these framings
@@ -42,12 +52,13 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     count: { type: 'string' },
     rates: { type: 'string', default: '' },
+    clients: { type: 'string', default: '32' },
     framings: { type: 'string', default: '' },
     connections: { type: 'string' },
     transport: { type: 'string' },
+    watch: { type: 'string' },
     faults: { type: 'string', default: '1000' },
     seed: { type: 'string' },
-    watch: { type: 'string' },
     shards: { type: 'string' },
     wake: { type: 'string' },
     pin: { type: 'string' },
@@ -61,6 +72,12 @@ const numbers = (text: string): number[] =>
     .split(',')
     .filter((part) => part !== '')
     .map(Number)
+
+function transportOf(text: string): LatencyTransport {
+  const transport = latencyTransports.find((known) => known === text)
+  if (transport === undefined) throw new Error(`--transport is ${latencyTransports.join(', ')}, not ${text}`)
+  return transport
+}
 
 function framings(text: string): FramingKind[] {
   return text
@@ -151,6 +168,20 @@ function printFlood({ bytes, rows }: FloodReport): void {
   console.log(`${table(head, cells)}\n`)
 }
 
+function printHttp({ rows }: HttpReport): void {
+  const head = ['round trip a request', 'requests/s', 'x base', 'mean ms', 'p99 ms', 'main us', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.requestsPerSecond, 0),
+    times(row.ratio),
+    figure(row.meanMs, 2),
+    figure(row.p99Ms, 2),
+    figure(row.mainMicros),
+    `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
 function printIdle(rows: readonly IdleRow[], watch: string): void {
   const head = ['idle connections', 'count', 'KiB each', `CPU ms in ${watch} s`]
   const cells = rows.map((row) => [
@@ -202,7 +233,7 @@ async function main(scenario: string | undefined): Promise<boolean> {
             rateHz,
             count,
             warmUp: Math.min(count, 10_000),
-            transport: values.transport === 'stdio' ? 'stdio' : 'unix',
+            transport: transportOf(values.transport ?? SOCKETS),
           })
           printLatency(`${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`, report)
           right &&= report.released && report.rows.every((row) => row.wrong === 0)
@@ -231,6 +262,17 @@ async function main(scenario: string | undefined): Promise<boolean> {
         reports.push(report)
       }
       break
+    case 'http': {
+      const report = await runHttp({
+        ...settings,
+        count: Number(values.count ?? 20_000),
+        clients: Number(values.clients),
+      })
+      printHttp(report)
+      right &&= report.released && report.rows.every((row) => row.wrong === 0)
+      reports.push(report)
+      break
+    }
     case 'idle': {
       const connections = Number(values.connections ?? 10_000)
       const watch = values.watch ?? '30'

@@ -1,6 +1,6 @@
 /**
- * What Windows does otherwise, on a Windows Node under Wine: `npm run test:windows`, with `-- FILE...` only those test files
- * (`test/contract/pipe.test.ts`).
+ * What Windows does otherwise, on a Windows Node under Wine: `npm run test:windows`, the tests and a quick self-check; with
+ * `-- FILE...` only those test files (`test/contract/pipe.test.ts`).
  *
  * Wine is the system's own; the Windows Node comes as an npm package that carries the binary. Both Node and Wine's folder
  * lie in a cache that git ignores. Whatever is missing is an error: a run that tests nothing looks just like one that passes.
@@ -19,7 +19,10 @@ const NODE_VERSION = '22.22.2'
 const INSTALL = 'apt-get install -y --no-install-recommends wine wine64'
 const WATCHDOG_MS = 1_200_000
 
-/** What is for every platform and needs nothing that only Unix has. */
+/**
+ * What meets the system: pipes, processes, threads, shared memory. What only computes (decoders, option schemas, allocators,
+ * budgets) is the same on every platform, and Wine would only add its time.
+ */
 const files = [
   'test/contract/pipe.test.ts',
   'test/contract/local.test.ts',
@@ -28,28 +31,27 @@ const files = [
   'test/contract/memory-line.test.ts',
   'test/faults/memory.test.ts',
   'test/faults/pipe.test.ts',
+  'test/faults/awaits.test.ts',
+  'test/faults/boot.test.ts',
+  'test/faults/given-up.test.ts',
+  'test/stdio/anywhere.test.ts',
+  'test/stdio/echo.test.ts',
+  'test/exit/process-end.test.ts',
   'test/engine/shared/bell.test.ts',
   'test/engine/shared/copy.test.ts',
-  'test/engine/shared/frames.test.ts',
-  'test/engine/shared/interleaving.test.ts',
   'test/engine/shared/ring.test.ts',
-  'test/engine/shared/ring-layout.test.ts',
   'test/engine/shared/torture.test.ts',
-  'test/engine/shard/lane-allocator.test.ts',
-  'test/engine/shard/region-allocator.test.ts',
-  'test/engine/shard/restart-budget.test.ts',
-  'test/engine/shard/stuck-watch.test.ts',
   'test/engine/link/outgoing.test.ts',
-  'test/workers/framed-wire.test.ts',
-  'test/workers/framings.test.ts',
+  'test/workers/child-pipes.test.ts',
   'test/api/pipes.test.ts',
-  'test/api/options.test.ts',
+  'test/api/shards.test.ts',
 ]
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(root, '.wine')
 const prefix = join(cache, 'prefix')
 const node = join(cache, 'node', NODE_VERSION, 'package', 'bin', 'node.exe')
+const selfCheckProgram = join(root, 'dist', 'perf', 'self-check.js')
 const avaCli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
 
 const wineEnv: NodeJS.ProcessEnv = {
@@ -142,7 +144,18 @@ async function stopWine(): Promise<void> {
   await run('wineserver', ['-w'], wineEnv)
 }
 
-async function test(wanted: readonly string[]): Promise<Totals> {
+/** Round trips, throughput and resources over real pipes and children: one check, of counts alone. */
+async function checkItself(): Promise<Totals> {
+  const { code, output } = await run('wine', [node, selfCheckProgram, '--quick'], wineEnv)
+  say(output)
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+}
+
+function plus(one: Totals, other: Totals): Totals {
+  return { passed: one.passed + other.passed, failed: one.failed + other.failed }
+}
+
+async function test(wanted: readonly string[], selfCheck: boolean): Promise<Totals> {
   if (!isInstalled('wine') || !isInstalled('wineserver')) {
     throw new Error(`Wine is missing. Install it:\n  ${INSTALL}`)
   }
@@ -158,9 +171,10 @@ async function test(wanted: readonly string[]): Promise<Totals> {
     const built = wanted.map((file) => file.replace(/^(?:\.\/)?test\//, 'dist/test/').replace(/\.ts$/, '.js'))
     for (const file of built) if (!fs.existsSync(join(root, file))) throw new Error(`there is no ${file}`)
     const { code, output } = await run('wine', [node, avaCli, ...built], wineEnv)
-    const totals = totalsOf(output, code)
+    let totals = totalsOf(output, code)
     if (totals.failed > 0) say(withoutPassed(output))
     for (const [line] of output.matchAll(/^ *\d+ (?:tests?|hooks?|uncaught|unhandled) .*$/gm)) say(line)
+    if (selfCheck) totals = plus(totals, await checkItself())
     say(
       `Windows Node ${version} under Wine: ${String(totals.passed)} passed, ${String(totals.failed)} failed`,
     )
@@ -174,7 +188,7 @@ async function main(): Promise<void> {
   const wanted = process.argv.slice(2)
   let totals: Totals
   try {
-    totals = await test(wanted.length === 0 ? files : wanted)
+    totals = wanted.length === 0 ? await test(files, true) : await test(wanted, false)
   } catch (error) {
     say(`Windows: not tested. ${error instanceof Error ? error.message : String(error)}`)
     totals = { passed: 0, failed: 1 }

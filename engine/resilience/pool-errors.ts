@@ -57,9 +57,11 @@ export function slowValidation(endpoint: string, timeoutMs: number): TransportEr
 export function unfit(endpoint: string, why: Unfitness | 'invalid'): TransportError {
   switch (why) {
     case 'ended':
-      return new TransportError('ERR_CLOSED', 'the connection ended before anybody could use it.', {
-        endpoint,
-      })
+      return new TransportError(
+        'ERR_RESET',
+        'the peer accepted the connection and ended it before anybody could use it.',
+        { endpoint },
+      )
     case 'unread':
       return new TransportError(
         'ERR_CLOSED',

@@ -6,14 +6,14 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
-import type net from 'node:net'
-import { resolve as resolvePath } from 'node:path'
+import { basename, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import type { Companion, ProcessExit } from '../shared/companion.js'
 import { TransportError } from '../shared/errors.js'
 import type { Ledger } from '../shared/ledger.js'
 import { trace } from '../shared/trace.js'
 import type { Clock } from '../shared/waiter.js'
+import type { ChildEnd } from './child-ends.js'
 import { StderrReader } from './child-stderr.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */
@@ -112,19 +112,19 @@ export class Child implements Companion {
     })
   }
 
-  /** The sockets are the child's ends; main's copies of them are closed. Rejects with ERR_SPAWN. */
+  /** The ends become the child's; main's are closed. Rejects with ERR_SPAWN. */
   static start(
     settings: ChildSettings,
-    stdin: net.Socket,
-    stdout: net.Socket,
+    stdin: ChildEnd,
+    stdout: ChildEnd,
     surroundings: ChildSurroundings,
   ): Promise<Child> {
     const { command, args, cwd, env, processGroup } = settings
     const stderr =
       typeof settings.stderr === 'function' || settings.stderr === 'capture' ? 'pipe' : settings.stderr
     const forget = (): void => {
-      stdin.destroy()
-      stdout.destroy()
+      stdin.close()
+      stdout.close()
     }
     return new Promise((resolve, reject) => {
       const fail = (cause: unknown): void => {
@@ -136,7 +136,7 @@ export class Child implements Companion {
         spawned = spawn(command, [...args], {
           cwd,
           env,
-          stdio: [stdin, stdout, stderr],
+          stdio: [stdin.stdio, stdout.stdio, stderr],
           detached: processGroup,
           windowsHide: true,
         })
@@ -249,17 +249,17 @@ function whyNot(cause: NodeJS.ErrnoException, { command, cwd }: ChildSettings): 
     if (folder === undefined) return `there is no folder ${cwd}. Check cwd`
     if (!folder.isDirectory()) return `${cwd} is not a folder. Check cwd`
   }
-  const file = command.includes('/') ? statOf(resolvePath(cwd ?? '.', command)) : undefined
+  const file = basename(command) !== command ? statOf(resolvePath(cwd ?? '.', command)) : undefined
+  if (file?.isDirectory() === true) return 'it is a folder, not a command. Check its path'
   if (cause.code === 'ENOENT') {
     return file === undefined
       ? 'there is no such command. Check its path, or PATH'
       : 'the file is there, but not what it is to be run with. Check its first line'
   }
-  if (cause.code === 'EACCES') {
-    return file?.isDirectory() === true
-      ? 'it is a folder, not a command. Check its path'
-      : 'it is not executable. Check its mode'
-  }
+  if (cause.code === 'EACCES') return 'it is not executable. Check its mode'
+  if (cause.code === 'EFTYPE') return 'it is not a program that this system can run. Check its path'
+  if (cause.code === 'EINVAL' && /\.(?:bat|cmd)$/i.test(command))
+    return 'a batch file needs a shell. Run cmd.exe with the arguments /d /s /c and the command'
   return `${cause.message}. See the cause`
 }
 

@@ -1,8 +1,8 @@
 /** The children of one engine, which does not end before they have. */
-import type net from 'node:net'
 import type { TransportError } from '../shared/errors.js'
 import type { Ledger } from '../shared/ledger.js'
 import type { Clock } from '../shared/waiter.js'
+import type { ChildEnd } from './child-ends.js'
 import { Child, type ChildSettings } from './child.js'
 
 export class Children {
@@ -20,8 +20,8 @@ export class Children {
   /** As `Child.start()`; `onStderrFailure`: the function for stderr has thrown. */
   start(
     settings: ChildSettings,
-    stdin: net.Socket,
-    stdout: net.Socket,
+    stdin: ChildEnd,
+    stdout: ChildEnd,
     endpoint: string,
     onStderrFailure: (cause: unknown) => void,
   ): Promise<Child> {

@@ -13,5 +13,15 @@ export type TransportTarget =
   | { readonly kind: 'memory'; readonly name: string }
   /** Where main meets the shard with the two ends that become a child's stdin and stdout. */
   | { readonly kind: 'stdio'; readonly stdin: string; readonly stdout: string }
+  /** The same on Windows: named pipes that the shard listens on. Who connects shows the pass before anything else. */
+  | {
+      readonly kind: 'child-pipes'
+      readonly stdin: string
+      readonly stdout: string
+      readonly pass: Uint8Array
+    }
+
+/** Length of a pass. */
+export const PASS_BYTES = 16
 
 export type TransportKind = TransportTarget['kind']

@@ -1,7 +1,7 @@
 /** Two measured programs that talk to each other over one socket, and the figures of one measurement of them. */
-import { rmSync } from 'node:fs'
 import type { FramingKind } from '../../engine/shared/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
+import { meetingPlace } from './meeting-place.js'
 import type { Result, SideConfig, Stack } from './messages.js'
 import { SideProcess } from './side-process.js'
 
@@ -62,8 +62,7 @@ export class Contender {
     config: ContenderConfig,
     settings: ContenderSettings,
   ): Promise<Contender> {
-    const path = `${settings.folder}/${config.name.replaceAll(/[^a-z0-9]+/gi, '-')}.sock`
-    rmSync(path, { force: true })
+    const path = meetingPlace(settings.folder, config.name)
     const { connections, shards, wake } = settings
     const common = { path, connections, shards, wake, corkFrames: config.corkFrames, framing: config.framing }
     const [farRole, nearRole] =

@@ -1,5 +1,6 @@
 /** CPU time of every thread of a process, read from the system: Node 20 has no call for another thread's. */
 import fs from 'node:fs'
+import process from 'node:process'
 
 export interface CpuReading {
   /** Nanoseconds on a CPU so far, by thread id. */
@@ -13,6 +14,7 @@ export interface CpuUse {
 
 /** Undefined where /proc is not available. */
 export function readCpu(pid: number): CpuReading | undefined {
+  if (process.platform !== 'linux') return undefined
   const folder = `/proc/${String(pid)}/task`
   try {
     const byThread = new Map<number, number>()

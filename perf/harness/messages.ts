@@ -5,8 +5,11 @@ import type { FramingKind } from '../../engine/shared/framing.js'
 export type Stack = 'engine' | 'net' | 'engine-child' | 'child-process'
 
 export interface SideConfig {
-  /** `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are. */
-  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub'
+  /**
+   * `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are.
+   * `gateway`: an HTTP server beside `path`, each of whose requests is a round trip.
+   */
+  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway'
   readonly stack: Stack
   readonly path: string
   readonly connections: number
@@ -111,6 +114,10 @@ export type FromSide =
 
 /** Payload size of the frames that a hub sends back. */
 export const HUB_ECHO_BYTES = 64
+
+/** Payload size of a gateway's round trips, and what it answers. */
+export const GATEWAY_BYTES = 256
+export const GATEWAY_REPLY = 'round trip'
 
 /** How many different frames are sent in turn, a power of two. Each is a buffer of its own: `net` may hold on to it after write(). */
 export const STAMPS = 16

@@ -1,15 +1,16 @@
 /**
  * A child process that sends everything back, by its stdin and stdout: over the engine, and over `child_process` with its
- * pipes on the main thread. The child is `cat`, which adds as little as a program can.
+ * pipes on the main thread.
  */
 import { spawn } from 'node:child_process'
 import { createEngine } from '../../api/index.js'
+import { echoCommand } from '../harness/echo-command.js'
 import type { SideConfig } from '../harness/messages.js'
 import { EnginePeer } from './engine-stack.js'
 import { StreamPeer } from './net-stack.js'
 import type { PeerStack } from './peer.js'
 
-const COMMAND = 'cat'
+const { command, args } = echoCommand
 
 const dialsOnly = {
   listen: () => Promise.reject(new Error('a child process is only dialled')),
@@ -18,7 +19,7 @@ const dialsOnly = {
 
 export async function engineChildStack(config: SideConfig): Promise<PeerStack> {
   const engine = await createEngine({ shards: config.shards, wake: config.wake })
-  const transport = engine.transport({ kind: 'stdio', command: COMMAND })
+  const transport = engine.transport({ kind: 'stdio', command, args })
   return {
     ...dialsOnly,
     async connect(onFrame) {
@@ -39,7 +40,7 @@ export function childProcessStack(config: SideConfig): PeerStack {
     ...dialsOnly,
     connect: (onFrame) =>
       new Promise((resolve, reject) => {
-        const child = spawn(COMMAND, { stdio: ['pipe', 'pipe', 'inherit'] })
+        const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'inherit'] })
         child.once('error', reject)
         child.once('spawn', () => {
           open.push(

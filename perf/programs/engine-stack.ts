@@ -1,5 +1,6 @@
 /** The engine, as a host would use it. */
 import { createEngine, type Connection } from '../../api/index.js'
+import { endpointAt } from '../harness/meeting-place.js'
 import type { SideConfig } from '../harness/messages.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
@@ -33,7 +34,7 @@ export class EnginePeer implements Peer {
 
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
   const engine = await createEngine({ shards: config.shards, wake: config.wake })
-  const transport = engine.transport(`unix:${config.path}`, {
+  const transport = engine.transport(endpointAt(config.path), {
     maxFrameBytes: 67_108_864,
     framing: config.framing,
   })

@@ -1,6 +1,7 @@
 /** Holds many idle connections, to be looked at from outside: how much memory, how much CPU. */
 import net from 'node:net'
 import { createEngine } from '../../api/index.js'
+import { endpointAt } from '../harness/meeting-place.js'
 
 interface HolderConfig {
   readonly stack: 'engine' | 'net'
@@ -31,7 +32,7 @@ async function holdWithEngine(): Promise<number> {
   release = async () => {
     await engine.close()
   }
-  const transport = engine.transport(`unix:${config.path}`, { backlog: 4096 })
+  const transport = engine.transport(endpointAt(config.path), { backlog: 4096 })
   if (config.role === 'accept') {
     await transport.listen((connection) => {
       held.push(connection)

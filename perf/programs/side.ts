@@ -12,6 +12,7 @@ import {
 import { summarize } from '../harness/statistics.js'
 import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { engineStack } from './engine-stack.js'
+import { startGateway } from './gateway.js'
 import { Hub } from './hub.js'
 import { netStack } from './net-stack.js'
 import type { Peer, PeerStack } from './peer.js'
@@ -50,6 +51,7 @@ function countFrame(frame: Buffer): void {
 }
 
 const hub = new Hub()
+let closeGateway = (): Promise<void> => Promise.resolve()
 
 switch (config.role) {
   case 'hub':
@@ -60,6 +62,9 @@ switch (config.role) {
         else hub.count(frame)
       }
     })
+    break
+  case 'gateway':
+    closeGateway = await startGateway(stack, config)
     break
   case 'echo':
     await stack.echo()
@@ -191,9 +196,11 @@ process.on('message', (order: Order) => {
 })
 
 process.once('disconnect', () => {
-  void stack.close().then((released) => {
-    process.exitCode = released ? 0 : 3
-  })
+  void closeGateway()
+    .then(() => stack.close())
+    .then((released) => {
+      process.exitCode = released ? 0 : 3
+    })
 })
 
 say({ kind: 'ready' })

@@ -2,9 +2,9 @@
  * One peer floods a hub; another one makes round trips with it, and the hub's own timers run. What the flood costs them is
  * the figure, engine against `net` under the same two `net` peers.
  */
-import { rmSync } from 'node:fs'
 import type { ContenderSettings } from '../harness/contender.js'
 import { HUB_ECHO_BYTES, type HubResult, type PingResult, type Stack } from '../harness/messages.js'
+import { meetingPlace } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
 import { SideProcess } from '../harness/side-process.js'
 
@@ -55,8 +55,7 @@ class FloodContender {
   }
 
   static async start(stack: Stack, settings: ContenderSettings): Promise<FloodContender> {
-    const path = `${settings.folder}/flood-${stack}.sock`
-    rmSync(path, { force: true })
+    const path = meetingPlace(settings.folder, `flood-${stack}`)
     const { shards, wake, pinTo } = settings
     const common = { path, connections: 1, shards, wake, corkFrames: 1 }
     const hub = await SideProcess.start({ ...common, stack, role: 'hub' }, pinTo)

@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as wait } from 'node:timers/promises'
 import { cpuUsed, readCpu } from '../harness/cpu.js'
+import { meetingPlace } from '../harness/meeting-place.js'
 import type { Stack } from '../harness/messages.js'
 
 export interface IdlePlan {
@@ -66,7 +67,7 @@ class Holder {
 }
 
 async function measure(stack: Stack, plan: IdlePlan): Promise<IdleRow[]> {
-  const common = { path: `${plan.folder}/${stack}.sock`, count: plan.connections, stack }
+  const common = { path: meetingPlace(plan.folder, stack), count: plan.connections, stack }
   const accepting = new Holder({ ...common, role: 'accept' })
   const acceptedBefore = await accepting.next('before')
   const dialling = new Holder({ ...common, role: 'dial' })

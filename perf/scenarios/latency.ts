@@ -5,7 +5,14 @@ import {
   type ContenderSettings,
   type LatencySample,
 } from '../harness/contender.js'
+import { echoCommand } from '../harness/echo-command.js'
+import { SOCKETS } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+
+/** Sockets or named pipes, whichever the platform has, or a child process. */
+export const latencyTransports = ['unix', 'pipe', 'stdio'] as const
+
+export type LatencyTransport = (typeof latencyTransports)[number]
 
 export interface LatencyPlan extends ContenderSettings {
   readonly bytes: number
@@ -15,8 +22,7 @@ export interface LatencyPlan extends ContenderSettings {
   readonly warmUp: number
   /** 0: closed loop. */
   readonly rateHz: number
-  /** Default: Unix sockets. */
-  readonly transport?: 'unix' | 'stdio'
+  readonly transport: LatencyTransport
 }
 
 export interface LatencyRow {
@@ -33,16 +39,25 @@ export interface LatencyRow {
 }
 
 /** The first of each is the baseline. */
-const contendersOver: Readonly<Record<'unix' | 'stdio', readonly ContenderConfig[]>> = {
-  unix: [
-    { name: 'net to net', near: 'net', far: 'net', corkFrames: 1 },
-    { name: 'engine to net', near: 'engine', far: 'net', corkFrames: 1 },
-    { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
-  ],
-  stdio: [
-    { name: 'child_process to cat', near: 'child-process', far: undefined, corkFrames: 1 },
-    { name: 'engine to cat', near: 'engine-child', far: undefined, corkFrames: 1 },
-  ],
+const betweenTwo: readonly ContenderConfig[] = [
+  { name: 'net to net', near: 'net', far: 'net', corkFrames: 1 },
+  { name: 'engine to net', near: 'engine', far: 'net', corkFrames: 1 },
+  { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
+]
+
+const withChild: readonly ContenderConfig[] = [
+  {
+    name: `child_process to ${echoCommand.name}`,
+    near: 'child-process',
+    far: undefined,
+    corkFrames: 1,
+  },
+  { name: `engine to ${echoCommand.name}`, near: 'engine-child', far: undefined, corkFrames: 1 },
+]
+
+/** Whether this platform has it. */
+export function isAvailable(transport: LatencyTransport): boolean {
+  return transport === 'stdio' || transport === SOCKETS
 }
 
 export interface LatencyReport {
@@ -52,11 +67,12 @@ export interface LatencyReport {
 }
 
 export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
+  if (!isAvailable(plan.transport)) throw new Error(`${plan.transport} is not available on this platform`)
   const contenders: Contender[] = []
   let released = true
   let samples: Map<string, LatencySample[]>
   try {
-    for (const config of contendersOver[plan.transport ?? 'unix'])
+    for (const config of plan.transport === 'stdio' ? withChild : betweenTwo)
       contenders.push(await Contender.start('latency', config, plan))
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
     if (plan.rateHz === 0)

@@ -2,8 +2,12 @@
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import { createEngine, type Connection, type Endpoint, type Engine } from '../../api/index.js'
+import { resolveEndpoint } from '../../api/endpoint.js'
+import { Engine } from '../../api/engine.js'
+import { parseEngineOptions } from '../../api/options.js'
+import { createEngine, type Connection, type Endpoint } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
+import { ManualClock } from '../helpers/manual-clock.js'
 import { rawFrame, RawReader } from '../helpers/raw-frames.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
@@ -70,8 +74,9 @@ elsewhere('elsewhere a pipe is refused by its name, however it is written', (t) 
   }
 })
 
-onWindows('on Windows there are no Unix sockets and no children', (t) => {
-  for (const endpoint of ['unix:C:\\x.sock', 'unix:@x', { kind: 'stdio', command: 'x' }] as const)
+onWindows('on Windows there are no Unix sockets and no process groups', (t) => {
+  const group = { kind: 'stdio', command: 'x', processGroup: true } as const
+  for (const endpoint of ['unix:C:\\x.sock', 'unix:@x', group])
     throws(t, () => engine.transport(endpoint), 'ERR_UNSUPPORTED_PLATFORM')
 })
 
@@ -91,6 +96,19 @@ onWindows('a pipe is the same however it is written, whatever its name has in it
       await listener.close()
     }
   }
+})
+
+onWindows('other users get no access unless that is asked for', (t) => {
+  const accessOf = (endpoint: Endpoint): unknown => {
+    const { route } = resolveEndpoint(endpoint)
+    if (route.via !== 'target' || route.target.kind !== 'pipe') throw new Error('it is no pipe')
+    const { readableAll, writableAll } = route.target
+    return [readableAll, writableAll]
+  }
+  for (const endpoint of ['pipe:x', `${PREFIX}x`, 'local:x', { kind: 'pipe', name: 'x' }] as const)
+    t.deepEqual(accessOf(endpoint), [false, false])
+  t.deepEqual(accessOf({ kind: 'pipe', name: 'x', readableAll: true }), [true, false])
+  t.deepEqual(accessOf({ kind: 'pipe', name: 'x', writableAll: true }), [false, true])
 })
 
 onWindows('local names are pipes of their own, shown by the name that was given', async (t) => {
@@ -152,6 +170,9 @@ async function withBusyPipe(body: (endpoint: string, accept: () => void) => Prom
   }
 }
 
+/** The engine's own times, from the start of its close and from the end of all else. */
+const CLOSE = { kill: 1_000, held: 6_000 }
+
 /** More than the instances that a server has ready. */
 const CROWD = 8
 
@@ -202,6 +223,36 @@ onWindows('giving up on a busy pipe settles at once and leaves nothing', async (
       return [dials, open, lanes].every(({ opened, released }) => opened === released)
     })
   })
+})
+
+onWindows('closing an engine does not wait for what the system holds, and the ledger names it', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const clock = new ManualClock((ms) => ms === CLOSE.kill || ms === CLOSE.held)
+  const own = new Engine(parseEngineOptions({ shards: 1 }), clock)
+  await own.booted
+  await withBusyPipe(async (endpoint) => {
+    const abort = new AbortController()
+    const transport = own.transport(endpoint)
+    let connected = 0
+    const connecting = Array.from({ length: CROWD }, () =>
+      transport.connect({ signal: abort.signal }).then(
+        () => {
+          connected++
+        },
+        () => undefined,
+      ),
+    )
+    await until(() => connected > 0)
+    abort.abort()
+    await Promise.all(connecting)
+    const closing = own.close({ graceMs: 0 })
+    await until(() => clock.armed.includes(CLOSE.held))
+    clock.advance(CLOSE.held)
+    const { leaked, byKind } = await closing
+    t.is(leaked, 1, JSON.stringify(byKind))
+    t.deepEqual(byKind.shards, { opened: 1, released: 0 })
+  })
+  await until(() => own.stats().ledger.leaked === 0)
 })
 
 onWindows('past queue and backlog a peer is cut, and the rest is served in order', async (t) => {

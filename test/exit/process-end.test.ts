@@ -3,7 +3,7 @@ import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram, type ChildExit } from '../helpers/child-program.js'
 import { rawFrame } from '../helpers/raw-frames.js'
-import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
+import { makeTemporaryFolder, pathOf, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 20_000
 
@@ -15,7 +15,7 @@ interface Peer {
 
 async function withPeer(body: (peer: Peer) => Promise<void>): Promise<void> {
   const folder = await makeTemporaryFolder()
-  const path = folder.socketPath()
+  const endpoint = folder.endpoint()
   const sockets = new Set<net.Socket>()
   const server = net.createServer((socket) => {
     sockets.add(socket)
@@ -26,8 +26,8 @@ async function withPeer(body: (peer: Peer) => Promise<void>): Promise<void> {
     })
   })
   try {
-    await new Promise<void>((resolve) => server.listen(path, resolve))
-    await body({ endpoint: `unix:${path}`, folder })
+    await new Promise<void>((resolve) => server.listen(pathOf(endpoint), resolve))
+    await body({ endpoint, folder })
   } finally {
     for (const socket of sockets) socket.destroy()
     await new Promise((resolve) => server.close(resolve))
@@ -76,7 +76,7 @@ for (const shards of ['1', '2']) {
     async (t) => {
       const folder = await makeTemporaryFolder()
       try {
-        const lines = await run(t, 'closed-engine', [`unix:${folder.socketPath()}`, shards])
+        const lines = await run(t, 'closed-engine', [folder.endpoint(), shards])
         t.deepEqual(lines, ['hello', 'leaked 0', 'empty'])
         t.deepEqual(await folder.list(), [])
       } finally {
@@ -92,7 +92,7 @@ for (const shards of ['1', '2']) {
   test.serial(`an open listener of ${shards} keeps the process alive until it is closed`, async (t) => {
     const folder = await makeTemporaryFolder()
     try {
-      const args = [`unix:${folder.socketPath()}`, shards]
+      const args = [folder.endpoint(), shards]
       t.deepEqual(await run(t, 'open-listener', args, holdsUntilReleased), held)
       t.deepEqual(await folder.list(), [])
     } finally {
@@ -127,7 +127,7 @@ test.serial("an unref'd connection keeps nothing alive", async (t) => {
 test.serial('a connect under way keeps the process alive until it settles', async (t) => {
   await withPeer(async ({ endpoint, folder }) => {
     t.deepEqual(await run(t, 'pending-connect', [endpoint]), ['connecting', 'connected', 'empty'])
-    const [connecting, refusal, empty] = await run(t, 'pending-connect', [`unix:${folder.socketPath()}`])
+    const [connecting, refusal, empty] = await run(t, 'pending-connect', [folder.endpoint()])
     t.deepEqual([connecting, empty], ['connecting', 'empty'])
     t.regex(refusal ?? '', /there is no such path/)
   })
@@ -137,11 +137,7 @@ for (const wake of ['adaptive', 'park'] as const) {
   test.serial(`a quiet engine has no timer and no immediate armed, with wake ${wake}`, async (t) => {
     const folder = await makeTemporaryFolder()
     try {
-      t.deepEqual(await run(t, 'quiet-engine', [`unix:${folder.socketPath()}`, wake]), [
-        'echoed',
-        'quiet',
-        'empty',
-      ])
+      t.deepEqual(await run(t, 'quiet-engine', [folder.endpoint(), wake]), ['echoed', 'quiet', 'empty'])
     } finally {
       await folder.remove()
     }

@@ -1,5 +1,6 @@
 /** Child processes as tests want them: small, and looked at through the system's eyes. */
 import fs from 'node:fs'
+import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { ChildEndpoint } from '../../api/index.js'
 
@@ -23,6 +24,7 @@ export function nodeProgram(
 
 /** False also for what has ended and was not reaped by whoever has to. */
 export function isRunning(pid: number): boolean {
+  if (process.platform === 'win32') return answers(pid)
   try {
     const stat = fs.readFileSync(`/proc/${String(pid)}/stat`, 'latin1')
     return !['Z', 'X'].includes(stat.slice(stat.lastIndexOf(')') + 2)[0] ?? '')
@@ -34,4 +36,13 @@ export function isRunning(pid: number): boolean {
 /** Whether this process has it, living or not reaped. */
 export function isThere(pid: number): boolean {
   return fs.existsSync(`/proc/${String(pid)}`)
+}
+
+/** The system knows it. */
+function answers(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }

@@ -30,3 +30,8 @@ export async function makeTemporaryFolder(): Promise<TemporaryFolder> {
 export function randomName(): string {
   return `t${randomBytes(6).toString('hex')}`
 }
+
+/** Where `net` finds what `endpoint()` gave. */
+export function pathOf(endpoint: string): string {
+  return endpoint.replace(/^unix:/, '').replace(/^pipe:/, '\\\\.\\pipe\\')
+}

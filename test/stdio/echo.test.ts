@@ -1,5 +1,4 @@
 /** What the contract says of frames, consumers, sending, ending and flow, over a child that says everything again. */
-import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine, type TransportOptions } from '../../api/index.js'
 import { framingKinds, type FramingKind } from '../../engine/shared/framing.js'
@@ -44,8 +43,7 @@ function echo(
   title: string,
   body: (t: ExecutionContext, start: Start) => Promise<void>,
 ): void {
-  const declare = process.platform === 'win32' ? test.serial.skip : test.serial
-  declare(`${framing}: ${title}`, async (t) => {
+  test.serial(`${framing}: ${title}`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const connections: Connection[] = []
     try {

@@ -1,6 +1,7 @@
 /** Every transport that a shard knows. A kind without a line here does not compile. */
 import type { TransportKind, TransportTarget } from '../../engine/shared/target.js'
 import type { ShardTransport } from '../../engine/shared/wire.js'
+import { childPipesTransport } from './child-pipes.js'
 import { memoryTransport } from './memory.js'
 import { pipeTransport } from './pipe.js'
 import { stdioTransport } from './stdio.js'
@@ -13,6 +14,7 @@ const registry: Registry = {
   pipe: pipeTransport,
   memory: memoryTransport,
   stdio: stdioTransport,
+  'child-pipes': childPipesTransport,
 }
 
 /** The transport for a target. The cast is the one place where the kind and its target meet again. */

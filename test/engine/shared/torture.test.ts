@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { isWine } from '../../helpers/platform.js'
 import { testSeed } from '../../helpers/random.js'
 import { Torture, tortureBell, type SideReports } from '../../helpers/torture.js'
 import { LARGEST_FRAME, type SideReport, type TorturePlan } from '../../helpers/torture-side.js'
@@ -97,7 +98,10 @@ test.serial(
   },
 )
 
-test.serial('control: without the second look both threads sleep while news wait', async (t) => {
+// It takes a race that is lost: Wine's threads on a busy machine may win it for long.
+const control = isWine ? test.serial.skip : test.serial
+
+control('control: without the second look both threads sleep while news wait', async (t) => {
   t.timeout(WATCHDOG)
   const torture = startTorture(t, { ...slowPlan, listener: 'broken' })
   const { reports, probes } = await untilStopped(torture)

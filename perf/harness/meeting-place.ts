@@ -1,0 +1,24 @@
+/** Where two measured programs meet: a Unix socket in the run's folder, or a named pipe on Windows. */
+import { rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import process from 'node:process'
+
+/** What `net` is over here, as `--transport` names it. */
+export const SOCKETS = process.platform === 'win32' ? 'pipe' : 'unix'
+
+const PIPES = '\\\\.\\pipe\\'
+
+/** A place that nobody is at. As `net` takes it. */
+export function meetingPlace(folder: string, name: string): string {
+  const plain = name.replaceAll(/[^a-z0-9]+/gi, '-')
+  // Pipes of all runs share one folder; the run's own has a name that no other has.
+  if (SOCKETS === 'pipe') return `${PIPES}${basename(folder)}-${plain}`
+  const path = join(folder, `${plain}.sock`)
+  rmSync(path, { force: true })
+  return path
+}
+
+/** The same as the engine takes it. */
+export function endpointAt(place: string): string {
+  return place.startsWith(PIPES) ? place : `unix:${place}`
+}

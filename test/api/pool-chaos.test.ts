@@ -1,0 +1,111 @@
+/** A pool in the middle of deaths, aborts and impatience: every answer is the one that was asked for, and all is released. */
+import test from 'ava'
+import { createEngine, TransportError, type Connection, type LeasedConnection } from '../../api/index.js'
+import { faultyOptions, strike } from '../helpers/faults.js'
+import { Random, testSeed } from '../helpers/random.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+import { turns } from '../helpers/turns.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 120_000
+const CLIENTS = 12
+const REQUESTS = 120
+const DEATHS = 3
+
+failOnWarnings()
+
+const seed = testSeed()
+
+test.serial(`whoever dies, no answer goes to somebody else (seed ${String(seed)})`, async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const random = new Random(seed)
+  const below = (limit: number): number => random.below(limit)
+  const folder = await makeTemporaryFolder()
+  const engine = await createEngine({ shards: 2, ...faultyOptions() })
+  try {
+    const transport = engine.transport(folder.endpoint())
+    const peers = new Set<Connection>()
+    await transport.listen((connection) => {
+      peers.add(connection)
+      void connection.closed.then(() => peers.delete(connection))
+      connection.subscribe((frame) => {
+        const text = String(frame)
+        if (text.startsWith('die')) {
+          connection.destroy()
+          return
+        }
+        connection.send(`reply to ${text}`)
+        if (text.startsWith('last')) void connection.close()
+      })
+    })
+    const pool = transport.pool({
+      min: 1,
+      max: 5,
+      idleTimeoutMs: 5,
+      maxLifetimeMs: 50,
+      backoff: { initialMs: 1, maxMs: 10 },
+      createAttempts: 20,
+    })
+    const outcomes = new Map<string, number>()
+    const tally = (outcome: string): void => void outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+
+    const ask = async (connection: LeasedConnection, text: string): Promise<void> => {
+      connection.send(text)
+      const reply = await connection.receive()
+      // A peer that is about to die may not answer; what it answers must be to this.
+      if (reply === undefined) throw new TransportError('ERR_RESET', 'the peer has ended')
+      t.is(String(reply), `reply to ${text}`)
+    }
+    const request = async (text: string): Promise<void> => {
+      const controller = new AbortController()
+      const isHasty = below(8) === 0
+      const asking = pool.use((connection) => ask(connection, text), { signal: controller.signal })
+      if (isHasty) {
+        if (below(2) === 0) await Promise.resolve()
+        controller.abort()
+      }
+      try {
+        await asking
+        tally('answered')
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error
+        tally(error.code)
+      }
+    }
+    let unfinished = CLIENTS
+    const client = async (number: number): Promise<void> => {
+      for (let i = 0; i < REQUESTS; i++) {
+        const kind = (['die', 'last'] as const)[below(40)] ?? 'ask'
+        await request(`${kind} ${String(number)}.${String(i)}`)
+        if (below(10) === 0) await turns(below(20))
+      }
+      unfinished--
+    }
+    const trouble = async (): Promise<void> => {
+      for (let deaths = 0; unfinished > 0; deaths++) {
+        await turns(50 + below(200))
+        for (const peer of peers) if (random.oneIn(12)) peer.destroy()
+        pool.resize({ min: below(3), max: 3 + below(5) })
+        if (deaths >= DEATHS || engine.stats().shards.some(({ state }) => state !== 'up')) continue
+        await strike(engine, below(2), 'exit')
+      }
+    }
+    await Promise.all([trouble(), ...Array.from({ length: CLIENTS }, (_, number) => client(number))])
+    t.log(JSON.stringify({ ...Object.fromEntries(outcomes), ...pool.stats() }))
+    t.is(
+      [...outcomes.values()].reduce((sum, count) => sum + count, 0),
+      CLIENTS * REQUESTS,
+    )
+    t.true((outcomes.get('answered') ?? 0) > (CLIENTS * REQUESTS) / 4)
+    const { size, connecting, validating, idle, leased, waiting, created, destroyed } = pool.stats()
+    t.deepEqual([leased, waiting], [0, 0])
+    t.is(size, connecting + validating + idle)
+    t.is(created - destroyed, validating + idle)
+    await pool.close({ graceMs: 60_000 })
+    t.like(pool.stats(), { size: 0, waiting: 0 })
+  } finally {
+    const { leaked, byKind } = await engine.close({ graceMs: 0 })
+    t.is(leaked, 0, JSON.stringify(byKind))
+    await folder.remove()
+  }
+})
