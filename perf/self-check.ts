@@ -14,6 +14,7 @@ import { machineFacts } from './harness/machine.js'
 import { figure, table, times } from './report/table.js'
 import { isAvailable, runLatency, type LatencyTransport } from './scenarios/latency.js'
 import { runPoolReuse } from './scenarios/pool-reuse.js'
+import { runReconnects } from './scenarios/reconnects.js'
 import { runThroughput } from './scenarios/throughput.js'
 
 /** Ratios that only a defect can miss: on a machine whose CPUs are all taken, an honest run reaches nine times net. */
@@ -111,6 +112,22 @@ async function throughput(): Promise<void> {
 }
 
 const LENGTHS = [0, 64, 65_536, 300_000]
+
+async function reconnects(): Promise<void> {
+  const losses = 1_000
+  const result = await runReconnects({ folder, losses, limitMs: 5_000 })
+  const share = (result.succeeded / losses) * 100
+  rows.push([
+    `reconnects that succeed, of ${String(losses)}`,
+    `${figure(share, 1)} % (mean ${figure(result.meanMs, 1)} ms)`,
+    '> 99 %',
+    '',
+    '',
+  ])
+  check(`reconnects: ${figure(share, 1)} %`, share > 99)
+  check(`reconnects: ${String(result.unaccounted)} frames unaccounted for`, result.unaccounted === 0)
+  check('the reconnects run left something open', result.released)
+}
 
 /** Every endpoint kind carries frames, intact; then the ledger must balance and the system must agree. */
 async function everyTransport(engine: Engine): Promise<void> {
@@ -213,6 +230,8 @@ try {
   await latency('stdio', 'stdio round trip', '< 1,000 us')
   await throughput()
   await poolReuse()
+  // The peer listens on a socket path.
+  if (process.platform !== 'win32') await reconnects()
   await resources()
   if (quick) console.log('Quick: few frames and cold code. The figures say nothing about speed.\n')
   console.log(table(['metric', 'measured', 'target', 'baseline, same run', 'x baseline'], rows))

@@ -1,0 +1,23 @@
+/** Argument: socket path. Says each frame again; one that reads `cut` cuts its connection instead, without a word. */
+import net from 'node:net'
+import { LengthParser } from './length-parser.js'
+
+const server = net.createServer((socket) => {
+  const parser = new LengthParser((frame) => {
+    if (socket.destroyed) return
+    if (frame.toString() === 'cut') {
+      socket.destroy()
+      return
+    }
+    const header = Buffer.alloc(4)
+    header.writeUInt32LE(frame.length)
+    socket.write(Buffer.concat([header, frame]))
+  })
+  socket.on('data', (chunk: Buffer) => {
+    parser.push(chunk)
+  })
+  socket.on('end', () => socket.end())
+  socket.on('error', () => undefined)
+})
+server.listen(process.argv[2], () => process.send?.('listening'))
+process.once('disconnect', () => process.exit())
