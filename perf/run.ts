@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
+import { targetNames, type TargetName } from './chaos/plan.js'
 import { SOCKETS } from './harness/meeting-place.js'
 import { machineFacts } from './harness/machine.js'
-import { targetNames, type TargetName } from './chaos/plan.js'
 import { chaosLines } from './report/chaos.js'
 import { figure, table, times } from './report/table.js'
 import { runChaos } from './scenarios/chaos.js'
@@ -32,7 +32,8 @@ const usage = `npm run perf -- latency|throughput|flood|http|idle|pool|chaos [fl
   --clients 32          http: connections of the load (autocannon)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
-                        child_process); chaos: unix, stdio and memory, or some of them
+                        child_process);
+                        chaos: unix, stdio, memory, hosted, or some of them (all)
   --faults 1000         chaos: how many
   --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
   --framings line,nul   throughput: also the engine with these framings
@@ -55,9 +56,9 @@ const { values, positionals } = parseArgs({
     framings: { type: 'string', default: '' },
     connections: { type: 'string' },
     transport: { type: 'string' },
+    watch: { type: 'string' },
     faults: { type: 'string', default: '1000' },
     seed: { type: 'string' },
-    watch: { type: 'string' },
     shards: { type: 'string' },
     wake: { type: 'string' },
     pin: { type: 'string' },

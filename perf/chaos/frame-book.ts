@@ -49,7 +49,6 @@ export class FrameBook {
   }
   readonly complaints: string[] = []
   readonly #name: string
-  readonly #mayBeLate: boolean
   readonly #stretches: Stretch[] = [{ first: 0, end: undefined, next: 0, connection: undefined }]
   /** Numbers that were given up with the link: first, and behind the last. */
   readonly #dropped: (readonly [number, number])[] = []
@@ -57,10 +56,8 @@ export class FrameBook {
   next = 0
   losses = 0
 
-  /** `mayBeLate`: whoever takes the frames gets the last ones of a connection after it was told of the loss. */
-  constructor(name: string, mayBeLate: boolean) {
+  constructor(name: string) {
     this.#name = name
-    this.#mayBeLate = mayBeLate
   }
 
   /** Frames whose fate is open. */
@@ -84,8 +81,7 @@ export class FrameBook {
     const last = this.#stretches.at(-2)
     const isLate = last?.connection === connection && connection !== current.connection
     const stretch = isLate ? last : current
-    if (isLate && !this.#mayBeLate)
-      this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
+    if (isLate) this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
     stretch.connection ??= connection
     if (stretch.connection !== connection)
       this.#complain(

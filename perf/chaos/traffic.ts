@@ -59,8 +59,7 @@ export class Traffic {
     gate: Gate,
   ) {
     this.name = name
-    // What a promise resolves with is there a microtask later; a subscriber is called before the report.
-    this.book = new FrameBook(name, consuming !== 'subscribe')
+    this.book = new FrameBook(name)
     this.#gate = gate
     this.#random = random
     this.#open = open

@@ -19,8 +19,8 @@ function record(
 }
 
 /** Ten frames of which the first connection carried six, and brought three back. */
-function bookOfTen(mayBeLate = false): FrameBook {
-  const book = new FrameBook('link', mayBeLate)
+function bookOfTen(): FrameBook {
+  const book = new FrameBook('link')
   for (let i = 0; i < 10; i++) book.take()
   for (let i = 0; i < 3; i++) book.onEcho(1, i)
   return book
@@ -45,27 +45,19 @@ test('books that are in order have no complaint', (t) => {
   })
 })
 
-test('the last frames of a connection come after the report of its loss', (t) => {
-  const strict = bookOfTen()
-  strict.onLoss(loss(5, { resent: 5 }))
-  strict.onEcho(1, 3)
-  t.regex(strict.complaints[0] ?? '', /frame 3 came after the report/)
-
-  const book = bookOfTen(true)
+test('the last frame of a connection comes after the report of its loss', (t) => {
+  const book = bookOfTen()
   book.onLoss(loss(5, { resent: 5 }))
   book.onEcho(1, 3)
-  book.onEcho(1, 4)
-  for (let i = 5; i < 10; i++) book.onEcho(2, i)
-  book.close(record([1, 0, 4], [2, 5, 9]))
-  t.deepEqual([book.complaints, book.counts.handedOver], [[], 0])
+  t.regex(book.complaints[0] ?? '', /frame 3 came after the report/)
 })
 
 test('a frame that was reported unsent and comes back', (t) => {
-  const book = bookOfTen(true)
+  const book = bookOfTen()
   book.onLoss(loss(4, { resent: 6 }))
   book.onEcho(1, 3)
   book.onEcho(1, 4)
-  t.regex(book.complaints[0] ?? '', /frame 4 came back although it was reported unsent/)
+  t.regex(book.complaints.join(), /frame 4 came back although it was reported unsent/)
 })
 
 test('more came back than is said to have left', (t) => {
