@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
+import { trace } from '../shared/trace.js'
 
 export interface Rendezvous {
   readonly path: string
@@ -26,7 +27,12 @@ export function offerRendezvous(
   })
   const close = (): void => {
     server.close()
-    fs.rmSync(folder, { recursive: true, force: true })
+    try {
+      fs.rmSync(folder, { recursive: true, force: true })
+    } catch (error) {
+      // A process that has given up its rights meanwhile cannot; that is no reason to fail.
+      trace('rendezvous: %s stays (%s)', folder, error)
+    }
   }
   server.on('error', (error) => {
     close()
