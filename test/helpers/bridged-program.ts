@@ -1,6 +1,6 @@
 /**
  * A program whose stdin and stdout are bridged byte by byte to a Unix socket, so that a connection can be made to it.
- * Stands where an endpoint for child processes will be: what a test needs of it is `endpoint`.
+ * What a test needs of it is `endpoint`.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,6 +24,8 @@ export class BridgedProgram {
       child.stdin.on('error', () => undefined)
       socket.pipe(child.stdin)
       child.stdout.pipe(socket)
+      // Whose stdin has gone does not read the rest, and the socket's end would never be seen.
+      child.stdin.once('close', () => socket.resume())
     })
     await new Promise<void>((resolve) => server.listen(path, resolve))
     return new BridgedProgram(`unix:${path}`, server, child)

@@ -136,6 +136,12 @@ function withPeer(
 
 const lsp = { framing: 'content-length' } as const
 const initialize = { processId: null, rootUri: null, capabilities: {} }
+const mcp = { framing: 'line' } as const
+const mcpInitialize = {
+  protocolVersion: '2025-06-18',
+  capabilities: {},
+  clientInfo: { name: 'test', version: '1' },
+}
 
 async function talkToLanguageServer(t: ExecutionContext, connection: Connection): Promise<Rpc> {
   const rpc = new Rpc(connection)
@@ -157,11 +163,7 @@ async function talkToLanguageServer(t: ExecutionContext, connection: Connection)
 
 async function talkToMcpServer(t: ExecutionContext, connection: Connection): Promise<void> {
   const rpc = new Rpc(connection)
-  const answer = await rpc.call('initialize', {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: { name: 'test', version: '1' },
-  })
+  const answer = await rpc.call('initialize', mcpInitialize)
   t.is((answer as { serverInfo: { name: string } }).serverInfo.name, 'fixture')
   rpc.notify('notifications/initialized', {})
   const { tools } = (await rpc.call('tools/list', {})) as { tools: { name: string }[] }
@@ -188,24 +190,52 @@ withPeer(
   },
 )
 
-withPeer(
-  'a language server that is killed ends the connection, and nothing hangs',
-  languageServer,
-  lsp,
-  async (t, peer) => {
-    const rpc = new Rpc(peer.connection)
-    await rpc.call('initialize', initialize)
-    const waiting = rpc.call('shutdown', null).then(
-      () => 'answered',
-      (error: unknown) => String(error),
-    )
-    peer.program.kill()
-    await waiting
-    const { code } = await peer.connection.closed
-    t.true(['OK', 'ERR_RESET', 'ERR_TRUNCATED'].includes(code), code)
-    if (code === 'OK') t.is(await peer.connection.receive(), undefined)
+for (const { what, args, options, first, second } of [
+  { what: 'a language server', args: languageServer, options: lsp, first: initialize, second: 'shutdown' },
+  {
+    what: 'an MCP server',
+    args: fixture('mcp-server'),
+    options: mcp,
+    first: mcpInitialize,
+    second: 'tools/list',
   },
-)
+]) {
+  /** In the middle of a conversation: a request is on its way. */
+  const strike = async (connection: Connection, kill: () => void): Promise<void> => {
+    const rpc = new Rpc(connection)
+    await rpc.call('initialize', first)
+    const waiting = rpc.call(second, {}).catch(() => undefined)
+    kill()
+    await waiting
+  }
+
+  withPeer(
+    `${what} that is killed ends the connection, and nothing hangs`,
+    args,
+    options,
+    async (t, { connection, program }) => {
+      await strike(connection, () => {
+        program.kill()
+      })
+      const { code } = await connection.closed
+      t.true(['OK', 'ERR_RESET', 'ERR_TRUNCATED'].includes(code), code)
+      if (code === 'OK') t.is(await connection.receive(), undefined)
+    },
+  )
+
+  withChild(
+    `${what} as a child that is killed says so, and nothing hangs`,
+    args,
+    options,
+    async (t, connection) => {
+      const { pid } = connection.info
+      if (pid === undefined) throw new Error('a child has a pid')
+      await strike(connection, () => process.kill(pid, 'SIGKILL'))
+      const { code, exitCode, signal } = await connection.closed
+      t.deepEqual([code, exitCode, signal], ['ERR_EXIT', null, 'SIGKILL'])
+    },
+  )
+}
 
 withPeer(
   'a peer that speaks lines where headers are expected is told apart',
@@ -219,53 +249,43 @@ withPeer(
   },
 )
 
-withPeer(
-  'an MCP server lists its tools and calls one',
-  fixture('mcp-server'),
-  { framing: 'line' },
-  async (t, peer) => {
-    await talkToMcpServer(t, peer.connection)
-    await peer.connection.end()
-    await peer.program.exited
-    t.deepEqual(await peer.connection.closed, { code: 'OK' })
-  },
-)
+withPeer('an MCP server lists its tools and calls one', fixture('mcp-server'), mcp, async (t, peer) => {
+  await talkToMcpServer(t, peer.connection)
+  await peer.connection.end()
+  await peer.program.exited
+  t.deepEqual(await peer.connection.closed, { code: 'OK' })
+})
 
-withPeer(
-  "an editor's core answers and notifies over lines",
-  fixture('xi-core'),
-  { framing: 'line' },
-  async (t, peer) => {
-    const rpc = new Rpc(peer.connection, {})
-    rpc.notify('client_started', {})
-    await rpc.next(({ method }) => method === 'available_themes')
-    const view = await rpc.call('new_view', {})
-    await rpc.next(({ method }) => method === 'config_changed')
-    const nextText = async (): Promise<string> => {
-      const { params } = await rpc.next(({ method }) => method === 'update')
-      const { ops } = params?.['update'] as { ops: { op: string; lines?: { text: string }[] }[] }
-      return ops.flatMap(({ lines }) => (lines ?? []).map((line) => line.text)).join('')
-    }
-    t.is(await nextText(), '')
-    const edit = (method: string, params: object = {}): void => {
-      rpc.notify('edit', { view_id: view, method, params })
-    }
-    edit('insert', { chars: 'grüß' })
-    edit('insert_newline')
-    edit('insert', { chars: 'Gott!' })
-    edit('delete_backward')
-    const texts = []
-    while (texts.length < 4) texts.push(await nextText())
-    t.deepEqual(texts, ['grüß', 'grüß\n', 'grüß\nGott!', 'grüß\nGott'])
-    const long = 'x'.repeat(300_000)
-    edit('insert', { chars: long })
-    t.is(await nextText(), `grüß\nGott${long}`)
-    rpc.notify('no_such_thing', {})
-    await rpc.next(({ method }) => method === 'alert')
-    await peer.connection.close()
-    await peer.program.exited
-  },
-)
+withPeer("an editor's core answers and notifies over lines", fixture('xi-core'), mcp, async (t, peer) => {
+  const rpc = new Rpc(peer.connection, {})
+  rpc.notify('client_started', {})
+  await rpc.next(({ method }) => method === 'available_themes')
+  const view = await rpc.call('new_view', {})
+  await rpc.next(({ method }) => method === 'config_changed')
+  const nextText = async (): Promise<string> => {
+    const { params } = await rpc.next(({ method }) => method === 'update')
+    const { ops } = params?.['update'] as { ops: { op: string; lines?: { text: string }[] }[] }
+    return ops.flatMap(({ lines }) => (lines ?? []).map((line) => line.text)).join('')
+  }
+  t.is(await nextText(), '')
+  const edit = (method: string, params: object = {}): void => {
+    rpc.notify('edit', { view_id: view, method, params })
+  }
+  edit('insert', { chars: 'grüß' })
+  edit('insert_newline')
+  edit('insert', { chars: 'Gott!' })
+  edit('delete_backward')
+  const texts = []
+  while (texts.length < 4) texts.push(await nextText())
+  t.deepEqual(texts, ['grüß', 'grüß\n', 'grüß\nGott!', 'grüß\nGott'])
+  const long = 'x'.repeat(300_000)
+  edit('insert', { chars: long })
+  t.is(await nextText(), `grüß\nGott${long}`)
+  rpc.notify('no_such_thing', {})
+  await rpc.next(({ method }) => method === 'alert')
+  await peer.connection.close()
+  await peer.program.exited
+})
 
 const CLEAN = { code: 'OK', exitCode: 0, signal: null }
 
@@ -284,7 +304,7 @@ withChild(
 withChild(
   'an MCP server as a child lists its tools and calls one, and ends with its stdin',
   fixture('mcp-server'),
-  { framing: 'line' },
+  mcp,
   async (t, connection) => {
     await talkToMcpServer(t, connection)
     t.deepEqual(await connection.close(), CLEAN)
