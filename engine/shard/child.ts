@@ -6,6 +6,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
+import os from 'node:os'
 import { basename, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import type { Companion, ProcessExit } from '../shared/companion.js'
@@ -133,6 +134,7 @@ export class Child implements Companion {
       }
       let spawned: ChildProcess
       try {
+        assertDescriptors()
         spawned = spawn(command, [...args], {
           cwd,
           env,
@@ -230,6 +232,23 @@ export class Child implements Companion {
       }
       look(leftMs)
     })
+  }
+}
+
+/** What `spawn` opens on its way: a pair for stderr, a pair to hear of a failed exec, and some for what others open meanwhile. */
+const SPARE_DESCRIPTORS = 8
+
+/**
+ * A spawn that runs out of descriptors returns before it has looked after the pipes that it was given, and leaves stderr's open
+ * for good (nodejs/node#14166 is the same early return): each attempt would make the shortage worse.
+ * @throws The system's error, EMFILE or ENFILE.
+ */
+function assertDescriptors(): void {
+  const spare: number[] = []
+  try {
+    while (spare.length < SPARE_DESCRIPTORS) spare.push(fs.openSync(os.devNull, 'r'))
+  } finally {
+    for (const descriptor of spare) fs.closeSync(descriptor)
   }
 }
 

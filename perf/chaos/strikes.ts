@@ -60,7 +60,7 @@ export async function strike(
   engine: Engine,
   shard: number,
   fault: Fault,
-  signal = new AbortController().signal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<void> {
   const generation = engine.stats().shards[shard]?.generation
   if (generation === undefined) throw new Error(`there is no shard ${String(shard)}`)
