@@ -13,6 +13,7 @@ import type { TransportTarget } from '../engine/shared/target.js'
  * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's; on Windows a pipe
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
+ * - `stdio:` or `{kind: 'stdio'}`: the process's own stdin and stdout; to connect to, once, not to listen on
  * - `{kind: 'stdio', command, …}`: a child process, by its stdin and stdout; to connect to, not to listen on
  */
 export type EndpointObject =
@@ -21,6 +22,7 @@ export type EndpointObject =
   | { readonly kind: 'local'; readonly name: string }
   | PipeEndpoint
   | { readonly kind: 'memory'; readonly name: string }
+  | OwnStdioEndpoint
   | ChildEndpoint
 
 /** A Windows named pipe. */
@@ -35,6 +37,14 @@ export interface PipeEndpoint {
   readonly readableAll?: boolean | undefined
   /** When listening: every user may write. Default false. */
   readonly writableAll?: boolean | undefined
+}
+
+/**
+ * The process's own stdin and stdout, whatever they are: pipes, sockets, files, a terminal. They are one connection, once: a
+ * second `connect()` rejects with ERR_ADDRESS_IN_USE while it is open and with ERR_CLOSED after it. Not on Windows.
+ */
+export interface OwnStdioEndpoint {
+  readonly kind: 'stdio'
 }
 
 /** A child process. It is started by `connect()`, once for each call, and never outlives the engine or its host. */
@@ -77,6 +87,7 @@ export interface ResolvedEndpoint {
 export type Route =
   | { readonly via: 'target'; readonly target: TransportTarget }
   | { readonly via: 'child'; readonly child: ChildSettings }
+  | { readonly via: 'own-stdio' }
 
 /** `sun_path` has room for this many bytes. Node 20 and 22 cut a longer path off in silence. */
 export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
@@ -104,7 +115,7 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
         route: { via: 'target', target: { kind: 'memory', name: object.name } },
       }
     case 'stdio':
-      return resolveChild(object)
+      return 'command' in object ? resolveChild(object) : resolveOwnStdio(object)
   }
 }
 
@@ -121,8 +132,11 @@ function parse(text: string): EndpointObject {
       return { kind: 'pipe', name: rest }
     case 'memory':
       return { kind: 'memory', name: rest }
+    case 'stdio':
+      if (rest !== '') throw invalid(text, "write stdio:, or {kind: 'stdio', command} for a child process")
+      return { kind: 'stdio' }
     default:
-      throw invalid(text, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME or memory:NAME')
+      throw invalid(text, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:')
   }
 }
 
@@ -277,6 +291,27 @@ function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
       child: { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs },
     },
   }
+}
+
+const ownStdioSchema = v.strictObject({ kind: v.literal('stdio') })
+
+function resolveOwnStdio(endpoint: OwnStdioEndpoint): ResolvedEndpoint {
+  const text = 'stdio:'
+  const result = v.safeParse(ownStdioSchema, endpoint)
+  if (!result.success) {
+    throw invalid(
+      JSON.stringify(endpoint),
+      'give a command for a child process, or nothing besides kind for the own stdin and stdout',
+    )
+  }
+  if (process.platform === 'win32') {
+    throw new TransportError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      `${text} the own stdin and stdout are not available on Windows. Use pipe:NAME.`,
+      { endpoint: text },
+    )
+  }
+  return { kind: 'stdio', text, route: { via: 'own-stdio' } }
 }
 
 function assertPlainName(name: string, text: string): void {

@@ -4,6 +4,7 @@ import type { LinkOptions } from '../engine/link/options.js'
 import type { SalvageSettings } from '../engine/link/salvage.js'
 import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
+import { dialOwnStdio } from '../engine/shard/own-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import { Breaker, type BreakerStats } from '../engine/resilience/breaker.js'
 import { ReconnectingConnection, type LinkStats } from '../engine/resilience/reconnecting.js'
@@ -103,6 +104,8 @@ export class Engine implements AsyncDisposable {
   readonly #supervisor: Supervisor
   readonly #children: Children
   readonly #listeners = new Map<number, OpenListener>()
+  /** What shards say of listeners that are not there yet: one that listens already may have accepted somebody. */
+  readonly #early = new Map<number, (() => void)[]>()
   readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
@@ -213,10 +216,16 @@ export class Engine implements AsyncDisposable {
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
     const linkOptions = this.#linkOptions(options, salvage)
-    const dialOn = (shard: Shard): Promise<Connection> =>
-      route.via === 'target'
-        ? shard.dial(route.target, linkOptions, identity, control)
-        : dialChild(shard, route.child, linkOptions, identity, control, this.#children)
+    const dialOn = (shard: Shard): Promise<Connection> => {
+      switch (route.via) {
+        case 'target':
+          return shard.dial(route.target, linkOptions, identity, control)
+        case 'child':
+          return dialChild(shard, route.child, linkOptions, identity, control, this.#children)
+        case 'own-stdio':
+          return dialOwnStdio(shard, linkOptions, identity, control, this.#ledger)
+      }
+    }
     const settle = (connection: Connection | undefined): void => {
       // Given up while the answer was on its way: nobody else will close it.
       if (waiter.settled) connection?.destroy()
@@ -371,7 +380,7 @@ export class Engine implements AsyncDisposable {
     if (route.via !== 'target') {
       throw new TransportError(
         'ERR_INVALID_ENDPOINT',
-        `${endpoint.text} is a child process: it cannot be listened on. Call connect().`,
+        `${endpoint.text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
         { endpoint: endpoint.text },
       )
     }
@@ -382,6 +391,7 @@ export class Engine implements AsyncDisposable {
       ? this.#supervisor.shardsUp.slice(0, 1)
       : this.#supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#options.shards))
+    this.#early.set(id, [])
     const listening = await Listening.open(
       shards,
       {
@@ -395,7 +405,11 @@ export class Engine implements AsyncDisposable {
       },
       this.#ledger,
       signal,
-    )
+    ).catch((error: unknown) => {
+      // Whom it had accepted was cut when it was taken down again.
+      this.#early.delete(id)
+      throw error
+    })
     this.#ledger.open('listeners')
     if (listening.hasFile) this.#ledger.open('socketFiles')
     this.#supervisor.keepAlive(true)
@@ -417,6 +431,12 @@ export class Engine implements AsyncDisposable {
     )
     const open = { listener, listening, endpoint, options: this.#linkOptions(options) }
     this.#listeners.set(id, open)
+    // Once the caller has the listener. Until then all news waits, so that none overtakes another.
+    this.#clock.nextTurn(() => {
+      const early = this.#early.get(id) ?? []
+      this.#early.delete(id)
+      for (const step of early) step()
+    })
     trace('listener %s: open on %d shards', endpoint.text, shards.length)
     events.listenerOpened.publish({ endpoint: endpoint.text })
     if (this.#state.kind !== 'open' || signal.aborted) {
@@ -475,42 +495,55 @@ export class Engine implements AsyncDisposable {
   }
 
   #eventsOf(shard: Shard): ShardEvents {
+    const whenOpen = (listenerId: number, step: (open: OpenListener | undefined) => void): void => {
+      const early = this.#early.get(listenerId)
+      if (early === undefined) step(this.#listeners.get(listenerId))
+      else early.push(() => step(this.#listeners.get(listenerId)))
+    }
     return {
       accepted: (listenerId, acceptId) => {
-        const open = this.#listeners.get(listenerId)
-        const reject = (): void => {
-          shard.reject(acceptId)
-        }
-        if (open === undefined) {
-          reject()
-          return
-        }
-        const { kind, text } = open.endpoint
-        const halfClose = hasHalfClose(open.endpoint)
-        const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
-        open.listener.onAccepted({
-          source: shard,
-          adopt: () => shard.adopt(acceptId, open.options, identity),
-          reject,
-        })
+        whenOpen(listenerId, (open) => this.#onAccepted(shard, open, acceptId))
       },
       paused: (listenerId) => {
-        const open = this.#listeners.get(listenerId)
-        if (open === undefined) return
-        const { listener, listening } = open
-        const news = { endpoint: listener.endpoint, shard: shard.shard }
-        trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
-        events.listenerPaused.publish(news)
-        listener.onPaused(shard, () => {
-          // Told before it is done: the shard may be full again, and say so, before its answer is here.
-          events.listenerResumed.publish(news)
-          this.#insist(open, shard, () => listening.resume(shard), 0)
-        })
+        whenOpen(listenerId, (open) => this.#onPaused(shard, open))
       },
       listenerFailed: (listenerId, outcome) => {
-        if (!outcome.ok) this.#listeners.get(listenerId)?.listener.onFailure(fromWireError(outcome.error))
+        if (outcome.ok) return
+        const error = fromWireError(outcome.error)
+        whenOpen(listenerId, (open) => open?.listener.onFailure(error))
       },
     }
+  }
+
+  #onAccepted(shard: Shard, open: OpenListener | undefined, acceptId: number): void {
+    const reject = (): void => {
+      shard.reject(acceptId)
+    }
+    if (open === undefined) {
+      reject()
+      return
+    }
+    const { kind, text } = open.endpoint
+    const halfClose = hasHalfClose(open.endpoint)
+    const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
+    open.listener.onAccepted({
+      source: shard,
+      adopt: () => shard.adopt(acceptId, open.options, identity),
+      reject,
+    })
+  }
+
+  #onPaused(shard: Shard, open: OpenListener | undefined): void {
+    if (open === undefined) return
+    const { listener, listening } = open
+    const news = { endpoint: listener.endpoint, shard: shard.shard }
+    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
+    events.listenerPaused.publish(news)
+    listener.onPaused(shard, () => {
+      // Told before it is done: the shard may be full again, and say so, before its answer is here.
+      events.listenerResumed.publish(news)
+      this.#insist(open, shard, () => listening.resume(shard), 0)
+    })
   }
 
   async #dialWhenUp(
@@ -549,7 +582,7 @@ export class Engine implements AsyncDisposable {
   #breakerOf(endpoint: string, settings: ResolvedReconnectingOptions['breaker']): SharedBreaker | undefined {
     if (settings === false) return undefined
     for (const [other, { breaker, users }] of this.#breakers) {
-      if (users === 0 && breaker.state.kind === 'closed') this.#breakers.delete(other)
+      if (users === 0 && breaker.isForgettable) this.#breakers.delete(other)
     }
     const shared = this.#breakers.get(endpoint) ?? {
       breaker: new Breaker(endpoint, settings, this.#clock),

@@ -1,5 +1,5 @@
 export { createEngine, type Engine, type EngineStats } from './engine.js'
-export type { ChildEndpoint, Endpoint, EndpointObject, PipeEndpoint } from './endpoint.js'
+export type { ChildEndpoint, Endpoint, EndpointObject, OwnStdioEndpoint, PipeEndpoint } from './endpoint.js'
 export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats } from './listener.js'
 export type { CloseOptions, EngineOptions, RestartOptions, TransportOptions } from './options.js'
 export type { LeasedConnection } from './leased-connection.js'

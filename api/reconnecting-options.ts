@@ -54,7 +54,7 @@ export interface ReconnectingOptions {
   readonly maxAttempts?: number | undefined
   /** Milliseconds since the link was last stable; past it the link ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxElapsedMs?: number | undefined
-  /** Milliseconds that a connection must last before attempts and pauses are counted anew. Default 5,000. */
+  /** Milliseconds, or maxElapsedMs if that is less, that a connection must last before all are counted anew. Default 5,000. */
   readonly stableMs?: number | undefined
   /** What a failure before the first connection means: try again (`wait`, the default), or end with it (`fail-fast`). */
   readonly firstConnect?: 'wait' | 'fail-fast' | undefined

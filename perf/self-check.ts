@@ -111,8 +111,6 @@ async function throughput(): Promise<void> {
   check('a program of the throughput run left something open', released)
 }
 
-const LENGTHS = [0, 64, 65_536, 300_000]
-
 async function reconnects(): Promise<void> {
   const losses = 1_000
   const result = await runReconnects({ folder, losses, limitMs: 5_000 })
@@ -128,6 +126,8 @@ async function reconnects(): Promise<void> {
   check(`reconnects: ${String(result.unaccounted)} frames unaccounted for`, result.unaccounted === 0)
   check('the reconnects run left something open', result.released)
 }
+
+const LENGTHS = [0, 64, 65_536, 300_000]
 
 /** Every endpoint kind carries frames, intact; then the ledger must balance and the system must agree. */
 async function everyTransport(engine: Engine): Promise<void> {

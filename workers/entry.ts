@@ -25,8 +25,8 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   }
   const line = await connectLine(boot.linePath, listen)
   const bell = new BellRinger(boot.mainBell, (busy) => {
-    if (busy || line === undefined) boot.bell.postMessage(0)
-    else line.wake()
+    // Main may have had no descriptor left for its end of the line: a wake-up that is lost is never made up for.
+    if (busy || line?.wake() !== true) boot.bell.postMessage(0)
   })
   const events = Comlink.wrap<ShardEvents>(boot.events)
   await new Promise<void>((stop) => {

@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream'
 import type { Connection } from '../../engine/link/connection.js'
 import { endFully } from './end-fully.js'
+import { room } from './room.js'
 
 export interface DuplexOptions {
   /**
@@ -20,6 +21,7 @@ export interface DuplexOptions {
 export function toDuplex(connection: Connection, options: DuplexOptions = {}): Duplex {
   const objectMode = options.objectMode ?? false
   let reading = false
+  let ended = false
   const stream = new Duplex({
     objectMode,
     allowHalfOpen: true,
@@ -30,6 +32,7 @@ export function toDuplex(connection: Connection, options: DuplexOptions = {}): D
         for (;;) {
           const frame = await connection.receive()
           if (frame === undefined) {
+            ended = true
             stream.push(null)
             // Without allowHalfOpen our side has ended with it, and nothing can be written any more.
             connection.ready().catch(() => stream.end())
@@ -49,7 +52,7 @@ export function toDuplex(connection: Connection, options: DuplexOptions = {}): D
       try {
         if (chunk.length === 0 && !objectMode) done()
         else if (connection.send(chunk)) done()
-        else connection.ready().then(() => done(), done)
+        else room(connection).then(() => done(), done)
       } catch (error) {
         done(error as Error)
       }
@@ -65,6 +68,18 @@ export function toDuplex(connection: Connection, options: DuplexOptions = {}): D
         done(isDone ? (cause ?? null) : error)
       })
     },
+  })
+  void connection.closed.then(({ code, cause }) => {
+    if (cause === undefined) return
+    // Its owner has destroyed it and given no reason: that is no failure.
+    if (code === 'ERR_ABORTED' && cause.cause === undefined) {
+      stream.destroy()
+      return
+    }
+    // Nobody may be reading, nor write again: the reason is found behind what was received, or is the writing side's alone.
+    if (!ended) stream.read(0)
+    else if (stream.readableEnded) stream.destroy(cause)
+    else stream.once('end', () => stream.destroy(cause))
   })
   return stream
 }

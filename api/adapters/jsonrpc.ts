@@ -4,6 +4,8 @@
  * or to run this one. The framing is the connection's: `content-length` for language servers, `line` for MCP.
  */
 import type { Connection } from '../../engine/link/connection.js'
+import { TransportError } from '../../engine/shared/errors.js'
+import { room } from './room.js'
 
 export interface Disposable {
   dispose(): void
@@ -50,8 +52,17 @@ class Emitter<T> {
     return disposable
   }
 
+  /** All of them are told, whatever one of them throws; that is thrown then. */
   fire(event: T): void {
-    for (const listener of [...this.#listeners]) listener(event)
+    let failure: { readonly error: unknown } | undefined
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event)
+      } catch (error) {
+        failure ??= { error }
+      }
+    }
+    if (failure !== undefined) throw failure.error
   }
 
   clear(): void {
@@ -73,9 +84,12 @@ class Reader implements JsonRpcReader {
   constructor(connection: Connection) {
     this.#connection = connection
     void connection.closed.then(async ({ cause }) => {
-      await this.#takeRest()
-      if (cause !== undefined) this.#errors.fire(cause)
-      this.#closes.fire()
+      const failure = await this.#takeRest()
+      try {
+        for (const error of [failure, cause]) if (error !== undefined) this.#errors.fire(error)
+      } finally {
+        this.#closes.fire()
+      }
     })
   }
 
@@ -103,20 +117,30 @@ class Reader implements JsonRpcReader {
     this.#closes.clear()
   }
 
-  /** Frames that were received and not handed on yet when the connection closed: who is told of the end expects no more. */
-  async #takeRest(): Promise<void> {
+  /**
+   * Frames that were received and not handed on yet when the connection closed: who is told of the end expects no more.
+   * Returns why the callback could not take them, as a connection that is open would have been destroyed for.
+   */
+  async #takeRest(): Promise<TransportError | undefined> {
     const listening = this.#listening
-    if (listening === undefined) return
+    if (listening === undefined) return undefined
     listening.stop()
-    try {
-      while (this.#listening === listening) {
-        const frame = await this.#connection.receive()
-        if (frame === undefined) return
-        this.#hand(frame, listening.callback)
-      }
-    } catch {
+    while (this.#listening === listening) {
       // The reason why it ended comes with its end.
+      const frame = await this.#connection.receive().catch(() => undefined)
+      if (frame === undefined) return undefined
+      try {
+        this.#hand(frame, listening.callback)
+      } catch (cause) {
+        const { endpoint } = this.#connection.info
+        return new TransportError(
+          'ERR_HANDLER',
+          'the callback for messages failed after the connection had closed; those behind are dropped. See the cause.',
+          { cause, endpoint },
+        )
+      }
     }
+    return undefined
   }
 
   #hand(frame: Buffer, callback: (message: JsonRpcMessage) => void): void {
@@ -149,7 +173,7 @@ class Writer implements JsonRpcWriter {
 
   async write(message: JsonRpcMessage): Promise<void> {
     try {
-      if (!this.#connection.send(JSON.stringify(message))) await this.#connection.ready()
+      if (!this.#connection.send(JSON.stringify(message))) await room(this.#connection)
       this.#failures = 0
     } catch (error) {
       this.#errors.fire([error as Error, message, ++this.#failures])

@@ -2,6 +2,7 @@
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import type { Connection } from '../../engine/link/connection.js'
 import { endFully } from './end-fully.js'
+import { room } from './room.js'
 
 export interface WebStreams {
   /** Frames, each in memory of its own. Cancelling it destroys the connection. */
@@ -38,7 +39,7 @@ export function toWebStreams(connection: Connection): WebStreams {
         })
       },
       async write(chunk) {
-        if (!connection.send(chunk)) await connection.ready({ signal: aborted })
+        if (!connection.send(chunk)) await room(connection, aborted)
       },
       close: () => endFully(connection, aborted),
       abort(reason: unknown) {

@@ -74,6 +74,9 @@ type State =
   | { readonly kind: 'destroying'; readonly error: TransportError }
   | { readonly kind: 'closed' }
 
+/** What a stream looks like whose process has died in the middle of it. */
+const BROKEN_OFF: readonly TransportErrorCode[] = ['ERR_RESET', 'ERR_TRUNCATED']
+
 const HALF_CLOSE = { halfClose: true } as const
 const NO_HALF_CLOSE = { halfClose: false } as const
 
@@ -350,20 +353,18 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
   }
 
-  #finish(error: TransportError | undefined): void {
+  #finish(reason: TransportError | undefined): void {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
-    this.#outgoing.close(
-      error ??
-        new TransportError('ERR_CLOSED', 'the connection has ended.', { endpoint: this.#identity.endpoint }),
-    )
+    this.#outgoing.close(reason ?? this.#over())
     // Before the regions go: the bytes of frames that have not left are in them.
     const fate = this.#outgoing.settleFate()
     if (fate !== undefined) this.#afterlife?.settleFate(fate)
     this.#outgoing.release()
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
     const heardAll = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
-    this.#incoming.detach(heardAll ? undefined : error)
+    const fault = this.#incoming.detach(heardAll ? undefined : reason)
+    const error = reason ?? fault
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
     this.#tellIfUnfit()
@@ -416,7 +417,9 @@ export class Connection implements NewsReader, AsyncDisposable {
     { stderrHead }: Companion,
     error: TransportError | undefined,
   ): TransportError | undefined {
-    if (exitCode === 0 || (error !== undefined && error.code !== 'ERR_RESET')) return error
+    if (exitCode === 0 || (error !== undefined && !BROKEN_OFF.includes(error.code))) return error
+    // It had broken off and lived on: that we ended it for that is no reason.
+    if (error?.code === 'ERR_TRUNCATED' && signal === 'SIGTERM') return error
     const how = signal === null ? `exited with code ${String(exitCode)}` : `was ended by ${signal}`
     const said = stderrHead === '' ? '' : ` It said: ${stderrHead}`
     return new TransportError('ERR_EXIT', `the child process ${how}.${said}`, {
@@ -483,6 +486,8 @@ export class Connection implements NewsReader, AsyncDisposable {
         return
       }
       this.#state = { kind: 'cutting' }
+      // Nothing is to take back what the shard is told now, were there room for what is queued.
+      this.#outgoing.close(this.#over())
       this.#letGo()
     }
     // The connection keeps the host alive, as far as it is to.
@@ -500,6 +505,12 @@ export class Connection implements NewsReader, AsyncDisposable {
   #news(): ConnectionNews {
     const { kind, endpoint, role } = this.#identity
     return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
+  }
+
+  #over(): TransportError {
+    return new TransportError('ERR_CLOSED', 'the connection has ended.', {
+      endpoint: this.#identity.endpoint,
+    })
   }
 
   #notReadAnyMore(): TransportError {

@@ -1,4 +1,5 @@
 /** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
+import process from 'node:process'
 import { TransportError } from '../shared/errors.js'
 import type { Unfitness } from '../shared/fitness.js'
 import { FrameReader } from '../shared/frame-reader.js'
@@ -40,6 +41,7 @@ type Stream =
 
 const NOBODY: Consumer = { kind: 'none' }
 const ITERATING: Consumer = { kind: 'iterating' }
+const NOTHING = Buffer.alloc(0)
 
 /** What one connection may take of a turn before the others and the host's own work get theirs. */
 const TURN_BYTES = 262_144
@@ -62,8 +64,8 @@ export class Incoming implements NewsReader {
   #ring: RingConsumer
   #consumer: Consumer = NOBODY
   #stream: Stream = { kind: 'open' }
-  /** The lane was given back: what was unread lives in memory of our own now. */
-  #detached = false
+  /** `ending`: the lane is being given back, and what was unread lives in memory of our own; `over`: `closed` is told. */
+  #io: 'on' | 'ending' | 'over' = 'on'
   /** Main frames are dropped from here on: the connection was destroyed. */
   #dropped = false
   /** What ends the stream once the frames that came before it are taken. */
@@ -197,18 +199,38 @@ export class Incoming implements NewsReader {
 
   /**
    * I/O is finished: what is unread moves into memory of our own, so that the lane can be given back. `error` ends
-   * the stream after it; without one the stream ends as the peer ended it.
+   * the stream after it; without one the stream ends as the peer ended it. Returns why that was no clean end, as far as
+   * it shows by now: a frame that is cut off, or a subscriber that failed.
    */
-  detach(error: TransportError | undefined): void {
-    if (this.#detached) return
+  detach(error: TransportError | undefined): TransportError | undefined {
+    if (this.#detached) return undefined
     this.#endDeadline()
     const unread = this.#dropped ? undefined : this.#copyUnread()
     this.#retireRegion()
-    this.#detached = true
-    this.#failAfterRest = error
+    this.#io = 'ending'
+    this.#failAfterRest = error ?? (this.#dropped ? undefined : this.#faultIn(unread ?? NOTHING))
     this.#ring = unread === undefined ? emptyRing() : ringOver(unread)
     this.#reader.moveTo(this.#ring)
     if (this.onNews()) this.#again()
+    this.#io = 'over'
+    return this.#stream.kind === 'failed' ? this.#stream.error : this.#failAfterRest
+  }
+
+  get #detached(): boolean {
+    return this.#io !== 'on'
+  }
+
+  /** Whoever is told how the connection ended may never read the rest of it. */
+  #faultIn(unread: Buffer): TransportError | undefined {
+    const end = this.#reader.endOf(unread)
+    switch (end.kind) {
+      case 'whole':
+        return undefined
+      case 'cut-off':
+        return this.#truncated()
+      case 'too-large':
+        return this.#tooLarge(end.length)
+    }
   }
 
   /** Looks once more in the next turn. After the end of I/O no bell keeps the process for it: what is left does. */
@@ -305,7 +327,7 @@ export class Incoming implements NewsReader {
         return true
       }
       if (news === 'too-large') {
-        this.#failTooLarge()
+        this.#fail(this.#tooLarge(this.#reader.length))
         return false
       }
       if (this.#detached) {
@@ -386,42 +408,40 @@ export class Incoming implements NewsReader {
     if (this.#failAfterRest !== undefined) {
       this.#endStream({ kind: 'failed', error: this.#failAfterRest })
     } else if (this.#reader.midFrame) {
-      this.#fail(
-        new TransportError(
-          'ERR_TRUNCATED',
-          'the stream ended in the middle of a frame. The peer died or does not speak this framing; connect again.',
-          { endpoint: this.#endpoint },
-        ),
-      )
+      this.#fail(this.#truncated())
     } else {
       this.#endStream({ kind: 'ended' })
       this.#events.onEnd()
     }
   }
 
-  #failTooLarge(): void {
+  #truncated(): TransportError {
+    return new TransportError(
+      'ERR_TRUNCATED',
+      'the stream ended in the middle of a frame. The peer died or does not speak this framing; connect again.',
+      { endpoint: this.#endpoint },
+    )
+  }
+
+  #tooLarge(length: number): TransportError {
     const limit = String(this.#options.maxFrameBytes)
-    this.#fail(
-      new TransportError(
-        'ERR_FRAME_TOO_LARGE',
-        `the peer announced a frame of ${String(this.#reader.length)} bytes and maxFrameBytes is ${limit}. Raise it, or check that the peer speaks this framing.`,
-        { endpoint: this.#endpoint },
-      ),
+    return new TransportError(
+      'ERR_FRAME_TOO_LARGE',
+      `the peer announced a frame of ${String(length)} bytes and maxFrameBytes is ${limit}. Raise it, or check that the peer speaks this framing.`,
+      { endpoint: this.#endpoint },
     )
   }
 
   #handlerFailed(cause: unknown): void {
     this.#consumer = NOBODY
-    this.#fail(
-      new TransportError(
-        'ERR_HANDLER',
-        'a subscriber failed, so its connection was destroyed. See the cause.',
-        {
-          cause,
-          endpoint: this.#endpoint,
-        },
-      ),
+    const error = new TransportError(
+      'ERR_HANDLER',
+      'a subscriber failed, so its connection was destroyed. See the cause.',
+      { cause, endpoint: this.#endpoint },
     )
+    this.#fail(error)
+    // `closed` has told something else, and nobody need ever read on.
+    if (this.#io === 'over') warnOfHandler(error)
   }
 
   #fail(error: TransportError): void {
@@ -527,6 +547,13 @@ export class Incoming implements NewsReader {
   #load(word: number): number {
     return Atomics.load(this.#words, this.#base + word)
   }
+}
+
+function warnOfHandler({ endpoint = '', cause }: TransportError): void {
+  process.emitWarning(
+    `a subscriber of ${endpoint} failed after the connection had closed; the frames behind are dropped (${String(cause)})`,
+    { type: 'TransportWarning', code: 'SYMPHONY_LATE_HANDLER' },
+  )
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -73,6 +73,11 @@ export class Breaker {
     )
   }
 
+  /** Whether nothing is lost by forgetting it once nobody uses it. */
+  get isForgettable(): boolean {
+    return this.#state.kind !== 'open' || this.#clock.now() >= this.#state.until
+  }
+
   get stats(): BreakerStats {
     const { failures } = this.#settings
     return {

@@ -124,7 +124,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
         this.#report(report)
       },
       onHandlerFailed: (cause) => {
-        const message = 'a subscriber failed, so its link was destroyed. See the cause.'
+        const message = 'a subscriber or heartbeat.isPong failed, so its link was destroyed. See the cause.'
         this.destroy(new TransportError('ERR_HANDLER', message, { cause, endpoint }))
       },
     })
@@ -282,8 +282,9 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   }
 
   /**
-   * Ends gracefully: what was sent leaves, on the next connection if there is none, bounded by `closeTimeoutMs`; what has not
-   * left then is in the last loss report. Resolves as `closed` does.
+   * Ends gracefully: what was sent leaves, on the next connection if there is none. For all of it to be with a connection
+   * there is `closeTimeoutMs`, and then the connection closes as connections do. What has not left is in the last loss
+   * report. Resolves as `closed` does.
    */
   close(): Promise<Ending> {
     this.#wind('close')
@@ -475,10 +476,11 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     const { connection, number, own, heartbeat } = line
     heartbeat?.stop()
     const fate = own.of(await connection.fate)
-    const { clock, unsent, stableMs } = this.#settings
+    const { clock, unsent, stableMs, maxElapsedMs } = this.#settings
     this.#losses++
     this.#lastActivityAt = connection.info.lastActivityAt
-    if (clock.now() - line.since >= stableMs) this.#attempts.reset(clock.now())
+    // One that has outlasted all the time there is for trying is stable too.
+    if (clock.now() - line.since >= Math.min(stableMs, maxElapsedMs)) this.#attempts.reset(clock.now())
     if (ending.cause !== undefined) this.#lastFailure = ending.cause
     const again = unsent === 'resend' ? fate.unsent : []
     this.#outbox.disconnect(again)

@@ -22,6 +22,9 @@ const MISSES_BEFORE_REST = 8
 /** A resting connection tries again at every so manieth flush. */
 const PROBE_EVERY = 64
 
+/** From turn to turn when no connection keeps the process; timers know nothing shorter. */
+const UNREFERENCED_TURN_MS = 1
+
 /** One shard's bell and what to do about a lane that has news. */
 export interface BellSource {
   readonly listener: BellListener
@@ -39,7 +42,8 @@ export class Doorbell {
   #flushing = false
   #inTurn = false
   #flushes: Flushable[] = []
-  #revisits: NewsReader[] = []
+  /** Once each, however often they ask: what a turn gives to one connection stays one budget. */
+  #revisits = new Set<NewsReader>()
   readonly #spinning = new Set<ReplyWatch>()
   readonly #chooser = new SpinChooser()
   #spinUntil = 0
@@ -84,7 +88,7 @@ export class Doorbell {
   }
 
   revisit(reader: NewsReader): void {
-    this.#revisits.push(reader)
+    this.#revisits.add(reader)
     this.#run()
   }
 
@@ -95,6 +99,8 @@ export class Doorbell {
       if (!watch.dialled) return
       if (watch.misses >= MISSES_BEFORE_REST && ++watch.skipped % PROBE_EVERY !== 0) return
     }
+    // What may not keep the process cannot keep the event loop turning either: see #nextTurn().
+    if (!this.#isReferenced()) return
     const now = performance.now()
     if (watch.state === 'idle') watch.sentAt = now
     if (policy.kind === 'adaptive' && !this.#chooser.spins) {
@@ -134,8 +140,10 @@ export class Doorbell {
   }
 
   #nextTurn(): void {
-    const immediate = setImmediate(this.#turn)
-    if (!this.#isReferenced()) immediate.unref()
+    if (this.#isReferenced()) setImmediate(this.#turn)
+    // Not an unref'd immediate: that does not keep the event loop from falling asleep where something else holds the
+    // process, and while we run no shard wakes it. An unref'd timer does.
+    else setTimeout(this.#turn, UNREFERENCED_TURN_MS).unref()
   }
 
   #turn = (): void => {
@@ -168,12 +176,12 @@ export class Doorbell {
         return
       }
       const readers = this.#revisits
-      if (readers.length > 0) {
-        this.#revisits = []
+      if (readers.size > 0) {
+        this.#revisits = new Set()
         let failure: { readonly error: unknown } | undefined
         for (const reader of readers) {
           try {
-            if (reader.onNews()) this.#revisits.push(reader)
+            if (reader.onNews()) this.#revisits.add(reader)
           } catch (error) {
             failure ??= { error }
           }
@@ -188,7 +196,7 @@ export class Doorbell {
   }
 
   #mustRun(): boolean {
-    return this.#revisits.length > 0 || this.#spinning.size > 0
+    return this.#revisits.size > 0 || this.#spinning.size > 0
   }
 
   #endSpinIfOver(): void {

@@ -124,8 +124,7 @@ export class Shard implements LinkHost {
     this.#ringer = new BellRinger(shardBell, (busy) => {
       // A thread that is about to sleep wakes over the line, one that goes on over the port: see wake-line.ts.
       const line = busy || doorbell.isRunning ? undefined : this.#lineHost?.line
-      if (line === undefined) bell.port1.postMessage(0)
-      else line.wake()
+      if (line?.wake() !== true) bell.port1.postMessage(0)
     })
     this.#source = {
       listener: new BellListener(mainBell),

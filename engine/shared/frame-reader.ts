@@ -28,6 +28,10 @@ const BOUNDARY: Stage = { kind: 'boundary' }
 
 export type FrameNews = 'frame' | 'incomplete' | 'too-large'
 
+/** Behind the last whole frame: nothing, a part of one, or one that is not wanted. */
+export type StreamEnd =
+  { readonly kind: 'whole' | 'cut-off' } | { readonly kind: 'too-large'; readonly length: number }
+
 export class FrameReader {
   ring: RingConsumer
   /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
@@ -58,6 +62,24 @@ export class FrameReader {
       missing = this.length + FRAME_HEADER_BYTES - this.ring.readable
     }
     return Math.max(1, Math.min(missing, this.ring.capacity >> 2))
+  }
+
+  /** How the stream ends if `rest` is all that follows. Nothing of it is taken. */
+  endOf(rest: Buffer): StreamEnd {
+    const stage = this.#stage
+    let bytes = rest
+    let at = 0
+    if (stage.kind === 'payload') at = this.length - stage.have
+    if (stage.kind === 'header') {
+      header.writeUInt32LE(stage.bytes)
+      bytes = Buffer.concat([header.subarray(0, stage.have), rest])
+    }
+    while (at + FRAME_HEADER_BYTES <= bytes.length) {
+      const length = bytes.readUInt32LE(at)
+      if (length > this.#limit) return { kind: 'too-large', length }
+      at += FRAME_HEADER_BYTES + length
+    }
+    return { kind: at === bytes.length ? 'whole' : 'cut-off' }
   }
 
   /** Goes on in another ring, which holds what was unread in this one. */

@@ -20,6 +20,8 @@ export type TransportTarget =
       readonly stdout: string
       readonly pass: Uint8Array
     }
+  /** The process's own stdin and stdout. */
+  | { readonly kind: 'own-stdio' }
 
 /** Length of a pass. */
 export const PASS_BYTES = 16

@@ -28,14 +28,16 @@ export class WakeLine {
     socket.resume()
   }
 
-  /** One system call; never blocks, never throws. */
-  wake(): void {
+  /** One system call; never blocks, never throws. False: the line is broken, and nobody was woken by it. */
+  wake(): boolean {
     const fd = (this.#socket as unknown as HasDescriptor)._handle?.fd
-    if (fd === undefined || fd < 0) return
+    if (fd === undefined || fd < 0) return false
     try {
       fs.writeSync(fd, BYTE)
-    } catch {
-      // Full: the other side has wake-ups to read anyway. Closed: nobody is there to be woken.
+      return true
+    } catch (error) {
+      // Full: the other side has wake-ups to read anyway.
+      return (error as NodeJS.ErrnoException).code === 'EAGAIN'
     }
   }
 

@@ -35,12 +35,13 @@ function link(
   title: string,
   options: TransportOptions,
   body: (t: ExecutionContext, link: Link) => Promise<void>,
+  farOptions = options,
 ): void {
   test.serial(title, async (t) => {
     t.timeout(WATCHDOG_MS)
-    const transport = engine.transport(`memory:${randomName()}`, options)
-    const listener = await transport.listen()
-    const [near, far] = await Promise.all([transport.connect(), listener.accept()])
+    const endpoint = `memory:${randomName()}`
+    const listener = await engine.transport(endpoint, farOptions).listen()
+    const [near, far] = await Promise.all([engine.transport(endpoint, options).connect(), listener.accept()])
     if (far === undefined) throw new Error('the listener closed')
     try {
       await body(t, { near, far })
@@ -209,6 +210,37 @@ link('a stream does not finish when what was written has not left', RAW, async (
   t.is(finishes, 0)
 })
 
+link('a stream that nobody reads hears of what broke its connection', {}, async (t, { near, far }) => {
+  const stream = toDuplex(near)
+  far.destroy(new Error('enough'))
+  t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
+})
+
+link(
+  'a stream that was read to its end hears of what broke its connection',
+  RAW,
+  async (t, { near, far }) => {
+    const stream = toDuplex(near).resume()
+    const ended = new Promise((resolve) => stream.once('end', resolve))
+    await far.end()
+    await ended
+    near.destroy(new TransportError('ERR_RESET', 'broken'))
+    t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
+  },
+)
+
+link(
+  'a stream that nobody reads is destroyed with its connection, which is no failure',
+  {},
+  async (t, { near }) => {
+    const stream = toDuplex(near)
+    const closed = new Promise((resolve) => stream.once('close', resolve))
+    near.destroy()
+    await closed
+    t.is(stream.errored, null)
+  },
+)
+
 async function receiveAll(stream: Readable): Promise<Buffer[]> {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)
@@ -250,6 +282,51 @@ link('a web stream takes nothing ahead', HALF_OPEN, async (t, { near, far }) => 
   await turns(10)
   t.is(near.info.framesReceived, 1)
 })
+
+for (const [adapter, write] of [
+  [
+    'a stream',
+    (near: Connection, text: string) => {
+      const stream = toDuplex(near, { objectMode: true }).resume()
+      stream.end(text)
+      return finished(stream)
+    },
+  ],
+  [
+    'a web stream',
+    (near: Connection, text: string) => {
+      const { readable, writable } = toWebStreams(near)
+      const read = readable.pipeTo(new WritableStream())
+      return Promise.all([read, writable.getWriter().write(text)])
+    },
+  ],
+  [
+    'JSON-RPC',
+    (near: Connection, text: string) => {
+      const { reader, writer } = toJsonRpc(near)
+      reader.listen(() => undefined)
+      return writer.write(text as unknown as JsonRpcMessage)
+    },
+  ],
+] as const) {
+  link(
+    `what ${adapter} has written leaves also when the peer ends before it has taken it`,
+    {},
+    async (t, { near, far }) => {
+      const text = 'x'.repeat(2_000_000)
+      const written = write(near, text)
+      await until(() => near.pendingBytes > 0)
+      // The peer ends, and reads on: the near side, which is not half-open, ends when all has left.
+      const [frames] = await Promise.all([receiveToEnd(far), far.end(), written])
+      t.deepEqual(
+        frames.map((frame) => frame.length >= text.length),
+        [true],
+      )
+      t.is((await near.closed).code, 'OK')
+    },
+    { allowHalfOpen: true },
+  )
+}
 
 link('cancelling a web stream destroys the connection', {}, async (t, { near }) => {
   const { readable } = toWebStreams(near)
@@ -352,6 +429,48 @@ link('onClose comes once, to each listener, behind the last message', {}, async 
   await over.promise
   t.is(log.filter((line) => line.startsWith('first')).join(), `first ${String(count)}`)
   t.deepEqual(log.filter((line) => !line.startsWith('first')).sort(), ['second', 'writer'])
+})
+
+link(
+  'what a callback throws at a message that comes behind the end is told of',
+  {},
+  async (t, { near, far }) => {
+    near.subscribe(() => new Promise(() => undefined))()
+    for (let i = 0; i < 3; i++) far.send(JSON.stringify(message(i)))
+    await Promise.all([far.end(), near.end()])
+    await near.closed
+    const { reader } = toJsonRpc(near)
+    const errors: unknown[] = []
+    const over = signal()
+    const got: JsonRpcMessage[] = []
+    reader.onError((error) =>
+      errors.push([(error as { readonly code?: unknown }).code, (error.cause as Error).message]),
+    )
+    reader.onClose(over.resolve)
+    reader.listen((one) => {
+      got.push(one)
+      throw new Error('cannot digest')
+    })
+    await over.promise
+    t.deepEqual(got, [message(0)])
+    t.deepEqual(errors, [['ERR_HANDLER', 'cannot digest']])
+  },
+)
+
+link('a listener that throws does not keep the others from being told', {}, async (t, { near, far }) => {
+  const { reader } = toJsonRpc(near)
+  const told: string[] = []
+  const over = signal()
+  reader.onError(() => {
+    if (told.length === 0) throw new Error('cannot digest')
+  })
+  reader.onError((error) => told.push(error.name))
+  reader.onClose(over.resolve)
+  reader.listen(() => undefined)
+  far.send('no JSON')
+  await over.promise
+  t.deepEqual(told, ['SyntaxError', 'TransportError'])
+  t.is((await near.closed).code, 'ERR_HANDLER')
 })
 
 link('what is disposed of is told nothing more', {}, async (t, { near, far }) => {

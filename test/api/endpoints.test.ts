@@ -88,6 +88,11 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
     { kind: 'local', name: '../x' },
     { kind: 'memory' },
     { kind: 'pigeon', name: 'x' },
+    'stdio:cat',
+    'stdio',
+    { kind: 'stdio', command: undefined },
+    { kind: 'stdio', args: ['x'] },
+    { kind: 'stdio', name: 'x' },
   ]
   for (const endpoint of wrong) {
     const error = throws(t, () => engine.transport(endpoint as Endpoint), 'ERR_INVALID_ENDPOINT')
@@ -100,6 +105,10 @@ test.serial('an object means the same as its text', (t) => {
   const path = folder.socketPath()
   t.is(engine.transport({ kind: 'unix', path }).endpoint, `unix:${path}`)
   t.is(engine.transport({ kind: 'memory', name: 'x' }).endpoint, 'memory:x')
+  if (process.platform !== 'win32') {
+    t.is(engine.transport('stdio:').endpoint, 'stdio:')
+    t.is(engine.transport({ kind: 'stdio' }).endpoint, 'stdio:')
+  }
   if (process.platform === 'linux')
     t.is(engine.transport({ kind: 'unix', abstract: 'x' }).endpoint, 'unix:@x')
   // A colon belongs to the path, and so does an @ that does not come first.

@@ -1,7 +1,7 @@
 /** Several shards: who carries which connection, and what stats() says about it. */
 import net from 'node:net'
 import test from 'ava'
-import { createEngine, type Connection, type Engine } from '../../api/index.js'
+import { createEngine, type Connection, type Engine, type TransportError } from '../../api/index.js'
 import { digestOf, framesOf, receiveMany, sendAll } from '../helpers/frames.js'
 import { rawFrame, RawReader } from '../helpers/raw-frames.js'
 import { makeTemporaryFolder, pathOf, randomName } from '../helpers/temporary-folder.js'
@@ -12,6 +12,8 @@ const WATCHDOG_MS = 20_000
 /** The kernel gives a connection to whichever thread is there first: so many must be enough to reach each once. */
 const MOST_CONNECTIONS = 400
 const BURST = 20
+/** About every second of them came too early, when that was too early. */
+const ROUNDS = 30
 
 failOnWarnings()
 
@@ -28,6 +30,30 @@ async function withEngine(shards: number, body: (engine: Engine) => Promise<void
 function shardsOf(connections: readonly Connection[]): number[] {
   return connections.map((connection) => connection.info.shard)
 }
+
+test.serial('who comes while a listener is being put onto its shards is served, and not cut', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const leaked = await withEngine(2, async (engine) => {
+    for (let i = 0; i < ROUNDS; i++) {
+      const transport = engine.transport(`memory:${randomName()}`)
+      const listening = transport.listen()
+      // As soon as the first shard listens.
+      const connect = (): Promise<Connection> =>
+        transport
+          .connect()
+          .catch((error: unknown) =>
+            (error as TransportError).code === 'ERR_NOT_FOUND' ? connect() : Promise.reject(error as Error),
+          )
+      const connection = await connect()
+      const listener = await listening
+      const accepted = listener.accept()
+      t.is(await Promise.race([connection.closed, accepted.then((one) => one !== undefined)]), true)
+      connection.destroy()
+      await Promise.all([connection.closed, listener.close()])
+    }
+  })
+  t.is(leaked, 0)
+})
 
 // A pipe's listener is on one shard.
 const whereSpread = process.platform === 'win32' ? test.serial.skip : test.serial

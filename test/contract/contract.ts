@@ -1,10 +1,13 @@
 /** What the suite needs to know about a transport, and how its parts declare their tests. */
 import type { ExecutionContext } from 'ava'
-import type { TransportErrorCode, TransportOptions } from '../../api/index.js'
+import type { ClosedInfo, EndpointObject, TransportErrorCode, TransportOptions } from '../../api/index.js'
 import type { World } from './world.js'
 
 export interface ContractEndpoint {
+  /** Where to listen, and where to connect to unless `dialled` says otherwise. */
   readonly endpoint: string
+  /** What one connection is made to instead; `onThere`: the listening side has it. */
+  readonly dialled?: (onThere: () => void) => EndpointObject
   /** The file that an open listener has; undefined where there is none. */
   readonly socketFile: string | undefined
   remove(): Promise<void>
@@ -13,6 +16,17 @@ export interface ContractEndpoint {
 export interface ContractTransport {
   /** `info.kind` of its connections. */
   readonly kind: string
+  /**
+   * Where it cannot be listened on: the kind of the transport that listens for it, whose own suite asks about listeners.
+   * Default: its own.
+   */
+  readonly listenerKind?: string
+  /** True: a connection costs a process, so tests of many make fewer. Default false. */
+  readonly costly?: boolean
+  /** True: `close()` is bounded by times of the process's, not by `closeTimeoutMs`. Default false. */
+  readonly endsProcess?: boolean
+  /** What `closed` says of a dialled connection that has ended well. Default: `{code: 'OK'}`. */
+  readonly cleanEnd?: ClosedInfo
   /** False: the platform does not have it, and its tests are skipped. */
   readonly supported: boolean
   /** Whether a side that has ended can still be answered: tests of that are skipped where there is no half-close. */
@@ -29,8 +43,8 @@ export interface ContractTransport {
    * that is busy. Default false.
    */
   readonly lingers?: boolean
-  /** What connecting to an endpoint that nobody has ever listened on gives. */
-  readonly nobody: TransportErrorCode
+  /** What connecting to an endpoint that nobody has ever listened on gives; undefined: what is connected to is started. */
+  readonly nobody: TransportErrorCode | undefined
   /** Of all its transports, where a test does not say otherwise. */
   readonly options?: TransportOptions
   /** An endpoint that nobody else uses. */

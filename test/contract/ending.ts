@@ -9,6 +9,7 @@ const halfOpen = { allowHalfOpen: true }
 
 export function endingTests({ test, testIf, transport: subject }: Contract): void {
   const testHalfClose = testIf(subject.halfClose)
+  const { cleanEnd: clean = { code: 'OK' } } = subject
 
   testHalfClose('end() closes one direction: a half-open peer still replies', async (t, world) => {
     const { dialled, accepted } = await world.pair({ accept: halfOpen })
@@ -20,7 +21,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
       sendAll(accepted, answers).then(() => accepted.end()),
       receiveToEnd(dialled).then((frames) => t.is(digestOf(frames), digestOf(answers))),
     ])
-    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [clean, { code: 'OK' }])
   })
 
   testHalfClose('without allowHalfOpen our side ends after everything is read and sent', async (t, world) => {
@@ -35,14 +36,14 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     await ending
     t.is(digestOf(read), digestOf(there))
     t.is(digestOf(replied), digestOf(back))
-    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [clean, { code: 'OK' }])
     throws(t, () => accepted.send('late'), 'ERR_CLOSED')
   })
 
   test('the end alone is noticed by a side that does not read', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     await world.finish(dialled)
-    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [clean, { code: 'OK' }])
     t.is(await accepted.receive(), undefined)
   })
 
@@ -57,7 +58,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
       t.true(accepted.send('and here'))
       await accepted.end()
       t.deepEqual((await receiveToEnd(dialled)).map(String), ['and here'])
-      t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [{ code: 'OK' }, { code: 'OK' }])
+      t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [clean, { code: 'OK' }])
     },
   )
 
@@ -112,12 +113,12 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
       dialled.close(),
     ])
     t.is(digestOf(read), digestOf(frames))
-    t.deepEqual([first, second], [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual([first, second], [clean, clean])
     t.deepEqual(await accepted.closed, { code: 'OK' })
     t.is(dialled.pendingBytes, 0)
-    t.deepEqual(await dialled.close(), { code: 'OK' }, 'closing a closed connection changes nothing')
+    t.deepEqual(await dialled.close(), clean, 'closing a closed connection changes nothing')
     dialled.destroy()
-    t.deepEqual(await dialled.closed, { code: 'OK' })
+    t.deepEqual(await dialled.closed, clean)
     await dialled.end()
   })
 
@@ -131,18 +132,21 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
       receiveToEnd(accepted),
       receiveToEnd(dialled),
     ])
-    t.deepEqual([one, other], [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual([one, other], [clean, { code: 'OK' }])
     t.deepEqual([...read, ...replied].map(String), ['there', 'back'])
   })
 
-  testHalfClose('close() is bounded by closeTimeoutMs when the peer does not end', async (t, world) => {
-    const { dialled, accepted } = await world.pair({ dial: { closeTimeoutMs: 5 }, accept: halfOpen })
-    const { code, cause } = await dialled.close()
-    t.is(code, 'ERR_TIMEOUT')
-    t.true(cause instanceof TransportError)
-    accepted.destroy()
-    await accepted.closed
-  })
+  testIf(subject.halfClose && subject.endsProcess !== true)(
+    'close() is bounded by closeTimeoutMs when the peer does not end',
+    async (t, world) => {
+      const { dialled, accepted } = await world.pair({ dial: { closeTimeoutMs: 5 }, accept: halfOpen })
+      const { code, cause } = await dialled.close()
+      t.is(code, 'ERR_TIMEOUT')
+      t.true(cause instanceof TransportError)
+      accepted.destroy()
+      await accepted.closed
+    },
+  )
 
   test('destroy() ends at once and closed tells the reason', async (t, world) => {
     const own = new TransportError('ERR_REFUSED', 'we do not like you')
@@ -213,7 +217,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     for (const frame of frames) dialled.send(frame)
     await dialled.end()
     t.deepEqual(await accepted.closed, { code: 'OK' })
-    t.deepEqual(await dialled.closed, { code: 'OK' })
+    t.deepEqual(await dialled.closed, clean)
     const first = await receiveMany(accepted, 1)
     const rest = await receiveToEnd(accepted)
     t.is(digestOf([...first, ...rest]), digestOf(frames))
@@ -263,7 +267,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     await dispose(dialled)
     await dispose(listener)
     const ends = await Promise.all([dialled, accepted].map((connection: Connection) => connection.closed))
-    t.deepEqual(ends, [{ code: 'OK' }, { code: 'OK' }])
+    t.deepEqual(ends, [clean, { code: 'OK' }])
     t.deepEqual(await listener.closed, { code: 'OK' })
   })
 }

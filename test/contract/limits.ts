@@ -34,12 +34,15 @@ function releasedAll(world: World): boolean {
 }
 
 export function limitTests({ test, testIf, transport: subject }: Contract): void {
+  const isListener = subject.listenerKind === undefined
+  const testListener = testIf(isListener)
+
   for (const way of ['aborted', 'timed out'] as const) {
     test(`a connect that is ${way} after any number of turns leaves nothing`, async (t, world) => {
       const transport = await world.transport()
       const listener = await world.listen(transport, (connection) => void connection.close())
       let given = 0
-      for (let delay = 0; delay <= 30; delay++) {
+      for (let delay = 0; delay <= 30; delay += subject.costly === true ? 6 : 1) {
         const abort = new AbortController()
         const timeoutMs = delay / 8
         const connecting = transport.connect(way === 'aborted' ? { signal: abort.signal } : { timeoutMs })
@@ -65,37 +68,40 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     })
   }
 
-  test('maxConnections cuts the surplus, counts it, and makes room when one closes', async (t, world) => {
-    const { endpoint } = await world.endpoint()
-    const transport = world.engine.transport(endpoint, { maxConnections: 3 })
-    const watch = watchListener(endpoint)
-    const accepted: Connection[] = []
-    try {
-      const listener = await world.listen(transport, (connection) => accepted.push(connection))
-      for (let i = 0; i < 3; i++) await world.connect(transport)
-      await until(() => accepted.length === 3)
-      for (let i = 0; i < 5; i++) {
-        const surplus = await world.connect(transport)
-        const { code } = await surplus.closed
-        t.true(code === 'OK' || code === 'ERR_RESET', code)
+  testListener(
+    'maxConnections cuts the surplus, counts it, and makes room when one closes',
+    async (t, world) => {
+      const { endpoint } = await world.endpoint()
+      const transport = world.engine.transport(endpoint, { maxConnections: 3 })
+      const watch = watchListener(endpoint)
+      const accepted: Connection[] = []
+      try {
+        const listener = await world.listen(transport, (connection) => accepted.push(connection))
+        for (let i = 0; i < 3; i++) await world.connect(transport)
+        await until(() => accepted.length === 3)
+        for (let i = 0; i < 5; i++) {
+          const surplus = await world.connect(transport)
+          const { code } = await surplus.closed
+          t.true(code === 'OK' || code === 'ERR_RESET', code)
+        }
+        t.deepEqual(listener.stats(), { accepted: 3, open: 3, queued: 0, refused: 5 })
+        accepted[1]?.destroy()
+        await accepted[1]?.closed
+        t.is(listener.stats().open, 2)
+        const fourth = await world.connect(transport)
+        await until(() => accepted.length === 4)
+        fourth.send('welcome')
+        t.is(String(await accepted[3]?.receive()), 'welcome')
+        t.deepEqual(listener.stats(), { accepted: 4, open: 3, queued: 0, refused: 5 })
+        await listener.close()
+        t.deepEqual(watch.news, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
+      } finally {
+        watch.stop()
       }
-      t.deepEqual(listener.stats(), { accepted: 3, open: 3, queued: 0, refused: 5 })
-      accepted[1]?.destroy()
-      await accepted[1]?.closed
-      t.is(listener.stats().open, 2)
-      const fourth = await world.connect(transport)
-      await until(() => accepted.length === 4)
-      fourth.send('welcome')
-      t.is(String(await accepted[3]?.receive()), 'welcome')
-      t.deepEqual(listener.stats(), { accepted: 4, open: 3, queued: 0, refused: 5 })
-      await listener.close()
-      t.deepEqual(watch.news, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
-    } finally {
-      watch.stop()
-    }
-  })
+    },
+  )
 
-  test('maxConnections counts those that nobody has taken too', async (t, world) => {
+  testListener('maxConnections counts those that nobody has taken too', async (t, world) => {
     const transport = await world.transport({ maxConnections: 2 })
     const listener = await world.listen(transport)
     await world.connect(transport)
@@ -106,44 +112,47 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     t.deepEqual(listener.stats(), { accepted: 0, open: 0, queued: 2, refused: 1 })
   })
 
-  test('past maxQueuedConnections the rest waits in the backlog, and all are served once somebody accepts', async (t, world) => {
-    const { endpoint } = await world.endpoint()
-    const transport = world.engine.transport(endpoint, { maxQueuedConnections: QUEUED })
-    const watch = watchListener(endpoint)
-    const count = 5 * QUEUED
-    try {
-      const listener = await world.listen(transport)
-      const dialled: Connection[] = []
-      for (let i = 0; i < count; i++) {
-        const connection = await world.connect(transport)
-        connection.send(String(i))
-        dialled.push(connection)
-        t.true(listener.stats().queued <= QUEUED)
+  testListener(
+    'past maxQueuedConnections the rest waits in the backlog, and all are served once somebody accepts',
+    async (t, world) => {
+      const { endpoint } = await world.endpoint()
+      const transport = world.engine.transport(endpoint, { maxQueuedConnections: QUEUED })
+      const watch = watchListener(endpoint)
+      const count = 5 * QUEUED
+      try {
+        const listener = await world.listen(transport)
+        const dialled: Connection[] = []
+        for (let i = 0; i < count; i++) {
+          const connection = await world.connect(transport)
+          connection.send(String(i))
+          dialled.push(connection)
+          t.true(listener.stats().queued <= QUEUED)
+        }
+        // They are connected, and say so to each other: what is not accepted waits in the backlog.
+        await until(() => listener.stats().queued === QUEUED)
+        await until(() => watch.news.includes('paused'))
+        const words: string[] = []
+        for (let i = 0; i < count; i++) {
+          const connection = await world.next(listener)
+          words.push(String(await connection.receive()))
+          t.true(listener.stats().queued <= QUEUED)
+        }
+        t.deepEqual(
+          words,
+          Array.from({ length: count }, (_, i) => String(i)),
+        )
+        await until(() => watch.news.at(-1) === 'resumed')
+        t.deepEqual(listener.stats(), { accepted: count, open: count, queued: 0, refused: 0 })
+        const changes = watch.news.slice(1)
+        t.true(changes.length >= 4, 'more than one pause')
+        changes.forEach((event, i) => t.is(event, i % 2 === 0 ? 'paused' : 'resumed'))
+      } finally {
+        watch.stop()
       }
-      // They are connected, and say so to each other: what is not accepted waits in the backlog.
-      await until(() => listener.stats().queued === QUEUED)
-      await until(() => watch.news.includes('paused'))
-      const words: string[] = []
-      for (let i = 0; i < count; i++) {
-        const connection = await world.next(listener)
-        words.push(String(await connection.receive()))
-        t.true(listener.stats().queued <= QUEUED)
-      }
-      t.deepEqual(
-        words,
-        Array.from({ length: count }, (_, i) => String(i)),
-      )
-      await until(() => watch.news.at(-1) === 'resumed')
-      t.deepEqual(listener.stats(), { accepted: count, open: count, queued: 0, refused: 0 })
-      const changes = watch.news.slice(1)
-      t.true(changes.length >= 4, 'more than one pause')
-      changes.forEach((event, i) => t.is(event, i % 2 === 0 ? 'paused' : 'resumed'))
-    } finally {
-      watch.stop()
-    }
-  })
+    },
+  )
 
-  const testFull = testIf(subject.waitsWhenFull ?? true)
+  const testFull = testIf((subject.waitsWhenFull ?? true) && isListener)
 
   testFull('a full backlog is tried again, and served once there is room', async (t, world) => {
     const transport = await world.transport({

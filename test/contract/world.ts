@@ -6,17 +6,26 @@ import {
   type Engine,
   type EngineOptions,
   type Listener,
-  type Transport,
   type TransportOptions,
+  type WaitOptions,
 } from '../../api/index.js'
+import { signal } from '../helpers/turns.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
+
+/** Both sides of an endpoint, which need not be written the same: a transport where they are. */
+export interface Meeting {
+  /** Of the listening side, as text. */
+  readonly endpoint: string
+  listen(handler?: ConnectionHandler): Promise<Listener>
+  connect(options?: WaitOptions): Promise<Connection>
+}
 
 export interface Pair {
   readonly dialled: Connection
   readonly accepted: Connection
   readonly listener: Listener
-  /** The transport that the dialling side used. */
-  readonly transport: Transport
+  /** Where they met. */
+  readonly transport: Meeting
 }
 
 export interface PairOptions {
@@ -50,13 +59,32 @@ export class World {
     return engine
   }
 
-  /** A transport on an endpoint of its own. */
-  async transport(options: TransportOptions = {}): Promise<Transport> {
-    const { endpoint } = await this.endpoint()
-    return this.engine.transport(endpoint, { ...this.#transport.options, ...options })
+  /** An endpoint of its own. */
+  async transport(options: TransportOptions = {}): Promise<Meeting> {
+    return this.meet(await this.endpoint(), { dial: options, accept: options })
   }
 
-  async listen(transport: Transport, handler?: ConnectionHandler): Promise<Listener> {
+  /** What one listens on and connects to at this endpoint. */
+  meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions = {}): Meeting {
+    const { options: common } = this.#transport
+    const listening = engine.transport(place.endpoint, { ...common, ...accept })
+    return {
+      endpoint: listening.endpoint,
+      listen: (handler) => listening.listen(handler),
+      async connect(options) {
+        const { dialled } = place
+        if (dialled === undefined)
+          return engine.transport(place.endpoint, { ...common, ...dial }).connect(options)
+        const there = signal()
+        const transport = engine.transport(dialled(there.resolve), { ...common, ...dial })
+        const connection = await transport.connect(options)
+        await Promise.race([there.promise, connection.closed])
+        return connection
+      },
+    }
+  }
+
+  async listen(transport: Meeting, handler?: ConnectionHandler): Promise<Listener> {
     const listener = await transport.listen(
       handler === undefined
         ? undefined
@@ -69,7 +97,7 @@ export class World {
     return listener
   }
 
-  async connect(transport: Transport): Promise<Connection> {
+  async connect(transport: Meeting): Promise<Connection> {
     return this.keep(await transport.connect())
   }
 
@@ -80,11 +108,8 @@ export class World {
 
   /** Both ends of one connection, and the listener that it came through. */
   async pair(options: PairOptions = {}): Promise<Pair> {
-    const { endpoint } = await this.endpoint()
-    const engine = options.engine ?? this.engine
-    const { options: common } = this.#transport
-    const listener = await this.listen(engine.transport(endpoint, { ...common, ...options.accept }))
-    const transport = engine.transport(endpoint, { ...common, ...options.dial })
+    const transport = this.meet(await this.endpoint(), options)
+    const listener = await this.listen(transport)
     const [dialled, accepted] = await Promise.all([this.connect(transport), this.next(listener)])
     return { dialled, accepted, listener, transport }
   }

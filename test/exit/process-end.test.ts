@@ -124,6 +124,12 @@ test.serial("an unref'd connection keeps nothing alive", async (t) => {
   })
 })
 
+test.serial("an unref'd connection works as long as something else keeps the process alive", async (t) => {
+  await withPeer(async ({ endpoint }) => {
+    t.deepEqual(await run(t, 'unreferenced-traffic', [endpoint]), ['received', 'subscribed', 'empty'])
+  })
+})
+
 test.serial('a connect under way keeps the process alive until it settles', async (t) => {
   await withPeer(async ({ endpoint, folder }) => {
     t.deepEqual(await run(t, 'pending-connect', [endpoint]), ['connecting', 'connected', 'empty'])

@@ -102,7 +102,7 @@ export class FakeCarrier implements Carrier {
 
   cut(error: Error): void {
     this.asked.push('cut')
-    this.lose((error as TransportError).code, 0, error)
+    this.lose(error instanceof TransportError ? error.code : 'ERR_ABORTED', 0, error)
   }
 
   unref(): void {

@@ -137,6 +137,30 @@ scene(
   },
 )
 
+for (const framing of ['line', 'length'] as const) {
+  scene(
+    `a child that fails in the middle of a frame of ${framing} framing has ended with ERR_EXIT`,
+    async (t, { start }) => {
+      const connection = await start(sh('printf out; echo it went wrong >&2; exit 7'), { framing })
+      await rejects(t, connection.receive(), 'ERR_TRUNCATED')
+      const { code, cause, exitCode } = await connection.closed
+      t.deepEqual([code, exitCode], ['ERR_EXIT', 7])
+      t.regex(cause?.message ?? '', /exited with code 7\. It said: it went wrong$/)
+      t.is((cause?.cause as { readonly code?: unknown }).code, 'ERR_TRUNCATED')
+    },
+  )
+}
+
+scene(
+  'a child that breaks off in the middle of a frame and lives on is ended for that',
+  async (t, { start }) => {
+    const connection = await start(sh('printf out; exec sleep 1000 >&-'))
+    await rejects(t, connection.receive(), 'ERR_TRUNCATED')
+    const { code, signal: by } = await connection.closed
+    t.deepEqual([code, by], ['ERR_TRUNCATED', 'SIGTERM'])
+  },
+)
+
 scene('of a long stderr the beginning is told', async (t, { start }) => {
   const connection = await start(sh('seq 1 100000 >&2; exit 1'))
   const { cause } = await connection.closed

@@ -1,6 +1,7 @@
 /** A wire over two sockets, of which one is only written and the other only read. */
 import type net from 'node:net'
 import type { Wire, WireOwner } from '../../engine/shared/wire.js'
+import { writeSegments } from './socket-wire.js'
 
 /**
  * Two one-way streams as one wire. They fail apart: a process that does not read its stdin any more still has something
@@ -47,15 +48,7 @@ export class PairWire implements Wire {
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
-    const writer = this.#writer
-    if (second === undefined) {
-      writer.write(first, this.#onWritten)
-      return
-    }
-    writer.cork()
-    writer.write(first)
-    writer.write(second, this.#onWritten)
-    writer.uncork()
+    writeSegments(this.#writer, first, second, this.#onWritten)
   }
 
   end(): void {

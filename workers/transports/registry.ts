@@ -3,6 +3,7 @@ import type { TransportKind, TransportTarget } from '../../engine/shared/target.
 import type { ShardTransport } from '../../engine/shared/wire.js'
 import { childPipesTransport } from './child-pipes.js'
 import { memoryTransport } from './memory.js'
+import { ownStdioTransport } from './own-stdio.js'
 import { pipeTransport } from './pipe.js'
 import { stdioTransport } from './stdio.js'
 import { unixTransport } from './unix.js'
@@ -15,6 +16,7 @@ const registry: Registry = {
   memory: memoryTransport,
   stdio: stdioTransport,
   'child-pipes': childPipesTransport,
+  'own-stdio': ownStdioTransport,
 }
 
 /** The transport for a target. The cast is the one place where the kind and its target meet again. */

@@ -35,15 +35,7 @@ export class SocketWire implements Wire {
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
-    const socket = this.#socket
-    if (second === undefined) {
-      socket.write(first, this.#onWritten)
-      return
-    }
-    socket.cork()
-    socket.write(first)
-    socket.write(second, this.#onWritten)
-    socket.uncork()
+    writeSegments(this.#socket, first, second, this.#onWritten)
   }
 
   end(): void {
@@ -53,6 +45,23 @@ export class SocketWire implements Wire {
   destroy(): void {
     this.#socket.destroy()
   }
+}
+
+/** Both segments go to the kernel in one call. */
+export function writeSegments(
+  socket: net.Socket,
+  first: Uint8Array,
+  second: Uint8Array | undefined,
+  onWritten: (error?: Error | null) => void,
+): void {
+  if (second === undefined) {
+    socket.write(first, onWritten)
+    return
+  }
+  socket.cork()
+  socket.write(first)
+  socket.write(second, onWritten)
+  socket.uncork()
 }
 
 /** The `onread` option that makes the kernel read into the owner's memory. */

@@ -1,4 +1,4 @@
-/** A process's stdin and stdout: two sockets, of which one is only written and the other only read. */
+/** A child's stdin and stdout: two sockets, of which one is only written and the other only read. */
 import net from 'node:net'
 import { fromSystemError } from '../../engine/shared/errors.js'
 import type { TransportTarget } from '../../engine/shared/target.js'

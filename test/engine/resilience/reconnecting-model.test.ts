@@ -146,14 +146,14 @@ class Run {
 
   /** Takes up to so many frames, as long as there are any. */
   async #read(count: number): Promise<void> {
-    let isEmpty = false
-    for (let i = 0; i < count && !isEmpty; i++) {
+    const found = { nothing: false }
+    for (let i = 0; i < count && !found.nothing; i++) {
       const waiting = this.fake.link.receive({ timeoutMs: 1 }).then(
         (frame) => {
           this.#story.push(String(frame))
         },
         () => {
-          isEmpty = true
+          found.nothing = true
         },
       )
       await turns(3)

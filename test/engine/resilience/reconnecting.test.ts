@@ -202,6 +202,16 @@ test('it gives up when its time is over, in the middle of a pause and in the mid
   t.is((await dialling.link.closed).code, 'ERR_GAVE_UP')
 })
 
+test('a connection that has outlasted maxElapsedMs is stable, also where stableMs is longer', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ maxElapsedMs: 1000 })
+  const connection = await fake.connect()
+  fake.clock.advance(1000)
+  connection.lose('OK')
+  await fake.connect()
+  t.is(fake.link.state, 'connected')
+})
+
 for (const code of ['OK', 'ERR_RESET', 'ERR_SHARD_LOST', 'ERR_EXIT', 'ERR_TRUNCATED', 'ERR_IO'] as const) {
   test(`a connection that ends with ${code} is replaced`, async (t) => {
     t.timeout(WATCHDOG_MS)
@@ -571,11 +581,7 @@ test('however often connections are lost, close() is over after closeTimeoutMs',
   fake.link.send('a')
   const closing = fake.link.close()
   const start = fake.clock.now()
-  let isOver = false
-  void closing.then(() => {
-    isOver = true
-  })
-  for (let i = 0; i < 20 && !isOver; i++) {
+  for (let i = 0; i < 20 && fake.link.state !== 'closed'; i++) {
     if (fake.dialler.pending > 0) {
       fake.dialler.accept().lose('OK')
       await turns(2)
@@ -714,7 +720,7 @@ test('a listener that is not wanted any more is not called', async (t) => {
   const stop = fake.link.onStateChange((state) => heard.push(state))
   await fake.connect()
   stop()
-  await fake.link.destroy()
+  fake.link.destroy()
   t.deepEqual(heard, ['connected'])
   throws(t, () => fake.link.onStateChange(7 as unknown as () => void), 'ERR_INVALID_OPTION')
 })

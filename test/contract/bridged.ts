@@ -1,0 +1,38 @@
+/**
+ * Children as the contract wants them: a listener and what connects to it, in one engine. The listener is a Unix socket's,
+ * and what is connected to is a child that joins its stdin and stdout to that socket.
+ */
+import process from 'node:process'
+import { nodeProgram } from '../helpers/children.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+import type { ContractTransport } from './contract.js'
+
+/** `engine`: the child has an engine, to which its stdin and stdout are an endpoint. */
+export function bridged(by: 'streams' | 'engine'): ContractTransport {
+  return {
+    kind: 'stdio',
+    listenerKind: 'unix',
+    costly: true,
+    endsProcess: true,
+    cleanEnd: { code: 'OK', exitCode: 0, signal: null },
+    supported: process.platform !== 'win32',
+    halfClose: true,
+    nobody: undefined,
+    async makeEndpoint() {
+      const folder = await makeTemporaryFolder()
+      const path = folder.socketPath()
+      return {
+        endpoint: `unix:${path}`,
+        dialled: (onThere) =>
+          nodeProgram(by === 'engine' ? 'engine-bridge' : 'bridge', [path], {
+            killAfterMs: 1_000,
+            stderr: (line) => {
+              if (line === 'there') onThere()
+            },
+          }),
+        socketFile: path,
+        remove: () => folder.remove(),
+      }
+    },
+  }
+}

@@ -1,0 +1,93 @@
+/** A connection whose shard is the test: it moves the lane's words itself, and says when there is news. */
+import { Connection } from '../../engine/link/connection.js'
+import type { LinkHost } from '../../engine/link/link-host.js'
+import type { LinkOptions } from '../../engine/link/options.js'
+import { LaneAllocator } from '../../engine/shard/lane-allocator.js'
+import { RegionAllocator } from '../../engine/shard/region-allocator.js'
+import { inWords, outWords, regionSizeFor, type lane } from '../../engine/shared/ring-layout.js'
+import { RingConsumer, RingProducer } from '../../engine/shared/ring.js'
+import { systemClock } from '../../engine/shared/waiter.js'
+import { FakeAnnouncer } from './fake-announcer.js'
+import { specOf } from './wire-bytes.js'
+
+const RING_BYTES = 4096
+const MAX_FRAME_BYTES = 1_000_000
+
+export class LoneConnection {
+  readonly connection: Connection
+  /** What the peer says. */
+  readonly producer: RingProducer
+  /** What is said to the peer. */
+  readonly consumer: RingConsumer
+  readonly #words: Int32Array
+  readonly #base: number
+
+  constructor(options: Partial<LinkOptions> = {}) {
+    const regions = new RegionAllocator(new FakeAnnouncer())
+    const lanes = new LaneAllocator(regions, () => undefined)
+    const grant = lanes.take(RING_BYTES)
+    this.#words = lanes.table.wordsOf(grant.id)
+    this.#base = lanes.table.baseOf(grant.id)
+    const host: LinkHost = {
+      shard: 0,
+      slabs: regions.table,
+      wordsOf: () => this.#words,
+      baseOf: () => this.#base,
+      ring: () => undefined,
+      flushSoon: (flushable) => {
+        queueMicrotask(() => {
+          flushable.flush()
+        })
+      },
+      awaitReply: () => undefined,
+      replied: () => undefined,
+      revisit: (reader) => {
+        queueMicrotask(() => {
+          if (reader.onNews()) host.revisit(reader)
+        })
+      },
+      // The shard never hears of a larger one.
+      takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),
+      giveRegion: (id) => {
+        regions.give(id)
+      },
+      releaseLane: () => {
+        lanes.give(grant)
+      },
+      turned: () => Promise.resolve(),
+      keepAlive: () => undefined,
+    }
+    this.producer = new RingProducer(this.#words, this.#base, inWords, regions.table)
+    this.consumer = new RingConsumer(this.#words, this.#base, outWords, regions.table)
+    this.connection = new Connection(
+      host,
+      grant,
+      {
+        framing: specOf('length', { maxFrameBytes: MAX_FRAME_BYTES }),
+        maxFrameBytes: MAX_FRAME_BYTES,
+        maxPendingBytes: MAX_FRAME_BYTES,
+        maxRingBytes: RING_BYTES,
+        frameTimeoutMs: undefined,
+        closeTimeoutMs: 2_000,
+        allowHalfOpen: false,
+        clock: systemClock,
+        ...options,
+      },
+      { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true },
+    )
+  }
+
+  load(word: (typeof lane)[keyof typeof lane]): number {
+    return Atomics.load(this.#words, this.#base + word)
+  }
+
+  store(word: (typeof lane)[keyof typeof lane], value: number): void {
+    Atomics.store(this.#words, this.#base + word, value)
+  }
+
+  /** The peer takes everything that lies in the ring. */
+  takeAll(): void {
+    this.consumer.consume(this.consumer.refresh())
+    this.consumer.release()
+  }
+}

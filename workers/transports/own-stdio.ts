@@ -1,0 +1,75 @@
+/** The process's own stdin and stdout as one wire: see docs/decisions/own-stdio.md. */
+import { fromSystemError } from '../../engine/shared/errors.js'
+import { letGoOf } from '../../engine/shared/own-descriptors.js'
+import type { TransportTarget } from '../../engine/shared/target.js'
+import type { ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
+import { openInput, type Input } from './own-input.js'
+import { openOutput, type Output } from './own-output.js'
+
+type OwnStdioTarget = Extract<TransportTarget, { kind: 'own-stdio' }>
+
+class OwnStdioWire implements Wire {
+  readonly halfClose = true
+  readonly #input: Input
+  readonly #output: Output
+  #open = 2
+  #ending = false
+  #error: NodeJS.ErrnoException | undefined
+
+  /** @throws The system's error. */
+  constructor(owner: WireOwner) {
+    const closed = (error: NodeJS.ErrnoException | undefined): void => {
+      this.#error ??= error
+      // Whoever reads no more is not waited for, nor heard: it is the end of both.
+      if (error !== undefined) this.destroy()
+      if (--this.#open === 0) owner.onClose(this.#error)
+    }
+    this.#output = openOutput(owner, (error) => {
+      letGoOf(1)
+      // Not before: whoever waits for the end may rely on its being there.
+      if (error === undefined && this.#ending) owner.onFinished()
+      closed(error)
+    })
+    this.#input = openInput(owner, (error) => {
+      letGoOf(0)
+      closed(error)
+    })
+  }
+
+  resume(): void {
+    this.#input.resume()
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    this.#output.write(first, second)
+  }
+
+  end(): void {
+    this.#ending = true
+    this.#output.end()
+  }
+
+  destroy(): void {
+    this.#input.destroy()
+    this.#output.destroy()
+  }
+}
+
+export const ownStdioTransport: ShardTransport<OwnStdioTarget> = {
+  dial(_target, owner) {
+    const connected = new Promise<Wire>((resolve, reject) => {
+      try {
+        resolve(new OwnStdioWire(owner))
+      } catch (error) {
+        // What was opened before it holds no descriptor of its own, and reads nothing.
+        reject(fromSystemError(error as NodeJS.ErrnoException, 'opening', 'stdio:'))
+      }
+    })
+    // It is there at once: there is nothing to give up.
+    return { connected, abort: () => undefined }
+  },
+
+  listen() {
+    return Promise.reject(new Error('stdin and stdout cannot be listened on'))
+  },
+}
