@@ -85,7 +85,9 @@ export class FrameBook {
     const last = this.#stretches.at(-2)
     const isLate = last?.connection === connection && connection !== current.connection
     const stretch = isLate ? last : current
-    if (isLate) this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
+    // The last report of a link does not wait for its frames to be taken.
+    if (isLate && !last.isFinal)
+      this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
     stretch.connection ??= connection
     if (stretch.connection !== connection)
       this.#complain(
