@@ -6,7 +6,6 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
-import os from 'node:os'
 import { basename, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import type { Companion, ProcessExit } from '../shared/companion.js'
@@ -16,6 +15,7 @@ import { trace } from '../shared/trace.js'
 import type { Clock } from '../shared/waiter.js'
 import type { ChildEnd } from './child-ends.js'
 import { StderrReader } from './child-stderr.js'
+import { assertDescriptors } from './spare-descriptors.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */
 export type ChildStderr = 'capture' | 'ignore' | 'inherit' | ((line: string) => void)
@@ -232,23 +232,6 @@ export class Child implements Companion {
       }
       look(leftMs)
     })
-  }
-}
-
-/** What `spawn` opens on its way: a pair for stderr, a pair to hear of a failed exec, and some for what others open meanwhile. */
-const SPARE_DESCRIPTORS = 8
-
-/**
- * A spawn that runs out of descriptors returns before it has looked after the pipes that it was given, and leaves stderr's open
- * for good (nodejs/node#14166 is the same early return): each attempt would make the shortage worse.
- * @throws The system's error, EMFILE or ENFILE.
- */
-function assertDescriptors(): void {
-  const spare: number[] = []
-  try {
-    while (spare.length < SPARE_DESCRIPTORS) spare.push(fs.openSync(os.devNull, 'r'))
-  } finally {
-    for (const descriptor of spare) fs.closeSync(descriptor)
   }
 }
 

@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
+import { removePrivateFolder } from './private-folder.js'
 
 export interface Rendezvous {
   readonly path: string
@@ -26,7 +27,7 @@ export function offerRendezvous(
   })
   const close = (): void => {
     server.close()
-    fs.rmSync(folder, { recursive: true, force: true })
+    removePrivateFolder(folder, 's')
   }
   server.on('error', (error) => {
     close()
