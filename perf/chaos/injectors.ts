@@ -7,7 +7,8 @@ import type { Action } from './plan.js'
 import { strike, type Fault as Death } from './strikes.js'
 import { signalProcess, SocketPeer } from './targets.js'
 import type { Traffic } from './traffic.js'
-import type { Target, World } from './world.js'
+import type { Target } from './start-target.js'
+import type { World } from './world.js'
 
 export function inject(world: World, target: Target, action: Action): Promise<void> {
   switch (action.kind) {
