@@ -8,6 +8,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { Ledger } from '../shared/ledger.js'
+import { assertDescriptors } from './spare-descriptors.js'
 
 const DUPLICATE_TIMEOUT_MS = 10_000
 
@@ -145,6 +146,7 @@ function helperEnvironment(): NodeJS.ProcessEnv {
 function duplicate(original: Handle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
   if (signal.aborted) return Promise.reject(new Error('the listener was closed meanwhile'))
   return new Promise((resolve, reject) => {
+    assertDescriptors()
     const child = spawn(process.execPath, ['-e', DUPLICATOR], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: helperEnvironment(),

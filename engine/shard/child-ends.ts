@@ -52,6 +52,18 @@ export function nobodyCame(endpoint: string): TransportError {
   return new TransportError('ERR_ABORTED', 'starting the child process was given up.', { endpoint })
 }
 
+/**
+ * The shard's ends were closed and nobody gave up: where a process has no descriptor left to accept a connection with, libuv
+ * closes the connection, so that it does not hear of it again and again (uv__emfile_trick).
+ */
+export function notAccepted(endpoint: string): TransportError {
+  return new TransportError(
+    'ERR_IO',
+    `starting ${endpoint}: its stdin and stdout were closed before it had them, most likely for want of descriptors. Close connections, raise the limit (ulimit -n), or retry later.`,
+    { endpoint },
+  )
+}
+
 /** One end of what the shard connects to, for the child. */
 class Meeting {
   readonly end: Promise<ChildEnd>

@@ -15,6 +15,7 @@ import { trace } from '../shared/trace.js'
 import type { Clock } from '../shared/waiter.js'
 import type { ChildEnd } from './child-ends.js'
 import { StderrReader } from './child-stderr.js'
+import { assertDescriptors } from './spare-descriptors.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */
 export type ChildStderr = 'capture' | 'ignore' | 'inherit' | ((line: string) => void)
@@ -112,7 +113,7 @@ export class Child implements Companion {
     })
   }
 
-  /** The ends become the child's; main's are closed. Rejects with ERR_SPAWN. */
+  /** The ends become the child's; main's are closed. Rejects with ERR_SPAWN, or ERR_IO for want of descriptors or processes. */
   static start(
     settings: ChildSettings,
     stdin: ChildEnd,
@@ -133,6 +134,7 @@ export class Child implements Companion {
       }
       let spawned: ChildProcess
       try {
+        assertDescriptors()
         spawned = spawn(command, [...args], {
           cwd,
           env,
@@ -235,11 +237,23 @@ export class Child implements Companion {
 
 function spawnError(cause: NodeJS.ErrnoException, settings: ChildSettings, endpoint: string): TransportError {
   const { command, cwd } = settings
+  if (isShortage(cause)) {
+    // Nothing is wrong with the command: the same call may succeed later.
+    return new TransportError(
+      'ERR_IO',
+      `starting ${command}: the system has no room for another process, or this one for another descriptor (${cause.message}). Close some, raise the limits (ulimit -n, ulimit -u), or retry later.`,
+      { cause, endpoint },
+    )
+  }
   const where = cwd === undefined ? '' : ` in ${cwd}`
   return new TransportError('ERR_SPAWN', `starting ${command}${where}: ${whyNot(cause, settings)}.`, {
     cause,
     endpoint,
   })
+}
+
+function isShortage({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN' || code === 'ENOMEM'
 }
 
 /** The system has one error for several mistakes: what is there and what is not tells them apart. */

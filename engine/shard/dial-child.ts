@@ -3,11 +3,11 @@ import type { Connection, LinkIdentity } from '../link/connection.js'
 import type { LinkOptions } from '../link/options.js'
 import { TransportError } from '../shared/errors.js'
 import type { ChildSettings } from './child.js'
-import { nobodyCame, offerEnds } from './child-ends.js'
+import { nobodyCame, notAccepted, offerEnds } from './child-ends.js'
 import type { Children } from './children.js'
 import type { DialControl, Shard } from './shard.js'
 
-/** Rejects with ERR_SPAWN, or as `Shard.dial()` does. */
+/** Rejects with ERR_SPAWN or ERR_IO, or as `Shard.dial()` does. */
 export async function dialChild(
   shard: Shard,
   settings: ChildSettings,
@@ -32,7 +32,7 @@ export async function dialChild(
     connection = link
     // What ends it before main has its ends leaves nobody to come.
     const over = link.closed.then(({ cause }) => {
-      throw cause ?? nobodyCame(endpoint)
+      throw cause ?? (wait.givenUp ? nobodyCame(endpoint) : notAccepted(endpoint))
     })
     const [stdin, stdout] = await Promise.race([over, ends.take()])
     if (wait.givenUp) throw nobodyCame(endpoint)

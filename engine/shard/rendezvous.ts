@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
-import { trace } from '../shared/trace.js'
+import { removePrivateFolder } from './private-folder.js'
 
 export interface Rendezvous {
   readonly path: string
@@ -27,12 +27,7 @@ export function offerRendezvous(
   })
   const close = (): void => {
     server.close()
-    try {
-      fs.rmSync(folder, { recursive: true, force: true })
-    } catch (error) {
-      // A process that has given up its rights meanwhile cannot; that is no reason to fail.
-      trace('rendezvous: %s stays (%s)', folder, error)
-    }
+    removePrivateFolder(folder, 's')
   }
   server.on('error', (error) => {
     close()

@@ -17,6 +17,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fromSystemError, TransportError } from '../shared/errors.js'
+import { removePrivateFolder } from './private-folder.js'
 
 /** How often the name may change hands under us before we say that it is in use. */
 const ATTEMPTS = 8
@@ -64,7 +65,7 @@ function prepare(path: string, mode: number, limit: number, endpoint: string): S
       bindPath = `/proc/${String(process.pid)}/fd/${String(fd)}/s`
     }
   } catch (error) {
-    fs.rmSync(privateFolder, { recursive: true, force: true })
+    removePrivateFolder(privateFolder, 's', 'stale')
     throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
   }
   let published: Identity | undefined
@@ -72,7 +73,7 @@ function prepare(path: string, mode: number, limit: number, endpoint: string): S
   const removeTemporary = (): void => {
     if (fd !== undefined) fs.closeSync(fd)
     fd = undefined
-    fs.rmSync(privateFolder, { recursive: true, force: true })
+    removePrivateFolder(privateFolder, 's', 'stale')
   }
   return {
     bindPath,

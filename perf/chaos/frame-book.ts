@@ -35,6 +35,8 @@ interface Stretch {
   next: number
   /** Which connection the peer says it is; undefined: it has not said anything yet. */
   connection: number | undefined
+  /** The link ended with it. */
+  isFinal: boolean
 }
 
 export class FrameBook {
@@ -49,7 +51,9 @@ export class FrameBook {
   }
   readonly complaints: string[] = []
   readonly #name: string
-  readonly #stretches: Stretch[] = [{ first: 0, end: undefined, next: 0, connection: undefined }]
+  readonly #stretches: Stretch[] = [
+    { first: 0, end: undefined, next: 0, connection: undefined, isFinal: false },
+  ]
   /** Numbers that were given up with the link: first, and behind the last. */
   readonly #dropped: (readonly [number, number])[] = []
   /** The number of the next frame. */
@@ -81,7 +85,9 @@ export class FrameBook {
     const last = this.#stretches.at(-2)
     const isLate = last?.connection === connection && connection !== current.connection
     const stretch = isLate ? last : current
-    if (isLate) this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
+    // The last report of a link does not wait for its frames to be taken.
+    if (isLate && !last.isFinal)
+      this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
     stretch.connection ??= connection
     if (stretch.connection !== connection)
       this.#complain(
@@ -115,6 +121,7 @@ export class FrameBook {
     this.#expect(loss.unconfirmed, firstUnconfirmed, 'unconfirmed')
     this.#expect(loss.dropped, end + loss.resent, 'dropped')
     stretch.end = end
+    stretch.isFinal = loss.isFinal
     this.counts.handedOver += Math.max(0, firstUnconfirmed - stretch.next)
     this.counts.unconfirmed += loss.unconfirmed.length
     this.counts.resent += loss.resent
@@ -122,7 +129,7 @@ export class FrameBook {
     // Frames in between are dropped, and those that go out again come first.
     const first = end + loss.dropped.length
     if (first > end) this.#dropped.push([end, first])
-    this.#stretches.push({ first, end: undefined, next: first, connection: undefined })
+    this.#stretches.push({ first, end: undefined, next: first, connection: undefined, isFinal: false })
   }
 
   /** Something came that is no frame of ours. */

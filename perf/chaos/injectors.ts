@@ -4,10 +4,11 @@ import { abortCalls } from './aborts.js'
 import { DescriptorHog } from './descriptors.js'
 import type { Misbehaviour } from './misbehaviour.js'
 import type { Action } from './plan.js'
-import { strike } from './strikes.js'
+import { strike, type Fault as Death } from './strikes.js'
 import { signalProcess, SocketPeer } from './targets.js'
 import type { Traffic } from './traffic.js'
-import type { Target, World } from './world.js'
+import type { Target } from './start-target.js'
+import type { World } from './world.js'
 
 export function inject(world: World, target: Target, action: Action): Promise<void> {
   switch (action.kind) {
@@ -24,13 +25,7 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
     case 'descriptors':
       return exhaustDescriptors(world, target, action.attempts)
     case 'worker':
-      return untilLost(world, target.traffic, async () => {
-        const { link, book } = target.traffic
-        const { losses } = book
-        const struck = strike(world.engine, link.info.shard, action.death)
-        // The thread may die of something else before it is told.
-        await Promise.race([struck, world.gate.until(() => book.losses > losses)])
-      })
+      return untilLost(world, target.traffic, () => killWorker(world, target.traffic, action.death))
     case 'aborts':
       return abortCalls(world, action.calls)
   }
@@ -67,6 +62,18 @@ function killPeer(world: World, { peer, traffic }: Target): Promise<void> {
       signalProcess(traffic.pid, 'SIGKILL')
     }
   })
+}
+
+async function killWorker(world: World, { link, book }: Traffic, death: Death): Promise<void> {
+  const { losses } = book
+  const givenUp = new AbortController()
+  const struck = strike(world.engine, link.info.shard, death, givenUp.signal).catch((error: unknown) => {
+    if (!givenUp.signal.aborted) throw error
+  })
+  // The thread may die of something else before it is told.
+  await Promise.race([struck, world.gate.until(() => book.losses > losses)])
+  givenUp.abort()
+  await struck
 }
 
 async function stopPeer(world: World, { peer, traffic }: Target, mayStall: boolean): Promise<void> {

@@ -53,9 +53,15 @@ export function strikeSoon(engine: Engine, shard: number, fault: Fault): void {
 
 /**
  * Resolves when the thread has said that it is about to die of this. A stuck one says so too, and from then on takes up
- * no work; somebody has to give it some before it is found.
+ * no work; somebody has to give it some before it is found. One that dies of something else says nothing: `signal` ends
+ * the wait, with an AbortError.
  */
-export async function strike(engine: Engine, shard: number, fault: Fault): Promise<void> {
+export async function strike(
+  engine: Engine,
+  shard: number,
+  fault: Fault,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
   const generation = engine.stats().shards[shard]?.generation
   if (generation === undefined) throw new Error(`there is no shard ${String(shard)}`)
   const channel = new BroadcastChannel(name)
@@ -63,7 +69,7 @@ export async function strike(engine: Engine, shard: number, fault: Fault): Promi
     const order: Strike = { kind: 'strike', id: ++strikes, shard, generation, fault }
     channel.postMessage(order)
     for (;;) {
-      const [event] = (await once(channel as unknown as EventTarget, 'message')) as [
+      const [event] = (await once(channel as unknown as EventTarget, 'message', { signal })) as [
         { readonly data: Strike },
       ]
       if (event.data.kind === 'struck' && event.data.id === order.id) return

@@ -50,6 +50,13 @@ test('the last frame of a connection comes after the report of its loss', (t) =>
   book.onLoss(loss(5, { resent: 5 }))
   book.onEcho(1, 3)
   t.regex(book.complaints[0] ?? '', /frame 3 came after the report/)
+
+  // Unless the link is over: what it has received stays readable behind its last report.
+  const over = bookOfTen()
+  const dropped = Array.from({ length: 5 }, (_, i) => frame(5 + i))
+  over.onLoss(loss(5, { dropped, isFinal: true }))
+  over.onEcho(1, 3)
+  t.deepEqual(over.complaints, [])
 })
 
 test('a frame that was reported unsent and comes back', (t) => {

@@ -16,6 +16,8 @@ export interface ChildSettings {
   readonly nodeArgs?: readonly string[]
   /** Raises the limit of open files as far as the system lets it. */
   readonly manyFiles?: boolean
+  /** Sets that limit. */
+  readonly openFiles?: number
 }
 
 export class ChildProgram {
@@ -31,7 +33,7 @@ export class ChildProgram {
   static start(
     fixture: string,
     args: readonly string[] = [],
-    { env: more = {}, nodeArgs = [], manyFiles = false }: ChildSettings = {},
+    { env: more = {}, nodeArgs = [], manyFiles = false, openFiles }: ChildSettings = {},
   ): ChildProgram {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
     // Nothing of the test runner's: undefined means that the child does not have it.
@@ -43,8 +45,9 @@ export class ChildProgram {
       ...more,
     }
     const command = [process.execPath, '--trace-warnings', ...nodeArgs, path, ...args]
-    const raised = ['/bin/sh', '-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', ...command]
-    const [program = '', ...rest] = manyFiles ? raised : command
+    const files = manyFiles ? '"$(ulimit -Hn)"' : openFiles
+    const limited = ['/bin/sh', '-c', `ulimit -n ${String(files)}; exec "$@"`, 'sh', ...command]
+    const [program = '', ...rest] = files === undefined ? command : limited
     return new ChildProgram(spawn(program, rest, { env }))
   }
 

@@ -1,0 +1,49 @@
+/** A process that has no descriptor left: connecting fails so that a retry can help, and does once there are some. */
+import net from 'node:net'
+import test from 'ava'
+import { ChildProgram } from '../helpers/child-program.js'
+import { canCountResources } from '../helpers/process-resources.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 120_000
+/** Enough for an engine. */
+const OPEN_FILES = 128
+
+failOnWarnings()
+
+const declare = canCountResources ? test.serial : test.serial.skip
+
+declare(
+  'with too few descriptors connecting and listening fail with ERR_IO, and leaves none behind',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const folder = await makeTemporaryFolder()
+    const path = folder.socketPath()
+    const server = net.createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.resume()
+    })
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    const child = ChildProgram.start('scarce-descriptors', [`unix:${path}`, folder.endpoint()], {
+      openFiles: OPEN_FILES,
+    })
+    try {
+      const { code, signal, lines, stderr } = await child.exit
+      t.deepEqual([code, signal, stderr], [0, null, ''])
+      t.deepEqual(JSON.parse(lines[0] ?? '{}'), {
+        succeeded: true,
+        severalTries: true,
+        failures: ['ERR_IO retryable'],
+        more: 0,
+        leaked: 0,
+      })
+      t.deepEqual(lines.slice(1), ['empty'])
+      t.deepEqual(await folder.list(), [path.slice(path.lastIndexOf('/') + 1)])
+    } finally {
+      child.kill('SIGKILL')
+      await new Promise((resolve) => server.close(resolve))
+      await folder.remove()
+    }
+  },
+)
