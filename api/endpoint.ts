@@ -60,9 +60,9 @@ export interface ChildEndpoint {
   /**
    * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the rest,
    * `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
-   * characters come in pieces.
+   * characters come in pieces. One that throws or rejects ends the connection with ERR_HANDLER.
    */
-  readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => void) | undefined
+  readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown) | undefined
   /** True: it gets a process group of its own, all of which is ended with it. Default false. Refused on Windows. */
   readonly processGroup?: boolean | undefined
   /**
@@ -258,7 +258,7 @@ const childSchema = v.strictObject({
   stderr: v.optional(
     v.union([
       v.picklist(['capture', 'ignore', 'inherit']),
-      v.custom<(line: string) => void>((value) => typeof value === 'function', 'it must be a function'),
+      v.custom<(line: string) => unknown>((value) => typeof value === 'function', 'it must be a function'),
     ]),
     'capture',
   ),

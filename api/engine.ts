@@ -6,22 +6,22 @@ import { Children } from '../engine/shard/children.js'
 import { dialChild } from '../engine/shard/dial-child.js'
 import { dialOwnStdio } from '../engine/shard/own-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
-import { Breaker, type BreakerStats } from '../engine/resilience/breaker.js'
+import type { BreakerStats } from '../engine/resilience/breaker.js'
 import { ReconnectingConnection, type LinkStats } from '../engine/resilience/reconnecting.js'
-import { Listening } from '../engine/shard/listening.js'
 import { Pool } from '../engine/resilience/pool.js'
 import type { PoolStats } from '../engine/resilience/pool-stats.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
-import { Supervisor, type SupervisorEvents } from '../engine/shard/supervisor.js'
-import type { ShardEvents } from '../engine/shared/control.js'
-import { events } from '../engine/shared/diagnostics.js'
-import { fromWireError, TransportError } from '../engine/shared/errors.js'
+import { Supervisor } from '../engine/shard/supervisor.js'
+import { TransportError } from '../engine/shared/errors.js'
 import { Ledger, type LedgerReport } from '../engine/shared/ledger.js'
 import { trace } from '../engine/shared/trace.js'
 import { abortError, systemClock, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
-import { resolveEndpoint, SOCKET_PATH_LIMIT, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
+import { resolveEndpoint, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
+import { Breakers } from './breakers.js'
 import { LeasedConnection } from './leased-connection.js'
-import { Listener, type ConnectionHandler } from './listener.js'
+import { linkOptions } from './link-options.js'
+import type { ConnectionHandler, Listener } from './listener.js'
+import { Listeners } from './listeners.js'
 import {
   parseCloseOptions,
   parseEngineOptions,
@@ -32,6 +32,7 @@ import {
   type ResolvedTransportOptions,
   type TransportOptions,
 } from './options.js'
+import { hasHalfClose } from './pipe-traits.js'
 import { ConnectionPool } from './pool.js'
 import type { ResolvedPoolOptions } from './pool-options.js'
 import type { ResolvedReconnectingOptions } from './reconnecting-options.js'
@@ -65,27 +66,6 @@ const THREAD_GRACE_MS = 1_000
  */
 const HELD_THREAD_MS = 6_000
 
-/** The fewest untaken connections on one shard that make it stop accepting: fewer are just on their way to be taken. */
-const LEAST_QUEUED = 16
-
-/** Pauses between attempts to put a listener onto a shard, or to let it go on there. */
-const INSIST_FIRST_MS = 50
-const INSIST_LONGEST_MS = 5_000
-
-/** A listener, what it listens with, and what its connections get. */
-interface OpenListener {
-  readonly listener: Listener
-  readonly listening: Listening
-  readonly endpoint: ResolvedEndpoint
-  readonly options: LinkOptions
-}
-
-interface SharedBreaker {
-  readonly breaker: Breaker
-  /** Links that use it. */
-  users: number
-}
-
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
 
 /** Starts an engine. Rejects with ERR_INVALID_OPTION or ERR_SHARD_BOOT, and has then left nothing behind. */
@@ -103,15 +83,11 @@ export class Engine implements AsyncDisposable {
   readonly #ledger = new Ledger()
   readonly #supervisor: Supervisor
   readonly #children: Children
-  readonly #listeners = new Map<number, OpenListener>()
-  /** What shards say of listeners that are not there yet: one that listens already may have accepted somebody. */
-  readonly #early = new Map<number, (() => void)[]>()
+  readonly #listeners: Listeners
   readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
-  readonly #pendingListens = new Map<Promise<Listener>, (error: TransportError) => void>()
   readonly #links = new Set<ReconnectingConnection<Connection>>()
-  readonly #breakers = new Map<string, SharedBreaker>()
-  #nextListenerId = 1
+  readonly #breakers: Breakers
   #state: State = { kind: 'open' }
 
   /** @internal Engines are made by `createEngine()`. */
@@ -120,24 +96,19 @@ export class Engine implements AsyncDisposable {
     this.#clock = clock
     this.#children = new Children(this.#ledger, clock)
     const settings = { ...options, entry: findWorkerEntry(options.workerEntry) }
-    const hooks: SupervisorEvents = {
-      eventsOf: (shard) => this.#eventsOf(shard),
-      onLost: (shard) => {
-        for (const open of this.#listeners.values()) {
-          open.listening.forget(shard)
-          open.listener.onSourceLost(shard)
-          // Another shard takes it over at once.
-          if (listensOnOneShard(open.endpoint)) this.#rejoin(open, [])
-        }
+    this.#breakers = new Breakers(clock)
+    this.#listeners = new Listeners({
+      // Shards name it before the supervisor of all of them is there.
+      supervisor: () => this.#supervisor,
+      shards: options.shards,
+      ledger: this.#ledger,
+      clock,
+      assertOpen: (endpoint) => {
+        this.#assertOpen(endpoint)
       },
-      onRestored: (shard) => {
-        for (const open of this.#listeners.values()) this.#rejoin(open, [shard])
-      },
-      onGivenUp: () => {
-        if (this.#supervisor.isLost) this.#failListeners()
-      },
-    }
-    this.#supervisor = new Supervisor(settings, this.#ledger, hooks, clock)
+      linkOptions: (transportOptions) => this.#linkOptions(transportOptions),
+    })
+    this.#supervisor = new Supervisor(settings, this.#ledger, this.#listeners, clock)
     this.booted = this.#supervisor.boot()
   }
 
@@ -158,7 +129,7 @@ export class Engine implements AsyncDisposable {
       pendingConnects: this.#pendingConnects.size,
       pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
       links: [...this.#links].map((link) => link.stats),
-      breakers: [...this.#breakers.values()].map(({ breaker }) => breaker.stats),
+      breakers: this.#breakers.stats,
       ledger: this.#ledger.report(),
     }
   }
@@ -166,11 +137,19 @@ export class Engine implements AsyncDisposable {
   /**
    * Stops accepting, aborts pending connects, lets what was sent leave within `graceMs`, cuts the rest, ends the
    * threads. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
-   * than six seconds: the ledger names it as not released. A second call returns the first one's promise.
+   * than six seconds: the ledger names it as not released. A second call returns the first one's promise. Rejects with
+   * ERR_INVALID_OPTION, and has then closed nothing.
    */
   close(options: CloseOptions = {}): Promise<LedgerReport> {
     if (this.#state.kind === 'closing') return this.#state.report
-    const report = this.#close(parseCloseOptions(options).graceMs)
+    let graceMs: number
+    try {
+      graceMs = parseCloseOptions(options).graceMs
+    } catch (error) {
+      if (error instanceof TransportError) return Promise.reject(error)
+      throw error
+    }
+    const report = this.#close(graceMs)
     this.#state = { kind: 'closing', report }
     return report
   }
@@ -215,15 +194,15 @@ export class Engine implements AsyncDisposable {
     }
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
-    const linkOptions = this.#linkOptions(options, salvage)
+    const link = this.#linkOptions(options, salvage)
     const dialOn = (shard: Shard): Promise<Connection> => {
       switch (route.via) {
         case 'target':
-          return shard.dial(route.target, linkOptions, identity, control)
+          return shard.dial(route.target, link, identity, control)
         case 'child':
-          return dialChild(shard, route.child, linkOptions, identity, control, this.#children)
+          return dialChild(shard, route.child, link, identity, control, this.#children)
         case 'own-stdio':
-          return dialOwnStdio(shard, linkOptions, identity, control, this.#ledger)
+          return dialOwnStdio(shard, link, identity, control, this.#ledger)
       }
     }
     const settle = (connection: Connection | undefined): void => {
@@ -252,7 +231,7 @@ export class Engine implements AsyncDisposable {
   ): ReconnectingConnection<Connection> {
     this.#assertOpen(endpoint.text)
     const { retainBytes, maxAttempts = Infinity, maxElapsedMs = Infinity, heartbeat } = settings
-    const shared = this.#breakerOf(endpoint.text, settings.breaker)
+    const use = settings.breaker === false ? undefined : this.#breakers.use(endpoint.text, settings.breaker)
     const link = new ReconnectingConnection<Connection>({
       endpoint: endpoint.text,
       kind: endpoint.kind,
@@ -273,7 +252,7 @@ export class Engine implements AsyncDisposable {
       onLoss: settings.onLoss,
       clock: this.#clock,
       random: Math.random,
-      breaker: shared?.breaker,
+      breaker: use?.breaker,
       dial: (wait) => this.connect(endpoint, options, wait, { retainBytes }),
       keepAlive: (on) => {
         this.#supervisor.keepAlive(on)
@@ -281,7 +260,7 @@ export class Engine implements AsyncDisposable {
       onClosed: () => {
         this.#links.delete(link)
         this.#ledger.release('links')
-        if (shared !== undefined) shared.users--
+        use?.end()
       },
     })
     this.#ledger.open('links')
@@ -290,53 +269,13 @@ export class Engine implements AsyncDisposable {
   }
 
   /** @internal */
-  async listen(
+  listen(
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     handler: ConnectionHandler | undefined,
     wait: WaitOptions,
   ): Promise<Listener> {
-    this.#assertOpen(endpoint.text)
-    if (wait.signal?.aborted === true) throw abortError('listening', endpoint.text, wait.signal.reason)
-    const givenUp = new AbortController()
-    const waiter = new Waiter<Listener>(
-      `listening on ${endpoint.text}`,
-      endpoint.text,
-      wait,
-      this.#clock,
-      () => {
-        givenUp.abort()
-      },
-    )
-    const pending = this.#listen(endpoint, options, handler, givenUp.signal)
-    this.#pendingListens.set(pending, (error) => {
-      waiter.reject(error)
-      givenUp.abort()
-    })
-    // Somebody waits for it, perhaps for a shard that is away.
-    this.#supervisor.keepAlive(true)
-    pending.then(
-      (listener) => {
-        if (waiter.settled) void listener.close()
-        else waiter.resolve(listener)
-      },
-      (error: unknown) => {
-        waiter.reject(error as Error)
-      },
-    )
-    try {
-      return await waiter.promise
-    } catch (error) {
-      // Whatever broke because the engine was being closed, that is the reason.
-      this.#assertOpen(endpoint.text)
-      throw error
-    } finally {
-      this.#supervisor.keepAlive(false)
-      const forget = (): void => {
-        this.#pendingListens.delete(pending)
-      }
-      pending.then(forget, forget)
-    }
+    return this.#listeners.listen(endpoint, options, handler, wait)
   }
 
   /** @internal */
@@ -370,182 +309,6 @@ export class Engine implements AsyncDisposable {
     return new ConnectionPool(pool, settings)
   }
 
-  async #listen(
-    endpoint: ResolvedEndpoint,
-    options: ResolvedTransportOptions,
-    handler: ConnectionHandler | undefined,
-    signal: AbortSignal,
-  ): Promise<Listener> {
-    const { route } = endpoint
-    if (route.via !== 'target') {
-      throw new TransportError(
-        'ERR_INVALID_ENDPOINT',
-        `${endpoint.text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
-        { endpoint: endpoint.text },
-      )
-    }
-    while (this.#supervisor.leastLoaded() === undefined) await this.#supervisor.waitForShard()
-    this.#assertOpen(endpoint.text)
-    const id = this.#nextListenerId++
-    const shards = listensOnOneShard(endpoint)
-      ? this.#supervisor.shardsUp.slice(0, 1)
-      : this.#supervisor.shardsUp
-    const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#options.shards))
-    this.#early.set(id, [])
-    const listening = await Listening.open(
-      shards,
-      {
-        listenerId: id,
-        endpoint: endpoint.text,
-        target: route.target,
-        backlog: options.backlog,
-        maxQueued,
-        mode: options.mode,
-        pathLimit: SOCKET_PATH_LIMIT,
-      },
-      this.#ledger,
-      signal,
-    ).catch((error: unknown) => {
-      // Whom it had accepted was cut when it was taken down again.
-      this.#early.delete(id)
-      throw error
-    })
-    this.#ledger.open('listeners')
-    if (listening.hasFile) this.#ledger.open('socketFiles')
-    this.#supervisor.keepAlive(true)
-    const listener = new Listener(
-      endpoint.text,
-      { maxConnections: options.maxConnections, resumeAt: maxQueued >> 1, clock: this.#clock },
-      async () => {
-        try {
-          await listening.close()
-        } finally {
-          this.#listeners.delete(id)
-          this.#supervisor.keepAlive(false)
-          this.#ledger.release('listeners')
-          if (listening.hasFile) this.#ledger.release('socketFiles')
-          trace('listener %s: closed', endpoint.text)
-        }
-      },
-      handler,
-    )
-    const open = { listener, listening, endpoint, options: this.#linkOptions(options) }
-    this.#listeners.set(id, open)
-    // Once the caller has the listener. Until then all news waits, so that none overtakes another.
-    this.#clock.nextTurn(() => {
-      const early = this.#early.get(id) ?? []
-      this.#early.delete(id)
-      for (const step of early) step()
-    })
-    trace('listener %s: open on %d shards', endpoint.text, shards.length)
-    events.listenerOpened.publish({ endpoint: endpoint.text })
-    if (this.#state.kind !== 'open' || signal.aborted) {
-      await listener.close()
-      this.#assertOpen(endpoint.text)
-      return listener
-    }
-    if (this.#supervisor.isLost) this.#failListeners()
-    // What happened to shards meanwhile: one that came back does not serve it yet, one that died does not any more.
-    for (const shard of listening.shards) if (!shard.isUp) listening.forget(shard)
-    this.#rejoin(
-      open,
-      this.#supervisor.shardsUp.filter((shard) => !listening.shards.has(shard)),
-    )
-    return listener
-  }
-
-  /** Puts a listener onto shards that came back. */
-  #rejoin(open: OpenListener, shards: readonly Shard[]): void {
-    if (listensOnOneShard(open.endpoint)) {
-      const [shard] = this.#supervisor.shardsUp
-      if (open.listening.shards.size > 0 || shard === undefined) return
-      this.#insist(open, shard, () => open.listening.join([shard]), 0)
-      return
-    }
-    for (const shard of shards) this.#insist(open, shard, () => open.listening.join([shard]), 0)
-  }
-
-  /** What a listener needs of a shard, tried until it succeeds or one of the two is gone: it must not end for want of it. */
-  #insist(open: OpenListener, shard: Shard, step: () => Promise<void>, failures: number): void {
-    step().catch((error: unknown) => {
-      const { listener } = open
-      if (!listener.isOpen || !shard.isUp) return
-      const pause = Math.min(INSIST_LONGEST_MS, INSIST_FIRST_MS * 2 ** failures)
-      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.shard, error)
-      this.#clock.setTimer(
-        () => {
-          if (listener.isOpen && shard.isUp) this.#insist(open, shard, step, failures + 1)
-        },
-        pause,
-        { keepsAlive: false },
-      )
-    })
-  }
-
-  #failListeners(): void {
-    for (const { listener, endpoint } of this.#listeners.values()) {
-      listener.onFailure(
-        new TransportError(
-          'ERR_SHARD_LOST',
-          'no worker thread is left to listen with. Create a new engine.',
-          { endpoint: endpoint.text },
-        ),
-      )
-    }
-  }
-
-  #eventsOf(shard: Shard): ShardEvents {
-    const whenOpen = (listenerId: number, step: (open: OpenListener | undefined) => void): void => {
-      const early = this.#early.get(listenerId)
-      if (early === undefined) step(this.#listeners.get(listenerId))
-      else early.push(() => step(this.#listeners.get(listenerId)))
-    }
-    return {
-      accepted: (listenerId, acceptId) => {
-        whenOpen(listenerId, (open) => this.#onAccepted(shard, open, acceptId))
-      },
-      paused: (listenerId) => {
-        whenOpen(listenerId, (open) => this.#onPaused(shard, open))
-      },
-      listenerFailed: (listenerId, outcome) => {
-        if (outcome.ok) return
-        const error = fromWireError(outcome.error)
-        whenOpen(listenerId, (open) => open?.listener.onFailure(error))
-      },
-    }
-  }
-
-  #onAccepted(shard: Shard, open: OpenListener | undefined, acceptId: number): void {
-    const reject = (): void => {
-      shard.reject(acceptId)
-    }
-    if (open === undefined) {
-      reject()
-      return
-    }
-    const { kind, text } = open.endpoint
-    const halfClose = hasHalfClose(open.endpoint)
-    const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
-    open.listener.onAccepted({
-      source: shard,
-      adopt: () => shard.adopt(acceptId, open.options, identity),
-      reject,
-    })
-  }
-
-  #onPaused(shard: Shard, open: OpenListener | undefined): void {
-    if (open === undefined) return
-    const { listener, listening } = open
-    const news = { endpoint: listener.endpoint, shard: shard.shard }
-    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
-    events.listenerPaused.publish(news)
-    listener.onPaused(shard, () => {
-      // Told before it is done: the shard may be full again, and say so, before its answer is here.
-      events.listenerResumed.publish(news)
-      this.#insist(open, shard, () => listening.resume(shard), 0)
-    })
-  }
-
   async #dialWhenUp(
     dial: (shard: Shard) => Promise<Connection>,
     isGivenUp: () => boolean,
@@ -559,38 +322,7 @@ export class Engine implements AsyncDisposable {
   }
 
   #linkOptions(options: ResolvedTransportOptions, salvage?: SalvageSettings): LinkOptions {
-    return {
-      framing: {
-        kind: options.framing,
-        maxFrameBytes: options.maxFrameBytes,
-        maxHeaderBytes: options.maxHeaderBytes,
-        lastLine: options.lastLine,
-        frameTimeoutMs: options.frameTimeoutMs,
-      },
-      maxFrameBytes: options.maxFrameBytes,
-      maxPendingBytes: options.maxPendingBytes,
-      maxRingBytes: this.#options.maxRingBytes,
-      frameTimeoutMs: options.frameTimeoutMs,
-      closeTimeoutMs: options.closeTimeoutMs,
-      allowHalfOpen: options.allowHalfOpen,
-      clock: this.#clock,
-      salvage,
-    }
-  }
-
-  /** One for all links of an endpoint, as the first of them wants it; while there is any, or it has something to remember. */
-  #breakerOf(endpoint: string, settings: ResolvedReconnectingOptions['breaker']): SharedBreaker | undefined {
-    if (settings === false) return undefined
-    for (const [other, { breaker, users }] of this.#breakers) {
-      if (users === 0 && breaker.isForgettable) this.#breakers.delete(other)
-    }
-    const shared = this.#breakers.get(endpoint) ?? {
-      breaker: new Breaker(endpoint, settings, this.#clock),
-      users: 0,
-    }
-    shared.users++
-    this.#breakers.set(endpoint, shared)
-    return shared
+    return linkOptions(options, this.#options.maxRingBytes, this.#clock, salvage)
   }
 
   #assertOpen(endpoint: string): void {
@@ -617,12 +349,10 @@ export class Engine implements AsyncDisposable {
     // Before their connections are: they must not connect again.
     const links = [...this.#links].map((link) => link.close())
     for (const giveUp of this.#pendingConnects) giveUp(error)
-    for (const giveUp of this.#pendingListens.values()) giveUp(error)
+    this.#listeners.giveUp(error)
     supervisor.startNoMore(error)
     this.#children.startNoMore(error)
-    await Promise.allSettled(this.#pendingListens.keys())
-    // Settled, not all: whatever fails on the way, the threads are stopped.
-    await Promise.allSettled([...this.#listeners.values()].map(({ listener }) => listener.close()))
+    await this.#listeners.close()
     await Promise.all(links)
     await Promise.all(supervisor.connections.map((connection) => connection.close()))
     for (const pool of pools) pool.cut()
@@ -639,14 +369,4 @@ export class Engine implements AsyncDisposable {
     cancelKill()
     return this.#ledger.report()
   }
-}
-
-/** Named pipes have none. */
-function hasHalfClose({ route }: ResolvedEndpoint): boolean {
-  return route.via !== 'target' || route.target.kind !== 'pipe'
-}
-
-/** A named pipe belongs to whoever created its first instance: one shard accepts. See docs/decisions/pipe-listening.md. */
-function listensOnOneShard({ route }: ResolvedEndpoint): boolean {
-  return route.via === 'target' && route.target.kind === 'pipe'
 }

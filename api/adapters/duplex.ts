@@ -1,6 +1,6 @@
 /** A connection as a Node stream. */
 import { Duplex } from 'node:stream'
-import type { Connection } from '../../engine/link/connection.js'
+import type { Adaptable } from './adaptable.js'
 import { endFully } from './end-fully.js'
 import { room } from './room.js'
 
@@ -18,7 +18,7 @@ export interface DuplexOptions {
  * destroys the connection. It is destroyed with what ended the connection, unless that ended cleanly. Backpressure goes through:
  * a write is done when the connection has room, and nothing is read that nobody asks for.
  */
-export function toDuplex(connection: Connection, options: DuplexOptions = {}): Duplex {
+export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Duplex {
   const objectMode = options.objectMode ?? false
   let reading = false
   let ended = false

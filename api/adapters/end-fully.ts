@@ -1,7 +1,7 @@
-import type { Connection } from '../../engine/link/connection.js'
+import type { Adaptable } from './adaptable.js'
 
 /** As `end()`, which also resolves when the connection is over: rejects with why it is, where not everything has left. */
-export async function endFully(connection: Connection, signal?: AbortSignal): Promise<void> {
+export async function endFully(connection: Adaptable, signal?: AbortSignal): Promise<void> {
   await connection.end({ signal })
   // Nothing can be sent any more: what a sender is told now has the reason, if there is one.
   await connection.ready().catch((error: unknown) => {

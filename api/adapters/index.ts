@@ -1,3 +1,4 @@
+export type { Adaptable } from './adaptable.js'
 export { toDuplex, type DuplexOptions } from './duplex.js'
 export {
   toJsonRpc,

@@ -3,7 +3,7 @@
  * any transport unchanged. The interfaces are written out here, as far as they are used: that package is not needed to build
  * or to run this one. The framing is the connection's: `content-length` for language servers, `line` for MCP.
  */
-import type { Connection } from '../../engine/link/connection.js'
+import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/shared/errors.js'
 import { room } from './room.js'
 
@@ -71,7 +71,7 @@ class Emitter<T> {
 }
 
 class Reader implements JsonRpcReader {
-  readonly #connection: Connection
+  readonly #connection: Adaptable
   readonly #errors = new Emitter<Error>()
   readonly #closes = new Emitter<void>()
   readonly #partials = new Emitter<{ readonly messageToken: number; readonly waitingTime: number }>()
@@ -81,7 +81,7 @@ class Reader implements JsonRpcReader {
   readonly onPartialMessage = this.#partials.event
   #listening: { readonly callback: (message: JsonRpcMessage) => void; readonly stop: () => void } | undefined
 
-  constructor(connection: Connection) {
+  constructor(connection: Adaptable) {
     this.#connection = connection
     void connection.closed.then(async ({ cause }) => {
       const failure = await this.#takeRest()
@@ -157,14 +157,14 @@ class Reader implements JsonRpcReader {
 }
 
 class Writer implements JsonRpcWriter {
-  readonly #connection: Connection
+  readonly #connection: Adaptable
   readonly #errors = new Emitter<[Error, JsonRpcMessage | undefined, number | undefined]>()
   readonly #closes = new Emitter<void>()
   readonly onError = this.#errors.event
   readonly onClose = this.#closes.event
   #failures = 0
 
-  constructor(connection: Connection) {
+  constructor(connection: Adaptable) {
     this.#connection = connection
     void connection.closed.then(() => {
       this.#closes.fire()
@@ -193,6 +193,6 @@ class Writer implements JsonRpcWriter {
 }
 
 /** `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the one consumer. */
-export function toJsonRpc(connection: Connection): JsonRpcTransport {
+export function toJsonRpc(connection: Adaptable): JsonRpcTransport {
   return { reader: new Reader(connection), writer: new Writer(connection) }
 }

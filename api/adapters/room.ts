@@ -1,11 +1,11 @@
-import type { Connection } from '../../engine/link/connection.js'
+import type { Adaptable } from './adaptable.js'
 import { endFully } from './end-fully.js'
 
 /**
  * After a `send()` that said false: resolves when there is room for more. Where our side is ending, since the peer has, more is
  * not wanted, and what was taken still leaves: then it resolves when all has. Rejects with why it has not.
  */
-export async function room(connection: Connection, signal?: AbortSignal): Promise<void> {
+export async function room(connection: Adaptable, signal?: AbortSignal): Promise<void> {
   try {
     await connection.ready({ signal })
   } catch (error) {

@@ -1,6 +1,6 @@
 /** A connection as a pair of web streams, whose chunks are frames. */
 import { ReadableStream, WritableStream } from 'node:stream/web'
-import type { Connection } from '../../engine/link/connection.js'
+import type { Adaptable } from './adaptable.js'
 import { endFully } from './end-fully.js'
 import { room } from './room.js'
 
@@ -12,7 +12,7 @@ export interface WebStreams {
 }
 
 /** The streams own the connection: they are its one consumer. Backpressure goes through, both ways. */
-export function toWebStreams(connection: Connection): WebStreams {
+export function toWebStreams(connection: Adaptable): WebStreams {
   // Aborting waits for the write or the end under way, which may wait for a peer that takes nothing.
   let aborted: AbortSignal | undefined
   return {

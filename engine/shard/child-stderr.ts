@@ -16,16 +16,16 @@ export class StderrReader {
   readonly #clock: Clock
   readonly #onFailure: (cause: unknown) => void
   readonly #decoder = new StringDecoder('utf8')
-  #onLine: ((line: string) => void) | undefined
+  #onLine: ((line: string) => unknown) | undefined
   #head = ''
   #line = ''
   #chunks = 0
   #over = false
 
-  /** `onFailure`: `onLine` has thrown, and is not called again. */
+  /** `onFailure`: `onLine` has thrown or rejected, and is not called again. */
   constructor(
     stream: Readable,
-    onLine: ((line: string) => void) | undefined,
+    onLine: ((line: string) => unknown) | undefined,
     onFailure: (cause: unknown) => void,
     clock: Clock,
   ) {
@@ -104,11 +104,17 @@ export class StderrReader {
   }
 
   #tell(line: string): void {
-    try {
-      this.#onLine?.(line)
-    } catch (cause) {
+    const fail = (cause: unknown): void => {
+      if (this.#onLine === undefined) return
       this.#onLine = undefined
       this.#onFailure(cause)
+    }
+    try {
+      const result = this.#onLine?.(line)
+      // An asynchronous one is not waited for, but its failure is one all the same.
+      if (result instanceof Promise) result.catch(fail)
+    } catch (cause) {
+      fail(cause)
     }
   }
 

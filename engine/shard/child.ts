@@ -18,7 +18,7 @@ import { StderrReader } from './child-stderr.js'
 import { assertDescriptors } from './spare-descriptors.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */
-export type ChildStderr = 'capture' | 'ignore' | 'inherit' | ((line: string) => void)
+export type ChildStderr = 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown)
 
 export interface ChildSettings {
   readonly command: string

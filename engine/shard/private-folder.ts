@@ -11,15 +11,16 @@ import { trace } from '../shared/trace.js'
 export function removePrivateFolder(folder: string, ...names: readonly string[]): void {
   // The system removes a socket's name with it, so most are gone.
   for (const name of names) attempt(() => fs.unlinkSync(join(folder, name)))
-  const error = attempt(() => fs.rmdirSync(folder))
-  if (error !== undefined) trace('folder %s stays (%s)', folder, error)
+  const code = attempt(() => fs.rmdirSync(folder))
+  if (code !== undefined && code !== 'ENOENT') trace('folder %s stays (%s)', folder, code)
 }
 
-function attempt(step: () => void): unknown {
+/** The system's code of what failed. */
+function attempt(step: () => void): string | undefined {
   try {
     step()
     return undefined
   } catch (error) {
-    return error
+    return (error as NodeJS.ErrnoException).code ?? String(error)
   }
 }

@@ -20,4 +20,8 @@ const server = net.createServer((socket) => {
   socket.on('error', () => undefined)
 })
 server.listen(process.argv[2], () => process.send?.('listening'))
-process.once('disconnect', () => process.exit())
+process.once('disconnect', () => {
+  // Takes its socket file with it.
+  server.close()
+  process.exit()
+})

@@ -503,3 +503,28 @@ link('a write that fails is told of with its message and how many failed before'
     ['ERR_CLOSED', message(2), 2],
   ])
 })
+
+test.serial('messages go on across a loss where the connection is a link', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const transport = engine.transport(`memory:${randomName()}`)
+  const listener = await transport.listen()
+  const link = transport.reconnecting()
+  try {
+    const { reader, writer } = toJsonRpc(link)
+    const heard: unknown[] = []
+    reader.listen(({ jsonrpc }) => void heard.push(jsonrpc))
+    for (const round of ['before', 'after']) {
+      const peer = await listener.accept()
+      if (peer === undefined) throw new Error('the listener closed')
+      await writer.write({ jsonrpc: round })
+      t.is(String(await peer.receive()), JSON.stringify({ jsonrpc: round }))
+      peer.send(JSON.stringify({ jsonrpc: `${round}, heard` }))
+      await until(() => heard.includes(`${round}, heard`))
+      peer.destroy()
+    }
+    t.deepEqual(heard, ['before, heard', 'after, heard'])
+  } finally {
+    link.destroy()
+    await Promise.all([link.closed, listener.close()])
+  }
+})

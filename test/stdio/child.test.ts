@@ -366,6 +366,15 @@ scene('a function for stderr that throws ends its connection with ERR_HANDLER', 
   t.is(calls, 1)
 })
 
+scene('so does one that rejects', async (t, { start }) => {
+  const stderr = (line: string): Promise<void> => Promise.reject(new Error(`cannot digest ${line}`))
+  const connection = await start(sh('echo ready; read go; echo a >&2; exec cat', { stderr }))
+  t.is(String(await connection.receive()), 'ready')
+  connection.send('go')
+  const { code, cause } = await connection.closed
+  t.deepEqual([code, (cause?.cause as Error).message], ['ERR_HANDLER', 'cannot digest a'])
+})
+
 scene('stderr that is ignored is not told', async (t, { start }) => {
   const connection = await start(sh('echo secret >&2; exit 2', { stderr: 'ignore' }))
   const { cause } = await connection.closed

@@ -1,0 +1,16 @@
+import type { ConnectionInfo } from '../../engine/link/connection.js'
+import type { Frame } from '../../engine/shared/frame.js'
+import type { WaitOptions } from '../../engine/shared/waiter.js'
+
+/** What an adapter needs: a connection has it, and so has a link that reconnects. */
+export interface Adaptable {
+  readonly closed: Promise<{ readonly code: string; readonly cause?: Error | undefined }>
+  readonly info: Pick<ConnectionInfo, 'endpoint'>
+  send(frame: Frame): boolean
+  ready(options?: WaitOptions): Promise<void>
+  receive(options?: WaitOptions): Promise<Buffer | undefined>
+  subscribe(handler: (frame: Buffer) => unknown, options?: { readonly borrow?: boolean }): () => void
+  end(options?: WaitOptions): Promise<void>
+  close(): Promise<unknown>
+  destroy(reason?: Error): void
+}
