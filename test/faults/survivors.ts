@@ -62,6 +62,8 @@ export function survivorTests({ test, faults }: FaultSuite): void {
             link.accepted.destroy()
             link.dialled.destroy()
           }
+          // What is still closing counts as load.
+          await Promise.all(burst.flatMap(({ accepted, dialled: one }) => [accepted.closed, one.closed]))
         }
         await exchange(survivor, 1)
         t.is(listener.stats().queued, 0)
