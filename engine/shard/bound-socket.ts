@@ -11,6 +11,8 @@ import type { Ledger } from '../shared/ledger.js'
 import { assertDescriptors } from './spare-descriptors.js'
 
 const DUPLICATE_TIMEOUT_MS = 10_000
+/** Turns in which the end of a dead process's channel is read: it lies ready, so it takes one or two. */
+const MOST_TURNS = 1_000
 
 /**
  * What the helper process runs. Node cannot duplicate a descriptor, but one that travels to another process and back
@@ -182,10 +184,15 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
       failure ??= error
       if (child.pid === undefined) settle()
     })
-    // What it sent before it ended is still in the channel.
+    // What it sent before it ended is still in the channel, and comes before the channel's end. Looked for rather than
+    // waited for: Node keeps 'disconnect' to itself if the process ends without having acknowledged a handle (its
+    // setupChannel() waits for the acknowledgement), which it does when it is killed early.
+    const settleWhenRead = (turns: number): void => {
+      if (child.connected && turns > 0) setImmediate(settleWhenRead, turns - 1)
+      else setImmediate(settle)
+    }
     child.once('exit', () => {
-      if (child.connected) child.once('disconnect', settle)
-      else settle()
+      settleWhenRead(MOST_TURNS)
     })
     child.on('message', (_, handle) => {
       duplicates.push(new Duplicate(handle as unknown as Handle))
