@@ -9,7 +9,8 @@ import type { Frame } from '../shared/frame.js'
 import { describeFault, framingFaults } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
-import { checkWaitOptions, invalidOption } from '../shared/wait-options.js'
+import { checkWaitOptions } from '../shared/wait-options.js'
+import { checkSubscription } from '../shared/subscribe-options.js'
 import { trace } from '../shared/trace.js'
 import type { WaitOptions } from '../shared/waiter.js'
 import { Incoming, type FrameHandler } from './incoming.js'
@@ -208,13 +209,7 @@ export class Connection implements NewsReader, AsyncDisposable {
    * @returns A function that ends the subscription.
    */
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
-    if (typeof handler !== 'function') throw invalidOption('subscribe()', 'handler', 'it must be a function')
-    for (const key of Object.keys(options)) {
-      if (key !== 'borrow') throw invalidOption('subscribe()', key, 'there is no such option')
-    }
-    const { borrow = false } = options
-    if (typeof borrow !== 'boolean') throw invalidOption('subscribe()', 'borrow', 'it must be true or false')
-    return this.#incoming.subscribe(handler, borrow)
+    return this.#incoming.subscribe(handler, checkSubscription(handler, options))
   }
 
   /**

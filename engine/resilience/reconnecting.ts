@@ -2,6 +2,7 @@
 import { events, type LinkNews } from '../shared/diagnostics.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
 import type { Frame } from '../shared/frame.js'
+import { checkSubscription } from '../shared/subscribe-options.js'
 import { trace } from '../shared/trace.js'
 import { checkWaitOptions, invalidOption } from '../shared/wait-options.js'
 import { abortError, Waiter, type WaitOptions } from '../shared/waiter.js'
@@ -259,13 +260,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     handler: (frame: Buffer) => unknown,
     options: { readonly borrow?: boolean | undefined } = {},
   ): () => void {
-    if (typeof handler !== 'function') throw invalidOption('subscribe()', 'handler', 'it must be a function')
-    for (const key of Object.keys(options)) {
-      if (key !== 'borrow') throw invalidOption('subscribe()', key, 'there is no such option')
-    }
-    const { borrow = false } = options
-    if (typeof borrow !== 'boolean') throw invalidOption('subscribe()', 'borrow', 'it must be true or false')
-    return this.#inbox.subscribe(handler, borrow)
+    return this.#inbox.subscribe(handler, checkSubscription(handler, options))
   }
 
   /**
