@@ -103,6 +103,7 @@ export class Engine implements AsyncDisposable {
       shards: options.shards,
       ledger: this.#ledger,
       clock,
+      isOpen: () => this.#state.kind === 'open',
       assertOpen: (endpoint) => {
         this.#assertOpen(endpoint)
       },

@@ -35,6 +35,7 @@ export interface ListenersHost {
   readonly shards: number
   readonly ledger: Ledger
   readonly clock: Clock
+  readonly isOpen: () => boolean
   /** Throws ERR_ENGINE_CLOSED. */
   readonly assertOpen: (endpoint: string) => void
   readonly linkOptions: (options: ResolvedTransportOptions) => LinkOptions
@@ -50,7 +51,6 @@ export class Listeners implements SupervisorEvents {
   readonly #early = new Map<number, (() => void)[]>()
   readonly #pending = new Map<Promise<Listener>, (error: TransportError) => void>()
   #nextId = 1
-  #closing = false
 
   constructor(host: ListenersHost) {
     this.#host = host
@@ -114,7 +114,6 @@ export class Listeners implements SupervisorEvents {
 
   /** Those that are being opened are given up with this error, and no other will stay open. */
   giveUp(error: TransportError): void {
-    this.#closing = true
     for (const giveUp of this.#pending.values()) giveUp(error)
   }
 
@@ -239,7 +238,7 @@ export class Listeners implements SupervisorEvents {
     })
     trace('listener %s: open on %d shards', endpoint.text, shards.length)
     events.listenerOpened.publish({ endpoint: endpoint.text })
-    if (this.#closing || signal.aborted) {
+    if (!this.#host.isOpen() || signal.aborted) {
       await listener.close()
       this.#assertOpen(endpoint.text)
       return listener
