@@ -26,6 +26,16 @@ export interface FrameCounts {
   wrong: number
 }
 
+export const NO_FRAMES: Readonly<FrameCounts> = {
+  sent: 0,
+  echoed: 0,
+  handedOver: 0,
+  unconfirmed: 0,
+  resent: 0,
+  dropped: 0,
+  wrong: 0,
+}
+
 /** The frames of one connection. */
 interface Stretch {
   readonly first: number
@@ -40,15 +50,7 @@ interface Stretch {
 }
 
 export class FrameBook {
-  readonly counts: FrameCounts = {
-    sent: 0,
-    echoed: 0,
-    handedOver: 0,
-    unconfirmed: 0,
-    resent: 0,
-    dropped: 0,
-    wrong: 0,
-  }
+  readonly counts: FrameCounts = { ...NO_FRAMES }
   readonly complaints: string[] = []
   readonly #name: string
   readonly #stretches: Stretch[] = [

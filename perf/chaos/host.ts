@@ -5,6 +5,7 @@
 import process from 'node:process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { canCountResources, descriptorKinds } from '../harness/process-resources.js'
+import { NO_FRAMES } from './frame-book.js'
 import { inject } from './injectors.js'
 import { abortedCalls, isProcess, kindOf, planFaults, type Fault } from './plan.js'
 import type { FaultCounts, FromHost, HostConfig, HostReport } from './report.js'
@@ -51,16 +52,7 @@ function state(): string {
 }
 
 function sumOf(traffics: readonly Traffic[]): FaultCounts {
-  const sum = {
-    sent: 0,
-    echoed: 0,
-    handedOver: 0,
-    unconfirmed: 0,
-    resent: 0,
-    dropped: 0,
-    wrong: 0,
-    losses: 0,
-  }
+  const sum = { ...NO_FRAMES, losses: 0 }
   let replaced = 0
   for (const { book, linksEnded: ended } of traffics) {
     for (const kind of Object.keys(book.counts) as (keyof typeof book.counts)[])

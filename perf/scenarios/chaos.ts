@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { NO_FRAMES } from '../chaos/frame-book.js'
 import type { TargetName } from '../chaos/plan.js'
 import type { FaultCounts, FromHost, HostConfig, HostReport } from '../chaos/report.js'
 
@@ -137,17 +138,7 @@ function host(config: HostConfig, failures: string[], hear: (message: FromHost) 
   })
 }
 
-const NOTHING: FaultCounts = {
-  sent: 0,
-  echoed: 0,
-  handedOver: 0,
-  unconfirmed: 0,
-  resent: 0,
-  dropped: 0,
-  wrong: 0,
-  losses: 0,
-  linksEnded: 0,
-}
+const NOTHING: FaultCounts = { ...NO_FRAMES, losses: 0, linksEnded: 0 }
 
 /** The row with so many more faults that were brought about. */
 function strikeRow(row: ChaosRow | undefined, kind: string, more = 1): ChaosRow {
