@@ -420,18 +420,11 @@ export class Shard implements LinkHost {
         this.#bellPort.on('close', () => {
           this.#thread.ref()
         })
-        // The wake line was connected before this was said, but may have come too late for this turn. A host that gives
-        // up its rights next could not tidy up behind it any more.
-        setImmediate(() => {
-          setImmediate(() => {
-            if (this.#state.kind === 'ended') return
-            if (this.#keepAlive === 0) this.#bellPort.unref()
-            this.#thread.unref()
-            if (this.#state.kind === 'booting') this.#state = { kind: 'up' }
-            this.#doorbell.add(this.#source)
-            resolve()
-          })
-        })
+        if (this.#keepAlive === 0) this.#bellPort.unref()
+        this.#thread.unref()
+        if (this.#state.kind === 'booting') this.#state = { kind: 'up' }
+        this.#doorbell.add(this.#source)
+        resolve()
       })
     })
   }
