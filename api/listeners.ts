@@ -4,7 +4,7 @@ import type { LinkOptions } from '../engine/link/options.js'
 import { Listening } from '../engine/shard/listening.js'
 import type { Shard } from '../engine/shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../engine/shard/supervisor.js'
-import type { ShardEvents } from '../engine/shared/control.js'
+import type { ListenerEvents } from '../engine/shared/control.js'
 import { events } from '../engine/shared/diagnostics.js'
 import { fromWireError, TransportError } from '../engine/shared/errors.js'
 import type { Ledger } from '../engine/shared/ledger.js'
@@ -140,7 +140,7 @@ export class Listeners implements SupervisorEvents {
     if (this.#supervisor.isLost) this.#failAll()
   }
 
-  readonly eventsOf = (shard: Shard): ShardEvents => {
+  readonly eventsOf = (shard: Shard): ListenerEvents => {
     const whenOpen = (listenerId: number, step: (open: OpenListener | undefined) => void): void => {
       const early = this.#early.get(listenerId)
       if (early === undefined) step(this.#open.get(listenerId))

@@ -87,7 +87,7 @@ export interface EngineOptions {
    * (default 60,000), after `initialDelayMs` (default 50), doubled each time in a window up to `maxDelayMs` (default 5,000).
    */
   readonly restart?: RestartOptions | undefined
-  /** The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`. Default: found beside the engine. */
+  /** The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`, best bundled as CommonJS. Default: found beside the engine. */
   readonly workerEntry?: string | URL | undefined
 }
 

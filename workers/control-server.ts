@@ -1,5 +1,5 @@
 /** The shard's answers to main's control calls: which lanes, listeners and dials it has. */
-import fs from 'node:fs'
+import net from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import type { Remote } from 'comlink'
 import type { BellRinger } from '../engine/shared/bell.js'
@@ -10,7 +10,7 @@ import { LaneTable, type LaneGrant } from '../engine/shared/lane.js'
 import { SlabTable, type SlabDescriptor } from '../engine/shared/region.js'
 import type { TransportTarget } from '../engine/shared/target.js'
 import { systemClock } from '../engine/shared/waiter.js'
-import type { AcceptedPeer, Dialling, ListenHandle } from '../engine/shared/wire.js'
+import type { AcceptedPeer, Dialling, ListenHandle, MainSide } from '../engine/shared/wire.js'
 import { FramedWire } from './framed-wire.js'
 import { codecFor } from './framings/registry.js'
 import type { Meter } from './meter.js'
@@ -37,6 +37,7 @@ interface ListenerState {
 export class ControlServer implements ShardControl {
   readonly #bell: BellRinger
   readonly #events: Remote<ShardEvents>
+  readonly #main: MainSide
   readonly #onStop: () => void
   readonly #lanes = new LaneTable()
   readonly #slabs = new SlabTable()
@@ -51,6 +52,7 @@ export class ControlServer implements ShardControl {
     this.#meter = meter
     this.#bell = bell
     this.#events = events
+    this.#main = { letGoOf: (descriptor) => events.letGoOf(descriptor) }
     this.#onStop = onStop
   }
 
@@ -77,7 +79,7 @@ export class ControlServer implements ShardControl {
     const transport = transportFor(target)
     const framed = framedWire(pump, request.framing)
     const dialling = dialPatiently(
-      () => transport.dial(target, framed ?? pump),
+      () => transport.dial(target, framed ?? pump, this.#main),
       request.timeoutMs,
       systemClock,
     )
@@ -121,8 +123,9 @@ export class ControlServer implements ShardControl {
   async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
     const state = this.#listeners.get(listenerId)
     if (state === undefined || state.accepting) {
-      // Closed meanwhile: a descriptor that came for it would be nobody's.
-      if ('fd' in target) fs.closeSync(target.fd)
+      // Closed meanwhile: a descriptor that came for it would be nobody's. Closed by a handle, since Node warns of numbers
+      // that a worker closes without having opened them.
+      if ('fd' in target) new net.Socket({ fd: target.fd, readable: false, writable: false }).destroy()
       return done
     }
     state.accepting = true

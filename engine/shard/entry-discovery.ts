@@ -25,11 +25,14 @@ export function findWorkerEntry(configured: string | URL | undefined): string {
   return sought
 }
 
-/** The worker's entry, where this module lies in its folder. Compiled, or as TypeScript that a loader runs. */
+/**
+ * The worker's entry, where this module lies in its folder. Compiled and bundled into one CommonJS file, for which
+ * docs/decisions/entry-discovery.md has the reasons; or as TypeScript that a loader runs.
+ */
 function besideEngine(): string {
   // Bundlers that write CommonJS leave import.meta empty, and replace import.meta.url where it is written like this.
   const here = (import.meta as Partial<ImportMeta>).url
-  const extension = here?.endsWith('.ts') === true ? 'ts' : 'js'
+  const extension = here?.endsWith('.ts') === true ? 'ts' : 'cjs'
   return fileURLToPath(new URL(`../../workers/entry.${extension}`, here))
 }
 

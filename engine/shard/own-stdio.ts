@@ -3,7 +3,7 @@ import type { Connection, LinkIdentity } from '../link/connection.js'
 import type { LinkOptions } from '../link/options.js'
 import { TransportError } from '../shared/errors.js'
 import type { Ledger } from '../shared/ledger.js'
-import { letGoOf } from '../shared/own-descriptors.js'
+import { letGoOf } from './own-descriptors.js'
 import type { DialControl, Shard } from './shard.js'
 
 /** Of this process, whichever engine it is. */
@@ -31,7 +31,7 @@ export async function dialOwnStdio(
   }
   void connection.closed.then(() => {
     use = 'spent'
-    // The shard has done so, unless it has died.
+    // The shard has asked for it, unless it has died.
     letGoOf(0)
     letGoOf(1)
     ledger.release('descriptors', 2)

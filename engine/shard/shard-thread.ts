@@ -65,8 +65,8 @@ export class ShardThread {
       maxQueue: 1,
       idleTimeout: Infinity,
       atomics: 'disabled',
-      // A thread that ends would close descriptors that are not its own: what it has put in the place of stdin and stdout.
-      trackUnmanagedFds: false,
+      // A thread that is ended while Node loads its modules leaves the file open that Node was reading, otherwise.
+      trackUnmanagedFds: true,
       resourceLimits: { maxYoungGenerationSizeMb: SHARD_NURSERY_MB, maxOldGenerationSizeMb: heapMb },
       recordTiming: false,
       workerHistogram: false,

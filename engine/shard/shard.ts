@@ -7,7 +7,7 @@ import { Connection, type LinkIdentity } from '../link/connection.js'
 import type { Flushable, LinkHost, NewsReader, ReplyWatch } from '../link/link-host.js'
 import type { LinkOptions } from '../link/options.js'
 import { BellListener, BellRinger, createBellMemory } from '../shared/bell.js'
-import type { ListenRequest, ShardControl, ShardEvents } from '../shared/control.js'
+import type { ListenerEvents, ListenRequest, ShardControl } from '../shared/control.js'
 import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../shared/counters.js'
 import { fromWireError, TransportError, type Outcome } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
@@ -20,6 +20,7 @@ import { ControlClient, exposeEvents } from './control-client.js'
 import type { BellSource, Doorbell } from './doorbell.js'
 import { LaneAllocator } from './lane-allocator.js'
 import { offerLine, type LineHost } from './line-host.js'
+import { letGoOf } from './own-descriptors.js'
 import { RegionAllocator } from './region-allocator.js'
 import { ShardThread } from './shard-thread.js'
 import { StuckWatch } from './stuck-watch.js'
@@ -101,7 +102,7 @@ export class Shard implements LinkHost {
     doorbell: Doorbell,
     ledger: Ledger,
     settings: ShardSettings,
-    eventsOf: (shard: Shard) => ShardEvents,
+    eventsOf: (shard: Shard) => ListenerEvents,
     clock: Clock,
   ) {
     this.shard = life.shard
@@ -146,7 +147,7 @@ export class Shard implements LinkHost {
       settings.stuckTimeoutMs,
       clock,
     )
-    exposeEvents(eventsOf(this), eventChannel.port1)
+    exposeEvents({ ...eventsOf(this), letGoOf }, eventChannel.port1)
     this.#regions = new RegionAllocator({
       addSlab: (slab) => this.#announce('addSlab', slab),
       removeSlab: (id) => void this.#announce('removeSlab', id),

@@ -5,7 +5,7 @@
  */
 import process from 'node:process'
 import type { Connection } from '../link/connection.js'
-import type { ShardEvents } from '../shared/control.js'
+import type { ListenerEvents } from '../shared/control.js'
 import { createCounters } from '../shared/counters.js'
 import { events } from '../shared/diagnostics.js'
 import { TransportError } from '../shared/errors.js'
@@ -25,7 +25,7 @@ export interface SupervisorSettings extends ShardSettings {
 }
 
 export interface SupervisorEvents {
-  readonly eventsOf: (shard: Shard) => ShardEvents
+  readonly eventsOf: (shard: Shard) => ListenerEvents
   /** A shard that had been lost is up again. */
   onRestored(shard: Shard): void
   /** Its connections have been told. It may come back. */

@@ -5,6 +5,7 @@ import type { FramingSpec } from './framing.js'
 import type { LaneGrant } from './lane.js'
 import type { SlabDescriptor } from './region.js'
 import type { TransportTarget } from './target.js'
+import type { OwnDescriptor } from './wire.js'
 
 /** What a shard is started with. */
 export interface ShardBoot {
@@ -59,10 +60,16 @@ export interface ShardControl {
   stop(): void
 }
 
-/** The shard tells, main listens. */
-export interface ShardEvents {
+/** What a shard tells of its listeners. */
+export interface ListenerEvents {
   accepted(listenerId: number, acceptId: number): void
   /** `maxQueued` is reached: peers wait in the backlog until `resumeListening`. */
   paused(listenerId: number): void
   listenerFailed(listenerId: number, outcome: Outcome<never>): void
+}
+
+/** The shard tells, main listens. */
+export interface ShardEvents extends ListenerEvents {
+  /** stdin or stdout, which are main's, are no longer used. Answers once it is let go of. */
+  letGoOf(descriptor: OwnDescriptor): void
 }

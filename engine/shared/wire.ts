@@ -58,9 +58,18 @@ export interface ListenHandle {
   close(): Promise<void>
 }
 
+/** stdin or stdout. */
+export type OwnDescriptor = 0 | 1
+
+/** What a transport asks of the main thread. */
+export interface MainSide {
+  /** Nothing reads or writes it here any more: its peer is to learn of that. Resolves once it is done. */
+  letGoOf(descriptor: OwnDescriptor): Promise<void>
+}
+
 /** One kind of transport, as a shard sees it. `Target` is its variant of `TransportTarget`. */
 export interface ShardTransport<Target> {
-  dial(target: Target, owner: WireOwner): Dialling
+  dial(target: Target, owner: WireOwner, main: MainSide): Dialling
   listen(
     target: Target,
     backlog: number,

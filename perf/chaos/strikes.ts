@@ -23,7 +23,7 @@ export interface Strike {
 }
 
 /** Found by `workerEntry`. */
-export const faultyWorker = fileURLToPath(new URL('./faulty-worker.js', import.meta.url))
+export const faultyWorker = fileURLToPath(new URL('./faulty-worker.cjs', import.meta.url))
 
 /** How soon a stuck thread is found where a test wants that: no sooner than a busy machine lets a sound one answer. */
 const STUCK_TIMEOUT_MS = 250

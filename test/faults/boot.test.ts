@@ -71,6 +71,16 @@ for (const fault of ['stuck', 'waits'] as const) {
   })
 }
 
+test.serial('threads that are ended while they load their modules leave nothing open', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  failBoots('stuck')
+  for (let bootTimeoutMs = 2; bootTimeoutMs <= 60; bootTimeoutMs += 2) {
+    const options: EngineOptions = { shards: 2, workerEntry: faultyWorker, bootTimeoutMs }
+    await rejects(t, createEngine(options), 'ERR_SHARD_BOOT')
+  }
+  await leavesNothing()
+})
+
 test.serial('a worker module that is not there is told of at once', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()

@@ -3,7 +3,7 @@ import net from 'node:net'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { PASS_BYTES } from '../../engine/shared/target.js'
-import type { WireOwner } from '../../engine/shared/wire.js'
+import type { MainSide, WireOwner } from '../../engine/shared/wire.js'
 import { childPipesTransport } from '../../workers/transports/child-pipes.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
@@ -14,6 +14,9 @@ const PASS = Buffer.alloc(PASS_BYTES, 'right')
 const WRONG = Buffer.alloc(PASS_BYTES, 'wrong')
 
 failOnWarnings()
+
+/** This transport asks nothing of it. */
+const noMain: MainSide = { letGoOf: () => Promise.reject(new Error('there is no main thread')) }
 
 /** Takes everything, and remembers what it was told. */
 class Taker implements WireOwner {
@@ -110,7 +113,7 @@ function stage(title: string, body: (t: ExecutionContext, stage: Stage) => Promi
 }
 
 stage('what was asked before anybody came is done once both have', async (t, { target, owner, guest }) => {
-  const wire = await childPipesTransport.dial(target, owner).connected
+  const wire = await childPipesTransport.dial(target, owner, noMain).connected
   wire.resume()
   wire.write(Buffer.from('for the child'), undefined)
   const stdin = guest(target.stdin).show(PASS)
@@ -128,7 +131,7 @@ stage('what was asked before anybody came is done once both have', async (t, { t
 stage(
   'a pass that comes in pieces, and at once with what follows it, is one',
   async (t, { target, owner, guest }) => {
-    const wire = await childPipesTransport.dial(target, owner).connected
+    const wire = await childPipesTransport.dial(target, owner, noMain).connected
     wire.resume()
     const stdin = guest(target.stdin)
     for (const byte of PASS) stdin.socket.write(Uint8Array.of(byte))
@@ -143,7 +146,7 @@ stage(
 stage(
   'others who find the pipes get nothing, and are cut once main is there',
   async (t, { target, owner, guest }) => {
-    const wire = await childPipesTransport.dial(target, owner).connected
+    const wire = await childPipesTransport.dial(target, owner, noMain).connected
     wire.resume()
     wire.write(Buffer.from('secret'), undefined)
     const others = [
@@ -168,7 +171,7 @@ stage(
 stage(
   'a wire that is destroyed before anybody came closes, and takes the pipes away',
   async (t, { target, owner, guest }) => {
-    const wire = await childPipesTransport.dial(target, owner).connected
+    const wire = await childPipesTransport.dial(target, owner, noMain).connected
     const waiting = guest(target.stdin)
     await new Promise((resolve) => waiting.socket.once('connect', resolve))
     wire.destroy()
@@ -184,7 +187,7 @@ stage(
 stage(
   'a dial that is aborted leaves nothing, and one of a place that cannot be listened on rejects',
   async (t, { target, owner, guest }) => {
-    const dialling = childPipesTransport.dial(target, owner)
+    const dialling = childPipesTransport.dial(target, owner, noMain)
     dialling.abort()
     await dialling.connected.then(
       (wire) => {
@@ -195,7 +198,7 @@ stage(
     const late = guest(target.stdin)
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => late.socket.once('error', resolve))
     t.is(error.code, 'ENOENT')
-    const bad = childPipesTransport.dial({ ...target, stdin: '/no/such/folder/x' }, owner)
+    const bad = childPipesTransport.dial({ ...target, stdin: '/no/such/folder/x' }, owner, noMain)
     await t.throwsAsync(bad.connected)
   },
 )

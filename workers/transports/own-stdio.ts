@@ -1,8 +1,7 @@
 /** The process's own stdin and stdout as one wire: see docs/decisions/own-stdio.md. */
 import { fromSystemError } from '../../engine/shared/errors.js'
-import { letGoOf } from '../../engine/shared/own-descriptors.js'
 import type { TransportTarget } from '../../engine/shared/target.js'
-import type { ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
+import type { MainSide, ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
 import { openInput, type Input } from './own-input.js'
 import { openOutput, type Output } from './own-output.js'
 
@@ -17,22 +16,26 @@ class OwnStdioWire implements Wire {
   #error: NodeJS.ErrnoException | undefined
 
   /** @throws The system's error. */
-  constructor(owner: WireOwner) {
-    const closed = (error: NodeJS.ErrnoException | undefined): void => {
+  constructor(owner: WireOwner, main: MainSide) {
+    const failed = (error: NodeJS.ErrnoException | undefined): void => {
       this.#error ??= error
       // Whoever reads no more is not waited for, nor heard: it is the end of both.
       if (error !== undefined) this.destroy()
+    }
+    const closed = (): void => {
       if (--this.#open === 0) owner.onClose(this.#error)
     }
     this.#output = openOutput(owner, (error) => {
-      letGoOf(1)
-      // Not before: whoever waits for the end may rely on its being there.
-      if (error === undefined && this.#ending) owner.onFinished()
-      closed(error)
+      failed(error)
+      void main.letGoOf(1).then(() => {
+        // Not before: whoever waits for the end may rely on its being there.
+        if (error === undefined && this.#ending) owner.onFinished()
+        closed()
+      })
     })
     this.#input = openInput(owner, (error) => {
-      letGoOf(0)
-      closed(error)
+      failed(error)
+      void main.letGoOf(0).then(closed)
     })
   }
 
@@ -56,10 +59,10 @@ class OwnStdioWire implements Wire {
 }
 
 export const ownStdioTransport: ShardTransport<OwnStdioTarget> = {
-  dial(_target, owner) {
+  dial(_target, owner, main) {
     const connected = new Promise<Wire>((resolve, reject) => {
       try {
-        resolve(new OwnStdioWire(owner))
+        resolve(new OwnStdioWire(owner, main))
       } catch (error) {
         // What was opened before it holds no descriptor of its own, and reads nothing.
         reject(fromSystemError(error as NodeJS.ErrnoException, 'opening', 'stdio:'))

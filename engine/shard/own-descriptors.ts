@@ -4,13 +4,12 @@
  * libuv leaves descriptors 0 to 2 open when a stream over them is closed, and so does a worker that is terminated: without
  * this a pipe's reader would wait for its end as long as the process lives. A closed number goes to whoever opens
  * something next, in any thread, and would get what others print: /dev/null takes its place at once. Node has no dup2(), so
- * these are two system calls in a row, between which another thread can still be first; then it keeps the number.
+ * these are two system calls in a row, between which another thread can still be first; then it keeps the number. Main does
+ * it, since Node closes with a worker what the worker has opened.
  */
 import fs from 'node:fs'
 import net from 'node:net'
-
-/** stdin or stdout. */
-export type OwnDescriptor = 0 | 1
+import type { OwnDescriptor } from '../shared/wire.js'
 
 /** What `net` keeps behind a socket. Undocumented; tried on each Node version of the test matrix. */
 interface Shell {
