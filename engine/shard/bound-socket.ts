@@ -13,14 +13,20 @@ import { assertDescriptors } from './spare-descriptors.js'
 const DUPLICATE_TIMEOUT_MS = 10_000
 /** Turns in which the end of a dead process's channel is read: it lies ready, so it takes one or two. */
 const MOST_TURNS = 1_000
+/** Helper processes that are started for the same duplicates before it is given up. */
+const MOST_ATTEMPTS = 5
 
 /**
  * What the helper process runs. Node cannot duplicate a descriptor, but one that travels to another process and back
  * arrives as a duplicate. As text, so that it needs no file, which a bundled host would not have.
+ *
+ * What it says last carries no descriptor and waits for its turn behind those that do: one that found no room in this process
+ * is not repeated and not reported, by Node of a handle like this, so that it would be waited for in vain.
  */
 const DUPLICATOR = `
 process.once('message', ({ copies }, handle) => {
   for (let copy = 0; copy < copies; copy++) process.send({ copy }, handle, { keepOpen: true })
+  process.send({ isLast: true })
 })
 process.once('disconnect', () => process.exit())
 `
@@ -114,7 +120,7 @@ export class BoundSocket {
   /** Rejects if the socket is closed first. */
   async duplicate(copies: number): Promise<Duplicate[]> {
     this.#ledger.open('helpers')
-    const duplicating = duplicate(this.#handle, copies, this.#closing.signal)
+    const duplicating = this.#duplicate(copies)
     this.#duplicating.add(duplicating)
     try {
       return await duplicating
@@ -122,6 +128,16 @@ export class BoundSocket {
       this.#duplicating.delete(duplicating)
       this.#reclaimAll()
       this.#ledger.release('helpers')
+    }
+  }
+
+  async #duplicate(copies: number): Promise<Duplicate[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await duplicate(this.#handle, copies, this.#closing.signal)
+      } catch (error) {
+        if (!(error instanceof LostDescriptorError) || attempt === MOST_ATTEMPTS) throw error
+      }
     }
   }
 
@@ -137,6 +153,15 @@ export class BoundSocket {
     if (this.#duplicating.size > 0) return
     for (const duplicate of this.#toReclaim) duplicate.reclaim(this.#inode)
     this.#toReclaim = []
+  }
+}
+
+/** It was sent, and has not come out of the channel. */
+class LostDescriptorError extends Error {
+  constructor() {
+    super(
+      'a descriptor was lost on its way from the helper process: this process may have had no room for it',
+    )
   }
 }
 
@@ -195,8 +220,10 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
       settleWhenRead(MOST_TURNS)
     })
     child.on('message', (_, handle) => {
-      duplicates.push(new Duplicate(handle as unknown as Handle))
-      if (duplicates.length === copies) finish(undefined)
+      // The last word: see DUPLICATOR.
+      if ((handle as unknown) === undefined)
+        finish(duplicates.length === copies ? undefined : new LostDescriptorError())
+      else duplicates.push(new Duplicate(handle as unknown as Handle))
     })
     child.send({ copies }, original as unknown as net.Server, { keepOpen: true }, (error) => {
       if (error !== null) finish(error)

@@ -47,3 +47,15 @@ declare(
     }
   },
 )
+
+declare('a duplicate of a socket that finds no room on its way is told of, and not waited for', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const child = ChildProgram.start('lost-descriptor', [], { openFiles: OPEN_FILES })
+  try {
+    const { code, signal, lines, stderr } = await child.exit
+    t.deepEqual([code, signal, stderr], [0, null, ''])
+    t.deepEqual(lines, ['EMFILE', '2 came', JSON.stringify({ more: 0, leaked: 0 }), 'empty'])
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
