@@ -15,7 +15,7 @@ import { FramedWire } from './framed-wire.js'
 import { codecFor } from './framings/registry.js'
 import type { Meter } from './meter.js'
 import { dialPatiently } from './patient-dial.js'
-import { Pump } from './pump.js'
+import { Pump, type Role } from './pump.js'
 import { transportFor } from './transports/registry.js'
 
 /**
@@ -56,9 +56,11 @@ export class ControlServer implements ShardControl {
     this.#onStop = onStop
   }
 
-  /** Main has news for a lane. Rung for a lane that is gone already: nothing to do. */
-  onNews(laneId: number): void {
-    this.#pumps[laneId]?.onNews()
+  /** Main has news for a lane. True: it is of a connection that was dialled. Rung for one that is gone: nothing to do. */
+  onNews(laneId: number): boolean {
+    const pump = this.#pumps[laneId]
+    pump?.onNews()
+    return pump?.role === 'dialled'
   }
 
   addHeaders(memory: SharedArrayBuffer): void {
@@ -74,7 +76,7 @@ export class ControlServer implements ShardControl {
   }
 
   async dial(request: DialRequest): Promise<Outcome<void>> {
-    const pump = this.#open(request.lane)
+    const pump = this.#open(request.lane, 'dialled')
     const { target } = request
     const transport = transportFor(target)
     const framed = framedWire(pump, request.framing)
@@ -154,7 +156,7 @@ export class ControlServer implements ShardControl {
       return { ok: false, error: toWireError(error) }
     }
     this.#forget(acceptId, waiting.listenerId)
-    const pump = this.#open(lane)
+    const pump = this.#open(lane, 'accepted')
     const framed = framedWire(pump, framing)
     const wire = waiting.peer.adopt(framed ?? pump)
     pump.attach(framed?.over(wire) ?? wire)
@@ -201,10 +203,10 @@ export class ControlServer implements ShardControl {
     if (state !== undefined) state.queued--
   }
 
-  #open(grant: LaneGrant): Pump {
+  #open(grant: LaneGrant, role: Role): Pump {
     const words = this.#lanes.wordsOf(grant.id)
     const base = this.#lanes.baseOf(grant.id)
-    const pump = new Pump(grant, words, base, this.#slabs, this.#bell, this.#meter, (id) => {
+    const pump = new Pump(grant, role, words, base, this.#slabs, this.#bell, this.#meter, (id) => {
       this.#pumps[id] = undefined
     })
     this.#pumps[grant.id] = pump

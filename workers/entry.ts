@@ -7,6 +7,7 @@ import { systemClock } from '../engine/shared/waiter.js'
 import { readWakes, WakeLine } from '../engine/shared/wake-line.js'
 import { ControlServer } from './control-server.js'
 import { Meter } from './meter.js'
+import { NewsLoop } from './news-loop.js'
 
 /** What main is told once the shard listens for control calls. */
 export const SHARD_READY = 'shard-ready'
@@ -14,16 +15,16 @@ export const SHARD_READY = 'shard-ready'
 export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const listener = new BellListener(boot.shardBell)
   const meter = new Meter(boot.counters, systemClock)
-  let onNews: (laneId: number) => void = () => undefined
-  const visit = (laneId: number): void => {
-    onNews(laneId)
-  }
-  const listen = (): void => {
-    meter.count('wakes', 1)
-    do listener.take(visit)
-    while (!listener.park())
-  }
-  const line = await connectLine(boot.linePath, listen)
+  let onNews: (laneId: number) => boolean = () => false
+  const news = new NewsLoop(
+    listener,
+    systemClock,
+    (laneId) => onNews(laneId),
+    () => {
+      meter.count('wakes', 1)
+    },
+  )
+  const line = await connectLine(boot.linePath, news.wake)
   const bell = new BellRinger(boot.mainBell, (busy) => {
     // Main may have had no descriptor left for its end of the line: a wake-up that is lost is never made up for.
     if (busy || line?.wake() !== true) boot.bell.postMessage(0)
@@ -31,12 +32,10 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const events = Comlink.wrap<ShardEvents>(boot.events)
   await new Promise<void>((stop) => {
     const server = new ControlServer(bell, events, meter, stop)
-    onNews = (laneId) => {
-      server.onNews(laneId)
-    }
-    boot.bell.on('message', listen)
+    onNews = (laneId) => server.onNews(laneId)
+    boot.bell.on('message', news.wake)
     Comlink.expose(server, boot.control)
-    listener.park()
+    news.start()
     boot.bell.postMessage(SHARD_READY)
   })
   line?.close()

@@ -44,8 +44,12 @@ type PumpState =
   | { readonly kind: 'ending'; readonly wire: Wire }
   | { readonly kind: 'closed' }
 
+/** Which side a connection is on. */
+export type Role = 'dialled' | 'accepted'
+
 export class Pump implements FrameOwner {
   readonly id: number
+  readonly role: Role
   readonly #words: Int32Array
   readonly #base: number
   readonly #in: RingProducer
@@ -61,6 +65,7 @@ export class Pump implements FrameOwner {
 
   constructor(
     grant: LaneGrant,
+    role: Role,
     words: Int32Array,
     base: number,
     slabs: SlabTable,
@@ -69,6 +74,7 @@ export class Pump implements FrameOwner {
     onGone: (id: number) => void,
   ) {
     this.id = grant.id
+    this.role = role
     this.#words = words
     this.#base = base
     this.#in = new RingProducer(words, base, inWords, slabs)

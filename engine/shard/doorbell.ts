@@ -30,6 +30,8 @@ export interface BellSource {
   readonly listener: BellListener
   /** True: the lane has more news than one budget. */
   readonly visit: (laneId: number) => void
+  /** Whether the shard is to look for main's news by itself for a moment, instead of being woken for each. */
+  readonly stayAwake: (on: boolean) => void
 }
 
 type Policy =
@@ -46,6 +48,7 @@ export class Doorbell {
   #revisits = new Set<NewsReader>()
   readonly #spinning = new Set<ReplyWatch>()
   readonly #chooser = new SpinChooser()
+  #shardsStayAwake = false
   #spinUntil = 0
   readonly #isReferenced: () => boolean
 
@@ -63,6 +66,7 @@ export class Doorbell {
 
   add(source: BellSource): void {
     this.#sources.add(source)
+    if (this.#shardsStayAwake) source.stayAwake(true)
     if (!this.#running) source.listener.park()
   }
 
@@ -123,6 +127,9 @@ export class Doorbell {
     watch.state = 'idle'
     if (spun) this.#spinning.delete(watch)
     this.#chooser.record(spun, performance.now() - watch.sentAt)
+    if (this.#chooser.shardsStayAwake === this.#shardsStayAwake) return
+    this.#shardsStayAwake = this.#chooser.shardsStayAwake
+    for (const source of this.#sources) source.stayAwake(this.#shardsStayAwake)
   }
 
   #flushAll = (): void => {

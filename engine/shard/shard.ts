@@ -133,6 +133,9 @@ export class Shard implements LinkHost {
         const link = this.#links[laneId]
         if (link?.onNews() === true) doorbell.revisit(link)
       },
+      stayAwake: (on) => {
+        this.#ringer.keepAwake(on)
+      },
     }
     this.#control = new ControlClient(control.port1)
     this.#shardBellNews = new BellListener(shardBell)

@@ -1,47 +1,72 @@
 /**
- * Decides whether a reply is spun for or slept for, by what each has brought on this machine lately.
+ * Decides how replies are waited for, by what each way has brought on this machine lately: main asleep, main spinning, or
+ * the shard looking for main's next send by itself as well.
  *
  * Spinning wins while a CPU is free for it (it saves a wake-up) and loses as soon as it takes that CPU away from
- * whoever would answer. No figure tells this in advance, so both are measured: the mean time from send to reply of
- * the mode in use, and that of the other mode from short trials. Trials are rare enough (0.4 % of replies) not to
- * show in the 99th percentile; one comes early when the mode in use has become worse than the other was.
+ * whoever would answer. No figure tells this in advance, so all are measured: the mean time from send to reply of
+ * the mode in use, and that of the others from short trials, in turn. Trials are rare enough (0.4 % of replies) not to
+ * show in the 99th percentile; one comes early when the mode in use has become worse than another was.
  */
 
-/** Replies between two trials of the other mode. */
+/** Replies between two trials of another mode. */
 const TRIAL_EVERY = 4096
 /** Replies before the first trial, and between a trial and one that comes early. */
 const TRIAL_SOONEST = 1024
-const TRIAL_REPLIES = 16
-/** The first replies of a trial still feel the mode before. */
-const TRIAL_IGNORED = 2
-/** Weight of one trial in the mean of its mode: a few replies cannot show a tail that makes one in fifty slow. */
-const TRIAL_WEIGHT = 0.3
-/** The other mode must be so much better before it is taken. */
+/**
+ * The first replies of a trial still feel the mode before. Its weight in the mean of its mode is small: a few replies cannot
+ * show a tail that makes one in fifty slow.
+ */
+const TRIAL = { ignored: 2, replies: 16, weight: 0.3 }
+/**
+ * With two threads awake the system takes some time to settle who runs where. And against an engine at the other end, which
+ * needs the CPUs too, most replies come in half the time then and some in ten times as much: a few cannot show that.
+ */
+const LONG_TRIAL = { ignored: 16, replies: 96, weight: 1 }
+/** Another mode must be so much better before it is taken. */
 const MARGIN = 1.25
+/**
+ * And for two threads to stay awake, so much: it is 2 to 4 times as good against a peer with one thread, and hardly any better
+ * against an engine. Once taken it has to go on being better at all.
+ */
+const BOTH_MARGIN = 1.6
 /** Weight of one reply in the running mean. */
 const WEIGHT = 1 / 64
 /** Longer replies say nothing about waking: somebody was computing. */
 const LONGEST_MS = 4
 
-type Mode = 'spin' | 'sleep'
+type Mode = 'sleep' | 'spin' | 'spin-both'
 type State =
   | { readonly kind: 'using'; readonly mode: Mode; replies: number }
-  | { readonly kind: 'trying'; readonly mode: Mode; replies: number; sum: number }
+  | { readonly kind: 'trying'; readonly mode: Mode; readonly before: Mode; replies: number; sum: number }
+
+/** In the order in which they are tried. */
+const modes: readonly Mode[] = ['spin', 'spin-both', 'sleep']
 
 export class SpinChooser {
   #state: State = { kind: 'using', mode: 'spin', replies: TRIAL_EVERY - TRIAL_SOONEST }
   /** Mean milliseconds from send to reply; undefined: never measured. */
-  readonly #means: Record<Mode, number | undefined> = { spin: undefined, sleep: undefined }
+  readonly #means: Record<Mode, number | undefined> = {
+    spin: undefined,
+    'spin-both': undefined,
+    sleep: undefined,
+  }
+  #lastTried: Mode = 'spin'
 
+  /** Whether main spins. */
   get spins(): boolean {
-    return this.#state.mode === 'spin'
+    return this.#state.mode !== 'sleep'
+  }
+
+  /** Whether shards look for main's news by themselves. */
+  get shardsStayAwake(): boolean {
+    return this.#state.mode === 'spin-both'
   }
 
   /** A reply has come `ms` after its send, having been spun for or not. */
   record(spun: boolean, ms: number): void {
     const state = this.#state
     // A reply to a send from before a change of mode.
-    if (spun !== (state.mode === 'spin')) return
+    if (spun !== this.spins) return
     const sample = Math.min(ms, LONGEST_MS)
     state.replies++
     if (state.kind === 'using') this.#use(state, sample)
@@ -49,29 +74,48 @@ export class SpinChooser {
   }
 
   #use(state: State & { kind: 'using' }, sample: number): void {
-    const mean = this.#means[state.mode]
+    const { mode } = state
+    const mean = this.#means[mode]
     const now = mean === undefined ? sample : mean + (sample - mean) * WEIGHT
-    this.#means[state.mode] = now
-    const other = this.#means[opposite(state.mode)]
-    const overtaken = other !== undefined && now > other * MARGIN && state.replies >= TRIAL_SOONEST
-    if (state.replies >= TRIAL_EVERY || overtaken) {
-      this.#state = { kind: 'trying', mode: opposite(state.mode), replies: 0, sum: 0 }
-    }
+    this.#means[mode] = now
+    const isDue = state.replies >= TRIAL_EVERY
+    if (!isDue && state.replies < TRIAL_SOONEST) return
+    const better = modes.find((other) => other !== mode && this.#isBetter(other, mode))
+    if (better !== undefined) this.#startTrial(better, mode)
+    else if (isDue) this.#startTrial(nextTo(this.#lastTried, mode), mode)
+  }
+
+  #startTrial(mode: Mode, before: Mode): void {
+    this.#lastTried = mode
+    this.#state = { kind: 'trying', mode, before, replies: 0, sum: 0 }
   }
 
   #try(state: State & { kind: 'trying' }, sample: number): void {
-    if (state.replies > TRIAL_IGNORED) state.sum += sample
-    if (state.replies < TRIAL_REPLIES) return
-    const tried = state.sum / (TRIAL_REPLIES - TRIAL_IGNORED)
-    const old = this.#means[state.mode]
-    const mean = old === undefined ? tried : old + (tried - old) * TRIAL_WEIGHT
-    this.#means[state.mode] = mean
-    const before = this.#means[opposite(state.mode)]
-    const better = before !== undefined && mean * MARGIN < before
-    this.#state = { kind: 'using', mode: better ? state.mode : opposite(state.mode), replies: 0 }
+    const { mode, before } = state
+    const { ignored, replies, weight } = mode === 'spin-both' ? LONG_TRIAL : TRIAL
+    if (state.replies > ignored) state.sum += sample
+    if (state.replies < replies) return
+    const tried = state.sum / (replies - ignored)
+    const old = this.#means[mode]
+    this.#means[mode] = old === undefined ? tried : old + (tried - old) * weight
+    this.#state = { kind: 'using', mode: this.#isBetter(mode, before) ? mode : before, replies: 0 }
+  }
+
+  #isBetter(other: Mode, used: Mode): boolean {
+    const mean = this.#means[other]
+    const now = this.#means[used]
+    if (mean === undefined || now === undefined) return false
+    return mean * marginOf(other, used) < now
   }
 }
 
-function opposite(mode: Mode): Mode {
-  return mode === 'spin' ? 'sleep' : 'spin'
+function marginOf(other: Mode, used: Mode): number {
+  if (other === 'spin-both') return BOTH_MARGIN
+  return used === 'spin-both' ? 1 : MARGIN
+}
+
+/** The mode after the one that was tried last, other than the one in use. */
+function nextTo(last: Mode, used: Mode): Mode {
+  const others = modes.filter((mode) => mode !== used)
+  return others.find((mode) => modes.indexOf(mode) > modes.indexOf(last)) ?? others[0] ?? used
 }

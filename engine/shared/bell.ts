@@ -50,6 +50,11 @@ export class BellRinger {
     if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1)
       this.#wake(busy)
   }
+
+  /** Whether the listener is to look by itself for a moment after news. A wish: whether it has been read changes nothing else. */
+  keepAwake(on: boolean): void {
+    Atomics.store(this.#words, bell.STAY_AWAKE, on ? 1 : 0)
+  }
 }
 
 export class BellListener {
@@ -61,6 +66,10 @@ export class BellListener {
 
   get hasNews(): boolean {
     return Atomics.load(this.#words, bell.TOP) !== 0
+  }
+
+  get isKeptAwake(): boolean {
+    return Atomics.load(this.#words, bell.STAY_AWAKE) === 1
   }
 
   /**

@@ -24,6 +24,7 @@ test('a connection that never runs dry gets one budget for each turn and bell, h
     visit: () => {
       if (reader.onNews()) doorbell.revisit(reader)
     },
+    stayAwake: () => undefined,
   }
   doorbell.add(source)
   doorbell.revisit(reader)
