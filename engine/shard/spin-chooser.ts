@@ -12,6 +12,10 @@
 const TRIAL_EVERY = 4096
 /** Replies before the first trial, and between a trial and one that comes early. */
 const TRIAL_SOONEST = 1024
+/** A mean that no wake-up explains, in milliseconds: somebody waits for a CPU, perhaps for the one that spins. */
+const SLOW_MS = 0.2
+/** Replies before the first trial, and between two, while the mean is like that: there is little to lose. */
+const SLOW_TRIAL_SOONEST = 64
 /**
  * The first replies of a trial still feel the mode before. Its weight in the mean of its mode is small: a few replies cannot
  * show a tail that makes one in fifty slow.
@@ -78,7 +82,7 @@ export class SpinChooser {
     const mean = this.#means[mode]
     const now = mean === undefined ? sample : mean + (sample - mean) * WEIGHT
     this.#means[mode] = now
-    const isDue = state.replies >= TRIAL_EVERY
+    const isDue = state.replies >= (now > SLOW_MS ? SLOW_TRIAL_SOONEST : TRIAL_EVERY)
     if (!isDue && state.replies < TRIAL_SOONEST) return
     const better = modes.find((other) => other !== mode && this.#isBetter(other, mode))
     if (better !== undefined) this.#startTrial(better, mode)

@@ -49,3 +49,9 @@ test('both stay awake only while that is better, however little worse it has bec
   const seen = reply(chooser, 100_000, { sleep: 0.06, spin: 0.03, both: 0.033 })
   t.true(seen.spin > 90_000, JSON.stringify(seen))
 })
+
+test('replies that are slow for want of a CPU are soon slept for', (t) => {
+  const chooser = new SpinChooser()
+  const seen = reply(chooser, 2_000, { sleep: 0.08, spin: 0.36, both: 0.36 })
+  t.true(seen.sleep > 1_500, JSON.stringify(seen))
+})
