@@ -128,13 +128,24 @@ async function prepareNode(): Promise<void> {
   fs.renameSync(unpacking, folder)
 }
 
+const MOST_WINE_SETUPS = 3
+
 async function prepareWine(): Promise<void> {
   const done = join(prefix, '.ready')
   if (fs.existsSync(done)) return
-  fs.rmSync(prefix, { recursive: true, force: true })
-  fs.mkdirSync(prefix, { recursive: true })
-  await mustRun('wineboot', ['--init'], wineEnv)
-  await mustRun('winecfg', ['-v', 'win10'], wineEnv)
+  for (let attempt = 1; ; attempt++) {
+    fs.rmSync(prefix, { recursive: true, force: true })
+    fs.mkdirSync(prefix, { recursive: true })
+    try {
+      await mustRun('wineboot', ['--init'], wineEnv)
+      await mustRun('winecfg', ['-v', 'win10'], wineEnv)
+      break
+    } catch (error) {
+      // Now and then Wine looks for one of its programs before it has put it into the new folder.
+      if (attempt === MOST_WINE_SETUPS) throw error
+      await stopWine()
+    }
+  }
   fs.writeFileSync(done, '')
 }
 

@@ -106,9 +106,9 @@ export class Doorbell {
     // What may not keep the process cannot keep the event loop turning either: see #nextTurn().
     if (!this.#isReferenced()) return
     const now = performance.now()
-    if (watch.state === 'idle') watch.sentAt = now
+    if (watch.state === 'idle' || watch.state === 'expired') watch.sentAt = now
     if (policy.kind === 'adaptive' && !this.#chooser.spins) {
-      if (watch.state === 'idle') watch.state = 'sleeping'
+      if (watch.state !== 'spinning') watch.state = 'sleeping'
       return
     }
     this.#spinUntil = now + (policy.kind === 'fixed' ? policy.ms : ADAPTIVE_SPIN_MS)
@@ -121,15 +121,17 @@ export class Doorbell {
 
   /** The reply has come: stop spinning unless another one is awaited. A fixed spin goes on until its time is over. */
   replied(watch: ReplyWatch): void {
-    watch.misses = 0
-    if (this.#policy.kind === 'fixed') return
-    const spun = watch.state === 'spinning'
+    // One that came after the spin was a miss all the same.
+    if (watch.state !== 'expired') watch.misses = 0
+    if (this.#policy.kind === 'fixed') {
+      if (watch.state === 'expired') watch.state = 'idle'
+      return
+    }
+    if (watch.state === 'spinning') this.#spinning.delete(watch)
+    const spun = watch.state !== 'sleeping'
     watch.state = 'idle'
-    if (spun) this.#spinning.delete(watch)
     this.#chooser.record(spun, performance.now() - watch.sentAt)
-    if (this.#chooser.shardsStayAwake === this.#shardsStayAwake) return
-    this.#shardsStayAwake = this.#chooser.shardsStayAwake
-    for (const source of this.#sources) source.stayAwake(this.#shardsStayAwake)
+    this.#keepShardsAwake(this.#chooser.shardsStayAwake)
   }
 
   #flushAll = (): void => {
@@ -209,9 +211,17 @@ export class Doorbell {
   #endSpinIfOver(): void {
     if (this.#spinning.size === 0 || performance.now() < this.#spinUntil) return
     for (const watch of this.#spinning) {
-      watch.state = 'idle'
+      watch.state = 'expired'
       watch.misses++
     }
     this.#spinning.clear()
+    // Until a reply comes: nobody makes one round trip after the other just now.
+    this.#keepShardsAwake(false)
+  }
+
+  #keepShardsAwake(on: boolean): void {
+    if (this.#shardsStayAwake === on) return
+    this.#shardsStayAwake = on
+    for (const source of this.#sources) source.stayAwake(on)
   }
 }

@@ -14,7 +14,7 @@ const TRIAL_EVERY = 4096
 const TRIAL_SOONEST = 1024
 /** A mean that no wake-up explains, in milliseconds: somebody waits for a CPU, perhaps for the one that spins. */
 const SLOW_MS = 0.2
-/** Replies before the first trial, and between two, while the mean is like that: there is little to lose. */
+/** Replies before the first trial while the mean is like that. Each that brings nothing doubles them. */
 const SLOW_TRIAL_SOONEST = 64
 /**
  * The first replies of a trial still feel the mode before. Its weight in the mean of its mode is small: a few replies cannot
@@ -55,6 +55,7 @@ export class SpinChooser {
     sleep: undefined,
   }
   #lastTried: Mode = 'spin'
+  #slowTrialEvery = SLOW_TRIAL_SOONEST
 
   /** Whether main spins. */
   get spins(): boolean {
@@ -82,7 +83,8 @@ export class SpinChooser {
     const mean = this.#means[mode]
     const now = mean === undefined ? sample : mean + (sample - mean) * WEIGHT
     this.#means[mode] = now
-    const isDue = state.replies >= (now > SLOW_MS ? SLOW_TRIAL_SOONEST : TRIAL_EVERY)
+    if (now <= SLOW_MS) this.#slowTrialEvery = SLOW_TRIAL_SOONEST
+    const isDue = state.replies >= (now > SLOW_MS ? this.#slowTrialEvery : TRIAL_EVERY)
     if (!isDue && state.replies < TRIAL_SOONEST) return
     const better = modes.find((other) => other !== mode && this.#isBetter(other, mode))
     if (better !== undefined) this.#startTrial(better, mode)
@@ -102,7 +104,9 @@ export class SpinChooser {
     const tried = state.sum / (replies - ignored)
     const old = this.#means[mode]
     this.#means[mode] = old === undefined ? tried : old + (tried - old) * weight
-    this.#state = { kind: 'using', mode: this.#isBetter(mode, before) ? mode : before, replies: 0 }
+    const won = this.#isBetter(mode, before)
+    this.#slowTrialEvery = won ? SLOW_TRIAL_SOONEST : Math.min(TRIAL_EVERY, this.#slowTrialEvery * 2)
+    this.#state = { kind: 'using', mode: won ? mode : before, replies: 0 }
   }
 
   #isBetter(other: Mode, used: Mode): boolean {

@@ -55,3 +55,10 @@ test('replies that are slow for want of a CPU are soon slept for', (t) => {
   const seen = reply(chooser, 2_000, { sleep: 0.08, spin: 0.36, both: 0.36 })
   t.true(seen.sleep > 1_500, JSON.stringify(seen))
 })
+
+test('trials that bring nothing become rare, however slow all replies are', (t) => {
+  const chooser = new SpinChooser()
+  reply(chooser, 20_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
+  const seen = reply(chooser, 100_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
+  t.true(seen.sleep > 98_000, JSON.stringify(seen))
+})
