@@ -20,12 +20,17 @@ const SLOW_TRIAL_SOONEST = 64
  * The first replies of a trial still feel the mode before. Its weight in the mean of its mode is small: a few replies cannot
  * show a tail that makes one in fifty slow.
  */
-const TRIAL = { ignored: 2, replies: 16, weight: 0.3 }
+const SLEEP_TRIAL = { ignored: 2, replies: 16, weight: 0.3 }
+/**
+ * Longer, and of more weight: what spinning brought while the machine was busy says little, and must not keep it away for tens
+ * of thousands of replies.
+ */
+const SPIN_TRIAL = { ignored: 4, replies: 40, weight: 0.8 }
 /**
  * With two threads awake the system takes some time to settle who runs where. And against an engine at the other end, which
  * needs the CPUs too, most replies come in half the time then and some in ten times as much: a few cannot show that.
  */
-const LONG_TRIAL = { ignored: 16, replies: 96, weight: 1 }
+const BOTH_TRIAL = { ignored: 16, replies: 96, weight: 1 }
 /** Another mode must be so much better before it is taken. */
 const MARGIN = 1.25
 /**
@@ -43,6 +48,7 @@ type State =
   | { readonly kind: 'using'; readonly mode: Mode; replies: number }
   | { readonly kind: 'trying'; readonly mode: Mode; readonly before: Mode; replies: number; sum: number }
 
+const trials = { sleep: SLEEP_TRIAL, spin: SPIN_TRIAL, 'spin-both': BOTH_TRIAL }
 /** In the order in which they are tried. */
 const modes: readonly Mode[] = ['spin', 'spin-both', 'sleep']
 
@@ -98,7 +104,7 @@ export class SpinChooser {
 
   #try(state: State & { kind: 'trying' }, sample: number): void {
     const { mode, before } = state
-    const { ignored, replies, weight } = mode === 'spin-both' ? LONG_TRIAL : TRIAL
+    const { ignored, replies, weight } = trials[mode]
     if (state.replies > ignored) state.sum += sample
     if (state.replies < replies) return
     const tried = state.sum / (replies - ignored)

@@ -62,3 +62,11 @@ test('trials that bring nothing become rare, however slow all replies are', (t) 
   const seen = reply(chooser, 100_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
   t.true(seen.sleep > 98_000, JSON.stringify(seen))
 })
+
+test('main spins again soon after a time in which that did not pay', (t) => {
+  const chooser = new SpinChooser()
+  reply(chooser, 20_000, { sleep: 0.08, spin: 0.15, both: 0.15 })
+  t.is(modeOf(chooser), 'sleep')
+  const seen = reply(chooser, 20_000, { sleep: 0.085, spin: 0.045, both: 0.15 })
+  t.true(seen.spin > 9_000, JSON.stringify(seen))
+})
