@@ -22,7 +22,7 @@ import {
   outWords,
 } from '../engine/shared/ring-layout.js'
 import { systemErrno } from '../engine/shared/system-errno.js'
-import type { FrameOwner, Wire } from '../engine/shared/wire.js'
+import type { FrameOwner, Role, Wire } from '../engine/shared/wire.js'
 import { FramingFault, framingFaults } from '../engine/shared/framing.js'
 import type { Meter } from './meter.js'
 
@@ -43,9 +43,6 @@ type PumpState =
   /** Everything has left and the wire was told to end. */
   | { readonly kind: 'ending'; readonly wire: Wire }
   | { readonly kind: 'closed' }
-
-/** Which side a connection is on. */
-export type Role = 'dialled' | 'accepted'
 
 export class Pump implements FrameOwner {
   readonly id: number

@@ -13,6 +13,7 @@ import { checkWaitOptions } from '../shared/wait-options.js'
 import { checkSubscription } from '../shared/subscribe-options.js'
 import { trace } from '../shared/trace.js'
 import type { WaitOptions } from '../shared/waiter.js'
+import type { Role } from '../shared/wire.js'
 import { Incoming, type FrameHandler } from './incoming.js'
 import { createReplyWatch, type LinkHost, type NewsReader } from './link-host.js'
 import type { LinkOptions } from './options.js'
@@ -61,7 +62,7 @@ export interface SubscribeOptions {
 export interface LinkIdentity {
   readonly kind: string
   readonly endpoint: string
-  readonly role: 'dialled' | 'accepted'
+  readonly role: Role
   readonly halfClose: boolean
 }
 

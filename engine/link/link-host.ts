@@ -16,7 +16,7 @@ export interface NewsReader {
 /** The reply that a connection's last flush awaits, as the wake policy keeps track of it. */
 export interface ReplyWatch {
   readonly dialled: boolean
-  state: 'idle' | 'spinning' | 'expired' | 'sleeping'
+  state: 'idle' | 'spinning' | 'sleeping'
   /** When the awaited reply's frame was flushed, in `performance.now()` milliseconds. */
   sentAt: number
   /** Spins in a row that ended without a reply. */

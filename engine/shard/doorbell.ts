@@ -106,9 +106,9 @@ export class Doorbell {
     // What may not keep the process cannot keep the event loop turning either: see #nextTurn().
     if (!this.#isReferenced()) return
     const now = performance.now()
-    if (watch.state === 'idle' || watch.state === 'expired') watch.sentAt = now
+    if (watch.state === 'idle') watch.sentAt = now
     if (policy.kind === 'adaptive' && !this.#chooser.spins) {
-      if (watch.state !== 'spinning') watch.state = 'sleeping'
+      if (watch.state === 'idle') watch.state = 'sleeping'
       return
     }
     this.#spinUntil = now + (policy.kind === 'fixed' ? policy.ms : ADAPTIVE_SPIN_MS)
@@ -121,15 +121,11 @@ export class Doorbell {
 
   /** The reply has come: stop spinning unless another one is awaited. A fixed spin goes on until its time is over. */
   replied(watch: ReplyWatch): void {
-    // One that came after the spin was a miss all the same.
-    if (watch.state !== 'expired') watch.misses = 0
-    if (this.#policy.kind === 'fixed') {
-      if (watch.state === 'expired') watch.state = 'idle'
-      return
-    }
-    if (watch.state === 'spinning') this.#spinning.delete(watch)
-    const spun = watch.state !== 'sleeping'
+    watch.misses = 0
+    if (this.#policy.kind === 'fixed') return
+    const spun = watch.state === 'spinning'
     watch.state = 'idle'
+    if (spun) this.#spinning.delete(watch)
     this.#chooser.record(spun, performance.now() - watch.sentAt)
     this.#keepShardsAwake(this.#chooser.shardsStayAwake)
   }
@@ -211,7 +207,7 @@ export class Doorbell {
   #endSpinIfOver(): void {
     if (this.#spinning.size === 0 || performance.now() < this.#spinUntil) return
     for (const watch of this.#spinning) {
-      watch.state = 'expired'
+      watch.state = 'idle'
       watch.misses++
     }
     this.#spinning.clear()

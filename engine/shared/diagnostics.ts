@@ -6,13 +6,14 @@
 import { channel } from 'node:diagnostics_channel'
 import type { TransportErrorCode } from './errors.js'
 import type { Unfitness } from './fitness.js'
+import type { Role } from './wire.js'
 
 /** Who a connection is. */
 export interface ConnectionNews {
   readonly id: string
   readonly kind: string
   readonly endpoint: string
-  readonly role: 'dialled' | 'accepted'
+  readonly role: Role
   readonly shard: number
 }
 

@@ -58,6 +58,9 @@ export interface ListenHandle {
   close(): Promise<void>
 }
 
+/** Which side a connection is on. */
+export type Role = 'dialled' | 'accepted'
+
 /** stdin or stdout. */
 export type OwnDescriptor = 0 | 1
 
