@@ -4,7 +4,7 @@ import { createEngine, TransportError, type Connection, type LeasedConnection } 
 import { faultyOptions, strike } from '../helpers/faults.js'
 import { Random, testSeed } from '../helpers/random.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
-import { turns } from '../helpers/turns.js'
+import { turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 120_000
@@ -87,7 +87,14 @@ test.serial(`whoever dies, no answer goes to somebody else (seed ${String(seed)}
         for (const peer of peers) if (random.oneIn(12)) peer.destroy()
         pool.resize({ min: below(3), max: 3 + below(5) })
         if (deaths >= DEATHS || engine.stats().shards.some(({ state }) => state !== 'up')) continue
-        await strike(engine, below(2), 'exit')
+        const shard = below(2)
+        const generation = engine.stats().shards[shard]?.generation
+        await strike(engine, shard, 'exit')
+        // It counts as up until it is gone: another strike at this life of it would never be answered.
+        await until(() => {
+          const now = engine.stats().shards[shard]
+          return now?.state !== 'up' || now.generation !== generation
+        })
       }
     }
     await Promise.all([trouble(), ...Array.from({ length: CLIENTS }, (_, number) => client(number))])
