@@ -41,6 +41,11 @@ import { Transport } from './transport.js'
 /** A snapshot of the engine; figures of a shard's own are read from memory that it shares, without asking it. */
 export interface EngineStats {
   readonly shards: readonly ShardStats[]
+  /**
+   * Shared memory for rings that no shard has, in bytes: kept for the next one that needs it, or let go of and not yet
+   * collected. With the `ringMemoryBytes` of all shards, all that there is.
+   */
+  readonly spareRingMemoryBytes: number
   readonly connections: number
   readonly listeners: number
   readonly pendingConnects: number
@@ -125,6 +130,7 @@ export class Engine implements AsyncDisposable {
     const shards = this.#supervisor.stats()
     return {
       shards,
+      spareRingMemoryBytes: this.#supervisor.spareMemoryBytes,
       connections: shards.reduce((sum, shard) => sum + shard.connections, 0),
       listeners: this.#listeners.size,
       pendingConnects: this.#pendingConnects.size,

@@ -13,6 +13,7 @@ import { systemClock } from '../engine/shared/waiter.js'
 import type { AcceptedPeer, Dialling, ListenHandle, MainSide, Role } from '../engine/shared/wire.js'
 import { FramedWire } from './framed-wire.js'
 import { codecFor } from './framings/registry.js'
+import { LeavingMemory } from './leaving-memory.js'
 import type { Meter } from './meter.js'
 import { dialPatiently } from './patient-dial.js'
 import { Pump } from './pump.js'
@@ -41,6 +42,7 @@ export class ControlServer implements ShardControl {
   readonly #onStop: () => void
   readonly #lanes = new LaneTable()
   readonly #slabs = new SlabTable()
+  readonly #leaving = new LeavingMemory()
   readonly #pumps: (Pump | undefined)[] = []
   readonly #dials = new Map<number, Dialling>()
   readonly #listeners = new Map<number, ListenerState>()
@@ -72,7 +74,12 @@ export class ControlServer implements ShardControl {
   }
 
   removeSlab(id: number): void {
-    this.#slabs.remove(id)
+    const slab = this.#slabs.remove(id)
+    if (slab !== undefined) this.#leaving.add(slab.memory)
+  }
+
+  collectGarbage(): Promise<boolean> {
+    return this.#leaving.collect()
   }
 
   async dial(request: DialRequest): Promise<Outcome<void>> {

@@ -1,16 +1,18 @@
 /** Rings in memory of main's own: what was unread when a lane was given back. */
-import { inWords, lane, LANE_WORDS, REGIONS_PER_SLAB, regionSizeFor } from '../shared/ring-layout.js'
+import { inWords, lane, LANE_WORDS, orderFor, regionIdOf, regionSizeFor } from '../shared/ring-layout.js'
 import { SlabTable } from '../shared/region.js'
 import { RingConsumer } from '../shared/ring.js'
 
 export function ringOver(bytes: Uint8Array): RingConsumer {
   const words = new Int32Array(LANE_WORDS)
-  const size = Math.max(regionSizeFor(bytes.length), bytes.length)
+  const size = regionSizeFor(bytes.length)
+  const region = regionIdOf(1, 0, orderFor(size))
   const slabs = new SlabTable()
-  const slab = slabs.add({ id: 1, memory: new SharedArrayBuffer(size), regionBytes: size })
+  // Not shared: nobody else looks at it, and V8 is slow to collect shared memory, which it does not count.
+  const slab = slabs.add({ id: 1, memory: new ArrayBuffer(size) })
   slab.bytes.set(bytes)
-  words[lane.IN_REGION] = REGIONS_PER_SLAB
-  words[lane.IN_REGION_ACK] = REGIONS_PER_SLAB
+  words[lane.IN_REGION] = region
+  words[lane.IN_REGION_ACK] = region
   words[lane.IN_TAIL] = bytes.length
   return new RingConsumer(words, 0, inWords, slabs)
 }

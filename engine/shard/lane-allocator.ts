@@ -1,18 +1,26 @@
 /** Main's allocator of lanes for one shard: header slabs grow as needed, ids are handed out again. */
 import { TransportError } from '../shared/errors.js'
-import { createHeaderMemory, LaneTable, type LaneGrant } from '../shared/lane.js'
+import { LaneTable, type LaneGrant } from '../shared/lane.js'
 import { LANE_WORDS, lane, LANES_PER_HEADER_SLAB, MAX_LANES } from '../shared/ring-layout.js'
-import type { RegionAllocator } from './region-allocator.js'
+import type { RegionAllocator, SlabSource } from './region-allocator.js'
 
 export class LaneAllocator {
   readonly table = new LaneTable()
   readonly #regions: RegionAllocator
   readonly #announceHeaders: (memory: SharedArrayBuffer) => void
+  readonly #source: SlabSource
+  readonly #headers: SharedArrayBuffer[] = []
   readonly #free: number[] = []
   #inUse = 0
 
-  constructor(regions: RegionAllocator, announceHeaders: (memory: SharedArrayBuffer) => void) {
+  /** `source` has memory for headers. */
+  constructor(
+    regions: RegionAllocator,
+    source: SlabSource,
+    announceHeaders: (memory: SharedArrayBuffer) => void,
+  ) {
     this.#regions = regions
+    this.#source = source
     this.#announceHeaders = announceHeaders
   }
 
@@ -20,15 +28,18 @@ export class LaneAllocator {
     return this.#inUse
   }
 
-  /** A lane with empty rings of `ringBytes` each. */
+  /**
+   * A lane with empty rings of `ringBytes` each.
+   * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS
+   * @throws {RangeError} There is no more memory.
+   */
   take(ringBytes: number): LaneGrant {
     const id = this.#takeId()
+    const { out, incoming } = this.#takeRegions(id, ringBytes)
     const words = this.table.wordsOf(id)
     const base = this.table.baseOf(id)
     const generation = Atomics.load(words, base + lane.GENERATION) + 1
     for (let i = 0; i < LANE_WORDS; i++) Atomics.store(words, base + i, 0)
-    const out = this.#regions.take(ringBytes)
-    const incoming = this.#regions.take(ringBytes)
     Atomics.store(words, base + lane.GENERATION, generation)
     Atomics.store(words, base + lane.OUT_REGION, out)
     Atomics.store(words, base + lane.OUT_REGION_ACK, out)
@@ -39,6 +50,19 @@ export class LaneAllocator {
     Atomics.store(words, base + lane.IN_NOTIFY, 1)
     this.#inUse++
     return { id, generation }
+  }
+
+  /** Both, or none and no lane. */
+  #takeRegions(id: number, ringBytes: number): { readonly out: number; readonly incoming: number } {
+    let out: number | undefined
+    try {
+      out = this.#regions.take(ringBytes)
+      return { out, incoming: this.#regions.take(ringBytes) }
+    } catch (error) {
+      if (out !== undefined) this.#regions.give(out)
+      this.#free.push(id)
+      throw error
+    }
   }
 
   /** Takes a lane back whose I/O is finished, with whatever regions its words name. */
@@ -59,6 +83,11 @@ export class LaneAllocator {
     this.#inUse--
   }
 
+  /** Gives the headers back: nobody uses any lane any more. */
+  dispose(): void {
+    for (const memory of this.#headers.splice(0)) this.#source.give(memory)
+  }
+
   #takeId(): number {
     if (this.#free.length === 0) {
       const first = this.table.capacity
@@ -68,7 +97,8 @@ export class LaneAllocator {
           `a shard carries at most ${String(MAX_LANES)} connections. Raise the engine's shards option.`,
         )
       }
-      const memory = createHeaderMemory()
+      const memory = this.#source.take()
+      this.#headers.push(memory)
       this.table.addHeaders(memory)
       this.#announceHeaders(memory)
       for (let i = LANES_PER_HEADER_SLAB - 1; i >= 0; i--) this.#free.push(first + i)

@@ -1,6 +1,17 @@
-/** Main's allocator of ring regions for one shard: slabs of one size each, made on demand, dropped when empty. */
-import { regionBytes, REGIONS_PER_SLAB, SLAB_BYTES } from '../shared/ring-layout.js'
-import { SlabTable, type Slab, type SlabDescriptor } from '../shared/region.js'
+/** Main's allocator of ring regions for one shard: cut from slabs, which come from the engine's store and go back to it. */
+import {
+  MAX_SLAB_ID,
+  orderFor,
+  orderOfRegion,
+  regionBytes,
+  regionIdOf,
+  sizeOfRegion,
+  SLAB_BYTES,
+  slabOfRegion,
+  unitOfRegion,
+} from '../shared/ring-layout.js'
+import { SlabTable, type SlabDescriptor } from '../shared/region.js'
+import { Buddy } from './buddy.js'
 
 /** Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, or is lost and will not look any more. */
 export interface SlabAnnouncer {
@@ -8,119 +19,147 @@ export interface SlabAnnouncer {
   removeSlab(id: number): void
 }
 
-interface SlabState {
-  readonly slab: Slab
-  readonly free: number[]
-  readonly taken: Set<number>
-  readonly count: number
-  known: boolean
-  announced: Promise<void>
+/** Where slabs come from. `take()` throws a RangeError if there is no more memory. */
+export interface SlabSource {
+  take(): SharedArrayBuffer
+  give(memory: SharedArrayBuffer): void
 }
 
-/** Empty slabs of a size that are kept for the next ring that grows. */
-const SPARE_SLABS = 2
+interface SlabState {
+  readonly id: number
+  readonly memory: SharedArrayBuffer
+  readonly parts: Buddy
+  /** The shard has it in its table. */
+  isKnown: boolean
+  readonly announced: Promise<void>
+}
+
+/** Slabs without a region in use that are kept for the next ring. */
+const SPARE_SLABS = 1
 
 export class RegionAllocator {
   readonly table = new SlabTable()
   readonly #announcer: SlabAnnouncer
+  readonly #source: SlabSource
+  /** The oldest first: room is looked for there first, so that later ones become empty. */
   readonly #slabs = new Map<number, SlabState>()
-  /** By region size, the slabs that have room. */
-  readonly #withRoom = new Map<number, Set<SlabState>>(regionBytes.map((size) => [size, new Set()]))
-  #nextSlabId = 1
+  /** Ids to be used again: a region's id has room for few. */
+  readonly #freeIds: number[] = []
+  #nextId = 1
   #regionsInUse = 0
+  #bytesInUse = 0
 
-  constructor(announcer: SlabAnnouncer) {
+  constructor(announcer: SlabAnnouncer, source: SlabSource) {
     this.#announcer = announcer
+    this.#source = source
   }
 
   get regionsInUse(): number {
     return this.#regionsInUse
   }
 
-  get memoryBytes(): number {
-    let bytes = 0
-    for (const { slab } of this.#slabs.values()) bytes += slab.memory.byteLength
-    return bytes
+  /** Bytes of regions in use. */
+  get bytesInUse(): number {
+    return this.#bytesInUse
   }
 
-  /** A region for a lane that is announced by a control call: that call travels behind the slab's own announcement. */
+  /** Bytes of slabs. */
+  get memoryBytes(): number {
+    return this.#slabs.size * SLAB_BYTES
+  }
+
+  /**
+   * A region for a lane that is announced by a control call: that call travels behind the slab's own announcement.
+   * @throws {RangeError} There is no more memory.
+   */
   take(size: number): number {
-    const [state] = this.#room(size)
-    return this.#takeFrom(state ?? this.#addSlab(size))
+    const order = checkedOrder(size)
+    for (const slab of this.#slabs.values()) {
+      const region = this.#takeFrom(slab, order)
+      if (region !== undefined) return region
+    }
+    const region = this.#takeFrom(this.#addSlab(), order)
+    if (region === undefined) throw new Error('a new slab has no room')
+    return region
   }
 
   /**
    * A region that may be named in shared memory at once, because the shard is known to have its slab. Undefined:
-   * one is being announced, and `onKnown` is called when it may be tried again.
+   * a slab is being announced, and `onKnown` is called when it may be tried again.
+   * @throws {RangeError} There is no more memory.
    */
   takeKnown(size: number, onKnown: () => void): number | undefined {
-    for (const state of this.#room(size)) if (state.known) return this.#takeFrom(state)
-    const [pending] = this.#room(size)
-    const state = pending ?? this.#addSlab(size)
-    void state.announced.then(onKnown)
+    const order = checkedOrder(size)
+    let awaited: SlabState | undefined
+    for (const slab of this.#slabs.values()) {
+      if (slab.isKnown) {
+        const region = this.#takeFrom(slab, order)
+        if (region !== undefined) return region
+      } else if (slab.parts.hasRoom(order)) {
+        awaited ??= slab
+      }
+    }
+    awaited ??= this.#addSlab()
+    void awaited.announced.then(onKnown)
     return undefined
   }
 
   give(regionId: number): void {
-    const id = Math.floor(regionId / REGIONS_PER_SLAB)
-    const state = this.#slabs.get(id)
-    if (state?.taken.delete(regionId) !== true)
+    const slab = this.#slabs.get(slabOfRegion(regionId))
+    if (slab?.parts.give(unitOfRegion(regionId), orderOfRegion(regionId)) !== true)
       throw new Error(`region ${String(regionId)} was given back twice`)
-    state.free.push(regionId)
     this.#regionsInUse--
-    const room = this.#room(state.slab.regionBytes)
-    room.add(state)
-    if (state.free.length < state.count) return
-    let spare = 0
-    for (const other of room) if (other.free.length === other.count) spare++
-    if (spare <= SPARE_SLABS) return
-    room.delete(state)
-    this.#slabs.delete(id)
-    this.table.remove(id)
-    this.#announcer.removeSlab(id)
+    this.#bytesInUse -= sizeOfRegion(regionId)
+    if (!slab.parts.isEmpty) return
+    let empty = 0
+    for (const { parts } of this.#slabs.values()) if (parts.isEmpty) empty++
+    if (empty > SPARE_SLABS) this.#removeSlab(slab)
   }
 
-  /** Lets go of all memory: nobody uses any of it any more. */
+  /** Gives all memory back: nobody uses any of it any more. */
   dispose(): void {
-    for (const id of this.#slabs.keys()) this.table.remove(id)
+    for (const { id, memory } of this.#slabs.values()) {
+      this.table.remove(id)
+      this.#source.give(memory)
+    }
     this.#slabs.clear()
-    for (const room of this.#withRoom.values()) room.clear()
   }
 
-  #room(size: number): Set<SlabState> {
-    const room = this.#withRoom.get(size)
-    if (room === undefined) throw new Error(`there are no regions of ${String(size)} bytes`)
-    return room
-  }
-
-  #takeFrom(state: SlabState): number {
-    const regionId = state.free.pop()
-    if (regionId === undefined) throw new Error('a slab without room was offered')
-    state.taken.add(regionId)
-    if (state.free.length === 0) this.#room(state.slab.regionBytes).delete(state)
+  #takeFrom(slab: SlabState, order: number): number | undefined {
+    const unit = slab.parts.take(order)
+    if (unit === undefined) return undefined
+    const regionId = regionIdOf(slab.id, unit, order)
     this.#regionsInUse++
+    this.#bytesInUse += sizeOfRegion(regionId)
     return regionId
   }
 
-  #addSlab(size: number): SlabState {
-    const count = Math.max(1, Math.floor(SLAB_BYTES / size))
-    const id = this.#nextSlabId++
-    const descriptor = { id, memory: new SharedArrayBuffer(count * size), regionBytes: size }
-    const slab = this.table.add(descriptor)
-    const free = Array.from({ length: count }, (_, i) => id * REGIONS_PER_SLAB + (count - 1 - i))
-    const state: SlabState = {
-      slab,
-      free,
-      taken: new Set(),
-      count,
-      known: false,
-      announced: Promise.resolve(),
-    }
-    this.#slabs.set(id, state)
-    this.#room(size).add(state)
-    state.announced = this.#announcer.addSlab(descriptor).then(() => {
-      state.known = true
+  #addSlab(): SlabState {
+    const id = this.#freeIds.pop() ?? this.#nextId
+    if (id > MAX_SLAB_ID) throw new RangeError('a shard has as many slabs as region ids can name')
+    const memory = this.#source.take()
+    if (id === this.#nextId) this.#nextId++
+    const descriptor = { id, memory }
+    this.table.add(descriptor)
+    const announced = this.#announcer.addSlab(descriptor).then(() => {
+      slab.isKnown = true
     })
-    return state
+    const slab: SlabState = { id, memory, parts: new Buddy(), isKnown: false, announced }
+    this.#slabs.set(id, slab)
+    return slab
   }
+
+  #removeSlab({ id, memory }: SlabState): void {
+    this.#slabs.delete(id)
+    this.table.remove(id)
+    this.#announcer.removeSlab(id)
+    this.#freeIds.push(id)
+    this.#source.give(memory)
+  }
+}
+
+function checkedOrder(size: number): number {
+  if (!(regionBytes as readonly number[]).includes(size))
+    throw new Error(`there are no regions of ${String(size)} bytes`)
+  return orderFor(size)
 }

@@ -21,7 +21,7 @@ import type { BellSource, Doorbell } from './doorbell.js'
 import { LaneAllocator } from './lane-allocator.js'
 import { offerLine, type LineHost } from './line-host.js'
 import { letGoOf } from './own-descriptors.js'
-import { RegionAllocator } from './region-allocator.js'
+import { RegionAllocator, type SlabSource } from './region-allocator.js'
 import { ShardThread } from './shard-thread.js'
 import { StuckWatch } from './stuck-watch.js'
 
@@ -42,6 +42,14 @@ export interface ShardLife {
   readonly counters: Float64Array
 }
 
+/** Where a shard's memory comes from, and goes to when it ends. */
+export interface ShardMemory {
+  /** Slabs that rings are cut from. */
+  readonly slabs: SlabSource
+  /** Headers of lanes. */
+  readonly headers: SlabSource
+}
+
 /** What one connection attempt may be given up by. */
 export interface DialControl {
   /** Called with a function that gives the dial up. */
@@ -58,8 +66,10 @@ export interface ShardStats extends Readonly<Record<CounterName, number>> {
   /** How often it was started. */
   readonly generation: number
   readonly connections: number
-  /** Shared memory taken for rings, in bytes; it becomes resident as it is used. */
+  /** Shared memory that the shard has for rings, in bytes, in slabs of 8 MiB; it becomes resident as it is used. */
   readonly ringMemoryBytes: number
+  /** How much of it rings have, in bytes. */
+  readonly ringMemoryInUseBytes: number
   readonly eventLoopDelay: EventLoopDelay
 }
 
@@ -102,6 +112,7 @@ export class Shard implements LinkHost {
     doorbell: Doorbell,
     ledger: Ledger,
     settings: ShardSettings,
+    memory: ShardMemory,
     eventsOf: (shard: Shard) => ListenerEvents,
     clock: Clock,
   ) {
@@ -151,11 +162,18 @@ export class Shard implements LinkHost {
       clock,
     )
     exposeEvents({ ...eventsOf(this), letGoOf }, eventChannel.port1)
-    this.#regions = new RegionAllocator({
-      addSlab: (slab) => this.#announce('addSlab', slab),
-      removeSlab: (id) => void this.#announce('removeSlab', id),
-    })
-    this.#lanes = new LaneAllocator(this.#regions, (memory) => void this.#announce('addHeaders', memory))
+    this.#regions = new RegionAllocator(
+      {
+        addSlab: (slab) => this.#announce('addSlab', slab),
+        removeSlab: (id) => void this.#announce('removeSlab', id),
+      },
+      memory.slabs,
+    )
+    this.#lanes = new LaneAllocator(
+      this.#regions,
+      memory.headers,
+      (headers) => void this.#announce('addHeaders', headers),
+    )
     const boot = {
       shard: life.shard,
       generation: life.generation,
@@ -263,9 +281,16 @@ export class Shard implements LinkHost {
       generation: this.generation,
       connections: this.#connections,
       ringMemoryBytes: this.#regions.memoryBytes,
+      ringMemoryInUseBytes: this.#regions.bytesInUse,
       eventLoopDelay: readDelay(this.#counters),
       ...readCounters(this.#counters),
     }
+  }
+
+  /** Collects the thread's garbage. False: memory that it was told to forget is still held. */
+  collectGarbage(): Promise<boolean> {
+    // A thread that is gone holds nothing.
+    return this.#call('collectGarbage').catch(() => true)
   }
 
   /** Ends the thread's task; `ended` follows. */
@@ -463,6 +488,7 @@ export class Shard implements LinkHost {
     // Dials that were pending give their lanes back in this turn; whoever still holds a connection holds no rings with it.
     this.#clock.nextTurn(() => {
       this.#regions.dispose()
+      this.#lanes.dispose()
     })
     return wanted ? undefined : error
   }

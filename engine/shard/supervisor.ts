@@ -1,19 +1,22 @@
 /**
  * Keeps as many shards running as were asked for: starts them, replaces those that die within the restart budget, gives
- * up loudly on those that die too often, and stops them all. A shard that comes back has new memory and a new generation;
- * nothing of its former life is used again.
+ * up loudly on those that die too often, and stops them all. A shard that comes back has a new generation, and memory
+ * from the engine's store, where that of its former life has gone.
  */
 import process from 'node:process'
 import type { Connection } from '../link/connection.js'
 import type { ListenerEvents } from '../shared/control.js'
 import { createCounters } from '../shared/counters.js'
 import { events } from '../shared/diagnostics.js'
+import { HEADER_SLAB_BYTES } from '../shared/lane.js'
 import { TransportError } from '../shared/errors.js'
 import type { Ledger } from '../shared/ledger.js'
 import { trace } from '../shared/trace.js'
+import { SLAB_BYTES } from '../shared/ring-layout.js'
 import type { Clock } from '../shared/waiter.js'
 import type { WakePolicy } from '../shared/wake-policy.js'
 import { Doorbell } from './doorbell.js'
+import { MemoryStore } from './memory-store.js'
 import { leastLoaded } from './placement.js'
 import { RestartBudget, type RestartOptions } from './restart-budget.js'
 import { Shard, type ShardSettings, type ShardStats } from './shard.js'
@@ -66,6 +69,7 @@ export class Supervisor {
   readonly #events: SupervisorEvents
   readonly #clock: Clock
   readonly #doorbell: Doorbell
+  readonly #memory: { readonly slabs: MemoryStore; readonly headers: MemoryStore }
   readonly #slots: readonly Slot[]
   #stopping = false
   #keepAlive = 0
@@ -77,6 +81,14 @@ export class Supervisor {
     this.#ledger = ledger
     this.#events = events
     this.#clock = clock
+    const collectGarbage = async (): Promise<boolean> => {
+      const collected = await Promise.all(this.shardsUp.map((shard) => shard.collectGarbage()))
+      return collected.every(Boolean)
+    }
+    this.#memory = {
+      slabs: new MemoryStore(SLAB_BYTES, clock, collectGarbage),
+      headers: new MemoryStore(HEADER_SLAB_BYTES, clock, undefined),
+    }
     this.#doorbell = new Doorbell(settings.wake, () => this.shards.some((shard) => shard.isReferenced))
     this.#slots = Array.from({ length: settings.shards }, (_, index) => {
       const counters = createCounters()
@@ -106,6 +118,11 @@ export class Supervisor {
 
   get shardsUp(): readonly Shard[] {
     return this.shards.filter((shard) => shard.isUp)
+  }
+
+  /** Memory for rings that no shard has, in bytes. */
+  get spareMemoryBytes(): number {
+    return this.#memory.slabs.spareBytes
   }
 
   get connections(): readonly Connection[] {
@@ -182,6 +199,8 @@ export class Supervisor {
     const shards = this.shards
     for (const shard of shards) shard.stop()
     await Promise.all(shards.map((shard) => shard.ended))
+    this.#memory.slabs.close()
+    this.#memory.headers.close()
   }
 
   /** Ends every thread whatever it is doing. */
@@ -197,6 +216,7 @@ export class Supervisor {
       this.#doorbell,
       this.#ledger,
       this.#settings,
+      this.#memory,
       this.#events.eventsOf,
       this.#clock,
     )

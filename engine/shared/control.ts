@@ -45,6 +45,8 @@ export interface ShardControl {
   addHeaders(memory: SharedArrayBuffer): void
   addSlab(slab: SlabDescriptor): void
   removeSlab(id: number): void
+  /** Collects the garbage of the shard's thread. False: memory that was removed is still held. */
+  collectGarbage(): Promise<boolean>
   dial(request: DialRequest): Promise<Outcome<void>>
   abortDial(laneId: number): void
   listen(request: ListenRequest): Promise<Outcome<void>>

@@ -1,11 +1,7 @@
 /** Lane headers: where the words of lane N are, in whichever thread asks. */
 import { LANE_WORDS, LANES_PER_HEADER_SLAB } from './ring-layout.js'
 
-const HEADER_SLAB_BYTES = LANE_WORDS * LANES_PER_HEADER_SLAB * Int32Array.BYTES_PER_ELEMENT
-
-export function createHeaderMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(HEADER_SLAB_BYTES)
-}
+export const HEADER_SLAB_BYTES = LANE_WORDS * LANES_PER_HEADER_SLAB * Int32Array.BYTES_PER_ELEMENT
 
 /** What a shard needs to take up a lane: the id names the words, the words name the regions. */
 export interface LaneGrant {

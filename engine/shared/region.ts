@@ -1,4 +1,4 @@
-import { REGIONS_PER_SLAB } from './ring-layout.js'
+import { slabOfRegion, UNIT_BYTES, unitOfRegion } from './ring-layout.js'
 
 /** Makes a Buffer over shared memory without the checks and copies of `Buffer.from`: 21 ns against 75 ns. */
 export const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.species] as new (
@@ -10,22 +10,20 @@ export const BufferView = (Buffer as unknown as Record<symbol, unknown>)[Symbol.
 /** A slab as it is announced to a shard. */
 export interface SlabDescriptor {
   readonly id: number
-  readonly memory: SharedArrayBuffer
-  readonly regionBytes: number
+  /** Shared with a shard, or main's own where no shard looks at it. */
+  readonly memory: SharedArrayBuffer | ArrayBuffer
 }
 
 /** One thread's views of a slab. All regions of a slab share them: ten thousand rings need no views of their own. */
 export class Slab {
   readonly id: number
-  readonly memory: SharedArrayBuffer
-  readonly regionBytes: number
+  readonly memory: SharedArrayBuffer | ArrayBuffer
   readonly bytes: Buffer
   readonly view: DataView
 
   constructor(descriptor: SlabDescriptor) {
     this.id = descriptor.id
     this.memory = descriptor.memory
-    this.regionBytes = descriptor.regionBytes
     this.bytes = new BufferView(descriptor.memory, 0, descriptor.memory.byteLength)
     this.view = new DataView(descriptor.memory)
   }
@@ -41,12 +39,15 @@ export class SlabTable {
     return slab
   }
 
-  remove(id: number): void {
+  /** Undefined: there is no such slab. */
+  remove(id: number): Slab | undefined {
+    const slab = this.#slabs.get(id)
     this.#slabs.delete(id)
+    return slab
   }
 
   slabOf(regionId: number): Slab {
-    const slab = this.#slabs.get(Math.floor(regionId / REGIONS_PER_SLAB))
+    const slab = this.#slabs.get(slabOfRegion(regionId))
     if (slab === undefined) throw new Error(`ring region ${String(regionId)} was never announced`)
     return slab
   }
@@ -56,6 +57,7 @@ export class SlabTable {
   }
 }
 
-export function regionOffset(regionId: number, slab: Slab): number {
-  return (regionId % REGIONS_PER_SLAB) * slab.regionBytes
+/** Where a region begins in its slab. */
+export function regionOffset(regionId: number): number {
+  return unitOfRegion(regionId) * UNIT_BYTES
 }

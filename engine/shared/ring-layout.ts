@@ -153,10 +153,45 @@ export function grownRingBytes(capacity: number, frameBytes: number, limit: numb
   return Math.max(capacity, Math.min(limit, Math.max(full, frames)))
 }
 
-/** A slab carries as many regions of one size as fit into this, at least one. */
-export const SLAB_BYTES = 1_048_576
-/** A region's id is slab * REGIONS_PER_SLAB + index; no region has id 0 because slabs count from 1. */
-export const REGIONS_PER_SLAB = SLAB_BYTES / regionBytes[0]
+/** A slab is one piece of shared memory that regions of all sizes are cut from; the largest fills it. */
+export const SLAB_BYTES = 8_388_608
+/** What a slab is counted in: the smallest region. */
+export const UNIT_BYTES = 4096
+export const UNITS_PER_SLAB = SLAB_BYTES / UNIT_BYTES
+
+/**
+ * REGION ID: says where a region lies and how large it is, so that a thread needs to know nothing but the slabs.
+ *
+ *   bits 15-30  slab, from 1, so that no region has id 0
+ *   bits  4-14  its first unit in the slab
+ *   bits  0-3   its order: it has UNIT_BYTES << order bytes
+ */
+export const MAX_SLAB_ID = 0xffff
+
+export function regionIdOf(slabId: number, unit: number, order: number): number {
+  return (slabId << 15) | (unit << 4) | order
+}
+
+export function slabOfRegion(regionId: number): number {
+  return regionId >>> 15
+}
+
+export function unitOfRegion(regionId: number): number {
+  return (regionId >>> 4) & (UNITS_PER_SLAB - 1)
+}
+
+export function orderOfRegion(regionId: number): number {
+  return regionId & 15
+}
+
+/** The order of a region of `bytes`, a power of two of at least UNIT_BYTES. */
+export function orderFor(bytes: number): number {
+  return 31 - Math.clz32(bytes / UNIT_BYTES)
+}
+
+export function sizeOfRegion(regionId: number): number {
+  return UNIT_BYTES << orderOfRegion(regionId)
+}
 
 /** Ring frames: u32 little-endian payload length, then the payload. */
 export const FRAME_HEADER_BYTES = 4

@@ -12,7 +12,7 @@
  * Region changes are explained in ring-layout.ts.
  */
 import { copyIn, copyOut } from './copy.js'
-import type { RingWords } from './ring-layout.js'
+import { sizeOfRegion, type RingWords } from './ring-layout.js'
 import type { Slab, SlabTable } from './region.js'
 import { regionOffset } from './region.js'
 
@@ -56,9 +56,9 @@ export class RingProducer {
     this.head = Atomics.load(words, this.#headWord)
     this.regionId = Atomics.load(words, this.#regionWord)
     this.slab = slabs.slabOf(this.regionId)
-    this.capacity = this.slab.regionBytes
+    this.capacity = sizeOfRegion(this.regionId)
     this.mask = this.capacity - 1
-    this.origin = regionOffset(this.regionId, this.slab)
+    this.origin = regionOffset(this.regionId)
   }
 
   /** Bytes that can be written, by the cached HEAD. Right after a region change this errs on the small side. */
@@ -129,9 +129,9 @@ export class RingProducer {
     Atomics.store(this.#words, this.#regionWord, regionId)
     this.regionId = regionId
     this.slab = this.#slabs.slabOf(regionId)
-    this.capacity = this.slab.regionBytes
+    this.capacity = sizeOfRegion(regionId)
     this.mask = this.capacity - 1
-    this.origin = regionOffset(regionId, this.slab)
+    this.origin = regionOffset(regionId)
   }
 }
 
@@ -171,9 +171,9 @@ export class RingConsumer {
     this.limit = this.head
     this.regionId = Atomics.load(words, this.#ackWord)
     this.slab = slabs.slabOf(this.regionId)
-    this.capacity = this.slab.regionBytes
+    this.capacity = sizeOfRegion(this.regionId)
     this.mask = this.capacity - 1
-    this.origin = regionOffset(this.regionId, this.slab)
+    this.origin = regionOffset(this.regionId)
   }
 
   /** The TAIL as last loaded, wherever it lies. */
@@ -243,9 +243,9 @@ export class RingConsumer {
 
   #enter(regionId: number): void {
     this.slab = this.#slabs.slabOf(regionId)
-    this.capacity = this.slab.regionBytes
+    this.capacity = sizeOfRegion(regionId)
     this.mask = this.capacity - 1
-    this.origin = regionOffset(regionId, this.slab)
+    this.origin = regionOffset(regionId)
     this.regionId = regionId
     // HEAD before the acknowledgement: the producer must not take the old region back while HEAD lies in it.
     this.release()

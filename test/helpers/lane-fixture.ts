@@ -1,7 +1,14 @@
 /** One direction of a lane in one thread: its words, its regions, a producer and a consumer. */
-import { createHeaderMemory, LaneTable } from '../../engine/shared/lane.js'
+import { HEADER_SLAB_BYTES, LaneTable } from '../../engine/shared/lane.js'
 import { SlabTable, type Slab } from '../../engine/shared/region.js'
-import { FRAME_HEADER_BYTES, inWords, outWords, REGIONS_PER_SLAB } from '../../engine/shared/ring-layout.js'
+import {
+  FRAME_HEADER_BYTES,
+  inWords,
+  orderFor,
+  outWords,
+  regionIdOf,
+  UNIT_BYTES,
+} from '../../engine/shared/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/shared/ring.js'
 
 export interface LaneFixtureOptions {
@@ -31,7 +38,7 @@ export class LaneFixture {
   constructor(options: LaneFixtureOptions = {}) {
     const { direction = 'out', laneId = 0, ringBytes = 4096, start = 0 } = options
     const table = new LaneTable()
-    while (table.capacity <= laneId) table.addHeaders(createHeaderMemory())
+    while (table.capacity <= laneId) table.addHeaders(new SharedArrayBuffer(HEADER_SLAB_BYTES))
     this.words = table.wordsOf(laneId)
     this.base = table.baseOf(laneId)
     this.start = start | 0
@@ -47,18 +54,19 @@ export class LaneFixture {
 
   addRegion(bytes: number): number {
     const id = this.#slabs.length + 1
-    const descriptor = { id, memory: new SharedArrayBuffer(bytes * REGIONS), regionBytes: bytes }
+    const descriptor = { id, memory: new SharedArrayBuffer(bytes * REGIONS) }
     this.#producerSlabs.add(descriptor)
     const slab = this.#consumerSlabs.add(descriptor)
     slab.bytes.fill(GUARD, 0, bytes * IN_USE)
     slab.bytes.fill(GUARD, bytes * (IN_USE + 1))
     this.#slabs.push(slab)
-    return id * REGIONS_PER_SLAB + IN_USE
+    return regionIdOf(id, (bytes * IN_USE) / UNIT_BYTES, orderFor(bytes))
   }
 
   /** Whether no byte outside the regions was written. */
   get guardsIntact(): boolean {
-    return this.#slabs.every(({ bytes, regionBytes }) => {
+    return this.#slabs.every(({ bytes }) => {
+      const regionBytes = bytes.length / REGIONS
       const inUse = regionBytes * IN_USE
       return isGuard(bytes.subarray(0, inUse)) && isGuard(bytes.subarray(inUse + regionBytes))
     })

@@ -2,13 +2,12 @@
 import { Connection } from '../../engine/link/connection.js'
 import type { LinkHost } from '../../engine/link/link-host.js'
 import type { LinkOptions } from '../../engine/link/options.js'
-import { LaneAllocator } from '../../engine/shard/lane-allocator.js'
-import { RegionAllocator } from '../../engine/shard/region-allocator.js'
 import { inWords, outWords, regionSizeFor, type lane } from '../../engine/shared/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/shared/ring.js'
 import { systemClock } from '../../engine/shared/waiter.js'
 import { FakeAnnouncer } from './fake-announcer.js'
 import { specOf } from './wire-bytes.js'
+import { createLanes, createRegions } from './fresh-memory.js'
 
 const RING_BYTES = 4096
 const MAX_FRAME_BYTES = 1_000_000
@@ -23,8 +22,8 @@ export class LoneConnection {
   readonly #base: number
 
   constructor(options: Partial<LinkOptions> = {}) {
-    const regions = new RegionAllocator(new FakeAnnouncer())
-    const lanes = new LaneAllocator(regions, () => undefined)
+    const regions = createRegions(new FakeAnnouncer())
+    const lanes = createLanes(regions)
     const grant = lanes.take(RING_BYTES)
     this.#words = lanes.table.wordsOf(grant.id)
     this.#base = lanes.table.baseOf(grant.id)

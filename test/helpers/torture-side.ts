@@ -8,7 +8,14 @@ import { FrameReader } from '../../engine/shared/frame-reader.js'
 import { FrameWriter } from '../../engine/shared/frame-writer.js'
 import { LaneTable, takeArmed } from '../../engine/shared/lane.js'
 import { SlabTable, type SlabDescriptor } from '../../engine/shared/region.js'
-import { bell, inWords, lane, outWords, type RingWords } from '../../engine/shared/ring-layout.js'
+import {
+  bell,
+  inWords,
+  lane,
+  outWords,
+  sizeOfRegion,
+  type RingWords,
+} from '../../engine/shared/ring-layout.js'
 import { distance, RingConsumer, RingProducer } from '../../engine/shared/ring.js'
 import { patternBytes, Random } from './random.js'
 
@@ -163,7 +170,6 @@ class Sender {
   readonly #whims: Random
   readonly #plan: TorturePlan
   readonly #regions: RegionChoice
-  readonly #slabs: SlabTable
   #window: number
 
   constructor(
@@ -189,7 +195,6 @@ class Sender {
     this.#whims = whims
     this.#plan = plan
     this.#regions = regions
-    this.#slabs = slabs
     this.#window = whims.pick(plan.windows)
   }
 
@@ -261,7 +266,7 @@ class Sender {
     const ring = this.#ring
     const region = this.#whims.pick(this.#regions)
     if (region === ring.regionId || !ring.settled) return
-    if (this.#slabs.slabOf(region).regionBytes < ring.capacity) {
+    if (sizeOfRegion(region) < ring.capacity) {
       // Not in the middle of a frame: the peer may have asked to be rung only after a quarter of the larger ring.
       if (this.#writer.overflowBytes > 0 || ring.refreshFree() < ring.capacity) return
     }

@@ -3,9 +3,16 @@ import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { createBellMemory } from '../../engine/shared/bell.js'
-import { createHeaderMemory, LaneTable } from '../../engine/shared/lane.js'
+import { HEADER_SLAB_BYTES, LaneTable } from '../../engine/shared/lane.js'
 import type { SlabDescriptor } from '../../engine/shared/region.js'
-import { bell, MAX_LANES, REGIONS_PER_SLAB } from '../../engine/shared/ring-layout.js'
+import {
+  bell,
+  MAX_LANES,
+  orderFor,
+  regionIdOf,
+  UNIT_BYTES,
+  UNITS_PER_SLAB,
+} from '../../engine/shared/ring-layout.js'
 import { distance } from '../../engine/shared/ring.js'
 import type { BellTortureBoot, BellTortureReport } from './bell-torture-worker.js'
 import { Random } from './random.js'
@@ -159,16 +166,18 @@ export async function tortureBell(
 
 function createMemory(plan: TorturePlan): TortureMemory {
   const { lanes } = plan
-  if (2 * lanes.length > REGIONS_PER_SLAB) throw new Error(`too many lanes: ${String(lanes.length)}`)
-  const headers = createHeaderMemory()
+  const units = (2 * lanes.length * Math.max(...choiceBytes)) / UNIT_BYTES
+  if (units > UNITS_PER_SLAB) throw new Error(`too many lanes: ${String(lanes.length)}`)
+  const headers = new SharedArrayBuffer(HEADER_SLAB_BYTES)
   const slabs: SlabDescriptor[] = choiceBytes.map((regionBytes, i) => ({
     id: i + 1,
     memory: new SharedArrayBuffer(regionBytes * lanes.length * 2),
-    regionBytes,
   }))
   const regionsOf = (side: SideIndex): RegionChoice[] =>
     lanes.map((_, place): RegionChoice => {
-      const [first, ...others] = slabs.map((slab) => slab.id * REGIONS_PER_SLAB + 2 * place + side)
+      const [first, ...others] = choiceBytes.map((bytes, i) =>
+        regionIdOf(i + 1, ((2 * place + side) * bytes) / UNIT_BYTES, orderFor(bytes)),
+      )
       if (first === undefined) throw new Error('there are no regions to choose from')
       return [first, ...others]
     })

@@ -4,23 +4,22 @@ import type { LinkHost } from '../../../engine/link/link-host.js'
 import { createReplyWatch } from '../../../engine/link/link-host.js'
 import type { LinkOptions } from '../../../engine/link/options.js'
 import { Outgoing } from '../../../engine/link/outgoing.js'
-import { LaneAllocator } from '../../../engine/shard/lane-allocator.js'
-import { RegionAllocator } from '../../../engine/shard/region-allocator.js'
 import { TransportError } from '../../../engine/shared/errors.js'
 import { outWords, regionBytes, regionSizeFor } from '../../../engine/shared/ring-layout.js'
 import { RingConsumer } from '../../../engine/shared/ring.js'
 import { systemClock } from '../../../engine/shared/waiter.js'
 import { interleave } from '../../helpers/atomics-hook.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
+import { createLanes, createRegions } from '../../helpers/fresh-memory.js'
 import { specOf } from '../../helpers/wire-bytes.js'
 
 const nothing = (): void => undefined
 
 test.serial('a shard that leaves a region at any moment of a growth does not cost the region', async (t) => {
   const announcer = new FakeAnnouncer()
-  const regions = new RegionAllocator(announcer)
-  const lanes = new LaneAllocator(regions, nothing)
-  // Slabs of every size, known to the shard, so that each growth happens at once.
+  const regions = createRegions(announcer)
+  const lanes = createLanes(regions)
+  // Slabs with room for every size, known to the shard, so that each growth happens at once.
   const taken = regionBytes.map((size) => regions.take(size))
   await announcer.acknowledge()
   for (const region of taken) regions.give(region)

@@ -5,17 +5,23 @@ import type { LinkHost } from '../../../engine/link/link-host.js'
 import { createReplyWatch } from '../../../engine/link/link-host.js'
 import type { LinkOptions } from '../../../engine/link/options.js'
 import { Outgoing } from '../../../engine/link/outgoing.js'
-import { LaneAllocator } from '../../../engine/shard/lane-allocator.js'
-import { RegionAllocator } from '../../../engine/shard/region-allocator.js'
 import { TransportError } from '../../../engine/shared/errors.js'
 import type { Fate } from '../../../engine/shared/fate.js'
 import type { FramingKind } from '../../../engine/shared/framing.js'
-import { lane, outWords, regionBytes, regionSizeFor } from '../../../engine/shared/ring-layout.js'
+import { regionOffset } from '../../../engine/shared/region.js'
+import {
+  lane,
+  outWords,
+  regionBytes,
+  regionSizeFor,
+  sizeOfRegion,
+} from '../../../engine/shared/ring-layout.js'
 import { RingConsumer } from '../../../engine/shared/ring.js'
 import { systemClock } from '../../../engine/shared/waiter.js'
 import { holds } from '../../helpers/property.js'
 import { patternBytes } from '../../helpers/random.js'
 import { specOf } from '../../helpers/wire-bytes.js'
+import { createLanes, createRegions } from '../../helpers/fresh-memory.js'
 
 const nothing = (): void => undefined
 
@@ -38,8 +44,8 @@ class Rig {
   #writing = 0
 
   constructor({ framing = 'length', retainBytes = 0, start = 0, grows = true }: RigOptions = {}) {
-    const regions = new RegionAllocator({ addSlab: () => Promise.resolve(), removeSlab: nothing })
-    const lanes = new LaneAllocator(regions, nothing)
+    const regions = createRegions({ addSlab: () => Promise.resolve(), removeSlab: nothing })
+    const lanes = createLanes(regions)
     const grant = lanes.take(4096)
     this.#words = lanes.table.wordsOf(grant.id)
     this.#base = lanes.table.baseOf(grant.id)
@@ -57,8 +63,8 @@ class Rig {
       takeRegion: (bytes) => (grows ? regions.take(regionSizeFor(bytes)) : undefined),
       giveRegion: (id) => {
         // Whoever gets it next writes over what was in it.
-        const slab = regions.table.slabOf(id)
-        slab.bytes.fill(0xee)
+        const start = regionOffset(id)
+        regions.table.slabOf(id).bytes.fill(0xee, start, start + sizeOfRegion(id))
         regions.give(id)
       },
       releaseLane: nothing,

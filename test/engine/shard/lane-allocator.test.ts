@@ -1,14 +1,19 @@
 import test from 'ava'
-import { LaneAllocator } from '../../../engine/shard/lane-allocator.js'
-import { RegionAllocator } from '../../../engine/shard/region-allocator.js'
 import { TransportError } from '../../../engine/shared/errors.js'
-import { lane, LANE_WORDS, LANES_PER_HEADER_SLAB, MAX_LANES } from '../../../engine/shared/ring-layout.js'
+import {
+  lane,
+  LANE_WORDS,
+  LANES_PER_HEADER_SLAB,
+  MAX_LANES,
+  sizeOfRegion,
+} from '../../../engine/shared/ring-layout.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
+import { createLanes, createRegions } from '../../helpers/fresh-memory.js'
 
 class Fixture {
   readonly headers: SharedArrayBuffer[] = []
-  readonly regions = new RegionAllocator(new FakeAnnouncer())
-  readonly lanes = new LaneAllocator(this.regions, (memory) => this.headers.push(memory))
+  readonly regions = createRegions(new FakeAnnouncer())
+  readonly lanes = createLanes(this.regions, (memory) => this.headers.push(memory))
 
   /** The lane's words, as a copy. */
   words(laneId: number): Int32Array {
@@ -31,8 +36,8 @@ test('a lane has two regions of its own and both of its notices armed', (t) => {
   const out = words[lane.OUT_REGION] ?? 0
   const incoming = words[lane.IN_REGION] ?? 0
   t.not(out, incoming)
-  t.is(fixture.regions.table.slabOf(out).regionBytes, 4096)
-  t.is(fixture.regions.table.slabOf(incoming).regionBytes, 4096)
+  t.is(sizeOfRegion(out), 4096)
+  t.is(sizeOfRegion(incoming), 4096)
   const expected = new Int32Array(LANE_WORDS)
   expected[lane.GENERATION] = 1
   expected[lane.OUT_REGION] = out

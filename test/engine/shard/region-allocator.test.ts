@@ -2,20 +2,21 @@ import test from 'ava'
 import fc from 'fast-check'
 import { RegionAllocator } from '../../../engine/shard/region-allocator.js'
 import { regionOffset } from '../../../engine/shared/region.js'
-import { regionBytes, REGIONS_PER_SLAB } from '../../../engine/shared/ring-layout.js'
+import { regionBytes, regionIdOf, sizeOfRegion, SLAB_BYTES } from '../../../engine/shared/ring-layout.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
+import { FreshMemory } from '../../helpers/fresh-memory.js'
 import { holds } from '../../helpers/property.js'
 
 const MIB = 1_048_576
 
-function create(): { announcer: FakeAnnouncer; regions: RegionAllocator } {
+function create(): { announcer: FakeAnnouncer; memory: FreshMemory; regions: RegionAllocator } {
   const announcer = new FakeAnnouncer()
-  return { announcer, regions: new RegionAllocator(announcer) }
+  const memory = new FreshMemory(SLAB_BYTES)
+  return { announcer, memory, regions: new RegionAllocator(announcer, memory) }
 }
 
 function placeOf(regions: RegionAllocator, id: number): { slab: number; offset: number; bytes: number } {
-  const slab = regions.table.slabOf(id)
-  return { slab: slab.id, offset: regionOffset(id, slab), bytes: slab.regionBytes }
+  return { slab: regions.table.slabOf(id).id, offset: regionOffset(id), bytes: sizeOfRegion(id) }
 }
 
 test('no memory is taken before a region is', (t) => {
@@ -25,41 +26,39 @@ test('no memory is taken before a region is', (t) => {
   t.deepEqual(announcer.added, [])
 })
 
-test('a slab carries a mebibyte of regions of one size, and is announced once', (t) => {
+test('a slab carries eight mebibytes of regions, and is announced once', (t) => {
   const { announcer, regions } = create()
-  const ids = Array.from({ length: 256 }, () => regions.take(4096))
+  const ids = Array.from({ length: 2048 }, () => regions.take(4096))
   t.is(announcer.added.length, 1)
-  t.is(regions.memoryBytes, MIB)
-  t.is(regions.regionsInUse, 256)
-  t.is(new Set(ids.map((id) => placeOf(regions, id).offset)).size, 256)
+  t.is(regions.memoryBytes, 8 * MIB)
+  t.is(regions.bytesInUse, 8 * MIB)
+  t.is(regions.regionsInUse, 2048)
+  t.is(new Set(ids.map((id) => placeOf(regions, id).offset)).size, 2048)
   ids.push(regions.take(4096))
   t.is(announcer.added.length, 2)
-  t.is(regions.memoryBytes, 2 * MIB)
+  t.is(regions.memoryBytes, 16 * MIB)
 })
 
-test('regions larger than a mebibyte have a slab each', (t) => {
+test('one slab serves regions of every size', (t) => {
   const { announcer, regions } = create()
-  regions.take(2_097_152)
-  regions.take(8_388_608)
-  t.deepEqual(
-    announcer.added.map(({ memory }) => memory.byteLength),
-    [2_097_152, 8_388_608],
-  )
+  for (const size of regionBytes.slice(0, -1)) t.is(placeOf(regions, regions.take(size)).bytes, size)
+  t.is(announcer.added.length, 1)
+  t.is(placeOf(regions, regions.take(8 * MIB)).bytes, 8 * MIB)
+  t.is(announcer.added.length, 2, 'the largest needs one of its own')
 })
 
-test('a slab of another size is another slab', (t) => {
+test('memory that small rings have used serves a large one, and the other way round', (t) => {
   const { announcer, regions } = create()
-  for (const size of regionBytes) {
-    const id = regions.take(size)
-    t.is(placeOf(regions, id).bytes, size)
+  for (const size of [4096, 8 * MIB, 32_768, 2_097_152, 8192]) {
+    const ids = Array.from({ length: (8 * MIB) / size }, () => regions.take(size))
+    for (const id of ids) regions.give(id)
   }
-  t.is(announcer.added.length, regionBytes.length)
-  t.is(new Set(announcer.added.map(({ id }) => id)).size, regionBytes.length)
+  t.is(announcer.added.length, 1)
 })
 
 test('no region has id 0, which means none', (t) => {
   const { regions } = create()
-  for (const size of regionBytes) t.true(regions.take(size) >= REGIONS_PER_SLAB)
+  for (const size of regionBytes) t.true(regions.take(size) > 0)
 })
 
 test('a size that there is not is refused', (t) => {
@@ -93,15 +92,23 @@ test('regions in use never overlap, whatever is taken and given back', (t) => {
         if (regions.regionsInUse !== held.size) return false
       }
       // Each held region can still be found, lies inside its slab, and its slab is known to the shard.
-      const places = new Set<string>()
+      const places: { readonly slab: number; readonly offset: number; readonly bytes: number }[] = []
       for (const [id, size] of held) {
-        const { slab, offset, bytes } = placeOf(regions, id)
+        const place = placeOf(regions, id)
+        const { slab, offset, bytes } = place
         if (bytes !== size || offset + bytes > regions.table.slabOf(id).memory.byteLength) return false
         if (!announcer.current.has(slab)) return false
-        places.add(`${String(slab)}:${String(offset)}`)
+        const overlaps = places.some(
+          (other) =>
+            other.slab === slab && other.offset < offset + bytes && offset < other.offset + other.bytes,
+        )
+        if (overlaps) return false
+        places.push(place)
       }
+      const inUse = places.reduce((sum, { bytes }) => sum + bytes, 0)
+      if (regions.bytesInUse !== inUse) return false
       for (const id of held.keys()) regions.give(id)
-      return places.size === held.size && regions.regionsInUse === 0
+      return regions.regionsInUse === 0 && regions.bytesInUse === 0 && announcer.current.size <= 1
     }),
     100,
   )
@@ -109,50 +116,93 @@ test('regions in use never overlap, whatever is taken and given back', (t) => {
 
 test('a region that was given back is taken again before a new slab is made', (t) => {
   const { announcer, regions } = create()
-  const [first = 0] = Array.from({ length: 256 }, () => regions.take(4096))
+  const [first = 0] = Array.from({ length: 2048 }, () => regions.take(4096))
   regions.give(first)
   t.is(regions.take(4096), first)
   t.is(announcer.added.length, 1)
 })
 
-test('two empty slabs of a size are kept, further ones are dropped', (t) => {
-  const { announcer, regions } = create()
-  const ids = Array.from({ length: 5 }, () => regions.take(2_097_152))
-  t.is(regions.memoryBytes, 10 * MIB)
+test('one empty slab is kept, further ones go back to where they came from', (t) => {
+  const { announcer, memory, regions } = create()
+  const ids = Array.from({ length: 5 }, () => regions.take(8 * MIB))
+  t.is(regions.memoryBytes, 40 * MIB)
   for (const [i, id] of ids.entries()) {
     regions.give(id)
-    t.is(announcer.removed.length, Math.max(0, i - 1))
+    t.is(announcer.removed.length, i)
+    t.is(memory.given.length, i)
   }
   t.is(regions.regionsInUse, 0)
-  t.is(regions.memoryBytes, 4 * MIB)
-  t.is(regions.table.size, 2)
-  t.is(announcer.current.size, 2)
+  t.is(regions.memoryBytes, 8 * MIB)
+  t.is(regions.table.size, 1)
+  t.is(announcer.current.size, 1)
   for (const { id } of announcer.added) {
-    if (announcer.current.has(id)) t.notThrows(() => regions.table.slabOf(id * REGIONS_PER_SLAB))
-    else t.throws(() => regions.table.slabOf(id * REGIONS_PER_SLAB))
+    if (announcer.current.has(id)) t.notThrows(() => regions.table.slabOf(regionIdOf(id, 0, 0)))
+    else t.throws(() => regions.table.slabOf(regionIdOf(id, 0, 0)))
   }
-  regions.take(2_097_152)
-  regions.take(2_097_152)
-  t.is(announcer.added.length, 5, 'the kept ones serve the next rings')
+  regions.take(8 * MIB)
+  t.is(announcer.added.length, 5, 'the kept one serves the next ring')
 })
 
-test('a slab with a region in use is not dropped', (t) => {
+test('slabs that come and go leave their ids to others: there are few', (t) => {
   const { announcer, regions } = create()
-  const slabs = Array.from({ length: 4 }, () => [regions.take(524_288), regions.take(524_288)] as const)
-  for (const [first] of slabs) regions.give(first)
+  const kept = regions.take(8 * MIB)
+  for (let i = 0; i < 1000; i++) {
+    const ids = [regions.take(8 * MIB), regions.take(8 * MIB)]
+    for (const id of ids) regions.give(id)
+  }
+  t.true(announcer.added.length > 1000)
+  t.true(Math.max(...announcer.added.map(({ id }) => id)) <= 3)
+  t.notThrows(() => regions.table.slabOf(kept))
+})
+
+test('a slab with a region in use does not go', (t) => {
+  const { announcer, regions } = create()
+  const slabs = Array.from({ length: 4 }, () => Array.from({ length: 4 }, () => regions.take(2_097_152)))
+  for (const [first = 0] of slabs) regions.give(first)
   t.deepEqual(announcer.removed, [])
-  for (const [, second] of slabs) t.notThrows(() => regions.table.slabOf(second))
+  for (const [, second = 0] of slabs) t.notThrows(() => regions.table.slabOf(second))
 })
 
-test('a region of a slab that was dropped cannot be given back again', (t) => {
-  const { announcer, regions } = create()
-  const ids = Array.from({ length: 3 }, () => regions.take(2_097_152))
-  for (const id of ids) regions.give(id)
-  t.is(announcer.removed.length, 1)
-  t.throws(() => regions.give((announcer.removed[0] ?? 0) * REGIONS_PER_SLAB), {
-    message: /given back twice/,
-  })
+test('all memory goes back in the end, also what was in use', (t) => {
+  const { memory, regions } = create()
+  regions.take(4096)
+  regions.take(8 * MIB)
+  regions.dispose()
+  t.is(memory.given.length, 2)
+  t.is(new Set(memory.given).size, 2)
+  t.is(regions.memoryBytes, 0)
+  t.is(regions.table.size, 0)
+})
+
+test('where there is no more memory nothing was taken, and what comes later is', (t) => {
+  const { announcer, regions, memory } = create()
+  const take = memory.take.bind(memory)
+  memory.take = () => {
+    throw new RangeError('Array buffer allocation failed')
+  }
+  t.throws(() => regions.take(4096), { instanceOf: RangeError })
+  t.throws(() => regions.takeKnown(4096, () => t.fail()), { instanceOf: RangeError })
   t.is(regions.regionsInUse, 0)
+  t.is(regions.memoryBytes, 0)
+  t.deepEqual(announcer.added, [])
+  memory.take = take
+  t.true(regions.take(4096) > 0)
+})
+
+test('a region of a slab that has gone cannot be given back again', (t) => {
+  const { announcer, regions } = create()
+  const ids = Array.from({ length: 3 }, () => regions.take(8 * MIB))
+  for (const id of ids) regions.give(id)
+  t.is(announcer.removed.length, 2)
+  t.throws(() => regions.give(ids[0] ?? 0), { message: /given back twice/ })
+  t.is(regions.regionsInUse, 0)
+})
+
+test('a region cannot be given back as one of another size', (t) => {
+  const { regions } = create()
+  const id = regions.take(8192)
+  t.throws(() => regions.give(id - 1), { message: /given back twice/ })
+  t.is(regions.regionsInUse, 1)
 })
 
 test('a region of a slab that is still there cannot be given back twice', (t) => {
@@ -189,13 +239,14 @@ test('a region is known only once the shard has its slab', async (t) => {
 test('nobody is called back for a slab that a lost shard never acknowledges', async (t) => {
   const { announcer, regions } = create()
   t.is(
-    regions.takeKnown(8192, () => t.fail()),
+    regions.takeKnown(8 * MIB, () => t.fail()),
     undefined,
   )
+  regions.take(8 * MIB)
   regions.take(4096)
-  await announcer.acknowledge((slab) => slab.regionBytes === 4096)
+  await announcer.acknowledge(({ id }) => id === 2)
   t.is(
-    regions.takeKnown(8192, () => t.fail()),
+    regions.takeKnown(8 * MIB, () => t.fail()),
     undefined,
   )
 })
@@ -208,35 +259,32 @@ test('a region that travels with a control call need not be known', (t) => {
 
 test('a known slab with room is preferred to one that is not known', async (t) => {
   const { announcer, regions } = create()
-  const first = regions.take(524_288)
-  regions.take(524_288)
+  const first = regions.take(8 * MIB)
   await announcer.acknowledge()
   regions.take(524_288)
   t.is(announcer.added.length, 2, 'the second slab is not known and has room')
   regions.give(first)
-  t.is(
-    regions.takeKnown(524_288, () => t.fail()),
-    first,
-  )
+  const known = regions.takeKnown(524_288, () => t.fail()) ?? 0
+  t.is(placeOf(regions, known).slab, 1)
 })
 
-test('a slab whose regions were all taken meanwhile leads to another announcement', async (t) => {
+test('a slab whose room was all taken meanwhile leads to another announcement', async (t) => {
   const { announcer, regions } = create()
   let known = 0
-  regions.takeKnown(2_097_152, () => known++)
+  regions.takeKnown(8 * MIB, () => known++)
   // A lane takes the only region before the shard has answered.
-  regions.take(2_097_152)
+  regions.take(8 * MIB)
   await announcer.acknowledge()
   t.is(known, 1)
   t.is(
-    regions.takeKnown(2_097_152, () => known++),
+    regions.takeKnown(8 * MIB, () => known++),
     undefined,
   )
   t.is(announcer.added.length, 2)
   await announcer.acknowledge()
   t.is(known, 2)
   t.not(
-    regions.takeKnown(2_097_152, () => t.fail()),
+    regions.takeKnown(8 * MIB, () => t.fail()),
     undefined,
   )
 })

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { BellListener, BellRinger, createBellMemory } from '../../../engine/shared/bell.js'
-import { createHeaderMemory, LaneTable, takeArmed } from '../../../engine/shared/lane.js'
+import { HEADER_SLAB_BYTES, LaneTable, takeArmed } from '../../../engine/shared/lane.js'
 import { regionOffset, SlabTable } from '../../../engine/shared/region.js'
 import {
   bell,
@@ -10,11 +10,17 @@ import {
   LANE_WORDS,
   LANES_PER_HEADER_SLAB,
   MAX_LANES,
+  MAX_SLAB_ID,
+  orderFor,
   outWords,
   regionBytes,
-  REGIONS_PER_SLAB,
+  regionIdOf,
   regionSizeFor,
+  sizeOfRegion,
   SLAB_BYTES,
+  slabOfRegion,
+  unitOfRegion,
+  UNITS_PER_SLAB,
 } from '../../../engine/shared/ring-layout.js'
 import { LaneFixture, publishBytes } from '../../helpers/lane-fixture.js'
 import { holds } from '../../helpers/property.js'
@@ -82,7 +88,7 @@ test('every word lies in the cache line of its writer', (t) => {
 test('a lane is four cache lines long and a header slab holds 256 lanes', (t) => {
   t.is(LANE_WORDS * Int32Array.BYTES_PER_ELEMENT, 4 * 64)
   t.is(LANES_PER_HEADER_SLAB, 256)
-  t.is(createHeaderMemory().byteLength, 256 * 256)
+  t.is(new SharedArrayBuffer(HEADER_SLAB_BYTES).byteLength, 256 * 256)
 })
 
 test('the words that a ring writes belong to the thread that holds its end', (t) => {
@@ -182,7 +188,7 @@ function changedWords(words: Int32Array, before: Int32Array): [number, number][]
 
 test('the lane table finds a lane in the header slab that carries it', (t) => {
   const table = new LaneTable()
-  const memories = [createHeaderMemory(), createHeaderMemory()]
+  const memories = [new SharedArrayBuffer(HEADER_SLAB_BYTES), new SharedArrayBuffer(HEADER_SLAB_BYTES)]
   for (const memory of memories) table.addHeaders(memory)
   t.is(table.capacity, 512)
   for (const [id, slab, base] of [
@@ -224,25 +230,33 @@ test('the region for a number of bytes is the smallest that holds them', (t) => 
 })
 
 test('every region of every slab has an id and a place of its own', (t) => {
-  for (const size of regionBytes) {
-    const count = Math.max(1, Math.floor(SLAB_BYTES / size))
-    t.true(count <= REGIONS_PER_SLAB, 'the next slab begins where this one ends')
+  for (const slab of [1, 7, MAX_SLAB_ID]) {
+    for (const unit of [0, 1, UNITS_PER_SLAB - 1]) {
+      for (const size of regionBytes) {
+        const id = regionIdOf(slab, unit, orderFor(size))
+        t.true(id > 0, 'a lane word has a sign, and 0 means none')
+        t.is(id, id | 0)
+        t.deepEqual([slabOfRegion(id), unitOfRegion(id), sizeOfRegion(id)], [slab, unit, size])
+      }
+    }
   }
+  t.is(regionIdOf(7, 3, 1), (7 << 15) | (3 << 4) | 1)
+  t.is(Math.max(...regionBytes), SLAB_BYTES, 'the largest region fills a slab')
   const table = new SlabTable()
-  const slab = table.add({ id: 7, memory: new SharedArrayBuffer(4 * 4096), regionBytes: 4096 })
-  t.is(REGIONS_PER_SLAB, 256)
-  t.is(table.slabOf(7 * 256), slab)
-  t.is(table.slabOf(7 * 256 + 3), slab)
-  t.is(regionOffset(7 * 256, slab), 0)
-  t.is(regionOffset(7 * 256 + 3, slab), 3 * 4096)
-  t.throws(() => table.slabOf(6 * 256), { message: /region 1536 was never announced/ })
-  table.remove(7)
-  t.throws(() => table.slabOf(7 * 256))
+  const slab = table.add({ id: 7, memory: new SharedArrayBuffer(4 * 4096) })
+  t.is(table.slabOf(regionIdOf(7, 0, 0)), slab)
+  t.is(table.slabOf(regionIdOf(7, 3, 0)), slab)
+  t.is(regionOffset(regionIdOf(7, 0, 0)), 0)
+  t.is(regionOffset(regionIdOf(7, 3, 0)), 3 * 4096)
+  t.throws(() => table.slabOf(regionIdOf(6, 0, 0)), { message: /region \d+ was never announced/ })
+  t.is(table.remove(7), slab)
+  t.is(table.remove(7), undefined)
+  t.throws(() => table.slabOf(regionIdOf(7, 0, 0)))
 })
 
 test('a slab has one set of views over its memory', (t) => {
   const memory = new SharedArrayBuffer(8192)
-  const slab = new SlabTable().add({ id: 1, memory, regionBytes: 4096 })
+  const slab = new SlabTable().add({ id: 1, memory })
   t.true(Buffer.isBuffer(slab.bytes))
   t.is(slab.bytes.length, 8192)
   slab.bytes[5000] = 9
