@@ -1,0 +1,107 @@
+/** Connections that come and go take no more memory than those that are there at one time. */
+import process from 'node:process'
+import test, { type ExecutionContext } from 'ava'
+import type { ChurnPlan, ChurnReport } from '../../perf/harness/churn.js'
+import { ChildProgram } from '../helpers/child-program.js'
+import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
+
+const WATCHDOG_MS = 150_000
+/** What a process with an engine takes anyway, and its garbage. Without a bound it would be over a gigabyte. */
+const MOST_RESIDENT_MIB = 300
+/** A slab that is in use and a spare one, a shard; and one that is on its way from one shard to another. */
+const MOST_SLABS_MIB = 32
+
+async function churn(t: ExecutionContext, plan: Partial<ChurnPlan>): Promise<ChurnReport> {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const whole: ChurnPlan = {
+    stack: 'engine',
+    endpoint: process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`,
+    connections: 300,
+    bytes: 200_000,
+    concurrency: 1,
+    shards: 1,
+    framing: 'length',
+    kills: 0,
+    ...plan,
+  }
+  const child = ChildProgram.start('churn', [JSON.stringify(whole)])
+  try {
+    const { lines, stderr, code } = await child.exit
+    t.is(stderr, '')
+    t.is(code, 0)
+    const report = JSON.parse(lines[0] ?? '') as ChurnReport
+    t.log(JSON.stringify(report))
+    t.is(report.served + report.lost, whole.connections)
+    t.is(report.leaked, 0)
+    t.true(report.peakMiB < MOST_RESIDENT_MIB, `${String(report.peakMiB)} MiB resident`)
+    // Ring memory is all shared, and nothing else of that size is.
+    t.true(report.madeMiB < report.ringMiB + 2, 'what the statistics say is what there is')
+    return report
+  } finally {
+    child.kill('SIGKILL')
+    await folder.remove()
+  }
+}
+
+test.serial('1,000 connections of 200 KB, one after the other', async (t) => {
+  const report = await churn(t, { connections: 1_000 })
+  t.true(report.madeMiB < MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
+})
+
+test.serial('frames of 4 MiB over several shards', async (t) => {
+  const report = await churn(t, { connections: 60, bytes: 4_194_304, concurrency: 2, shards: 2 })
+  // Four rings of 8 MiB and what they grew from, for each of two connections with both ends here.
+  t.true(report.madeMiB < 2 * 4 * 16 + MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
+})
+
+test.serial('a translated framing', async (t) => {
+  const report = await churn(t, { framing: 'line' })
+  t.true(report.madeMiB < MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
+})
+
+test.serial('shards that die and come back take over the memory of those before them', async (t) => {
+  const report = await churn(t, { connections: 100, kills: 10 })
+  t.is(report.kills, 10)
+  t.true(report.madeMiB < MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
+})
+
+interface Moment {
+  readonly when: string
+  readonly heldMiB: number
+  readonly inUseMiB: number
+  readonly spareMiB: number
+  readonly residentMiB: number
+}
+
+test.serial(
+  'what a burst has taken is kept for the next one, and goes when nobody wants it for long',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const folder = await makeTemporaryFolder()
+    const endpoint = process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`
+    const child = ChildProgram.start('memory-burst', [endpoint], { nodeArgs: ['--expose-gc'] })
+    try {
+      const { lines, stderr, code } = await child.exit
+      t.is(stderr, '')
+      t.is(code, 0)
+      t.log(lines.join(' '))
+      const [burst, after, later, again, afterAgain] = lines
+        .slice(0, 5)
+        .map((line) => JSON.parse(line) as Moment)
+      t.is(lines[5], '0')
+      const total = (moment: Moment | undefined): number => (moment?.heldMiB ?? 0) + (moment?.spareMiB ?? 0)
+      t.true(total(burst) >= 48, 'rings of a megabyte and more, and two for each end')
+      t.is(after?.inUseMiB, 0)
+      t.is(total(after), total(burst), 'all of it is kept')
+      t.is(later?.spareMiB, 0)
+      t.true(total(later) <= 16, 'a slab for each shard')
+      t.true((later?.residentMiB ?? Infinity) < (after?.residentMiB ?? 0) - 16, 'the system has it back')
+      t.true(total(again) >= 48, 'and it is there when it is needed again')
+      t.is(afterAgain?.inUseMiB, 0)
+    } finally {
+      child.kill('SIGKILL')
+      await folder.remove()
+    }
+  },
+)
