@@ -9,7 +9,7 @@ import type { Connection } from '../engine/link/connection.js'
 export interface PendingAccept {
   /** The shard that has it. */
   readonly source: object
-  /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS. */
+  /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY. */
   adopt(): Connection
   reject(): void
 }

@@ -10,6 +10,7 @@
  * the ring as it is.
  */
 import { FramingFault } from '../engine/shared/framing.js'
+import { memoryFailure } from '../engine/shared/memory.js'
 import type { Clock } from '../engine/shared/waiter.js'
 import type { FrameOwner, Wire, WireOwner } from '../engine/shared/wire.js'
 import type { Codec, Decoder } from './framings/codec.js'
@@ -84,7 +85,13 @@ export class FramedWire implements Wire, WireOwner {
       wire.write(first, second)
       return
     }
-    const bytes = this.#translation.translate(first, second)
+    let bytes: Buffer
+    try {
+      bytes = this.#translation.translate(first, second)
+    } catch (error) {
+      this.#endWith(faultOf(error))
+      return
+    }
     if (bytes.length > 0) wire.write(bytes, undefined)
     // Part of a header and nothing else: the peer is told nothing of it. Not from inside write().
     else
@@ -117,8 +124,8 @@ export class FramedWire implements Wire, WireOwner {
     if (this.#behind.kind !== 'more') return false
     try {
       this.#decoder.push(readBytes(length), this.#decoded)
-    } catch (fault) {
-      this.#behind = { kind: 'fault', fault: fault as FramingFault }
+    } catch (error) {
+      this.#behind = { kind: 'fault', fault: faultOf(error) }
     }
     this.#tellHeld()
     // What is handed on now ended the frame that was waited for.
@@ -133,8 +140,8 @@ export class FramedWire implements Wire, WireOwner {
     try {
       this.#decoder.end(this.#decoded)
       this.#behind = { kind: 'end' }
-    } catch (fault) {
-      this.#behind = { kind: 'fault', fault: fault as FramingFault }
+    } catch (error) {
+      this.#behind = { kind: 'fault', fault: faultOf(error) }
     }
     this.#handOn()
   }
@@ -207,8 +214,23 @@ export class FramedWire implements Wire, WireOwner {
     }
     // What comes behind needs no room.
     if (this.#decoded.isEmpty()) this.#tellBehind()
-    else this.#decoded.settle()
+    else this.#settle()
     return !this.#paused
+  }
+
+  #settle(): void {
+    try {
+      this.#decoded.settle()
+    } catch (error) {
+      this.#endWith(faultOf(error))
+    }
+  }
+
+  /** At once: what was decoded and not taken goes with it. */
+  #endWith(fault: FramingFault): void {
+    this.#decoded.clear()
+    this.#behind = { kind: 'fault', fault }
+    this.#tellBehind()
   }
 
   #tellBehind(): void {
@@ -235,4 +257,11 @@ export class FramedWire implements Wire, WireOwner {
     this.#peer = { kind: 'gone' }
     this.#owner.onClose(this.#fault ?? error)
   }
+}
+
+/** What ends the connection. Anything else that was thrown is a mistake of ours, and thrown on. */
+function faultOf(error: unknown): FramingFault {
+  if (error instanceof FramingFault) return error
+  if (memoryFailure(error) === undefined) throw error
+  return new FramingFault('ERR_OUT_OF_MEMORY')
 }

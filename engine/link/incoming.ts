@@ -2,10 +2,12 @@
 import process from 'node:process'
 import { TransportError } from '../shared/errors.js'
 import type { Unfitness } from '../shared/fitness.js'
-import { FrameReader } from '../shared/frame-reader.js'
+import { FrameReader, type FrameNews } from '../shared/frame-reader.js'
+import { describeExcess, type Excess } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
-import { emptyRing, ringOver } from './residue.js'
+import { memoryFailure } from '../shared/memory.js'
+import { emptyRing, residueOf, type Residue } from './residue.js'
 import { distance, RingConsumer } from '../shared/ring.js'
 import { grownRingBytes, inState, inWords, lane, life } from '../shared/ring-layout.js'
 import { abortError, systemClock, Waiter, type WaitOptions } from '../shared/waiter.js'
@@ -41,7 +43,6 @@ type Stream =
 
 const NOBODY: Consumer = { kind: 'none' }
 const ITERATING: Consumer = { kind: 'iterating' }
-const NOTHING = Buffer.alloc(0)
 
 /** What one connection may take of a turn before the others and the host's own work get theirs. */
 const TURN_BYTES = 262_144
@@ -73,6 +74,8 @@ export class Incoming implements NewsReader {
   /** A handler is looking at ring memory: nothing of it may be given back. */
   #lending = false
   #region: number
+  /** A larger region is being made known to the shard, or has to wait until there is memory for it. */
+  #growthAsked = false
   /** Prevents the deadline of the frame that is on its way. */
   #cancelDeadline: (() => void) | undefined
   #deadlineAt = 0
@@ -205,12 +208,12 @@ export class Incoming implements NewsReader {
   detach(error: TransportError | undefined): TransportError | undefined {
     if (this.#detached) return undefined
     this.#endDeadline()
-    const unread = this.#dropped ? undefined : this.#copyUnread()
+    const unread = this.#dropped ? undefined : this.#keepUnread()
     this.#retireRegion()
     this.#io = 'ending'
-    this.#failAfterRest = error ?? (this.#dropped ? undefined : this.#faultIn(unread ?? NOTHING))
-    this.#ring = unread === undefined ? emptyRing() : ringOver(unread)
+    this.#ring = unread?.ring ?? emptyRing()
     this.#reader.moveTo(this.#ring)
+    this.#failAfterRest = error ?? (unread === undefined ? undefined : this.#faultIn(unread))
     if (this.onNews()) this.#again()
     this.#io = 'over'
     return this.#stream.kind === 'failed' ? this.#stream.error : this.#failAfterRest
@@ -221,15 +224,15 @@ export class Incoming implements NewsReader {
   }
 
   /** Whoever is told how the connection ended may never read the rest of it. */
-  #faultIn(unread: Buffer): TransportError | undefined {
-    const end = this.#reader.endOf(unread)
+  #faultIn(unread: Residue): TransportError | undefined {
+    const end = this.#reader.endOf(unread.bytes)
     switch (end.kind) {
       case 'whole':
         return undefined
       case 'cut-off':
         return this.#truncated()
       case 'too-large':
-        return this.#tooLarge(end.length)
+        return this.#tooLarge(end.excess)
     }
   }
 
@@ -264,7 +267,8 @@ export class Incoming implements NewsReader {
   /** The next frame as the receiver's own; undefined: there is none now, or none will come (see `#stream`). */
   #take(): Buffer | undefined {
     if (!this.#findFrame()) return undefined
-    const frame = this.#reader.copy()
+    const frame = this.#frame(false)
+    if (frame === undefined) return undefined
     this.#reader.done()
     this.#count(frame.length)
     this.lastFrameAt = Date.now()
@@ -284,7 +288,8 @@ export class Incoming implements NewsReader {
     let more = false
     while (this.#consumer === consumer && this.#findFrame()) {
       const length = reader.length
-      const frame = borrow ? reader.borrow() : reader.copy()
+      const frame = this.#frame(borrow)
+      if (frame === undefined) break
       // Behind us before the handler runs, which may stop and read on; given back only once it has returned.
       reader.done()
       this.#count(length)
@@ -321,13 +326,14 @@ export class Incoming implements NewsReader {
   #findFrame(): boolean {
     if (this.#stream.kind !== 'open' || this.#dropped) return false
     for (;;) {
-      const news = this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
+      const news = this.#next()
+      if (news === undefined) return false
       if (news === 'frame') {
         if (this.#options.frameTimeoutMs !== undefined) this.#endDeadline()
         return true
       }
       if (news === 'too-large') {
-        this.#fail(this.#tooLarge(this.#reader.length))
+        this.#fail(this.#tooLarge(this.#reader.excess))
         return false
       }
       if (this.#detached) {
@@ -348,6 +354,26 @@ export class Incoming implements NewsReader {
         return false
       }
       Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 0)
+    }
+  }
+
+  /** Looks for the next frame. Undefined: there was no memory for it, and the stream has failed. */
+  #next(): FrameNews | undefined {
+    try {
+      return this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
+    } catch (error) {
+      this.#failForMemory(error)
+      return undefined
+    }
+  }
+
+  /** The frame that was found. Undefined: there was no memory for it, and the stream has failed. */
+  #frame(borrow: boolean): Buffer | undefined {
+    try {
+      return borrow ? this.#reader.borrow() : this.#reader.copy()
+    } catch (error) {
+      this.#failForMemory(error)
+      return undefined
     }
   }
 
@@ -423,13 +449,20 @@ export class Incoming implements NewsReader {
     )
   }
 
-  #tooLarge(length: number): TransportError {
-    const limit = String(this.#options.maxFrameBytes)
-    return new TransportError(
-      'ERR_FRAME_TOO_LARGE',
-      `the peer announced a frame of ${String(length)} bytes and maxFrameBytes is ${limit}. Raise it, or check that the peer speaks this framing.`,
-      { endpoint: this.#endpoint },
-    )
+  #tooLarge(excess: Excess): TransportError {
+    const message = describeExcess(excess, this.#options.framing)
+    return new TransportError('ERR_FRAME_TOO_LARGE', message, { endpoint: this.#endpoint })
+  }
+
+  /** Anything else that was thrown is a mistake of ours, and thrown on. */
+  #failForMemory(error: unknown): void {
+    this.#fail(this.#noMemory(error))
+  }
+
+  #noMemory(error: unknown): TransportError {
+    const failure = memoryFailure(error, this.#endpoint)
+    if (failure === undefined) throw error
+    return failure
   }
 
   #handlerFailed(cause: unknown): void {
@@ -451,6 +484,7 @@ export class Incoming implements NewsReader {
 
   #endStream(stream: Exclude<Stream, { kind: 'open' }>): void {
     this.#stream = stream
+    this.#reader.abandon()
     this.#events.onExhausted()
   }
 
@@ -511,24 +545,27 @@ export class Incoming implements NewsReader {
     const current = this.#load(lane.IN_REGION)
     if (this.#load(lane.IN_GRANT) !== current || this.#load(lane.IN_REGION_ACK) !== current) return
     const wanted = grownRingBytes(this.#ring.capacity, this.#reader.length, this.#options.maxRingBytes)
-    if (wanted === this.#ring.capacity) return
+    if (wanted === this.#ring.capacity || this.#growthAsked) return
     const region = this.#host.takeRegion(wanted, () => {
+      this.#growthAsked = false
       if (!this.#detached) this.#grantGrowth()
     })
-    if (region === undefined) return
+    if (region === undefined) {
+      this.#growthAsked = true
+      return
+    }
     Atomics.store(this.#words, this.#base + lane.IN_GRANT, region)
     Atomics.store(this.#words, this.#base + lane.IN_GROW, 0)
   }
 
-  #copyUnread(): Buffer | undefined {
-    const chunks: Buffer[] = []
-    for (let length = this.#ring.refresh(); length > 0; length = this.#ring.refresh()) {
-      const chunk = Buffer.allocUnsafeSlow(length)
-      this.#ring.read(chunk, 0, length)
-      this.#ring.consume(length)
-      chunks.push(chunk)
+  /** Undefined: there was no memory for it. It goes with the lane, and whoever reads on is told so. */
+  #keepUnread(): Residue | undefined {
+    try {
+      return residueOf(this.#ring)
+    } catch (error) {
+      this.abandon(this.#noMemory(error))
+      return undefined
     }
-    return chunks.length === 0 ? undefined : Buffer.concat(chunks)
   }
 
   #finish(waiter: Waiter<Buffer | undefined>): void {

@@ -44,7 +44,10 @@ export interface LinkHost {
   replied(watch: ReplyWatch): void
   /** Calls `onNews()` in one of the next turns. */
   revisit(reader: NewsReader): void
-  /** A region of at least this size, if the shard knows one already; otherwise `onKnown` is called when it does. */
+  /**
+   * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked again:
+   * the shard knows one then, or there may be memory for one.
+   */
   takeRegion(bytes: number, onKnown: () => void): number | undefined
   giveRegion(regionId: number): void
   /** Resolves once the shard has read whatever it could read when this was called, or is dead. */

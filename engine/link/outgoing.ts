@@ -13,6 +13,7 @@ import {
 import { FrameWriter } from '../shared/frame-writer.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
+import { memoryFailure } from '../shared/memory.js'
 import { distance, RingProducer } from '../shared/ring.js'
 import { FRAME_HEADER_BYTES, grownRingBytes, intent, lane, outWords } from '../shared/ring-layout.js'
 import { abortError, Waiter, type WaitOptions } from '../shared/waiter.js'
@@ -99,6 +100,7 @@ export class Outgoing implements Flushable {
       const bytes = frame instanceof Uint8Array ? frame : partsOf(frame, this.#endpoint)
       assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
     }
+    if (this.#salvage?.isFull === true) this.#makeRoom(this.#salvage)
     if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes && this.#writer.tryWrite(frame)) {
       this.#taken(frame.length)
       return true
@@ -240,13 +242,29 @@ export class Outgoing implements Flushable {
       this.#queuedFrameBytes = size
       this.#grow()
     }
-    this.#writer.writeOrQueue(parts, length)
+    this.#queue(parts, length)
     this.#taken(length)
     if (this.#writer.overflowBytes === 0) return true
     this.#publish()
     this.#wantRoom()
     if (!this.#pressed && events.backpressureOn.hasSubscribers) this.#press()
     return false
+  }
+
+  #queue(parts: readonly Uint8Array[], length: number): void {
+    try {
+      this.#writer.writeOrQueue(parts, length)
+    } catch (error) {
+      throw memoryFailure(error, this.#endpoint) ?? error
+    }
+  }
+
+  #makeRoom(salvage: Salvage): void {
+    try {
+      salvage.makeRoom()
+    } catch (error) {
+      throw memoryFailure(error, this.#endpoint) ?? error
+    }
   }
 
   #publish(busy = false): void {

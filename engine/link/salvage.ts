@@ -10,6 +10,7 @@
 import { copyOut } from '../shared/copy.js'
 import type { Fate } from '../shared/fate.js'
 import type { FramingKind } from '../shared/framing.js'
+import { isOutOfMemory, takeMemory } from '../shared/memory.js'
 import type { Slab } from '../shared/region.js'
 import { distance, type RingProducer } from '../shared/ring.js'
 import { FRAME_HEADER_BYTES } from '../shared/ring-layout.js'
@@ -44,6 +45,8 @@ export class Salvage {
   /** The first bytes of that frame, as far as HEAD has passed them. */
   #begun = NOTHING
   #begunBytes = 0
+  /** There was no memory for them: unless it is handed over whole, that frame is lost. */
+  #isTorn = false
   #former: FormerRegion | undefined
   #retained: Buffer[] = []
   #retainedBytes = 0
@@ -58,10 +61,20 @@ export class Salvage {
     }
   }
 
+  /** No frame may be taken before there is room for its size. */
+  get isFull(): boolean {
+    return this.#sizes.isFull
+  }
+
+  /** @throws {TransportError} ERR_OUT_OF_MEMORY */
+  makeRoom(): void {
+    // Where nothing makes the producer look, frames would pile up here.
+    this.#ring.refreshFree()
+    this.#sizes.makeRoom()
+  }
+
   /** A frame was taken; its bytes are in the ring and in the queue before it, and none of them is published yet. */
   took(payloadBytes: number): void {
-    // Where nothing makes the producer look, frames would pile up here.
-    if (this.#sizes.isFull) this.#ring.refreshFree()
     this.#sizes.push(payloadBytes + FRAME_HEADER_BYTES)
   }
 
@@ -80,24 +93,40 @@ export class Salvage {
   /** What became of everything taken. Called once, when the shard has let go of the lane; `queued` waits behind the ring. */
   settle(head: number, sent: number, queued: readonly Uint8Array[]): Fate {
     this.#onHead(head)
+    const frames = this.#sizes.length
+    try {
+      return this.#tell(head, sent, queued)
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error
+      return { handedOver: this.#handedOver, retained: [], unconfirmed: [], unsent: [], lost: frames }
+    }
+  }
+
+  #tell(head: number, sent: number, queued: readonly Uint8Array[]): Fate {
     const bytes = this.#gather(head, queued)
     const sentAt = Math.max(distance(sent, this.#start), distance(head, this.#start))
     const isWhole = WHOLE_OR_NOTHING.includes(this.#framing)
     const unconfirmed: Buffer[] = []
     const unsent: Buffer[] = []
     let at = 0
+    let lost = 0
     for (let size = this.#sizes.shift(); size !== undefined; size = this.#sizes.shift()) {
       const end = at + size
+      if (at === 0 && this.#isTorn) {
+        lost++
+        at = end
+        continue
+      }
       const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end)
       const isUnsent = at >= sentAt || (end > sentAt && isWhole)
       // A copy, so that whoever keeps a few of these does not keep all the bytes.
       if (isUnsent) unsent.push(payload)
-      else unconfirmed.push(Buffer.from(payload))
+      else unconfirmed.push(copyOf(payload))
       at = end
     }
     const retained = this.#retained
     this.#retained = []
-    return { handedOver: this.#handedOver, retained, unconfirmed, unsent }
+    return { handedOver: this.#handedOver, retained, unconfirmed, unsent, lost }
   }
 
   /** The producer has loaded this HEAD and may overwrite what lies before it from now on. */
@@ -111,6 +140,7 @@ export class Salvage {
       this.#sizes.shift()
       this.#start = (this.#start + size) | 0
       this.#begunBytes = 0
+      this.#isTorn = false
       this.#handedOver++
     }
     this.#keepBeginning(head)
@@ -119,9 +149,13 @@ export class Salvage {
   #keepBeginning(head: number): void {
     const gone = distance(head, this.#start)
     const size = this.#sizes.first
-    if (size === undefined || gone <= this.#begunBytes) return
+    if (size === undefined || gone <= this.#begunBytes || this.#isTorn) return
     if (this.#begun.length < size) {
-      const larger = Buffer.allocUnsafeSlow(size)
+      const larger = tryTakeMemory(size)
+      if (larger === undefined) {
+        this.#isTorn = true
+        return
+      }
       this.#begun.copy(larger, 0, 0, this.#begunBytes)
       this.#begun = larger
     }
@@ -131,13 +165,14 @@ export class Salvage {
 
   /** `behind`: bytes of frames that were handed over after this one, which count first. */
   #retain(size: number, behind: number): void {
-    if (behind + size > this.#retainBytes) {
+    const fits = behind + size <= this.#retainBytes && !this.#isTorn
+    const payload = fits ? tryTakeMemory(size - FRAME_HEADER_BYTES) : undefined
+    if (payload === undefined) {
       // Nothing before it is among the last bytes either.
       this.#retained = []
       this.#retainedBytes = 0
       return
     }
-    const payload = Buffer.allocUnsafeSlow(size - FRAME_HEADER_BYTES)
     const kept = Math.max(0, this.#begunBytes - FRAME_HEADER_BYTES)
     if (kept > 0) this.#begun.copy(payload, 0, FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + kept)
     this.#read(FRAME_HEADER_BYTES + kept, size, payload, kept)
@@ -158,8 +193,8 @@ export class Salvage {
     const ringEnd = distance(this.#ring.tail, this.#start)
     let total = ringEnd
     for (const chunk of queued) total += chunk.length
-    const bytes = Buffer.allocUnsafeSlow(total)
-    this.#begun.copy(bytes, 0, 0, begun)
+    const bytes = takeMemory(total)
+    if (!this.#isTorn) this.#begun.copy(bytes, 0, 0, begun)
     this.#read(begun, ringEnd, bytes, begun)
     let at = ringEnd
     for (const chunk of queued) {
@@ -182,6 +217,21 @@ export class Salvage {
     }
     if (done < to) readRegion(this.#ring, (this.#start + done) | 0, to - done, target, at + done - from)
   }
+}
+
+function tryTakeMemory(bytes: number): Buffer | undefined {
+  try {
+    return takeMemory(bytes)
+  } catch (error) {
+    if (!isOutOfMemory(error)) throw error
+    return undefined
+  }
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const copy = takeMemory(bytes.length)
+  bytes.copy(copy)
+  return copy
 }
 
 function readRegion(
@@ -207,6 +257,10 @@ class SizeQueue {
     return this.#length === this.#sizes.length
   }
 
+  get length(): number {
+    return this.#length
+  }
+
   get first(): number | undefined {
     return this.#length === 0 ? undefined : this.#sizes[this.#head]
   }
@@ -223,7 +277,6 @@ class SizeQueue {
   }
 
   push(size: number): void {
-    if (this.isFull) this.#grow()
     this.#sizes[(this.#head + this.#length) % this.#sizes.length] = size
     this.#length++
   }
@@ -236,8 +289,11 @@ class SizeQueue {
     return size
   }
 
-  #grow(): void {
-    const larger = new Uint32Array(2 * this.#sizes.length)
+  /** The next one can be pushed. @throws {TransportError} ERR_OUT_OF_MEMORY */
+  makeRoom(): void {
+    if (!this.isFull) return
+    const { buffer, byteOffset } = takeMemory(2 * this.#sizes.byteLength)
+    const larger = new Uint32Array(buffer, byteOffset, 2 * this.#sizes.length)
     larger.set(this.#sizes.subarray(this.#head))
     larger.set(this.#sizes.subarray(0, this.#head), this.#sizes.length - this.#head)
     this.#sizes = larger

@@ -23,14 +23,22 @@ export class OwnFrames {
 
   /** A fate without the frames that were not the user's. */
   of(fate: Fate): Fate {
-    const { handedOver, retained, unconfirmed, unsent } = fate
+    const { handedOver, retained, unconfirmed, unsent, lost } = fate
+    const place = handedOver + lost
     const others = Math.min(handedOver, this.#greetings) + this.#pingsBefore(handedOver)
     return {
       handedOver: handedOver - others,
       retained: this.#filter(retained, handedOver - retained.length),
-      unconfirmed: this.#filter(unconfirmed, handedOver),
-      unsent: this.#filter(unsent, handedOver + unconfirmed.length),
+      unconfirmed: this.#filter(unconfirmed, place),
+      unsent: this.#filter(unsent, place + unconfirmed.length),
+      // They come before all that is there.
+      lost: lost - this.#ownWithin(handedOver, place),
     }
+  }
+
+  #ownWithin(from: number, to: number): number {
+    const greetings = Math.max(0, Math.min(to, this.#greetings) - from)
+    return greetings + this.#places.filter((place) => place >= from && place < to).length
   }
 
   #pingsBefore(place: number): number {

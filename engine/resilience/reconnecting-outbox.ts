@@ -9,6 +9,7 @@ import {
   type Frame,
 } from '../shared/frame.js'
 import type { FramingKind } from '../shared/framing.js'
+import { outOfMemory } from '../shared/memory.js'
 import { FRAME_HEADER_BYTES } from '../shared/ring-layout.js'
 import { abortError, Waiter, type Clock, type WaitOptions } from '../shared/waiter.js'
 import type { Carrier } from './carrier.js'
@@ -135,7 +136,7 @@ export class Outbox<C extends Carrier> {
     const waiting = this.#queue.bytes
     if (waiting > 0 && waiting + length + FRAME_HEADER_BYTES > maxPendingBytes)
       throw backpressure(waiting, maxPendingBytes, endpoint)
-    this.#queue.push(Buffer.concat(parts, length))
+    this.#queue.push(joined(parts, length, endpoint))
     this.#count(length)
   }
 
@@ -188,6 +189,14 @@ export class Outbox<C extends Carrier> {
         if (this.#way.kind === 'direct' && this.#way.connection !== connection) this.#askForRoom()
       },
     )
+  }
+}
+
+function joined(parts: readonly Uint8Array[], length: number, endpoint: string): Buffer {
+  try {
+    return Buffer.concat(parts, length)
+  } catch (cause) {
+    throw outOfMemory(length, cause, endpoint)
   }
 }
 

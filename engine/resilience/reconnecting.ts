@@ -496,11 +496,13 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
       unconfirmed: fate.unconfirmed,
       resent: end === undefined ? again.length : 0,
       dropped: unsent === 'resend' ? left : [...fate.unsent, ...left],
+      lost: fate.lost,
       unreadDropped: 0,
     }
     this.#lastLoss = report
     // Its user has ended it and nothing was lost: that is no loss.
-    const isOrderly = end?.code === 'OK' && report.unconfirmed.length + report.dropped.length === 0
+    const isOrderly =
+      end?.code === 'OK' && report.unconfirmed.length + report.dropped.length + report.lost === 0
     this.#inbox.lose(connection, isOrderly ? undefined : report)
     if (this.#state !== resting) return
     if (end !== undefined) this.#finish(end)
@@ -641,6 +643,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
       unconfirmed: [],
       resent: 0,
       dropped,
+      lost: 0,
       unreadDropped: 0,
     }
   }

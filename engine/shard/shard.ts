@@ -12,6 +12,7 @@ import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '
 import { fromWireError, TransportError, type Outcome } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
 import type { Ledger } from '../shared/ledger.js'
+import { memoryFailure } from '../shared/memory.js'
 import type { SlabTable } from '../shared/region.js'
 import { regionSizeFor } from '../shared/ring-layout.js'
 import type { TransportTarget } from '../shared/target.js'
@@ -22,6 +23,7 @@ import { LaneAllocator } from './lane-allocator.js'
 import { offerLine, type LineHost } from './line-host.js'
 import { letGoOf } from './own-descriptors.js'
 import { RegionAllocator, type SlabSource } from './region-allocator.js'
+import { RegionGrowth } from './region-growth.js'
 import { ShardThread } from './shard-thread.js'
 import { StuckWatch } from './stuck-watch.js'
 
@@ -96,6 +98,7 @@ export class Shard implements LinkHost {
   readonly #eventPort: MessagePort
   readonly #source: BellSource
   readonly #regions: RegionAllocator
+  readonly #growth: RegionGrowth
   readonly #lanes: LaneAllocator
   readonly #links: (Connection | undefined)[] = []
   readonly #counters: Float64Array
@@ -169,6 +172,7 @@ export class Shard implements LinkHost {
       },
       memory.slabs,
     )
+    this.#growth = new RegionGrowth(this.#regions, clock)
     this.#lanes = new LaneAllocator(
       this.#regions,
       memory.headers,
@@ -222,7 +226,7 @@ export class Shard implements LinkHost {
     identity: LinkIdentity,
     control: DialControl,
   ): Promise<Connection> {
-    const grant = this.#takeLane()
+    const grant = this.#takeLane(identity.endpoint)
     this.#ledger.open('dials')
     let given = false
     try {
@@ -244,7 +248,7 @@ export class Shard implements LinkHost {
 
   /** Takes over a connection that a listener of this shard has accepted. */
   adopt(acceptId: number, options: LinkOptions, identity: LinkIdentity): Connection {
-    const grant = this.#takeLane()
+    const grant = this.#takeLane(identity.endpoint)
     const connection = this.#connect(grant, options, identity)
     this.#call('adopt', acceptId, grant, options.framing).then(
       (outcome) => {
@@ -338,7 +342,7 @@ export class Shard implements LinkHost {
   }
 
   takeRegion(bytes: number, onKnown: () => void): number | undefined {
-    const region = this.#regions.takeKnown(regionSizeFor(bytes), onKnown)
+    const region = this.#growth.take(regionSizeFor(bytes), onKnown)
     if (region !== undefined) this.#ledger.open('regions')
     return region
   }
@@ -380,9 +384,15 @@ export class Shard implements LinkHost {
     return connection
   }
 
-  #takeLane(): LaneGrant {
+  /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken. */
+  #takeLane(endpoint: string): LaneGrant {
     const before = this.#regions.regionsInUse
-    const grant = this.#lanes.take(this.#settings.initialRingBytes)
+    let grant: LaneGrant
+    try {
+      grant = this.#lanes.take(this.#settings.initialRingBytes)
+    } catch (error) {
+      throw memoryFailure(error, endpoint) ?? error
+    }
     this.#ledger.open('lanes')
     this.#ledger.open('regions', this.#regions.regionsInUse - before)
     return grant
@@ -477,6 +487,7 @@ export class Shard implements LinkHost {
       { cause: failure?.cause },
     )
     this.#watch.end()
+    this.#growth.end()
     this.#doorbell.remove(this.#source)
     // Control first: a dial that is pending must give its lane back through its own rejection.
     this.#control.lose(error)

@@ -38,6 +38,7 @@ export const errorCodes = {
   ERR_GAVE_UP: { retryable: false },
   ERR_CIRCUIT_OPEN: { retryable: true },
   ERR_ENGINE_CLOSED: { retryable: false },
+  ERR_OUT_OF_MEMORY: { retryable: true },
   ERR_IO: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>
 

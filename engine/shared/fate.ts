@@ -8,4 +8,6 @@ export interface Fate {
   readonly unconfirmed: readonly Buffer[]
   /** Frames that the peer cannot have received whole. */
   readonly unsent: readonly Buffer[]
+  /** Frames that were not handed over and for whose bytes there was no memory: all that is known of them. */
+  readonly lost: number
 }

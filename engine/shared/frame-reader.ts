@@ -3,26 +3,52 @@
  * large to wait for, or that crosses into another region, is streamed into a buffer of its own.
  *
  * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once.
- * The length is checked against the limit before a byte of memory is taken for it.
+ * The length is checked against the limit before a byte of memory is taken for it, and a length that is announced takes
+ * none: memory is taken as bytes come. All three throw ERR_OUT_OF_MEMORY when there is none; then nothing can be read on.
  */
 import { copyOut } from './copy.js'
+import { PREVIEW_BYTES, type Excess } from './framing.js'
+import { takeMemory, takePooledMemory } from './memory.js'
 import { FRAME_HEADER_BYTES } from './ring-layout.js'
 import { BufferView } from './region.js'
+import { giveScratch, takeScratch } from './scratch.js'
 import type { RingConsumer } from './ring.js'
+
+/** The payload is coming in pieces. */
+interface Payload {
+  readonly kind: 'payload'
+  readonly target: Buffer
+  readonly have: number
+  readonly memory: Memory
+}
 
 type Stage =
   /** At a frame boundary. */
   | { readonly kind: 'boundary' }
   /** The length field is coming in pieces. */
   | { readonly kind: 'header'; readonly have: number; readonly bytes: number }
-  /** The payload is coming in pieces. */
-  | { readonly kind: 'payload'; readonly target: Buffer; readonly have: number }
+  | Payload
   /** A streamed payload is complete and waits to be taken. */
-  | { readonly kind: 'complete'; readonly target: Buffer }
+  | { readonly kind: 'complete'; readonly target: Buffer; readonly memory: Memory }
+
+/**
+ * Where a streamed frame lies: in memory of its receiver's own, in the scratch buffer, or, as long as little of it has
+ * come, in something small from which it will be moved to the one or the other.
+ */
+type Memory = 'own' | 'scratch' | 'small for own' | 'small for scratch'
+
+/** What a frame of which hardly anything has come gets; a scratch buffer of this size is not worth sharing. */
+const SMALL_BYTES = 16_384
+/**
+ * For each byte that has come there is memory for so many. Bytes that are announced and never come cost nothing then, and
+ * the part of a frame that has to be moved while it comes is as small.
+ */
+const BYTES_FOR_EACH = 32
 
 /** Shared by all readers: ten thousand idle connections need no buffers of their own. */
-const EMPTY = Buffer.alloc(0)
+const EMPTY: Buffer = Buffer.alloc(0)
 const header = Buffer.alloc(FRAME_HEADER_BYTES)
+const preview = Buffer.alloc(FRAME_HEADER_BYTES + PREVIEW_BYTES)
 
 const BOUNDARY: Stage = { kind: 'boundary' }
 
@@ -30,7 +56,7 @@ export type FrameNews = 'frame' | 'incomplete' | 'too-large'
 
 /** Behind the last whole frame: nothing, a part of one, or one that is not wanted. */
 export type StreamEnd =
-  { readonly kind: 'whole' | 'cut-off' } | { readonly kind: 'too-large'; readonly length: number }
+  { readonly kind: 'whole' | 'cut-off' } | { readonly kind: 'too-large'; readonly excess: Excess }
 
 export class FrameReader {
   ring: RingConsumer
@@ -38,7 +64,7 @@ export class FrameReader {
   length = 0
   readonly #limit: number
   #stage: Stage = BOUNDARY
-  #scratch = EMPTY
+  #scratch: Buffer = EMPTY
 
   constructor(ring: RingConsumer, limit: number) {
     this.ring = ring
@@ -67,19 +93,41 @@ export class FrameReader {
   /** How the stream ends if `rest` is all that follows. Nothing of it is taken. */
   endOf(rest: Buffer): StreamEnd {
     const stage = this.#stage
-    let bytes = rest
     let at = 0
     if (stage.kind === 'payload') at = this.length - stage.have
     if (stage.kind === 'header') {
+      // The frame whose length began before the rest did.
+      const missing = FRAME_HEADER_BYTES - stage.have
+      if (rest.length < missing) return { kind: 'cut-off' }
       header.writeUInt32LE(stage.bytes)
-      bytes = Buffer.concat([header.subarray(0, stage.have), rest])
+      rest.copy(header, stage.have, 0, missing)
+      const length = header.readUInt32LE()
+      if (length > this.#limit) return tooLarge(length, rest, missing)
+      at = missing + length
     }
-    while (at + FRAME_HEADER_BYTES <= bytes.length) {
-      const length = bytes.readUInt32LE(at)
-      if (length > this.#limit) return { kind: 'too-large', length }
-      at += FRAME_HEADER_BYTES + length
+    while (at + FRAME_HEADER_BYTES <= rest.length) {
+      const length = rest.readUInt32LE(at)
+      at += FRAME_HEADER_BYTES
+      if (length > this.#limit) return tooLarge(length, rest, at)
+      at += length
     }
-    return { kind: at === bytes.length ? 'whole' : 'cut-off' }
+    return { kind: at === rest.length ? 'whole' : 'cut-off' }
+  }
+
+  /** After 'too-large': what was announced, and the first of what follows, as far as it is there. Valid until asked again. */
+  get excess(): Excess {
+    const ring = this.ring
+    const before = this.#stage.kind === 'boundary' ? FRAME_HEADER_BYTES : 0
+    const there = Math.min(before + PREVIEW_BYTES, ring.refresh())
+    ring.read(preview, 0, there)
+    return { length: this.length, behind: preview.subarray(before, there) }
+  }
+
+  /** Nobody reads on: whatever memory a frame that was on its way has is let go of. */
+  abandon(): void {
+    this.#stage = BOUNDARY
+    // Not given to others: somebody may be looking at it this very moment.
+    this.#scratch = EMPTY
   }
 
   /** Goes on in another ring, which holds what was unread in this one. */
@@ -104,7 +152,10 @@ export class FrameReader {
         const size = length + FRAME_HEADER_BYTES
         if (readable >= size || ring.refresh() >= size) return 'frame'
       }
-      if (!this.#mustStream()) return 'incomplete'
+      if (!this.#mustStream()) {
+        if (this.#scratch.length > SMALL_BYTES) this.#giveScratch()
+        return 'incomplete'
+      }
     }
     return this.#stream(borrowing)
   }
@@ -117,7 +168,7 @@ export class FrameReader {
     const at = (ring.head + FRAME_HEADER_BYTES) & ring.mask
     if (at + this.length <= ring.capacity)
       return new BufferView(ring.slab.memory, ring.origin + at, this.length)
-    const target = this.#scratchOf(this.length)
+    const target = wholeOf(this.#scratchOf(this.length), this.length)
     this.#copyInto(target)
     return target
   }
@@ -126,10 +177,13 @@ export class FrameReader {
   copy(): Buffer {
     const stage = this.#stage
     if (stage.kind === 'complete') {
-      // Streamed while someone borrowed, taken by someone who does not: the scratch buffer will be used again.
-      return stage.target.buffer === this.#scratch.buffer ? Buffer.from(stage.target) : stage.target
+      if (stage.memory === 'own') return stage.target
+      // Streamed while someone borrowed, and taken by someone who does not: the scratch buffer will be used again.
+      const kept = takeMemory(this.length)
+      stage.target.copy(kept)
+      return kept
     }
-    const target = Buffer.allocUnsafe(this.length)
+    const target = takePooledMemory(this.length)
     this.#copyInto(target)
     return target
   }
@@ -139,10 +193,37 @@ export class FrameReader {
     else this.#stage = BOUNDARY
   }
 
-  /** Reused: fresh memory costs a page fault every 4 KiB, more than the copy itself. */
-  #scratchOf(length: number): Buffer {
-    if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(length)
-    return this.#scratch.length === length ? this.#scratch : this.#scratch.subarray(0, length)
+  /** At least so many bytes. What was in the scratch buffer is of no use any more. */
+  #scratchOf(bytes: number): Buffer {
+    if (this.#scratch.length < bytes) {
+      this.#giveScratch()
+      this.#scratch = takeScratch(bytes)
+    }
+    return this.#scratch
+  }
+
+  #giveScratch(): void {
+    const scratch = this.#scratch
+    this.#scratch = EMPTY
+    if (scratch.length > SMALL_BYTES) giveScratch(scratch)
+  }
+
+  /** Where the frame goes on now that so many of its bytes have come. Those that came before are there. */
+  #room(come: number, { target, have, memory }: Payload): Pick<Payload, 'target' | 'memory'> {
+    const { length } = this
+    const fair = Math.max(SMALL_BYTES, come * BYTES_FOR_EACH)
+    let room: Pick<Payload, 'target' | 'memory'>
+    if (fair < length) {
+      if (come <= target.length) return { target, memory }
+      // Half of that: what it is moved out of counts too.
+      room = { target: takeMemory(fair / 2), memory }
+    } else if (memory === 'small for own') {
+      room = { target: takeMemory(length), memory: 'own' }
+    } else {
+      room = { target: this.#scratchOf(length), memory: 'scratch' }
+    }
+    target.copy(room.target, 0, 0, have)
+    return room
   }
 
   #copyInto(target: Buffer): void {
@@ -186,18 +267,23 @@ export class FrameReader {
           }
           this.length = bytes
           if (this.length > this.#limit) return 'too-large'
-          const target = borrowing ? this.#scratchOf(this.length) : Buffer.allocUnsafeSlow(this.length)
+          const memory = borrowing ? 'small for scratch' : 'small for own'
           this.#stage =
-            this.length === 0 ? { kind: 'complete', target } : { kind: 'payload', target, have: 0 }
+            this.length === 0
+              ? { kind: 'complete', target: EMPTY, memory: 'own' }
+              : { kind: 'payload', target: EMPTY, have: 0, memory }
           break
         }
         case 'payload': {
           const take = Math.min(this.length - stage.have, ring.refresh())
           if (take === 0) return 'incomplete'
-          ring.read(stage.target, stage.have, take)
-          ring.consume(take)
           const have = stage.have + take
-          this.#stage = have === this.length ? { kind: 'complete', target: stage.target } : { ...stage, have }
+          const isSmall = stage.memory !== 'own' && stage.memory !== 'scratch'
+          const { target, memory } = isSmall ? this.#room(have, stage) : stage
+          ring.read(target, stage.have, take)
+          ring.consume(take)
+          if (have < this.length) this.#stage = { kind: 'payload', target, have, memory }
+          else this.#stage = { kind: 'complete', target: wholeOf(target, have), memory }
           break
         }
         case 'complete':
@@ -205,4 +291,12 @@ export class FrameReader {
       }
     }
   }
+}
+
+function wholeOf(target: Buffer, length: number): Buffer {
+  return target.length === length ? target : target.subarray(0, length)
+}
+
+function tooLarge(length: number, rest: Buffer, at: number): StreamEnd {
+  return { kind: 'too-large', excess: { length, behind: rest.subarray(at, at + PREVIEW_BYTES) } }
 }

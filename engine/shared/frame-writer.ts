@@ -1,5 +1,6 @@
 /** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
 import { copyIn } from './copy.js'
+import { takeMemory } from './memory.js'
 import { FRAME_HEADER_BYTES } from './ring-layout.js'
 import type { RingProducer } from './ring.js'
 
@@ -52,11 +53,17 @@ export class FrameWriter {
     return true
   }
 
-  /** Writes what fits of a frame made of `parts` and queues a copy of the rest. */
+  /**
+   * Writes what fits of a frame made of `parts` and queues a copy of the rest.
+   * @throws {TransportError} ERR_OUT_OF_MEMORY; then nothing of it was taken.
+   */
   writeOrQueue(parts: readonly Uint8Array[], length: number): void {
+    const size = length + FRAME_HEADER_BYTES
+    const room = this.#overflowBytes === 0 ? Math.min(size, this.ring.refreshFree()) : 0
+    this.#reserve(size - room)
     header.writeUInt32LE(length)
-    this.#put(header)
-    for (const part of parts) this.#put(part)
+    let left = this.#put(header, room)
+    for (const part of parts) left = this.#put(part, left)
   }
 
   /** Moves queued bytes into the ring; true when none is left. */
@@ -86,37 +93,39 @@ export class FrameWriter {
     this.#overflowBytes = 0
   }
 
-  #put(bytes: Uint8Array): void {
-    let start = 0
-    if (this.#overflowBytes === 0) {
-      start = Math.min(bytes.length, this.ring.refreshFree())
-      if (start > 0) this.ring.write(bytes, 0, start)
-    }
-    if (start < bytes.length) this.#queue(bytes, start)
+  /** Writes as much as there is `room` for into the ring and queues the rest; returns what room is left. */
+  #put(bytes: Uint8Array, room: number): number {
+    const written = Math.min(bytes.length, room)
+    if (written > 0) this.ring.write(bytes, 0, written)
+    if (written < bytes.length) this.#queue(bytes, written)
+    return room - written
+  }
+
+  /** Makes sure that so many bytes can be queued: the last chunk has room for them, or an empty one follows it. */
+  #reserve(bytes: number): void {
+    const last = this.#overflow.at(-1)
+    const missing = bytes - (last === undefined ? 0 : last.bytes.length - last.end)
+    if (missing > 0) this.#overflow.push({ bytes: this.#chunkFor(missing), start: 0, end: 0 })
   }
 
   #queue(bytes: Uint8Array, from: number): void {
     let start = from
-    const last = this.#overflow.at(-1)
-    if (last !== undefined && last.end < last.bytes.length) {
-      const fits = Math.min(bytes.length - start, last.bytes.length - last.end)
-      last.bytes.set(bytes.subarray(start, start + fits), last.end)
-      last.end += fits
+    const chunks = this.#overflow
+    // The last two: what was reserved lies behind what is begun.
+    for (let i = Math.max(0, chunks.length - 2); start < bytes.length; i++) {
+      const chunk = chunks[i]
+      if (chunk === undefined) throw new Error('no room was reserved for what is queued')
+      const fits = Math.min(bytes.length - start, chunk.bytes.length - chunk.end)
+      chunk.bytes.set(bytes.subarray(start, start + fits), chunk.end)
+      chunk.end += fits
       start += fits
       this.#overflowBytes += fits
     }
-    const rest = bytes.length - start
-    if (rest === 0) return
-    const chunk = this.#chunkFor(rest)
-    chunk.set(start === 0 ? bytes : bytes.subarray(start), 0)
-    this.#overflow.push({ bytes: chunk, start: 0, end: rest })
-    this.#overflowBytes += rest
   }
 
   #chunkFor(bytes: number): Buffer {
     const spare = this.#spare
-    if (bytes > CHUNK_BYTES || spare === undefined)
-      return Buffer.allocUnsafeSlow(Math.max(bytes, CHUNK_BYTES))
+    if (bytes > CHUNK_BYTES || spare === undefined) return takeMemory(Math.max(bytes, CHUNK_BYTES))
     this.#spare = undefined
     return spare
   }

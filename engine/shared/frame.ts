@@ -1,20 +1,29 @@
 /** What can be sent as one frame, and what is wrong with anything else. */
 import { TransportError } from './errors.js'
+import { outOfMemory } from './memory.js'
 import { unframeable, type FramingKind } from './framing.js'
 
 /** A frame: bytes, UTF-8 text, or parts that travel as one frame. */
 export type Frame = Uint8Array | string | readonly (Uint8Array | string)[]
 
 export function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
-  if (typeof frame === 'string') return [Buffer.from(frame)]
+  if (typeof frame === 'string') return [encoded(frame, endpoint)]
   if (frame instanceof Uint8Array) return [frame]
   if (!Array.isArray(frame)) throw invalidFrame(frame, endpoint)
   // Array.from visits holes too.
   return Array.from(frame as readonly unknown[], (part) => {
-    if (typeof part === 'string') return Buffer.from(part)
+    if (typeof part === 'string') return encoded(part, endpoint)
     if (part instanceof Uint8Array) return part
     throw invalidFrame(part, endpoint)
   })
+}
+
+function encoded(text: string, endpoint: string): Buffer {
+  try {
+    return Buffer.from(text)
+  } catch (cause) {
+    throw outOfMemory(Buffer.byteLength(text), cause, endpoint)
+  }
 }
 
 export function lengthOf(parts: readonly Uint8Array[]): number {

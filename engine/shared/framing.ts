@@ -1,5 +1,6 @@
 /** How frames are delimited on the wire. Rings always carry the `length` format; a shard translates every other. */
 import type { TransportErrorCode } from './errors.js'
+import { quoteText } from './peer-text.js'
 
 export const framingKinds = ['length', 'length-be', 'line', 'nul', 'content-length', 'raw'] as const
 
@@ -18,18 +19,22 @@ export interface FramingSpec {
   readonly frameTimeoutMs: number | undefined
 }
 
-/** What a shard can find wrong with what a peer sends; the order is that of the failure word in the lane. */
+/**
+ * What a shard can find wrong with what a peer sends, or that there was no memory to translate it or what is sent to the
+ * peer; the order is that of the failure word in the lane.
+ */
 export const framingFaults = [
   'ERR_FRAMING',
   'ERR_FRAME_TOO_LARGE',
   'ERR_HEADER_TOO_LARGE',
   'ERR_TRUNCATED',
   'ERR_FRAME_TIMEOUT',
+  'ERR_OUT_OF_MEMORY',
 ] as const satisfies readonly TransportErrorCode[]
 
 export type FramingFaultCode = (typeof framingFaults)[number]
 
-/** What a decoder throws. Only its code crosses to main. */
+/** What ends a connection whose framing is translated. Only its code crosses to main. */
 export class FramingFault extends Error {
   readonly code: FramingFaultCode
 
@@ -52,7 +57,34 @@ export function describeFault(code: FramingFaultCode, spec: FramingSpec): string
       return `a frame was not complete ${String(spec.frameTimeoutMs)} ms after its first byte (frameTimeoutMs). The peer hangs, or does not speak ${spec.kind} framing; connect again.`
     case 'ERR_TRUNCATED':
       return 'the stream ended in the middle of a frame. The peer died or does not speak this framing; connect again, or see the lastLine option.'
+    case 'ERR_OUT_OF_MEMORY':
+      return `a worker thread had no memory to translate ${spec.kind} framing. Allow this process more (ulimit -v, the limit of its container), or lower the number of connections.`
   }
+}
+
+/** How much of what follows a length that is too large is looked at: enough to recognize text. */
+export const PREVIEW_BYTES = 64
+const LENGTH_BYTES = 4
+const beginning = Buffer.alloc(LENGTH_BYTES + PREVIEW_BYTES)
+
+/** A length that is too large, and the first bytes of what follows it. */
+export interface Excess {
+  readonly length: number
+  readonly behind: Uint8Array
+}
+
+/** As `describeFault()`, where the length is known: by its bytes it may be no length at all. */
+export function describeExcess({ length, behind }: Excess, { kind, maxFrameBytes }: FramingSpec): string {
+  // Behind any other framing there was no length of four bytes.
+  const hasLength = kind === 'length' || kind === 'length-be'
+  if (kind === 'length-be') beginning.writeUInt32BE(length)
+  else beginning.writeUInt32LE(length)
+  beginning.set(behind, LENGTH_BYTES)
+  const text = hasLength ? quoteText(beginning.subarray(0, LENGTH_BYTES + behind.length)) : undefined
+  if (text !== undefined) {
+    return `the peer wrote text: ${text}, where a length was expected. Check that both ends have the same framing option, and that nothing else, as a log, writes to the peer's output (its stdout).`
+  }
+  return `the peer announced a frame of ${String(length)} bytes and maxFrameBytes is ${String(maxFrameBytes)}. Raise it, or check that the peer speaks ${kind} framing.`
 }
 
 const LF = 0x0a

@@ -18,6 +18,8 @@ export interface ChildSettings {
   readonly manyFiles?: boolean
   /** Sets that limit. */
   readonly openFiles?: number
+  /** How much it may take of its address space, in KiB. */
+  readonly addressKiB?: number
 }
 
 export class ChildProgram {
@@ -33,7 +35,7 @@ export class ChildProgram {
   static start(
     fixture: string,
     args: readonly string[] = [],
-    { env: more = {}, nodeArgs = [], manyFiles = false, openFiles }: ChildSettings = {},
+    { env: more = {}, nodeArgs = [], manyFiles = false, openFiles, addressKiB }: ChildSettings = {},
   ): ChildProgram {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
     // Nothing of the test runner's: undefined means that the child does not have it.
@@ -46,8 +48,12 @@ export class ChildProgram {
     }
     const command = [process.execPath, '--trace-warnings', ...nodeArgs, path, ...args]
     const files = manyFiles ? '"$(ulimit -Hn)"' : openFiles
-    const limited = ['/bin/sh', '-c', `ulimit -n ${String(files)}; exec "$@"`, 'sh', ...command]
-    const [program = '', ...rest] = files === undefined ? command : limited
+    const limits = [
+      ...(files === undefined ? [] : [`ulimit -n ${String(files)}`]),
+      ...(addressKiB === undefined ? [] : [`ulimit -v ${String(addressKiB)}`]),
+    ]
+    const limited = ['/bin/sh', '-c', [...limits, 'exec "$@"'].join('; '), 'sh', ...command]
+    const [program = '', ...rest] = limits.length === 0 ? command : limited
     return new ChildProgram(spawn(program, rest, { env }))
   }
 

@@ -143,6 +143,7 @@ export class FakeCarrier implements Carrier {
       retained: [],
       unconfirmed: rest.slice(0, unconfirmed),
       unsent: rest.slice(unconfirmed),
+      lost: 0,
     })
     this.#closed.resolve({ code, cause: error })
     this.#tellExhausted()

@@ -375,6 +375,24 @@ scene('so does one that rejects', async (t, { start }) => {
   t.deepEqual([code, (cause?.cause as Error).message], ['ERR_HANDLER', 'cannot digest a'])
 })
 
+for (const framing of ['length', 'length-be'] as const) {
+  for (const isRead of [true, false]) {
+    scene(
+      `${framing}: a child that logs to stdout is quoted, not counted (${isRead ? 'read' : 'not read'})`,
+      async (t, { start }) => {
+        const connection = await start(sh(`printf 'Server \\033[1mready\\n'; exec cat`), { framing })
+        if (isRead) {
+          const { message } = await rejects(t, connection.receive(), 'ERR_FRAME_TOO_LARGE')
+          t.regex(message, /^the peer wrote text: "Server \\u\{1b\}\[1mready\\n", .*framing option.*stdout/)
+        }
+        const { code, cause } = await connection.closed
+        t.is(code, 'ERR_FRAME_TOO_LARGE')
+        t.regex(cause?.message ?? '', /^the peer wrote text: "Server /)
+      },
+    )
+  }
+}
+
 scene('stderr that is ignored is not told', async (t, { start }) => {
   const connection = await start(sh('echo secret >&2; exit 2', { stderr: 'ignore' }))
   const { cause } = await connection.closed

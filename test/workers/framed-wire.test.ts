@@ -9,6 +9,7 @@ import { codecFor } from '../../workers/framings/registry.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 import { encodeFrame } from '../helpers/lane-fixture.js'
 import { patternBytes } from '../helpers/random.js'
+import { withoutMemory } from '../helpers/scarce-memory.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 import { carriable, onWire, specOf } from '../helpers/wire-bytes.js'
 
@@ -496,4 +497,69 @@ test('nothing is held against a peer while nobody takes what it sends', async (t
   clock.advance(100)
   await clock.turn()
   t.is(all.wire.destroyed, true)
+})
+
+/** What the pump is told when the wire has closed. */
+function faultOf({ pump, wire }: Setup): string | undefined {
+  wire.close()
+  return (pump.closed?.error as FramingFault | undefined)?.code
+}
+
+test.serial(
+  'without memory to decode, to keep or to translate the wire ends with ERR_OUT_OF_MEMORY',
+  async (t) => {
+    const begun = Buffer.alloc(2000, 'x')
+    const decoding = setup(specOf('line'))
+    resume(decoding, 100, 64)
+    decoding.wire.read(Buffer.from('whole\n'))
+    withoutMemory(1000, () => {
+      decoding.wire.read(begun)
+    })
+    t.true(decoding.wire.destroyed)
+    t.is(faultOf(decoding), 'ERR_OUT_OF_MEMORY')
+    t.deepEqual(decoding.pump.received, encodeFrame(Buffer.from('whole')), 'what came before is handed on')
+
+    const many = Buffer.alloc(2000, 'x\0')
+    const keeping = setup(specOf('nul'))
+    resume(keeping, 1, 64)
+    withoutMemory(1000, () => {
+      keeping.wire.read(many)
+    })
+    t.true(keeping.wire.destroyed)
+    t.is(faultOf(keeping), 'ERR_OUT_OF_MEMORY')
+    t.is(keeping.pump.received.length, 64)
+
+    const frames = Buffer.concat(Array<Buffer>(100).fill(encodeFrame(Buffer.alloc(30))))
+    for (const hasEnded of [false, true]) {
+      const translating = setup(specOf('content-length'))
+      resume(translating, 100, 64)
+      if (hasEnded) translating.framed.onEnd()
+      withoutMemory(1000, () => {
+        translating.framed.write(frames, undefined)
+      })
+      t.true(translating.wire.destroyed)
+      t.is(faultOf(translating), 'ERR_OUT_OF_MEMORY')
+      await soon()
+      t.deepEqual(translating.pump.calls, hasEnded ? ['end', 'close'] : ['close'])
+    }
+  },
+)
+
+test('length-be: a length that is too large is handed on with what follows, and never as a whole frame', (t) => {
+  const both = setup(specOf('length-be', { maxFrameBytes: 20 }))
+  resume(both, 100, 4096)
+  const log = Buffer.from('listening on port 3000\n'.repeat(20))
+  both.wire.read(Buffer.concat([onWire('length-be', 'one'), log]))
+  t.is(faultOf(both), 'ERR_FRAME_TOO_LARGE')
+  const one = encodeFrame(Buffer.from('one'))
+  t.deepEqual(both.pump.received.subarray(0, one.length), one)
+  const rest = both.pump.received.subarray(one.length)
+  t.is(rest.readUInt32LE(), log.readUInt32BE())
+  t.deepEqual(rest.subarray(4), log.subarray(4, 68))
+
+  const small = setup(specOf('length-be', { maxFrameBytes: 20 }))
+  resume(small, 100, 4096)
+  small.wire.read(onWire('length-be', 'x'.repeat(21)))
+  t.is(faultOf(small), 'ERR_FRAME_TOO_LARGE')
+  t.is(small.pump.received.length, 24)
 })

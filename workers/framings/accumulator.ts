@@ -1,4 +1,6 @@
 /** Bytes that have come and cannot be handed on yet. Grows by doubling, so that gathering costs linear time. */
+import { takeMemory } from '../../engine/shared/memory.js'
+
 const REUSED_BYTES = 16_384
 const NOTHING = Buffer.alloc(0)
 
@@ -23,7 +25,7 @@ export class Accumulator {
   append(chunk: Buffer, start: number, end: number): void {
     const wanted = this.#length + end - start
     if (wanted > this.#bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(wanted, this.#bytes.length * 2, 256))
+      const grown = takeMemory(Math.max(wanted, this.#bytes.length * 2, 256))
       this.#bytes.copy(grown, 0, 0, this.#length)
       this.#bytes = grown
     }

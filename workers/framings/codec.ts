@@ -6,13 +6,13 @@ export interface FrameSink {
   frame(bytes: Buffer, start: number, end: number): void
   /** The same, in memory that nobody writes to any more. */
   keep(bytes: Buffer, start: number, end: number): void
-  /** A frame begins whose payload has so many bytes; exactly so many follow by `payload()`. */
+  /** A frame begins whose payload has so many bytes; exactly so many follow by `payload()`, or fewer and a fault. */
   begin(length: number): void
   /** Bytes of the payload of the frame that has begun, valid during the call. */
   payload(bytes: Buffer, start: number, end: number): void
 }
 
-/** Throws a FramingFault at what it cannot decode; it is not called again then. */
+/** Throws a FramingFault at what it cannot decode, ERR_OUT_OF_MEMORY where it cannot; it is not called again then. */
 export interface Decoder {
   /** Takes all of `chunk`, which is valid during the call. */
   push(chunk: Buffer, sink: FrameSink): void

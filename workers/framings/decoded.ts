@@ -6,6 +6,7 @@
  * call, where every copy between two Buffers costs 60 to 120 ns (256 bytes, Node 20).
  */
 import { copyIn } from '../../engine/shared/copy.js'
+import { takeMemory } from '../../engine/shared/memory.js'
 import { BufferView } from '../../engine/shared/region.js'
 import { FRAME_HEADER_BYTES } from '../../engine/shared/ring-layout.js'
 import type { FrameSink } from './codec.js'
@@ -91,13 +92,16 @@ export class Decoded implements FrameSink {
     return done
   }
 
-  /** What is left has to wait: it moves out of the memory that others use too. */
+  /** What is left has to wait: it moves out of the memory that others use too. @throws {TransportError} ERR_OUT_OF_MEMORY */
   settle(): void {
     for (const segment of this.#segments) {
       if (segment.bytes !== memory) continue
-      segment.bytes = Buffer.from(memory.subarray(segment.start, segment.end))
-      segment.end -= segment.start
+      const { start, end } = segment
+      const bytes = takeMemory(end - start)
+      memory.copy(bytes, 0, start, end)
+      segment.bytes = bytes
       segment.start = 0
+      segment.end = end - start
     }
     this.#pack = undefined
   }
@@ -113,7 +117,7 @@ export class Decoded implements FrameSink {
     const fresh =
       this.isEmpty() && bytes <= PACK_BYTES
         ? { bytes: memory, start: READ_BYTES, end: READ_BYTES }
-        : { bytes: Buffer.allocUnsafeSlow(Math.max(READ_BYTES, bytes)), start: 0, end: 0 }
+        : { bytes: takeMemory(Math.max(READ_BYTES, bytes)), start: 0, end: 0 }
     this.#segments.push(fresh)
     this.#pack = fresh
     return fresh

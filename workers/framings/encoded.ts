@@ -6,6 +6,7 @@
  * What is written never overtakes what is yet to be read; where frames grow, the gap between the two is widened in time.
  */
 import { copyOut } from '../../engine/shared/copy.js'
+import { takeMemory } from '../../engine/shared/memory.js'
 import { FRAME_HEADER_BYTES } from '../../engine/shared/ring-layout.js'
 import type { Encoder } from './codec.js'
 
@@ -40,7 +41,10 @@ export class Translation {
     return true
   }
 
-  /** The bytes of the wire for these bytes of the ring, in memory that stays as it is until `done()`. */
+  /**
+   * The bytes of the wire for these bytes of the ring, in memory that stays as it is until `done()`.
+   * @throws {TransportError} ERR_OUT_OF_MEMORY; then it cannot be used any more.
+   */
   translate(first: Uint8Array, second: Uint8Array | undefined): Buffer {
     const { overhead } = this.#encoder
     const total = first.length + (second?.length ?? 0)
@@ -115,7 +119,7 @@ export class Translation {
   /** A buffer of twice the size with what was written at its beginning and what is unread at its end. */
   #widen(at: number, end: number): Buffer {
     const buffer = this.#buffer
-    const wider = Buffer.allocUnsafeSlow(2 * buffer.length)
+    const wider = takeMemory(2 * buffer.length)
     buffer.copy(wider, 0, 0, end)
     buffer.copy(wider, wider.length - (buffer.length - at), at)
     return wider
@@ -134,7 +138,5 @@ function lengthAt(bytes: Buffer, at: number): number {
 
 function bufferOf(bytes: number): Buffer {
   const spare = spares.pop()
-  return spare !== undefined && spare.length >= bytes
-    ? spare
-    : Buffer.allocUnsafeSlow(Math.max(bytes, BUFFER_BYTES))
+  return spare !== undefined && spare.length >= bytes ? spare : takeMemory(Math.max(bytes, BUFFER_BYTES))
 }

@@ -1,5 +1,5 @@
 /** u32 big-endian payload length, then the payload. */
-import { FramingFault, type FramingSpec } from '../../engine/shared/framing.js'
+import { FramingFault, PREVIEW_BYTES, type FramingSpec } from '../../engine/shared/framing.js'
 import type { Codec, Decoder, Encoder, FrameSink } from './codec.js'
 
 const HEADER_BYTES = 4
@@ -37,7 +37,12 @@ class LengthBeDecoder implements Decoder {
       const announced = this.#value
       this.#have = 0
       this.#value = 0
-      if (announced > this.#spec.maxFrameBytes) throw new FramingFault('ERR_FRAME_TOO_LARGE')
+      if (announced > this.#spec.maxFrameBytes) {
+        // On to main, which sees by the length and what follows whether it is one. Never a whole frame.
+        sink.begin(announced)
+        sink.payload(chunk, at, Math.min(length, at + Math.min(PREVIEW_BYTES, announced - 1)))
+        throw new FramingFault('ERR_FRAME_TOO_LARGE')
+      }
       if (length - at >= announced) {
         sink.frame(chunk, at, at + announced)
         at += announced

@@ -9,6 +9,7 @@ import {
 } from '../../../engine/shared/ring-layout.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
 import { createLanes, createRegions } from '../../helpers/fresh-memory.js'
+import { withoutMemory } from '../../helpers/scarce-memory.js'
 
 class Fixture {
   readonly headers: SharedArrayBuffer[] = []
@@ -155,4 +156,21 @@ test('a lane whose rings cannot be had leaves nothing in use', (t) => {
   t.throws(() => fixture.lanes.take(5000), { message: /no regions of 5000 bytes/ })
   t.is(fixture.lanes.inUse, 0)
   t.is(fixture.regions.regionsInUse, 0)
+})
+
+test.serial('without memory for its regions, or for one of them, a lane is not taken', (t) => {
+  const fixture = new Fixture()
+  const first = fixture.lanes.take(8_388_608)
+  // A slab has room for one of these: the first is there already, the second has to be made.
+  const kept = fixture.regions.take(8_388_608)
+  fixture.regions.give(kept)
+  const before = fixture.words(1)
+  withoutMemory(1_048_576, () => t.throws(() => fixture.lanes.take(8_388_608), { instanceOf: RangeError }))
+  t.is(fixture.lanes.inUse, 1)
+  t.is(fixture.regions.regionsInUse, 2)
+  t.deepEqual(fixture.words(1), before)
+  t.deepEqual(fixture.lanes.take(8_388_608), { id: 1, generation: 1 })
+  fixture.lanes.give(first)
+
+  withoutMemory(1, () => t.throws(() => new Fixture().lanes.take(4096), { instanceOf: RangeError }))
 })

@@ -8,6 +8,8 @@ import { distance } from '../../../engine/shared/ring.js'
 import { countAllocations } from '../../helpers/count-allocations.js'
 import { encodeFrame, LaneFixture, publishBytes } from '../../helpers/lane-fixture.js'
 import { patternBytes } from '../../helpers/random.js'
+import { throws } from '../../helpers/errors.js'
+import { withoutMemory } from '../../helpers/scarce-memory.js'
 import { holds } from '../../helpers/property.js'
 
 const pattern = patternBytes(2 ** 21, 2)
@@ -526,4 +528,170 @@ test.serial('a length above the limit takes no memory, however large it is and h
       look(crossing)
     }
   }
+})
+
+const MiB = 1_048_576
+/** What a frame of which nothing has come may cost. */
+const SMALL = 16_384
+/** What a byte of a frame that has come may have taken for those behind it. */
+const FOR_EACH = 32
+
+for (const [length, borrowing] of [
+  [16 * MiB, false],
+  [16 * MiB, true],
+  [1024 * MiB, false],
+  [1024 * MiB, true],
+] as const) {
+  const way = borrowing ? 'lent' : 'kept'
+  test.serial(
+    `of ${String(length)} bytes to be ${way} that are announced, those that never come take no memory`,
+    (t) => {
+      const frames = new Frames({ limit: length })
+      const announced = Buffer.alloc(FRAME_HEADER_BYTES + 1)
+      announced.writeUInt32LE(length)
+      const piece = Buffer.alloc(RING / 2, 'x')
+      const sizes = countAllocations(() => {
+        publishBytes(frames.producer, announced)
+        frames.reader.next(borrowing)
+      })
+      let held = sizes.reduce((sum, size) => sum + size, 0)
+      t.true(held <= SMALL, String(sizes))
+      for (let come = 1; come < 200_000; come += piece.length) {
+        frames.consumer.release()
+        const taken = countAllocations(() => {
+          publishBytes(frames.producer, piece)
+          frames.reader.next(borrowing)
+        })
+        held = Math.max(held, ...taken)
+        t.true(
+          held <= Math.max(SMALL, FOR_EACH * (come + piece.length)),
+          `${String(held)} for ${String(come)}`,
+        )
+      }
+    },
+  )
+}
+
+for (const borrowing of [false, true]) {
+  test.serial(
+    `a frame of 16 MiB that comes in pieces is whole, and moved a little (${borrowing ? 'lent' : 'kept'})`,
+    (t) => {
+      const frames = new Frames({ limit: 16 * MiB, ringBytes: 131_072 })
+      const payload = Buffer.alloc(16 * MiB, patternBytes(100_003, 5))
+      let moved = 0
+      for (let round = 0; round < 2; round++) {
+        let found: Buffer | undefined
+        const taken = countAllocations(() => {
+          const header = encodeFrame(payload).subarray(0, FRAME_HEADER_BYTES)
+          publishBytes(frames.producer, header)
+          for (let at = 0; at < payload.length; at += 65_536) {
+            t.not(frames.reader.next(borrowing), 'frame')
+            frames.consumer.release()
+            publishBytes(frames.producer, payload.subarray(at, at + 65_536))
+          }
+          t.is(frames.reader.next(borrowing), 'frame')
+          found = borrowing ? frames.reader.borrow() : frames.reader.copy()
+        })
+        t.true(found?.equals(payload))
+        if (!borrowing) t.is(found?.buffer.byteLength, payload.length, 'no more than it is kept with it')
+        frames.reader.done()
+        frames.consumer.release()
+        t.is(frames.reader.next(borrowing), 'incomplete')
+        // The frame itself, or the memory that the last one was lent in.
+        moved = taken
+          .filter((size) => size < payload.length && size > 64)
+          .reduce((sum, size) => sum + size, 0)
+        t.is(taken.includes(payload.length), !borrowing || round === 0)
+      }
+      t.true(moved < 2 * (payload.length / FOR_EACH + 65_536), String(moved))
+    },
+  )
+}
+
+test.serial('a scratch buffer is of all readers, and a giant one of none', (t) => {
+  const lend = (size: number): readonly number[] => {
+    const frames = new Frames({ limit: 64 * MiB, ringBytes: 131_072 })
+    const taken = countAllocations(() => {
+      const payload = pattern.subarray(0, 65_536)
+      const header = Buffer.from(new Uint32Array([size]).buffer)
+      publishBytes(frames.producer, header)
+      for (let at = 0; at < size; at += payload.length) {
+        frames.reader.next(true)
+        frames.consumer.release()
+        publishBytes(frames.producer, payload.subarray(0, Math.min(payload.length, size - at)))
+      }
+      t.is(frames.reader.next(true), 'frame')
+      frames.reader.done()
+      t.is(frames.reader.next(true), 'incomplete')
+    })
+    return taken.filter((bytes) => bytes >= size)
+  }
+  lend(8 * MiB)
+  t.deepEqual(lend(8 * MiB), [], 'another reader finds the memory of the first')
+  t.deepEqual(lend(32 * MiB), [32 * MiB])
+  t.deepEqual(lend(32 * MiB), [32 * MiB], 'what is larger than most frames is given back to the system')
+  t.deepEqual(lend(8 * MiB), [])
+  const small = new Frames({ limit: 16 * MiB, ringBytes: 131_072 })
+  publishBytes(small.producer, Buffer.from([0, 0, 0x80, 0, 1]))
+  t.is(small.reader.next(true), 'incomplete')
+  t.deepEqual(lend(8 * MiB), [], 'a frame that never comes keeps it from nobody')
+})
+
+test.serial('without memory for a frame each way to it throws ERR_OUT_OF_MEMORY', (t) => {
+  const streamed = new Frames()
+  publishBytes(streamed.producer, encodeFrame(pattern.subarray(0, 6000)).subarray(0, 4000))
+  for (const borrowing of [false, true])
+    withoutMemory(1000, () => throws(t, () => streamed.reader.next(borrowing), 'ERR_OUT_OF_MEMORY'))
+
+  const whole = new Frames({ start: RING - 1000 })
+  whole.send([pattern.subarray(0, 1500)])
+  whole.producer.publish()
+  t.is(whole.reader.next(), 'frame')
+  withoutMemory(1000, () => {
+    throws(t, () => whole.reader.copy(), 'ERR_OUT_OF_MEMORY')
+    throws(t, () => whole.reader.borrow(), 'ERR_OUT_OF_MEMORY')
+  })
+  t.true(whole.reader.borrow().equals(pattern.subarray(0, 1500)))
+
+  const changed = new Frames()
+  changed.send([pattern.subarray(0, 6000)])
+  changed.producer.publish()
+  t.is(changed.reader.next(true), 'incomplete')
+  changed.consumer.release()
+  changed.writer.refill()
+  changed.producer.publish()
+  t.is(changed.reader.next(true), 'frame')
+  withoutMemory(1000, () => throws(t, () => changed.reader.copy(), 'ERR_OUT_OF_MEMORY'))
+})
+
+test.serial('without memory for what does not fit nothing of a frame is taken', (t) => {
+  const frames = new Frames({ limit: 200_000 })
+  frames.send([pattern.subarray(0, 10)])
+  for (const parts of [
+    [pattern.subarray(0, 100_000)],
+    [pattern.subarray(0, 3000), pattern.subarray(0, 70_000)],
+  ]) {
+    withoutMemory(60_000, () => throws(t, () => frames.send(parts), 'ERR_OUT_OF_MEMORY'))
+    t.is(frames.writer.overflowBytes, 0)
+    t.is(frames.producer.tail, 14)
+  }
+  frames.send([pattern.subarray(0, 9000)])
+  const queued = frames.writer.overflowBytes
+  withoutMemory(60_000, () =>
+    throws(t, () => frames.send([pattern.subarray(0, 100_000)]), 'ERR_OUT_OF_MEMORY'),
+  )
+  t.is(frames.writer.overflowBytes, queued)
+  frames.send([pattern.subarray(0, 100_000)])
+  const found: Buffer[] = []
+  while (found.length < 3) {
+    frames.producer.publish()
+    for (let frame = frames.take(); frame !== undefined; frame = frames.take()) found.push(frame)
+    frames.consumer.release()
+    frames.writer.refill()
+  }
+  t.deepEqual(
+    found.map(({ length }) => length),
+    [10, 9000, 100_000],
+  )
+  t.true(found[2]?.equals(pattern.subarray(0, 100_000)))
 })

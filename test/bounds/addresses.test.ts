@@ -1,0 +1,55 @@
+/** What peers can do to a process whose address space is limited: end their own connections. */
+import process from 'node:process'
+import test from 'ava'
+import { ChildProgram } from '../helpers/child-program.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+
+const WATCHDOG_MS = 150_000
+const GiB_IN_KIB = 1_048_576
+
+const declare = process.platform === 'linux' ? test.serial : test.serial.skip
+
+/** How much address space the program takes with nothing to do, in KiB; V8 reserves most of it. */
+async function room(): Promise<number> {
+  const [peak] = await run('length', 'room', undefined)
+  return Number(peak)
+}
+
+async function run(
+  framing: string,
+  kind: string,
+  addressKiB: number | undefined,
+): Promise<readonly string[]> {
+  const folder = await makeTemporaryFolder()
+  const limit = addressKiB === undefined ? {} : { addressKiB }
+  const child = ChildProgram.start('scarce-addresses', [folder.endpoint(), framing, kind], limit)
+  try {
+    const { code, signal, lines, stderr } = await child.exit
+    if (code !== 0 || stderr !== '') throw new Error(`${String(code)} ${String(signal)} ${stderr}`)
+    return lines
+  } finally {
+    child.kill('SIGKILL')
+    await folder.remove()
+  }
+}
+
+for (const framing of ['length', 'length-be', 'content-length'] as const) {
+  declare(
+    `${framing}: 400 peers that announce 16 MiB each and send a byte cost next to nothing`,
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      const [said, leaked] = await run(framing, 'announced', (await room()) + 2 * GiB_IN_KIB)
+      t.deepEqual(JSON.parse(said ?? ''), { outcome: 400, echoed: 1_048_576, generation: 1 })
+      t.is(leaked, 'leaked 0')
+    },
+  )
+}
+
+for (const framing of ['length', 'content-length', 'line'] as const) {
+  declare(`${framing}: a frame that there is no memory for ends its connection and no other`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const [said, leaked] = await run(framing, 'sent', (await room()) + GiB_IN_KIB / 2)
+    t.deepEqual(JSON.parse(said ?? ''), { outcome: 'ERR_OUT_OF_MEMORY', echoed: 1_048_576, generation: 1 })
+    t.is(leaked, 'leaked 0')
+  })
+}
