@@ -175,7 +175,8 @@ export class Connection implements NewsReader, AsyncDisposable {
   /**
    * Sends one frame. The frame is always taken, its bytes copied before this returns. True: go on; false: the ring
    * is full and the frame waits in front of it, so call `ready()` before sending more.
-   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE; then nothing was taken.
+   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY; then
+   * nothing was taken.
    */
   send(frame: Frame): boolean {
     return this.#outgoing.send(frame)
