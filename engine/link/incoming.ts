@@ -2,11 +2,11 @@
 import process from 'node:process'
 import { TransportError } from '../shared/errors.js'
 import type { Unfitness } from '../shared/fitness.js'
-import { FrameReader, type FrameNews } from '../shared/frame-reader.js'
+import { FrameReader } from '../shared/frame-reader.js'
 import { describeExcess, type Excess } from '../shared/framing.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
-import { memoryFailure } from '../shared/memory.js'
+import { isOutOfMemory } from '../shared/memory.js'
 import { emptyRing, residueOf, type Residue } from './residue.js'
 import { distance, RingConsumer } from '../shared/ring.js'
 import { grownRingBytes, inState, inWords, lane, life } from '../shared/ring-layout.js'
@@ -160,7 +160,7 @@ export class Incoming implements NewsReader {
   /** Nobody reads, and still the next byte is to be told, and the end. */
   watch(): void {
     if (this.#consumer.kind !== 'none' || this.#detached) return
-    this.#findFrame()
+    this.#look()
     // Stays armed until something comes; a reader is then told of nothing once.
     Atomics.store(this.#words, this.#base + lane.IN_GUARD, 1)
   }
@@ -182,7 +182,7 @@ export class Incoming implements NewsReader {
       case 'none':
       case 'iterating':
         // Nobody is there to give frames to. The end still counts when nothing lies before it.
-        this.#findFrame()
+        this.#look()
         return false
       case 'waiting': {
         const { waiter, iterating } = this.#consumer
@@ -266,20 +266,35 @@ export class Incoming implements NewsReader {
 
   /** The next frame as the receiver's own; undefined: there is none now, or none will come (see `#stream`). */
   #take(): Buffer | undefined {
-    if (!this.#findFrame()) return undefined
-    const frame = this.#frame(false)
-    if (frame === undefined) return undefined
+    let frame: Buffer
+    try {
+      if (!this.#findFrame()) return undefined
+      frame = this.#reader.copy()
+    } catch (error) {
+      this.#failForMemory(error)
+      return undefined
+    }
     this.#reader.done()
     this.#count(frame.length)
     this.lastFrameAt = Date.now()
     this.#release()
     // No news will come of what lies behind the last one.
-    if (this.#detached) this.#findFrame()
+    if (this.#detached) this.#look()
     return frame
   }
 
   /** Gives frames to the subscriber until there is none, the budget is spent, or it is not subscribed any more. */
   #drain(consumer: Consumer & { kind: 'subscribed' }): boolean {
+    // Around the loop, not in it: a frame of 64 bytes would cost a fifth more.
+    try {
+      return this.#drainFrames(consumer)
+    } catch (error) {
+      this.#failForMemory(error)
+      return false
+    }
+  }
+
+  #drainFrames(consumer: Consumer & { kind: 'subscribed' }): boolean {
     const { handler, borrow } = consumer
     const reader = this.#reader
     const deadline = systemClock.now() + TURN_MS
@@ -288,8 +303,7 @@ export class Incoming implements NewsReader {
     let more = false
     while (this.#consumer === consumer && this.#findFrame()) {
       const length = reader.length
-      const frame = this.#frame(borrow)
-      if (frame === undefined) break
+      const frame = borrow ? reader.borrow() : reader.copy()
       // Behind us before the handler runs, which may stop and read on; given back only once it has returned.
       reader.done()
       this.#count(length)
@@ -322,12 +336,24 @@ export class Incoming implements NewsReader {
     return more
   }
 
-  /** A frame in view, or the reason why there is none: nothing came yet (then we will be told), or the end. */
+  /** Whether a frame is in view. Where there is no memory for it, the stream has failed. */
+  #look(): boolean {
+    try {
+      return this.#findFrame()
+    } catch (error) {
+      this.#failForMemory(error)
+      return false
+    }
+  }
+
+  /**
+   * A frame in view, or the reason why there is none: nothing came yet (then we will be told), or the end.
+   * @throws {TransportError} ERR_OUT_OF_MEMORY, as the reader does.
+   */
   #findFrame(): boolean {
     if (this.#stream.kind !== 'open' || this.#dropped) return false
     for (;;) {
-      const news = this.#next()
-      if (news === undefined) return false
+      const news = this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
       if (news === 'frame') {
         if (this.#options.frameTimeoutMs !== undefined) this.#endDeadline()
         return true
@@ -354,26 +380,6 @@ export class Incoming implements NewsReader {
         return false
       }
       Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 0)
-    }
-  }
-
-  /** Looks for the next frame. Undefined: there was no memory for it, and the stream has failed. */
-  #next(): FrameNews | undefined {
-    try {
-      return this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
-    } catch (error) {
-      this.#failForMemory(error)
-      return undefined
-    }
-  }
-
-  /** The frame that was found. Undefined: there was no memory for it, and the stream has failed. */
-  #frame(borrow: boolean): Buffer | undefined {
-    try {
-      return borrow ? this.#reader.borrow() : this.#reader.copy()
-    } catch (error) {
-      this.#failForMemory(error)
-      return undefined
     }
   }
 
@@ -460,9 +466,8 @@ export class Incoming implements NewsReader {
   }
 
   #noMemory(error: unknown): TransportError {
-    const failure = memoryFailure(error, this.#endpoint)
-    if (failure === undefined) throw error
-    return failure
+    if (!isOutOfMemory(error)) throw error
+    return new TransportError(error.code, error.message, { cause: error.cause, endpoint: this.#endpoint })
   }
 
   #handlerFailed(cause: unknown): void {
