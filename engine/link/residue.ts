@@ -43,7 +43,7 @@ function ringOver(memory: ArrayBuffer, length: number): RingConsumer {
 }
 
 /** A ring that nobody writes; one serves all connections that left nothing unread. */
-const EMPTY: Residue = { ring: ringOver(new SharedArrayBuffer(regionSizeFor(0)), 0), bytes: Buffer.alloc(0) }
+const EMPTY: Residue = { ring: ringOver(new ArrayBuffer(regionSizeFor(0)), 0), bytes: Buffer.alloc(0) }
 
 export function emptyRing(): RingConsumer {
   return EMPTY.ring

@@ -30,8 +30,7 @@ export class LaneAllocator {
 
   /**
    * A lane with empty rings of `ringBytes` each.
-   * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS
-   * @throws {RangeError} There is no more memory.
+   * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY
    */
   take(ringBytes: number): LaneGrant {
     const id = this.#takeId()

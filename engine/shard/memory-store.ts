@@ -10,6 +10,7 @@
  * memory goes with the host's next full collection, and until then is found again if it is needed, so that even then none is made
  * beside it.
  */
+import { takeSharedMemory } from '../shared/memory.js'
 import type { Clock } from '../shared/waiter.js'
 
 /** How long memory is spare before it is let go of. */
@@ -48,9 +49,9 @@ export class MemoryStore {
     return (this.#spare.length + uncollected.length) * this.#bytes
   }
 
-  /** @throws {RangeError} The system has no more memory. */
+  /** @throws {TransportError} ERR_OUT_OF_MEMORY */
   take(): SharedArrayBuffer {
-    return this.#spare.pop()?.memory ?? this.#find() ?? new SharedArrayBuffer(this.#bytes)
+    return this.#spare.pop()?.memory ?? this.#find() ?? takeSharedMemory(this.#bytes)
   }
 
   /** No thread looks at it any more, nor has it in a table. */

@@ -1,4 +1,5 @@
 /** Main's allocator of ring regions for one shard: cut from slabs, which come from the engine's store and go back to it. */
+import { outOfMemory } from '../shared/memory.js'
 import {
   MAX_SLAB_ID,
   orderFor,
@@ -19,7 +20,7 @@ export interface SlabAnnouncer {
   removeSlab(id: number): void
 }
 
-/** Where slabs come from. `take()` throws a RangeError if there is no more memory. */
+/** Where slabs come from. `take()` throws ERR_OUT_OF_MEMORY if there is no more. */
 export interface SlabSource {
   take(): SharedArrayBuffer
   give(memory: SharedArrayBuffer): void
@@ -70,7 +71,7 @@ export class RegionAllocator {
 
   /**
    * A region for a lane that is announced by a control call: that call travels behind the slab's own announcement.
-   * @throws {RangeError} There is no more memory.
+   * @throws {TransportError} ERR_OUT_OF_MEMORY
    */
   take(size: number): number {
     const order = checkedOrder(size)
@@ -86,7 +87,7 @@ export class RegionAllocator {
   /**
    * A region that may be named in shared memory at once, because the shard is known to have its slab. Undefined:
    * a slab is being announced, and `onKnown` is called when it may be tried again.
-   * @throws {RangeError} There is no more memory.
+   * @throws {TransportError} ERR_OUT_OF_MEMORY
    */
   takeKnown(size: number, onKnown: () => void): number | undefined {
     const order = checkedOrder(size)
@@ -136,7 +137,7 @@ export class RegionAllocator {
 
   #addSlab(): SlabState {
     const id = this.#freeIds.pop() ?? this.#nextId
-    if (id > MAX_SLAB_ID) throw new RangeError('a shard has as many slabs as region ids can name')
+    if (id > MAX_SLAB_ID) throw outOfMemory(SLAB_BYTES, new RangeError('region ids can name no more slabs'))
     const memory = this.#source.take()
     if (id === this.#nextId) this.#nextId++
     const descriptor = { id, memory }

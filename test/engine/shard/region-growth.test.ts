@@ -1,6 +1,6 @@
 /** Rings that would grow where there is no memory: they stay as they are, and it is tried again. */
 import test from 'ava'
-import { RegionAllocator } from '../../../engine/shard/region-allocator.js'
+import { createRegions } from '../../helpers/fresh-memory.js'
 import { RegionGrowth } from '../../../engine/shard/region-growth.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
@@ -12,7 +12,7 @@ test.serial(
   'without memory nothing is taken, and whoever asked is called a second later, once',
   async (t) => {
     const announcer = new FakeAnnouncer()
-    const regions = new RegionAllocator(announcer)
+    const regions = createRegions(announcer)
     const clock = new FakeClock()
     const growth = new RegionGrowth(regions, clock)
     const calls: string[] = []
@@ -49,7 +49,7 @@ test.serial(
 
 test.serial('nobody is called after the end', (t) => {
   const clock = new FakeClock()
-  const growth = new RegionGrowth(new RegionAllocator(new FakeAnnouncer()), clock)
+  const growth = new RegionGrowth(createRegions(new FakeAnnouncer()), clock)
   withoutMemory(SIZE, () => growth.take(SIZE, () => t.fail()))
   growth.end()
   t.is(clock.armed, 0)
