@@ -1,10 +1,10 @@
 /** Endpoints as a caller writes them, and what they mean on this machine. */
-import fs from 'node:fs'
 import os from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import * as v from 'valibot'
 import type { ChildSettings } from '../engine/shard/child.js'
 import { TransportError } from '../engine/shared/errors.js'
+import type { LocalFolder } from '../engine/shared/local-folder.js'
 import type { TransportTarget } from '../engine/shared/target.js'
 
 /**
@@ -102,8 +102,12 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
     case 'local': {
       assertPlainName(object.name, `local:${object.name}`)
       if (process.platform === 'win32') return resolveLocalPipe(object.name)
-      const path = join(runtimeFolder(`local:${object.name}`), `${object.name}.sock`)
-      return { ...resolvePath(path), kind: 'local', text: `local:${object.name}` }
+      const within = localFolder()
+      return {
+        ...resolvePath(join(within.path, `${object.name}.sock`), within),
+        kind: 'local',
+        text: `local:${object.name}`,
+      }
     }
     case 'pipe':
       return resolvePipe(object)
@@ -157,7 +161,7 @@ function checkObject(endpoint: EndpointObject): EndpointObject {
   return endpoint
 }
 
-function resolvePath(path: string): ResolvedEndpoint {
+function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
   const text = `unix:${path}`
   assertUnixPlatform(text)
   if (path === '' || path.includes('\0')) throw invalid(text, 'the path is empty or contains a NUL')
@@ -169,7 +173,8 @@ function resolvePath(path: string): ResolvedEndpoint {
       { endpoint: text },
     )
   }
-  return { kind: 'unix', text, route: { via: 'target', target: { kind: 'unix', path } } }
+  const target = { kind: 'unix', path, ...(within !== undefined && { within }) } as const
+  return { kind: 'unix', text, route: { via: 'target', target } }
 }
 
 function resolveAbstract(name: string): ResolvedEndpoint {
@@ -333,40 +338,15 @@ function assertUnixPlatform(text: string): void {
 }
 
 /**
- * A folder that only its owner can enter: `XDG_RUNTIME_DIR`, which no cleaner empties, else one below the system's. A
- * relative `XDG_RUNTIME_DIR` is to be ignored, its specification says: it would mean another folder to each process.
+ * Where it lies: in `XDG_RUNTIME_DIR`, which no cleaner empties, else below the system's temporary folder. A relative
+ * `XDG_RUNTIME_DIR` is to be ignored, its specification says: it would mean another folder to each process. Whether the
+ * folder is the user's own is looked at when it is used.
  */
-function runtimeFolder(text: string): string {
-  const given = process.env['XDG_RUNTIME_DIR']
-  const base = given !== undefined && isAbsolute(given) ? given : undefined
-  const uid = process.getuid?.() ?? 0
-  const folder =
-    base !== undefined
-      ? join(base, 'symphony-transport')
-      : join(os.tmpdir(), `symphony-transport-${String(uid)}`)
-  try {
-    fs.mkdirSync(folder, { mode: 0o700, recursive: base !== undefined })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new TransportError(
-        'ERR_ACCESS',
-        `${text}: cannot make the folder ${folder}. Set XDG_RUNTIME_DIR to a writable one.`,
-        {
-          cause: error,
-          endpoint: text,
-        },
-      )
-    }
-  }
-  const stat = fs.lstatSync(folder)
-  if (!stat.isDirectory() || stat.uid !== uid || (stat.mode & 0o077) !== 0) {
-    throw new TransportError(
-      'ERR_ACCESS',
-      `${text}: ${folder} is not a folder that only you can enter. Remove it, or chmod 700 it after checking who made it.`,
-      { endpoint: text },
-    )
-  }
-  return folder
+function localFolder(): LocalFolder {
+  const base = process.env['XDG_RUNTIME_DIR']
+  if (base !== undefined && isAbsolute(base)) return { path: join(base, 'symphony-transport'), base }
+  const user = String(process.geteuid?.() ?? 0)
+  return { path: resolve(os.tmpdir(), `symphony-transport-${user}`), base: undefined }
 }
 
 function invalid(text: string, advice: string): TransportError {

@@ -46,7 +46,7 @@ export class Listening {
     const { target, endpoint } = settings
     const file =
       target.kind === 'unix' && !target.path.startsWith('\0')
-        ? await prepareSocketFile(target.path, settings.mode, settings.pathLimit, endpoint)
+        ? await prepareSocketFile(target, settings.mode, settings.pathLimit, endpoint)
         : undefined
     let listening: Listening | undefined
     try {

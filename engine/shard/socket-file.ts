@@ -9,18 +9,25 @@
  *
  * A socket that nobody listens on stays like that for ever, so it can be probed before the lock is taken. What has to
  * be guarded is the step from a look at the name to the move. Two things guard it: both are system calls in a row,
- * and of those who want to move one stale socket only one holds the lock. The lock is an abstract socket named after
- * that very file: no file that could be mistaken, forged through a link or left behind, and gone with its process.
- * Where abstract sockets do not exist, or are not shared (network namespaces), the first guard stands alone.
+ * and of those who want to move what lies at one name only one holds the lock. See docs/decisions/socket-files.md.
  */
 import fs from 'node:fs'
-import net from 'node:net'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fromSystemError, TransportError } from '../shared/errors.js'
+import { HeldFolder, type Folder } from '../shared/held-folder.js'
+import { openLocalFolder } from '../shared/local-folder.js'
+import type { UnixTarget } from '../shared/target.js'
+import { FolderLock, removeDeadLock } from './folder-lock.js'
+import { OWN_SOCKET, removeLeftovers, STALE_SOCKET } from './leftovers.js'
+import { probeListener } from './listener-probe.js'
+import { makerMark } from './maker.js'
 import { removePrivateFolder } from './private-folder.js'
 
 /** How often the name may change hands under us before we say that it is in use. */
 const ATTEMPTS = 8
+
+const PRIVATE_PREFIX = '.s-'
+const LOCK_PREFIX = '.s-lock.'
 
 export interface SocketFile {
   /** Where to bind. */
@@ -36,77 +43,144 @@ export interface SocketFile {
 
 type Identity = Pick<fs.BigIntStats, 'dev' | 'ino'>
 
-export function prepareSocketFile(
-  path: string,
+/** The name that is to be taken, and where that is done. */
+interface Place {
+  readonly folder: Folder
+  readonly name: string
+  /** A folder in that folder which only we can enter. */
+  readonly own: string
+  readonly mark: string
+  /** A socket address: relative, if the path was given like that. */
+  addressOf(...names: readonly string[]): string
+}
+
+/** `limit` is the most bytes that a socket address may have. */
+export async function prepareSocketFile(
+  target: UnixTarget,
   mode: number,
   limit: number,
   endpoint: string,
 ): Promise<SocketFile> {
-  return Promise.resolve().then(() => prepare(path, mode, limit, endpoint))
+  let folder: Folder | undefined
+  let own: string | undefined
+  try {
+    const { path, within } = target
+    folder = within === undefined ? openFolder(dirname(path)) : openLocalFolder(within, 'listen', endpoint)
+    const place = await makePlace(folder, path, (made) => (own = made))
+    const bindPath = place.addressOf(basename(place.own), OWN_SOCKET)
+    if (Buffer.byteLength(bindPath) > limit) throw tooLong(bindPath, limit, endpoint)
+    return new File(place, bindPath, resolve(path), mode, endpoint)
+  } catch (error) {
+    if (own !== undefined) removePrivateFolder(own)
+    folder?.close()
+    throw asTransportError(error, endpoint)
+  }
 }
 
-function prepare(path: string, mode: number, limit: number, endpoint: string): SocketFile {
-  // The working folder may be another one by the time when the file is removed.
-  const final = resolve(path)
-  let privateFolder: string
+/** One that may be entered and not read cannot be held. */
+function openFolder(path: string): Folder {
   try {
-    privateFolder = fs.mkdtempSync(join(dirname(final), '.s-'))
+    return new HeldFolder(path, 'follow')
   } catch (error) {
-    throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
-  }
-  const temporary = join(privateFolder, 's')
-  let fd: number | undefined
-  // As short as the path was given: only this one is a socket address.
-  let bindPath = join(dirname(path), basename(privateFolder), 's')
-  try {
-    // The temporary name can be too long where the final one just fits: then it is reached through a descriptor.
-    if (Buffer.byteLength(bindPath) > limit) {
-      fd = fs.openSync(privateFolder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
-      bindPath = `/proc/${String(process.pid)}/fd/${String(fd)}/s`
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+    const absolute = resolve(path)
+    return {
+      isPinned: false,
+      at: (name) => join(absolute, name),
+      isStill: () => true,
+      close: () => undefined,
     }
-  } catch (error) {
-    removePrivateFolder(privateFolder, 's', 'stale')
-    throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
-  }
-  let published: Identity | undefined
-
-  const removeTemporary = (): void => {
-    if (fd !== undefined) fs.closeSync(fd)
-    fd = undefined
-    removePrivateFolder(privateFolder, 's', 'stale')
-  }
-  return {
-    bindPath,
-    async publish() {
-      try {
-        fs.chmodSync(temporary, mode)
-        const identity = fs.lstatSync(temporary, { bigint: true })
-        await takeName(temporary, path, join(privateFolder, 'stale'), endpoint)
-        published = identity
-      } catch (error) {
-        throw error instanceof TransportError
-          ? error
-          : fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
-      } finally {
-        removeTemporary()
-      }
-    },
-    remove() {
-      removeTemporary()
-      const there = published === undefined ? undefined : look(final)
-      // With nothing in between: whoever has put another file there did so before.
-      try {
-        if (there !== undefined && isSame(there, published)) fs.unlinkSync(final)
-      } catch {
-        // The folder may be read-only by now. What stays is a stale socket, which the next listener takes over.
-      }
-      published = undefined
-      return Promise.resolve()
-    },
   }
 }
 
-async function takeName(from: string, name: string, aside: string, endpoint: string): Promise<void> {
+async function makePlace(folder: Folder, path: string, onMade: (own: string) => void): Promise<Place> {
+  const mark = makerMark()
+  const own = folder.at(`${PRIVATE_PREFIX}${mark}`)
+  fs.mkdirSync(own, { mode: 0o700 })
+  onMade(own)
+  await removeLitter(folder, own)
+  return {
+    folder,
+    name: basename(path),
+    own,
+    mark,
+    addressOf: (...names) =>
+      folder.isPinned ? join(folder.at(''), ...names) : join(dirname(path), ...names),
+  }
+}
+
+/** What killed processes have left there. */
+async function removeLitter(folder: Folder, own: string): Promise<void> {
+  let names: string[]
+  try {
+    names = await fs.promises.readdir(folder.at(''))
+  } catch {
+    // Not readable.
+    return
+  }
+  const paths = names.filter((name) => name.startsWith(PRIVATE_PREFIX)).map((name) => folder.at(name))
+  for (const path of paths) if (basename(path).startsWith(LOCK_PREFIX)) removeDeadLock(path)
+  await removeLeftovers(paths, PRIVATE_PREFIX, own)
+}
+
+class File implements SocketFile {
+  readonly bindPath: string
+  readonly #place: Place
+  readonly #final: string
+  readonly #mode: number
+  readonly #endpoint: string
+  #published: Identity | undefined
+  #isPrepared = true
+
+  /** `final` is the name's absolute path: the working folder may be another one by the time when it is removed. */
+  constructor(place: Place, bindPath: string, final: string, mode: number, endpoint: string) {
+    this.#place = place
+    this.bindPath = bindPath
+    this.#final = final
+    this.#mode = mode
+    this.#endpoint = endpoint
+  }
+
+  async publish(): Promise<void> {
+    const { folder, own } = this.#place
+    const temporary = join(own, OWN_SOCKET)
+    try {
+      fs.chmodSync(temporary, this.#mode)
+      const identity = fs.lstatSync(temporary, { bigint: true })
+      await takeName(temporary, this.#place, this.#endpoint)
+      this.#published = identity
+      if (!folder.isStill()) throw folderChanged(this.#endpoint)
+    } catch (error) {
+      throw asTransportError(error, this.#endpoint)
+    } finally {
+      this.#removeTemporary()
+    }
+  }
+
+  remove(): Promise<void> {
+    this.#removeTemporary()
+    const there = this.#published === undefined ? undefined : look(this.#final)
+    // With nothing in between: whoever has put another file there did so before.
+    try {
+      if (there !== undefined && isSame(there, this.#published)) fs.unlinkSync(this.#final)
+    } catch {
+      // The folder may be read-only by now. What stays is a stale socket, which the next listener takes over.
+    }
+    this.#published = undefined
+    return Promise.resolve()
+  }
+
+  #removeTemporary(): void {
+    if (!this.#isPrepared) return
+    this.#isPrepared = false
+    removePrivateFolder(this.#place.own, OWN_SOCKET, STALE_SOCKET)
+    this.#place.folder.close()
+  }
+}
+
+async function takeName(from: string, place: Place, endpoint: string): Promise<void> {
+  const name = place.folder.at(place.name)
+  const ownAddress = place.addressOf(basename(place.own))
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (tryLink(from, name)) return
     const found = look(name)
@@ -118,7 +192,7 @@ async function takeName(from: string, name: string, aside: string, endpoint: str
         { endpoint },
       )
     }
-    const answer = await probe(name)
+    const answer = await probeListener(place.addressOf(place.name), ownAddress)
     if (answer?.code === 'ENOENT') continue
     if (answer?.code === 'EACCES' || answer?.code === 'EPERM')
       throw fromSystemError(answer, 'listening on', endpoint)
@@ -129,15 +203,36 @@ async function takeName(from: string, name: string, aside: string, endpoint: str
         { endpoint },
       )
     }
-    const lock = await tryLock(found)
-    if (lock === undefined) throw takenJustNow(endpoint)
+    const lock = new FolderLock(place.folder, `${LOCK_PREFIX}${place.name}`, place.own, place.mark)
+    if (lock.state === 'busy') throw takenJustNow(endpoint)
     try {
-      moveStale(name, found, aside)
+      moveStale(name, found, join(place.own, STALE_SOCKET))
     } finally {
       lock.release()
     }
   }
   throw takenJustNow(endpoint)
+}
+
+function asTransportError(error: unknown, endpoint: string): TransportError {
+  if (error instanceof TransportError) return error
+  return fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
+}
+
+function tooLong(address: string, limit: number, endpoint: string): TransportError {
+  return new TransportError(
+    'ERR_PATH_TOO_LONG',
+    `listening on ${endpoint}: it is made under the name ${address} first, of ${String(Buffer.byteLength(address))} bytes, and the system allows ${String(limit)}. Use a shorter folder.`,
+    { endpoint },
+  )
+}
+
+function folderChanged(endpoint: string): TransportError {
+  return new TransportError(
+    'ERR_ACCESS',
+    `listening on ${endpoint}: its folder was replaced meanwhile. Check who did that, and listen again.`,
+    { endpoint },
+  )
 }
 
 function takenJustNow(endpoint: string): TransportError {
@@ -181,38 +276,4 @@ function look(path: string): fs.BigIntStats | undefined {
 
 function isSame(one: Identity, other: Identity | undefined): boolean {
   return one.ino === other?.ino && one.dev === other.dev
-}
-
-interface Lock {
-  release(): void
-}
-
-/** Undefined: somebody else has it. */
-function tryLock(stale: fs.BigIntStats): Promise<Lock | undefined> {
-  if (process.platform !== 'linux') return Promise.resolve({ release: () => undefined })
-  const { dev, ino, ctimeNs } = stale
-  const path = `\0symphony-transport/stale/${String(dev)}-${String(ino)}-${String(ctimeNs)}`
-  return new Promise((resolveLock, reject) => {
-    const server = net.createServer((socket) => socket.destroy())
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolveLock(undefined)
-      else reject(error)
-    })
-    // Exclusive: workers of the cluster module would share it otherwise.
-    server.listen({ path, exclusive: true }, () => {
-      resolveLock({ release: () => void server.close() })
-    })
-  })
-}
-
-/** The error of a connection attempt; undefined: somebody answered. */
-function probe(path: string): Promise<NodeJS.ErrnoException | undefined> {
-  return new Promise((resolveProbe) => {
-    const socket = net.connect(path)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolveProbe(undefined)
-    })
-    socket.once('error', resolveProbe)
-  })
 }

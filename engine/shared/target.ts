@@ -1,8 +1,10 @@
 /** What a shard can dial or listen on: an endpoint after main has resolved names and checked paths. */
+import type { LocalFolder } from './local-folder.js'
+
 export type TransportTarget =
-  | { readonly kind: 'unix'; readonly path: string }
+  | UnixTarget
   /** A listening socket that main holds bound: the shard listens on a descriptor of its own. */
-  | { readonly kind: 'unix'; readonly path: string; readonly fd: number }
+  | (UnixTarget & { readonly fd: number })
   /** A Windows named pipe; the access options count when listening. */
   | {
       readonly kind: 'pipe'
@@ -22,6 +24,14 @@ export type TransportTarget =
     }
   /** The process's own stdin and stdout. */
   | { readonly kind: 'own-stdio' }
+
+/** A path, or an abstract name with a NUL in front. */
+export interface UnixTarget {
+  readonly kind: 'unix'
+  readonly path: string
+  /** The folder that it lies in has to be the user's alone, whenever it is used. */
+  readonly within?: LocalFolder
+}
 
 /** Length of a pass. */
 export const PASS_BYTES = 16

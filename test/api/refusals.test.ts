@@ -6,7 +6,7 @@ import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects } from '../helpers/errors.js'
 import { leaveStaleSocket } from '../helpers/stale-socket.js'
 import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
@@ -213,32 +213,44 @@ for (const [what, value] of [
   )
 }
 
-test.serial('an XDG_RUNTIME_DIR that does not exist is made, for its owner alone', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const base = join(folder.path, 'run', 'user')
-  const umask = process.umask(0)
-  try {
-    await withEnvironment({ XDG_RUNTIME_DIR: base }, async () => {
-      const listener = await engine.transport(`local:${randomName()}`).listen(() => undefined)
-      try {
-        for (const path of [base, join(base, 'symphony-transport')])
-          t.is(fs.lstatSync(path).mode & 0o7777, 0o700)
-      } finally {
-        await listener.close()
-      }
-    })
-  } finally {
-    process.umask(umask)
-  }
-})
+const foreignBases: Readonly<Record<string, (path: string) => void>> = {
+  'does not exist': () => undefined,
+  'is a file': (path) => {
+    fs.writeFileSync(path, '')
+  },
+  ...(isRoot && {
+    'belongs to somebody else': (path: string) => {
+      fs.mkdirSync(path, { mode: 0o700 })
+      fs.chownSync(path, 65_534, 65_534)
+    },
+  }),
+}
 
-test.serial('an XDG_RUNTIME_DIR in which nothing can be made is ERR_ACCESS, with advice', async (t) => {
-  fs.writeFileSync(join(folder.path, 'file'), '')
-  await withEnvironment({ XDG_RUNTIME_DIR: join(folder.path, 'file') }, () => {
-    const error = throws(t, () => engine.transport(`local:${randomName()}`), 'ERR_ACCESS')
+for (const [what, make] of Object.entries(foreignBases)) {
+  test.serial(`an XDG_RUNTIME_DIR that ${what} is refused, and nothing is made there`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const base = join(folder.path, 'run')
+    make(base)
+    await withEnvironment({ XDG_RUNTIME_DIR: base }, async () => {
+      const transport = engine.transport(`local:${randomName()}`)
+      const error = await rejects(t, transport.listen(), 'ERR_ACCESS')
+      t.regex(error.message, /XDG_RUNTIME_DIR is .*Set it to a folder of your own, or unset it/)
+      t.true(error.message.includes(base))
+      // Who only connects is told the same, or that nobody is there yet.
+      await rejects(t, transport.connect(), what === 'does not exist' ? 'ERR_NOT_FOUND' : 'ERR_ACCESS')
+      t.deepEqual(fs.existsSync(base) && fs.statSync(base).isDirectory() ? fs.readdirSync(base) : [], [])
+    })
+  })
+}
+
+test.serial('a folder for local names that cannot be made is ERR_ACCESS, with advice', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const missing = join(folder.path, 'none')
+  await withEnvironment({ XDG_RUNTIME_DIR: undefined, TMPDIR: missing }, async () => {
+    const transport = engine.transport(`local:${randomName()}`)
+    const error = await rejects(t, transport.listen(), 'ERR_ACCESS')
     t.regex(error.message, /Set XDG_RUNTIME_DIR to a writable one/)
-    t.is(fs.readFileSync(join(folder.path, 'file'), 'utf8'), '')
-    return Promise.resolve()
+    await rejects(t, transport.connect(), 'ERR_NOT_FOUND')
   })
 })
 
@@ -272,15 +284,17 @@ for (const [what, make] of Object.entries(unsafe)) {
       { XDG_RUNTIME_DIR: folder.path },
       { XDG_RUNTIME_DIR: undefined, TMPDIR: folder.path },
     ]) {
-      await withEnvironment(variables, () => {
+      await withEnvironment(variables, async () => {
         const path = join(folder.path, 'TMPDIR' in variables ? fallbackName : 'symphony-transport')
         make(path)
         const { ino, mode, uid } = fs.lstatSync(path)
-        const error = throws(t, () => engine.transport(`local:${randomName()}`), 'ERR_ACCESS')
-        t.regex(error.message, /Remove it, or chmod 700 it/)
+        const transport = engine.transport(`local:${randomName()}`)
+        for (const attempt of [() => transport.connect(), () => transport.listen()]) {
+          const error = await rejects(t, attempt(), 'ERR_ACCESS')
+          t.regex(error.message, /Remove it, or chmod 700 it/)
+        }
         const after = fs.lstatSync(path)
         t.deepEqual([after.ino, after.mode, after.uid], [ino, mode, uid])
-        return Promise.resolve()
       })
     }
   })

@@ -35,7 +35,7 @@ export class FileListener {
 
   /** Bound and listening; the final name is taken by `publish()`. */
   static async prepare(path: string, mode = 0o600): Promise<FileListener> {
-    const file = await prepareSocketFile(path, mode, SOCKET_PATH_LIMIT, `unix:${path}`)
+    const file = await prepareSocketFile({ kind: 'unix', path }, mode, SOCKET_PATH_LIMIT, `unix:${path}`)
     const server = net.createServer((socket) => socket.on('error', () => undefined).destroy())
     await new Promise<void>((resolve) => server.listen(file.bindPath, resolve))
     return new FileListener(file, server)

@@ -3,12 +3,15 @@ import net from 'node:net'
 import type { AcceptedPeer, Dialling, ListenHandle, WireOwner } from '../../engine/shared/wire.js'
 import { acceptedPeer, readInto, SocketWire } from './socket-wire.js'
 
-/** `explain` turns the system's error into one of ours. */
+/**
+ * `explain` turns the system's error into one of ours. `refuse` is asked of a connection before it is used: an error cuts it.
+ */
 export function dialPath(
   path: string,
   owner: WireOwner,
   halfClose: boolean,
   explain: (error: NodeJS.ErrnoException) => Error | Promise<Error>,
+  refuse: () => Error | undefined = () => undefined,
 ): Dialling {
   const socket = net.connect({ path, allowHalfOpen: true, onread: readInto(owner) })
   // Nothing is read before the lane is attached.
@@ -29,7 +32,13 @@ export function dialPath(
     socket.once('connect', () => {
       socket.off('error', onError)
       socket.off('close', onClose)
-      resolve(new SocketWire(socket, owner, halfClose))
+      const refusal = refuse()
+      if (refusal === undefined) {
+        resolve(new SocketWire(socket, owner, halfClose))
+        return
+      }
+      socket.destroy()
+      reject(refusal)
     })
   })
   return {

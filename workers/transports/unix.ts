@@ -1,24 +1,87 @@
 /** Unix domain sockets: paths, and Linux abstract names (a leading NUL). */
 import fs from 'node:fs/promises'
-import { fromSystemError } from '../../engine/shared/errors.js'
-import type { TransportTarget } from '../../engine/shared/target.js'
-import type { ShardTransport } from '../../engine/shared/wire.js'
+import { basename } from 'node:path'
+import process from 'node:process'
+import { fromSystemError, TransportError } from '../../engine/shared/errors.js'
+import type { HeldFolder } from '../../engine/shared/held-folder.js'
+import { openLocalFolder, type LocalFolder } from '../../engine/shared/local-folder.js'
+import type { TransportTarget, UnixTarget } from '../../engine/shared/target.js'
+import type { Dialling, ShardTransport, WireOwner } from '../../engine/shared/wire.js'
 import { dialPath, listenHandle } from './net-transport.js'
 
-type UnixTarget = Extract<TransportTarget, { kind: 'unix' }>
+type AnyUnixTarget = Extract<TransportTarget, { kind: 'unix' }>
 
-export const unixTransport: ShardTransport<UnixTarget> = {
+export const unixTransport: ShardTransport<AnyUnixTarget> = {
   dial(target, owner) {
+    if (target.path.startsWith('\0')) return dialAbstract(target, owner)
+    if (target.within !== undefined) return dialWithin(target, target.within, owner)
     return dialPath(target.path, owner, true, (error) => refusalOf(error, target))
   },
 
   listen(target, backlog, onAccepted, onFailure) {
     // The descriptor goes with the server. Main holds the socket open, so peers go on queueing while it is paused.
-    const whereOf = (at: UnixTarget) => ('fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog })
+    const whereOf = (at: AnyUnixTarget) => ('fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog })
     const explain = (error: NodeJS.ErrnoException): Error =>
       fromSystemError(error, 'listening on', describe(target))
     return listenHandle(target, whereOf, { halfClose: true, onAccepted, onFailure, explain })
   },
+}
+
+/** The folder is looked at for each dial, and is still that folder when the socket in it is connected to. */
+function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): Dialling {
+  const endpoint = describe(target)
+  let folder: HeldFolder
+  try {
+    folder = openLocalFolder(within, 'dial', endpoint)
+  } catch (error) {
+    const refusal = error instanceof Error ? error : new Error(String(error))
+    return { connected: Promise.reject(refusal), abort: () => undefined }
+  }
+  const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
+  const refuse = (): Error | undefined => (folder.isStill() ? undefined : folderChanged(endpoint))
+  const dialling = dialPath(folder.at(basename(target.path)), owner, true, explain, refuse)
+  return {
+    connected: dialling.connected.finally(() => {
+      folder.close()
+    }),
+    abort: () => {
+      dialling.abort()
+    },
+  }
+}
+
+function folderChanged(endpoint: string): TransportError {
+  return new TransportError(
+    'ERR_ACCESS',
+    `connecting to ${endpoint}: its folder was replaced meanwhile. Check who did that, and connect again.`,
+  )
+}
+
+/**
+ * Node 20 makes every abstract name one of the greatest length, with NULs at its end; later ones, and other programs, leave it
+ * as it is. So what a later one does not find is looked for under the other name; there is no way in the other direction.
+ */
+const [uvMajor = 0, uvMinor = 0] = process.versions.uv.split('.').map(Number)
+const PADS_NAMES = uvMajor === 1 && uvMinor < 48
+/** All of `sun_path`. */
+const LONGEST_NAME = 108
+
+function dialAbstract(target: UnixTarget, owner: WireOwner): Dialling {
+  const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
+  const missing = LONGEST_NAME - Buffer.byteLength(target.path)
+  let current = dialPath(target.path, owner, true, explain)
+  if (PADS_NAMES || missing === 0) return current
+  const connected = current.connected.catch((error: unknown) => {
+    if (!(error instanceof TransportError) || error.code !== 'ERR_REFUSED') throw error
+    current = dialPath(target.path + '\0'.repeat(missing), owner, true, explain)
+    return current.connected
+  })
+  return {
+    connected,
+    abort: () => {
+      current.abort()
+    },
+  }
 }
 
 /** The system says "refused" of a path that is no socket at all, too. */
@@ -31,9 +94,17 @@ async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Prom
       return fromSystemError(cause, doing, describe(target))
     }
   }
+  if (error.code === 'ECONNREFUSED' && target.path.startsWith('\0') && PADS_NAMES) {
+    return new TransportError(
+      'ERR_REFUSED',
+      `${doing} ${describe(target)}: nobody listens there, as this version of Node names it. Start the peer. Unless the peer runs on Node 20, too, run this on Node 22 or later, or use a path.`,
+      { cause: error },
+    )
+  }
   return fromSystemError(error, doing, describe(target))
 }
 
 function describe(target: UnixTarget): string {
+  if (target.within !== undefined) return `local:${basename(target.path, '.sock')}`
   return target.path.startsWith('\0') ? `unix:@${target.path.slice(1)}` : `unix:${target.path}`
 }

@@ -6,8 +6,10 @@ import process from 'node:process'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine } from '../../../api/index.js'
+import { makerMark } from '../../../engine/shard/maker.js'
 import { ChildProgram } from '../../helpers/child-program.js'
 import { rejects } from '../../helpers/errors.js'
+import { markOfDead } from '../../helpers/maker-marks.js'
 import type { ModeWatch } from '../../helpers/mode-watcher.js'
 import { FileListener, isLive, leaveStaleSocket } from '../../helpers/stale-socket.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.js'
@@ -16,6 +18,7 @@ import { failOnWarnings } from '../../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
+const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
 let folder: TemporaryFolder
 
@@ -139,28 +142,101 @@ test.serial(
   },
 )
 
-onLinux('while another process is taking a stale socket over, it is in use and left alone', async (t) => {
+/** The lock of a name, held by whoever this mark is of. */
+function leaveLock(path: string, mark: string): string {
+  const lock = join(folder.path, `.s-lock.${basename(path)}`)
+  fs.mkdirSync(lock, { mode: 0o700 })
+  fs.mkdirSync(join(lock, mark))
+  return lock
+}
+
+onUnix('while another process is taking a stale socket over, it is in use and left alone', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const path = folder.socketPath()
+  await leaveStaleSocket(path)
+  const { ino } = fs.lstatSync(path)
+  const lock = leaveLock(path, makerMark())
+  const late = await FileListener.prepare(path)
+  await rejects(t, late.publish(), 'ERR_ADDRESS_IN_USE')
+  t.is(fs.lstatSync(path).ino, ino)
+  await late.close()
+  t.deepEqual((await folder.list()).sort(), [basename(lock), basename(path)])
+  fs.rmSync(lock, { recursive: true })
+  const next = await FileListener.prepare(path)
+  await next.publish()
+  t.true(await isLive(path), 'once that process has let go the socket is free')
+  await next.close()
+})
+
+onLinux('the lock of a process that is dead is free', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const path = folder.socketPath()
+  await leaveStaleSocket(path)
+  const mark = await markOfDead()
+  const next = await FileListener.prepare(path)
+  // After what lay there was cleared away.
+  leaveLock(path, mark)
+  try {
+    await next.publish()
+    t.true(await isLive(path))
+    t.deepEqual(await folder.list(), [basename(path)])
+  } finally {
+    await next.close()
+  }
+})
+
+onLinux('an abstract socket, whatever its name, keeps nobody from a stale socket', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   await leaveStaleSocket(path)
   const { dev, ino, ctimeNs } = fs.lstatSync(path, { bigint: true })
-  const lock = net.createServer()
+  const held = net.createServer()
   const name = `\0symphony-transport/stale/${String(dev)}-${String(ino)}-${String(ctimeNs)}`
-  await new Promise<void>((resolve) => lock.listen(name, resolve))
-  const late = await FileListener.prepare(path)
-  try {
-    await rejects(t, late.publish(), 'ERR_ADDRESS_IN_USE')
-    t.is(fs.lstatSync(path, { bigint: true }).ino, ino)
-    await late.close()
-    t.deepEqual(await folder.list(), [basename(path)])
-  } finally {
-    await new Promise((resolve) => lock.close(resolve))
-  }
+  await new Promise<void>((resolve) => held.listen(name, resolve))
   const next = await FileListener.prepare(path)
-  await next.publish()
-  t.true(await isLive(path), 'once that process is gone the socket is free')
-  await next.close()
+  try {
+    await next.publish()
+    t.true(await isLive(path))
+  } finally {
+    await next.close()
+    await new Promise((resolve) => held.close(resolve))
+  }
 })
+
+const squatters: Readonly<Record<string, (lock: string) => void>> = {
+  'a file': (lock) => {
+    fs.writeFileSync(lock, 'precious')
+  },
+  'a folder of something else': (lock) => {
+    fs.mkdirSync(join(lock, 'precious'), { recursive: true })
+  },
+  ...(process.getuid?.() === 0 && {
+    "somebody else's lock": (lock: string) => {
+      fs.mkdirSync(join(lock, makerMark()), { recursive: true })
+      fs.chownSync(lock, 65_534, 65_534)
+    },
+  }),
+}
+
+for (const [what, make] of Object.entries(squatters)) {
+  onUnix(`${what} in the place of the lock keeps nobody from a stale socket, and stays`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const path = folder.socketPath()
+    await leaveStaleSocket(path)
+    const lock = join(folder.path, `.s-lock.${basename(path)}`)
+    make(lock)
+    const before = identityOf(lock)
+    const next = await FileListener.prepare(path)
+    try {
+      await next.publish()
+      t.true(await isLive(path))
+      t.is(identityOf(lock), before)
+    } finally {
+      await next.close()
+    }
+    t.deepEqual(await folder.list(), [basename(lock)])
+  })
+}
 
 const intruders: Readonly<Record<string, (path: string) => Promise<() => Promise<unknown>>>> = {
   'a live socket': async (path) => {

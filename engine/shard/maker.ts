@@ -1,0 +1,80 @@
+/**
+ * Who has made something, as a part of its name: enough to tell from the name alone that its maker is dead, so that what a
+ * killed process has left can be removed. There from the first moment at which the name is.
+ */
+import { createHash, randomInt } from 'node:crypto'
+import fs from 'node:fs'
+import os from 'node:os'
+import process from 'node:process'
+
+/** `unknown`: another machine's, another container's, from before this system was started, or no mark at all. */
+export type Fate = 'alive' | 'dead' | 'unknown'
+
+/** Process, when it started, where its number counts, and one of many. */
+const MARK = /^([0-9a-z]+)-([0-9a-z]+)-([0-9a-z]+)-[0-9a-z]+$/
+const PLACE_LENGTH = 6
+const RANDOM_LENGTH = 6
+const UNKNOWN = '0'
+
+/** A new one with every call. */
+export function makerMark(): string {
+  const random = Array.from({ length: RANDOM_LENGTH }, () => randomInt(36).toString(36)).join('')
+  const start = short(startOf('self') ?? UNKNOWN)
+  return [process.pid.toString(36), start, ourPlace() ?? UNKNOWN, random].join('-')
+}
+
+export function fateOf(mark: string): Fate {
+  const [, number = '', start, place] = MARK.exec(mark) ?? []
+  if (place === undefined || place !== ourPlace()) return 'unknown'
+  const pid = parseInt(number, 36)
+  // 0 and what is no number of a process would mean others to kill().
+  if (!Number.isSafeInteger(pid) || pid <= 0 || pid > 0x7fffffff) return 'unknown'
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    // Anything else says that it is there.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'dead'
+  }
+  // Numbers are given again.
+  const actual = startOf(String(pid))
+  return actual === undefined || start === UNKNOWN || short(actual) === start ? 'alive' : 'dead'
+}
+
+/** Where numbers of processes and their times mean the same as here; undefined: that cannot be said. */
+let place: string | undefined | null = null
+
+function ourPlace(): string | undefined {
+  if (place === null) place = findPlace()
+  return place
+}
+
+function findPlace(): string | undefined {
+  const seen = readProc(() => fs.readFileSync('/proc/self/stat', 'latin1').split(' ', 1)[0])
+  // A /proc of another namespace speaks of other processes.
+  if (seen !== undefined && seen !== String(process.pid)) return undefined
+  const boot = readProc(() => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))
+  const spaces = ['pid', 'time'].map((kind) => readProc(() => fs.readlinkSync(`/proc/self/ns/${kind}`)))
+  const digest = createHash('sha256')
+    .update([boot ?? os.hostname(), ...spaces].join())
+    .digest()
+  return digest.readUIntBE(0, 6).toString(36).slice(-PLACE_LENGTH).padStart(PLACE_LENGTH, '0')
+}
+
+/** In ticks since the system was started. */
+function startOf(pid: string): string | undefined {
+  // The program's name stands second, in brackets, and may contain anything.
+  return readProc(() => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[19])
+}
+
+function short(ticks: string): string {
+  return Number(ticks).toString(36)
+}
+
+/** Undefined where there is no /proc. */
+function readProc(read: () => string | undefined): string | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}

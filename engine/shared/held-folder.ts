@@ -1,0 +1,75 @@
+/**
+ * A folder that is held by a descriptor. What was looked at through it is what names in it go on to mean, whatever its path
+ * leads to by then: between a look at a path and the next use of it, that folder may be gone and another lie there.
+ *
+ * Node takes paths alone for what lies in a folder, so names are reached through the descriptor's own path below /proc. Where
+ * there is none, they are reached by the folder's path, and `isStill()` says afterwards whether that was the same folder.
+ */
+import fs from 'node:fs'
+import { join } from 'node:path'
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants
+
+export interface Folder {
+  /** Whether names are reached through the descriptor. */
+  readonly isPinned: boolean
+  /** The path of a name in it. */
+  at(name: string): string
+  /** Whether its names meant what they were taken for until now. */
+  isStill(): boolean
+  /** May be called again. */
+  close(): void
+}
+
+export class HeldFolder implements Folder {
+  readonly stat: fs.BigIntStats
+  readonly isPinned: boolean
+  readonly #path: string
+  #descriptor: number | undefined
+
+  /** A link at the path's end is refused, unless it is to be followed. @throws The system's error. */
+  constructor(path: string, links: 'refuse' | 'follow') {
+    const descriptor = fs.openSync(path, O_RDONLY | O_DIRECTORY | (links === 'refuse' ? O_NOFOLLOW : 0))
+    this.#path = path
+    this.#descriptor = descriptor
+    try {
+      this.stat = fs.fstatSync(descriptor, { bigint: true })
+      this.isPinned = this.#leadsTo(pathOf(descriptor))
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  at(name: string): string {
+    if (!this.isPinned) return join(this.#path, name)
+    // Its number may be another folder's by now.
+    if (this.#descriptor === undefined) throw new Error('the folder is closed')
+    return join(pathOf(this.#descriptor), name)
+  }
+
+  isStill(): boolean {
+    return this.isPinned || this.#leadsTo(this.#path)
+  }
+
+  close(): void {
+    const descriptor = this.#descriptor
+    if (descriptor === undefined) return
+    this.#descriptor = undefined
+    fs.closeSync(descriptor)
+  }
+
+  #leadsTo(path: string): boolean {
+    try {
+      const { dev, ino } = fs.statSync(path, { bigint: true })
+      return dev === this.stat.dev && ino === this.stat.ino
+    } catch {
+      return false
+    }
+  }
+}
+
+/** All threads of a process share its descriptors. */
+function pathOf(descriptor: number): string {
+  return `/proc/self/fd/${String(descriptor)}`
+}
