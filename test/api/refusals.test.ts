@@ -6,6 +6,7 @@ import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
+import { withEnvironment } from '../helpers/environment.js'
 import { rejects } from '../helpers/errors.js'
 import { leaveStaleSocket } from '../helpers/stale-socket.js'
 import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
@@ -165,26 +166,6 @@ asAnother('a folder without permissions keeps its owner out (not as root, whom n
     fs.chmodSync(closed, 0o700)
   }
 })
-
-/** Runs with these variables, and puts back those that were there. */
-async function withEnvironment(
-  variables: Readonly<Record<string, string | undefined>>,
-  body: () => Promise<void>,
-): Promise<void> {
-  const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]))
-  const set = (values: Readonly<Record<string, string | undefined>>): void => {
-    for (const [name, value] of Object.entries(values)) {
-      if (value === undefined) Reflect.deleteProperty(process.env, name)
-      else process.env[name] = value
-    }
-  }
-  try {
-    set(variables)
-    await body()
-  } finally {
-    set(before)
-  }
-}
 
 const fallbackName = `symphony-transport-${String(process.getuid?.() ?? 0)}`
 

@@ -3,8 +3,9 @@ import net from 'node:net'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { PASS_BYTES } from '../../engine/shared/target.js'
-import type { MainSide, WireOwner } from '../../engine/shared/wire.js'
+import type { MainSide } from '../../engine/shared/wire.js'
 import { childPipesTransport } from '../../workers/transports/child-pipes.js'
+import { Taker } from '../helpers/taker.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
@@ -17,46 +18,6 @@ failOnWarnings()
 
 /** This transport asks nothing of it. */
 const noMain: MainSide = { letGoOf: () => Promise.reject(new Error('there is no main thread')) }
-
-/** Takes everything, and remembers what it was told. */
-class Taker implements WireOwner {
-  readonly calls: string[] = []
-  #text = ''
-  readonly #view = Buffer.alloc(64)
-
-  get text(): string {
-    return this.#text
-  }
-
-  readView(): Buffer {
-    return this.#view
-  }
-
-  onRead(length: number): boolean {
-    this.#text += String(this.#view.subarray(0, length))
-    return true
-  }
-
-  onEnd(): void {
-    this.calls.push('end')
-  }
-
-  onWritten(): void {
-    this.calls.push('written')
-  }
-
-  onFinished(): void {
-    this.calls.push('finished')
-  }
-
-  onWriteFailed(): void {
-    this.calls.push('write failed')
-  }
-
-  onClose(): void {
-    this.calls.push('close')
-  }
-}
 
 /** Somebody at a pipe's other end. */
 class Guest {
