@@ -19,10 +19,7 @@ export const STALE_SOCKET = 'stale'
 /** The socket that asks, see listener-probe.ts. */
 const ASKING_SOCKET = 'p'
 
-/**
- * Removes those of dead makers. `prefix` is what their names begin with, and `own` is such a folder of the caller's. Nothing is
- * waited for unless a stale socket lies in one.
- */
+/** Removes those of dead makers. `prefix` is what their names begin with, and `own` is such a folder of the caller's. Never rejects. */
 export async function removeLeftovers(paths: readonly string[], prefix: string, own: string): Promise<void> {
   for (const path of paths) {
     const name = basename(path)
