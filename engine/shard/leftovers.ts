@@ -9,15 +9,13 @@ import process from 'node:process'
 import { HeldFolder, type Folder } from '../shared/held-folder.js'
 import { trace } from '../shared/trace.js'
 import { isDraft, removeDraft } from './folder-lock.js'
-import { probeListener } from './listener-probe.js'
+import { ASKER, probeListener } from './listener-probe.js'
 import { fateOf } from './maker.js'
 
 /** What lies in such a folder: a socket of its maker's. */
 export const OWN_SOCKET = 's'
 /** A socket that was found stale, on its way out. */
 export const STALE_SOCKET = 'stale'
-/** The socket that asks, see listener-probe.ts. */
-const ASKING_SOCKET = 'p'
 
 /** Removes those of dead makers. `prefix` is what their names begin with, and `own` is such a folder of the caller's. Never rejects. */
 export async function removeLeftovers(paths: readonly string[], prefix: string, own: string): Promise<void> {
@@ -37,7 +35,7 @@ async function removeLeftover(path: string, mark: string, own: string): Promise<
     if (uid !== BigInt(process.geteuid?.() ?? -1) || (mode & 0o777n) !== 0o700n) return
     if (!(await holdsOnlyOurs(held, own))) return
     removeDraft(held.at(''), mark)
-    for (const name of [OWN_SOCKET, ASKING_SOCKET, STALE_SOCKET]) fs.rmSync(held.at(name), { force: true })
+    for (const name of [OWN_SOCKET, ASKER, STALE_SOCKET]) fs.rmSync(held.at(name), { force: true })
     fs.rmdirSync(path)
     trace('folder %s of a process that was killed is removed', path)
   } catch (error) {
@@ -50,7 +48,7 @@ async function removeLeftover(path: string, mark: string, own: string): Promise<
 async function holdsOnlyOurs(folder: Folder, own: string): Promise<boolean> {
   for (const name of fs.readdirSync(folder.at(''))) {
     if (isDraft(name)) continue
-    if (![OWN_SOCKET, ASKING_SOCKET, STALE_SOCKET].includes(name)) return false
+    if (![OWN_SOCKET, ASKER, STALE_SOCKET].includes(name)) return false
     if (!fs.lstatSync(folder.at(name)).isSocket()) return false
     // Its maker had no time to see that it is somebody else's after all, and to put it back.
     if (name !== STALE_SOCKET) continue

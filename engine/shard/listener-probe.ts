@@ -9,6 +9,10 @@
 import net from 'node:net'
 import { join } from 'node:path'
 
+/** Names in the asker's own folder: its socket, and what is never there. Of one byte, as is that of the socket to be bound. */
+export const ASKER = 'p'
+const NOBODY = 'n'
+
 /** `code` of a refusal; undefined: somebody listens. */
 export type Answer = NodeJS.ErrnoException | undefined
 
@@ -16,7 +20,7 @@ export type Answer = NodeJS.ErrnoException | undefined
 export async function probeListener(address: string, own: string): Promise<Answer> {
   const answer = await ask(address, own)
   if (answer?.code !== 'EISCONN') return answer
-  const ofNobody = await ask(join(own, 'nobody'), own)
+  const ofNobody = await ask(join(own, NOBODY), own)
   return ofNobody?.code === 'ENOENT' ? undefined : connect(address)
 }
 
@@ -42,8 +46,8 @@ function ask(address: string, own: string): Promise<Answer> {
     }
     server.once('error', fail)
     // Exclusive: in a worker of the cluster module the primary would bind it otherwise, which does not know our descriptors.
-    server.listen({ path: join(own, 'p'), exclusive: true }, () => {
-      const socket = net.connect({ path: join(own, 'p'), allowHalfOpen: true })
+    server.listen({ path: join(own, ASKER), exclusive: true }, () => {
+      const socket = net.connect({ path: join(own, ASKER), allowHalfOpen: true })
       socket.once('error', fail)
       socket.once('connect', () => {
         socket.off('error', fail)
