@@ -47,7 +47,10 @@ export interface OwnStdioEndpoint {
   readonly kind: 'stdio'
 }
 
-/** A child process. It is started by `connect()`, once for each call, and never outlives the engine or its host. */
+/**
+ * A child process. It is started by `connect()`, once for each call, and never outlives the engine, nor a host that exits. What
+ * becomes of it when a signal ends the host: see `guard`.
+ */
 export interface ChildEndpoint {
   readonly kind: 'stdio'
   /** A path, or a name that is looked for in PATH. No shell is involved. */
@@ -72,6 +75,13 @@ export interface ChildEndpoint {
   readonly terminateAfterMs?: number | undefined
   /** From SIGTERM to SIGKILL, in milliseconds. Default 2,000. */
   readonly killAfterMs?: number | undefined
+  /**
+   * What a host that a signal ends (SIGKILL, or one that it does not handle) can no longer do, a guardian does: a process of
+   * /bin/sh, one for each engine. After the end of stdin the child gets SIGTERM and SIGKILL, in the times above. Default true.
+   * False: it sees the end of its stdin and may live on. Where there is no /bin/sh, a process warning says so. Windows ends
+   * such children by itself, whatever this says.
+   */
+  readonly guard?: boolean | undefined
 }
 
 export type Endpoint = string | EndpointObject
@@ -270,6 +280,7 @@ const childSchema = v.strictObject({
   processGroup: v.optional(v.boolean(), false),
   terminateAfterMs: milliseconds,
   killAfterMs: milliseconds,
+  guard: v.optional(v.boolean(), true),
 })
 
 function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
@@ -278,7 +289,8 @@ function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
     const [issue] = result.issues
     throw invalid(JSON.stringify(endpoint), `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`)
   }
-  const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs } = result.output
+  const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard } =
+    result.output
   const text = `stdio:${command}`
   if ([command, ...args].some((part) => part.includes('\0'))) throw invalid(text, 'it contains a NUL')
   if (processGroup && process.platform === 'win32') {
@@ -293,7 +305,7 @@ function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
     text,
     route: {
       via: 'child',
-      child: { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs },
+      child: { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard },
     },
   }
 }

@@ -15,7 +15,8 @@ import { trace } from '../shared/trace.js'
 import type { Clock } from '../shared/waiter.js'
 import type { ChildEnd } from './child-ends.js'
 import { StderrReader } from './child-stderr.js'
-import { assertDescriptors } from './spare-descriptors.js'
+import type { Guardian } from './guardian.js'
+import { assertDescriptors, isShortage } from './spare-descriptors.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */
 export type ChildStderr = 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown)
@@ -32,6 +33,8 @@ export interface ChildSettings {
   readonly terminateAfterMs: number
   /** From SIGTERM to SIGKILL, milliseconds. */
   readonly killAfterMs: number
+  /** It goes through the same ladder when a signal ends the host. */
+  readonly guard: boolean
 }
 
 /** How often is looked whether the rest of a process group is gone. */
@@ -45,7 +48,7 @@ type State =
   | { readonly kind: 'told'; readonly cancel: () => void }
   | { readonly kind: 'exited' }
 
-/** Every child of this process that lives, or of whose group there may be something left: none may outlive it. */
+/** Every child of this process that lives, or of whose group there may be something left: none may outlive its exit. */
 const living = new Set<Child>()
 
 function killLiving(): void {
@@ -58,6 +61,8 @@ export interface ChildSurroundings {
   readonly onStderrFailure: (cause: unknown) => void
   readonly ledger: Ledger
   readonly clock: Clock
+  /** Undefined: there is none, or none is wanted. */
+  readonly guardian: Guardian | undefined
 }
 
 export class Child implements Companion {
@@ -75,7 +80,7 @@ export class Child implements Companion {
     spawned: ChildProcess,
     pid: number,
     settings: ChildSettings,
-    { ledger, clock, onStderrFailure }: ChildSurroundings,
+    { ledger, clock, onStderrFailure, guardian }: ChildSurroundings,
   ) {
     this.#process = spawned
     this.pid = pid
@@ -108,6 +113,7 @@ export class Child implements Companion {
     const groupGone = reaped.then(() => (this.#hasGroup ? this.#endGroup(settings.killAfterMs) : undefined))
     this.gone = Promise.all([this.exited, groupGone]).then(() => undefined)
     void groupGone.then(() => {
+      guardian?.forget(pid)
       living.delete(this)
       if (living.size === 0) process.off('exit', killLiving)
     })
@@ -142,6 +148,7 @@ export class Child implements Companion {
           detached: processGroup,
           windowsHide: true,
         })
+        if (spawned.pid !== undefined) surroundings.guardian?.watch(spawned.pid, settings)
       } catch (error) {
         fail(error)
         return
@@ -235,7 +242,12 @@ export class Child implements Companion {
   }
 }
 
-function spawnError(cause: NodeJS.ErrnoException, settings: ChildSettings, endpoint: string): TransportError {
+/** What a failure to start it, or what has to be there before it, is to the caller. */
+export function spawnError(
+  cause: NodeJS.ErrnoException,
+  settings: ChildSettings,
+  endpoint: string,
+): TransportError {
   const { command, cwd } = settings
   if (isShortage(cause)) {
     // Nothing is wrong with the command: the same call may succeed later.
@@ -250,10 +262,6 @@ function spawnError(cause: NodeJS.ErrnoException, settings: ChildSettings, endpo
     cause,
     endpoint,
   })
-}
-
-function isShortage({ code }: NodeJS.ErrnoException): boolean {
-  return code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN' || code === 'ENOMEM'
 }
 
 /** The system has one error for several mistakes: what is there and what is not tells them apart. */

@@ -18,3 +18,8 @@ export function assertDescriptors(): void {
     for (const descriptor of spare) fs.closeSync(descriptor)
   }
 }
+
+/** A process cannot be started now, and may be later. */
+export function isShortage({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN' || code === 'ENOMEM'
+}

@@ -10,6 +10,7 @@ export const resourceKinds = [
   'descriptors',
   'helpers',
   'children',
+  'guardians',
   'dials',
   'regions',
   'lanes',

@@ -93,6 +93,7 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
     { kind: 'stdio', command: undefined },
     { kind: 'stdio', args: ['x'] },
     { kind: 'stdio', name: 'x' },
+    { kind: 'stdio', command: 'x', guard: 'yes' },
   ]
   for (const endpoint of wrong) {
     const error = throws(t, () => engine.transport(endpoint as Endpoint), 'ERR_INVALID_ENDPOINT')

@@ -79,6 +79,10 @@ export class ChildProgram {
     })
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** The next line, which must be this one. */
   async line(expected: string): Promise<void> {
     const line = await this.next()

@@ -3,6 +3,8 @@ import fs from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { ChildEndpoint } from '../../api/index.js'
+import { GUARDIAN_NAME } from '../../engine/shard/guardian-script.js'
+import { processResources } from './process-resources.js'
 
 export type ChildChoices = Omit<Partial<ChildEndpoint>, 'kind' | 'command' | 'args'>
 
@@ -44,5 +46,28 @@ function answers(pid: number): boolean {
     return process.kill(pid, 0)
   } catch {
     return false
+  }
+}
+
+/** The children of this process that are an engine's children, so not its guardians. Linux only. */
+export function countChildren(): number {
+  return processResources().children - guardiansOf(process.pid).length
+}
+
+/** The guardians that a process has started. Linux only. */
+export function guardiansOf(pid: number): number[] {
+  return fs
+    .readdirSync(`/proc/${String(pid)}/task`)
+    .flatMap((thread) => readOr(`/proc/${String(pid)}/task/${thread}/children`).split(' '))
+    .filter((child) => readOr(`/proc/${child}/cmdline`).includes(GUARDIAN_NAME))
+    .map(Number)
+}
+
+function readOr(path: string): string {
+  try {
+    return fs.readFileSync(path, 'latin1')
+  } catch {
+    // It has ended since.
+    return ''
   }
 }

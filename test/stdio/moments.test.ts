@@ -2,9 +2,9 @@
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
-import { sh } from '../helpers/children.js'
+import { countChildren, sh } from '../helpers/children.js'
 import { faultyOptions, nextEvent, strikeSoon } from '../helpers/faults.js'
-import { canCountResources, processResources } from '../helpers/process-resources.js'
+import { canCountResources } from '../helpers/process-resources.js'
 import { turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
@@ -34,7 +34,7 @@ function moments(
       const { leaked, byKind } = await engine.close({ graceMs: 0 })
       t.is(leaked, 0, JSON.stringify(byKind))
     }
-    t.is(processResources().children, 0)
+    t.is(countChildren(), 0)
   })
 }
 
@@ -86,5 +86,5 @@ moments('the engine closes at any turn after the shard was told to die', async (
   t.is(byKind.children.opened, byKind.children.released)
   await late
   await Promise.all(connections.map((connection) => connection.closed))
-  t.is(processResources().children, 0)
+  t.is(countChildren(), 0)
 })

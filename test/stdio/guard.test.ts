@@ -1,0 +1,178 @@
+/** Hosts that a signal ends: what becomes of their children, and of the guardian itself. */
+import fs from 'node:fs'
+import process from 'node:process'
+import test, { type ExecutionContext } from 'ava'
+import { createEngine, type ChildEndpoint } from '../../api/index.js'
+import { ChildProgram, type ChildExit } from '../helpers/child-program.js'
+import { guardiansOf, isRunning, sh } from '../helpers/children.js'
+import { until } from '../helpers/turns.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 20_000
+/** Longer than any test waits: what comes then does not come at all. */
+const NEVER_MS = 3_600_000
+const AT_ONCE = { terminateAfterMs: 0, killAfterMs: 0 }
+
+failOnWarnings()
+
+const declare = process.platform === 'linux' ? test.serial : test.serial.skip
+
+interface Scene {
+  readonly host: ChildProgram
+  /** What the child's first line named: itself, or a child of its own. */
+  readonly pid: number
+  readonly guardian: number
+}
+
+/**
+ * Starts a host and its child, lets the lead end the host, and waits until everybody who has the host's stderr is gone, and
+ * the guardian too.
+ */
+async function afterHost(
+  t: ExecutionContext,
+  script: string,
+  choices: Partial<ChildEndpoint>,
+  lead: (scene: Scene) => void | Promise<void>,
+): Promise<ChildExit> {
+  t.timeout(WATCHDOG_MS)
+  const host = ChildProgram.start('guarded-host', [script, JSON.stringify(choices)])
+  let pid = 0
+  try {
+    pid = Number(await host.next())
+    const [guardian = 0] = guardiansOf(host.pid)
+    t.true(pid > 1 && guardian > 1, 'the host has a child and a guardian')
+    await lead({ host, pid, guardian })
+    const exit = await host.exit
+    // Nobody has its stderr any more; so the child has ended, or is about to.
+    await until(() => !isRunning(pid) && !isRunning(guardian))
+    return exit
+  } finally {
+    host.kill('SIGKILL')
+    if (pid > 1 && isRunning(pid)) process.kill(pid, 'SIGKILL')
+  }
+}
+
+/** What each descriptor of a process is of. */
+function linksIn(folder: string): ReadonlyMap<string, string> {
+  return new Map(
+    fs.readdirSync(folder).flatMap((fd) => {
+      try {
+        return [[fd, fs.readlinkSync(`${folder}/${fd}`)]]
+      } catch {
+        // The one that the list was read with.
+        return []
+      }
+    }),
+  )
+}
+
+const stubborn = "trap '' TERM HUP INT; echo $$; exec sleep 1000"
+
+for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  declare(
+    `a child that heeds neither its stdin nor SIGTERM goes with a host that ${signal} ends`,
+    async (t) => {
+      const exit = await afterHost(t, stubborn, AT_ONCE, ({ host }) => {
+        host.kill(signal)
+      })
+      t.deepEqual([exit.code, exit.signal, exit.stderr], [null, signal, ''])
+    },
+  )
+}
+
+declare('a child whose host is gone gets SIGTERM first', async (t) => {
+  const script = "trap 'echo SIGTERM >&2; exit' TERM; echo $$; while :; do sleep 1000 & wait $!; done"
+  const choices = { terminateAfterMs: 0, killAfterMs: NEVER_MS, processGroup: true }
+  const { stderr } = await afterHost(t, script, choices, ({ host }) => {
+    host.kill('SIGKILL')
+  })
+  // What the shell says of its own child comes before.
+  t.regex(stderr, /^(?:Terminated\n)?SIGTERM\n$/)
+})
+
+declare('a child whose host is gone gets no signal if it ends with its stdin', async (t) => {
+  const script = "trap 'echo SIGTERM >&2' TERM; echo $$; cat >/dev/null; echo finished >&2"
+  const { stderr } = await afterHost(t, script, { terminateAfterMs: NEVER_MS }, ({ host }) => {
+    host.kill('SIGKILL')
+  })
+  t.is(stderr, 'finished\n')
+})
+
+declare(
+  'what is left of a process group goes with the host, also when its leader went by itself',
+  async (t) => {
+    const script = "(trap '' TERM; exec sleep 1000 </dev/null >/dev/null) & echo $!; exec cat"
+    await afterHost(t, script, { ...AT_ONCE, processGroup: true }, ({ host }) => {
+      host.kill('SIGKILL')
+    })
+  },
+)
+
+declare('signals that are meant for all processes of the host do not end its guardian', async (t) => {
+  await afterHost(t, stubborn, AT_ONCE, ({ host, guardian }) => {
+    for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGTERM'] as const) process.kill(guardian, signal)
+    host.kill('SIGTERM')
+  })
+})
+
+declare('a guardian that somebody has ended is replaced, and the next one knows the children', async (t) => {
+  await afterHost(t, stubborn, AT_ONCE, async ({ host, guardian }) => {
+    process.kill(guardian, 'SIGKILL')
+    const isReplaced = (): boolean => guardiansOf(host.pid).some((pid) => pid !== guardian)
+    await until(isReplaced)
+    const [next = 0] = guardiansOf(host.pid).filter((pid) => pid !== guardian)
+    // Another turn of the host's: by then it has told the next one.
+    await host.proveAlive()
+    host.kill('SIGKILL')
+    await until(() => !isRunning(next))
+  })
+})
+
+declare('with guard: false a child lives on that heeds nothing but signals', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const host = ChildProgram.start('guarded-host', [stubborn, JSON.stringify({ ...AT_ONCE, guard: false })])
+  const pid = Number(await host.next())
+  try {
+    t.deepEqual(guardiansOf(host.pid), [])
+    host.kill('SIGKILL')
+    await until(() => !isRunning(host.pid))
+    t.true(isRunning(pid))
+  } finally {
+    process.kill(pid, 'SIGKILL')
+    await host.exit
+  }
+})
+
+declare('a guardian has nothing of its host but the pipe by which it hears of its end', async (t) => {
+  await afterHost(t, stubborn, AT_ONCE, ({ host, guardian }) => {
+    const place = `/proc/${String(guardian)}`
+    const links = linksIn(`${place}/fd`)
+    t.deepEqual([links.get('1'), links.get('2')], ['/dev/null', '/dev/null'])
+    // What this process and its host were started with, and nobody can close, is not the host's.
+    const outer = linksIn('/proc/self/fd')
+    const more = [...links].filter(([fd, link]) => Number(fd) > 2 && outer.get(fd) !== link)
+    t.deepEqual(more, [])
+    t.is(fs.readlinkSync(`${place}/cwd`), '/')
+    const [, , group, session] = fs.readFileSync(`${place}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
+    t.deepEqual([group, session], [String(guardian), String(guardian)])
+    host.kill('SIGKILL')
+  })
+})
+
+declare('one guardian does for all children of an engine, and ends when the engine is closed', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const engine = await createEngine({ shards: 1 })
+  try {
+    const unguarded = await engine.transport(sh('exec cat', { guard: false })).connect()
+    t.deepEqual(guardiansOf(process.pid), [])
+    await Promise.all(Array.from({ length: 3 }, () => engine.transport(sh('exec cat')).connect()))
+    t.is(guardiansOf(process.pid).length, 1)
+    await unguarded.close()
+    t.deepEqual(engine.stats().ledger.byKind.guardians, { opened: 1, released: 0 })
+  } finally {
+    const { leaked, byKind } = await engine.close()
+    t.is(leaked, 0, JSON.stringify(byKind))
+    t.deepEqual(byKind.guardians, { opened: 1, released: 1 })
+    t.deepEqual(guardiansOf(process.pid), [])
+  }
+})
