@@ -1,7 +1,9 @@
 /**
  * The host: owns the engine, lets the planned faults happen one after the other, and says after each what it found.
- * Argument: JSON of HostConfig. Run with --expose-gc, an IPC channel and a low limit of open files. It ends by itself.
+ * Argument: JSON of HostConfig. Run with --expose-gc, an IPC channel and a low limit of open files. It ends by itself, or with
+ * its runner.
  */
+import { endByItself } from '../harness/runner-end.js'
 import process from 'node:process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { canCountResources, descriptorKinds } from '../harness/process-resources.js'
@@ -173,7 +175,7 @@ async function run(): Promise<HostReport> {
 try {
   say({ kind: 'report', report: await run() })
   // Everything is closed: what keeps the process alive now is a leak, and the campaign sees that it does not end.
-  process.disconnect()
+  endByItself()
 } catch (error) {
   say({ kind: 'failed', message: String(error), step, state: state() })
   process.exitCode = 1

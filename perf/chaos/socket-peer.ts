@@ -2,6 +2,7 @@
  * A peer on a Unix socket, plain `net`. Argument: JSON of SocketPeerConfig. Says `listening` over IPC; told `listen`, it
  * listens anew, wherever its socket file has gone; it ends with its parent.
  */
+import '../harness/runner-end.js'
 import fs from 'node:fs'
 import net from 'node:net'
 import process from 'node:process'
@@ -57,5 +58,4 @@ function listen(): void {
 }
 
 process.on('message', listen)
-process.once('disconnect', () => process.exit())
 listen()

@@ -96,6 +96,10 @@ async function launch(config: SocketPeerConfig): Promise<ChildProcess> {
     execArgv: [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  // One that is stopped does not see the end of its channel.
+  const endIt = (): void => void peer.kill('SIGKILL')
+  process.once('exit', endIt)
+  peer.once('exit', () => process.off('exit', endIt))
   const ended = once(peer, 'exit').then(() => {
     throw new Error('the peer ended before it listened')
   })

@@ -60,8 +60,13 @@ export interface ReportOrder {
   readonly kind: 'report'
 }
 
+/** Close everything and end; the exit code tells whether everything was released. */
+export interface StopOrder {
+  readonly kind: 'stop'
+}
+
 export type Order =
-  PingOrder | SourceOrder | SinkOrder | FloodOrder | StopFloodOrder | WatchOrder | ReportOrder
+  PingOrder | SourceOrder | SinkOrder | FloodOrder | StopFloodOrder | WatchOrder | ReportOrder | StopOrder
 
 export interface PingResult {
   readonly kind: 'ping'

@@ -5,6 +5,9 @@ import type { FromSide, Order, Result, SideConfig } from './messages.js'
 
 const program = fileURLToPath(new URL('../programs/side.js', import.meta.url))
 
+/** To close everything and end takes some milliseconds. */
+const MOST_STOP_MS = 20_000
+
 export class SideProcess {
   readonly #child: ChildProcess
   readonly #inbox: FromSide[] = []
@@ -20,10 +23,13 @@ export class SideProcess {
       this.#inbox.push(message as FromSide)
       this.#wake?.()
     })
-    this.#child.once('exit', () => {
+    const end = (): void => {
       this.#exited = true
       this.#wake?.()
-    })
+    }
+    this.#child.once('exit', end)
+    // It could not be started, or an order could not be sent: it is gone, or has never been.
+    this.#child.on('error', end)
   }
 
   static async start(config: SideConfig, pinTo?: string): Promise<SideProcess> {
@@ -46,18 +52,20 @@ export class SideProcess {
     return (await this.#next(kind)) as Extract<Result, { kind: Kind }>
   }
 
-  /** Ends the program and waits until it is gone; the exit code tells whether its engine released everything. */
-  stop(): Promise<number | null> {
-    return new Promise((resolve) => {
-      if (this.#exited) {
-        resolve(this.#child.exitCode)
-        return
-      }
-      this.#child.once('exit', (code) => {
-        resolve(code)
-      })
-      if (this.#child.connected) this.#child.disconnect()
+  /**
+   * Ends the program and waits until it is gone; 0: its engine released everything. One that does not end by itself is ended,
+   * and has then not released everything.
+   */
+  async stop(): Promise<number | null> {
+    if (this.#exited) return this.#child.exitCode
+    const gone = new Promise<number | null>((resolve) => {
+      this.#child.once('exit', resolve)
     })
+    if (this.#child.connected) this.#child.send({ kind: 'stop' } satisfies Order)
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), MOST_STOP_MS)
+    const code = await gone
+    clearTimeout(timer)
+    return code
   }
 
   async #next(kind: FromSide['kind']): Promise<FromSide> {

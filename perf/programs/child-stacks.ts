@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { createEngine } from '../../api/index.js'
 import { echoCommand } from '../harness/echo-command.js'
 import type { SideConfig } from '../harness/messages.js'
-import { EnginePeer } from './engine-stack.js'
+import { EnginePeer, MOST_FRAME_BYTES } from './engine-stack.js'
 import { StreamPeer } from './net-stack.js'
 import type { PeerStack } from './peer.js'
 
@@ -19,7 +19,7 @@ const dialsOnly = {
 
 export async function engineChildStack(config: SideConfig): Promise<PeerStack> {
   const engine = await createEngine({ shards: config.shards, wake: config.wake })
-  const transport = engine.transport({ kind: 'stdio', command, args })
+  const transport = engine.transport({ kind: 'stdio', command, args }, { maxFrameBytes: MOST_FRAME_BYTES })
   return {
     ...dialsOnly,
     async connect(onFrame) {

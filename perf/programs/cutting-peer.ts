@@ -1,4 +1,5 @@
-/** Argument: socket path. Says each frame again; one that reads `cut` cuts its connection instead, without a word. */
+/** Argument: socket path. Says each frame again; one that reads `cut` cuts its connection instead, without a word. It ends with its runner. */
+import '../harness/runner-end.js'
 import net from 'node:net'
 import { LengthParser } from './length-parser.js'
 
@@ -20,8 +21,5 @@ const server = net.createServer((socket) => {
   socket.on('error', () => undefined)
 })
 server.listen(process.argv[2], () => process.send?.('listening'))
-process.once('disconnect', () => {
-  // Takes its socket file with it.
-  server.close()
-  process.exit()
-})
+// Takes its socket file with it.
+process.once('exit', () => server.close())

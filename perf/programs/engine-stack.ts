@@ -5,6 +5,9 @@ import type { SideConfig } from '../harness/messages.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
 
+/** What `--sizes` may be. */
+export const MOST_FRAME_BYTES = 67_108_864
+
 const NOTHING = Buffer.alloc(0)
 
 export class EnginePeer implements Peer {
@@ -35,7 +38,7 @@ export class EnginePeer implements Peer {
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
   const engine = await createEngine({ shards: config.shards, wake: config.wake })
   const transport = engine.transport(endpointAt(config.path), {
-    maxFrameBytes: 67_108_864,
+    maxFrameBytes: MOST_FRAME_BYTES,
     framing: config.framing,
   })
   return {

@@ -1,4 +1,5 @@
-/** Holds many idle connections, to be looked at from outside: how much memory, how much CPU. */
+/** Holds many idle connections, to be looked at from outside: how much memory, how much CPU. It ends with its runner. */
+import '../harness/runner-end.js'
 import net from 'node:net'
 import { createEngine } from '../../api/index.js'
 import { endpointAt } from '../harness/meeting-place.js'
@@ -12,7 +13,6 @@ interface HolderConfig {
 
 const config = JSON.parse(process.argv[2] ?? '{}') as HolderConfig
 const held: unknown[] = []
-let release: () => Promise<void> = () => Promise.resolve()
 
 function say(kind: string, rssBytes = 0): void {
   process.send?.({ kind, rssBytes })
@@ -29,9 +29,6 @@ async function residentBytes(): Promise<number> {
 
 async function holdWithEngine(): Promise<number> {
   const engine = await createEngine()
-  release = async () => {
-    await engine.close()
-  }
   const transport = engine.transport(endpointAt(config.path), { backlog: 4096 })
   if (config.role === 'accept') {
     await transport.listen((connection) => {
@@ -55,19 +52,10 @@ async function holdWithNet(): Promise<number> {
       socket.on('error', () => undefined)
       if (held.length === config.count) say('held')
     })
-    release = () => {
-      server.close()
-      for (const socket of held) (socket as net.Socket).destroy()
-      return Promise.resolve()
-    }
     await new Promise<void>((resolve) => server.listen({ path: config.path, backlog: 4096 }, resolve))
     return residentBytes()
   }
   const before = await residentBytes()
-  release = () => {
-    for (const socket of held) (socket as net.Socket).destroy()
-    return Promise.resolve()
-  }
   for (let i = 0; i < config.count; i++) {
     const socket = net.connect(config.path)
     socket.on('error', () => undefined)
@@ -86,4 +74,3 @@ process.on('message', () => {
     say('after', rssBytes)
   })
 })
-process.once('disconnect', () => void release())

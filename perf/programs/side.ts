@@ -1,4 +1,5 @@
 /** The program that is measured: one role over one stack, as told by its argument and then over IPC. */
+import { endByItself } from '../harness/runner-end.js'
 import {
   HUB_ECHO_BYTES,
   stamp,
@@ -144,6 +145,12 @@ async function source(order: SourceOrder): Promise<void> {
   say({ kind: 'source', startedNs, frames, checksum })
 }
 
+async function stop(): Promise<void> {
+  await closeGateway()
+  process.exitCode = (await stack.close()) ? 0 : 3
+  endByItself()
+}
+
 let floodOver = new AbortController()
 
 async function flood(bytes: number): Promise<void> {
@@ -166,6 +173,10 @@ async function flood(bytes: number): Promise<void> {
 }
 
 process.on('message', (order: Order) => {
+  if (order.kind === 'stop') {
+    void stop()
+    return
+  }
   say({ kind: 'armed' })
   const fail = (error: unknown): void => {
     say({ kind: 'failed', message: String(error) })
@@ -193,14 +204,6 @@ process.on('message', (order: Order) => {
       Object.assign(received, { wanted: order.frames, frames: 0, bytes: 0, checksum: 0 })
       break
   }
-})
-
-process.once('disconnect', () => {
-  void closeGateway()
-    .then(() => stack.close())
-    .then((released) => {
-      process.exitCode = released ? 0 : 3
-    })
 })
 
 say({ kind: 'ready' })

@@ -35,11 +35,16 @@ class Holder {
   readonly child: ChildProcess
   readonly #said: Said[] = []
   #wake: () => void = () => undefined
+  #ended = false
 
   constructor(config: object) {
     this.child = fork(program, [JSON.stringify(config)], { execArgv: ['--expose-gc'] })
     this.child.on('message', (message) => {
       this.#said.push(message as Said)
+      this.#wake()
+    })
+    this.child.once('exit', () => {
+      this.#ended = true
       this.#wake()
     })
   }
@@ -49,6 +54,7 @@ class Holder {
       const found = this.#said.findIndex((said) => said.kind === kind)
       const [said] = found === -1 ? [] : this.#said.splice(found, 1)
       if (said !== undefined) return said
+      if (this.#ended) throw new Error(`a holder of connections ended before it said ${kind}`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -60,6 +66,7 @@ class Holder {
   }
 
   async stop(): Promise<void> {
+    if (this.#ended) return
     const gone = new Promise((resolve) => this.child.once('exit', resolve))
     this.child.disconnect()
     await gone

@@ -56,10 +56,15 @@ export function countChildren(): number {
 
 /** The guardians that a process has started. Linux only. */
 export function guardiansOf(pid: number): number[] {
+  return childrenOf(pid).filter((child) => readOr(`/proc/${String(child)}/cmdline`).includes(GUARDIAN_NAME))
+}
+
+/** Also those that have ended and were not reaped. Linux only. */
+export function childrenOf(pid: number): number[] {
   return fs
     .readdirSync(`/proc/${String(pid)}/task`)
     .flatMap((thread) => readOr(`/proc/${String(pid)}/task/${thread}/children`).split(' '))
-    .filter((child) => readOr(`/proc/${child}/cmdline`).includes(GUARDIAN_NAME))
+    .filter(Boolean)
     .map(Number)
 }
 

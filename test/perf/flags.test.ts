@@ -1,0 +1,128 @@
+/** What `npm run perf` takes on its command line, and that it starts nothing when that is wrong. */
+import { spawnSync } from 'node:child_process'
+import os from 'node:os'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { flagNames, parseCommand, scenarios, usage } from '../../perf/flags.js'
+
+const WATCHDOG_MS = 20_000
+
+const parse = (line: string) => parseCommand(line.split(' ').filter((word) => word !== ''))
+
+const wrong: readonly (readonly [line: string, message: RegExp])[] = [
+  ['', /name a scenario: latency, /],
+  ['speed', /there is no scenario speed; there are latency, /],
+  ['latency pool', /pool is one word too many/],
+  ['latency --fast', /there is no flag --fast/],
+  ['latency --fast 5', /there is no flag --fast/],
+  ['latency -x', /there is no flag -x/],
+  ['latency --count abc', /--count abc: it is one whole number from 1 to 10000000/],
+  ['latency --count', /--count needs a value/],
+  ['latency --count=', /--count '': it is one whole number/],
+  ['latency --count --rounds 3', /--count needs a value/],
+  ['latency --count NaN', /one whole number/],
+  ['latency --count Infinity', /one whole number/],
+  ['latency --count 1e3', /one whole number/],
+  ['latency --count 1.5', /one whole number/],
+  ['latency --count -1', /one whole number/],
+  ['latency --count 10000001', /one whole number/],
+  ['latency --count 5 --count 6', /--count is given twice/],
+  ['latency --rounds 0', /--rounds 0: it is one whole number from 1 to/],
+  ['latency --shards 1,2,4', /--shards 1,2,4: it is one whole number from 1 to 64/],
+  ['latency --shards 65', /from 1 to 64/],
+  ['latency --sizes=', /--sizes '': it is a list/],
+  ['latency --sizes 64,', /a list like a,b of which each is one whole number/],
+  ['latency --sizes 0', /a list/],
+  ['latency --rates 10,fast', /a list like a,b of which each is one number from 0.01/],
+  ['latency --transport tcp', /--transport tcp: it is one of /],
+  ['latency --transport unix,stdio', /it is one of /],
+  ['latency --wake maybe', /adaptive, park, or microseconds/],
+  ['latency --pin all', /--pin all: it is one whole number/],
+  ['latency --json /no/such/folder/file', /a file in a folder that is there/],
+  ['latency --clients 3', /latency takes no --clients; it takes --json, /],
+  ['throughput --rates 1', /throughput takes no --rates/],
+  ['throughput --framings line,comma', /each is one of length, /],
+  ['http --clients 10 --count 5', /--clients 10: each needs a request/],
+  ['idle --rounds 3', /idle takes no --rounds/],
+  ['idle --watch 0', /--watch 0: it is one number from 0.1/],
+  ['chaos --transport unix,tcp', /each is one of /],
+  ['chaos --faults 0', /--faults 0/],
+  ['chaos --seed x', /--seed x/],
+  ['pool --shards 2', /pool takes no --shards/],
+]
+
+for (const [line, message] of wrong) {
+  test(`refused: npm run perf -- ${line}`, (t) => {
+    const parsed = parse(line)
+    if (parsed.kind !== 'wrong') return t.fail(`${parsed.kind} instead of wrong`)
+    t.regex(parsed.message, message)
+    t.false(parsed.message.includes('\n'))
+    t.regex(parsed.message, /See npm run perf -- --help\.$/)
+  })
+}
+
+test('what is given arrives as what it is', (t) => {
+  t.deepEqual(
+    parse('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --pin 0 --transport stdio'),
+    {
+      kind: 'run',
+      command: {
+        scenario: 'latency',
+        flags: {
+          sizes: [64, 1024],
+          rates: [0.5, 10],
+          rounds: 2,
+          wake: { spinMicros: 25 },
+          pin: 0,
+          transport: 'stdio',
+        },
+      },
+    },
+  )
+  t.deepEqual(parse('chaos --transport unix,memory --seed 0 --watch 2.5'), {
+    kind: 'run',
+    command: { scenario: 'chaos', flags: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 } },
+  })
+  t.deepEqual(parse('--framings line,nul throughput'), {
+    kind: 'run',
+    command: { scenario: 'throughput', flags: { framings: ['line', 'nul'] } },
+  })
+})
+
+test('--help is help, wherever it stands', (t) => {
+  for (const line of ['--help', 'latency --help', 'latency --count abc --help'])
+    t.is(parse(line).kind, 'help')
+})
+
+test('the help names every scenario and every flag', (t) => {
+  for (const scenario of scenarios) {
+    t.true(usage.includes(scenario), scenario)
+    for (const name of flagNames(scenario)) t.true(usage.includes(`  --${name} `), name)
+  }
+})
+
+for (const [line, code] of [
+  ['latency --count abc', 2],
+  ['throughput --rounds 0', 2],
+  ['--help', 0],
+] as const) {
+  test(`npm run perf -- ${line} ends at once with ${String(code)}`, (t) => {
+    t.timeout(WATCHDOG_MS)
+    const program = fileURLToPath(new URL('../../perf/run.js', import.meta.url))
+    // Without a folder it can start nothing.
+    const env = {
+      ...process.env,
+      TMPDIR: '/no/such/folder',
+      TEMP: '/no/such/folder',
+      NODE_OPTIONS: undefined,
+    }
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...line.split(' ')], {
+      env,
+      encoding: 'utf8',
+    })
+    t.is(status, code)
+    t.is(stdout.trim(), code === 0 ? usage : '')
+    t.is(stderr.split(os.EOL).length, code === 0 ? 1 : 2, stderr)
+  })
+}
