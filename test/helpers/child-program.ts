@@ -1,6 +1,7 @@
 /** A program of test/fixtures in a process of its own, which speaks in lines on stdout. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { endWithUs } from './with-us.js'
 
 export interface ChildExit {
   readonly code: number | null
@@ -54,7 +55,7 @@ export class ChildProgram {
     ]
     const limited = ['/bin/sh', '-c', [...limits, 'exec "$@"'].join('; '), 'sh', ...command]
     const [program = '', ...rest] = limits.length === 0 ? command : limited
-    return new ChildProgram(spawn(program, rest, { env }))
+    return new ChildProgram(endWithUs(spawn(program, rest, { env })))
   }
 
   private constructor(child: ReturnType<typeof spawn>) {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import process from 'node:process'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { endWithUs } from './with-us.js'
 
 /** What one of them is; 'leaving': a pipe whose reader takes a little and goes. */
 export type OwnStdin = 'pipe' | 'socket' | { readonly file: string }
@@ -65,7 +66,7 @@ export class OwnProgram {
   ) {
     const { stderr } = started
     if (stdin === null || stdout === null || stderr === null) throw new Error('it was started without pipes')
-    this.#process = started
+    this.#process = endWithUs(started)
     this.stdin = stdin
     this.stdout = stdout
     stdin.on('error', () => undefined)
