@@ -73,5 +73,8 @@ export function transportContract(transport: ContractTransport, parts: readonly 
 
 function openIn(engine: Engine): object {
   const { connections, listeners, pendingConnects, ledger } = engine.stats()
-  return { connections, listeners, pendingConnects, leaked: ledger.leaked }
+  const { guardians } = ledger.byKind
+  // The guardian of children is the engine's, from its first child to its end.
+  const leaked = ledger.leaked - (guardians.opened - guardians.released)
+  return { connections, listeners, pendingConnects, leaked }
 }
