@@ -11,6 +11,7 @@ import { SOCKETS } from './harness/meeting-place.js'
 import { makeRunFolder } from './harness/run-folder.js'
 import { figure, table, times } from './report/table.js'
 import { runChaos } from './scenarios/chaos.js'
+import { runChurn, type ChurnRow } from './scenarios/churn.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
 import { runHttp, type HttpReport } from './scenarios/http.js'
 import { runIdle, type IdleRow } from './scenarios/idle.js'
@@ -31,6 +32,26 @@ function printLatency(title: string, { rows }: LatencyReport): void {
     times(row.ratio),
     times(row.p99Ratio),
     `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
+function printChurn(bytes: number, rows: readonly ChurnRow[]): void {
+  const head = [
+    `${String(bytes)} B echoed by each`,
+    'connections/s',
+    'resident MiB by thirds',
+    'peak MiB',
+    'ring MiB',
+    'counts',
+  ]
+  const cells = rows.map((row) => [
+    row.name,
+    figure((row.served / row.elapsedMs) * 1_000),
+    row.residentMiB.map((mib) => mib.toFixed(0)).join(', '),
+    figure(row.peakMiB),
+    figure(row.ringMiB),
+    row.verified ? 'right' : 'WRONG',
   ])
   console.log(`${table(head, cells)}\n`)
 }
@@ -200,6 +221,17 @@ async function run(command: Command, folder: string): Promise<{ right: boolean; 
       const rows = await runIdle({ folder, connections, settleMs: Math.min(12_000, watchMs), watchMs })
       printIdle(rows, watch)
       reports.push(rows)
+      break
+    }
+    case 'churn': {
+      const { sizes = [200_000], connections = 10_000, clients: concurrency = 1 } = command.flags
+      const { shards = 1, framings = ['length'] } = command.flags
+      for (const bytes of sizes) {
+        const rows = await runChurn({ folder, connections, bytes, concurrency, shards, framings })
+        printChurn(bytes, rows)
+        right &&= rows.every((row) => row.verified)
+        reports.push(rows)
+      }
       break
     }
     case 'chaos': {

@@ -2,6 +2,7 @@
  * Connections that come, echo one frame, and go, both ends in this process. Its one argument is a `ChurnPlan`; it prints a
  * `ChurnReport`, with the memory that this took.
  */
+import { endByItself } from '../harness/runner-end.js'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -146,3 +147,4 @@ const report: ChurnReport = {
   ...rest,
 }
 process.stdout.write(`${JSON.stringify(report)}\n`)
+endByItself()
