@@ -63,7 +63,8 @@ export interface ChildEndpoint {
   /**
    * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the rest,
    * `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
-   * characters come in pieces. One that throws or rejects ends the connection with ERR_HANDLER.
+   * characters come in pieces. One that throws or rejects ends the connection with ERR_HANDLER,
+   * which `onError` is told or else a process warning.
    */
   readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown) | undefined
   /** True: it gets a process group of its own, all of which is ended with it. Default false. Refused on Windows. */

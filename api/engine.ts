@@ -13,14 +13,16 @@ import type { PoolStats } from '../engine/resilience/pool-stats.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
 import { Supervisor } from '../engine/shard/supervisor.js'
 import { TransportError } from '../engine/shared/errors.js'
+import { HandlerFailures, type OnError } from '../engine/shared/handler-failures.js'
 import { Ledger, type LedgerReport } from '../engine/shared/ledger.js'
 import { trace } from '../engine/shared/trace.js'
 import { abortError, systemClock, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
 import { resolveEndpoint, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
 import { Breakers } from './breakers.js'
 import { LeasedConnection } from './leased-connection.js'
+import { HandlersAtWork } from './handlers-at-work.js'
 import { linkOptions } from './link-options.js'
-import type { ConnectionHandler, Listener } from './listener.js'
+import type { ConnectionHandler, Listener, ListenOptions } from './listener.js'
 import { Listeners } from './listeners.js'
 import {
   parseCloseOptions,
@@ -62,6 +64,9 @@ export interface EnginePoolStats extends PoolStats {
   readonly endpoint: string
 }
 
+/** The part of `graceMs` in which nothing is closed while any handler is at work: it may need the others to reply. */
+const HANDLERS_SHARE = 0.75
+
 /** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
 const THREAD_GRACE_MS = 1_000
 
@@ -93,6 +98,9 @@ export class Engine implements AsyncDisposable {
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
   readonly #links = new Set<ReconnectingConnection<Connection>>()
   readonly #breakers: Breakers
+  readonly #failures: HandlerFailures
+  /** Handlers that are at work on what connections have received that are over. */
+  readonly #outliving = new Set<Promise<void>>()
   #state: State = { kind: 'open' }
 
   /** @internal Engines are made by `createEngine()`. */
@@ -102,6 +110,7 @@ export class Engine implements AsyncDisposable {
     this.#children = new Children(this.#ledger, clock)
     const settings = { ...options, entry: findWorkerEntry(options.workerEntry) }
     this.#breakers = new Breakers(clock)
+    this.#failures = new HandlerFailures(clock, options.onError)
     this.#listeners = new Listeners({
       // Shards name it before the supervisor of all of them is there.
       supervisor: () => this.#supervisor,
@@ -112,7 +121,7 @@ export class Engine implements AsyncDisposable {
       assertOpen: (endpoint) => {
         this.#assertOpen(endpoint)
       },
-      linkOptions: (transportOptions) => this.#linkOptions(transportOptions),
+      linkOptions: (transportOptions, onError) => this.#linkOptions(transportOptions, undefined, onError),
     })
     this.#supervisor = new Supervisor(settings, this.#ledger, this.#listeners, clock)
     this.booted = this.#supervisor.boot()
@@ -142,8 +151,9 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, aborts pending connects, lets what was sent leave within `graceMs`, cuts the rest, ends the
-   * threads. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
+   * Stops accepting, aborts pending connects, lets handlers that are at work finish and what was sent leave within `graceMs`,
+   * cuts the rest, ends the threads. A handler is at work on what had come when this was called; one that waits for its peer is
+   * not. One that never settles costs the whole of `graceMs`, as one does that waits for this itself. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
    * than six seconds: the ledger names it as not released. A second call returns the first one's promise. Rejects with
    * ERR_INVALID_OPTION, and has then closed nothing.
    */
@@ -257,6 +267,7 @@ export class Engine implements AsyncDisposable {
       heartbeat: heartbeat === undefined ? undefined : { ping: undefined, isPong: undefined, ...heartbeat },
       onConnected: settings.onConnected,
       onLoss: settings.onLoss,
+      failures: this.#failures,
       clock: this.#clock,
       random: Math.random,
       breaker: use?.breaker,
@@ -280,9 +291,9 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     handler: ConnectionHandler | undefined,
-    wait: WaitOptions,
+    listenOptions: ListenOptions,
   ): Promise<Listener> {
-    return this.#listeners.listen(endpoint, options, handler, wait)
+    return this.#listeners.listen(endpoint, options, handler, listenOptions)
   }
 
   /** @internal */
@@ -302,6 +313,7 @@ export class Engine implements AsyncDisposable {
       {
         endpoint: endpoint.text,
         clock: this.#clock,
+        failures: this.#failures,
         random: Math.random,
         dial: (wait) => this.connect(endpoint, options, wait),
         present: (connection, gate) => new LeasedConnection(connection, gate),
@@ -328,8 +340,17 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  #linkOptions(options: ResolvedTransportOptions, salvage?: SalvageSettings): LinkOptions {
-    return linkOptions(options, this.#options.maxRingBytes, this.#clock, salvage)
+  #linkOptions(options: ResolvedTransportOptions, salvage?: SalvageSettings, onError?: OnError): LinkOptions {
+    const ground = {
+      maxRingBytes: this.#options.maxRingBytes,
+      clock: this.#clock,
+      failures: this.#failures.with(onError),
+      onOutlived: (done: Promise<void>) => {
+        this.#outliving.add(done)
+        void done.then(() => this.#outliving.delete(done))
+      },
+    }
+    return linkOptions(options, ground, salvage)
   }
 
   #assertOpen(endpoint: string): void {
@@ -341,7 +362,14 @@ export class Engine implements AsyncDisposable {
     trace('engine: closing')
     const error = new TransportError('ERR_ENGINE_CLOSED', 'the engine was closed while this was pending.')
     const supervisor = this.#supervisor
+    const handlers = new HandlersAtWork(
+      [...supervisor.connections, ...this.#links],
+      this.#outliving,
+      this.#clock,
+      graceMs * HANDLERS_SHARE,
+    )
     const cancelCut = this.#clock.setTimer(() => {
+      handlers.giveUp()
       for (const link of this.#links) link.destroy(error)
       for (const connection of supervisor.connections) connection.destroy(error)
       this.#children.endNow()
@@ -353,15 +381,18 @@ export class Engine implements AsyncDisposable {
     // Before the dials that pools have under way: they are not to begin others. Leases may go on until connections are cut.
     const pools = [...this.#pools]
     for (const pool of pools) void pool.close(undefined, error)
-    // Before their connections are: they must not connect again.
-    const links = [...this.#links].map((link) => link.close())
+    // Before dials are given up: they must not connect again. By the others somebody at work may want to reply.
+    for (const link of this.#links) if (!handlers.areAtWork || link.state !== 'connected') void link.close()
     for (const giveUp of this.#pendingConnects) giveUp(error)
     this.#listeners.giveUp(error)
     supervisor.startNoMore(error)
     this.#children.startNoMore(error)
     await this.#listeners.close()
-    await Promise.all(links)
-    await Promise.all(supervisor.connections.map((connection) => connection.close()))
+    await handlers.done()
+    // What a link has queued goes by its connection, so that comes later.
+    const others = supervisor.connections.filter((connection) => !connection.carriesLink)
+    await Promise.all([handlers.closeEach(this.#links), handlers.closeEach(others)])
+    await handlers.closeEach(supervisor.connections)
     for (const pool of pools) pool.cut()
     await Promise.all(pools.map((pool) => pool.closed))
     // Also those whose connections have ended before.
@@ -374,6 +405,7 @@ export class Engine implements AsyncDisposable {
     await Promise.race([supervisor.stop(), held])
     cancelHeld()
     cancelKill()
+    this.#failures.flush()
     return this.#ledger.report()
   }
 }

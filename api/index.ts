@@ -1,7 +1,13 @@
 export { createEngine, type Engine, type EngineStats } from './engine.js'
 export type { ChildEndpoint, Endpoint, EndpointObject, OwnStdioEndpoint, PipeEndpoint } from './endpoint.js'
-export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats } from './listener.js'
-export type { CloseOptions, EngineOptions, RestartOptions, TransportOptions } from './options.js'
+export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats, ListenOptions } from './listener.js'
+export type {
+  CloseOptions,
+  EngineOptions,
+  ListenerCloseOptions,
+  RestartOptions,
+  TransportOptions,
+} from './options.js'
 export type { LeasedConnection } from './leased-connection.js'
 export type { ConnectionPool } from './pool.js'
 export type { PoolCloseOptions, PoolOptions, PoolResizeOptions } from './pool-options.js'
@@ -44,5 +50,6 @@ export type {
 export type { EventLoopDelay } from '../engine/shared/counters.js'
 export type { FramingKind } from '../engine/shared/framing.js'
 export { TransportError, type TransportErrorCode } from '../engine/shared/errors.js'
+export type { HandlerErrorContext, HandlerPlace, OnError } from '../engine/shared/handler-failures.js'
 export type { LedgerReport } from '../engine/shared/ledger.js'
 export type { WaitOptions } from '../engine/shared/waiter.js'

@@ -2,6 +2,7 @@
 import type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/link/connection.js'
 import type { FrameHandler } from '../engine/link/incoming.js'
 import type { Frame } from '../engine/shared/frame.js'
+import type { HandlerPlace } from '../engine/shared/handler-failures.js'
 import type { Gate } from '../engine/resilience/pool-settings.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 
@@ -105,6 +106,11 @@ export class LeasedConnection implements AsyncDisposable {
     this.#gate.assertHeld()
     this.#connection.unref()
     return this
+  }
+
+  /** @internal */
+  handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
+    this.#connection.handlerFailed(where, what, cause)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

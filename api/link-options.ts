@@ -1,13 +1,21 @@
 /** What a connection is made with, out of the options of its transport and its engine. */
 import type { LinkOptions } from '../engine/link/options.js'
 import type { SalvageSettings } from '../engine/link/salvage.js'
+import type { HandlerFailures } from '../engine/shared/handler-failures.js'
 import type { Clock } from '../engine/shared/waiter.js'
 import type { ResolvedTransportOptions } from './options.js'
 
+/** What all connections of an engine have in common. */
+export interface LinkGround {
+  readonly maxRingBytes: number
+  readonly clock: Clock
+  readonly failures: HandlerFailures
+  readonly onOutlived: (done: Promise<void>) => void
+}
+
 export function linkOptions(
   options: ResolvedTransportOptions,
-  maxRingBytes: number,
-  clock: Clock,
+  ground: LinkGround,
   salvage: SalvageSettings | undefined,
 ): LinkOptions {
   return {
@@ -20,11 +28,10 @@ export function linkOptions(
     },
     maxFrameBytes: options.maxFrameBytes,
     maxPendingBytes: options.maxPendingBytes,
-    maxRingBytes,
     frameTimeoutMs: options.frameTimeoutMs,
     closeTimeoutMs: options.closeTimeoutMs,
     allowHalfOpen: options.allowHalfOpen,
-    clock,
     salvage,
+    ...ground,
   }
 }

@@ -1,9 +1,11 @@
 /** A listener: connections that peers have opened, given to one loop, one callback, or one `accept()` at a time. */
 import { events } from '../engine/shared/diagnostics.js'
+import { attempt, type OnError } from '../engine/shared/handler-failures.js'
 import { TransportError } from '../engine/shared/errors.js'
 import { checkWaitOptions } from '../engine/shared/wait-options.js'
 import { abortError, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
 import type { Connection } from '../engine/link/connection.js'
+import { parseListenerCloseOptions, type ListenerCloseOptions } from './options.js'
 
 /** A connection that a shard has accepted and that nobody has taken yet. */
 export interface PendingAccept {
@@ -14,8 +16,17 @@ export interface PendingAccept {
   reject(): void
 }
 
-/** Called with each connection. If it throws, or the promise that it returns rejects, that connection is destroyed. */
+/**
+ * Called with each connection. If it throws, or the promise that it returns rejects, that connection is destroyed with
+ * ERR_HANDLER, which `onError` is told or else a process warning.
+ */
 export type ConnectionHandler = (connection: Connection) => unknown
+
+/** Options of `transport.listen()`. */
+export interface ListenOptions extends WaitOptions {
+  /** In place of the engine's: told when the callback fails, or a subscriber of one of its connections. */
+  readonly onError?: OnError | undefined
+}
 
 export interface ListenerClosed {
   readonly code: 'OK' | TransportError['code']
@@ -62,7 +73,7 @@ export class Listener implements AsyncDisposable {
   #closing: Promise<ListenerClosed> | undefined
   #settleClosed!: (info: ListenerClosed) => void
   #accepted = 0
-  #open = 0
+  readonly #open = new Set<Connection>()
   #refused = 0
 
   /** @internal */
@@ -117,15 +128,23 @@ export class Listener implements AsyncDisposable {
   stats(): ListenerStats {
     return {
       accepted: this.#accepted,
-      open: this.#open,
+      open: this.#open.size,
       queued: this.#queue.length + this.#untaken.length,
       refused: this.#refused,
     }
   }
 
-  /** Stops accepting, refuses what nobody has taken, removes the socket file. Connections taken live on. */
-  close(): Promise<ListenerClosed> {
-    return this.#close({ code: 'OK' })
+  /**
+   * Stops accepting, refuses what nobody has taken, removes the socket file. Connections taken live on. With `graceMs` it then
+   * waits so long for handlers that are at work on them: for what had come before, and for what they send meanwhile. Rejects with
+   * ERR_INVALID_OPTION, and has then closed nothing.
+   */
+  async close(options: ListenerCloseOptions = {}): Promise<ListenerClosed> {
+    const { graceMs } = parseListenerCloseOptions(options)
+    const atWork = graceMs === 0 ? [] : [...this.#open].flatMap((connection) => connection.settle() ?? [])
+    const closing = this.#close({ code: 'OK' })
+    if (atWork.length > 0) await this.#within(graceMs, Promise.all(atWork))
+    return closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -143,7 +162,7 @@ export class Listener implements AsyncDisposable {
       pending.reject()
       return
     }
-    if (this.#open + this.#queue.length >= this.#settings.maxConnections) {
+    if (this.#open.size + this.#queue.length >= this.#settings.maxConnections) {
       this.#refuse(pending)
       return
     }
@@ -202,9 +221,9 @@ export class Listener implements AsyncDisposable {
         continue
       }
       this.#accepted++
-      this.#open++
-      void connection.closed.then(() => {
-        this.#open--
+      this.#open.add(connection)
+      void connection.ended.then(() => {
+        this.#open.delete(connection)
       })
       this.#resumeIfDrained(pending.source)
       return connection
@@ -229,20 +248,21 @@ export class Listener implements AsyncDisposable {
   }
 
   #hand(connection: Connection, handler: ConnectionHandler): void {
-    const fail = (cause: unknown): void => {
-      connection.destroy(
-        new TransportError(
-          'ERR_HANDLER',
-          'the listener callback failed, so its connection was destroyed. See the cause.',
-          { cause, endpoint: this.endpoint },
-        ),
-      )
-    }
-    try {
-      Promise.resolve(handler(connection)).catch(fail)
-    } catch (error) {
-      fail(error)
-    }
+    attempt(
+      () => connection.attend(handler(connection)),
+      (cause) => {
+        connection.handlerFailed('listener', 'the listener callback', cause)
+      },
+    )
+  }
+
+  async #within(ms: number, work: Promise<unknown>): Promise<void> {
+    let cancel = (): void => undefined
+    const over = new Promise<void>((resolve) => {
+      cancel = this.#settings.clock.setTimer(resolve, ms)
+    })
+    await Promise.race([work, over])
+    cancel()
   }
 
   #hasHandler(): TransportError | undefined {

@@ -7,11 +7,12 @@ import type { Supervisor, SupervisorEvents } from '../engine/shard/supervisor.js
 import type { ListenerEvents } from '../engine/shared/control.js'
 import { events } from '../engine/shared/diagnostics.js'
 import { fromWireError, TransportError } from '../engine/shared/errors.js'
+import type { OnError } from '../engine/shared/handler-failures.js'
 import type { Ledger } from '../engine/shared/ledger.js'
 import { trace } from '../engine/shared/trace.js'
-import { abortError, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
+import { abortError, Waiter, type Clock } from '../engine/shared/waiter.js'
 import { SOCKET_PATH_LIMIT, type ResolvedEndpoint } from './endpoint.js'
-import { Listener, type ConnectionHandler } from './listener.js'
+import { Listener, type ConnectionHandler, type ListenOptions } from './listener.js'
 import type { ResolvedTransportOptions } from './options.js'
 import { hasHalfClose, listensOnOneShard } from './pipe-traits.js'
 
@@ -38,7 +39,7 @@ export interface ListenersHost {
   readonly isOpen: () => boolean
   /** Throws ERR_ENGINE_CLOSED. */
   readonly assertOpen: (endpoint: string) => void
-  readonly linkOptions: (options: ResolvedTransportOptions) => LinkOptions
+  readonly linkOptions: (options: ResolvedTransportOptions, onError: OnError | undefined) => LinkOptions
 }
 
 export class Listeners implements SupervisorEvents {
@@ -67,21 +68,22 @@ export class Listeners implements SupervisorEvents {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     handler: ConnectionHandler | undefined,
-    wait: WaitOptions,
+    { onError, ...patience }: ListenOptions,
   ): Promise<Listener> {
     this.#assertOpen(endpoint.text)
-    if (wait.signal?.aborted === true) throw abortError('listening', endpoint.text, wait.signal.reason)
+    if (patience.signal?.aborted === true)
+      throw abortError('listening', endpoint.text, patience.signal.reason)
     const givenUp = new AbortController()
     const waiter = new Waiter<Listener>(
       `listening on ${endpoint.text}`,
       endpoint.text,
-      wait,
+      patience,
       this.#clock,
       () => {
         givenUp.abort()
       },
     )
-    const pending = this.#listen(endpoint, options, handler, givenUp.signal)
+    const pending = this.#listen(endpoint, options, handler, onError, givenUp.signal)
     this.#pending.set(pending, (error) => {
       waiter.reject(error)
       givenUp.abort()
@@ -173,6 +175,7 @@ export class Listeners implements SupervisorEvents {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     handler: ConnectionHandler | undefined,
+    onError: OnError | undefined,
     signal: AbortSignal,
   ): Promise<Listener> {
     const { route } = endpoint
@@ -228,7 +231,7 @@ export class Listeners implements SupervisorEvents {
       },
       handler,
     )
-    const open = { listener, listening, endpoint, options: this.#host.linkOptions(options) }
+    const open = { listener, listening, endpoint, options: this.#host.linkOptions(options, onError) }
     this.#open.set(id, open)
     // Once the caller has the listener. Until then all news waits, so that none overtakes another.
     this.#clock.nextTurn(() => {

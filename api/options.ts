@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import * as v from 'valibot'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
+import type { OnError } from '../engine/shared/handler-failures.js'
 import { regionBytes } from '../engine/shared/ring-layout.js'
 import { invalidOption } from '../engine/shared/wait-options.js'
 
@@ -37,6 +38,7 @@ const engineSchema = v.strictObject({
     {},
   ),
   workerEntry: v.optional(v.union([v.string(), v.instance(URL)])),
+  onError: v.optional(v.custom<OnError>((value) => typeof value === 'function', 'it must be a function')),
 })
 
 const MAX_FRAME_BYTES = 1_073_741_824
@@ -58,6 +60,7 @@ const transportSchema = v.strictObject({
 })
 
 const closeSchema = v.strictObject({ graceMs: milliseconds(1_000) })
+const listenerCloseSchema = v.strictObject({ graceMs: milliseconds(0) })
 
 /** Options of `createEngine()`. */
 export interface EngineOptions {
@@ -89,6 +92,12 @@ export interface EngineOptions {
   readonly restart?: RestartOptions | undefined
   /** The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`, best bundled as CommonJS. Default: found beside the engine. */
   readonly workerEntry?: string | URL | undefined
+  /**
+   * Told of each failure in a function of the host's (listener callback, subscriber, `onLoss`, …), which nobody else hears of: the
+   * error (ERR_HANDLER, with what was thrown as its cause), where, and of which connection. Default: a process warning, once for
+   * each place that fails, at most ten a minute.
+   */
+  readonly onError?: OnError | undefined
 }
 
 export interface RestartOptions {
@@ -150,7 +159,16 @@ export interface TransportOptions {
 
 /** Options of `engine.close()`. */
 export interface CloseOptions {
-  /** How long frames already sent may take to leave, in milliseconds, before connections are cut. Default 1,000. */
+  /**
+   * How long handlers that are at work may take, and what they and others have sent to leave, in milliseconds, before connections
+   * are cut. Default 1,000.
+   */
+  readonly graceMs?: number | undefined
+}
+
+/** Options of `listener.close()`. */
+export interface ListenerCloseOptions {
+  /** How long handlers that are at work on its connections are waited for, in milliseconds. Default 0: they are not. */
   readonly graceMs?: number | undefined
 }
 
@@ -185,6 +203,10 @@ export function parseTransportOptions(options: unknown): ResolvedTransportOption
 
 export function parseCloseOptions(options: unknown): v.InferOutput<typeof closeSchema> {
   return parse(closeSchema, options, 'close()')
+}
+
+export function parseListenerCloseOptions(options: unknown): v.InferOutput<typeof listenerCloseSchema> {
+  return parse(listenerCloseSchema, options, 'close()')
 }
 
 export function parse<Schema extends v.GenericSchema>(

@@ -63,7 +63,8 @@ export interface PoolOptions {
   readonly leakAfterMs?: number | undefined
   /**
    * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes longer than
-   * `acquireTimeoutMs`, the connection is destroyed and another one is tried. Default: what the thread that carries the
+   * `acquireTimeoutMs`, the connection is destroyed and another one is tried; what it throws is told to `onError`, or
+   * by a process warning, unless it is a TransportError. Default: what the thread that carries the
    * connection has seen of it is good enough.
    */
   readonly validate?: ((connection: LeasedConnection) => unknown) | undefined

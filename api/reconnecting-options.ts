@@ -71,10 +71,11 @@ export interface ReconnectingOptions {
   readonly breaker?: BreakerOptions | false | undefined
   /**
    * Greets: runs on each new connection, before any frame that waits is sent and any is received. A failure, or more than
-   * connectTimeoutMs, counts as a failed attempt. What it sends is never sent again.
+   * connectTimeoutMs, counts as a failed attempt; one with anything but a TransportError is told to `onError` too, or by a process
+   * warning. What it sends is never sent again.
    */
   readonly onConnected?: ((connection: Connection, info: ConnectedInfo) => unknown) | undefined
-  /** Told of each loss, in order with the frames received. */
+  /** Told of each loss, in order with the frames received. A failure is told to `onError`, or by a process warning; the link goes on. */
   readonly onLoss?: ((report: LossReport) => unknown) | undefined
 }
 

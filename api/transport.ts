@@ -1,11 +1,12 @@
 /** An endpoint with options: what one connects to and listens on. */
 import type { Connection } from '../engine/link/connection.js'
 import type { ReconnectingConnection } from '../engine/resilience/reconnecting.js'
+import type { TransportError } from '../engine/shared/errors.js'
 import { checkWaitOptions, invalidOption } from '../engine/shared/wait-options.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 import type { ResolvedEndpoint } from './endpoint.js'
 import type { Engine } from './engine.js'
-import type { ConnectionHandler, Listener } from './listener.js'
+import type { ConnectionHandler, Listener, ListenOptions } from './listener.js'
 import type { ResolvedTransportOptions } from './options.js'
 import type { ConnectionPool } from './pool.js'
 import { parsePoolOptions, type PoolOptions } from './pool-options.js'
@@ -50,14 +51,14 @@ export class Transport {
 
   /**
    * Listens, on every shard at once, and again on a shard that comes back. With a callback each connection is given to
-   * it; without one, iterate over the listener. Rejects with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS,
+   * it, and `onError` is told if it fails, in place of the engine's; without one, iterate over the listener. Rejects with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS,
    * ERR_NOT_FOUND (the folder), ERR_ABORTED, ERR_TIMEOUT, ERR_SHARD_LOST, ERR_ENGINE_CLOSED.
    */
-  async listen(handler?: ConnectionHandler, options: WaitOptions = {}): Promise<Listener> {
+  async listen(handler?: ConnectionHandler, options: ListenOptions = {}): Promise<Listener> {
     const given: unknown = handler
     if (given !== undefined && typeof given !== 'function')
       throw invalidOption('listen()', 'handler', 'it must be a function')
-    const wrong = checkWaitOptions(options, 'listen()')
+    const wrong = checkListenOptions(options)
     if (wrong !== undefined) throw wrong
     return this.#engine.listen(this.#endpoint, this.#options, handler, options)
   }
@@ -69,4 +70,13 @@ export class Transport {
   pool(options: PoolOptions = {}): ConnectionPool {
     return this.#engine.pool(this.#endpoint, this.#options, parsePoolOptions(options))
   }
+}
+
+function checkListenOptions(options: ListenOptions): TransportError | undefined {
+  const given: unknown = options
+  if (typeof given !== 'object' || given === null) return checkWaitOptions(options, 'listen()')
+  const { onError, ...patience } = given as Record<string, unknown>
+  if (onError !== undefined && typeof onError !== 'function')
+    return invalidOption('listen()', 'onError', 'it must be a function')
+  return checkWaitOptions(patience, 'listen()')
 }

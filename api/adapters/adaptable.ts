@@ -1,5 +1,6 @@
 import type { ConnectionInfo } from '../../engine/link/connection.js'
 import type { Frame } from '../../engine/shared/frame.js'
+import type { HandlerPlace } from '../../engine/shared/handler-failures.js'
 import type { WaitOptions } from '../../engine/shared/waiter.js'
 
 /** What an adapter needs: a connection has it, and so has a link that reconnects. */
@@ -13,4 +14,6 @@ export interface Adaptable {
   end(options?: WaitOptions): Promise<void>
   close(): Promise<unknown>
   destroy(reason?: Error): void
+  /** Told when a function fails that an adapter was given: it ends with ERR_HANDLER, and that is told. Optional for others. */
+  handlerFailed?(where: HandlerPlace, what: string, cause: unknown): void
 }

@@ -5,6 +5,8 @@
  */
 import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/shared/errors.js'
+import { attempt } from '../../engine/shared/handler-failures.js'
+import { handlerFailed } from './handler-failed.js'
 import { room } from './room.js'
 
 export interface Disposable {
@@ -42,7 +44,12 @@ export interface JsonRpcTransport {
 }
 
 class Emitter<T> {
+  readonly #connection: Adaptable
   readonly #listeners = new Set<(event: T) => unknown>()
+
+  constructor(connection: Adaptable) {
+    this.#connection = connection
+  }
 
   readonly event: Event<T> = (listener, thisArgs, disposables) => {
     const bound = (event: T): unknown => listener.call(thisArgs, event)
@@ -52,17 +59,16 @@ class Emitter<T> {
     return disposable
   }
 
-  /** All of them are told, whatever one of them throws; that is thrown then. */
+  /** All of them are told, whatever one of them throws; that ends the connection. */
   fire(event: T): void {
-    let failure: { readonly error: unknown } | undefined
     for (const listener of [...this.#listeners]) {
-      try {
-        listener(event)
-      } catch (error) {
-        failure ??= { error }
-      }
+      attempt(
+        () => listener(event),
+        (cause) => {
+          handlerFailed(this.#connection, 'adapter', 'a listener of an adapter', cause)
+        },
+      )
     }
-    if (failure !== undefined) throw failure.error
   }
 
   clear(): void {
@@ -72,24 +78,25 @@ class Emitter<T> {
 
 class Reader implements JsonRpcReader {
   readonly #connection: Adaptable
-  readonly #errors = new Emitter<Error>()
-  readonly #closes = new Emitter<void>()
-  readonly #partials = new Emitter<{ readonly messageToken: number; readonly waitingTime: number }>()
-  readonly onError = this.#errors.event
-  readonly onClose = this.#closes.event
+  readonly #errors: Emitter<Error>
+  readonly #closes: Emitter<void>
+  readonly onError: Event<Error>
+  readonly onClose: Event<void>
   /** Never fires: frames come whole. */
-  readonly onPartialMessage = this.#partials.event
+  readonly onPartialMessage: JsonRpcReader['onPartialMessage']
   #listening: { readonly callback: (message: JsonRpcMessage) => void; readonly stop: () => void } | undefined
 
   constructor(connection: Adaptable) {
     this.#connection = connection
+    this.#errors = new Emitter(connection)
+    this.#closes = new Emitter(connection)
+    this.onError = this.#errors.event
+    this.onClose = this.#closes.event
+    this.onPartialMessage = new Emitter<{ messageToken: number; waitingTime: number }>(connection).event
     void connection.closed.then(async ({ cause }) => {
       const failure = await this.#takeRest()
-      try {
-        for (const error of [failure, cause]) if (error !== undefined) this.#errors.fire(error)
-      } finally {
-        this.#closes.fire()
-      }
+      for (const error of [failure, cause]) if (error !== undefined) this.#errors.fire(error)
+      this.#closes.fire()
     })
   }
 
@@ -129,43 +136,58 @@ class Reader implements JsonRpcReader {
       // The reason why it ended comes with its end.
       const frame = await this.#connection.receive().catch(() => undefined)
       if (frame === undefined) return undefined
-      try {
-        this.#hand(frame, listening.callback)
-      } catch (cause) {
+      const failure = this.#hand(frame, listening.callback)
+      if (failure !== undefined) {
         const { endpoint } = this.#connection.info
         return new TransportError(
           'ERR_HANDLER',
           'the callback for messages failed after the connection had closed; those behind are dropped. See the cause.',
-          { cause, endpoint },
+          { cause: failure.cause, endpoint },
         )
       }
     }
     return undefined
   }
 
-  #hand(frame: Buffer, callback: (message: JsonRpcMessage) => void): void {
+  /** Returns what the callback throws, which ends the connection. */
+  #hand(
+    frame: Buffer,
+    callback: (message: JsonRpcMessage) => unknown,
+  ): { readonly cause: unknown } | undefined {
     let message: JsonRpcMessage
     try {
       message = JSON.parse(frame.toString('utf8')) as JsonRpcMessage
     } catch (error) {
       // One bad message is the peer's mistake, and no reason to lose the ones that follow.
       this.#errors.fire(error as Error)
-      return
+      return undefined
     }
-    callback(message)
+    let failure: { readonly cause: unknown } | undefined
+    attempt(
+      () => callback(message),
+      (cause) => {
+        failure = { cause }
+        handlerFailed(this.#connection, 'subscriber', 'the callback for messages', cause)
+      },
+    )
+    return failure
   }
 }
 
 class Writer implements JsonRpcWriter {
   readonly #connection: Adaptable
-  readonly #errors = new Emitter<[Error, JsonRpcMessage | undefined, number | undefined]>()
-  readonly #closes = new Emitter<void>()
-  readonly onError = this.#errors.event
-  readonly onClose = this.#closes.event
+  readonly #errors: Emitter<[Error, JsonRpcMessage | undefined, number | undefined]>
+  readonly #closes: Emitter<void>
+  readonly onError: JsonRpcWriter['onError']
+  readonly onClose: Event<void>
   #failures = 0
 
   constructor(connection: Adaptable) {
     this.#connection = connection
+    this.#errors = new Emitter(connection)
+    this.#closes = new Emitter(connection)
+    this.onError = this.#errors.event
+    this.onClose = this.#closes.event
     void connection.closed.then(() => {
       this.#closes.fire()
     })

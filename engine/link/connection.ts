@@ -7,6 +7,7 @@ import type { Unfitness } from '../shared/fitness.js'
 import type { Fate } from '../shared/fate.js'
 import type { Frame } from '../shared/frame.js'
 import { describeFault, framingFaults } from '../shared/framing.js'
+import { isThenable, type HandlerPlace } from '../shared/handler-failures.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../shared/ring-layout.js'
 import { checkWaitOptions } from '../shared/wait-options.js'
@@ -97,8 +98,8 @@ let connections = 0
  * Both directions end on their own; `closed` settles once all I/O is finished.
  */
 export class Connection implements NewsReader, AsyncDisposable {
-  /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
-  readonly closed: Promise<ClosedInfo>
+  /** @internal As `closed`, of which it is not known that somebody waits for it. */
+  readonly ended: Promise<ClosedInfo>
   /** What this transport can do. `halfClose`: `end()` tells the peer, whose frames still arrive. */
   readonly capabilities: { readonly halfClose: boolean }
   readonly #id = `${String(process.pid)}-${String(++connections)}`
@@ -116,6 +117,8 @@ export class Connection implements NewsReader, AsyncDisposable {
   #companion: Companion | undefined
   #referenced = true
   #closeAsked = false
+  /** How many frames had been sent and received when `closed` was last asked for. */
+  #endAwaitedAt: number | undefined
   /** Told once when a connection that rests is not fit for use any more. */
   #onUnfit: ((why: Unfitness) => void) | undefined
   #settleClosed!: (info: ClosedInfo) => void
@@ -129,7 +132,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#options = options
     this.#identity = identity
     this.capabilities = identity.halfClose ? HALF_CLOSE : NO_HALF_CLOSE
-    this.closed = new Promise((resolve) => {
+    this.ended = new Promise((resolve) => {
       this.#settleClosed = resolve
     })
     this.#afterlife = options.salvage === undefined ? undefined : createAfterlife()
@@ -143,10 +146,25 @@ export class Connection implements NewsReader, AsyncDisposable {
       onFailure: (error) => {
         this.destroy(error)
       },
+      awaitsEnd: () => this.#endAwaitedAt === this.#framesMoved,
+      isOfTheEnd: (cause) => this.#isEnding && this.#isOfTheEnd(cause),
+      onHandlerFailed: (cause, isLate) => this.#fail('subscriber', 'a subscriber', cause, isLate),
+      onStrayFailure: (cause) => {
+        const message =
+          'a subscriber failed after it had ended its subscription; its connection goes on. See the cause.'
+        if (!this.#isOfTheEnd(cause)) this.#report('subscriber', this.#handlerError(message, cause))
+      },
     })
     host.keepAlive(true)
     if (events.connectionOpened.hasSubscribers) events.connectionOpened.publish(this.#news())
     trace('connection %s: %s %s on shard %d', this.#id, identity.role, identity.endpoint, host.shard)
+  }
+
+  /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
+  get closed(): Promise<ClosedInfo> {
+    this.#endAwaitedAt = this.#framesMoved
+    this.#incoming.onEndAwaited()
+    return this.ended
   }
 
   get info(): ConnectionInfo {
@@ -207,7 +225,8 @@ export class Connection implements NewsReader, AsyncDisposable {
 
   /**
    * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next
-   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER.
+   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which `onError` is told
+   * or else a process warning. What it sends after `close()` was called throws ERR_CLOSED, and is no failure of its own.
    * @returns A function that ends the subscription.
    */
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
@@ -225,7 +244,8 @@ export class Connection implements NewsReader, AsyncDisposable {
 
   /**
    * Ends gracefully: everything sent leaves, the peer's end is awaited, both bounded by `closeTimeoutMs`; then the
-   * rest is cut. Resolves as `closed` does. Keep reading, or the peer's frames can fill the ring until the deadline.
+   * rest is cut. Resolves as `closed` does. Keep reading, or the peer's frames can fill the ring until the deadline. A
+   * handler that is at work can send nothing from here on: wait for it first, as `engine.close()` does.
    */
   close(): Promise<ClosedInfo> {
     this.#closeAsked = true
@@ -236,11 +256,12 @@ export class Connection implements NewsReader, AsyncDisposable {
       this.#state = { kind: 'closing', cancelDeadline }
       this.#outgoing.endAll()
     }
-    return this.closed
+    return this.ended
   }
 
   /**
-   * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped.
+   * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped. A peer that has read all
+   * sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes of its own are unread.
    * `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED.
    */
   destroy(reason?: Error): void {
@@ -279,9 +300,36 @@ export class Connection implements NewsReader, AsyncDisposable {
     return true
   }
 
+  /**
+   * @internal A function of the host's has failed over it: it is destroyed, and that is told, unless the function failed
+   * for nothing but its end.
+   */
+  handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
+    const isLate = this.#state.kind === 'closed'
+    if (!this.#isEnding || !this.#isOfTheEnd(cause)) this.#fail(where, what, cause, isLate)
+  }
+
+  /** @internal A listener has given it to its handler, which may be at work for a while. Returns what that settles with. */
+  attend(result: unknown): Promise<unknown> | undefined {
+    if (!isThenable(result)) return undefined
+    const handler = Promise.resolve(result)
+    this.#incoming.tend(handler)
+    return handler
+  }
+
+  /** @internal Resolves once handlers are done with what has come until now; undefined: they are. Bounded by nothing. */
+  settle(): Promise<void> | undefined {
+    return this.#incoming.settle()
+  }
+
   /** @internal The next frame, if one is there: a `receive()` that does not wait. Throws ERR_CONSUMER_BUSY. */
   take(): Buffer | undefined {
     return this.#incoming.take()
+  }
+
+  /** @internal Whether a link ends it, and not somebody who has it. */
+  get carriesLink(): boolean {
+    return this.#afterlife !== undefined
   }
 
   /** @internal What became of every frame that was sent; settles before `closed`. Only with `salvage`. */
@@ -361,6 +409,8 @@ export class Connection implements NewsReader, AsyncDisposable {
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
     const heardAll = Atomics.load(this.#words, this.#base + lane.IN_STATE) === inState.ENDED
     const fault = this.#incoming.detach(heardAll ? undefined : reason)
+    const done = this.#incoming.settle()
+    if (done !== undefined) this.#options.onOutlived(done)
     const error = reason ?? fault
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
@@ -375,6 +425,43 @@ export class Connection implements NewsReader, AsyncDisposable {
     void companion.exited.then((exit) => {
       const cause = this.#howProcessEnded(exit, companion, error)
       this.#tellClosed(cause === undefined ? { code: 'OK', ...exit } : { code: cause.code, cause, ...exit })
+    })
+  }
+
+  get #framesMoved(): number {
+    return this.#outgoing.framesSent + this.#incoming.framesReceived
+  }
+
+  /** Ends already, at once or by a deadline. */
+  get #isEnding(): boolean {
+    return this.#state.kind !== 'open'
+  }
+
+  /** Whether this is what whoever uses the connection is told when it has ended: no fault of theirs. */
+  #isOfTheEnd(cause: unknown): boolean {
+    if (!(cause instanceof TransportError)) return false
+    const isOver = this.#isEnding || this.#incoming.isOver || this.#outgoing.isOver
+    return isOver && (cause.code === 'ERR_CLOSED' || cause === this.#incoming.failure)
+  }
+
+  #fail(where: HandlerPlace, what: string, cause: unknown, isLate: boolean): TransportError {
+    const done = isLate ? ' after its connection had closed' : ', so its connection was destroyed'
+    const error = this.#handlerError(`${what} failed${done}. See the cause.`, cause)
+    const isToBeTold = !this.#isOfTheEnd(cause)
+    this.destroy(error)
+    if (isToBeTold) this.#report(where, error)
+    return error
+  }
+
+  #handlerError(message: string, cause: unknown): TransportError {
+    return new TransportError('ERR_HANDLER', message, { cause, endpoint: this.#identity.endpoint })
+  }
+
+  #report(where: HandlerPlace, error: TransportError): void {
+    this.#options.failures.report(error, {
+      where,
+      endpoint: this.#identity.endpoint,
+      connection: this.#id,
     })
   }
 

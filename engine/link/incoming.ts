@@ -1,9 +1,9 @@
 /** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
-import process from 'node:process'
 import { TransportError } from '../shared/errors.js'
 import type { Unfitness } from '../shared/fitness.js'
 import { FrameReader } from '../shared/frame-reader.js'
 import { describeExcess, type Excess } from '../shared/framing.js'
+import { isThenable } from '../shared/handler-failures.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { takeArmed } from '../shared/lane.js'
 import { isOutOfMemory } from '../shared/memory.js'
@@ -23,8 +23,16 @@ export interface IncomingEvents {
   onEnd(): void
   /** No frame will come any more: the stream is over, and every frame of it was taken or dropped. */
   onExhausted(): void
-  /** The peer broke the protocol, or a subscriber failed: the connection must go. */
+  /** The peer broke the protocol: the connection must go. */
   onFailure(error: TransportError): void
+  /** Whether a subscriber has failed because the connection is ending, and for nothing else. */
+  isOfTheEnd(cause: unknown): boolean
+  /** A subscriber failed: the connection must go, unless `closed` has told something else. Returns what ends the stream. */
+  onHandlerFailed(cause: unknown, isLate: boolean): TransportError
+  /** So did one that had ended its subscription before. */
+  onStrayFailure(cause: unknown): void
+  /** Whether whoever uses the connection waits for its end, as far as that shows. */
+  awaitsEnd(): boolean
 }
 
 type Consumer =
@@ -34,15 +42,27 @@ type Consumer =
   | { readonly kind: 'waiting'; readonly waiter: Waiter<Buffer | undefined>; readonly iterating: boolean }
   | { readonly kind: 'subscribed'; readonly handler: FrameHandler; readonly borrow: boolean }
   /** A subscriber's promise is pending. */
-  | { readonly kind: 'held'; readonly handler: FrameHandler; readonly borrow: boolean }
+  | {
+      readonly kind: 'held'
+      readonly handler: FrameHandler
+      readonly borrow: boolean
+      readonly pending: Promise<unknown>
+    }
 
 type Stream =
   | { readonly kind: 'open' }
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: TransportError }
 
+/** Somebody waits until what had come by then is done with. */
+interface Settling {
+  readonly upTo: number
+  readonly resolve: () => void
+}
+
 const NOBODY: Consumer = { kind: 'none' }
 const ITERATING: Consumer = { kind: 'iterating' }
+const NO_SETTLINGS: readonly Settling[] = []
 
 /** What one connection may take of a turn before the others and the host's own work get theirs. */
 const TURN_BYTES = 262_144
@@ -71,6 +91,9 @@ export class Incoming implements NewsReader {
   #dropped = false
   /** What ends the stream once the frames that came before it are taken. */
   #failAfterRest: TransportError | undefined
+  /** Handlers at work that no consumer stands for: the listener's, and subscribers that have ended their subscription. */
+  #tending = 0
+  #settlings = NO_SETTLINGS
   /** A handler is looking at ring memory: nothing of it may be given back. */
   #lending = false
   #region: number
@@ -108,6 +131,8 @@ export class Incoming implements NewsReader {
     if (options.signal?.aborted === true) {
       return Promise.reject(abortError('receiving', this.#endpoint, options.signal.reason))
     }
+    // Whoever asks for more is done with what it has.
+    if (this.#settlings !== NO_SETTLINGS) this.#tellSettled((upTo) => this.#isPast(upTo))
     const found = this.#take()
     if (found !== undefined) return Promise.resolve(found)
     if (this.#stream.kind === 'ended') return Promise.resolve(undefined)
@@ -124,6 +149,7 @@ export class Incoming implements NewsReader {
       },
     )
     this.#consumer = { kind: 'waiting', waiter, iterating }
+    this.#tellIfSettled(true)
     this.#watchFrame()
     return waiter.promise
   }
@@ -153,8 +179,34 @@ export class Incoming implements NewsReader {
       if ((current.kind === 'subscribed' || current.kind === 'held') && current.handler === handler) {
         this.#consumer = NOBODY
         this.#pauseDeadline()
+        if (current.kind === 'held') this.tend(current.pending)
+        this.#tellIfSettled(false)
       }
     }
+  }
+
+  /** A handler is at work until this settles. */
+  tend(handler: Promise<unknown>): void {
+    this.#tending++
+    const done = (): void => {
+      this.#tending--
+      this.#tellIfSettled(false)
+    }
+    handler.then(done, done)
+  }
+
+  /**
+   * Resolves once handlers are done with every frame that has come until now; undefined: they are. One that waits for the
+   * peer is, and so is a frame that nobody is there for.
+   */
+  settle(): Promise<void> | undefined {
+    const upTo = this.#detached ? (this.#ring.head + this.#ring.refresh()) | 0 : this.#load(lane.IN_TAIL)
+    if (this.#isSettled(upTo, false)) return undefined
+    return new Promise((resolve) => {
+      this.#settlings = [...this.#settlings, { upTo, resolve }]
+      // No news may come of what is there already.
+      this.#again()
+    })
   }
 
   /** Nobody reads, and still the next byte is to be told, and the end. */
@@ -187,14 +239,20 @@ export class Incoming implements NewsReader {
       case 'waiting': {
         const { waiter, iterating } = this.#consumer
         const frame = this.#take()
-        if (frame === undefined && this.#stream.kind === 'open') return false
+        if (frame === undefined && this.#stream.kind === 'open') {
+          this.#tellIfSettled(true)
+          return false
+        }
         this.#consumer = iterating ? ITERATING : NOBODY
         if (frame !== undefined) waiter.resolve(frame)
         else this.#finish(waiter)
         return false
       }
-      case 'subscribed':
-        return this.#drain(this.#consumer)
+      case 'subscribed': {
+        const more = this.#drain(this.#consumer)
+        this.#tellIfSettled(!more)
+        return more
+      }
       case 'held':
         return false
     }
@@ -212,11 +270,31 @@ export class Incoming implements NewsReader {
     this.#retireRegion()
     this.#io = 'ending'
     this.#ring = unread?.ring ?? emptyRing()
+    // Nothing more will come: what is left is what they wait for.
+    if (this.#settlings !== NO_SETTLINGS) {
+      const upTo = unread?.bytes.length ?? 0
+      this.#settlings = this.#settlings.map(({ resolve }) => ({ upTo, resolve }))
+    }
     this.#reader.moveTo(this.#ring)
     this.#failAfterRest = error ?? (unread === undefined ? undefined : this.#faultIn(unread))
     if (this.onNews()) this.#again()
     this.#io = 'over'
     return this.#stream.kind === 'failed' ? this.#stream.error : this.#failAfterRest
+  }
+
+  /** Somebody asked for the end: a handler that does has nothing more to do. */
+  onEndAwaited(): void {
+    this.#tellIfSettled(false)
+  }
+
+  /** What the stream failed with. */
+  get failure(): TransportError | undefined {
+    return this.#stream.kind === 'failed' ? this.#stream.error : undefined
+  }
+
+  /** Nothing will come any more, of what is not here already. */
+  get isOver(): boolean {
+    return this.#stream.kind !== 'open'
   }
 
   get #detached(): boolean {
@@ -252,6 +330,7 @@ export class Incoming implements NewsReader {
     this.#endDeadline()
     if (this.#stream.kind === 'open') this.#endStream({ kind: 'failed', error })
     this.#dropped = true
+    this.#tellIfSettled(true)
     if (this.#consumer.kind !== 'waiting') return
     const { waiter, iterating } = this.#consumer
     this.#consumer = iterating ? ITERATING : NOBODY
@@ -312,10 +391,13 @@ export class Incoming implements NewsReader {
       try {
         result = handler(frame)
         if (result !== undefined && !isThenable(result)) result = undefined
-      } catch (error) {
-        this.#lending = false
-        this.#handlerFailed(error)
-        return false
+      } catch (cause) {
+        if (!this.#events.isOfTheEnd(cause)) {
+          this.#lending = false
+          this.#handlerFailed(cause, consumer)
+          return false
+        }
+        result = undefined
       }
       this.#lending = false
       if (this.#ring.unreleased >= this.#ring.capacity >> 2) this.#release()
@@ -470,16 +552,10 @@ export class Incoming implements NewsReader {
     return new TransportError(error.code, error.message, { cause: error.cause, endpoint: this.#endpoint })
   }
 
-  #handlerFailed(cause: unknown): void {
-    this.#consumer = NOBODY
-    const error = new TransportError(
-      'ERR_HANDLER',
-      'a subscriber failed, so its connection was destroyed. See the cause.',
-      { cause, endpoint: this.#endpoint },
-    )
-    this.#fail(error)
-    // `closed` has told something else, and nobody need ever read on.
-    if (this.#io === 'over') warnOfHandler(error)
+  #handlerFailed(cause: unknown, consumer: Consumer): void {
+    // It may have made way for somebody else, who is told of the end.
+    if (this.#consumer === consumer) this.#consumer = NOBODY
+    this.abandon(this.#events.onHandlerFailed(cause, this.#io === 'over'))
   }
 
   #fail(error: TransportError): void {
@@ -495,22 +571,59 @@ export class Incoming implements NewsReader {
 
   #hold(consumer: Consumer & { kind: 'subscribed' }, pending: Promise<unknown>): void {
     if (this.#consumer !== consumer) {
-      // It ended its subscription in this very call: what it still does is its own business.
-      pending.catch(() => undefined)
+      // It ended its subscription in this very call: what it still does holds no frame up.
+      this.tend(pending)
+      pending.catch((cause: unknown) => {
+        this.#events.onStrayFailure(cause)
+      })
       return
     }
-    const held: Consumer = { ...consumer, kind: 'held' }
+    const { handler, borrow } = consumer
+    const held: Consumer = { kind: 'held', handler, borrow, pending }
     this.#consumer = held
-    pending.then(
-      () => {
-        if (this.#consumer !== held) return
-        this.#consumer = consumer
-        this.#again()
-      },
-      (error: unknown) => {
-        if (this.#consumer === held) this.#handlerFailed(error)
-      },
-    )
+    const goOn = (): void => {
+      if (this.#consumer !== held) return
+      this.#consumer = consumer
+      this.#tellIfSettled(false)
+      this.#again()
+    }
+    pending.then(goOn, (cause: unknown) => {
+      if (this.#events.isOfTheEnd(cause)) goOn()
+      else if (this.#consumer === held) this.#handlerFailed(cause, held)
+      else this.#events.onStrayFailure(cause)
+    })
+  }
+
+  /** `isDry`: no whole frame is there. */
+  #tellIfSettled(isDry: boolean): void {
+    if (this.#settlings !== NO_SETTLINGS) this.#tellSettled((upTo) => this.#isSettled(upTo, isDry))
+  }
+
+  #tellSettled(isSettled: (upTo: number) => boolean): void {
+    const rest = this.#settlings.filter(({ upTo, resolve }) => {
+      const done = isSettled(upTo)
+      if (done) resolve()
+      return !done
+    })
+    this.#settlings = rest.length === 0 ? NO_SETTLINGS : rest
+  }
+
+  #isSettled(upTo: number, isDry: boolean): boolean {
+    switch (this.#consumer.kind) {
+      case 'held':
+        return false
+      case 'none':
+      case 'iterating':
+        return this.#tending === 0 || this.#events.awaitsEnd()
+      case 'waiting':
+        return this.#tending === 0 || isDry || this.#isPast(upTo)
+      case 'subscribed':
+        return isDry || this.#isPast(upTo)
+    }
+  }
+
+  #isPast(upTo: number): boolean {
+    return this.#dropped || this.#stream.kind !== 'open' || distance(this.#ring.head, upTo) >= 0
   }
 
   #count(length: number): void {
@@ -589,17 +702,4 @@ export class Incoming implements NewsReader {
   #load(word: number): number {
     return Atomics.load(this.#words, this.#base + word)
   }
-}
-
-function warnOfHandler({ endpoint = '', cause }: TransportError): void {
-  process.emitWarning(
-    `a subscriber of ${endpoint} failed after the connection had closed; the frames behind are dropped (${String(cause)})`,
-    { type: 'TransportWarning', code: 'SYMPHONY_LATE_HANDLER' },
-  )
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  )
 }

@@ -1,4 +1,5 @@
 import type { FramingSpec } from '../shared/framing.js'
+import type { HandlerFailures } from '../shared/handler-failures.js'
 import type { Clock } from '../shared/waiter.js'
 import type { SalvageSettings } from './salvage.js'
 
@@ -17,6 +18,10 @@ export interface LinkOptions {
    * read or unread: for those who connect again. Undefined: it does neither, and pays for neither.
    */
   readonly salvage?: SalvageSettings | undefined
+  /** Told when a function of the host's fails over the connection. */
+  readonly failures: HandlerFailures
+  /** The connection is over, and a handler is not done with what it has received: resolves when it is. */
+  readonly onOutlived: (done: Promise<void>) => void
   /** What its deadlines go by. */
   readonly clock: Clock
 }

@@ -126,6 +126,11 @@ export class Outgoing implements Flushable {
     return this.#state === OPEN
   }
 
+  /** Nothing leaves any more. */
+  get isOver(): boolean {
+    return this.#state.kind === 'closed'
+  }
+
   ready(options: WaitOptions): Promise<void> {
     if (this.#state !== OPEN) return Promise.reject(this.#refusal())
     if (options.signal?.aborted === true) {

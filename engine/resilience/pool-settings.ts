@@ -1,4 +1,5 @@
 /** What a pool is made with; the API layer has validated all of it. Times are milliseconds. */
+import type { HandlerFailures } from '../shared/handler-failures.js'
 import type { Clock, WaitOptions } from '../shared/waiter.js'
 import type { BackoffSettings } from './backoff.js'
 import type { Poolable } from './poolable.js'
@@ -39,6 +40,8 @@ export interface PoolGround<Connection extends Poolable, View> {
   /** For errors and observers. */
   readonly endpoint: string
   readonly clock: Clock
+  /** Told when `validate` fails. */
+  readonly failures: HandlerFailures
   /** Numbers in [0, 1). */
   readonly random: () => number
   /** Makes a connection. It settles by itself, and gives up when the signal is aborted. */

@@ -358,13 +358,18 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   }
 
   #validate(member: PoolMember<Connection, View>, validate: (connection: View) => unknown): void {
-    const { endpoint, clock } = this.#ground
+    const { endpoint, clock, failures } = this.#ground
     const stop = startValidation<View>({
       endpoint,
       clock,
       timeoutMs: this.#settings.acquireTimeoutMs,
       validate,
       present: (gate) => this.#ground.present(member.connection, gate),
+      onFault: (cause) => {
+        const message = 'validate failed, so its connection was destroyed. See the cause.'
+        const error = new TransportError('ERR_HANDLER', message, { cause, endpoint })
+        failures.report(error, { where: 'validate', endpoint, connection: undefined })
+      },
       onDone: (failure) => {
         this.#validating--
         member.state = BETWEEN

@@ -5,6 +5,7 @@
  * cannot tell a silent peer from one that waits for room.
  */
 import type { Frame } from '../shared/frame.js'
+import { notPromised } from '../shared/handler-failures.js'
 import type { Clock } from '../shared/waiter.js'
 import type { HeartbeatSettings } from './reconnecting-settings.js'
 
@@ -37,7 +38,7 @@ export class Heartbeat {
       this.#heard = true
       return false
     }
-    if (!isPong(frame)) return false
+    if (!notPromised(isPong(frame), 'heartbeat.isPong')) return false
     this.#heard = true
     return true
   }

@@ -6,6 +6,7 @@
  * more is lost, the oldest one's frames are dropped, and its report says how many.
  */
 import { TransportError } from '../shared/errors.js'
+import { isThenable, type HandlerPlace } from '../shared/handler-failures.js'
 import { abortError, Waiter, type Clock, type WaitOptions } from '../shared/waiter.js'
 import type { Carrier } from './carrier.js'
 import type { LossReport } from './reconnecting-settings.js'
@@ -48,7 +49,10 @@ const ITERATING: Consumer = { kind: 'iterating' }
 
 export interface InboxEvents {
   onReport(report: LossReport): void
-  onHandlerFailed(cause: unknown): void
+  /** False: it failed for nothing but the end of the link, and goes on with what is left. */
+  onHandlerFailed(where: HandlerPlace, cause: unknown): boolean
+  /** A subscriber that had ended its subscription failed. */
+  onStrayFailure(cause: unknown): void
 }
 
 export class Inbox<C extends Carrier> {
@@ -60,6 +64,8 @@ export class Inbox<C extends Carrier> {
   #entries: Entry<C>[] = []
   #consumer: Consumer = NOBODY
   #behind: Behind = { kind: 'more' }
+  /** What subscribers are at work on, also those that have ended their subscription. */
+  readonly #pending = new Set<Promise<unknown>>()
 
   constructor(endpoint: string, clock: Clock, events: InboxEvents) {
     this.#endpoint = endpoint
@@ -113,6 +119,11 @@ export class Inbox<C extends Carrier> {
       this.#consumer = NOBODY
       this.#detach()
     }
+  }
+
+  /** Resolves once subscribers' promises that are pending have settled; undefined: none is. */
+  settle(): Promise<unknown> | undefined {
+    return this.#pending.size === 0 ? undefined : Promise.allSettled(this.#pending)
   }
 
   /** A new connection: its frames come after those of all before it. */
@@ -220,7 +231,7 @@ export class Inbox<C extends Carrier> {
       // One that has ended its subscription holds nobody up.
       return this.#consumer.kind === 'held' ? pending : undefined
     } catch (cause) {
-      this.#fail(cause)
+      this.#fail('subscriber', cause, consumer)
       return undefined
     }
   }
@@ -229,20 +240,26 @@ export class Inbox<C extends Carrier> {
   async #hold(consumer: Consumer & { kind: 'subscribed' }, pending: Promise<unknown>): Promise<void> {
     const held: Consumer = { ...consumer, kind: 'held' }
     if (this.#consumer === consumer) this.#consumer = held
+    this.#pending.add(pending)
     try {
       await pending
-      if (this.#consumer !== held) return
-      this.#consumer = consumer
-      this.#advance()
     } catch (cause) {
-      if (this.#consumer === held) this.#fail(cause)
+      if (this.#consumer === held) this.#fail('subscriber', cause, held)
+      else this.#events.onStrayFailure(cause)
+    } finally {
+      this.#pending.delete(pending)
     }
+    if (this.#consumer !== held) return
+    this.#consumer = consumer
+    this.#advance()
   }
 
-  #fail(cause: unknown): void {
+  /** Whoever else reads by now is told of the end that follows. */
+  #fail(where: HandlerPlace, cause: unknown, consumer: Consumer): void {
+    if (!this.#events.onHandlerFailed(where, cause)) return
+    if (this.#consumer !== consumer || consumer.kind === 'waiting') return
     this.#consumer = NOBODY
     this.#detach()
-    this.#events.onHandlerFailed(cause)
   }
 
   #take(): Buffer | undefined {
@@ -261,7 +278,7 @@ export class Inbox<C extends Carrier> {
     try {
       return entry.filter(frame)
     } catch (cause) {
-      this.#fail(cause)
+      this.#fail('heartbeat', cause, this.#consumer)
       return true
     }
   }
@@ -298,10 +315,4 @@ export class Inbox<C extends Carrier> {
       { endpoint: this.#endpoint },
     )
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  )
 }

@@ -2,6 +2,7 @@
 import type { TransportErrorCode } from '../shared/errors.js'
 import type { Frame } from '../shared/frame.js'
 import type { FramingKind } from '../shared/framing.js'
+import type { HandlerFailures } from '../shared/handler-failures.js'
 import type { Clock, WaitOptions } from '../shared/waiter.js'
 import type { BackoffSettings } from './backoff.js'
 import type { Breaker } from './breaker.js'
@@ -87,6 +88,8 @@ export interface ReconnectingSettings<C extends Carrier> {
   readonly heartbeat: HeartbeatSettings | undefined
   readonly onConnected: ((connection: C, info: ConnectedInfo) => unknown) | undefined
   readonly onLoss: ((report: LossReport) => unknown) | undefined
+  /** Told when one of these functions fails, a subscriber, or a listener of states. */
+  readonly failures: HandlerFailures
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number

@@ -2,6 +2,7 @@
 import { events, type LinkNews } from '../shared/diagnostics.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
 import type { Frame } from '../shared/frame.js'
+import { attempt, notPromised, type HandlerPlace } from '../shared/handler-failures.js'
 import { checkSubscription } from '../shared/subscribe-options.js'
 import { trace } from '../shared/trace.js'
 import { checkWaitOptions, invalidOption } from '../shared/wait-options.js'
@@ -91,7 +92,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   readonly #attempts: Attempts
   readonly #inbox: Inbox<C>
   readonly #outbox: Outbox<C>
-  readonly #listeners = new Set<(state: LinkState) => void>()
+  readonly #listeners = new Set<(state: LinkState) => unknown>()
   readonly #connectWaiters = new Set<Waiter<void>>()
   readonly #endWaiters = new Set<Waiter<void>>()
   #state: State<C> = { kind: 'fresh' }
@@ -124,9 +125,14 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
       onReport: (report) => {
         this.#report(report)
       },
-      onHandlerFailed: (cause) => {
-        const message = 'a subscriber or heartbeat.isPong failed, so its link was destroyed. See the cause.'
-        this.destroy(new TransportError('ERR_HANDLER', message, { cause, endpoint }))
+      onHandlerFailed: (where, cause) => {
+        if (this.#isOfTheEnd(cause)) return false
+        this.handlerFailed(where, where === 'subscriber' ? 'a subscriber' : 'heartbeat.isPong', cause)
+        return true
+      },
+      onStrayFailure: (cause) => {
+        if (this.#isOfTheEnd(cause)) return
+        this.#tellFailure('subscriber', 'a subscriber failed after it had ended its subscription', cause)
       },
     })
     this.#outbox = new Outbox(settings, (connection) => {
@@ -197,15 +203,14 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   }
 
   /**
-   * Calls `listener` with each new state, after it was entered.
+   * Calls `listener` with each new state, after it was entered. One that throws or rejects is told to `onError`, or else by a
+   * process warning; the link goes on.
    * @returns A function that ends this.
    */
-  onStateChange(listener: (state: LinkState) => void): () => void {
+  onStateChange(listener: (state: LinkState) => unknown): () => void {
     if (typeof listener !== 'function')
       throw invalidOption('onStateChange()', 'listener', 'it must be a function')
-    const own = (state: LinkState): void => {
-      listener(state)
-    }
+    const own = (state: LinkState): unknown => listener(state)
     this.#listeners.add(own)
     return () => {
       this.#listeners.delete(own)
@@ -253,7 +258,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
 
   /**
    * Calls `handler` with each frame, across losses. A handler that returns a promise gets the next frame once it settles;
-   * one that throws or rejects destroys the link with ERR_HANDLER.
+   * one that throws or rejects destroys the link with ERR_HANDLER, which `onError` is told or else a process warning.
    * @returns A function that ends the subscription.
    */
   subscribe(
@@ -318,6 +323,21 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => undefined)
+  }
+
+  /** @internal A function of the host's has failed over it: it is destroyed, and that is told. */
+  handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
+    if (this.#isOfTheEnd(cause)) return
+    const isOver = this.#state.kind === 'closed'
+    const done = isOver ? ' after its link had closed' : ', so its link was destroyed'
+    const error = this.#handlerError(`${what} failed${done}. See the cause.`, cause)
+    this.destroy(error)
+    this.#reportFailure(where, error)
+  }
+
+  /** @internal Resolves once subscribers are done with what they have; undefined: they are. Bounded by nothing. */
+  settle(): Promise<unknown> | undefined {
+    return this.#inbox.settle()
   }
 
   get #line(): Line<C> | undefined {
@@ -390,6 +410,9 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
       },
       (error: unknown) => {
         const cause = asError(error instanceof GreetingFailure ? error.cause : error)
+        // An error of ours says what happened to the attempt; any other is a fault of the greeting's.
+        if (error instanceof GreetingFailure && !(error.cause instanceof TransportError))
+          this.#tellFailure('onConnected', 'onConnected failed, and the attempt with it', error.cause)
         const isHopeless = cause === error && cause instanceof TransportError && !cause.retryable
         if (!isCurrent() || isOurOwn(cause)) permit?.abandoned()
         else permit?.failed(cause)
@@ -441,14 +464,12 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     if (connection.pendingBytes > 0) return
     const place = connection.info.framesSent
     try {
-      connection.send(make())
+      connection.send(notPromised(make(), 'heartbeat.ping'))
       own.pingAt(place)
     } catch (cause) {
       // A connection that has ended will be lost presently; anything else is the ping's fault.
       if (cause instanceof TransportError && cause.code === 'ERR_CLOSED') return
-      const message =
-        'heartbeat.ping failed, or made what cannot be sent, so its link was destroyed. See the cause.'
-      this.destroy(new TransportError('ERR_HANDLER', message, { cause, endpoint: this.#settings.endpoint }))
+      this.handlerFailed('heartbeat', 'heartbeat.ping, or sending what it made,', cause)
     }
   }
 
@@ -649,11 +670,12 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   }
 
   #report(report: LossReport): void {
-    try {
-      this.#settings.onLoss?.(report)
-    } catch (error) {
-      throwLater(error)
-    }
+    attempt(
+      () => this.#settings.onLoss?.(report),
+      (cause) => {
+        this.#tellFailure('onLoss', 'onLoss failed', cause)
+      },
+    )
   }
 
   #enter(state: State<C>): void {
@@ -666,12 +688,34 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     if (state === this.#told) return
     this.#told = state
     for (const listener of [...this.#listeners]) {
-      try {
-        listener(state)
-      } catch (error) {
-        throwLater(error)
-      }
+      attempt(
+        () => listener(state),
+        (cause) => {
+          this.#tellFailure('onStateChange', 'a listener of onStateChange failed', cause)
+        },
+      )
     }
+  }
+
+  /** Whether this is what whoever uses the link is told when it has ended: no fault of theirs. */
+  #isOfTheEnd(cause: unknown): boolean {
+    const isEnding =
+      this.#wish !== 'stay' || this.#state.kind === 'closed' || this.#state.kind === 'destroying'
+    return isEnding && cause instanceof TransportError && cause.code === 'ERR_CLOSED'
+  }
+
+  /** It disturbs nothing here. */
+  #tellFailure(where: HandlerPlace, what: string, cause: unknown): void {
+    this.#reportFailure(where, this.#handlerError(`${what}; the link goes on. See the cause.`, cause))
+  }
+
+  #reportFailure(where: HandlerPlace, error: TransportError): void {
+    const { endpoint, failures } = this.#settings
+    failures.report(error, { where, endpoint, connection: this.#id })
+  }
+
+  #handlerError(message: string, cause: unknown): TransportError {
+    return new TransportError('ERR_HANDLER', message, { cause, endpoint: this.#settings.endpoint })
   }
 
   #wait(what: string, options: WaitOptions, waiters: Set<Waiter<void>>): Promise<void> {
@@ -722,11 +766,4 @@ function isOurOwn(error: Error): boolean {
 
 function codeOf(error: Error): TransportErrorCode {
   return error instanceof TransportError ? error.code : 'ERR_ABORTED'
-}
-
-/** A callback of the host's failed: that disturbs nothing here, and is reported as uncaught in a later turn. */
-function throwLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error
-  })
 }

@@ -31,13 +31,15 @@ export interface ValidationTerms<View> {
   readonly timeoutMs: number
   readonly validate: (connection: View) => unknown
   readonly present: (gate: Gate) => View
+  /** `validate` has failed, with something that is no error of ours; `onDone` follows. */
+  readonly onFault: (cause: unknown) => void
   /** Called once, in a later turn or microtask, unless it was stopped. Undefined: it is good. */
   readonly onDone: (failure: TransportError | undefined) => void
 }
 
 /** The returned function stops it: nothing more is said of it. */
 export function startValidation<View>(terms: ValidationTerms<View>): () => void {
-  const { endpoint, clock, timeoutMs, validate, present, onDone } = terms
+  const { endpoint, clock, timeoutMs, validate, present, onFault, onDone } = terms
   const gate = new ValidationGate(endpoint)
   const stop = (): void => {
     gate.isOpen = false
@@ -63,6 +65,8 @@ export function startValidation<View>(terms: ValidationTerms<View>): () => void 
       finish(verdict === false ? invalidConnection(endpoint, undefined) : undefined)
     },
     (error: unknown) => {
+      // An error of ours says what is wrong with the connection, which was asked for; any other is a fault of `validate`.
+      if (gate.isOpen && !(error instanceof TransportError)) onFault(error)
       finish(invalidConnection(endpoint, error))
     },
   )

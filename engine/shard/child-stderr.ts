@@ -1,6 +1,7 @@
 /** What a child says on stderr: its beginning is kept, and each line is handed over where somebody wants it. */
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
+import { attempt } from '../shared/handler-failures.js'
 import type { Clock } from '../shared/waiter.js'
 
 /** Kept for the message of an error. */
@@ -104,18 +105,15 @@ export class StderrReader {
   }
 
   #tell(line: string): void {
-    const fail = (cause: unknown): void => {
-      if (this.#onLine === undefined) return
-      this.#onLine = undefined
-      this.#onFailure(cause)
-    }
-    try {
-      const result = this.#onLine?.(line)
-      // An asynchronous one is not waited for, but its failure is one all the same.
-      if (result instanceof Promise) result.catch(fail)
-    } catch (cause) {
-      fail(cause)
-    }
+    // An asynchronous one is not waited for, but its failure is one all the same.
+    attempt(
+      () => this.#onLine?.(line),
+      (cause) => {
+        if (this.#onLine === undefined) return
+        this.#onLine = undefined
+        this.#onFailure(cause)
+      },
+    )
   }
 
   #finish(): void {

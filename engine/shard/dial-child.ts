@@ -1,7 +1,6 @@
 /** Starts a child process and makes its stdin and stdout a connection. */
 import type { Connection, LinkIdentity } from '../link/connection.js'
 import type { LinkOptions } from '../link/options.js'
-import { TransportError } from '../shared/errors.js'
 import type { ChildSettings } from './child.js'
 import { nobodyCame, notAccepted, offerEnds } from './child-ends.js'
 import type { Children } from './children.js'
@@ -31,19 +30,13 @@ export async function dialChild(
     const link = await shard.dial(ends.target, options, identity, { ...control, onStarted })
     connection = link
     // What ends it before main has its ends leaves nobody to come.
-    const over = link.closed.then(({ cause }) => {
+    const over = link.ended.then(({ cause }) => {
       throw cause ?? (wait.givenUp ? nobodyCame(endpoint) : notAccepted(endpoint))
     })
     const [stdin, stdout] = await Promise.race([over, ends.take()])
     if (wait.givenUp) throw nobodyCame(endpoint)
     const child = await children.start(settings, stdin, stdout, endpoint, (cause) => {
-      link.destroy(
-        new TransportError(
-          'ERR_HANDLER',
-          'the function for stderr failed, so the connection was destroyed. See the cause.',
-          { cause, endpoint },
-        ),
-      )
+      link.handlerFailed('stderr', 'the function for stderr', cause)
     })
     link.accompany(child)
     return link

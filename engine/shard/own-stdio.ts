@@ -29,7 +29,7 @@ export async function dialOwnStdio(
     ledger.release('descriptors', 2)
     throw error
   }
-  void connection.closed.then(() => {
+  void connection.ended.then(() => {
     use = 'spent'
     // The shard has asked for it, unless it has died.
     letGoOf(0)

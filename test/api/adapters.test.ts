@@ -3,22 +3,32 @@ import { createHash } from 'node:crypto'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import test, { type ExecutionContext } from 'ava'
-import { toDuplex, toJsonRpc, toWebStreams, type JsonRpcMessage } from '../../api/adapters/index.js'
+import {
+  toDuplex,
+  toJsonRpc,
+  toWebStreams,
+  type Adaptable,
+  type JsonRpcMessage,
+} from '../../api/adapters/index.js'
 import { createEngine, TransportError, type Connection, type Engine } from '../../api/index.js'
 import type { TransportOptions } from '../../api/index.js'
+import { FailureBook } from '../helpers/failure-book.js'
 import { framesOf, frameOf, receiveMany, receiveToEnd } from '../helpers/frames.js'
+import { rejects } from '../helpers/errors.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
-import { failOnWarnings } from '../helpers/warnings.js'
+import { failOnWarnings, WarningBook } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
 
 failOnWarnings()
 
+const failures = new FailureBook()
+
 let engine: Engine
 
 test.serial.before('an engine starts', async () => {
-  engine = await createEngine({ shards: 1, maxRingBytes: 32_768 })
+  engine = await createEngine({ shards: 1, maxRingBytes: 32_768, onError: failures.onError })
 })
 
 test.serial.after.always('everything was released', async (t) => {
@@ -454,6 +464,7 @@ link(
     await over.promise
     t.deepEqual(got, [message(0)])
     t.deepEqual(errors, [['ERR_HANDLER', 'cannot digest']])
+    t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
   },
 )
 
@@ -471,6 +482,76 @@ link('a listener that throws does not keep the others from being told', {}, asyn
   await over.promise
   t.deepEqual(told, ['SyntaxError', 'TransportError'])
   t.is((await near.closed).code, 'ERR_HANDLER')
+  t.deepEqual(failures.takeTold(), ['adapter: cannot digest'])
+})
+
+link(
+  'listeners and callbacks that fail at any time end nothing but their connection',
+  {},
+  async (t, { near, far }) => {
+    const { reader, writer } = toJsonRpc(near)
+    const over = signal()
+    reader.onClose(() => {
+      throw new Error('no close')
+    })
+    reader.onClose(() => Promise.reject(new Error('no slow close')))
+    writer.onClose(() => {
+      throw new Error('no end')
+    })
+    reader.onClose(over.resolve)
+    // Its type does not allow it, which does not keep a host from it.
+    const listen = reader.listen.bind(reader) as (callback: () => unknown) => void
+    listen(() => Promise.reject(new Error('cannot digest')))
+    far.send(JSON.stringify(message(1)))
+    t.is((await near.closed).code, 'ERR_HANDLER')
+    await over.promise
+    await turns()
+    t.deepEqual(failures.takeTold().sort(), [
+      'adapter: no close',
+      'adapter: no end',
+      'adapter: no slow close',
+      'subscriber: cannot digest',
+    ])
+  },
+)
+
+link('a write that fails says why, whatever a listener throws', {}, async (t, { near }) => {
+  const { writer } = toJsonRpc(near)
+  writer.onError(() => {
+    throw new Error('cannot digest')
+  })
+  near.destroy()
+  await rejects(t, writer.write(message(1)), 'ERR_CLOSED')
+  t.deepEqual(failures.takeTold(), ['adapter: cannot digest'])
+})
+
+test.serial('a callback over a connection that is not ours is told of by a warning', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const warnings = new WarningBook()
+  const destroyed = signal<Error | undefined>()
+  const foreign: Adaptable = {
+    closed: new Promise(() => undefined),
+    info: { endpoint: 'foreign:' },
+    send: () => true,
+    ready: () => Promise.resolve(),
+    receive: () => Promise.resolve(undefined),
+    subscribe: (handler) => {
+      setImmediate(() => handler(Buffer.from(JSON.stringify(message(1)))))
+      return () => undefined
+    },
+    end: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    destroy: destroyed.resolve,
+  }
+  try {
+    toJsonRpc(foreign).reader.listen(() => {
+      throw new Error('cannot digest')
+    })
+    t.is(((await destroyed.promise) as TransportError).code, 'ERR_HANDLER')
+    t.regex((await warnings.next()).message, /^foreign:: the callback for messages failed/)
+  } finally {
+    warnings.close()
+  }
 })
 
 link('what is disposed of is told nothing more', {}, async (t, { near, far }) => {

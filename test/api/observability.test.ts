@@ -6,6 +6,7 @@ import { ChildProgram, type ChildSettings } from '../helpers/child-program.js'
 import { frameOf, receiveMany, sendAll } from '../helpers/frames.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { turns, until } from '../helpers/turns.js'
+import { FailureBook } from '../helpers/failure-book.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 15_000
@@ -13,6 +14,8 @@ const WATCHDOG_MS = 15_000
 let folder: TemporaryFolder
 
 failOnWarnings()
+
+const failures = new FailureBook()
 
 test.serial.beforeEach('a new folder', async () => {
   folder = await makeTemporaryFolder()
@@ -63,7 +66,7 @@ async function observe(
 
 async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise<void>): Promise<void> {
   t.timeout(WATCHDOG_MS)
-  const engine = await createEngine({ shards: 1, maxRingBytes: 32_768 })
+  const engine = await createEngine({ shards: 1, maxRingBytes: 32_768, onError: failures.onError })
   try {
     await body(engine)
   } finally {
@@ -122,6 +125,7 @@ test.serial('a connection that fails is told with its code and its cause', async
     )
     t.is(closed?.message['code'], 'ERR_HANDLER')
     t.is(((closed?.message['cause'] as Error).cause as Error).message, 'cannot digest')
+    t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
   })
 })
 

@@ -42,6 +42,7 @@ const wrongEngineOptions: Wrong = [
   ['bootTimeoutMs', { bootTimeoutMs: -1 }],
   ['bootTimeoutMs', { bootTimeoutMs: Infinity }],
   ['workerEntry', { workerEntry: 7 }],
+  ['onError', { onError: 'log' }],
   ['stuckTimeoutMs', { stuckTimeoutMs: 9 }],
   ['stuckTimeoutMs', { stuckTimeoutMs: 2 ** 31 }],
   ['shardHeapMb', { shardHeapMb: 15 }],

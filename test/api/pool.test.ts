@@ -11,6 +11,7 @@ import {
   type TransportOptions,
 } from '../../api/index.js'
 import { Pool } from '../../engine/resilience/pool.js'
+import { HandlerFailures } from '../../engine/shared/handler-failures.js'
 import { systemClock } from '../../engine/shared/waiter.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { faultyOptions, strike } from '../helpers/faults.js'
@@ -187,6 +188,7 @@ function barePool(transport: Transport): Pool<Connection, Connection> {
     {
       endpoint: transport.endpoint,
       clock: systemClock,
+      failures: new HandlerFailures(systemClock, undefined),
       random: () => 0,
       dial: (wait) => transport.connect(wait),
       present: (connection) => connection,

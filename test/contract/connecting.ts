@@ -1,6 +1,6 @@
 /** Connecting and listening. */
 import fs from 'node:fs'
-import type { Connection } from '../../api/index.js'
+import type { Connection, TransportError } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { receiveToEnd } from '../helpers/frames.js'
 import { signal, turns, until } from '../helpers/turns.js'
@@ -93,6 +93,10 @@ export function connectingTests(contract: Contract): void {
       const closed = await first?.closed
       t.is(closed?.code, 'ERR_HANDLER')
       t.is((closed?.cause?.cause as Error).message, 'the handler is broken')
+      const [{ error, context } = {}, ...others] = world.takeFailures()
+      t.is(error, closed?.cause as TransportError)
+      t.deepEqual([context?.where, context?.connection], ['listener', first?.info.id])
+      t.is(others.length, 0)
       await unlucky.closed
       lucky.send('still here')
       t.is(String(await second?.receive()), 'still here')

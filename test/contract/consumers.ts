@@ -1,11 +1,12 @@
 /** Reading: one consumer at a time, and none loses a frame. */
-import { framesOf, receiveMany, sendAll, takeBy } from '../helpers/frames.js'
+import type { TransportError } from '../../api/index.js'
+import { digestOf, framesOf, receiveMany, sendAll, takeBy } from '../helpers/frames.js'
 import { Random } from '../helpers/random.js'
 import { rejects, throws } from '../helpers/errors.js'
-import { signal, turns } from '../helpers/turns.js'
+import { signal, turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
-export function consumerTests({ test }: Contract): void {
+export function consumerTests({ test, testIf, transport: subject }: Contract): void {
   test('consumers of different kinds take turns and see every frame once', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const frames = framesOf(Array<number>(12).fill(50))
@@ -147,6 +148,10 @@ export function consumerTests({ test }: Contract): void {
       const { code, cause } = await accepted.closed
       t.is(code, 'ERR_HANDLER')
       t.is((cause?.cause as Error).message, 'cannot digest')
+      const { endpoint, id } = accepted.info
+      t.deepEqual(world.takeFailures(), [
+        { error: cause as TransportError, context: { where: 'subscriber', endpoint, connection: id } },
+      ])
       throws(t, () => accepted.send('late'), 'ERR_CLOSED')
       await rejects(t, accepted.receive(), 'ERR_HANDLER')
       await dialled.closed
@@ -171,9 +176,102 @@ export function consumerTests({ test }: Contract): void {
       const { code, cause } = await accepted.closed
       t.is(code, 'ERR_HANDLER')
       t.is(cause?.cause, 'a word')
+      t.is(world.takeFailures().length, 1)
       await dialled.closed
     })
   }
+
+  for (const [when, stops] of [
+    [
+      'in the same call',
+      (stop: () => void): void => {
+        stop()
+      },
+    ],
+    ['meanwhile', (stop: () => void): void => void setImmediate(stop)],
+  ] as const) {
+    test(`a subscriber that has ended its subscription ${when} and rejects is told of, and its connection goes on`, async (t, world) => {
+      const { dialled, accepted } = await world.pair()
+      const told = signal()
+      const stop = accepted.subscribe(async () => {
+        stops(stop)
+        await turns(3)
+        told.resolve()
+        throw new Error('cannot digest')
+      })
+      dialled.send('poison')
+      dialled.send('more')
+      await told.promise
+      await turns()
+      const [{ error, context } = {}, ...others] = world.takeFailures()
+      t.is((error?.cause as Error | undefined)?.message, 'cannot digest')
+      t.is(context?.connection, accepted.info.id)
+      t.is(others.length, 0)
+      t.is(String(await accepted.receive()), 'more')
+    })
+  }
+
+  test('whoever reads after a subscriber that stopped and then threw is told of the end', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    const reading = signal<unknown>()
+    const stop = accepted.subscribe(() => {
+      stop()
+      const next = accepted.receive()
+      next.catch(() => undefined)
+      reading.resolve(next)
+      throw new Error('cannot digest')
+    })
+    dialled.send('poison')
+    await rejects(t, reading.promise, 'ERR_HANDLER')
+    t.is(world.takeFailures().length, 1)
+    await dialled.closed
+  })
+
+  test('a subscriber whose connection has ended under it has not failed', async (t, world) => {
+    const { dialled, accepted } = await world.pair()
+    const taken = signal()
+    const go = signal()
+    const done = signal()
+    accepted.subscribe(async () => {
+      taken.resolve()
+      await go.promise
+      try {
+        accepted.send('too late')
+      } finally {
+        done.resolve()
+      }
+    })
+    dialled.send('a')
+    await taken.promise
+    accepted.destroy()
+    await accepted.closed
+    go.resolve()
+    await done.promise
+    await turns()
+    t.deepEqual(world.takeFailures(), [])
+  })
+
+  testIf(subject.halfClose)(
+    'a subscriber that replies to what comes while its connection closes does not cut what was sent',
+    async (t, world) => {
+      const { dialled, accepted } = await world.pair()
+      const frames = framesOf([1_000_000, 5])
+      for (const frame of frames) accepted.send(frame)
+      let refused = 0
+      accepted.subscribe((frame) => {
+        refused++
+        accepted.send(frame)
+      })
+      const closing = accepted.close()
+      dialled.send('a')
+      dialled.send('b')
+      await until(() => refused === 2)
+      t.is(digestOf(await receiveMany(dialled, 2)), digestOf(frames))
+      await dialled.close()
+      t.is((await closing).code, 'OK')
+      t.deepEqual(world.takeFailures(), [])
+    },
+  )
 
   test('a second consumer is refused and the first goes on', async (t, world) => {
     const { dialled, accepted } = await world.pair()

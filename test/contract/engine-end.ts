@@ -1,10 +1,16 @@
 /** The end of an engine: everything is told, everything is released, and it says so. */
 import fs from 'node:fs'
+import type { Connection } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { digestOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
 import { Random } from '../helpers/random.js'
-import { turns } from '../helpers/turns.js'
+import { signal, turns } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
+
+/** So long may handlers take: longer than the watchdog lets a test run. */
+const GRACE_MS = 60_000
+
+type Reply = (connection: Connection, frame: Buffer) => Promise<void>
 
 export function engineEndTests({ test, testIf, transport: subject }: Contract): void {
   const { nobody, cleanEnd: clean = { code: 'OK' } } = subject
@@ -118,6 +124,150 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     await waiting
     t.is((await dialled.closed).code, 'ERR_ENGINE_CLOSED')
     t.not((await accepted.closed).code, 'OK')
+  })
+
+  for (const [who, serve] of [
+    [
+      'a subscriber',
+      (connection: Connection, reply: Reply) => {
+        connection.subscribe((frame) => reply(connection, frame))
+      },
+    ],
+    [
+      'a subscriber that has ended its subscription',
+      (connection: Connection, reply: Reply) => {
+        const stop = connection.subscribe((frame) => {
+          stop()
+          return reply(connection, frame)
+        })
+      },
+    ],
+    [
+      'a listener callback that loops',
+      async (connection: Connection, reply: Reply) => {
+        for await (const frame of connection) await reply(connection, frame)
+      },
+    ],
+    [
+      'a listener callback that receives',
+      async (connection: Connection, reply: Reply) => {
+        const frame = await connection.receive()
+        if (frame !== undefined) await reply(connection, frame)
+        await connection.closed
+      },
+    ],
+  ] as const) {
+    testIf(subject.halfClose)(
+      `the reply of ${who} that is at work when the engine closes arrives`,
+      async (t, world) => {
+        const engine = await world.newEngine()
+        const place = await world.endpoint()
+        const taken = signal()
+        const go = signal()
+        const listener = await world.listen(world.meet(place, { engine }), (connection) =>
+          serve(connection, async (to, frame) => {
+            taken.resolve()
+            await go.promise
+            to.send(frame)
+          }),
+        )
+        const dialled = await world.connect(world.meet(place, { engine }))
+        const received = receiveToEnd(dialled)
+        dialled.send('a question')
+        await taken.promise
+        const closing = engine.close({ graceMs: GRACE_MS })
+        // As far as it goes while a handler is at work.
+        await listener.closed
+        await turns(3)
+        go.resolve()
+        t.deepEqual((await received).map(String), ['a question'])
+        await dialled.close()
+        t.is((await closing).leaked, 0)
+      },
+    )
+  }
+
+  testIf(subject.halfClose)(
+    'frames that had come when the engine closes are handed over and answered',
+    async (t, world) => {
+      const engine = await world.newEngine()
+      const place = await world.endpoint()
+      const accepting = signal<Connection>()
+      const taken = signal()
+      const go = signal()
+      const listener = await world.listen(world.meet(place, { engine }), (connection) => {
+        connection.subscribe(async (frame) => {
+          taken.resolve()
+          await go.promise
+          connection.send(frame)
+        })
+        accepting.resolve(connection)
+      })
+      const dialled = await world.connect(world.meet(place, { engine }))
+      const received = receiveToEnd(dialled)
+      const accepted = await accepting.promise
+      const frames = framesOf([10, 20, 30])
+      // In one turn, and so in one write: the first is taken only when all are there.
+      for (const frame of frames) dialled.send(frame)
+      await taken.promise
+      const closing = engine.close({ graceMs: GRACE_MS })
+      await listener.closed
+      await turns(3)
+      go.resolve()
+      t.is(digestOf(await received), digestOf(frames))
+      await dialled.close()
+      await closing
+      t.is((await accepted.closed).code, 'OK')
+    },
+  )
+
+  testIf(subject.halfClose)(
+    'handlers that wait for their peers do not hold an engine up',
+    async (t, world) => {
+      const engine = await world.newEngine()
+      const transport = world.meet(await world.endpoint(), { engine })
+      const ways: ((connection: Connection) => unknown)[] = [
+        async (connection) => {
+          for await (const frame of connection) t.fail(String(frame))
+        },
+        (connection) => connection.receive(),
+        async (connection) => {
+          connection.subscribe(() => undefined)
+          await connection.closed
+        },
+      ]
+      const started = signal()
+      await world.listen(transport, (connection) => {
+        const way = ways.shift()
+        if (ways.length === 0) started.resolve()
+        return way?.(connection)
+      })
+      const dialled = [
+        await world.connect(transport),
+        await world.connect(transport),
+        await world.connect(transport),
+      ]
+      await started.promise
+      // No clock is long enough for this: were any of them waited for, the test would run into its watchdog.
+      t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
+      for (const connection of dialled) t.deepEqual(await connection.closed, clean)
+    },
+  )
+
+  test('graceMs bounds the wait for a handler that never settles', async (t, world) => {
+    const engine = await world.newEngine()
+    const place = await world.endpoint()
+    const taken = signal()
+    await world.listen(world.meet(place, { engine }), (connection) => {
+      connection.subscribe(() => {
+        taken.resolve()
+        return new Promise(() => undefined)
+      })
+    })
+    const stuck = await world.connect(world.meet(place, { engine }))
+    stuck.send('a question')
+    await taken.promise
+    t.is((await engine.close({ graceMs: 5 })).leaked, 0)
   })
 
   test('closing an engine ends what waits on it', async (t, world) => {

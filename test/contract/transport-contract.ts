@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'
+import { FailureBook } from '../helpers/failure-book.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 import { connectingTests } from './connecting.js'
@@ -34,11 +35,12 @@ const everything: readonly Part[] = [
 
 export function transportContract(transport: ContractTransport, parts: readonly Part[] = everything): void {
   let shared: Engine | undefined
+  const failures = new FailureBook()
 
   failOnWarnings()
 
   test.serial.before('an engine starts', async () => {
-    shared = await createEngine({ shards: 1 })
+    shared = await createEngine({ shards: 1, onError: failures.onError })
   })
 
   test.serial.after.always('everything that the suite opened was released', async (t) => {
@@ -53,7 +55,8 @@ export function transportContract(transport: ContractTransport, parts: readonly 
       declare(title, async (t) => {
         t.timeout(WATCHDOG_MS)
         if (shared === undefined) throw new Error('the engine did not start')
-        const world = new World(transport, shared)
+        failures.take()
+        const world = new World(transport, shared, failures)
         const before = openIn(shared)
         try {
           await body(t, world)
@@ -64,6 +67,7 @@ export function transportContract(transport: ContractTransport, parts: readonly 
         const engine = shared
         await until(() => isDeepStrictEqual(openIn(engine), before))
         t.deepEqual(openIn(engine), before, 'the test left something open')
+        t.deepEqual(world.takeFailures(), [], 'a handler has failed')
       })
     }
   const contract: Contract = { transport, test: testIf(true), testIf }

@@ -9,6 +9,7 @@ import {
   type TransportOptions,
   type WaitOptions,
 } from '../../api/index.js'
+import { FailureBook, type HandlerFailure } from '../helpers/failure-book.js'
 import { signal } from '../helpers/turns.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
 
@@ -36,15 +37,23 @@ export interface PairOptions {
 
 export class World {
   readonly engine: Engine
+  readonly #failures: FailureBook
   readonly #transport: ContractTransport
   readonly #engines: Engine[] = []
   readonly #endpoints: ContractEndpoint[] = []
   readonly #listeners: Listener[] = []
   readonly #connections: Connection[] = []
 
-  constructor(transport: ContractTransport, engine: Engine) {
+  /** `failures`: of handlers, as `engine` tells them. */
+  constructor(transport: ContractTransport, engine: Engine, failures = new FailureBook()) {
+    this.#failures = failures
     this.#transport = transport
     this.engine = engine
+  }
+
+  /** Of handlers, since the test began or last asked. */
+  takeFailures(): HandlerFailure[] {
+    return this.#failures.take()
   }
 
   async endpoint(): Promise<ContractEndpoint> {

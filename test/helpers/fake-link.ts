@@ -7,7 +7,9 @@ import type {
   LossReport,
   ReconnectingSettings,
 } from '../../engine/resilience/reconnecting-settings.js'
+import { HandlerFailures } from '../../engine/shared/handler-failures.js'
 import { FakeCarrier, FakeDialler } from './fake-carrier.js'
+import { FailureBook } from './failure-book.js'
 import { FakeClock } from './fake-clock.js'
 import { turns } from './turns.js'
 
@@ -24,6 +26,7 @@ export class FakeLink {
   readonly reports: LossReport[] = []
   readonly states: LinkState[] = []
   readonly endings: Ending[] = []
+  readonly failures = new FailureBook()
   readonly link: ReconnectingConnection<FakeCarrier>
   /** How many of the link's wishes to keep the process alive are not taken back. */
   keepsAlive = 0
@@ -53,6 +56,7 @@ export class FakeLink {
       heartbeat: undefined,
       onConnected: undefined,
       onLoss: (report) => this.reports.push(report),
+      failures: new HandlerFailures(clock, this.failures.onError),
       clock,
       random: () => 0.5,
       keepAlive: (on) => {

@@ -4,7 +4,9 @@ import type { Gate, PoolSettings } from '../../engine/resilience/pool-settings.j
 import type { Poolable } from '../../engine/resilience/poolable.js'
 import { TransportError } from '../../engine/shared/errors.js'
 import type { Unfitness } from '../../engine/shared/fitness.js'
+import { HandlerFailures } from '../../engine/shared/handler-failures.js'
 import type { WaitOptions } from '../../engine/shared/waiter.js'
+import { FailureBook } from './failure-book.js'
 import { FakeClock } from './fake-clock.js'
 
 /** What it went through, in the pool's hands. */
@@ -91,6 +93,7 @@ interface Dial {
 export class FakePool {
   readonly clock = new FakeClock()
   readonly pool: Pool<FakeConnection, FakeView>
+  readonly failures = new FailureBook()
   /** Dials that are under way, in their order. */
   readonly dials: Dial[] = []
   readonly made: FakeConnection[] = []
@@ -114,6 +117,7 @@ export class FakePool {
       {
         endpoint: 'fake:',
         clock: this.clock,
+        failures: new HandlerFailures(this.clock, this.failures.onError),
         random,
         dial: ({ signal }: WaitOptions) => {
           this.dialled++

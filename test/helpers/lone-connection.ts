@@ -4,6 +4,7 @@ import type { LinkHost } from '../../engine/link/link-host.js'
 import type { LinkOptions } from '../../engine/link/options.js'
 import { inWords, outWords, regionSizeFor, type lane } from '../../engine/shared/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/shared/ring.js'
+import { HandlerFailures } from '../../engine/shared/handler-failures.js'
 import { systemClock } from '../../engine/shared/waiter.js'
 import { FakeAnnouncer } from './fake-announcer.js'
 import { specOf } from './wire-bytes.js'
@@ -69,6 +70,8 @@ export class LoneConnection {
         frameTimeoutMs: undefined,
         closeTimeoutMs: 2_000,
         allowHalfOpen: false,
+        failures: new HandlerFailures(systemClock, undefined),
+        onOutlived: () => undefined,
         clock: systemClock,
         ...options,
       },

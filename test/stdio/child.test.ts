@@ -16,6 +16,7 @@ import { Engine } from '../../api/engine.js'
 import { parseEngineOptions } from '../../api/options.js'
 import { countChildren, isRunning, isThere, nodeProgram, sh } from '../helpers/children.js'
 import { rejects, throws } from '../helpers/errors.js'
+import { FailureBook } from '../helpers/failure-book.js'
 import { faultyOptions, strike, type Fault } from '../helpers/faults.js'
 import { receiveToEnd } from '../helpers/frames.js'
 import { ManualClock } from '../helpers/manual-clock.js'
@@ -29,6 +30,8 @@ const LINES = { framing: 'line' } as const
 
 failOnWarnings()
 
+const failures = new FailureBook()
+
 let shared: Engine
 /** The system's temporary folder of this process: what a test leaves there is seen. */
 let folder: TemporaryFolder
@@ -36,7 +39,7 @@ let folder: TemporaryFolder
 test.serial.before('an engine starts', async () => {
   folder = await makeTemporaryFolder()
   process.env['TMPDIR'] = folder.path
-  shared = await createEngine({ shards: 1 })
+  shared = await createEngine({ shards: 1, onError: failures.onError })
 })
 
 test.serial.after.always('everything was released', async (t) => {
@@ -364,6 +367,7 @@ scene('a function for stderr that throws ends its connection with ERR_HANDLER', 
   t.is(code, 'ERR_HANDLER')
   t.is((cause?.cause as Error).message, 'cannot digest a')
   t.is(calls, 1)
+  t.deepEqual(failures.takeTold(), ['stderr: cannot digest a'])
 })
 
 scene('so does one that rejects', async (t, { start }) => {
@@ -373,6 +377,21 @@ scene('so does one that rejects', async (t, { start }) => {
   connection.send('go')
   const { code, cause } = await connection.closed
   t.deepEqual([code, (cause?.cause as Error).message], ['ERR_HANDLER', 'cannot digest a'])
+  t.deepEqual(failures.takeTold(), ['stderr: cannot digest a'])
+})
+
+scene('and one that returns what rejects without being a Promise', async (t, { start }) => {
+  const stderr = (): PromiseLike<void> => ({
+    then: (_done, fail) => {
+      fail?.(new Error('cannot digest'))
+      return Promise.resolve() as never
+    },
+  })
+  const connection = await start(sh('echo ready; read go; echo a >&2; exec cat', { stderr }))
+  t.is(String(await connection.receive()), 'ready')
+  connection.send('go')
+  t.is((await connection.closed).code, 'ERR_HANDLER')
+  t.deepEqual(failures.takeTold(), ['stderr: cannot digest'])
 })
 
 for (const framing of ['length', 'length-be'] as const) {

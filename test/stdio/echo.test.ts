@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine, type TransportOptions } from '../../api/index.js'
 import { framingKinds, type FramingKind } from '../../engine/shared/framing.js'
 import { nodeProgram } from '../helpers/children.js'
+import { FailureBook } from '../helpers/failure-book.js'
 import { rejects, throws } from '../helpers/errors.js'
 import {
   digestOf,
@@ -25,10 +26,12 @@ const CLEAN = { code: 'OK', exitCode: 0, signal: null }
 
 failOnWarnings()
 
+const failures = new FailureBook()
+
 let engine: Engine
 
 test.serial.before('an engine starts', async () => {
-  engine = await createEngine({ shards: 1 })
+  engine = await createEngine({ shards: 1, onError: failures.onError })
 })
 
 test.serial.after.always('everything was released', async (t) => {
@@ -140,6 +143,7 @@ echo('length', 'a subscriber that throws ends the connection and the child', asy
   const { code, cause, signal: by } = await connection.closed
   t.is(code, 'ERR_HANDLER')
   t.is((cause?.cause as Error).message, 'cannot digest')
+  t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
   // The end of its stdin may have come to it before SIGTERM.
   t.true(by === 'SIGTERM' || by === null)
 })

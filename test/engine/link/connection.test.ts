@@ -99,6 +99,6 @@ test('a subscriber that fails when all has been told is warned of', async (t) =>
   const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
   held.resolve()
   const warning = await warned
-  t.is((warning as { readonly code?: unknown }).code, 'SYMPHONY_LATE_HANDLER')
+  t.is((warning as { readonly code?: unknown }).code, 'SYMPHONY_HANDLER_FAILED')
   t.regex(warning.message, /cannot digest/)
 })

@@ -7,6 +7,7 @@ import { Outgoing } from '../../../engine/link/outgoing.js'
 import { TransportError } from '../../../engine/shared/errors.js'
 import { outWords, regionBytes, regionSizeFor } from '../../../engine/shared/ring-layout.js'
 import { RingConsumer } from '../../../engine/shared/ring.js'
+import { HandlerFailures } from '../../../engine/shared/handler-failures.js'
 import { systemClock } from '../../../engine/shared/waiter.js'
 import { interleave } from '../../helpers/atomics-hook.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
@@ -52,6 +53,8 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       frameTimeoutMs: undefined,
       closeTimeoutMs: 0,
       allowHalfOpen: false,
+      failures: new HandlerFailures(systemClock, undefined),
+      onOutlived: nothing,
       clock: systemClock,
     }
     const outgoing = new Outgoing('1', host, grant, options, 'memory:x', createReplyWatch(true))

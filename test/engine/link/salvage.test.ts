@@ -17,6 +17,7 @@ import {
   sizeOfRegion,
 } from '../../../engine/shared/ring-layout.js'
 import { RingConsumer } from '../../../engine/shared/ring.js'
+import { HandlerFailures } from '../../../engine/shared/handler-failures.js'
 import { systemClock } from '../../../engine/shared/waiter.js'
 import { holds } from '../../helpers/property.js'
 import { patternBytes } from '../../helpers/random.js'
@@ -79,6 +80,8 @@ class Rig {
       frameTimeoutMs: undefined,
       closeTimeoutMs: 0,
       allowHalfOpen: false,
+      failures: new HandlerFailures(systemClock, undefined),
+      onOutlived: nothing,
       clock: systemClock,
       salvage: { retainBytes },
     }

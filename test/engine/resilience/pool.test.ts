@@ -393,6 +393,28 @@ test('validate decides about each connection before it is lent', async (t) => {
   t.deepEqual(asked, [1, 1, 1, 2])
 })
 
+test('validate that throws what is no error of ours is told of', async (t) => {
+  const thrown = [new TypeError('no such thing'), new TransportError('ERR_TIMEOUT', 'no answer')]
+  const fake = new FakePool({
+    validate: () => {
+      const error = thrown.shift()
+      if (error !== undefined) throw error
+    },
+  })
+  const acquiring = fake.pool.acquire()
+  for (let i = 0; i < 3; i++) {
+    await fake.connect()
+    fake.clock.advance(800)
+    await fake.clock.turn()
+  }
+  ;(await acquiring).release()
+  const [{ error, context } = {}, ...others] = fake.failures.take()
+  t.is(error?.code, 'ERR_HANDLER')
+  t.is((error?.cause as Error).message, 'no such thing')
+  t.deepEqual(context, { where: 'validate', endpoint: 'fake:', connection: undefined })
+  t.is(others.length, 0)
+})
+
 test('validate that never likes anything is paced, and told', async (t) => {
   const reason = new Error('bad')
   const fake = new FakePool({

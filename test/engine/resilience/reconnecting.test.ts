@@ -725,6 +725,111 @@ test('a listener that is not wanted any more is not called', async (t) => {
   throws(t, () => fake.link.onStateChange(7 as unknown as () => void), 'ERR_INVALID_OPTION')
 })
 
+for (const [how, fail] of [
+  [
+    'throw',
+    (what: string): never => {
+      throw new Error(what)
+    },
+  ],
+  ['reject', (what: string) => Promise.reject(new Error(what))],
+] as const) {
+  test(`callbacks that ${how} are told of, and the link goes on`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    let greetings = 0
+    const fake = new FakeLink({
+      onLoss: () => fail('no loss'),
+      onConnected: () => (greetings++ === 0 ? fail('no greeting') : undefined),
+    })
+    const { link, failures } = fake
+    let count = 0
+    link.onStateChange(() => (count++ === 0 ? fail('no state') : undefined))
+    await fake.dialled()
+    fake.dialler.accept()
+    await turns(2)
+    t.deepEqual(failures.takeTold(), ['onConnected: no greeting', 'onStateChange: no state'])
+    const connection = await fake.connect()
+    t.is(link.state, 'connected')
+    connection.lose('OK')
+    await turns(3)
+    const [{ error, context } = {}] = failures.take()
+    t.is(error?.code, 'ERR_HANDLER')
+    t.is((error?.cause as Error).message, 'no loss')
+    t.deepEqual(context, { where: 'onLoss', endpoint: 'fake:peer', connection: link.info.id })
+    await fake.connect()
+    t.is(link.state, 'connected')
+    link.destroy()
+    await link.closed
+  })
+}
+
+test('a greeting that fails with an error of ours is an attempt that failed, and nothing else', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({
+    onConnected: () => Promise.reject(new TransportError('ERR_RESET', 'the peer cut the connection')),
+  })
+  await fake.dialled()
+  fake.dialler.accept()
+  await turns(2)
+  t.is(fake.link.state, 'waiting')
+  t.deepEqual(fake.failures.take(), [])
+  fake.link.destroy()
+})
+
+test('whoever waits for a frame when isPong fails is told of the end', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  for (const isPong of [
+    (): never => {
+      throw new Error('no pong')
+    },
+    (): boolean => Promise.reject(new Error('no pong')) as unknown as boolean,
+  ]) {
+    const fake = new FakeLink({
+      heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong },
+    })
+    const receiving = rejects(t, fake.link.receive(), 'ERR_HANDLER')
+    const connection = await fake.connect()
+    connection.deliver('a')
+    await receiving
+    t.is((await fake.link.closed).code, 'ERR_HANDLER')
+    t.deepEqual(
+      fake.failures.take().map(({ context }) => context.where),
+      ['heartbeat'],
+    )
+  }
+})
+
+test('a subscriber of a link that stopped, reads on and then throws leaves nobody waiting', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const reading = signal<unknown>()
+  const stop = fake.link.subscribe(() => {
+    stop()
+    reading.resolve(fake.link.receive())
+    throw new Error('cannot digest')
+  })
+  const connection = await fake.connect()
+  connection.deliver('a')
+  await rejects(t, reading.promise, 'ERR_HANDLER')
+  t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
+})
+
+test('a subscriber of a link that has ended its subscription and rejects is told of, and the link goes on', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const stop = fake.link.subscribe(async () => {
+    stop()
+    await turns()
+    throw new Error('cannot digest')
+  })
+  const connection = await fake.connect()
+  connection.deliver('a', 'b')
+  await turns(5)
+  t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
+  t.is(String(await fake.link.receive()), 'b')
+  fake.link.destroy()
+})
+
 test('asynchronous disposal closes', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeLink()

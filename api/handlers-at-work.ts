@@ -1,0 +1,64 @@
+/** What handlers were at work on when an engine was told to close, and who is to be closed once they are done. */
+import type { Clock } from '../engine/shared/waiter.js'
+
+/** A connection, or a link. */
+interface Closable {
+  /** Resolves once handlers are done with what has come until now; undefined: they are. */
+  settle(): Promise<unknown> | undefined
+  close(): Promise<unknown>
+}
+
+export class HandlersAtWork {
+  readonly #each = new Map<Closable, Promise<unknown>>()
+  readonly #all: readonly Promise<unknown>[]
+  readonly #givenUp: Promise<void>
+  #giveUp = (): void => undefined
+  /** Resolves when the time is over in which everybody waits for all. */
+  readonly #late: Promise<void>
+  #cancelLate = (): void => undefined
+
+  /** `outliving`: work on what connections have received that are over. `shareMs`: how long `done()` waits from now on. */
+  constructor(
+    closables: Iterable<Closable>,
+    outliving: Iterable<Promise<unknown>>,
+    clock: Clock,
+    shareMs: number,
+  ) {
+    for (const closable of closables) {
+      const done = closable.settle()
+      if (done !== undefined) this.#each.set(closable, done)
+    }
+    this.#all = [...this.#each.values(), ...outliving]
+    this.#givenUp = new Promise((resolve) => {
+      this.#giveUp = resolve
+    })
+    this.#late = new Promise((resolve) => {
+      if (this.areAtWork) this.#cancelLate = clock.setTimer(resolve, shareMs)
+    })
+  }
+
+  get areAtWork(): boolean {
+    return this.#all.length > 0
+  }
+
+  /** Nobody is waited for any longer. */
+  giveUp(): void {
+    this.#giveUp()
+  }
+
+  /** Resolves when all are done, or the time for that is over. */
+  async done(): Promise<void> {
+    if (this.areAtWork) await Promise.race([Promise.all(this.#all), this.#late, this.#givenUp])
+    this.#cancelLate()
+  }
+
+  /** Closes each as soon as its own handlers are done: at once, where they are. */
+  async closeEach(closables: Iterable<Closable>): Promise<void> {
+    const close = async (closable: Closable): Promise<void> => {
+      const done = this.#each.get(closable)
+      if (done !== undefined) await Promise.race([done, this.#givenUp])
+      await closable.close()
+    }
+    await Promise.all([...closables].map(close))
+  }
+}

@@ -1,0 +1,277 @@
+/** The host's functions: who is told when they fail, and how long an end waits for those that are at work. */
+import test, { type ExecutionContext } from 'ava'
+import { createEngine, type Connection, type Engine, type EngineOptions } from '../../api/index.js'
+import { Engine as OwnEngine } from '../../api/engine.js'
+import { parseEngineOptions } from '../../api/options.js'
+import { rejects } from '../helpers/errors.js'
+import { FailureBook } from '../helpers/failure-book.js'
+import { receiveToEnd } from '../helpers/frames.js'
+import { ManualClock } from '../helpers/manual-clock.js'
+import { randomName } from '../helpers/temporary-folder.js'
+import { signal, turns, type Signal } from '../helpers/turns.js'
+import { failOnWarnings, WarningBook } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 10_000
+/** Longer than the watchdog lets a test run: what is waited for has come to an end by itself. */
+const GRACE_MS = 60_000
+
+failOnWarnings()
+
+async function withEngine(
+  t: ExecutionContext,
+  body: (engine: Engine) => Promise<void>,
+  options: EngineOptions = {},
+): Promise<void> {
+  t.timeout(WATCHDOG_MS)
+  const engine = await createEngine({ shards: 1, ...options })
+  try {
+    await body(engine)
+  } finally {
+    t.is((await engine.close({ graceMs: 0 })).leaked, 0)
+  }
+}
+
+/** A subscriber that is at work until it is told to go on, and then replies. */
+class Worker {
+  readonly taken: Signal<void> = signal()
+  readonly go: Signal<void> = signal()
+
+  readonly serve = (connection: Connection): void => {
+    connection.subscribe(async (frame) => {
+      this.taken.resolve()
+      await this.go.promise
+      connection.send(`re: ${String(frame)}`)
+    })
+  }
+}
+
+const digest = (): never => {
+  throw new Error('cannot digest')
+}
+
+test.serial('a failure that nobody asks for is a process warning with where it was thrown', async (t) => {
+  const warnings = new WarningBook()
+  try {
+    await withEngine(t, async (engine) => {
+      const transport = engine.transport(`memory:${randomName()}`)
+      await transport.listen(digest)
+      await (
+        await transport.connect()
+      ).closed
+      const { message, code, detail } = await warnings.next()
+      t.is(code, 'SYMPHONY_HANDLER_FAILED')
+      t.true(message.startsWith(`${transport.endpoint} (`), message)
+      t.regex(message, /the listener callback failed, so its connection was destroyed.*Error: cannot digest$/)
+      t.regex(detail ?? '', /at .*handlers\.test/)
+      for (let i = 0; i < 3; i++) await (await transport.connect()).closed
+      t.deepEqual(await warnings.rest(), [])
+    })
+    t.regex((await warnings.next()).message, /3 more failures/)
+  } finally {
+    warnings.close()
+  }
+})
+
+test.serial("a listener's onError is told in place of the engine's", async (t) => {
+  const ofEngine = new FailureBook()
+  const ofListener = new FailureBook()
+  await withEngine(
+    t,
+    async (engine) => {
+      const transport = engine.transport(`memory:${randomName()}`)
+      let count = 0
+      const handler = (connection: Connection): void => {
+        if (count++ === 0) digest()
+        connection.subscribe(digest)
+      }
+      const listener = await transport.listen(handler, { onError: ofListener.onError, timeoutMs: 5_000 })
+      await (
+        await transport.connect()
+      ).closed
+      const second = await transport.connect()
+      second.send('poison')
+      await second.closed
+      t.deepEqual(ofListener.takeTold(), ['listener: cannot digest', 'subscriber: cannot digest'])
+      const third = await transport.connect()
+      third.subscribe(digest)
+      await listener.close()
+      t.deepEqual(ofEngine.take(), [])
+      await rejects(t, transport.listen(handler, { onError: 7 as never }), 'ERR_INVALID_OPTION')
+      third.destroy()
+    },
+    { onError: ofEngine.onError },
+  )
+})
+
+test.serial(
+  'a listener that is given graceMs waits for handlers that are at work, and for no other',
+  async (t) => {
+    await withEngine(t, async (engine) => {
+      const transport = engine.transport(`memory:${randomName()}`)
+      const worker = new Worker()
+      const listener = await transport.listen(worker.serve)
+      const [busy] = [await transport.connect(), await transport.connect()]
+      busy.send('a')
+      await worker.taken.promise
+      let isClosed = false
+      const closing = listener.close({ graceMs: GRACE_MS }).then((info) => {
+        isClosed = true
+        return info
+      })
+      await listener.closed
+      await turns(3)
+      t.false(isClosed)
+      worker.go.resolve()
+      t.deepEqual(await closing, { code: 'OK' })
+      t.is(String(await busy.receive()), 're: a')
+      t.deepEqual(await listener.close({ graceMs: GRACE_MS }), { code: 'OK' })
+      await rejects(t, listener.close({ graceMs: -1 }), 'ERR_INVALID_OPTION')
+    })
+  },
+)
+
+test.serial('graceMs bounds how long a listener waits', async (t) => {
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(`memory:${randomName()}`)
+    const worker = new Worker()
+    const listener = await transport.listen(worker.serve)
+    const connection = await transport.connect()
+    connection.send('a')
+    await worker.taken.promise
+    t.deepEqual(await listener.close({ graceMs: 5 }), { code: 'OK' })
+    worker.go.resolve()
+    t.is(String(await connection.receive()), 're: a')
+  })
+})
+
+test.serial('what a subscriber of a link is at work on is waited for when the engine closes', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const [near, far] = [await createEngine({ shards: 1 }), await createEngine({ shards: 1 })]
+  const endpoint = `local:${randomName()}`
+  try {
+    const listener = await far.transport(endpoint).listen()
+    const link = near.transport(endpoint).reconnecting()
+    const peer = await listener.accept()
+    if (peer === undefined) throw new Error('the listener closed')
+    const taken = signal()
+    const go = signal()
+    link.subscribe(async (frame) => {
+      taken.resolve()
+      await go.promise
+      link.send(`re: ${String(frame)}`)
+    })
+    const received = receiveToEnd(peer)
+    peer.send('a')
+    peer.send('b')
+    await taken.promise
+    const closing = near.close({ graceMs: GRACE_MS })
+    go.resolve()
+    t.deepEqual((await received).map(String), ['re: a', 're: b'])
+    t.is((await link.closed).code, 'OK')
+    t.is((await closing).leaked, 0)
+  } finally {
+    await Promise.all([near.close({ graceMs: 0 }), far.close({ graceMs: 0 })])
+  }
+})
+
+test.serial('a handler at work whose connection has ended is waited for as well', async (t) => {
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(`memory:${randomName()}`)
+    const taken = signal()
+    const go = signal()
+    let isDone = false
+    const listener = await transport.listen(async (connection) => {
+      for await (const frame of connection) {
+        taken.resolve()
+        await go.promise
+        isDone = frame.length > 0
+      }
+    })
+    const connection = await transport.connect()
+    connection.send('store this')
+    await taken.promise
+    connection.destroy()
+    await connection.closed
+    while (engine.stats().connections > 0) await turns()
+    const closing = engine.close({ graceMs: GRACE_MS })
+    await listener.closed
+    await turns(3)
+    // Without anything to wait for, its threads would be on their way out by now.
+    t.is(engine.stats().shards[0]?.state, 'up')
+    go.resolve()
+    await closing
+    t.true(isDone)
+  })
+})
+
+test.serial('a handler may use other connections while its engine closes', async (t) => {
+  await withEngine(t, async (engine) => {
+    const back = engine.transport(`memory:${randomName()}`)
+    const front = engine.transport(`memory:${randomName()}`)
+    await back.listen((connection) => {
+      connection.subscribe((frame) => void connection.send(`back ${String(frame)}`))
+    })
+    const upstream = await back.connect()
+    const taken = signal()
+    const go = signal()
+    await front.listen((connection) => {
+      connection.subscribe(async (frame) => {
+        taken.resolve()
+        await go.promise
+        upstream.send(frame)
+        connection.send((await upstream.receive()) ?? 'nothing')
+      })
+    })
+    const client = await front.connect()
+    client.send('a')
+    await taken.promise
+    const closing = engine.close({ graceMs: GRACE_MS })
+    await turns(3)
+    go.resolve()
+    t.is(String(await client.receive()), 'back a')
+    await closing
+  })
+})
+
+test.serial('peers that go on sending do not hold an engine up', async (t) => {
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(`memory:${randomName()}`)
+    await transport.listen((connection) => {
+      connection.subscribe(async (frame) => {
+        await turns()
+        connection.send(frame)
+      })
+    })
+    const client = await transport.connect()
+    // Its own reply asks the next question, for as long as it can.
+    client.subscribe((frame) => void client.send(frame))
+    for (let i = 0; i < 100; i++) client.send('again')
+    await turns(5)
+    t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
+    t.is((await client.closed).code, 'OK')
+  })
+})
+
+test.serial('a handler that never settles costs graceMs, and the others a part of it', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const clock = new ManualClock((ms) => ms === 4_000 || ms === 3_000)
+  const engine = new OwnEngine(parseEngineOptions({ shards: 1 }), clock)
+  await engine.booted
+  const transport = engine.transport(`memory:${randomName()}`)
+  const worker = new Worker()
+  await transport.listen(worker.serve)
+  const stuck = await transport.connect()
+  const idle = await transport.connect()
+  stuck.send('a')
+  await worker.taken.promise
+  const closing = engine.close({ graceMs: 4_000 })
+  await turns(10)
+  t.deepEqual([...clock.armed].sort(), [3_000, 4_000])
+  clock.advance(3_000)
+  t.deepEqual(await idle.closed, { code: 'OK' })
+  clock.advance(1_000)
+  t.is((await closing).leaked, 0)
+  t.is((await stuck.closed).code, 'ERR_ENGINE_CLOSED')
+  worker.go.resolve()
+  await turns(3)
+})
