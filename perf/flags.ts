@@ -6,14 +6,15 @@ import { framingKinds } from '../engine/shared/framing.js'
 import { targetNames } from './chaos/plan.js'
 import { isAvailable, latencyTransports } from './scenarios/latency.js'
 
-export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|pool|chaos [flags]
+export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|pool|accepts|chaos [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
                         flood: 256,65536; churn: 200000)
   --rounds 5            interleaved rounds; medians are shown (all but idle, churn and chaos)
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
-                        http: requests, 20000; pool: acquires, 200000)
-  --clients 32          http: connections of the load (autocannon); churn: connections at one time (1)
+                        http: requests, 20000; pool: acquires, 200000; accepts: connections, 10000)
+  --clients 32          http: connections of the load (autocannon); churn and accepts: connections at
+                        one time (1, 32)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
                         child_process);
@@ -24,7 +25,7 @@ export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|p
   --connections 1       connections between the two processes (latency, throughput, http; pool: in the pool, 8;
                         idle: 10000; churn: one after the other, 10000)
   --shards N            shards of each engine (default: the engine's own; latency, throughput, flood, http;
-                        churn: 1)
+                        churn: 1; accepts: 1 and 2)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin (the same scenarios)
   --pin CPU             run everything on one CPU, by taskset (the same scenarios)
   --watch 30            idle: seconds over which CPU is counted;
@@ -134,6 +135,14 @@ const flagsOf = {
     framings: list(oneOf(framingKinds)),
   },
   pool: { ...ofAll, rounds, count, connections },
+  accepts: {
+    ...ofAll,
+    rounds,
+    count: integer(1, 1_000_000),
+    clients: integer(1, 10_000),
+    shards: ofEngines.shards,
+    pin: ofEngines.pin,
+  },
   chaos: {
     ...ofAll,
     faults: integer(1, 1_000_000),

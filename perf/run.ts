@@ -10,6 +10,7 @@ import { machineFacts } from './harness/machine.js'
 import { SOCKETS } from './harness/meeting-place.js'
 import { makeRunFolder } from './harness/run-folder.js'
 import { figure, table, times } from './report/table.js'
+import { runAccepts, type AcceptsReport } from './scenarios/accepts.js'
 import { runChaos } from './scenarios/chaos.js'
 import { runChurn, type ChurnRow } from './scenarios/churn.js'
 import { runFlood, type FloodReport } from './scenarios/flood.js'
@@ -31,6 +32,28 @@ function printLatency(title: string, { rows }: LatencyReport): void {
     figure(row.cpuMicros),
     times(row.ratio),
     times(row.p99Ratio),
+    `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  console.log(`${table(head, cells)}\n`)
+}
+
+function printAccepts({ calling, rows }: AcceptsReport): void {
+  const head = [
+    `accepting: ${calling}`,
+    'a second',
+    'x base',
+    'CPU us',
+    'callers CPU us',
+    'backlog full each',
+    'wrong',
+  ]
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.perSecond, 0),
+    times(row.ratio),
+    figure(row.cpuMicros),
+    figure(row.callerCpuMicros),
+    figure(row.fullShare, 2),
     `${String(row.wrong)} of ${String(row.count)}`,
   ])
   console.log(`${table(head, cells)}\n`)
@@ -231,6 +254,16 @@ async function run(command: Command, folder: string): Promise<{ right: boolean; 
         printChurn(bytes, rows)
         right &&= rows.every((row) => row.verified)
         reports.push(rows)
+      }
+      break
+    }
+    case 'accepts': {
+      const { rounds = DEFAULT_ROUNDS, count = 10_000, clients: atOnce = 32, shards, pin } = command.flags
+      const pinTo = pin === undefined ? undefined : String(pin)
+      for (const report of await runAccepts({ folder, rounds, count, atOnce, shards, pinTo })) {
+        printAccepts(report)
+        right &&= report.released && report.rows.every((row) => row.wrong === 0)
+        reports.push(report)
       }
       break
     }

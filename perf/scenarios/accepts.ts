@@ -1,0 +1,155 @@
+/** Accepted connections a second: foreign peers, plain `net` in a process of their own, come to an engine and to plain `net`. */
+import type {
+  AcceptorConfig,
+  AcceptorOrder,
+  AcceptorReport,
+  CallerOrder,
+  CallerReport,
+} from '../harness/calls.js'
+import { cpuUsed, readCpu } from '../harness/cpu.js'
+import { Forked } from '../harness/forked.js'
+import { meetingPlace } from '../harness/meeting-place.js'
+import { interleave, medianOf } from '../harness/rounds.js'
+
+export interface AcceptsPlan {
+  readonly folder: string
+  readonly rounds: number
+  /** Connections a round. */
+  readonly count: number
+  /** Connections that the callers have under way at a time; of a burst, all. */
+  readonly atOnce: number
+  /** Undefined: an engine with one shard, and another one with two. */
+  readonly shards: number | undefined
+  readonly pinTo: string | undefined
+}
+
+/** What the callers do: they say a frame and wait for its echo, they leave at once, or they speak and come all together. */
+export const callings = ['echo', 'leave', 'burst'] as const
+
+export type Calling = (typeof callings)[number]
+
+export interface AcceptsRow {
+  readonly name: string
+  readonly perSecond: number
+  /** Median over the baseline's median of the same run. */
+  readonly ratio: number
+  /** CPU of the accepting process, all threads, for one connection. */
+  readonly cpuMicros: number | undefined
+  /** Of the callers' process: a million over this is the most that they could do. */
+  readonly callerCpuMicros: number | undefined
+  /** How often a caller found the backlog full and came again, for each connection. */
+  readonly fullShare: number
+  readonly count: number
+  /** Connections that were not accepted exactly once, or not answered. */
+  readonly wrong: number
+}
+
+export interface AcceptsReport {
+  readonly calling: Calling
+  readonly rows: readonly AcceptsRow[]
+  /** Every program's ledger balanced at its end. */
+  readonly released: boolean
+}
+
+interface Sample {
+  readonly perSecond: number
+  readonly cpuMicros: number | undefined
+  readonly callerCpuMicros: number | undefined
+  readonly full: number
+  readonly wrong: number
+}
+
+interface Contender {
+  readonly name: string
+  readonly acceptor: Forked
+  readonly caller: Forked
+}
+
+async function start(
+  name: string,
+  stack: AcceptorConfig['stack'],
+  shards: number | undefined,
+  plan: AcceptsPlan,
+): Promise<Contender> {
+  const path = meetingPlace(plan.folder, name)
+  const config: AcceptorConfig = { stack, path, shards }
+  const acceptor = await Forked.start('acceptor', JSON.stringify(config), plan.pinTo)
+  const caller = await Forked.start('caller', path, plan.pinTo)
+  return { name, acceptor, caller }
+}
+
+async function measure(
+  { acceptor, caller }: Contender,
+  calling: Calling,
+  plan: AcceptsPlan,
+): Promise<Sample> {
+  const { count } = plan
+  const speaks = calling !== 'leave'
+  const watch: AcceptorOrder = { kind: 'watch', count }
+  await acceptor.ask(watch, 'armed')
+  const before = [acceptor, caller].map(({ pid }) => readCpu(pid))
+  const order: CallerOrder = { count, atOnce: calling === 'burst' ? count : plan.atOnce, speaks }
+  const called = await caller.ask<CallerReport>(order, 'called')
+  // Who leaves at once may have left before it is accepted.
+  let told = await report(acceptor)
+  while (told.accepted < count) told = await report(acceptor)
+  const [cpu, callerCpu] = [acceptor, caller].map(({ pid }, i) => cpuUsed(pid, before[i], readCpu(pid)))
+  const ended = [called.endedNs, told.lastNs].map(BigInt)
+  const last = ended.reduce((one, other) => (one > other ? one : other))
+  const answered = speaks ? called.answered : count
+  const calls = speaks ? told.calls : count
+  return {
+    perSecond: count / (Number(last - BigInt(called.startedNs)) / 1e9),
+    cpuMicros: cpu === undefined ? undefined : (cpu.totalMs * 1000) / count,
+    callerCpuMicros: callerCpu === undefined ? undefined : (callerCpu.totalMs * 1000) / count,
+    full: called.full,
+    wrong: count - answered + (count - calls) + told.twice + called.wrong + told.accepted - count,
+  }
+}
+
+function report(acceptor: Forked): Promise<AcceptorReport> {
+  const order: AcceptorOrder = { kind: 'report' }
+  return acceptor.ask<AcceptorReport>(order, 'report')
+}
+
+export async function runAccepts(plan: AcceptsPlan): Promise<AcceptsReport[]> {
+  const contenders: Contender[] = []
+  const measured = new Map<Calling, Map<string, Sample[]>>()
+  let released = true
+  try {
+    contenders.push(await start('net', 'net', undefined, plan))
+    for (const shards of plan.shards === undefined ? [1, 2] : [plan.shards])
+      contenders.push(await start(`engine, ${String(shards)} shards`, 'engine', shards, plan))
+    // The first connections run several times slower: code is compiled.
+    for (const contender of contenders)
+      for (const calling of callings) await measure(contender, calling, plan)
+    for (const calling of callings) {
+      const samples = await interleave(contenders, plan.rounds, (contender) =>
+        measure(contender, calling, plan),
+      )
+      measured.set(calling, samples)
+    }
+  } finally {
+    for (const { acceptor, caller } of contenders)
+      for (const program of [caller, acceptor]) if ((await program.stop()) !== 0) released = false
+  }
+  return [...measured].map(([calling, samples]) => ({ calling, rows: rowsOf(samples, plan), released }))
+}
+
+function rowsOf(samples: ReadonlyMap<string, readonly Sample[]>, { count }: AcceptsPlan): AcceptsRow[] {
+  const [base = []] = samples.values()
+  const basePerSecond = medianOf(base, (sample) => sample.perSecond) ?? NaN
+  return [...samples].map(([name, own]) => {
+    const perSecond = medianOf(own, (sample) => sample.perSecond) ?? NaN
+    return {
+      name,
+      perSecond,
+      ratio: perSecond / basePerSecond,
+      cpuMicros: medianOf(own, (sample) => sample.cpuMicros),
+      callerCpuMicros: medianOf(own, (sample) => sample.callerCpuMicros),
+      fullShare: (medianOf(own, (sample) => sample.full) ?? NaN) / count,
+      count: own.length * count,
+      wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
+    }
+  })
+}
