@@ -401,7 +401,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   #finish(reason: TransportError | undefined): void {
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'closed' }
-    this.#outgoing.close(reason ?? this.#over())
+    this.#outgoing.close(reason)
     // Before the regions go: the bytes of frames that have not left are in them.
     const fate = this.#outgoing.settleFate()
     if (fate !== undefined) this.#afterlife?.settleFate(fate)
@@ -571,7 +571,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       }
       this.#state = { kind: 'cutting' }
       // Nothing is to take back what the shard is told now, were there room for what is queued.
-      this.#outgoing.close(this.#over())
+      this.#outgoing.close(undefined)
       this.#letGo()
     }
     // The connection keeps the host alive, as far as it is to.
@@ -589,12 +589,6 @@ export class Connection implements NewsReader, AsyncDisposable {
   #news(): ConnectionNews {
     const { kind, endpoint, role } = this.#identity
     return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
-  }
-
-  #over(): TransportError {
-    return new TransportError('ERR_CLOSED', 'the connection has ended.', {
-      endpoint: this.#identity.endpoint,
-    })
   }
 
   #notReadAnyMore(): TransportError {

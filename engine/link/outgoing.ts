@@ -31,7 +31,8 @@ type State =
   | { readonly kind: 'open' }
   /** No more frames are taken; those taken before still leave, then the stream ends. */
   | { readonly kind: 'ending' }
-  | { readonly kind: 'closed'; readonly error: TransportError }
+  /** `error`: what ended it, if it was no clean end. */
+  | { readonly kind: 'closed'; readonly error: TransportError | undefined }
 
 const OPEN: State = { kind: 'open' }
 const ENDING: State = { kind: 'ending' }
@@ -147,11 +148,7 @@ export class Outgoing implements Flushable {
 
   /** No frame is taken from here on; resolves when all have left and the end of stream was sent. */
   end(options: WaitOptions = {}): Promise<void> {
-    if (this.#state.kind === 'open') {
-      this.#state = ENDING
-      this.#rejectWaiters(this.#refusal())
-      this.#proceed()
-    }
+    if (this.#state.kind === 'open') this.#beginEnd()
     if (this.#hasEnded || this.#state.kind === 'closed') return Promise.resolve()
     if (options.signal?.aborted === true) {
       return Promise.reject(abortError('ending', this.#endpoint, options.signal.reason))
@@ -167,7 +164,7 @@ export class Outgoing implements Flushable {
   endAll(): void {
     this.#endIntent = intent.CLOSE
     if (this.#state.kind === 'open') {
-      this.end().catch(() => undefined)
+      this.#beginEnd()
     } else if (this.#state.kind === 'ending') {
       this.#proceed()
     }
@@ -199,11 +196,11 @@ export class Outgoing implements Flushable {
   }
 
   /** I/O is over. Everybody who waits is told; `end()` resolves, because there is nothing left to wait for. */
-  close(error: TransportError): void {
+  close(error: TransportError | undefined): void {
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'closed', error }
     if (this.#salvage === undefined) this.#writer.discard()
-    this.#rejectWaiters(this.#refusal())
+    this.#refuseWaiters()
     this.onEnded()
     if (this.#pressed) this.#relieve()
   }
@@ -377,17 +374,27 @@ export class Outgoing implements Flushable {
     return { id: this.#id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
   }
 
-  #rejectWaiters(error: TransportError): void {
+  #beginEnd(): void {
+    this.#state = ENDING
+    this.#refuseWaiters()
+    this.#proceed()
+  }
+
+  #refuseWaiters(): void {
+    // Seldom anybody waits, and an error with its stack costs more than all the rest of an end.
+    if (this.#waiters.size === 0) return
+    const error = this.#refusal()
     for (const waiter of this.#waiters) waiter.reject(error)
     this.#waiters.clear()
   }
 
   #refusal(): TransportError {
-    if (this.#state.kind === 'closed' && this.#state.error.code !== 'ERR_CLOSED') {
+    const cause = this.#state.kind === 'closed' ? this.#state.error : undefined
+    if (cause !== undefined && cause.code !== 'ERR_CLOSED') {
       return new TransportError(
         'ERR_CLOSED',
         'the connection is closed. Connect again; `closed` says why it ended.',
-        { cause: this.#state.error, endpoint: this.#endpoint },
+        { cause, endpoint: this.#endpoint },
       )
     }
     return new TransportError(
