@@ -16,6 +16,13 @@ export interface PendingAccept {
   reject(): void
 }
 
+/** A source that accepts no more for now. */
+export interface PausedSource {
+  /** What it has accepted and nobody has taken, of which not all need have come here yet. */
+  untaken(): number
+  resume(): void
+}
+
 /**
  * Called with each connection. If it throws, or the promise that it returns rejects, that connection is destroyed with
  * ERR_HANDLER, which `onError` is told or else a process warning.
@@ -68,7 +75,7 @@ export class Listener implements AsyncDisposable {
   #untaken: Connection[] = []
   readonly #waiters = new Set<Waiter<Connection | undefined>>()
   /** Sources that have stopped accepting, with what makes them go on. */
-  readonly #paused = new Map<object, () => void>()
+  readonly #paused = new Map<object, PausedSource>()
   #state: State = { kind: 'open' }
   #closing: Promise<ListenerClosed> | undefined
   #settleClosed!: (info: ListenerClosed) => void
@@ -187,9 +194,9 @@ export class Listener implements AsyncDisposable {
   }
 
   /** @internal A source has stopped accepting because too much of what it accepted is queued. */
-  onPaused(source: object, resume: () => void): void {
+  onPaused(source: object, paused: PausedSource): void {
     if (this.#state.kind === 'closed') return
-    this.#paused.set(source, resume)
+    this.#paused.set(source, paused)
     this.#resumeIfDrained(source)
   }
 
@@ -238,13 +245,10 @@ export class Listener implements AsyncDisposable {
   }
 
   #resumeIfDrained(source: object): void {
-    const resume = this.#paused.get(source)
-    if (resume === undefined) return
-    let queued = 0
-    for (const pending of this.#queue) if (pending.source === source) queued++
-    if (queued > this.#settings.resumeAt) return
+    const paused = this.#paused.get(source)
+    if (paused === undefined || paused.untaken() > this.#settings.resumeAt) return
     this.#paused.delete(source)
-    resume()
+    paused.resume()
   }
 
   #hand(connection: Connection, handler: ConnectionHandler): void {

@@ -2,9 +2,9 @@
 import type { LinkIdentity } from '../engine/link/connection.js'
 import type { LinkOptions } from '../engine/link/options.js'
 import { Listening } from '../engine/shard/listening.js'
-import type { Shard } from '../engine/shard/shard.js'
+import type { Arrival } from '../engine/shard/accepts.js'
+import type { ArrivalEvents, Shard } from '../engine/shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../engine/shard/supervisor.js'
-import type { ListenerEvents } from '../engine/shared/control.js'
 import { events } from '../engine/shared/diagnostics.js'
 import { fromWireError, TransportError } from '../engine/shared/errors.js'
 import type { OnError } from '../engine/shared/handler-failures.js'
@@ -29,6 +29,7 @@ interface OpenListener {
   readonly listening: Listening
   readonly endpoint: ResolvedEndpoint
   readonly options: LinkOptions
+  readonly identity: LinkIdentity
 }
 
 export interface ListenersHost {
@@ -142,18 +143,20 @@ export class Listeners implements SupervisorEvents {
     if (this.#supervisor.isLost) this.#failAll()
   }
 
-  readonly eventsOf = (shard: Shard): ListenerEvents => {
+  readonly eventsOf = (shard: Shard): ArrivalEvents => {
     const whenOpen = (listenerId: number, step: (open: OpenListener | undefined) => void): void => {
       const early = this.#early.get(listenerId)
       if (early === undefined) step(this.#open.get(listenerId))
       else early.push(() => step(this.#open.get(listenerId)))
     }
     return {
-      accepted: (listenerId, acceptId) => {
-        whenOpen(listenerId, (open) => this.#onAccepted(shard, open, acceptId))
+      arrived: (listenerId, arrivals) => {
+        whenOpen(listenerId, (open) => {
+          for (const arrival of arrivals) this.#onArrival(shard, open, arrival)
+        })
       },
       paused: (listenerId) => {
-        whenOpen(listenerId, (open) => this.#onPaused(shard, open))
+        whenOpen(listenerId, (open) => this.#onPaused(shard, listenerId, open))
       },
       listenerFailed: (listenerId, outcome) => {
         if (outcome.ok) return
@@ -189,6 +192,7 @@ export class Listeners implements SupervisorEvents {
     while (this.#supervisor.leastLoaded() === undefined) await this.#supervisor.waitForShard()
     this.#assertOpen(endpoint.text)
     const id = this.#nextId++
+    const linkOptions = this.#host.linkOptions(options, onError)
     const shards = listensOnOneShard(endpoint)
       ? this.#supervisor.shardsUp.slice(0, 1)
       : this.#supervisor.shardsUp
@@ -201,6 +205,7 @@ export class Listeners implements SupervisorEvents {
         endpoint: endpoint.text,
         target: route.target,
         backlog: options.backlog,
+        framing: linkOptions.framing,
         maxQueued,
         mode: options.mode,
         pathLimit: SOCKET_PATH_LIMIT,
@@ -231,7 +236,10 @@ export class Listeners implements SupervisorEvents {
       },
       handler,
     )
-    const open = { listener, listening, endpoint, options: this.#host.linkOptions(options, onError) }
+    const { kind, text } = endpoint
+    const halfClose = hasHalfClose(endpoint)
+    const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
+    const open = { listener, listening, endpoint, options: linkOptions, identity }
     this.#open.set(id, open)
     // Once the caller has the listener. Until then all news waits, so that none overtakes another.
     this.#clock.nextTurn(() => {
@@ -299,34 +307,33 @@ export class Listeners implements SupervisorEvents {
     }
   }
 
-  #onAccepted(shard: Shard, open: OpenListener | undefined, acceptId: number): void {
-    const reject = (): void => {
-      shard.reject(acceptId)
-    }
+  #onArrival(shard: Shard, open: OpenListener | undefined, arrival: Arrival): void {
     if (open === undefined) {
-      reject()
+      arrival.reject()
       return
     }
-    const { kind, text } = open.endpoint
-    const halfClose = hasHalfClose(open.endpoint)
-    const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
     open.listener.onAccepted({
       source: shard,
-      adopt: () => shard.adopt(acceptId, open.options, identity),
-      reject,
+      adopt: () => arrival.adopt(open.options, open.identity),
+      reject: () => {
+        arrival.reject()
+      },
     })
   }
 
-  #onPaused(shard: Shard, open: OpenListener | undefined): void {
+  #onPaused(shard: Shard, listenerId: number, open: OpenListener | undefined): void {
     if (open === undefined) return
     const { listener, listening } = open
     const news = { endpoint: listener.endpoint, shard: shard.shard }
     trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
     events.listenerPaused.publish(news)
-    listener.onPaused(shard, () => {
-      // Told before it is done: the shard may be full again, and say so, before its answer is here.
-      events.listenerResumed.publish(news)
-      this.#insist(open, shard, () => listening.resume(shard), 0)
+    listener.onPaused(shard, {
+      untaken: () => shard.untaken(listenerId),
+      resume: () => {
+        // Told before it is done: the shard may be full again, and say so, before its answer is here.
+        events.listenerResumed.publish(news)
+        this.#insist(open, shard, () => listening.resume(shard), 0)
+      },
     })
   }
 }

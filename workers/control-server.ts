@@ -1,22 +1,30 @@
 /** The shard's answers to main's control calls: which lanes, listeners and dials it has. */
 import net from 'node:net'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Remote } from 'comlink'
+import type { AcceptLogWriter } from '../engine/shared/accept-log.js'
 import type { BellRinger } from '../engine/shared/bell.js'
-import type { DialRequest, ListenRequest, ShardControl, ShardEvents } from '../engine/shared/control.js'
-import { TransportError, toWireError, type Outcome } from '../engine/shared/errors.js'
+import type {
+  Adoption,
+  DialRequest,
+  ListenRequest,
+  ShardControl,
+  ShardEvents,
+} from '../engine/shared/control.js'
+import { toWireError, type Outcome } from '../engine/shared/errors.js'
 import type { FramingSpec } from '../engine/shared/framing.js'
 import { LaneTable, type LaneGrant } from '../engine/shared/lane.js'
 import { SlabTable, type SlabDescriptor } from '../engine/shared/region.js'
 import type { TransportTarget } from '../engine/shared/target.js'
 import { systemClock } from '../engine/shared/waiter.js'
-import type { AcceptedPeer, Dialling, ListenHandle, MainSide, Role } from '../engine/shared/wire.js'
+import type { AcceptedPeer, Dialling, MainSide, Role } from '../engine/shared/wire.js'
 import { FramedWire } from './framed-wire.js'
 import { codecFor } from './framings/registry.js'
 import { LeavingMemory } from './leaving-memory.js'
 import type { Meter } from './meter.js'
 import { dialPatiently } from './patient-dial.js'
 import { Pump } from './pump.js'
+import { ShardListener, WaitingPeers } from './shard-listener.js'
 import { transportFor } from './transports/registry.js'
 
 /**
@@ -26,14 +34,6 @@ import { transportFor } from './transports/registry.js'
 const TURNS_TO_READ = 3
 
 const done: Outcome<void> = { ok: true, value: undefined }
-
-interface ListenerState {
-  readonly handle: ListenHandle
-  readonly maxQueued: number
-  /** Accepted, and neither adopted nor rejected by main. */
-  queued: number
-  accepting: boolean
-}
 
 export class ControlServer implements ShardControl {
   readonly #bell: BellRinger
@@ -45,13 +45,26 @@ export class ControlServer implements ShardControl {
   readonly #leaving = new LeavingMemory()
   readonly #pumps: (Pump | undefined)[] = []
   readonly #dials = new Map<number, Dialling>()
-  readonly #listeners = new Map<number, ListenerState>()
-  readonly #accepted = new Map<number, { readonly listenerId: number; readonly peer: AcceptedPeer }>()
+  readonly #listeners = new Map<number, ShardListener>()
+  readonly #waiting = new WaitingPeers()
+  readonly #log: AcceptLogWriter
+  /** Lanes that main has lent for connections that are yet to be accepted. */
+  readonly #stock: LaneGrant[] = []
+  /** Whether main lends more when these are gone. */
+  #expectsLanes = true
+  /** The lane of the last entry in the log of which main will be told soon. */
+  #unrung: number | undefined
   readonly #meter: Meter
-  #nextAcceptId = 1
 
-  constructor(bell: BellRinger, events: Remote<ShardEvents>, meter: Meter, onStop: () => void) {
+  constructor(
+    bell: BellRinger,
+    log: AcceptLogWriter,
+    events: Remote<ShardEvents>,
+    meter: Meter,
+    onStop: () => void,
+  ) {
     this.#meter = meter
+    this.#log = log
     this.#bell = bell
     this.#events = events
     this.#main = { letGoOf: (descriptor) => events.letGoOf(descriptor) }
@@ -110,71 +123,83 @@ export class ControlServer implements ShardControl {
   }
 
   async listen(request: ListenRequest): Promise<Outcome<void>> {
-    const { listenerId, target, backlog, maxQueued } = request
+    const { listenerId, target, backlog } = request
+    const listener = new ShardListener(request, this.#waiting, {
+      expectsLanes: () => this.#expectsLanes,
+      adopt: (peer, by) => this.#adoptFromStock(peer, by),
+      accepted: (acceptIds) => void this.#events.accepted(listenerId, acceptIds),
+      paused: () => void this.#events.paused(listenerId),
+    })
+    this.#listeners.set(listenerId, listener)
     try {
       const handle = await transportFor(target).listen(
         target,
         backlog,
         (peer) => {
-          this.#onAccepted(listenerId, peer)
+          listener.onAccepted(peer)
         },
         (error) => {
           void this.#events.listenerFailed(listenerId, { ok: false, error: toWireError(error) })
         },
       )
-      this.#listeners.set(listenerId, { handle, maxQueued, queued: 0, accepting: true })
+      listener.onListening(handle)
       return done
     } catch (error) {
+      this.#listeners.delete(listenerId)
+      await listener.close()
       return { ok: false, error: toWireError(error) }
     }
   }
 
   async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
-    const state = this.#listeners.get(listenerId)
-    if (state === undefined || state.accepting) {
+    const listener = this.#listeners.get(listenerId)
+    if (listener === undefined || listener.isAccepting) {
       // Closed meanwhile: a descriptor that came for it would be nobody's. Closed by a handle, since Node warns of numbers
       // that a worker closes without having opened them.
       if ('fd' in target) new net.Socket({ fd: target.fd, readable: false, writable: false }).destroy()
       return done
     }
-    state.accepting = true
     try {
-      await state.handle.resume(target)
+      await listener.resume(target)
       return done
     } catch (error) {
-      state.accepting = false
       return { ok: false, error: toWireError(error) }
     }
   }
 
   async unlisten(listenerId: number): Promise<void> {
-    const state = this.#listeners.get(listenerId)
-    await state?.handle.close()
-    for (const [acceptId, waiting] of this.#accepted) {
-      if (waiting.listenerId === listenerId) this.reject(acceptId)
-    }
+    await this.#listeners.get(listenerId)?.close()
     this.#listeners.delete(listenerId)
   }
 
-  adopt(acceptId: number, lane: LaneGrant, framing: FramingSpec): Outcome<void> {
-    const waiting = this.#accepted.get(acceptId)
-    if (waiting === undefined) {
-      const error = new TransportError('ERR_CLOSED', 'the accepted connection is gone. Accept the next one.')
-      return { ok: false, error: toWireError(error) }
+  adopt(adoptions: readonly Adoption[]): readonly number[] {
+    const gone: number[] = []
+    for (const { acceptId, lane } of adoptions) {
+      const waiting = this.#waiting.take(acceptId)
+      if (waiting === undefined) {
+        gone.push(lane.id)
+        continue
+      }
+      this.#adopt(waiting.peer, lane, waiting.listener)
     }
-    this.#forget(acceptId, waiting.listenerId)
-    const pump = this.#open(lane, 'accepted')
-    const framed = framedWire(pump, framing)
-    const wire = waiting.peer.adopt(framed ?? pump)
-    pump.attach(framed?.over(wire) ?? wire)
-    return done
+    return gone
   }
 
-  reject(acceptId: number): void {
-    const waiting = this.#accepted.get(acceptId)
-    if (waiting === undefined) return
-    waiting.peer.reject()
-    this.#forget(acceptId, waiting.listenerId)
+  lend(lanes: readonly LaneGrant[]): void {
+    this.#expectsLanes = lanes.length > 0
+    this.#stock.push(...lanes)
+    for (const listener of this.#listeners.values()) {
+      if (this.#expectsLanes) listener.onLanes()
+      else listener.onNoLanes()
+    }
+  }
+
+  giveBack(): readonly number[] {
+    return this.#stock.splice(0).map(({ id }) => id)
+  }
+
+  reject(acceptIds: readonly number[]): void {
+    for (const acceptId of acceptIds) this.#waiting.take(acceptId)?.peer.reject()
   }
 
   ping(): void {
@@ -182,7 +207,7 @@ export class ControlServer implements ShardControl {
   }
 
   async turn(): Promise<void> {
-    for (let i = 0; i < TURNS_TO_READ; i++) await setImmediate()
+    for (let i = 0; i < TURNS_TO_READ; i++) await nextTurn()
   }
 
   stop(): void {
@@ -191,23 +216,30 @@ export class ControlServer implements ShardControl {
     this.#onStop()
   }
 
-  #onAccepted(listenerId: number, peer: AcceptedPeer): void {
-    const acceptId = this.#nextAcceptId++
-    this.#accepted.set(acceptId, { listenerId, peer })
-    void this.#events.accepted(listenerId, acceptId)
-    const state = this.#listeners.get(listenerId)
-    if (state === undefined) return
-    state.queued++
-    if (state.queued < state.maxQueued || !state.accepting) return
-    state.accepting = false
-    state.handle.pause()
-    void this.#events.paused(listenerId)
+  #adopt(peer: AcceptedPeer, lane: LaneGrant, listener: ShardListener): void {
+    const pump = this.#open(lane, 'accepted')
+    const framed = framedWire(pump, listener.framing)
+    const wire = peer.adopt(framed ?? pump)
+    pump.attach(framed?.over(wire) ?? wire)
   }
 
-  #forget(acceptId: number, listenerId: number): void {
-    this.#accepted.delete(acceptId)
-    const state = this.#listeners.get(listenerId)
-    if (state !== undefined) state.queued--
+  #adoptFromStock(peer: AcceptedPeer, listener: ShardListener): boolean {
+    const lane = this.#stock.pop()
+    if (lane === undefined) return false
+    this.#adopt(peer, lane, listener)
+    this.#log.push(listener.id, lane.id)
+    // Many come in one turn. And whoever connects mostly speaks at once: what it says is read in the next turn, and wakes
+    // main for both.
+    if (this.#unrung === undefined) setImmediate(() => setImmediate(this.#ringForLog))
+    this.#unrung = lane.id
+    return true
+  }
+
+  readonly #ringForLog = (): void => {
+    const laneId = this.#unrung
+    this.#unrung = undefined
+    // Main has no connection in the lane of an entry that it has not read: news of such a lane makes it look.
+    if (laneId !== undefined && !this.#log.isRead) this.#bell.ring(laneId)
   }
 
   #open(grant: LaneGrant, role: Role): Pump {

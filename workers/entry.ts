@@ -1,6 +1,7 @@
 /** A shard: the module that a worker thread runs. It never returns while the shard lives. */
 import net from 'node:net'
 import * as Comlink from 'comlink'
+import { AcceptLogWriter } from '../engine/shared/accept-log.js'
 import { BellListener, BellRinger } from '../engine/shared/bell.js'
 import type { ShardBoot, ShardEvents } from '../engine/shared/control.js'
 import { systemClock } from '../engine/shared/waiter.js'
@@ -31,7 +32,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   })
   const events = Comlink.wrap<ShardEvents>(boot.events)
   await new Promise<void>((stop) => {
-    const server = new ControlServer(bell, events, meter, stop)
+    const server = new ControlServer(bell, new AcceptLogWriter(boot.acceptLog), events, meter, stop)
     onNews = (laneId) => server.onNews(laneId)
     boot.bell.on('message', news.wake)
     Comlink.expose(server, boot.control)

@@ -57,6 +57,8 @@ export class Pump implements FrameOwner {
   #state: PumpState = { kind: 'detached' }
   #view: Buffer
   #readingPaused = false
+  /** It was accepted, and main has been told nothing of it. */
+  #isNew: boolean
   /** Bytes of the write in flight; 0: none is. */
   #writing = 0
 
@@ -72,6 +74,7 @@ export class Pump implements FrameOwner {
   ) {
     this.id = grant.id
     this.role = role
+    this.#isNew = role === 'accepted'
     this.#words = words
     this.#base = base
     this.#in = new RingProducer(words, base, inWords, slabs)
@@ -125,7 +128,10 @@ export class Pump implements FrameOwner {
       distance(this.#in.tail, this.#load(lane.IN_NOTIFY_AT)) >= 0 &&
       takeArmed(this.#words, this.#base + lane.IN_NOTIFY)
     ) {
-      this.#bell.ring(this.id, length >= BULK_BYTES)
+      // What a connection says first is told together with the connection, and with all others of the turn.
+      if (this.#isNew) this.#bell.ringSoon(this.id)
+      else this.#bell.ring(this.id, length >= BULK_BYTES)
+      this.#isNew = false
     }
     return this.#chooseView(filled)
   }
@@ -138,7 +144,7 @@ export class Pump implements FrameOwner {
 
   onEnd(): void {
     this.#store(lane.IN_STATE, inState.ENDED)
-    this.#bell.ring(this.id)
+    this.#bell.ringSoon(this.id)
   }
 
   onWritten(): void {
@@ -162,7 +168,8 @@ export class Pump implements FrameOwner {
   onFinished(): void {
     if (this.#load(lane.OUT_STATE) !== outState.OPEN) return
     this.#store(lane.OUT_STATE, outState.ENDED)
-    this.#bell.ring(this.id)
+    // Both directions are over: the close follows at once, and says so too.
+    if (this.#load(lane.IN_STATE) !== inState.ENDED) this.#bell.ringSoon(this.id)
   }
 
   onWriteFailed(): void {
@@ -181,7 +188,7 @@ export class Pump implements FrameOwner {
     }
     // LIFE last: main gives the memory to someone else once it has seen this.
     this.#store(lane.LIFE, life.CLOSED)
-    this.#bell.ring(this.id)
+    this.#bell.ringSoon(this.id)
     this.#onGone(this.id)
   }
 

@@ -97,6 +97,8 @@ export class BoundSocket {
   readonly #closing = new AbortController()
   readonly #duplicating = new Set<Promise<Duplicate[]>>()
   #toReclaim: Duplicate[] = []
+  /** Made beforehand, for those who will want one soon. */
+  #spare: Duplicate[] = []
 
   /** @throws The system's error. */
   constructor(path: string, ledger: Ledger) {
@@ -117,10 +119,20 @@ export class BoundSocket {
     this.#reclaimAll()
   }
 
-  /** Rejects if the socket is closed first. */
-  async duplicate(copies: number): Promise<Duplicate[]> {
+  /** Rejects if the socket is closed first. `spare`: how many to make beforehand for the next who ask, if there is need to make any. */
+  async duplicate(copies: number, spare = 0): Promise<Duplicate[]> {
+    if (this.#spare.length >= copies) return this.#spare.splice(-copies)
+    if (spare === 0) return this.#make(copies, MOST_ATTEMPTS)
+    // There may be room for few descriptors: then there is none for spare ones.
+    const made = await this.#make(copies + spare, 1).catch(() => this.#make(copies, MOST_ATTEMPTS))
+    this.#spare.push(...made.splice(copies))
+    if (this.#closing.signal.aborted) this.#discardSpare()
+    return made
+  }
+
+  async #make(copies: number, attempts: number): Promise<Duplicate[]> {
     this.#ledger.open('helpers')
-    const duplicating = this.#duplicate(copies)
+    const duplicating = this.#duplicate(copies, attempts)
     this.#duplicating.add(duplicating)
     try {
       return await duplicating
@@ -131,12 +143,12 @@ export class BoundSocket {
     }
   }
 
-  async #duplicate(copies: number): Promise<Duplicate[]> {
+  async #duplicate(copies: number, attempts: number): Promise<Duplicate[]> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await duplicate(this.#handle, copies, this.#closing.signal)
       } catch (error) {
-        if (!(error instanceof LostDescriptorError) || attempt === MOST_ATTEMPTS) throw error
+        if (!(error instanceof LostDescriptorError) || attempt >= attempts) throw error
       }
     }
   }
@@ -145,8 +157,13 @@ export class BoundSocket {
   async close(): Promise<void> {
     this.#closing.abort()
     await Promise.allSettled(this.#duplicating)
+    this.#discardSpare()
     this.#handle.close()
     this.#ledger.release('descriptors')
+  }
+
+  #discardSpare(): void {
+    for (const duplicate of this.#spare.splice(0)) duplicate.discard()
   }
 
   #reclaimAll(): void {

@@ -1,5 +1,6 @@
 /** One listener on its shards, whatever its transport needs for that: put onto each, also when one comes back, and taken down. */
 import { fromSystemError, fromWireError, TransportError } from '../shared/errors.js'
+import type { FramingSpec } from '../shared/framing.js'
 import type { Ledger } from '../shared/ledger.js'
 import type { TransportTarget } from '../shared/target.js'
 import { BoundSocket, type Duplicate } from './bound-socket.js'
@@ -11,6 +12,8 @@ export interface ListenSettings {
   readonly endpoint: string
   readonly target: TransportTarget
   readonly backlog: number
+  /** Of its connections. */
+  readonly framing: FramingSpec
   /** How many accepted connections may wait to be taken on one shard before it stops accepting. */
   readonly maxQueued: number
   /** Mode of the socket file. */
@@ -18,6 +21,9 @@ export interface ListenSettings {
   /** The most bytes that a socket path may have. */
   readonly pathLimit: number
 }
+
+/** Pauses come in rows: a helper process for each would hold up those who wait in the backlog. */
+const SPARE_DUPLICATES = 7
 
 export class Listening {
   readonly #settings: ListenSettings
@@ -76,9 +82,9 @@ export class Listening {
 
   /** Listens on shards that do not serve it yet. */
   async join(shards: readonly Shard[]): Promise<void> {
-    const { listenerId, backlog, maxQueued, endpoint } = this.#settings
-    await this.#withTargets(shards, async (shard, target) => {
-      const outcome = await shard.listen({ listenerId, target, backlog, maxQueued })
+    const { listenerId, backlog, framing, maxQueued, endpoint } = this.#settings
+    await this.#withTargets(shards, 0, async (shard, target) => {
+      const outcome = await shard.listen({ listenerId, target, backlog, framing, maxQueued })
       if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
       if (this.#closing !== undefined) await shard.unlisten(listenerId)
       else this.#shards.add(shard)
@@ -88,7 +94,7 @@ export class Listening {
   /** Lets a shard that had stopped accepting go on. */
   async resume(shard: Shard): Promise<void> {
     const { listenerId, endpoint } = this.#settings
-    await this.#withTargets([shard], async (_, target) => {
+    await this.#withTargets([shard], SPARE_DUPLICATES, async (_, target) => {
       const outcome = await shard.resumeListening(listenerId, target)
       if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
     })
@@ -120,6 +126,7 @@ export class Listening {
   /** Gives each shard what it is to listen on: for a socket, a descriptor of its own. */
   async #withTargets(
     shards: readonly Shard[],
+    spareDuplicates: number,
     use: (shard: Shard, target: TransportTarget) => Promise<void>,
   ): Promise<void> {
     const { target, endpoint } = this.#settings
@@ -132,7 +139,7 @@ export class Listening {
     }
     let duplicates: Duplicate[]
     try {
-      duplicates = await socket.duplicate(shards.length)
+      duplicates = await socket.duplicate(shards.length, spareDuplicates)
     } catch (cause) {
       this.#assertOpen()
       throw new TransportError(

@@ -6,8 +6,9 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Connection, type LinkIdentity } from '../link/connection.js'
 import type { Flushable, LinkHost, NewsReader, ReplyWatch } from '../link/link-host.js'
 import type { LinkOptions } from '../link/options.js'
+import { createAcceptLog } from '../shared/accept-log.js'
 import { BellListener, BellRinger, createBellMemory } from '../shared/bell.js'
-import type { ListenerEvents, ListenRequest, ShardControl } from '../shared/control.js'
+import type { ListenerEvents, ListenRequest, ShardControl, ShardEvents } from '../shared/control.js'
 import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../shared/counters.js'
 import { fromWireError, TransportError, type Outcome } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
@@ -17,6 +18,7 @@ import type { SlabTable } from '../shared/region.js'
 import { regionSizeFor } from '../shared/ring-layout.js'
 import type { TransportTarget } from '../shared/target.js'
 import type { Clock } from '../shared/waiter.js'
+import { Accepts, type Arrival } from './accepts.js'
 import { ControlClient, exposeEvents } from './control-client.js'
 import type { BellSource, Doorbell } from './doorbell.js'
 import { LaneAllocator } from './lane-allocator.js'
@@ -27,12 +29,21 @@ import { RegionGrowth } from './region-growth.js'
 import { ShardThread } from './shard-thread.js'
 import { StuckWatch } from './stuck-watch.js'
 
+/** One each way. */
+const REGIONS_OF_NEW_LANE = 2
+
 export interface ShardSettings {
   readonly entry: string
   readonly initialRingBytes: number
   readonly bootTimeoutMs: number
   readonly stuckTimeoutMs: number
   readonly shardHeapMb: number
+}
+
+/** What listeners are told of their connections on a shard. */
+export interface ArrivalEvents extends Omit<ListenerEvents, 'accepted'> {
+  /** In the order in which they came. */
+  arrived(listenerId: number, arrivals: readonly Arrival[]): void
 }
 
 /** Which shard, and which of its lives. */
@@ -101,6 +112,7 @@ export class Shard implements LinkHost {
   readonly #growth: RegionGrowth
   readonly #lanes: LaneAllocator
   readonly #links: (Connection | undefined)[] = []
+  readonly #accepts: Accepts
   readonly #counters: Float64Array
   readonly #thread: ShardThread
   readonly #watch: StuckWatch
@@ -116,7 +128,7 @@ export class Shard implements LinkHost {
     ledger: Ledger,
     settings: ShardSettings,
     memory: ShardMemory,
-    eventsOf: (shard: Shard) => ListenerEvents,
+    eventsOf: (shard: Shard) => ArrivalEvents,
     clock: Clock,
   ) {
     this.shard = life.shard
@@ -145,7 +157,8 @@ export class Shard implements LinkHost {
       listener: new BellListener(mainBell),
       visit: (laneId) => {
         const link = this.#links[laneId]
-        if (link?.onNews() === true) doorbell.revisit(link)
+        if (link === undefined) this.#accepts.onNews(laneId)
+        else if (link.onNews()) doorbell.revisit(link)
       },
       stayAwake: (on) => {
         this.#ringer.keepAwake(on)
@@ -164,7 +177,6 @@ export class Shard implements LinkHost {
       settings.stuckTimeoutMs,
       clock,
     )
-    exposeEvents({ ...eventsOf(this), letGoOf }, eventChannel.port1)
     this.#regions = new RegionAllocator(
       {
         addSlab: (slab) => this.#announce('addSlab', slab),
@@ -178,6 +190,46 @@ export class Shard implements LinkHost {
       memory.headers,
       (headers) => void this.#announce('addHeaders', headers),
     )
+    const acceptLog = createAcceptLog()
+    const news = eventsOf(this)
+    this.#accepts = new Accepts(
+      {
+        call: (name, ...args) => this.#call(name, ...args),
+        takeLane: () => this.#lanes.take(this.#settings.initialRingBytes),
+        giveLane: (grant) => {
+          this.#lanes.give(grant)
+        },
+        connect: (grant, options, identity) => {
+          this.#bookLane()
+          return this.#connect(grant, options, identity)
+        },
+        wordsOf: (grant) => this.wordsOf(grant),
+        baseOf: (grant) => this.baseOf(grant),
+        ring: (laneId) => {
+          this.ring(laneId)
+        },
+      },
+      acceptLog,
+      (listenerId, arrivals) => {
+        news.arrived(listenerId, arrivals)
+      },
+    )
+    const events: ShardEvents = {
+      accepted: (listenerId, acceptIds) => {
+        this.#accepts.onWaiting(listenerId, acceptIds)
+      },
+      // Whoever came before is told before.
+      paused: (listenerId) => {
+        this.#accepts.readLog()
+        news.paused(listenerId)
+      },
+      listenerFailed: (listenerId, outcome) => {
+        this.#accepts.readLog()
+        news.listenerFailed(listenerId, outcome)
+      },
+      letGoOf,
+    }
+    exposeEvents(events, eventChannel.port1)
     const boot = {
       shard: life.shard,
       generation: life.generation,
@@ -187,6 +239,7 @@ export class Shard implements LinkHost {
       linePath: this.#lineHost?.path,
       shardBell,
       mainBell,
+      acceptLog,
       counters: this.#counters,
     }
     this.#ledger.open('shards')
@@ -212,7 +265,7 @@ export class Shard implements LinkHost {
 
   /** Connections carried and dials under way: what placement goes by. */
   get load(): number {
-    return this.#lanes.inUse
+    return this.#lanes.inUse - this.#accepts.idleLanes
   }
 
   get connections(): readonly Connection[] {
@@ -246,28 +299,12 @@ export class Shard implements LinkHost {
     }
   }
 
-  /** Takes over a connection that a listener of this shard has accepted. */
-  adopt(acceptId: number, options: LinkOptions, identity: LinkIdentity): Connection {
-    const grant = this.#takeLane(identity.endpoint)
-    const connection = this.#connect(grant, options, identity)
-    this.#call('adopt', acceptId, grant, options.framing).then(
-      (outcome) => {
-        if (!outcome.ok) connection.onShardLost(fromWireError(outcome.error, identity.endpoint))
-      },
-      // The shard died, perhaps before this connection was there to be told by #end().
-      (error: unknown) => {
-        connection.onShardLost(error as TransportError)
-      },
-    )
-    return connection
+  listen(request: Omit<ListenRequest, 'counts'>): Promise<Outcome<void>> {
+    return this.#accepts.listen(request)
   }
 
-  reject(acceptId: number): void {
-    void this.#announce('reject', acceptId)
-  }
-
-  listen(request: ListenRequest): Promise<Outcome<void>> {
-    return this.#call('listen', request)
+  untaken(listenerId: number): number {
+    return this.#accepts.untaken(listenerId)
   }
 
   async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
@@ -275,7 +312,7 @@ export class Shard implements LinkHost {
   }
 
   async unlisten(listenerId: number): Promise<void> {
-    await this.#announce('unlisten', listenerId)
+    await this.#accepts.unlisten(listenerId).catch(() => undefined)
   }
 
   stats(): ShardStats {
@@ -386,16 +423,20 @@ export class Shard implements LinkHost {
 
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken. */
   #takeLane(endpoint: string): LaneGrant {
-    const before = this.#regions.regionsInUse
     let grant: LaneGrant
     try {
       grant = this.#lanes.take(this.#settings.initialRingBytes)
     } catch (error) {
       throw memoryFailure(error, endpoint) ?? error
     }
-    this.#ledger.open('lanes')
-    this.#ledger.open('regions', this.#regions.regionsInUse - before)
+    this.#bookLane()
     return grant
+  }
+
+  /** A lane is in the books from when it carries a connection, or a dial: the stock of lanes comes and goes with listeners. */
+  #bookLane(): void {
+    this.#ledger.open('lanes')
+    this.#ledger.open('regions', REGIONS_OF_NEW_LANE)
   }
 
   #giveLane(grant: LaneGrant): void {
@@ -419,6 +460,8 @@ export class Shard implements LinkHost {
     ...args: Parameters<ShardControl[Name]>
   ): Promise<Awaited<ReturnType<ShardControl[Name]>>> {
     this.#watch.touch()
+    // Calls arrive in the order in which they were made: what a listener has accepted is taken before it is closed.
+    this.#accepts.answer()
     return this.#control.call(name, ...args)
   }
 
@@ -491,6 +534,7 @@ export class Shard implements LinkHost {
     this.#doorbell.remove(this.#source)
     // Control first: a dial that is pending must give its lane back through its own rejection.
     this.#control.lose(error)
+    this.#accepts.lose()
     for (const link of this.#links) link?.onShardLost(error)
     this.#bellPort.close()
     this.#lineHost?.close()

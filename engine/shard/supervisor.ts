@@ -5,7 +5,6 @@
  */
 import process from 'node:process'
 import type { Connection } from '../link/connection.js'
-import type { ListenerEvents } from '../shared/control.js'
 import { createCounters } from '../shared/counters.js'
 import { events } from '../shared/diagnostics.js'
 import { HEADER_SLAB_BYTES } from '../shared/lane.js'
@@ -19,7 +18,7 @@ import { Doorbell } from './doorbell.js'
 import { MemoryStore } from './memory-store.js'
 import { leastLoaded } from './placement.js'
 import { RestartBudget, type RestartOptions } from './restart-budget.js'
-import { Shard, type ShardSettings, type ShardStats } from './shard.js'
+import { Shard, type ArrivalEvents, type ShardSettings, type ShardStats } from './shard.js'
 
 export interface SupervisorSettings extends ShardSettings {
   readonly shards: number
@@ -28,7 +27,7 @@ export interface SupervisorSettings extends ShardSettings {
 }
 
 export interface SupervisorEvents {
-  readonly eventsOf: (shard: Shard) => ListenerEvents
+  readonly eventsOf: (shard: Shard) => ArrivalEvents
   /** A shard that had been lost is up again. */
   onRestored(shard: Shard): void
   /** Its connections have been told. It may come back. */
@@ -89,7 +88,9 @@ export class Supervisor {
       slabs: new MemoryStore(SLAB_BYTES, clock, collectGarbage),
       headers: new MemoryStore(HEADER_SLAB_BYTES, clock, undefined),
     }
-    this.#doorbell = new Doorbell(settings.wake, () => this.shards.some((shard) => shard.isReferenced))
+    this.#doorbell = new Doorbell(settings.wake, () =>
+      this.#slots.some(({ state }) => state.kind === 'running' && state.shard.isReferenced),
+    )
     this.#slots = Array.from({ length: settings.shards }, (_, index) => {
       const counters = createCounters()
       const budget = new RestartBudget(settings.restart, () => clock.now())

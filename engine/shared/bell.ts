@@ -26,6 +26,7 @@ export function createBellMemory(): SharedArrayBuffer {
 export class BellRinger {
   readonly #words: Int32Array
   readonly #wake: (busy: boolean) => void
+  #wakesSoon = false
 
   /**
    * `wake` is called when the listener is parked: it must make the other thread's event loop turn. It is told whether
@@ -37,6 +38,22 @@ export class BellRinger {
   }
 
   ring(laneId: number, busy = false): void {
+    this.#mark(laneId)
+    this.#wakeIfParked(busy)
+  }
+
+  /** For news that nobody waits for: one that sleeps is woken when this turn ends, once for all of it. */
+  ringSoon(laneId: number): void {
+    this.#mark(laneId)
+    if (this.#wakesSoon) return
+    this.#wakesSoon = true
+    setImmediate(() => {
+      this.#wakesSoon = false
+      this.#wakeIfParked(false)
+    })
+  }
+
+  #mark(laneId: number): void {
     const words = this.#words
     const group = laneId >>> 5
     const section = group >>> 5
@@ -46,6 +63,10 @@ export class BellRinger {
     ) {
       Atomics.or(words, bell.TOP, 1 << section)
     }
+  }
+
+  #wakeIfParked(busy: boolean): void {
+    const words = this.#words
     // Taking PARKED makes the wake-up ours alone: a burst of news costs one wake.
     if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1)
       this.#wake(busy)

@@ -21,6 +21,8 @@ export interface ShardBoot {
   readonly shardBell: SharedArrayBuffer
   /** News from the shard to main. */
   readonly mainBell: SharedArrayBuffer
+  /** Whom the shard has accepted into lanes that main has lent it. */
+  readonly acceptLog: SharedArrayBuffer
   readonly counters: Float64Array
 }
 
@@ -36,8 +38,18 @@ export interface ListenRequest {
   readonly listenerId: number
   readonly target: TransportTarget
   readonly backlog: number
+  /** Of its connections. */
+  readonly framing: FramingSpec
   /** Accepted connections that main has neither adopted nor rejected, past which this shard stops accepting. */
   readonly maxQueued: number
+  /** The words of its `AcceptCounts`. */
+  readonly counts: Int32Array
+}
+
+/** A connection that was accepted, and the lane that it gets. */
+export interface Adoption {
+  readonly acceptId: number
+  readonly lane: LaneGrant
 }
 
 /** Main asks, the shard answers. Errors come back as values: Comlink drops their codes. */
@@ -53,8 +65,13 @@ export interface ShardControl {
   /** Goes on accepting after `paused`; `target` as for `listen`. */
   resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>>
   unlisten(listenerId: number): Promise<void>
-  adopt(acceptId: number, lane: LaneGrant, framing: FramingSpec): Outcome<void>
-  reject(acceptId: number): void
+  /** Lanes for connections that are yet to be accepted. */
+  lend(lanes: readonly LaneGrant[]): void
+  /** Returns the lanes that were lent and are not used: they are not used any more. */
+  giveBack(): readonly number[]
+  /** Returns the lanes of those that are gone. */
+  adopt(adoptions: readonly Adoption[]): readonly number[]
+  reject(acceptIds: readonly number[]): void
   /** Answers when the event loop has come round to it. */
   ping(): void
   /** Answers when whatever could be read when it was asked has been read. */
@@ -64,7 +81,8 @@ export interface ShardControl {
 
 /** What a shard tells of its listeners. */
 export interface ListenerEvents {
-  accepted(listenerId: number, acceptId: number): void
+  /** They wait for a lane or a rejection, in the order in which they came; behind those that are in the log. */
+  accepted(listenerId: number, acceptIds: readonly number[]): void
   /** `maxQueued` is reached: peers wait in the backlog until `resumeListening`. */
   paused(listenerId: number): void
   listenerFailed(listenerId: number, outcome: Outcome<never>): void

@@ -1,9 +1,19 @@
-/** Moving the handle of an accepted socket into one that reads into memory of our choice. */
+/** Accepted sockets that read into memory of our choice. Undocumented parts of `net`, tried on each Node version of the test matrix. */
 import net from 'node:net'
 
-/** What `net` keeps behind a socket. Undocumented; tried on each Node version of the test matrix. */
+/** What libuv has of a socket. */
+export interface SocketHandle {
+  close(): void
+}
+
+/** What `net` keeps behind a socket. */
 interface Shell {
   _handle: object | null
+}
+
+/** What `net` keeps behind a server, and calls for each connection. */
+interface ServerShell {
+  readonly _handle: { onconnection?: unknown } | null
 }
 
 /**
@@ -16,8 +26,31 @@ export function moveHandle(accepted: net.Socket, onread: net.OnReadOpts): net.So
   const handle = shell._handle
   if (handle === null || typeof handle !== 'object') return undefined
   shell._handle = null
-  const options = { handle, onread, allowHalfOpen: true, pauseOnCreate: true }
-  const socket = new net.Socket(options)
+  const socket = socketOver(handle, onread)
   accepted.destroy()
   return socket
+}
+
+/** A paused socket over a handle that no other has. */
+export function socketOver(handle: object, onread: net.OnReadOpts): net.Socket {
+  const options = { handle, onread, allowHalfOpen: true, pauseOnCreate: true }
+  return new net.Socket(options)
+}
+
+/**
+ * Gives the handles of a listening server's connections to `onHandle`, and spares the socket that the server would have made
+ * of each. Where Node does not work like that any more, the server says 'connection' as ever.
+ */
+export function divertHandles(server: net.Server, onHandle: (handle: SocketHandle) => void): void {
+  const listening = (server as unknown as ServerShell)._handle
+  const usual = listening?.onconnection
+  if (listening === null || typeof usual !== 'function') return
+  listening.onconnection = function (this: unknown, status: unknown, handle: unknown) {
+    if (status === 0 && isHandle(handle)) onHandle(handle)
+    else Reflect.apply(usual, this, [status, handle])
+  }
+}
+
+function isHandle(value: unknown): value is SocketHandle {
+  return typeof value === 'object' && value !== null && 'close' in value && 'readStop' in value
 }

@@ -1,7 +1,8 @@
 /** What Unix sockets and named pipes have in common: Node reaches both by a path. */
 import net from 'node:net'
+import { divertHandles } from '../../engine/shared/socket-handle.js'
 import type { AcceptedPeer, Dialling, ListenHandle, WireOwner } from '../../engine/shared/wire.js'
-import { acceptedPeer, readInto, SocketWire } from './socket-wire.js'
+import { acceptedPeer, readInto, SocketWire, unopenedPeer } from './socket-wire.js'
 
 /**
  * `explain` turns the system's error into one of ours. `refuse` is asked of a connection before it is used: an error cuts it.
@@ -73,6 +74,9 @@ export function openServer(where: net.ListenOptions, settings: ServerSettings): 
     server.listen(where, where.backlog, () => {
       server.off('error', onError)
       server.on('error', settings.onFailure)
+      divertHandles(server, (handle) => {
+        settings.onAccepted(unopenedPeer(handle, settings.halfClose))
+      })
       resolve(server)
     })
   })

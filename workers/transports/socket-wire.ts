@@ -1,6 +1,6 @@
 /** A wire over a `net.Socket` whose reads land in the owner's memory. Serves every transport that has a libuv stream. */
 import type net from 'node:net'
-import { moveHandle } from '../../engine/shared/socket-handle.js'
+import { moveHandle, socketOver, type SocketHandle } from '../../engine/shared/socket-handle.js'
 import type { AcceptedPeer, Wire, WireOwner } from '../../engine/shared/wire.js'
 
 export class SocketWire implements Wire {
@@ -69,6 +69,16 @@ export function readInto(owner: WireOwner): net.OnReadOpts {
   return {
     buffer: () => owner.readView(),
     callback: (length: number) => owner.onRead(length),
+  }
+}
+
+/** A connection of which there is no socket yet: nothing is read from it, and nobody would hear of its end. */
+export function unopenedPeer(handle: SocketHandle, halfClose: boolean): AcceptedPeer {
+  return {
+    adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner, halfClose),
+    reject: () => {
+      handle.close()
+    },
   }
 }
 

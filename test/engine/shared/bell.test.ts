@@ -4,6 +4,7 @@ import { BellListener, BellRinger, createBellMemory } from '../../../engine/shar
 import { MAX_LANES } from '../../../engine/shared/ring-layout.js'
 import { countAtomics } from '../../helpers/atomics-hook.js'
 import { holds } from '../../helpers/property.js'
+import { turns } from '../../helpers/turns.js'
 
 class Bell {
   wakes = 0
@@ -229,4 +230,20 @@ test.serial('ringing for a lane that has news already leaves the summary alone',
   const first = countAtomics(() => bell.ringer.ring(9))
   const second = countAtomics(() => bell.ringer.ring(9))
   t.true(second < first)
+})
+
+test('news that nobody waits for is there at once, and wakes who sleeps once, when the turn ends', async (t) => {
+  const bell = new Bell()
+  bell.listener.park()
+  bell.ringer.ringSoon(3)
+  bell.ringer.ringSoon(4)
+  t.true(bell.listener.hasNews)
+  t.is(bell.wakes, 0)
+  await turns(2)
+  t.is(bell.wakes, 1)
+  t.deepEqual(bell.taken(), [3, 4])
+  bell.ringer.ringSoon(5)
+  t.true(bell.listener.hasNews)
+  await turns(2)
+  t.is(bell.wakes, 1, 'nobody sleeps')
 })

@@ -1,0 +1,207 @@
+/** Many connections at a time: how they are told, bounded, ordered, and let go of. The peers are plain `net` sockets. */
+import { once } from 'node:events'
+import net from 'node:net'
+import { MessagePort } from 'node:worker_threads'
+import test from 'ava'
+import { createEngine, type Engine } from '../../api/index.js'
+import { rawFrame, RawReader } from '../helpers/raw-frames.js'
+import { makeTemporaryFolder, pathOf, type TemporaryFolder } from '../helpers/temporary-folder.js'
+import { until } from '../helpers/turns.js'
+import { failOnWarnings } from '../helpers/warnings.js'
+
+const WATCHDOG_MS = 30_000
+
+failOnWarnings()
+
+interface Place {
+  readonly engine: Engine
+  readonly endpoint: string
+  /** A peer that is connected, and has said its name. */
+  readonly peer: (name: string) => Promise<net.Socket>
+}
+
+async function withEngine(shards: number, use: (place: Place) => Promise<void>): Promise<void> {
+  const folder: TemporaryFolder = await makeTemporaryFolder()
+  const engine = await createEngine({ shards })
+  const endpoint = folder.endpoint()
+  const peers: net.Socket[] = []
+  const peer = async (name: string): Promise<net.Socket> => {
+    const socket = net.connect(pathOf(endpoint))
+    peers.push(socket)
+    await once(socket, 'connect')
+    socket.on('error', () => undefined)
+    socket.write(rawFrame(name))
+    return socket
+  }
+  let leaked: number | undefined
+  try {
+    await use({ engine, endpoint, peer })
+  } finally {
+    for (const socket of peers) socket.destroy()
+    leaked = (await engine.close({ graceMs: 0 })).leaked
+    await folder.remove()
+  }
+  if (leaked !== 0) throw new Error(`${String(leaked)} leaked`)
+}
+
+const names = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))
+
+/** Calls over the control plane, and replies to what the shard tells: what main posts that is no wake-up. */
+async function countControlMessages(during: () => Promise<void>): Promise<number> {
+  const real: unknown = Reflect.get(MessagePort.prototype, 'postMessage')
+  if (typeof real !== 'function') throw new Error('there is nothing to count')
+  let count = 0
+  MessagePort.prototype.postMessage = function (this: MessagePort, ...args: unknown[]) {
+    if (typeof args[0] === 'object') count++
+    Reflect.apply(real, this, args)
+  }
+  try {
+    await during()
+  } finally {
+    Reflect.set(MessagePort.prototype, 'postMessage', real)
+  }
+  return count
+}
+
+for (const shards of [1, 2]) {
+  test.serial(`a burst costs few control messages, ${String(shards)} shards`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const count = 400
+    await withEngine(shards, async ({ engine, endpoint, peer }) => {
+      const listener = await engine.transport(endpoint).listen((connection) => {
+        connection.subscribe((frame) => void connection.send(frame))
+      })
+      const messages = await countControlMessages(async () => {
+        const echoes = await Promise.all(
+          names(count).map(async (name) => String(await new RawReader(await peer(name)).next())),
+        )
+        t.deepEqual(echoes, names(count))
+      })
+      t.is(listener.stats().accepted, count)
+      t.log(`${String(messages)} messages for ${String(count)} connections`)
+      t.true(messages < count / 4)
+    })
+  })
+
+  test.serial(`a burst larger than the queue is wholly served, ${String(shards)} shards`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const count = 300
+    const maxQueuedConnections = 16 * shards
+    await withEngine(shards, async ({ engine, endpoint, peer }) => {
+      const listener = await engine.transport(endpoint, { maxQueuedConnections }).listen()
+      const echoes = Promise.all(
+        names(count).map(async (name) => String(await new RawReader(await peer(name)).next())),
+      )
+      await until(() => listener.stats().queued === maxQueuedConnections)
+      const heard: string[] = []
+      for (let i = 0; i < count; i++) {
+        t.true(listener.stats().queued <= maxQueuedConnections)
+        const connection = await listener.accept()
+        if (connection === undefined) throw new Error('the listener closed')
+        const name = (await connection.receive()) ?? Buffer.alloc(0)
+        heard.push(String(name))
+        connection.send(name)
+      }
+      t.deepEqual(
+        heard.sort((a, b) => Number(a) - Number(b)),
+        names(count),
+      )
+      t.deepEqual(await echoes, names(count))
+      t.deepEqual(listener.stats(), { accepted: count, open: count, queued: 0, refused: 0 })
+      // Each pause costs a duplicate of the socket, which a helper process makes: some are made in stock.
+      const { opened } = engine.stats().ledger.byKind.helpers
+      t.log(`${String(opened)} helper processes`)
+      t.true(opened <= 8 * shards)
+    })
+  })
+}
+
+test.serial('however many wait to be taken, they are taken in the order in which they came', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  // More than there are lanes for connections that nobody takes.
+  const count = 400
+  await withEngine(1, async ({ engine, endpoint, peer }) => {
+    const listener = await engine.transport(endpoint).listen()
+    const heard: string[] = []
+    const hear = async (): Promise<void> => {
+      const connection = await listener.accept()
+      heard.push(String(await connection?.receive()))
+    }
+    for (const name of names(count)) await peer(name)
+    await until(() => listener.stats().queued === count)
+    for (let i = 0; i < count / 2; i++) await hear()
+    // From here on some come while others still wait.
+    for (const name of names(2 * count).slice(count)) {
+      await peer(name)
+      await hear()
+    }
+    while (heard.length < 2 * count) await hear()
+    t.deepEqual(heard, names(2 * count))
+  })
+})
+
+test.serial('connections that nobody takes hold no more than a few lanes', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await withEngine(1, async ({ engine, endpoint, peer }) => {
+    const listener = await engine.transport(endpoint).listen()
+    for (const name of names(300)) await peer(name)
+    await until(() => listener.stats().queued === 300)
+    // 128 lanes of two rings of 8 KiB are two slabs of 1 MiB; all of them would take five.
+    const [shard] = engine.stats().shards
+    t.true((shard?.ringMemoryBytes ?? Infinity) <= 3 * 1_048_576)
+  })
+})
+
+test.serial('a listener that closes cuts everybody whom nobody has taken', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  for (const count of [20, 300]) {
+    await withEngine(1, async ({ engine, endpoint, peer }) => {
+      const listener = await engine.transport(endpoint).listen()
+      const peers = await Promise.all(names(count).map(peer))
+      const first = await listener.accept()
+      const heard = peers.map((socket) => new RawReader(socket).next().catch(() => undefined))
+      await listener.close()
+      // The one that was taken lives on.
+      first?.send('served')
+      await first?.end()
+      const said = (await Promise.all(heard)).filter((frame) => frame !== undefined)
+      t.deepEqual(said.map(String), ['served'])
+      first?.destroy()
+      await until(() => engine.stats().shards.every((shard) => shard.connections === 0))
+    })
+  }
+})
+
+test.serial('listeners that come and go leave no lanes behind', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await withEngine(1, async ({ engine }) => {
+    const memory = engine.transport('memory:again')
+    const memoryNow = (): number | undefined => engine.stats().shards[0]?.ringMemoryBytes
+    let before: number | undefined
+    for (let round = 0; round < 30; round++) {
+      const listener = await memory.listen()
+      const dialled = await Promise.all(Array.from({ length: 5 }, () => memory.connect()))
+      const taken = await listener.accept()
+      await listener.close()
+      const all = taken === undefined ? dialled : [taken, ...dialled]
+      t.is(all.length, 6)
+      for (const connection of all) connection.destroy()
+      await Promise.all(all.map(({ closed }) => closed))
+      before ??= memoryNow()
+    }
+    t.is(memoryNow(), before)
+  })
+})
+
+test.serial('over maxConnections everybody else is cut, whichever way they came', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const count = 200
+  await withEngine(1, async ({ engine, endpoint, peer }) => {
+    const listener = await engine.transport(endpoint, { maxConnections: 3 }).listen(() => undefined)
+    const peers = await Promise.all(names(count).map(peer))
+    let cut = 0
+    for (const socket of peers) socket.on('close', () => cut++).resume()
+    await until(() => cut === count - 3)
+    t.deepEqual(listener.stats(), { accepted: 3, open: 3, queued: 0, refused: count - 3 })
+  })
+})
