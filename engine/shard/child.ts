@@ -11,6 +11,7 @@ import process from 'node:process'
 import type { Companion, ProcessExit } from '../shared/companion.js'
 import { TransportError } from '../shared/errors.js'
 import type { Ledger } from '../shared/ledger.js'
+import { describeDenial, isDenied } from '../shared/permission.js'
 import { trace } from '../shared/trace.js'
 import type { Clock } from '../shared/waiter.js'
 import type { ChildEnd } from './child-ends.js'
@@ -244,11 +245,17 @@ export class Child implements Companion {
 
 /** What a failure to start it, or what has to be there before it, is to the caller. */
 export function spawnError(
-  cause: NodeJS.ErrnoException,
+  error: NodeJS.ErrnoException,
   settings: ChildSettings,
   endpoint: string,
 ): TransportError {
   const { command, cwd } = settings
+  const cause = withoutArguments(error)
+  if (isDenied(error))
+    return new TransportError('ERR_ACCESS', `starting ${command}: ${describeDenial(error)}.`, {
+      cause,
+      endpoint,
+    })
   if (isShortage(cause)) {
     // Nothing is wrong with the command: the same call may succeed later.
     return new TransportError(
@@ -262,6 +269,12 @@ export function spawnError(
     cause,
     endpoint,
   })
+}
+
+/** Node puts the arguments into its error, which whoever prints it would print too: they may be secrets. */
+function withoutArguments(error: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  Reflect.deleteProperty(error, 'spawnargs')
+  return error
 }
 
 /** The system has one error for several mistakes: what is there and what is not tells them apart. */

@@ -3,16 +3,18 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TransportError } from '../shared/errors.js'
+import { describeDenial, isDenied } from '../shared/permission.js'
+import { invalidOption } from '../shared/wait-options.js'
 
 /**
  * The worker's entry: configured (for bundled hosts), or beside the engine.
- * @throws {TransportError} ERR_SHARD_BOOT where it is not beside the engine, which is so in a bundle
+ * @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT where it is not beside the engine, which is so in a bundle
  */
 export function findWorkerEntry(configured: string | URL | undefined): string {
   if (configured !== undefined) {
     const text = String(configured)
     // Resolved here: a thread would look for a relative path beside a module of Piscina's first.
-    return text.startsWith('file:') ? fileURLToPath(text) : resolve(text)
+    return configured instanceof URL || text.startsWith('file:') ? filePath(text) : resolve(text)
   }
   let sought: string
   try {
@@ -21,8 +23,27 @@ export function findWorkerEntry(configured: string | URL | undefined): string {
     throw noWorkerEntry('this module does not know where it is', cause)
   }
   // Asked here and not left to a thread, whose answer would be about a file that the host has never heard of.
-  if (!existsSync(sought)) throw noWorkerEntry(`there is no ${sought}`, undefined)
+  if (!isThere(sought)) throw noWorkerEntry(`there is no ${sought}`, undefined)
   return sought
+}
+
+function filePath(url: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch {
+    throw invalidOption('createEngine()', 'workerEntry', 'it must be a path or a file URL that leads to one')
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return existsSync(path)
+  } catch (cause) {
+    if (!isDenied(cause)) throw cause
+    throw new TransportError('ERR_SHARD_BOOT', `looking for the worker module: ${describeDenial(cause)}.`, {
+      cause,
+    })
+  }
 }
 
 /**

@@ -2,6 +2,7 @@
 import { fromSystemError, fromWireError, TransportError } from '../shared/errors.js'
 import type { FramingSpec } from '../shared/framing.js'
 import type { Ledger } from '../shared/ledger.js'
+import { isDenied } from '../shared/permission.js'
 import type { TransportTarget } from '../shared/target.js'
 import { BoundSocket, type Duplicate } from './bound-socket.js'
 import type { Shard } from './shard.js'
@@ -142,6 +143,7 @@ export class Listening {
       duplicates = await socket.duplicate(shards.length, spareDuplicates)
     } catch (cause) {
       this.#assertOpen()
+      if (isDenied(cause)) throw fromSystemError(cause as NodeJS.ErrnoException, 'listening on', endpoint)
       throw new TransportError(
         'ERR_IO',
         `listening on ${endpoint}: a helper process is needed to share the socket between threads, and it failed. See the cause.`,

@@ -39,8 +39,14 @@ export function offerRendezvous(
     close()
     onFailure(error)
   })
-  // Exclusive: in a worker of the cluster module the primary would bind it otherwise.
-  server.listen({ path, exclusive: true })
+  try {
+    // Exclusive: in a worker of the cluster module the primary would bind it otherwise.
+    server.listen({ path, exclusive: true })
+  } catch (error) {
+    // Node's permission model says no at once.
+    close()
+    throw error
+  }
   server.unref()
   return { path, close }
 }

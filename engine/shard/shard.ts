@@ -14,6 +14,7 @@ import { fromWireError, TransportError, type Outcome } from '../shared/errors.js
 import type { LaneGrant } from '../shared/lane.js'
 import type { Ledger } from '../shared/ledger.js'
 import { memoryFailure } from '../shared/memory.js'
+import { describeDenial, isDenied } from '../shared/permission.js'
 import type { SlabTable } from '../shared/region.js'
 import { regionSizeFor } from '../shared/ring-layout.js'
 import type { TransportTarget } from '../shared/target.js'
@@ -480,13 +481,10 @@ export class Shard implements LinkHost {
       }, this.#settings.bootTimeoutMs)
       const fail = (cause: unknown): void => {
         cancel()
-        reject(
-          new TransportError(
-            'ERR_SHARD_BOOT',
-            'a worker thread failed to start. Check the workerEntry option, and that this process may start threads; the cause says what failed.',
-            { cause },
-          ),
-        )
+        const advice = isDenied(cause)
+          ? `${describeDenial(cause)}.`
+          : 'Check the workerEntry option, and that this process may start threads; the cause says what failed.'
+        reject(new TransportError('ERR_SHARD_BOOT', `a worker thread failed to start. ${advice}`, { cause }))
       }
       this.#thread.ended.then(() => {
         fail(new Error('the worker entry returned'))

@@ -1,3 +1,5 @@
+import { describeDenial, isDenied } from './permission.js'
+
 /**
  * Every code a `TransportError` can carry, with whether a retry can help.
  * The union type, the retry flag and the documentation table all follow from this one object.
@@ -85,8 +87,14 @@ export function toWireError(error: unknown, fallback: TransportErrorCode = 'ERR_
     const cause = error.cause as NodeJS.ErrnoException | undefined
     return { code: error.code, message: error.message, systemCode: cause?.code, syscall: cause?.syscall }
   }
-  const system = error as NodeJS.ErrnoException
-  return { code: fallback, message: system.message, systemCode: system.code, syscall: system.syscall }
+  const { code, message, syscall } = error as NodeJS.ErrnoException
+  const denied = isDenied(error)
+  return {
+    code: denied ? 'ERR_ACCESS' : fallback,
+    message: denied ? `${describeDenial(error)}.` : message,
+    systemCode: code,
+    syscall,
+  }
 }
 
 export function fromWireError(error: WireError, endpoint?: string): TransportError {
@@ -100,68 +108,72 @@ export function fromWireError(error: WireError, endpoint?: string): TransportErr
   return new TransportError(error.code, error.message, { cause, endpoint })
 }
 
+/** What was being done when the system said no: what helps depends on it. */
+export type Doing = 'connecting to' | 'listening on' | 'starting' | 'opening'
+
 /** Turns a system error met while dialling or listening into the code and advice that its caller needs. */
 export function fromSystemError(
   error: NodeJS.ErrnoException,
-  doing: string,
+  doing: Doing,
   endpoint: string,
 ): TransportError {
-  const details = { cause: error, endpoint }
+  const [code, advice] = explain(error, doing)
+  return new TransportError(code, `${doing} ${endpoint}: ${advice}`, { cause: error, endpoint })
+}
+
+function explain(error: NodeJS.ErrnoException, doing: Doing): readonly [TransportErrorCode, string] {
+  if (isDenied(error)) return ['ERR_ACCESS', `${describeDenial(error)}.`]
   switch (error.code) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return new TransportError(
-        'ERR_NOT_FOUND',
-        `${doing} ${endpoint}: there is no such path. Start the peer first, or check the path.`,
-        details,
-      )
+      return ['ERR_NOT_FOUND', missing[doing]]
     case 'ECONNREFUSED':
-      return new TransportError(
-        'ERR_REFUSED',
-        `${doing} ${endpoint}: nobody listens there. Start the peer, or remove the stale socket.`,
-        details,
-      )
+      return ['ERR_REFUSED', 'nobody listens there. Start the peer, or remove the stale socket.']
     case 'EAGAIN':
-      return new TransportError(
+      return [
         'ERR_BACKLOG_FULL',
-        `${doing} ${endpoint}: the listener's backlog was full all the time. Its process accepts too slowly; retry later, allow more time, or raise its backlog.`,
-        details,
-      )
+        "the listener's backlog was full all the time. Its process accepts too slowly; retry later, allow more time, or raise its backlog.",
+      ]
     case 'EACCES':
     case 'EPERM':
-      return new TransportError(
-        'ERR_ACCESS',
-        `${doing} ${endpoint}: permission denied. Run as the owner of the socket, or have its mode changed.`,
-        details,
-      )
+      return ['ERR_ACCESS', `permission denied. ${forbidden[doing]}`]
+    case 'EROFS':
+      return ['ERR_ACCESS', `the file system is read-only. ${forbidden[doing]}`]
     case 'EADDRINUSE':
-      return new TransportError(
-        'ERR_ADDRESS_IN_USE',
-        `${doing} ${endpoint}: another process listens there. Stop it, or choose another endpoint.`,
-        details,
-      )
+      return ['ERR_ADDRESS_IN_USE', 'another process listens there. Stop it, or choose another endpoint.']
     case 'ENOTSOCK':
     case 'EPROTOTYPE':
-      return new TransportError(
+      return [
         'ERR_NOT_A_SOCKET',
-        `${doing} ${endpoint}: the path is not a stream socket. Choose another path; nothing was removed.`,
-        details,
-      )
+        'the path is not a stream socket. Choose another path; nothing was removed.',
+      ]
     case 'ECONNRESET':
     case 'EPIPE':
-      return new TransportError(
-        'ERR_RESET',
-        `${doing} ${endpoint}: the peer closed the connection. Connect again.`,
-        details,
-      )
+      return ['ERR_RESET', 'the peer closed the connection. Connect again.']
     case 'EMFILE':
     case 'ENFILE':
-      return new TransportError(
-        'ERR_IO',
-        `${doing} ${endpoint}: out of file descriptors. Close connections, or raise the limit (ulimit -n).`,
-        details,
-      )
+      return ['ERR_IO', 'out of file descriptors. Close connections, or raise the limit (ulimit -n).']
     default:
-      return new TransportError('ERR_IO', `${doing} ${endpoint}: ${error.message}`, details)
+      return ['ERR_IO', error.message]
   }
+}
+
+const noSuchPath = 'there is no such path. Start the peer first, or check the path.'
+
+const missing: Readonly<Record<Doing, string>> = {
+  'connecting to': noSuchPath,
+  opening: noSuchPath,
+  'listening on': 'there is no such folder. Make it first, or check the path.',
+  // Its stdin and stdout are handed over there.
+  starting: "the system's temporary folder is not there. Make it, or set TMPDIR to one that is.",
+}
+
+const ownersOnly = 'Run as the owner of the socket, or have its mode changed.'
+
+const forbidden: Readonly<Record<Doing, string>> = {
+  'connecting to': ownersOnly,
+  opening: ownersOnly,
+  'listening on': 'Run as the owner of that folder and of what lies there, or listen in another one.',
+  starting:
+    "Set TMPDIR to a folder that you may write to: the child's stdin and stdout are handed over there.",
 }

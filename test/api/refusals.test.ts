@@ -94,6 +94,31 @@ test.serial('a missing path, a refusing socket and a folder that is a file say w
   }
 })
 
+test.serial(
+  'whoever listens in a folder that is not there is told to make it, not to start a peer',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const inside = engine.transport(`unix:${join(folder.path, 'missing', 'x.sock')}`)
+    const { message } = await rejects(t, inside.listen(), 'ERR_NOT_FOUND')
+    t.regex(message, /there is no such folder\. Make it first/)
+    t.notRegex(message, /peer/)
+    t.regex((await rejects(t, inside.connect(), 'ERR_NOT_FOUND')).message, /Start the peer first/)
+  },
+)
+
+test.serial(
+  "a child is not started where the system's temporary folder is missing, and that is said",
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    await withEnvironment({ TMPDIR: join(folder.path, 'missing') }, async () => {
+      const transport = engine.transport({ kind: 'stdio', command: '/bin/cat' })
+      const { message } = await rejects(t, transport.connect(), 'ERR_NOT_FOUND')
+      t.regex(message, /temporary folder is not there\. Make it, or set TMPDIR/)
+      t.notRegex(message, /peer/)
+    })
+  },
+)
+
 async function attempts(t: ExecutionContext, how: 'drop' | 'stay', tasks: readonly string[]): Promise<void> {
   const child = ChildProgram.start('other-user', [how, ...tasks])
   try {

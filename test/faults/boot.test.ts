@@ -126,7 +126,7 @@ test.serial('where threads are forbidden, the error says so and the process ends
     const { code, signal, lines, stderr } = await child.exit
     t.deepEqual([code, signal], [0, null], stderr)
     t.is(lines.length, 3, lines.join('\n'))
-    t.regex(lines[0] ?? '', /^ERR_SHARD_BOOT: .*this process may start threads/)
+    t.regex(lines[0] ?? '', /^ERR_SHARD_BOOT: .*--allow-worker/)
     t.deepEqual(lines.slice(1), ['ERR_ACCESS_DENIED', 'empty'])
     t.notRegex(stderr, /unhandled/i)
   } finally {

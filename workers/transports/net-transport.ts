@@ -71,14 +71,20 @@ export function openServer(where: net.ListenOptions, settings: ServerSettings): 
     }
     server.once('error', onError)
     // The backlog as an argument: Node ignores the option of that name where a descriptor is given.
-    server.listen(where, where.backlog, () => {
+    const onListening = (): void => {
       server.off('error', onError)
       server.on('error', settings.onFailure)
       divertHandles(server, (handle) => {
         settings.onAccepted(unopenedPeer(handle, settings.halfClose))
       })
       resolve(server)
-    })
+    }
+    try {
+      server.listen(where, where.backlog, onListening)
+    } catch (error) {
+      // Node's permission model says no at once.
+      onError(error as NodeJS.ErrnoException)
+    }
   })
 }
 

@@ -1,0 +1,36 @@
+/** What Node's permission model denies, and the flag that would allow it. See docs/decisions/permission-model.md. */
+import { dirname } from 'node:path'
+
+const flags: Readonly<Record<string, string>> = {
+  FileSystemRead: '--allow-fs-read',
+  FileSystemWrite: '--allow-fs-write',
+  ChildProcess: '--allow-child-process',
+  WorkerThreads: '--allow-worker',
+  Net: '--allow-net',
+}
+
+/** As Node's errors of this kind have it. */
+interface Denial {
+  readonly code?: unknown
+  readonly permission?: unknown
+  readonly resource?: unknown
+  readonly syscall?: unknown
+}
+
+export function isDenied(error: unknown): boolean {
+  return error instanceof Error && (error as Denial).code === 'ERR_ACCESS_DENIED'
+}
+
+/** What is forbidden and what to do about it, for a message; only of an error that `isDenied()`. */
+export function describeDenial(error: unknown): string {
+  const { permission, resource, syscall } = error as Denial
+  // A connection that is denied says so as a failed call, without the name of the permission.
+  const name = typeof permission === 'string' ? permission : syscall === 'connect' ? 'Net' : undefined
+  const flag = name === undefined ? undefined : flags[name]
+  if (flag === undefined)
+    return "Node's permission model forbids it. Start this process with the flags that the cause names"
+  const isPath = name?.startsWith('FileSystem') === true && typeof resource === 'string' && resource !== ''
+  // What it is to be called is not chosen yet: the folder is what has to be allowed.
+  const path = isPath && resource.endsWith('XXXXXX') ? dirname(resource) : resource
+  return `Node's permission model forbids it. Start this process with ${flag}${isPath ? `, for ${String(path)}` : ''}`
+}

@@ -1,0 +1,107 @@
+/** Node's permission model: what it forbids is ERR_ACCESS, ends a link at once, and names the flag that is missing. */
+import process from 'node:process'
+import test, { type ExecutionContext } from 'ava'
+import { ChildProgram } from '../helpers/child-program.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+
+const WATCHDOG_MS = 30_000
+/** The model keeps the host's own reads of its modules too. */
+const READING = '--allow-fs-read=*'
+const flags = process.allowedNodeEnvironmentFlags
+const permission = flags.has('--permission') ? '--permission' : '--experimental-permission'
+const net = flags.has('--allow-net') ? ['--allow-net'] : []
+const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
+const whereNetIsAsked = net.length > 0 && process.platform !== 'win32' ? test.serial : test.serial.skip
+
+async function run(
+  t: ExecutionContext,
+  nodeArgs: readonly string[],
+  tasks: readonly (readonly [task: string, answer: RegExp])[],
+): Promise<void> {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const child = ChildProgram.start(
+    'denied',
+    tasks.map(([task]) => task.replace('FOLDER', folder.path)),
+    {
+      nodeArgs: [permission, READING, ...nodeArgs],
+      env: { TMPDIR: folder.path, XDG_RUNTIME_DIR: folder.path },
+    },
+  )
+  try {
+    const { lines, stderr, code } = await child.exit
+    t.is(code, 0, stderr)
+    t.is(lines.length, tasks.length + 2, lines.join('\n'))
+    for (const [i, [task, answer]] of tasks.entries()) t.regex(lines[i] ?? '', answer, task)
+    t.deepEqual(lines.slice(-2), ['leaked 0', 'empty'])
+    t.notRegex(stderr, /unhandled/i)
+    t.deepEqual(
+      (await folder.list()).filter((name) => name !== 'symphony-transport'),
+      [],
+    )
+  } finally {
+    child.kill('SIGKILL')
+    await folder.remove()
+  }
+}
+
+onUnix('without --allow-fs-write nothing can be listened on and no child started', async (t) => {
+  const denied = /^ERR_ACCESS false .*--allow-fs-write, for /
+  await run(
+    t,
+    ['--allow-worker', '--allow-child-process', ...net],
+    [
+      ['loop unix:FOLDER/x.sock', denied],
+      ['loop local:x', denied],
+      ['child /bin/sh', denied],
+      ['link /bin/cat', denied],
+      ['loop memory:x', /^done$/],
+      ['connect unix:FOLDER/none.sock', /^ERR_NOT_FOUND true /],
+    ],
+  )
+})
+
+onUnix('without --allow-child-process neither is possible', async (t) => {
+  const denied = /^ERR_ACCESS false .*--allow-child-process\./
+  await run(
+    t,
+    ['--allow-worker', '--allow-fs-write=*', ...net],
+    [
+      ['loop unix:FOLDER/x.sock', denied],
+      ['loop local:x', denied],
+      ['child /bin/sh', denied],
+      ['link /bin/cat', denied],
+      ['loop memory:x', /^done$/],
+    ],
+  )
+})
+
+whereNetIsAsked('without --allow-net there are no sockets', async (t) => {
+  const denied = /^ERR_ACCESS false .*--allow-net\./
+  await run(
+    t,
+    ['--allow-worker', '--allow-fs-write=*', '--allow-child-process'],
+    [
+      ['loop unix:FOLDER/x.sock', denied],
+      ['connect unix:FOLDER/none.sock', denied],
+      ['child /bin/sh', denied],
+      ['link /bin/cat', denied],
+      ['loop memory:x', /^done$/],
+    ],
+  )
+})
+
+onUnix('with the flags that are documented everything works', async (t) => {
+  const done = /^done$/
+  await run(
+    t,
+    ['--allow-worker', '--allow-fs-write=*', '--allow-child-process', ...net],
+    [
+      ['loop unix:FOLDER/x.sock', done],
+      ['loop local:x', done],
+      ['child /bin/sh', done],
+      ['link /bin/cat', done],
+      ['loop memory:x', done],
+    ],
+  )
+})
