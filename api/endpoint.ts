@@ -1,11 +1,17 @@
-/** Endpoints as a caller writes them, and what they mean on this machine. */
+/** What endpoints mean on this machine. */
 import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import * as v from 'valibot'
 import type { ChildSettings } from '../engine/shard/child.js'
 import { TransportError } from '../engine/shared/errors.js'
 import type { LocalFolder } from '../engine/shared/local-folder.js'
 import type { TransportTarget } from '../engine/shared/target.js'
+import {
+  invalidEndpoint,
+  PIPE_PREFIX,
+  readEndpoint,
+  type CheckedChild,
+  type CheckedPipe,
+} from './endpoint-input.js'
 
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
@@ -106,7 +112,7 @@ export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
-  const object = typeof endpoint === 'string' ? parse(endpoint) : checkObject(endpoint)
+  const object = readEndpoint(endpoint)
   switch (object.kind) {
     case 'unix':
       return 'abstract' in object ? resolveAbstract(object.abstract) : resolvePath(object.path)
@@ -130,52 +136,15 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
         route: { via: 'target', target: { kind: 'memory', name: object.name } },
       }
     case 'stdio':
-      return 'command' in object ? resolveChild(object) : resolveOwnStdio(object)
+      return 'command' in object ? resolveChild(object) : resolveOwnStdio()
   }
-}
-
-function parse(text: string): EndpointObject {
-  if (text.startsWith(PIPE_PREFIX)) return { kind: 'pipe', name: text.slice(PIPE_PREFIX.length) }
-  const colon = text.indexOf(':')
-  const rest = text.slice(colon + 1)
-  switch (colon === -1 ? '' : text.slice(0, colon)) {
-    case 'unix':
-      return rest.startsWith('@') ? { kind: 'unix', abstract: rest.slice(1) } : { kind: 'unix', path: rest }
-    case 'local':
-      return { kind: 'local', name: rest }
-    case 'pipe':
-      return { kind: 'pipe', name: rest }
-    case 'memory':
-      return { kind: 'memory', name: rest }
-    case 'stdio':
-      if (rest !== '') throw invalid(text, "write stdio:, or {kind: 'stdio', command} for a child process")
-      return { kind: 'stdio' }
-    default:
-      throw invalid(text, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:')
-  }
-}
-
-function checkObject(endpoint: EndpointObject): EndpointObject {
-  const given = endpoint as unknown as Record<string, unknown> | null
-  const shown = JSON.stringify(endpoint)
-  if (typeof given !== 'object' || given === null)
-    throw invalid(shown, 'give a string or an object with a kind')
-  if (given['kind'] === 'stdio' || given['kind'] === 'pipe') return endpoint
-  const keys = Object.keys(given).filter((key) => key !== 'kind')
-  const [key] = keys
-  const allowed = given['kind'] === 'unix' ? ['path', 'abstract'] : ['name']
-  if (!['unix', 'local', 'memory'].includes(String(given['kind'])))
-    throw invalid(shown, 'kind is unix, pipe, local, memory or stdio')
-  if (keys.length !== 1 || key === undefined || !allowed.includes(key) || typeof given[key] !== 'string') {
-    throw invalid(shown, `besides kind it needs exactly one of: ${allowed.join(', ')}`)
-  }
-  return endpoint
 }
 
 function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
   const text = `unix:${path}`
   assertUnixPlatform(text)
-  if (path === '' || path.includes('\0')) throw invalid(text, 'the path is empty or contains a NUL')
+  if (path.trim() === '' || path.includes('\0'))
+    throw invalidEndpoint(text, 'the path is empty or contains a NUL')
   const bytes = Buffer.byteLength(path)
   if (bytes > SOCKET_PATH_LIMIT) {
     throw new TransportError(
@@ -199,7 +168,8 @@ function resolveAbstract(name: string): ResolvedEndpoint {
       },
     )
   }
-  if (name === '' || name.includes('\0')) throw invalid(text, 'the name is empty or contains a NUL')
+  if (name.trim() === '' || name.includes('\0'))
+    throw invalidEndpoint(text, 'the name is empty or contains a NUL')
   if (Buffer.byteLength(name) > SOCKET_PATH_LIMIT) {
     throw new TransportError(
       'ERR_PATH_TOO_LONG',
@@ -210,30 +180,7 @@ function resolveAbstract(name: string): ResolvedEndpoint {
   return { kind: 'unix', text, route: { via: 'target', target: { kind: 'unix', path: `\0${name}` } } }
 }
 
-const PIPE_PREFIX = '\\\\.\\pipe\\'
-/**
- * The system allows 256 characters with the prefix. It takes a slash for a backslash, resolves `..`, and drops dots and
- * spaces at the end: such a name would be another pipe's, or no pipe at all.
- */
-const PIPE_NAME = /^[^\\/\0]{0,239}[^\\/\0. ]$/
-
-const pipeSchema = v.strictObject({
-  kind: v.literal('pipe'),
-  name: v.pipe(
-    v.string(),
-    v.regex(PIPE_NAME, 'it has 1 to 240 characters, no slash or backslash, and no dot or space at its end'),
-  ),
-  readableAll: v.optional(v.boolean(), false),
-  writableAll: v.optional(v.boolean(), false),
-})
-
-function resolvePipe(endpoint: PipeEndpoint): ResolvedEndpoint {
-  const result = v.safeParse(pipeSchema, endpoint)
-  if (!result.success) {
-    const [issue] = result.issues
-    throw invalid(shown(endpoint), `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`)
-  }
-  const { name, readableAll, writableAll } = result.output
+function resolvePipe({ name, readableAll, writableAll }: CheckedPipe): ResolvedEndpoint {
   const text = `pipe:${name}`
   if (process.platform !== 'win32') {
     throw new TransportError(
@@ -255,45 +202,18 @@ function resolvePipe(endpoint: PipeEndpoint): ResolvedEndpoint {
 /** The user's own name for it: pipes of all users share one folder. */
 function resolveLocalPipe(name: string): ResolvedEndpoint {
   const user = os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, '_')
-  const resolved = resolvePipe({ kind: 'pipe', name: `symphony-transport-${user}-${name}` })
+  const resolved = resolvePipe({
+    kind: 'pipe',
+    name: `symphony-transport-${user}-${name}`,
+    readableAll: false,
+    writableAll: false,
+  })
   return { ...resolved, kind: 'local', text: `local:${name}` }
 }
 
-function shown(endpoint: { readonly kind: string; readonly name?: unknown }): string {
-  return typeof endpoint.name === 'string' ? `${endpoint.kind}:${endpoint.name}` : JSON.stringify(endpoint)
-}
-
-const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), 2_000)
-
-const childSchema = v.strictObject({
-  kind: v.literal('stdio'),
-  command: v.pipe(v.string(), v.nonEmpty()),
-  args: v.optional(v.array(v.string()), []),
-  cwd: v.optional(v.string()),
-  env: v.optional(v.record(v.string(), v.optional(v.string()))),
-  stderr: v.optional(
-    v.union([
-      v.picklist(['capture', 'ignore', 'inherit']),
-      v.custom<(line: string) => unknown>((value) => typeof value === 'function', 'it must be a function'),
-    ]),
-    'capture',
-  ),
-  processGroup: v.optional(v.boolean(), false),
-  terminateAfterMs: milliseconds,
-  killAfterMs: milliseconds,
-  guard: v.optional(v.boolean(), true),
-})
-
-function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
-  const result = v.safeParse(childSchema, endpoint)
-  if (!result.success) {
-    const [issue] = result.issues
-    throw invalid(JSON.stringify(endpoint), `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`)
-  }
-  const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard } =
-    result.output
+function resolveChild(endpoint: CheckedChild): ResolvedEndpoint {
+  const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard } = endpoint
   const text = `stdio:${command}`
-  if ([command, ...args].some((part) => part.includes('\0'))) throw invalid(text, 'it contains a NUL')
   if (processGroup && process.platform === 'win32') {
     throw new TransportError(
       'ERR_UNSUPPORTED_PLATFORM',
@@ -311,17 +231,8 @@ function resolveChild(endpoint: ChildEndpoint): ResolvedEndpoint {
   }
 }
 
-const ownStdioSchema = v.strictObject({ kind: v.literal('stdio') })
-
-function resolveOwnStdio(endpoint: OwnStdioEndpoint): ResolvedEndpoint {
+function resolveOwnStdio(): ResolvedEndpoint {
   const text = 'stdio:'
-  const result = v.safeParse(ownStdioSchema, endpoint)
-  if (!result.success) {
-    throw invalid(
-      JSON.stringify(endpoint),
-      'give a command for a child process, or nothing besides kind for the own stdin and stdout',
-    )
-  }
   if (process.platform === 'win32') {
     throw new TransportError(
       'ERR_UNSUPPORTED_PLATFORM',
@@ -334,7 +245,7 @@ function resolveOwnStdio(endpoint: OwnStdioEndpoint): ResolvedEndpoint {
 
 function assertPlainName(name: string, text: string): void {
   if (!PLAIN_NAME.test(name)) {
-    throw invalid(text, 'a name has 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit')
+    throw invalidEndpoint(text, 'a name has 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit')
   }
 }
 
@@ -360,12 +271,4 @@ function localFolder(): LocalFolder {
   if (base !== undefined && isAbsolute(base)) return { path: join(base, 'symphony-transport'), base }
   const user = String(process.geteuid?.() ?? 0)
   return { path: resolve(os.tmpdir(), `symphony-transport-${user}`), base: undefined }
-}
-
-function invalid(text: string, advice: string): TransportError {
-  return new TransportError(
-    'ERR_INVALID_ENDPOINT',
-    `${JSON.stringify(text)} is not an endpoint: ${advice}.`,
-    { endpoint: text },
-  )
 }

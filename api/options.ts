@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { framingKinds, type FramingKind } from '../engine/shared/framing.js'
 import type { OnError } from '../engine/shared/handler-failures.js'
 import { regionBytes } from '../engine/shared/ring-layout.js'
-import { invalidOption } from '../engine/shared/wait-options.js'
+import { isLess, parse } from './read-options.js'
 
 export const milliseconds = (fallback: number) =>
   v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), fallback)
@@ -37,18 +37,23 @@ const engineSchema = v.strictObject({
     }),
     {},
   ),
-  workerEntry: v.optional(v.union([v.string(), v.instance(URL)])),
-  onError: v.optional(v.custom<OnError>((value) => typeof value === 'function', 'it must be a function')),
+  workerEntry: v.optional(
+    v.union([v.pipe(v.string('a path'), v.nonEmpty('a path')), v.instance(URL, 'a file URL')]),
+  ),
+  onError: v.optional(v.custom<OnError>((value) => typeof value === 'function', 'a function')),
 })
 
 const MAX_FRAME_BYTES = 1_073_741_824
+const DEFAULT_PENDING_BYTES = 16_777_216
 
 const transportSchema = v.strictObject({
   framing: v.optional(v.picklist(framingKinds), 'length'),
   maxHeaderBytes: integer(64, 1_048_576, 8_192),
   lastLine: v.optional(v.picklist(['refuse', 'keep']), 'refuse'),
   maxFrameBytes: integer(1, MAX_FRAME_BYTES, 16_777_216),
-  maxPendingBytes: integer(1, 4 * MAX_FRAME_BYTES, 16_777_216),
+  maxPendingBytes: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4 * MAX_FRAME_BYTES)),
+  ),
   connectTimeoutMs: milliseconds(10_000),
   closeTimeoutMs: milliseconds(2_000),
   allowHalfOpen: v.optional(v.boolean(), false),
@@ -173,32 +178,28 @@ export interface ListenerCloseOptions {
 }
 
 export type ResolvedEngineOptions = v.InferOutput<typeof engineSchema>
-export type ResolvedTransportOptions = v.InferOutput<typeof transportSchema>
+export type ResolvedTransportOptions = v.InferOutput<typeof transportSchema> & {
+  readonly maxPendingBytes: number
+}
 
 export function parseEngineOptions(options: unknown): ResolvedEngineOptions {
-  const parsed = parse(engineSchema, options, 'createEngine()')
-  if (parsed.restart.maxDelayMs < parsed.restart.initialDelayMs) {
-    throw invalidOption('createEngine()', 'restart.maxDelayMs', 'it must be at least restart.initialDelayMs')
-  }
-  if (parsed.maxRingBytes < parsed.initialRingBytes) {
-    throw invalidOption('createEngine()', 'maxRingBytes', 'it must be at least initialRingBytes')
-  }
-  return parsed
+  return parse(engineSchema, options, 'createEngine()', (output, problems) => {
+    const { restart, initialRingBytes, maxRingBytes } = output ?? {}
+    if (isLess(restart?.maxDelayMs, restart?.initialDelayMs))
+      problems.add('restart.maxDelayMs: it must be at least restart.initialDelayMs')
+    if (isLess(maxRingBytes, initialRingBytes))
+      problems.add('maxRingBytes: it must be at least initialRingBytes')
+  })
 }
 
 export function parseTransportOptions(options: unknown): ResolvedTransportOptions {
-  const parsed = parse(transportSchema, options, 'transport()')
-  const given = (options as TransportOptions | undefined)?.maxPendingBytes
-  if (given === undefined)
-    return { ...parsed, maxPendingBytes: Math.max(parsed.maxPendingBytes, parsed.maxFrameBytes) }
-  if (given < parsed.maxFrameBytes) {
-    throw invalidOption(
-      'transport()',
-      'maxPendingBytes',
-      `it must be at least maxFrameBytes (${String(parsed.maxFrameBytes)})`,
-    )
-  }
-  return parsed
+  const parsed = parse(transportSchema, options, 'transport()', (output, problems) => {
+    const { maxPendingBytes, maxFrameBytes } = output ?? {}
+    if (isLess(maxPendingBytes, maxFrameBytes))
+      problems.add(`maxPendingBytes: it must be at least maxFrameBytes (${String(maxFrameBytes)})`)
+  })
+  const { maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, parsed.maxFrameBytes) } = parsed
+  return { ...parsed, maxPendingBytes }
 }
 
 export function parseCloseOptions(options: unknown): v.InferOutput<typeof closeSchema> {
@@ -207,16 +208,4 @@ export function parseCloseOptions(options: unknown): v.InferOutput<typeof closeS
 
 export function parseListenerCloseOptions(options: unknown): v.InferOutput<typeof listenerCloseSchema> {
   return parse(listenerCloseSchema, options, 'close()')
-}
-
-export function parse<Schema extends v.GenericSchema>(
-  schema: Schema,
-  options: unknown,
-  where: string,
-): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, options ?? {})
-  if (result.success) return result.output
-  const [issue] = result.issues
-  const option = v.getDotPath(issue) ?? 'options'
-  throw invalidOption(where, option, issue.message)
 }

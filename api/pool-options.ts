@@ -1,12 +1,15 @@
 /** Options of pools. */
 import * as v from 'valibot'
-import { invalidOption } from '../engine/shared/wait-options.js'
+import type { Problems } from '../engine/shared/problems.js'
 import type { LeasedConnection } from './leased-connection.js'
-import { integer, milliseconds, parse } from './options.js'
+import { integer, milliseconds } from './options.js'
+import { isLess, parse } from './read-options.js'
 
 /** More connections than this do not fit on one shard. */
 const MOST_CONNECTIONS = 32_768
 const LONGEST_MS = 2_147_483_647
+
+const DEFAULT_MAX_PAUSE_MS = 5_000
 
 const positive = v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)))
 
@@ -21,7 +24,7 @@ const poolSchema = v.strictObject({
   backoff: v.optional(
     v.strictObject({
       initialMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)), 50),
-      maxMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)), 5_000),
+      maxMs: positive,
       factor: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 2),
       jitter: v.optional(v.picklist(['decorrelated', 'full', 'none']), 'decorrelated'),
     }),
@@ -97,18 +100,20 @@ export interface PoolCloseOptions {
   readonly graceMs?: number | undefined
 }
 
-export type ResolvedPoolOptions = v.InferOutput<typeof poolSchema>
+type ParsedPoolOptions = v.InferOutput<typeof poolSchema>
+export type ResolvedPoolOptions = ParsedPoolOptions & {
+  readonly backoff: ParsedPoolOptions['backoff'] & { readonly maxMs: number }
+}
 
 export function parsePoolOptions(options: unknown): ResolvedPoolOptions {
-  const parsed = parse(poolSchema, options, 'pool()')
-  assertOrder(parsed.min, parsed.max, 'pool()')
+  const parsed = parse(poolSchema, options, 'pool()', (output, problems) => {
+    checkOrder(output?.min, output?.max, problems)
+    if (isLess(output?.backoff?.maxMs, output?.backoff?.initialMs))
+      problems.add('backoff.maxMs: it must be at least backoff.initialMs')
+  })
   const { backoff } = parsed
-  const given = (options as PoolOptions | undefined)?.backoff?.maxMs
-  if (given === undefined)
-    return { ...parsed, backoff: { ...backoff, maxMs: Math.max(backoff.maxMs, backoff.initialMs) } }
-  if (given < backoff.initialMs)
-    throw invalidOption('pool()', 'backoff.maxMs', 'it must be at least backoff.initialMs')
-  return parsed
+  const { maxMs = Math.max(DEFAULT_MAX_PAUSE_MS, backoff.initialMs) } = backoff
+  return { ...parsed, backoff: { ...backoff, maxMs } }
 }
 
 /** `now`: what holds where nothing is said. */
@@ -116,8 +121,9 @@ export function parseResizeOptions(
   options: unknown,
   now: { readonly min: number; readonly max: number },
 ): { readonly min: number; readonly max: number } {
-  const { min = now.min, max = now.max } = parse(boundsSchema, options, 'resize()')
-  assertOrder(min, max, 'resize()')
+  const { min = now.min, max = now.max } = parse(boundsSchema, options, 'resize()', (output, problems) => {
+    if (output !== undefined) checkOrder(output.min ?? now.min, output.max ?? now.max, problems)
+  })
   return { min, max }
 }
 
@@ -125,6 +131,6 @@ export function parsePoolCloseOptions(options: unknown): v.InferOutput<typeof cl
   return parse(closeSchema, options, 'close()')
 }
 
-function assertOrder(min: number, max: number, where: string): void {
-  if (min > max) throw invalidOption(where, 'min', `it must be at most max (${String(max)})`)
+function checkOrder(min: number | undefined, max: number | undefined, problems: Problems): void {
+  if (isLess(max, min)) problems.add(`min: it must be at most max (${String(max)})`)
 }

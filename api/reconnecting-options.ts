@@ -3,13 +3,14 @@ import * as v from 'valibot'
 import type { Connection } from '../engine/link/connection.js'
 import type { Frame } from '../engine/shared/frame.js'
 import type { ConnectedInfo, LossReport } from '../engine/resilience/reconnecting-settings.js'
-import { invalidOption } from '../engine/shared/wait-options.js'
-import { integer, milliseconds, parse } from './options.js'
+import { integer, milliseconds } from './options.js'
+import { isLess, parse } from './read-options.js'
 
 const LONGEST_MS = 2_147_483_647
+const MOST_ATTEMPTS = 2_147_483_647
 
 const fn = <Fn extends (...args: never[]) => unknown>() =>
-  v.custom<Fn>((value) => typeof value === 'function', 'it must be a function')
+  v.custom<Fn>((value) => typeof value === 'function', 'a function')
 
 const heartbeatSchema = v.strictObject({
   intervalMs: v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)),
@@ -34,7 +35,7 @@ const schema = v.strictObject({
     }),
     {},
   ),
-  maxAttempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  maxAttempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_ATTEMPTS))),
   maxElapsedMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(LONGEST_MS))),
   stableMs: milliseconds(5_000),
   firstConnect: v.optional(v.picklist(['wait', 'fail-fast']), 'wait'),
@@ -50,7 +51,7 @@ const schema = v.strictObject({
 export interface ReconnectingOptions {
   /** Pauses between attempts. */
   readonly backoff?: BackoffOptions | undefined
-  /** Attempts since the link was last stable, at least 1; past it the link ends with ERR_GAVE_UP. Default: no limit. */
+  /** Attempts since the link was last stable, 1 to 2,147,483,647; past it the link ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxAttempts?: number | undefined
   /** Milliseconds since the link was last stable; past it the link ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxElapsedMs?: number | undefined
@@ -102,22 +103,22 @@ export interface HeartbeatOptions {
 }
 
 export interface BreakerOptions {
-  /** Failed attempts in a row, of all links together, that open the circuit; at least 1. Default 5. */
+  /** Failed attempts in a row, of all links together, that open the circuit; 1 to 1,000,000. Default 5. */
   readonly failures?: number | undefined
   /** Milliseconds until one attempt is made again. Default 2,000. */
   readonly openMs?: number | undefined
-  /** Attempts under way at the same time while the circuit is closed, at least 1; the others wait in line. Default 8. */
+  /** Attempts under way at the same time while the circuit is closed, 1 to 1,000,000; the others wait in line. Default 8. */
   readonly concurrency?: number | undefined
 }
 
 export type ResolvedReconnectingOptions = v.InferOutput<typeof schema>
 
 export function parseReconnectingOptions(options: unknown): ResolvedReconnectingOptions {
-  const parsed = parse(schema, options, 'reconnecting()')
-  const { backoff, heartbeat } = parsed
-  if (backoff.maxMs < backoff.initialMs)
-    throw invalidOption('reconnecting()', 'backoff.maxMs', 'it must be at least backoff.initialMs')
-  if (heartbeat?.isPong !== undefined && heartbeat.ping === undefined)
-    throw invalidOption('reconnecting()', 'heartbeat.ping', 'isPong needs it')
-  return parsed
+  return parse(schema, options, 'reconnecting()', (output, problems) => {
+    const { backoff, heartbeat } = output ?? {}
+    if (isLess(backoff?.maxMs, backoff?.initialMs))
+      problems.add('backoff.maxMs: it must be at least backoff.initialMs')
+    if (heartbeat?.isPong !== undefined && heartbeat.ping === undefined)
+      problems.add('heartbeat.ping: isPong needs it')
+  })
 }

@@ -1,13 +1,15 @@
 /** What `subscribe()` takes, for connections and for links. */
+import { checkOptions, type Checks } from './problems.js'
 import { invalidOption } from './wait-options.js'
+
+const checks: Checks = {
+  borrow: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+}
 
 /** Whether frames are to be lent. @throws {TransportError} ERR_INVALID_OPTION */
 export function checkSubscription(handler: unknown, options: { readonly borrow?: unknown }): boolean {
   if (typeof handler !== 'function') throw invalidOption('subscribe()', 'handler', 'it must be a function')
-  for (const key of Object.keys(options)) {
-    if (key !== 'borrow') throw invalidOption('subscribe()', key, 'there is no such option')
-  }
-  const { borrow = false } = options
-  if (typeof borrow !== 'boolean') throw invalidOption('subscribe()', 'borrow', 'it must be true or false')
-  return borrow
+  const wrong = checkOptions(options, checks, 'subscribe()')
+  if (wrong !== undefined) throw wrong
+  return options.borrow === true
 }

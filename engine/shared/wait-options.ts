@@ -1,27 +1,42 @@
 /** Checks of options that are given with each call, by hand: a schema would cost more than the call. */
+import { isArray } from './describe.js'
 import { TransportError } from './errors.js'
+import { checkOptions, type Checks } from './problems.js'
 import type { WaitOptions } from './waiter.js'
 
 /** The longest time that a timer can keep, in milliseconds. */
 const LONGEST_TIMER_MS = 2_147_483_647
 
+const checks: Checks = {
+  signal: (value) => (isSignal(value) ? undefined : 'an AbortSignal'),
+  timeoutMs: (value) =>
+    isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`,
+}
+
 /** What is wrong with them; undefined: nothing. */
 export function checkWaitOptions(options: WaitOptions, where: string): TransportError | undefined {
-  const given: unknown = options
-  if (typeof given !== 'object' || given === null)
-    return invalidOption(where, 'options', 'it must be an object')
-  for (const key of Object.keys(given)) {
-    if (key !== 'signal' && key !== 'timeoutMs') return invalidOption(where, key, 'there is no such option')
+  return isFine(options) ? undefined : checkOptions(options, checks, where)
+}
+
+/** What nearly every call gets is looked at without taking memory for it. */
+function isFine(options: unknown): boolean {
+  try {
+    if (typeof options !== 'object' || options === null || isArray(options)) return false
+    for (const key of Object.keys(options)) if (key !== 'signal' && key !== 'timeoutMs') return false
+    const { signal, timeoutMs } = options as Record<string, unknown>
+    return (signal === undefined || isSignal(signal)) && (timeoutMs === undefined || isTime(timeoutMs))
+  } catch {
+    // A getter of the caller's, or a proxy.
+    return false
   }
-  const { signal, timeoutMs } = given as Record<string, unknown>
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    return invalidOption(where, 'signal', 'it must be an AbortSignal')
-  }
-  if (timeoutMs === undefined) return undefined
-  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0) || timeoutMs > LONGEST_TIMER_MS) {
-    return invalidOption(where, 'timeoutMs', `it must be a number from 0 to ${String(LONGEST_TIMER_MS)}`)
-  }
-  return undefined
+}
+
+function isSignal(value: unknown): boolean {
+  return value instanceof AbortSignal
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMER_MS
 }
 
 export function invalidOption(where: string, option: string, problem: string): TransportError {

@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import { basename, dirname, join } from 'node:path'
+import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Endpoint, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
@@ -52,9 +53,19 @@ async function roundTrip(t: ExecutionContext, carrier: Engine, endpoint: Endpoin
   }
 }
 
+const circular: Record<string, unknown> = {}
+circular['self'] = circular
+
 test.serial('what is not an endpoint is refused with its text', (t) => {
   const wrong: unknown[] = [
     '',
+    '   ',
+    'unix:  ',
+    'unix:@ ',
+    'unix:///tmp/x',
+    ' unix:/tmp/x',
+    'file:///tmp/x',
+    'http+unix://%2Ftmp%2Fx',
     'unix',
     '/tmp/x.sock',
     'tcp:localhost',
@@ -76,8 +87,19 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
     undefined,
     null,
     7,
+    7n,
+    Symbol('x'),
     [],
     {},
+    new URL('file:///tmp/x'),
+    { kind: 7n },
+    { kind: 'unix', path: 7n },
+    { kind: 'local', name: circular },
+    {
+      get kind() {
+        throw new Error('a getter')
+      },
+    },
     { kind: 'unix' },
     { kind: 'unix', path: 7 },
     { kind: 'unix', path: '' },
@@ -100,6 +122,71 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
     t.false(error.retryable)
     if (typeof endpoint === 'string') t.is(error.endpoint, endpoint)
   }
+})
+
+test.serial('what looks like an endpoint is answered with what to write', (t) => {
+  const advice: readonly (readonly [given: unknown, advice: string])[] = [
+    ['/tmp/x.sock', 'did you mean unix:/tmp/x.sock?'],
+    ['./x', 'did you mean unix:./x?'],
+    ['run/x', 'did you mean unix:run/x?'],
+    ['x.sock', 'did you mean unix:x.sock?'],
+    [' unix:/tmp/x ', 'did you mean unix:/tmp/x?'],
+    ['unix:///tmp/x', 'did you mean unix:/tmp/x?'],
+    ['UNIX:/tmp/x', 'did you mean unix:/tmp/x?'],
+    ['unx:/tmp/x', 'did you mean unix:/tmp/x?'],
+    ['Local:x', 'did you mean local:x?'],
+    ['file:///tmp/a%20b', 'did you mean unix:/tmp/a b?'],
+    [new URL('file:///tmp/x'), 'did you mean unix:/tmp/x?'],
+    ['http+unix://%2Ftmp%2Fx', 'did you mean unix:PATH?'],
+    ['', 'it is empty'],
+    ['  ', 'it is empty'],
+    ['echo', 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:'],
+    [{ kind: 'unx', path: '/tmp/x' }, "did you mean 'unix'?"],
+    [{ kind: 'unix', pth: '/tmp/x' }, 'unknown key "pth"; did you mean "path"?'],
+    [
+      { kind: 'local', nam: 'x' },
+      '- unknown key "nam"; did you mean "name"?\n- name: expected a string, got nothing',
+    ],
+  ]
+  for (const [given, what] of advice) {
+    const { message } = throws(t, () => engine.transport(given as Endpoint), 'ERR_INVALID_ENDPOINT')
+    t.true(message.includes(what), message)
+  }
+})
+
+test.serial('what may be a secret in the wrong place is not shown', (t) => {
+  const secret = 'hunter2'
+  const wrong: unknown[] = [
+    `http://user:${secret}@localhost/x`,
+    `unix://user:${secret}@localhost/x`,
+    new URL(`http://user:${secret}@localhost/x`),
+    { kind: 'unix', path: '/tmp/x', password: secret },
+    { kind: 'unix', path: { password: secret } },
+    { kind: secret, path: secret },
+    { kind: 'memory', name: 'x', env: { TOKEN: secret } },
+    { kind: 'stdio', env: { TOKEN: secret }, args: [secret] },
+  ]
+  for (const endpoint of wrong) {
+    const error = throws(t, () => engine.transport(endpoint as Endpoint), 'ERR_INVALID_ENDPOINT')
+    t.notRegex(inspect(error, { depth: 10 }), new RegExp(secret))
+  }
+})
+
+test.serial('a getter of an endpoint is read once, and undefined is as good as nothing', (t) => {
+  let reads = 0
+  const endpoint = {
+    kind: 'memory',
+    get name() {
+      return `x${String(reads++)}`
+    },
+  } as const
+  t.is(engine.transport(endpoint).endpoint, 'memory:x0')
+  t.is(reads, 1)
+  const either: unknown = { kind: 'memory', name: 'x', path: undefined }
+  throws(t, () => engine.transport(either as Endpoint), 'ERR_INVALID_ENDPOINT')
+  if (process.platform === 'win32') return
+  const path: unknown = { kind: 'unix', path: '/tmp/x', abstract: undefined }
+  t.is(engine.transport(path as Endpoint).endpoint, 'unix:/tmp/x')
 })
 
 test.serial('an object means the same as its text', (t) => {

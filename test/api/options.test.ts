@@ -50,6 +50,13 @@ const wrongEngineOptions: Wrong = [
   ['shardHeapMb', { shardHeapMb: 100.5 }],
   ['restart', { restart: 3 }],
   ['restart', { restart: null }],
+  ['restart', { restart: [] }],
+  ['wake', { wake: [] }],
+  ['shards', { shards: 2n }],
+  ['shards', { shards: -0 }],
+  ['workerEntry', { workerEntry: '' }],
+  ['workerEntry', { workerEntry: new URL('http://localhost/x.js') }],
+  ['workerEntry', { workerEntry: 'file://elsewhere/x.js' }],
   ['restart.often', { restart: { often: 3 } }],
   ['restart.max', { restart: { max: -1 } }],
   ['restart.max', { restart: { max: 1_001 } }],
@@ -115,10 +122,63 @@ for (const [name, options] of wrongTransportOptions) {
 
 test('options that are no object at all are refused', async (t) => {
   t.timeout(WATCHDOG_MS)
-  for (const wrong of [7, 'shards', true]) {
+  for (const wrong of [7, 'shards', true, null, []]) {
     await rejects(t, createEngine(wrong as unknown as EngineOptions), 'ERR_INVALID_OPTION')
     throws(t, () => engine.transport('memory:x', wrong as unknown as TransportOptions), 'ERR_INVALID_OPTION')
   }
+})
+
+test('a misspelt option is told with the one that was meant', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const typos: readonly (readonly [given: object, message: string])[] = [
+    [{ shard: 2 }, 'unknown option "shard"; did you mean "shards"?'],
+    [{ SHARDS: 2 }, 'unknown option "SHARDS"; did you mean "shards"?'],
+    [{ bootTimeout: 2 }, 'unknown option "bootTimeout"; did you mean "bootTimeoutMs"?'],
+    [{ restart: { mx: 2 } }, 'unknown option "restart.mx"; did you mean "restart.max"?'],
+    [{ shardsUp: 2 }, 'unknown option "shardsUp"; did you mean "shards"?'],
+    [{ colour: 'red' }, 'unknown option "colour".'],
+    [{ wake: 'addaptive' }, 'got a string; did you mean "adaptive"?'],
+    [{ ['x'.repeat(10_000)]: 1 }, `unknown option "${'x'.repeat(64)}…".`],
+  ]
+  for (const [given, message] of typos) {
+    const error = await rejects(t, createEngine(given), 'ERR_INVALID_OPTION')
+    t.true(error.message.includes(message), error.message)
+  }
+  const timed = await rejects(
+    t,
+    engine.transport('memory:x').connect({ timeout: 5 } as object),
+    'ERR_INVALID_OPTION',
+  )
+  t.true(timed.message.includes('unknown option "timeout"; did you mean "timeoutMs"?'), timed.message)
+})
+
+test('all that is wrong is told at once: what was expected, its unit, and what kind of value was there', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const options = {
+    shard: 2,
+    shards: 0,
+    wake: 'hunter2',
+    shardHeapMb: 5n,
+    bootTimeoutMs: '10s',
+    restart: { max: 1.5, often: true, initialDelayMs: 100, maxDelayMs: 99 },
+    initialRingBytes: 32_768,
+    maxRingBytes: 8192,
+  }
+  const wrong: unknown = options
+  const { message } = await rejects(t, createEngine(wrong as EngineOptions), 'ERR_INVALID_OPTION')
+  t.deepEqual(message.split('\n'), [
+    'createEngine(): 9 problems',
+    '- unknown option "shard"; did you mean "shards"?',
+    '- shards: expected an integer from 1 to 64, got 0',
+    '- wake: expected "adaptive", "park" or an object, got a string',
+    '- bootTimeoutMs: expected a number from 0 to 2147483647 milliseconds, got a string',
+    '- shardHeapMb: expected an integer from 16 to 65536 MiB, got a bigint',
+    '- unknown option "restart.often"',
+    '- restart.max: expected an integer from 0 to 1000, got 1.5',
+    '- restart.maxDelayMs: it must be at least restart.initialDelayMs',
+    '- maxRingBytes: it must be at least initialRingBytes',
+    'See the README for names, units and ranges.',
+  ])
 })
 
 test('connect() and close() refuse options that they do not know', async (t) => {

@@ -1,0 +1,246 @@
+/** Endpoints as a caller writes them, as text or as an object: read once, and whatever is wrong is told with what to write. */
+import { fileURLToPath } from 'node:url'
+import * as v from 'valibot'
+import { closest } from '../engine/shared/closest.js'
+import { describe, isObject, kindOf } from '../engine/shared/describe.js'
+import { TransportError } from '../engine/shared/errors.js'
+import { Problems } from '../engine/shared/problems.js'
+import { read } from './read-options.js'
+
+export const PIPE_PREFIX = '\\\\.\\pipe\\'
+/**
+ * The system allows 256 characters with the prefix. It takes a slash for a backslash, resolves `..`, and drops dots and
+ * spaces at the end: such a name would be another pipe's, or no pipe at all.
+ */
+const PIPE_NAME = /^[^\\/\0]{0,239}[^\\/\0. ]$/
+
+const kinds = ['unix', 'local', 'pipe', 'memory', 'stdio'] as const
+
+const unixSchema = v.strictObject({
+  kind: v.literal('unix'),
+  path: v.optional(v.string()),
+  abstract: v.optional(v.string()),
+})
+const localSchema = v.strictObject({ kind: v.literal('local'), name: v.string() })
+const memorySchema = v.strictObject({ kind: v.literal('memory'), name: v.string() })
+const pipeSchema = v.strictObject({
+  kind: v.literal('pipe'),
+  name: v.pipe(
+    v.string(),
+    v.regex(
+      PIPE_NAME,
+      'a name of 1 to 240 characters, without slash or backslash, and with no dot or space at its end',
+    ),
+  ),
+  readableAll: v.optional(v.boolean(), false),
+  writableAll: v.optional(v.boolean(), false),
+})
+
+const ownStdioSchema = v.strictObject({ kind: v.literal('stdio') })
+
+const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), 2_000)
+
+const childSchema = v.strictObject({
+  kind: v.literal('stdio'),
+  command: v.pipe(v.string(), v.nonEmpty('the path or name of a program')),
+  args: v.optional(v.array(v.string()), []),
+  cwd: v.optional(v.string()),
+  env: v.optional(v.record(v.string(), v.optional(v.string()))),
+  stderr: v.optional(
+    v.union([
+      v.picklist(['capture', 'ignore', 'inherit']),
+      v.custom<(line: string) => unknown>((value) => typeof value === 'function', 'a function'),
+    ]),
+    'capture',
+  ),
+  processGroup: v.optional(v.boolean(), false),
+  terminateAfterMs: milliseconds,
+  killAfterMs: milliseconds,
+  guard: v.optional(v.boolean(), true),
+})
+
+export type CheckedPipe = v.InferOutput<typeof pipeSchema>
+export type CheckedChild = v.InferOutput<typeof childSchema>
+
+/** As `EndpointObject`, with its defaults, and nothing of the caller's in it that could change. */
+export type CheckedEndpoint =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'unix'; readonly abstract: string }
+  | v.InferOutput<typeof localSchema>
+  | v.InferOutput<typeof memorySchema>
+  | CheckedPipe
+  | v.InferOutput<typeof ownStdioSchema>
+  | CheckedChild
+
+/** @throws {TransportError} ERR_INVALID_ENDPOINT */
+export function readEndpoint(endpoint: unknown): CheckedEndpoint {
+  if (typeof endpoint === 'string') return readText(endpoint)
+  if (isUrl(endpoint))
+    throw invalidEndpoint(
+      'a URL object',
+      adviceFor(withoutCredentials(endpoint.href)) ?? 'give a string or an object with a kind',
+    )
+  if (!isObject(endpoint)) throw invalidEndpoint(describe(endpoint), 'give a string or an object with a kind')
+  return readObject(endpoint)
+}
+
+export function invalidEndpoint(text: string, advice: string, cause?: unknown): TransportError {
+  const shown = withoutCredentials(text)
+  const end = advice.endsWith('?') || advice.includes('\n') ? '' : '.'
+  return new TransportError(
+    'ERR_INVALID_ENDPOINT',
+    `${JSON.stringify(shown)} is not an endpoint: ${advice}${end}`,
+    { cause, endpoint: shown },
+  )
+}
+
+function readText(text: string): CheckedEndpoint {
+  if (text.startsWith(PIPE_PREFIX)) return checkPipe({ kind: 'pipe', name: text.slice(PIPE_PREFIX.length) })
+  const advice = adviceFor(withoutCredentials(text))
+  if (advice !== undefined) throw invalidEndpoint(text, advice)
+  const colon = text.indexOf(':')
+  const rest = text.slice(colon + 1)
+  switch (colon === -1 ? '' : text.slice(0, colon)) {
+    case 'unix':
+      return rest.startsWith('@') ? { kind: 'unix', abstract: rest.slice(1) } : { kind: 'unix', path: rest }
+    case 'local':
+      return { kind: 'local', name: rest }
+    case 'pipe':
+      return checkPipe({ kind: 'pipe', name: rest })
+    case 'memory':
+      return { kind: 'memory', name: rest }
+    case 'stdio':
+      if (rest !== '')
+        throw invalidEndpoint(text, "write stdio:, or {kind: 'stdio', command} for a child process")
+      return { kind: 'stdio' }
+    default:
+      throw invalidEndpoint(text, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:')
+  }
+}
+
+/** What somebody most likely wanted who wrote this; undefined: it may be an endpoint. */
+function adviceFor(text: string): string | undefined {
+  const trimmed = text.trim()
+  if (trimmed === '') return 'it is empty. Write unix:PATH, local:NAME or another one'
+  const [, scheme = '', rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(trimmed) ?? []
+  if (scheme === '') return looksLikePath(trimmed) ? didYouMean(`unix:${trimmed}`) : undefined
+  if (text !== trimmed && !text.startsWith(scheme)) return didYouMean(trimmed)
+  if (scheme === 'unix')
+    return rest.startsWith('//') ? didYouMean(`unix:${rest.replace(/^\/+/, '/')}`) : undefined
+  const lower = scheme.toLowerCase()
+  if (lower === 'file') return didYouMean(`unix:${filePath(trimmed) ?? 'PATH'}`)
+  if (lower === 'http+unix' || lower === 'https+unix')
+    return `${didYouMean('unix:PATH')} What is spoken there is up to you: this carries frames, not HTTP`
+  if (kinds.some((kind) => kind === scheme)) return undefined
+  const kind = closest(lower, kinds)
+  if (kind === undefined) return undefined
+  return didYouMean(`${kind}:${kind === 'unix' ? rest.replace(/^\/\/+/, '/') : rest}`)
+}
+
+function looksLikePath(text: string): boolean {
+  return text.includes('/') || text.endsWith('.sock')
+}
+
+function didYouMean(text: string): string {
+  return `did you mean ${text}?`
+}
+
+function filePath(url: string): string | undefined {
+  try {
+    return fileURLToPath(url)
+  } catch {
+    return undefined
+  }
+}
+
+/** A URL for another program may have a password in it. */
+function withoutCredentials(text: string): string {
+  return text.replace(/\/\/[^/@]*@/, '//…@')
+}
+
+function isUrl(value: unknown): value is URL {
+  try {
+    return value instanceof URL
+  } catch {
+    return false
+  }
+}
+
+function readObject(endpoint: Readonly<Record<string, unknown>>): CheckedEndpoint {
+  const problems = new Problems()
+  const kind = problems.read('kind', () => endpoint['kind'])
+  if (!problems.isEmpty) throw invalidObject(undefined, problems)
+  switch (kind) {
+    case 'unix':
+      return checkUnix(endpoint)
+    case 'local':
+      return check(localSchema, endpoint)
+    case 'memory':
+      return check(memorySchema, endpoint)
+    case 'pipe':
+      return checkPipe(endpoint)
+    case 'stdio':
+      return isBare(endpoint) ? check(ownStdioSchema, endpoint) : checkChild(endpoint)
+    default: {
+      const other = typeof kind === 'string' ? closest(kind, kinds) : undefined
+      const expected = "'unix', 'local', 'pipe', 'memory' or 'stdio'"
+      problems.wrong('kind', expected, kindOf(kind), other === undefined ? undefined : `'${other}'`)
+      throw invalidObject(undefined, problems)
+    }
+  }
+}
+
+function check<Schema extends v.GenericSchema<unknown, { readonly kind: string }>>(
+  schema: Schema,
+  endpoint: unknown,
+  rules?: (output: v.InferOutput<Schema>, problems: Problems) => void,
+): v.InferOutput<Schema> {
+  const problems = new Problems()
+  const output = read(schema, endpoint, problems, 'key')
+  if (output !== undefined && problems.isEmpty) rules?.(output, problems)
+  if (output === undefined || !problems.isEmpty) throw invalidObject(output, problems)
+  return output
+}
+
+function checkUnix(endpoint: unknown): CheckedEndpoint {
+  const { path, abstract } = check(unixSchema, endpoint, (output, problems) => {
+    if ((output.path === undefined) === (output.abstract === undefined))
+      problems.add('besides kind it needs exactly one of path and abstract')
+  })
+  return abstract === undefined ? { kind: 'unix', path: path ?? '' } : { kind: 'unix', abstract }
+}
+
+function checkPipe(endpoint: unknown): CheckedPipe {
+  return check(pipeSchema, endpoint)
+}
+
+function checkChild(endpoint: unknown): CheckedChild {
+  return check(childSchema, endpoint, ({ command, args, cwd = '', env = {} }, problems) => {
+    // Node's own error for it would show the value.
+    const hasNul = (text: string): boolean => text.includes('\0')
+    if (hasNul(command)) problems.add('command: it contains a NUL')
+    args.forEach((arg, i) => {
+      if (hasNul(arg)) problems.add(`args.${String(i)}: it contains a NUL`)
+    })
+    if (hasNul(cwd)) problems.add('cwd: it contains a NUL')
+    for (const [key, value = ''] of Object.entries(env))
+      if (hasNul(key) || hasNul(value)) problems.add(`env.${key}: it contains a NUL`)
+  })
+}
+
+/** Nothing besides kind: the own stdin and stdout. A command that is undefined is a mistake, and must not be taken for them. */
+function isBare(endpoint: object): boolean {
+  try {
+    return Object.keys(endpoint).length === 1 && !('command' in endpoint)
+  } catch {
+    return false
+  }
+}
+
+/** Of the object only what it leads to is shown: an environment, arguments and misplaced values may be secrets. */
+function invalidObject(output: object | undefined, problems: Problems): TransportError {
+  const { kind, path, abstract, name, command } = (output ?? {}) as Readonly<Record<string, unknown>>
+  const where = [path, abstract, name, command].find((part) => typeof part === 'string') ?? ''
+  const text = typeof kind === 'string' ? `${kind}:${where}` : 'an object'
+  return invalidEndpoint(text, problems.toString(), problems.cause)
+}
