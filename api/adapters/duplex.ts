@@ -1,5 +1,7 @@
 /** A connection as a Node stream. */
 import { Duplex } from 'node:stream'
+import { assertPresent } from '../../engine/shared/frame.js'
+import { checkOptions, type Checks } from '../../engine/shared/problems.js'
 import type { Adaptable } from './adaptable.js'
 import { endFully } from './end-fully.js'
 import { room } from './room.js'
@@ -13,18 +15,27 @@ export interface DuplexOptions {
   readonly objectMode?: boolean | undefined
 }
 
+const checks: Checks = {
+  objectMode: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
+}
+
 /**
  * The stream owns the connection: it is the connection's one consumer, ending it ends the outgoing side, and destroying it
  * destroys the connection. It is destroyed with what ended the connection, unless that ended cleanly. Backpressure goes through:
  * a write is done when the connection has room, and nothing is read that nobody asks for.
+ * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Duplex {
-  const objectMode = options.objectMode ?? false
+  const wrong = checkOptions(options, checks, 'toDuplex()')
+  if (wrong !== undefined) throw wrong
+  const { objectMode = false } = options
   let reading = false
   let ended = false
   const stream = new Duplex({
     objectMode,
     allowHalfOpen: true,
+    // Nothing is taken ahead: destroying the stream, with what has ended the connection, drops what it holds.
+    readableHighWaterMark: 0,
     read() {
       if (reading) return
       reading = true
@@ -50,8 +61,10 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
     },
     write(chunk: Uint8Array | string, _encoding, done) {
       try {
-        if (chunk.length === 0 && !objectMode) done()
-        else if (connection.send(chunk)) done()
+        if (chunk.length === 0 && !objectMode) {
+          if (typeof chunk !== 'string') assertPresent(chunk, connection.info.endpoint)
+          done()
+        } else if (connection.send(chunk)) done()
         else room(connection).then(() => done(), done)
       } catch (error) {
         done(error as Error)

@@ -195,11 +195,23 @@ class Writer implements JsonRpcWriter {
 
   async write(message: JsonRpcMessage): Promise<void> {
     try {
-      if (!this.#connection.send(JSON.stringify(message))) await room(this.#connection)
+      if (!this.#connection.send(this.#encode(message))) await room(this.#connection)
       this.#failures = 0
     } catch (error) {
       this.#errors.fire([error as Error, message, ++this.#failures])
       throw error
+    }
+  }
+
+  #encode(message: JsonRpcMessage): string {
+    try {
+      return JSON.stringify(message)
+    } catch (cause) {
+      throw new TransportError(
+        'ERR_INVALID_FRAME',
+        'this message cannot be written as JSON, because of a BigInt or a circle in it for example. See the cause.',
+        { cause, endpoint: this.#connection.info.endpoint },
+      )
     }
   }
 

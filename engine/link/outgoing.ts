@@ -5,9 +5,12 @@ import type { Fate } from '../shared/fate.js'
 import {
   assertFrameable,
   assertLength,
+  assertPresent,
   backpressure,
+  explainFrame,
   lengthOf,
   partsOf,
+  present,
   type Frame,
 } from '../shared/frame.js'
 import { FrameWriter } from '../shared/frame-writer.js'
@@ -97,16 +100,24 @@ export class Outgoing implements Flushable {
 
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
-    if (this.#isPicky) {
-      const bytes = frame instanceof Uint8Array ? frame : partsOf(frame, this.#endpoint)
-      assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
+    try {
+      if (this.#isPicky) {
+        const bytes =
+          frame instanceof Uint8Array ? present(frame, this.#endpoint) : partsOf(frame, this.#endpoint)
+        assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
+      }
+      if (this.#salvage?.isFull === true) this.#makeRoom(this.#salvage)
+      if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes) {
+        if (frame.length === 0) assertPresent(frame, this.#endpoint)
+        if (this.#writer.tryWrite(frame)) {
+          this.#taken(frame.length)
+          return true
+        }
+      }
+      return this.#sendSlowly(frame)
+    } catch (error) {
+      throw explainFrame(error, frame, this.#endpoint)
     }
-    if (this.#salvage?.isFull === true) this.#makeRoom(this.#salvage)
-    if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes && this.#writer.tryWrite(frame)) {
-      this.#taken(frame.length)
-      return true
-    }
-    return this.#sendSlowly(frame)
   }
 
   /** Bytes taken by `send()` that the operating system has not confirmed. */

@@ -4,6 +4,7 @@ import {
   assertFrameable,
   assertLength,
   backpressure,
+  isBytes,
   lengthOf,
   partsOf,
   type Frame,
@@ -202,7 +203,7 @@ function joined(parts: readonly Uint8Array[], length: number, endpoint: string):
 
 function payloadBytes(frame: Frame): number {
   if (typeof frame === 'string') return Buffer.byteLength(frame)
-  if (frame instanceof Uint8Array) return frame.length
+  if (isBytes(frame)) return frame.length
   let bytes = 0
   for (const part of frame) bytes += payloadBytes(part)
   return bytes

@@ -1,4 +1,6 @@
 /** What can be sent as one frame, and what is wrong with anything else. */
+import { types } from 'node:util'
+import { describe, isArray } from './describe.js'
 import { TransportError } from './errors.js'
 import { outOfMemory } from './memory.js'
 import { unframeable, type FramingKind } from './framing.js'
@@ -8,14 +10,54 @@ export type Frame = Uint8Array | string | readonly (Uint8Array | string)[]
 
 export function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
   if (typeof frame === 'string') return [encoded(frame, endpoint)]
-  if (frame instanceof Uint8Array) return [frame]
-  if (!Array.isArray(frame)) throw invalidFrame(frame, endpoint)
-  // Array.from visits holes too.
-  return Array.from(frame as readonly unknown[], (part) => {
-    if (typeof part === 'string') return encoded(part, endpoint)
-    if (part instanceof Uint8Array) return part
-    throw invalidFrame(part, endpoint)
-  })
+  if (isBytes(frame)) return [present(frame, endpoint)]
+  if (!isArray(frame)) throw invalidFrame(frame, endpoint)
+  try {
+    // Array.from visits holes too.
+    return Array.from(frame as readonly unknown[], (part) => {
+      if (typeof part === 'string') return encoded(part, endpoint)
+      if (isBytes(part)) return present(part, endpoint)
+      throw invalidFrame(part, endpoint)
+    })
+  } catch (error) {
+    throw error instanceof TransportError ? error : unreadableFrame(error, endpoint)
+  }
+}
+
+/** Of this realm or another; not a proxy, of which `instanceof` says the same. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value)
+}
+
+/**
+ * A view whose memory was transferred away, or whose buffer was made shorter than it, looks like an empty one. So this is to be
+ * asked of views that are empty, and costs nothing where bytes are sent.
+ * @throws {TransportError} ERR_INVALID_FRAME
+ */
+export function assertPresent(view: Uint8Array, endpoint: string): void {
+  try {
+    // The language checks that there is memory behind a view before it looks into it.
+    Uint8Array.prototype.at.call(view, 0)
+  } catch (cause) {
+    throw new TransportError(
+      'ERR_INVALID_FRAME',
+      'the memory of this frame is gone: its buffer was transferred, or made smaller. Send before you transfer it, or send a copy.',
+      { cause, endpoint },
+    )
+  }
+}
+
+/** A proxy and an object with the prototype of one pass for a Uint8Array until they are looked into. */
+export function explainFrame(error: unknown, frame: unknown, endpoint: string): unknown {
+  if (error instanceof TransportError || typeof frame === 'string' || isBytes(frame) || isArray(frame))
+    return error
+  return invalidFrame(frame, endpoint)
+}
+
+/** The view, if it has its memory: see `assertPresent()`. */
+export function present(view: Uint8Array, endpoint: string): Uint8Array {
+  if (view.length === 0) assertPresent(view, endpoint)
+  return view
 }
 
 function encoded(text: string, endpoint: string): Buffer {
@@ -69,7 +111,14 @@ export function backpressure(waiting: number, maxPendingBytes: number, endpoint:
 function invalidFrame(value: unknown, endpoint: string): TransportError {
   return new TransportError(
     'ERR_INVALID_FRAME',
-    `a frame is a Uint8Array, a string, or an array of these; got ${value === null ? 'null' : typeof value}.`,
+    `a frame is a Uint8Array, a string, or an array of these; got ${describe(value)}.`,
     { endpoint },
   )
+}
+
+function unreadableFrame(cause: unknown, endpoint: string): TransportError {
+  return new TransportError('ERR_INVALID_FRAME', 'reading the parts of this frame failed. See the cause.', {
+    cause,
+    endpoint,
+  })
 }
