@@ -119,6 +119,8 @@ export class Connection implements NewsReader, AsyncDisposable {
   #closeAsked = false
   /** How many frames had been sent and received when `closed` was last asked for. */
   #endAwaitedAt: number | undefined
+  /** It is known how the process behind it has ended. */
+  #concluded = false
   /** Told once when a connection that rests is not fit for use any more. */
   #onUnfit: ((why: Unfitness) => void) | undefined
   #settleClosed!: (info: ClosedInfo) => void
@@ -142,9 +144,14 @@ export class Connection implements NewsReader, AsyncDisposable {
       onEnd: () => {
         if (!options.allowHalfOpen) this.#outgoing.endAll()
       },
+      // With allowHalfOpen whoever reads may have something left to say to a process that has ended its stdout.
+      awaitsConclusion: (isClean) =>
+        this.#companion !== undefined && !this.#concluded && !(isClean && options.allowHalfOpen),
       onExhausted: () => this.#afterlife?.tellExhausted(),
       onFailure: (error) => {
-        this.destroy(error)
+        // Whoever waits for the end of a process is told that end.
+        if (this.#incoming.isInconclusive) this.cut(error)
+        else this.destroy(error)
       },
       awaitsEnd: () => this.#endAwaitedAt === this.#framesMoved,
       isOfTheEnd: (cause) => this.#isEnding && this.#isOfTheEnd(cause),
@@ -212,6 +219,8 @@ export class Connection implements NewsReader, AsyncDisposable {
   /**
    * The next frame, in a Buffer of the receiver's own; undefined at the end of the stream. Rejects with what ended
    * the connection if it did not end cleanly, after the frames received before. One consumer at a time.
+   * Of a child process the end is told once it has exited: undefined after exit code 0, else a rejection with ERR_EXIT. Only with
+   * `allowHalfOpen` the end of its stdout is told at once, as undefined, and `closed` says how it exited.
    */
   receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
     const wrong = checkWaitOptions(options, 'receive()')
@@ -262,17 +271,24 @@ export class Connection implements NewsReader, AsyncDisposable {
   /**
    * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped. A peer that has read all
    * sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes of its own are unread.
-   * `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED.
+   * `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED, whose cause is the reason: an
+   * error, or whatever else was given. It never throws.
    */
   destroy(reason?: Error): void {
     const error =
       reason instanceof TransportError
         ? reason
         : new TransportError('ERR_ABORTED', 'the connection was destroyed by its owner.', {
-            cause: reason,
+            cause: reason ?? undefined,
             endpoint: this.#identity.endpoint,
           })
-    if (this.cut(error)) this.#incoming.abandon(error)
+    if (this.cut(error)) {
+      this.#incoming.abandon(error)
+    } else if (this.#incoming.isInconclusive) {
+      // I/O is over, and the process behind it is not.
+      this.#incoming.abandon(error)
+      this.#companion?.endNow()
+    }
   }
 
   /** An open connection keeps the process alive. This is the default. */
@@ -412,6 +428,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     const done = this.#incoming.settle()
     if (done !== undefined) this.#options.onOutlived(done)
     const error = reason ?? fault
+    const heard = heardAll ? fault : error
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
     this.#tellIfUnfit()
@@ -424,6 +441,10 @@ export class Connection implements NewsReader, AsyncDisposable {
     else companion.endNow()
     void companion.exited.then((exit) => {
       const cause = this.#howProcessEnded(exit, companion, error)
+      this.#concluded = true
+      // A clean end has been told already with allowHalfOpen, or will be.
+      if (heard !== undefined || !this.#options.allowHalfOpen)
+        this.#incoming.conclude(cause === error ? heard : cause)
       this.#tellClosed(cause === undefined ? { code: 'OK', ...exit } : { code: cause.code, cause, ...exit })
     })
   }

@@ -21,6 +21,8 @@ export type FrameHandler = (frame: Buffer) => unknown
 export interface IncomingEvents {
   /** The peer's end of stream was reached and every frame before it was taken. */
   onEnd(): void
+  /** Whether `conclude()` will say how the stream has ended, whose end is reached now. */
+  awaitsConclusion(isClean: boolean): boolean
   /** No frame will come any more: the stream is over, and every frame of it was taken or dropped. */
   onExhausted(): void
   /** The peer broke the protocol: the connection must go. */
@@ -51,6 +53,8 @@ type Consumer =
 
 type Stream =
   | { readonly kind: 'open' }
+  /** Every frame was taken; whether that was a clean end is still to be told. */
+  | { readonly kind: 'inconclusive' }
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: TransportError }
 
@@ -239,7 +243,7 @@ export class Incoming implements NewsReader {
       case 'waiting': {
         const { waiter, iterating } = this.#consumer
         const frame = this.#take()
-        if (frame === undefined && this.#stream.kind === 'open') {
+        if (frame === undefined && !this.#isConcluded) {
           this.#tellIfSettled(true)
           return false
         }
@@ -297,6 +301,23 @@ export class Incoming implements NewsReader {
     return this.#stream.kind !== 'open'
   }
 
+  /** It is known how the connection has ended, and so the stream, unless that ended by itself before. */
+  conclude(error: TransportError | undefined): void {
+    if (this.#stream.kind === 'open') this.#failAfterRest = error
+    if (this.#stream.kind !== 'inconclusive') return
+    this.#stream = error === undefined ? { kind: 'ended' } : { kind: 'failed', error }
+    this.onNews()
+  }
+
+  get isInconclusive(): boolean {
+    return this.#stream.kind === 'inconclusive'
+  }
+
+  /** Whoever waits can be told how the stream has ended. */
+  get #isConcluded(): boolean {
+    return this.#stream.kind === 'ended' || this.#stream.kind === 'failed'
+  }
+
   get #detached(): boolean {
     return this.#io !== 'on'
   }
@@ -328,7 +349,7 @@ export class Incoming implements NewsReader {
   /** Ends the stream at once; frames that nobody has taken are dropped. */
   abandon(error: TransportError): void {
     this.#endDeadline()
-    if (this.#stream.kind === 'open') this.#endStream({ kind: 'failed', error })
+    if (!this.#isConcluded) this.#endStream({ kind: 'failed', error })
     this.#dropped = true
     this.#tellIfSettled(true)
     if (this.#consumer.kind !== 'waiting') return
@@ -519,14 +540,12 @@ export class Incoming implements NewsReader {
   #atEnd(): void {
     // A lane that closed without an end of stream says why only when it is taken down: wait for that.
     if (!this.#detached && this.#load(lane.IN_STATE) !== inState.ENDED) return
-    if (this.#failAfterRest !== undefined) {
-      this.#endStream({ kind: 'failed', error: this.#failAfterRest })
-    } else if (this.#reader.midFrame) {
-      this.#fail(this.#truncated())
-    } else {
-      this.#endStream({ kind: 'ended' })
-      this.#events.onEnd()
-    }
+    const failure = this.#failAfterRest ?? (this.#reader.midFrame ? this.#truncated() : undefined)
+    if (this.#events.awaitsConclusion(failure === undefined)) this.#endStream({ kind: 'inconclusive' })
+    else if (failure === undefined) this.#endStream({ kind: 'ended' })
+    else this.#endStream({ kind: 'failed', error: failure })
+    if (failure === undefined) this.#events.onEnd()
+    else if (failure !== this.#failAfterRest) this.#events.onFailure(failure)
   }
 
   #truncated(): TransportError {

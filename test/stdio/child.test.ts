@@ -10,6 +10,8 @@ import {
   type ChildEndpoint,
   type Connection,
   type EngineOptions,
+  type TransportError,
+  type TransportErrorCode,
   type TransportOptions,
 } from '../../api/index.js'
 import { Engine } from '../../api/engine.js'
@@ -112,6 +114,17 @@ function scene(title: string, body: (t: ExecutionContext, scene: Scene) => Promi
 const words = async (connection: Connection): Promise<string[]> =>
   (await receiveToEnd(connection)).map(String)
 
+/** What it said, and what receiving was refused with at last. */
+async function untilRefused(connection: Connection): Promise<[string[], TransportErrorCode | undefined]> {
+  const said: string[] = []
+  try {
+    for await (const frame of connection) said.push(String(frame))
+    return [said, undefined]
+  } catch (error) {
+    return [said, (error as TransportError).code]
+  }
+}
+
 scene('info has the pid, and the child is one of this process until it has ended', async (t, { start }) => {
   const connection = await start(sh('echo $$; exec cat'))
   const pid = Number(await connection.receive())
@@ -133,7 +146,7 @@ scene(
   'a child that fails has ended with ERR_EXIT, its code and what it said on stderr',
   async (t, { start }) => {
     const connection = await start(sh('echo out; echo it went wrong >&2; exit 7'))
-    t.deepEqual(await words(connection), ['out'])
+    t.deepEqual(await untilRefused(connection), [['out'], 'ERR_EXIT'])
     const { code, cause, exitCode, signal } = await connection.closed
     t.deepEqual([code, exitCode, signal], ['ERR_EXIT', 7, null])
     t.regex(cause?.message ?? '', /exited with code 7\. It said: it went wrong$/)
@@ -145,7 +158,7 @@ for (const framing of ['line', 'length'] as const) {
     `a child that fails in the middle of a frame of ${framing} framing has ended with ERR_EXIT`,
     async (t, { start }) => {
       const connection = await start(sh('printf out; echo it went wrong >&2; exit 7'), { framing })
-      await rejects(t, connection.receive(), 'ERR_TRUNCATED')
+      await rejects(t, connection.receive(), 'ERR_EXIT')
       const { code, cause, exitCode } = await connection.closed
       t.deepEqual([code, exitCode], ['ERR_EXIT', 7])
       t.regex(cause?.message ?? '', /exited with code 7\. It said: it went wrong$/)
@@ -217,8 +230,8 @@ scene('what a child said is kept for a reader who comes long after its exit', as
     await until(() => clock.armed.length === 1)
     clock.advance(2_003)
   }
-  const lines = await words(connection)
-  t.deepEqual([lines.length, lines[0], lines.at(-1)], [10_000, '1', '10000'])
+  const [lines, refusal] = await untilRefused(connection)
+  t.deepEqual([lines.length, lines[0], lines.at(-1), refusal], [10_000, '1', '10000', 'ERR_EXIT'])
   t.is((await connection.closed).exitCode, 4)
 })
 
@@ -275,7 +288,7 @@ scene('a child that ignores SIGTERM gets SIGKILL', async (t, here) => {
   clock.advance(2_002)
   const { code, exitCode, signal: by } = await closed
   t.deepEqual([code, exitCode, by], ['ERR_EXIT', null, 'SIGKILL'])
-  t.deepEqual(await words(connection), [])
+  t.deepEqual(await untilRefused(connection), [[], 'ERR_EXIT'])
 })
 
 scene('destroy() begins with SIGTERM, says it once, and goes on to SIGKILL', async (t, here) => {
@@ -476,8 +489,8 @@ scene(
     }
     t.is((refusal as { code: unknown }).code, 'ERR_CLOSED')
     process.kill(sleeper, 'SIGTERM')
-    const said = await words(connection)
-    t.deepEqual([said.length, said.at(-1)], [100_000, '100000'])
+    const [said, end] = await untilRefused(connection)
+    t.deepEqual([said.length, said.at(-1), end], [100_000, '100000', 'ERR_EXIT'])
     const { code, exitCode } = await connection.closed
     t.deepEqual([code, exitCode], ['ERR_EXIT', 3])
   },
@@ -542,14 +555,10 @@ scene('a connect that is given up at any turn leaves nothing', async (t, here) =
   await until(() => countChildren() === 0)
   await until(() => processResources().descriptors <= before)
   t.is(processResources().descriptors, before)
-  const { leaked, byKind } = engine.stats().ledger
+  const { open, byKind } = engine.stats().ledger
   t.true(byKind.children.opened > 10)
   t.is(byKind.children.released, byKind.children.opened)
-  const engineHas = [byKind.shards, byKind.descriptors, byKind.guardians]
-  t.is(
-    leaked,
-    engineHas.reduce((sum, { opened, released }) => sum + opened - released, 0),
-  )
+  t.is(open, byKind.shards.open + byKind.descriptors.open + byKind.guardians.open)
 })
 
 scene('an engine that is closed at any turn of a connect leaves no child', async (t, here) => {
@@ -588,13 +597,14 @@ for (const first of ['destroyed', 'ended'] as const) {
     const script = `trap '' TERM; echo ready; ${first === 'ended' ? 'exec 1>&-;' : ''} exec sleep 1000`
     const connection = await here.start(sh(script, { killAfterMs: 30 }), {}, engine)
     t.is(String(await connection.receive()), 'ready')
-    if (first === 'ended') t.is(await connection.receive(), undefined)
-    else connection.destroy()
+    const end = connection.receive().catch((error: unknown) => (error as TransportError).code)
+    if (first === 'destroyed') connection.destroy()
     await until(() => engine.stats().connections === 0)
     t.is(countChildren(), 1)
     const { leaked, byKind } = await engine.close({ graceMs: 5 })
     t.is(leaked, 0, JSON.stringify(byKind))
     t.is(countChildren(), 0)
+    t.is(await end, first === 'destroyed' ? 'ERR_ABORTED' : 'ERR_EXIT')
   })
 }
 

@@ -92,7 +92,7 @@ test('a subscriber that fails when all has been told is warned of', async (t) =>
   const held = signal()
   connection.subscribe(async () => {
     await held.promise
-    throw new Error('cannot digest')
+    throw new RangeError('cannot digest')
   })
   connection.onNews()
   t.deepEqual(await connection.closed, { code: 'OK' })
