@@ -14,7 +14,7 @@ import type { Shard, ShardStats } from '../engine/shard/shard.js'
 import { Supervisor } from '../engine/shard/supervisor.js'
 import { TransportError } from '../engine/shared/errors.js'
 import { HandlerFailures, type OnError } from '../engine/shared/handler-failures.js'
-import { Ledger, type LedgerReport } from '../engine/shared/ledger.js'
+import { Ledger, type LedgerReport, type LedgerSnapshot } from '../engine/shared/ledger.js'
 import { trace } from '../engine/shared/trace.js'
 import { abortError, systemClock, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
 import { resolveEndpoint, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
@@ -56,7 +56,8 @@ export interface EngineStats {
   readonly links: readonly LinkStats[]
   /** Of endpoints that links dial or have dialled. */
   readonly breakers: readonly BreakerStats[]
-  readonly ledger: LedgerReport
+  /** What was opened and released so far; `engine.close()` says what was never released. */
+  readonly ledger: LedgerSnapshot
 }
 
 /** A pool, and what it connects to. */
@@ -146,7 +147,7 @@ export class Engine implements AsyncDisposable {
       pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
       links: [...this.#links].map((link) => link.stats),
       breakers: this.#breakers.stats,
-      ledger: this.#ledger.report(),
+      ledger: this.#ledger.snapshot(),
     }
   }
 

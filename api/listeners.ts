@@ -5,6 +5,7 @@ import { Listening } from '../engine/shard/listening.js'
 import type { Arrival } from '../engine/shard/accepts.js'
 import type { ArrivalEvents, Shard } from '../engine/shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../engine/shard/supervisor.js'
+import { nameOf } from '../engine/shared/describe.js'
 import { events } from '../engine/shared/diagnostics.js'
 import { fromWireError, TransportError } from '../engine/shared/errors.js'
 import type { OnError } from '../engine/shared/handler-failures.js'
@@ -284,7 +285,7 @@ export class Listeners implements SupervisorEvents {
       const { listener } = open
       if (!listener.isOpen || !shard.isUp) return
       const pause = Math.min(INSIST_LONGEST_MS, INSIST_FIRST_MS * 2 ** failures)
-      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.shard, error)
+      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.shard, nameOf(error))
       this.#clock.setTimer(
         () => {
           if (listener.isOpen && shard.isUp) this.#insist(open, shard, step, failures + 1)

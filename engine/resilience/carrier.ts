@@ -16,6 +16,8 @@ export interface CarrierInfo {
   readonly framesSent: number
   /** Epoch milliseconds. */
   readonly lastActivityAt: number
+  /** Of a child process. */
+  readonly pid?: number
 }
 
 export interface Carrier {

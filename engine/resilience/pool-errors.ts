@@ -1,4 +1,5 @@
 /** What a pool tells those who wanted something of it. */
+import { nameOf } from '../shared/describe.js'
 import { TransportError } from '../shared/errors.js'
 import type { Unfitness } from '../shared/fitness.js'
 import type { PoolStats } from './pool-stats.js'
@@ -31,7 +32,7 @@ export function creationFailed(endpoint: string, failures: number, cause: unknow
   const known = cause instanceof TransportError
   return new TransportError(
     known ? cause.code : 'ERR_IO',
-    `the pool could not make a connection (${String(failures)} failed in a row): ${cause instanceof Error ? cause.message : String(cause)}`,
+    `the pool could not make a connection (${String(failures)} failed in a row): ${known ? cause.message : nameOf(cause)}`,
     { cause, endpoint },
   )
 }

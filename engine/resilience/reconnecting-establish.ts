@@ -1,4 +1,5 @@
 /** One attempt: dials, then greets. Whatever fails, no connection is left behind. */
+import { nameOf } from '../shared/describe.js'
 import { TransportError } from '../shared/errors.js'
 import { abortError, Waiter } from '../shared/waiter.js'
 import type { Carrier } from './carrier.js'
@@ -70,7 +71,7 @@ function greet<C extends Carrier>(
 }
 
 export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error), { cause: error })
+  return error instanceof Error ? error : new Error(nameOf(error), { cause: error })
 }
 
 function nothing(): void {

@@ -1,6 +1,7 @@
 /** A link: what looks like one connection, and is one after another for as long as the peer comes back. */
 import { events, type LinkNews } from '../shared/diagnostics.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
+import { nameOf } from '../shared/describe.js'
 import type { Frame } from '../shared/frame.js'
 import { attempt, notPromised, type HandlerPlace } from '../shared/handler-failures.js'
 import { checkSubscription } from '../shared/subscribe-options.js'
@@ -47,6 +48,8 @@ export interface LinkInfo {
   readonly bytesReceived: number
   /** Epoch milliseconds of the last turn in which a connection sent or received; 0: none ever did. */
   readonly lastActivityAt: number
+  /** Of the child process that carries it; undefined while there is none, and where it is no process. */
+  readonly pid?: number
 }
 
 /** A connection that carries the link, or has until a moment ago. */
@@ -170,19 +173,21 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
 
   get info(): LinkInfo {
     const line = this.#line
+    const carrier = line?.connection.info
     const { framesSent, bytesSent } = this.#outbox
     const { framesReceived, bytesReceived } = this.#inbox
     return {
       id: this.#id,
       kind: this.#settings.kind,
       endpoint: this.#settings.endpoint,
-      shard: line === undefined ? -1 : line.connection.info.shard,
+      shard: carrier?.shard ?? -1,
       establishedAt: this.#establishedAt,
       framesSent,
       bytesSent,
       framesReceived,
       bytesReceived,
-      lastActivityAt: line === undefined ? this.#lastActivityAt : line.connection.info.lastActivityAt,
+      lastActivityAt: carrier?.lastActivityAt ?? this.#lastActivityAt,
+      ...(carrier?.pid === undefined ? {} : { pid: carrier.pid }),
     }
   }
 
@@ -291,7 +296,10 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     return this.closed
   }
 
-  /** Ends at once. What has not left is in the last loss report; what was received and not taken is dropped. */
+  /**
+   * Ends at once. What has not left is in the last loss report; what was received and not taken is dropped. The reason is taken
+   * as by `Connection.destroy()`.
+   */
   destroy(reason?: Error): void {
     const state = this.#state
     if (state.kind === 'closed' || state.kind === 'destroying') return
@@ -299,7 +307,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
       reason instanceof TransportError
         ? reason
         : new TransportError('ERR_ABORTED', 'the link was destroyed by its owner.', {
-            cause: reason,
+            cause: reason ?? undefined,
             endpoint: this.#settings.endpoint,
           })
     this.#outbox.refuse(this.#refusal(error))
@@ -476,7 +484,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   #onFailed(error: Error, isHopeless: boolean): void {
     this.#lastFailure = error
     events.linkFailed.publish({ ...this.#news(), error })
-    trace('link %s: attempt failed, %s', this.#id, error.message)
+    trace('link %s: attempt failed, %s', this.#id, nameOf(error))
     if (this.#state.kind === 'closed') return
     const { firstConnect } = this.#settings
     if (isHopeless || (firstConnect === 'fail-fast' && this.#connections === 0)) {

@@ -49,7 +49,7 @@ export class ControlClient {
         },
         (error: unknown) => {
           settle()
-          reject(error instanceof Error ? error : new Error(String(error)))
+          reject(error instanceof Error ? error : new Error('the worker thread failed', { cause: error }))
         },
       )
     })

@@ -6,6 +6,7 @@
 import process from 'node:process'
 import type { Connection } from '../link/connection.js'
 import { createCounters } from '../shared/counters.js'
+import { nameOf } from '../shared/describe.js'
 import { events } from '../shared/diagnostics.js'
 import { HEADER_SLAB_BYTES } from '../shared/lane.js'
 import { TransportError } from '../shared/errors.js'
@@ -318,5 +319,5 @@ function noShardLeft(cause?: Error): TransportError {
 }
 
 function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+  return cause instanceof Error ? cause.message : nameOf(cause)
 }

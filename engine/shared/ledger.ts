@@ -23,11 +23,21 @@ export interface LedgerLine {
   readonly released: number
 }
 
+/** While an engine lives: what is open is in use. */
+export interface LedgerSnapshot {
+  readonly byKind: Readonly<Record<ResourceKind, LedgerLine & { readonly open: number }>>
+  readonly opened: number
+  readonly released: number
+  /** Opened and not released yet. */
+  readonly open: number
+}
+
+/** What `engine.close()` leaves. */
 export interface LedgerReport {
   readonly byKind: Readonly<Record<ResourceKind, LedgerLine>>
   readonly opened: number
   readonly released: number
-  /** Opened and not released. 0 after `engine.close()`. */
+  /** Opened and not released: 0, or a defect. */
   readonly leaked: number
 }
 
@@ -44,16 +54,37 @@ export class Ledger {
     this.#line(kind).released += count
   }
 
+  snapshot(): LedgerSnapshot {
+    const { opened, released } = this.#sums()
+    return {
+      byKind: this.#by((line) => ({ ...line, open: line.opened - line.released })),
+      opened,
+      released,
+      open: opened - released,
+    }
+  }
+
+  /** Of an engine that has closed. */
   report(): LedgerReport {
+    const { opened, released } = this.#sums()
+    return { byKind: this.#by((line) => ({ ...line })), opened, released, leaked: opened - released }
+  }
+
+  #sums(): LedgerLine {
     let opened = 0
     let released = 0
-    const byKind = {} as Record<ResourceKind, LedgerLine>
-    for (const [kind, line] of this.#lines) {
-      byKind[kind] = { ...line }
+    for (const line of this.#lines.values()) {
       opened += line.opened
       released += line.released
     }
-    return { byKind, opened, released, leaked: opened - released }
+    return { opened, released }
+  }
+
+  #by<Line>(of: (line: LedgerLine) => Line): Record<ResourceKind, Line> {
+    return Object.fromEntries([...this.#lines].map(([kind, line]) => [kind, of(line)])) as Record<
+      ResourceKind,
+      Line
+    >
   }
 
   #line(kind: ResourceKind): { opened: number; released: number } {

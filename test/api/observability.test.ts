@@ -265,3 +265,43 @@ test.serial('observers that throw break nothing, and each is reported', async (t
     'leaked 0',
   ])
 })
+
+test.serial(
+  'what is open while an engine lives is open, and only what is left by close() has leaked',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const engine = await createEngine({ shards: 1 })
+    const transport = engine.transport(folder.endpoint())
+    const listener = await transport.listen(() => undefined)
+    await transport.connect()
+    const { ledger } = engine.stats()
+    t.false('leaked' in ledger)
+    t.is(ledger.open, ledger.opened - ledger.released)
+    t.deepEqual(ledger.byKind.listeners, { opened: 1, released: 0, open: 1 })
+    t.true(ledger.byKind.connections.open >= 1)
+    await listener.close()
+    t.deepEqual(engine.stats().ledger.byKind.listeners, { opened: 1, released: 1, open: 0 })
+    const report = await engine.close()
+    t.false('open' in report)
+    t.is(report.leaked, 0)
+    t.deepEqual(report.byKind.listeners, { opened: 1, released: 1 })
+  },
+)
+
+test.serial('neither events nor errors, statistics or traces have what a child is given', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const secret = 'hunter2'
+  const child = ChildProgram.start('secretive', [secret], { env: { NODE_DEBUG: 'symphony-transport' } })
+  try {
+    const { lines, stderr } = await child.exit
+    t.is(lines.at(-1), 'done', stderr)
+    const out = lines.join('\n')
+    t.regex(out, /ERR_SPAWN/)
+    if (process.platform !== 'win32') t.regex(out, /ERR_EXIT/)
+    t.regex(stderr, /link .*: attempt failed, Error/)
+    t.notRegex(out, new RegExp(secret))
+    t.notRegex(stderr, new RegExp(secret))
+  } finally {
+    child.kill('SIGKILL')
+  }
+})

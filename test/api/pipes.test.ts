@@ -252,7 +252,7 @@ onWindows('closing an engine does not wait for what the system holds, and the le
     t.is(leaked, 1, JSON.stringify(byKind))
     t.deepEqual(byKind.shards, { opened: 1, released: 0 })
   })
-  await until(() => own.stats().ledger.leaked === 0)
+  await until(() => own.stats().ledger.open === 0)
 })
 
 onWindows('past queue and backlog a peer is cut, and the rest is served in order', async (t) => {

@@ -24,7 +24,7 @@ async function withEngine(shards: number, body: (engine: Engine) => Promise<void
   } finally {
     await engine.close()
   }
-  return engine.stats().ledger.leaked
+  return engine.stats().ledger.open
 }
 
 function shardsOf(connections: readonly Connection[]): number[] {
@@ -205,13 +205,13 @@ test.serial('stats() counts what is open and what the shards have moved', async 
       )
     }
     t.is(rest.ledger.byKind.connections.opened, 2)
-    t.true(rest.ledger.leaked > 0)
+    t.true(rest.ledger.open > 0)
     await Promise.all([dialled.close(), accepted.close(), listener.close()])
     const after = engine.stats()
     t.deepEqual([after.connections, after.listeners], [0, 0])
     await engine.close()
     const last = engine.stats()
-    t.is(last.ledger.leaked, 0)
+    t.is(last.ledger.open, 0)
     t.deepEqual(
       last.shards.map(({ state }) => state),
       ['stopped', 'stopped'],

@@ -74,7 +74,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
       if (listener instanceof Error)
         t.is((listener as { code?: unknown }).code, 'ERR_ENGINE_CLOSED', String(listener))
       t.is(report.leaked, 0)
-      t.is(engine.stats().ledger.leaked, 0)
+      t.is(engine.stats().ledger.open, 0)
       if (second.socketFile !== undefined) t.false(fs.existsSync(second.socketFile))
     }
   })

@@ -77,8 +77,6 @@ export function transportContract(transport: ContractTransport, parts: readonly 
 
 function openIn(engine: Engine): object {
   const { connections, listeners, pendingConnects, ledger } = engine.stats()
-  const { guardians } = ledger.byKind
   // The guardian of children is the engine's, from its first child to its end.
-  const leaked = ledger.leaked - (guardians.opened - guardians.released)
-  return { connections, listeners, pendingConnects, leaked }
+  return { connections, listeners, pendingConnects, open: ledger.open - ledger.byKind.guardians.open }
 }
