@@ -1,8 +1,7 @@
 /** An endpoint with options: what one connects to and listens on. */
 import type { Connection } from '../engine/link/connection.js'
 import type { ReconnectingConnection } from '../engine/resilience/reconnecting.js'
-import type { TransportError } from '../engine/shared/errors.js'
-import { checkWaitOptions, invalidOption } from '../engine/shared/wait-options.js'
+import { checkListenOptions, checkWaitOptions, invalidOption } from '../engine/shared/wait-options.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 import type { ResolvedEndpoint } from './endpoint.js'
 import type { Engine } from './engine.js'
@@ -70,13 +69,4 @@ export class Transport {
   pool(options: PoolOptions = {}): ConnectionPool {
     return this.#engine.pool(this.#endpoint, this.#options, parsePoolOptions(options))
   }
-}
-
-function checkListenOptions(options: ListenOptions): TransportError | undefined {
-  const given: unknown = options
-  if (typeof given !== 'object' || given === null) return checkWaitOptions(options, 'listen()')
-  const { onError, ...patience } = given as Record<string, unknown>
-  if (onError !== undefined && typeof onError !== 'function')
-    return invalidOption('listen()', 'onError', 'it must be a function')
-  return checkWaitOptions(patience, 'listen()')
 }

@@ -14,10 +14,8 @@ import { TransportError, type Outcome } from '../shared/errors.js'
 import type { LaneGrant } from '../shared/lane.js'
 import { intent, lane, life } from '../shared/ring-layout.js'
 
-/** The stock is filled up when so many of its lanes are gone: seldom enough that the call costs little for each. */
-const FILL_UP_AT = STOCK_LANES / 2
-/** Lanes without a connection at most: more are not lent while nobody takes those that were accepted. */
-const MOST_IDLE = 2 * STOCK_LANES
+/** What the rings of a stock take at most, unless those of a single lane take more. */
+const STOCK_BYTES = 4_194_304
 
 /** A connection that a shard has accepted and that nobody has taken yet. */
 export interface Arrival {
@@ -46,6 +44,10 @@ export class Accepts {
   readonly #log: AcceptLogReader
   readonly #onArrivals: (listenerId: number, arrivals: readonly Arrival[]) => void
   readonly #listeners = new Map<number, AcceptCounts>()
+  /** Lanes that the shard has in stock at most. */
+  readonly #stockLanes: number
+  /** Lanes without a connection at most: more are not lent while nobody takes those that were accepted. */
+  readonly #mostIdle: number
   /** Lanes that were lent and have no connection yet, wherever they are by now. */
   readonly #stock = new Map<number, LaneGrant>()
   /** Of those, how many the shard is not known to have given away. */
@@ -58,14 +60,18 @@ export class Accepts {
   #adoptions: (Adoption & { readonly connection: Connection })[] = []
   #rejections: number[] = []
 
+  /** `laneBytes`: what the rings of a new lane take. */
   constructor(
     host: AcceptsHost,
     log: SharedArrayBuffer,
+    laneBytes: number,
     onArrivals: (listenerId: number, arrivals: readonly Arrival[]) => void,
   ) {
     this.#host = host
     this.#log = new AcceptLogReader(log)
     this.#onArrivals = onArrivals
+    this.#stockLanes = Math.max(1, Math.min(STOCK_LANES, Math.floor(STOCK_BYTES / laneBytes)))
+    this.#mostIdle = 2 * this.#stockLanes
   }
 
   /** Lanes that carry nothing yet. */
@@ -217,13 +223,14 @@ export class Accepts {
   }
 
   #fillUpIfLow(): void {
-    if (this.#inStock <= STOCK_LANES - FILL_UP_AT) this.#fillUp()
+    // Seldom enough that the call costs little for each.
+    if (this.#inStock <= this.#stockLanes / 2) this.#fillUp()
   }
 
   #fillUp(): void {
     if (this.#listeners.size === 0) return
     const lanes: LaneGrant[] = []
-    const wanted = Math.min(STOCK_LANES - this.#inStock, MOST_IDLE - this.#stock.size)
+    const wanted = Math.min(this.#stockLanes - this.#inStock, this.#mostIdle - this.#stock.size)
     try {
       while (lanes.length < wanted) lanes.push(this.#host.takeLane())
     } catch {

@@ -211,6 +211,7 @@ export class Shard implements LinkHost {
         },
       },
       acceptLog,
+      2 * settings.initialRingBytes,
       (listenerId, arrivals) => {
         news.arrived(listenerId, arrivals)
       },

@@ -7,6 +7,7 @@ import { basename } from 'node:path'
 import process from 'node:process'
 import { fromSystemError, TransportError } from './errors.js'
 import { HeldFolder } from './held-folder.js'
+import { isDenied } from './permission.js'
 
 export interface LocalFolder {
   readonly path: string
@@ -59,6 +60,7 @@ function make(path: string, shown: string, endpoint: string): void {
     fs.mkdirSync(path, { mode: 0o700 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
+    if (isDenied(error)) throw fromSystemError(error as NodeJS.ErrnoException, 'opening', endpoint)
     throw new TransportError(
       'ERR_ACCESS',
       `${endpoint}: cannot make the folder ${shown}. Set XDG_RUNTIME_DIR to a writable one.`,

@@ -7,15 +7,25 @@ import type { WaitOptions } from './waiter.js'
 /** The longest time that a timer can keep, in milliseconds. */
 const LONGEST_TIMER_MS = 2_147_483_647
 
-const checks: Checks = {
+const waitChecks: Checks = {
   signal: (value) => (isSignal(value) ? undefined : 'an AbortSignal'),
   timeoutMs: (value) =>
     isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`,
 }
 
+const listenChecks: Checks = {
+  ...waitChecks,
+  onError: (value) => (typeof value === 'function' ? undefined : 'a function'),
+}
+
 /** What is wrong with them; undefined: nothing. */
 export function checkWaitOptions(options: WaitOptions, where: string): TransportError | undefined {
-  return isFine(options) ? undefined : checkOptions(options, checks, where)
+  return isFine(options) ? undefined : checkOptions(options, waitChecks, where)
+}
+
+/** The same of `listen()`, which takes `onError` too. */
+export function checkListenOptions(options: unknown): TransportError | undefined {
+  return checkOptions(options, listenChecks, 'listen()')
 }
 
 /** What nearly every call gets is looked at without taking memory for it. */

@@ -146,9 +146,9 @@ test.serial('connections that nobody takes hold no more than a few lanes', async
     const listener = await engine.transport(endpoint).listen()
     for (const name of names(300)) await peer(name)
     await until(() => listener.stats().queued === 300)
-    // 128 lanes of two rings of 8 KiB are two slabs of 1 MiB; all of them would take five.
+    // 128 lanes of two rings of 8 KiB take 2 MiB; all of them would take five.
     const [shard] = engine.stats().shards
-    t.true((shard?.ringMemoryBytes ?? Infinity) <= 3 * 1_048_576)
+    t.true((shard?.ringMemoryInUseBytes ?? Infinity) <= 3 * 1_048_576)
   })
 })
 

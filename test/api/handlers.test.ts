@@ -8,7 +8,7 @@ import { FailureBook } from '../helpers/failure-book.js'
 import { receiveToEnd } from '../helpers/frames.js'
 import { ManualClock } from '../helpers/manual-clock.js'
 import { randomName } from '../helpers/temporary-folder.js'
-import { signal, turns, type Signal } from '../helpers/turns.js'
+import { signal, turns, until, type Signal } from '../helpers/turns.js'
 import { failOnWarnings, WarningBook } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 10_000
@@ -246,6 +246,8 @@ test.serial('peers that go on sending do not hold an engine up', async (t) => {
     // Its own reply asks the next question, for as long as it can.
     client.subscribe((frame) => void client.send(frame))
     for (let i = 0; i < 100; i++) client.send('again')
+    // Both ends are here; one that nobody has taken yet is cut when its listener closes.
+    await until(() => engine.stats().connections === 2)
     await turns(5)
     t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
     t.is((await client.closed).code, 'OK')
@@ -264,6 +266,7 @@ test.serial('a handler that never settles costs graceMs, and the others a part o
   const idle = await transport.connect()
   stuck.send('a')
   await worker.taken.promise
+  await until(() => engine.stats().connections === 4)
   const closing = engine.close({ graceMs: 4_000 })
   await turns(10)
   t.deepEqual([...clock.armed].sort(), [3_000, 4_000])

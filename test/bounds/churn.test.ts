@@ -8,6 +8,8 @@ import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 const WATCHDOG_MS = 150_000
 /** What a process with an engine takes anyway, and its garbage. Without a bound it would be over a gigabyte. */
 const MOST_RESIDENT_MIB = 300
+/** Lanes that a listener has in stock, on two shards. */
+const STOCK_MIB = 2 * 2
 /** A slab that is in use and a spare one, a shard; and one that is on its way from one shard to another. */
 const MOST_SLABS_MIB = 32
 
@@ -92,13 +94,13 @@ test.serial(
       t.is(lines[5], '0')
       const total = (moment: Moment | undefined): number => (moment?.heldMiB ?? 0) + (moment?.spareMiB ?? 0)
       t.true(total(burst) >= 48, 'rings of a megabyte and more, and two for each end')
-      t.is(after?.inUseMiB, 0)
+      t.true((after?.inUseMiB ?? Infinity) <= STOCK_MIB)
       t.is(total(after), total(burst), 'all of it is kept')
       t.is(later?.spareMiB, 0)
-      t.true(total(later) <= 16, 'a slab for each shard')
+      t.true(total(later) <= 32, 'a slab in use and a spare one for each shard')
       t.true((later?.residentMiB ?? Infinity) < (after?.residentMiB ?? 0) - 16, 'the system has it back')
       t.true(total(again) >= 48, 'and it is there when it is needed again')
-      t.is(afterAgain?.inUseMiB, 0)
+      t.true((afterAgain?.inUseMiB ?? Infinity) <= STOCK_MIB)
     } finally {
       child.kill('SIGKILL')
       await folder.remove()
