@@ -168,7 +168,7 @@ declare('one guardian does for all children of an engine, and ends when the engi
     await Promise.all(Array.from({ length: 3 }, () => engine.transport(sh('exec cat')).connect()))
     t.is(guardiansOf(process.pid).length, 1)
     await unguarded.close()
-    t.deepEqual(engine.stats().ledger.byKind.guardians, { opened: 1, released: 0 })
+    t.deepEqual(engine.stats().ledger.byKind.guardians, { opened: 1, released: 0, open: 1 })
   } finally {
     const { leaked, byKind } = await engine.close()
     t.is(leaked, 0, JSON.stringify(byKind))
