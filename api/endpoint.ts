@@ -15,8 +15,10 @@ import {
 
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
- * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode
- * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's; on Windows a pipe
+ * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode; on Node 20 other
+ *   programs know it with NULs at its end
+ * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is looked at
+ *   whenever it is used; on Windows a pipe
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
  * - `stdio:` or `{kind: 'stdio'}`: the process's own stdin and stdout; to connect to, once, not to listen on

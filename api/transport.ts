@@ -50,8 +50,9 @@ export class Transport {
 
   /**
    * Listens, on every shard at once, and again on a shard that comes back. With a callback each connection is given to
-   * it, and `onError` is told if it fails, in place of the engine's; without one, iterate over the listener. Rejects with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS,
-   * ERR_NOT_FOUND (the folder), ERR_ABORTED, ERR_TIMEOUT, ERR_SHARD_LOST, ERR_ENGINE_CLOSED.
+   * it, and `onError` is told if it fails, in place of the engine's; without one, iterate over the listener. Rejects with
+   * ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS, ERR_NOT_FOUND (the folder), ERR_PATH_TOO_LONG, ERR_ABORTED,
+   * ERR_TIMEOUT, ERR_SHARD_LOST, ERR_ENGINE_CLOSED.
    */
   async listen(handler?: ConnectionHandler, options: ListenOptions = {}): Promise<Listener> {
     const given: unknown = handler

@@ -45,7 +45,7 @@ export async function prepareSocketFile(
   let own: string | undefined
   try {
     folder = within === undefined ? openFolder(dirname(path)) : openLocalFolder(within, 'listen', endpoint)
-    const place = await makePlace(folder, path, (made) => (own = made))
+    const place = await makePlace(folder, path, limit, (made) => (own = made))
     const bindPath = place.addressOf(basename(place.own), OWN_SOCKET)
     if (Buffer.byteLength(bindPath) > limit) throw tooLong(bindPath, limit, endpoint)
     return new File(place, bindPath, final, mode, endpoint)
@@ -72,20 +72,23 @@ function openFolder(path: string): Folder {
   }
 }
 
-async function makePlace(folder: Folder, path: string, onMade: (own: string) => void): Promise<Place> {
+async function makePlace(
+  folder: Folder,
+  path: string,
+  limit: number,
+  onMade: (own: string) => void,
+): Promise<Place> {
   const mark = makerMark()
-  const own = folder.at(`${PRIVATE_PREFIX}${mark}`)
-  fs.mkdirSync(own, { mode: 0o700 })
+  const addressOf = (...names: readonly string[]): string =>
+    join(folder.isPinned ? folder.at('') : dirname(path), ...names)
+  const marked = `${PRIVATE_PREFIX}${mark}`
+  const fits = Buffer.byteLength(addressOf(marked, OWN_SOCKET)) <= limit
+  // In so long a place there is room for a short name at most: what is left under it by a process that is killed stays.
+  const own = fits ? folder.at(marked) : fs.mkdtempSync(folder.at(PRIVATE_PREFIX))
+  if (fits) fs.mkdirSync(own, { mode: 0o700 })
   onMade(own)
   await removeLitter(folder, own)
-  return {
-    folder,
-    name: basename(path),
-    own,
-    mark,
-    addressOf: (...names) =>
-      folder.isPinned ? join(folder.at(''), ...names) : join(dirname(path), ...names),
-  }
+  return { folder, name: basename(path), own, mark, addressOf }
 }
 
 /** What killed processes have left there. */

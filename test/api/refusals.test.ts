@@ -180,6 +180,44 @@ asRoot('a stale socket of somebody else in a shared folder is not taken over (ne
   t.deepEqual(await folder.list(), [basename(path)])
 })
 
+asRoot('who has given up rights listens where it may write, and need not read (needs root)', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  fs.chmodSync(folder.path, 0o755)
+  const unreadable = join(folder.path, 'drop')
+  // No room for a mark in a temporary name.
+  const deep = join(folder.path, 'd'.repeat(107 - Buffer.byteLength(folder.path) - 20))
+  const shared = join(folder.path, 'shared')
+  for (const [path, mode] of [
+    [unreadable, 0o733],
+    [deep, 0o733],
+    [shared, 0o1777],
+  ] as const) {
+    fs.mkdirSync(path)
+    fs.chmodSync(path, mode)
+  }
+  const name = randomName()
+  const tasks = [
+    `listen unix:${join(unreadable, 'x.sock')}`,
+    `listen unix:${join(deep, 'x.sock')}`,
+    `listen local:${name}`,
+    `connect local:${name}`,
+  ]
+  const child = ChildProgram.start('other-user', ['drop', ...tasks], {
+    env: { XDG_RUNTIME_DIR: undefined, TMPDIR: shared },
+  })
+  try {
+    const { lines, stderr } = await child.exit
+    t.is(stderr, '')
+    t.deepEqual(lines, [...tasks.map(() => 'nothing stopped it'), 'leaked 0'])
+    t.deepEqual(
+      [unreadable, deep].map((path) => fs.readdirSync(path)),
+      [[], []],
+    )
+  } finally {
+    child.kill('SIGKILL')
+  }
+})
+
 asAnother('a folder without permissions keeps its owner out (not as root, whom no mode stops)', async (t) => {
   t.timeout(WATCHDOG_MS)
   const closed = join(folder.path, 'closed')
