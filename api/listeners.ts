@@ -214,8 +214,10 @@ export class Listeners implements SupervisorEvents {
       this.#ledger,
       signal,
     ).catch((error: unknown) => {
-      // Whom it had accepted was cut when it was taken down again.
+      // Nobody listens: whom shards had accepted by then is cut.
+      const early = this.#early.get(id) ?? []
       this.#early.delete(id)
+      for (const step of early) step()
       throw error
     })
     this.#ledger.open('listeners')
@@ -309,7 +311,8 @@ export class Listeners implements SupervisorEvents {
   }
 
   #onArrival(shard: Shard, open: OpenListener | undefined, arrival: Arrival): void {
-    if (open === undefined) {
+    // News that waited for the listener may be of a shard that has died since.
+    if (open === undefined || !shard.isUp) {
       arrival.reject()
       return
     }
@@ -323,7 +326,7 @@ export class Listeners implements SupervisorEvents {
   }
 
   #onPaused(shard: Shard, listenerId: number, open: OpenListener | undefined): void {
-    if (open === undefined) return
+    if (open === undefined || !shard.isUp) return
     const { listener, listening } = open
     const news = { endpoint: listener.endpoint, shard: shard.shard }
     trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)

@@ -98,8 +98,6 @@ export class Incoming implements NewsReader {
   /** Handlers at work that no consumer stands for: the listener's, and subscribers that have ended their subscription. */
   #tending = 0
   #settlings = NO_SETTLINGS
-  /** A handler is looking at ring memory: nothing of it may be given back. */
-  #lending = false
   #region: number
   /** A larger region is being made known to the shard, or has to wait until there is memory for it. */
   #growthAsked = false
@@ -408,19 +406,20 @@ export class Incoming implements NewsReader {
       reader.done()
       this.#count(length)
       let result: unknown
-      this.#lending = borrow
+      // Nothing of what the handler looks at may be given back.
+      reader.isLent = borrow
       try {
         result = handler(frame)
         if (result !== undefined && !isThenable(result)) result = undefined
       } catch (cause) {
         if (!this.#events.isOfTheEnd(cause)) {
-          this.#lending = false
+          reader.isLent = false
           this.#handlerFailed(cause, consumer)
           return false
         }
         result = undefined
       }
-      this.#lending = false
+      reader.isLent = false
       if (this.#ring.unreleased >= this.#ring.capacity >> 2) this.#release()
       if (result !== undefined) {
         // By way of a promise of our own: a thenable's then() may throw.
@@ -654,7 +653,7 @@ export class Incoming implements NewsReader {
   /** Gives consumed bytes back; tells the shard if it waits for them; returns a region that was read to its end. */
   #release(): void {
     const ring = this.#ring
-    if (this.#lending) return
+    if (this.#reader.isLent) return
     if (ring.unreleased !== 0) ring.release()
     if (this.#detached) return
     if (ring.regionId !== this.#region) this.#retireRegion()

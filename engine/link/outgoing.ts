@@ -228,6 +228,7 @@ export class Outgoing implements Flushable {
   /** The shard has let go of the lane: gives back the region that its words do not name any more. */
   release(): void {
     this.#retireRegion()
+    this.#ring.leave()
   }
 
   #taken(length: number): void {

@@ -19,7 +19,7 @@ const STOCK_BYTES = 4_194_304
 
 /** A connection that a shard has accepted and that nobody has taken yet. */
 export interface Arrival {
-  /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY. */
+  /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY, ERR_SHARD_LOST. */
   adopt(options: LinkOptions, identity: LinkIdentity): Connection
   reject(): void
 }
@@ -59,6 +59,8 @@ export class Accepts {
   /** What the shard is told when this turn ends, for all that were taken in it. */
   #adoptions: (Adoption & { readonly connection: Connection })[] = []
   #rejections: number[] = []
+  /** Why nothing can be taken any more: the shard is dead, and its memory goes to others. */
+  #lost: TransportError | undefined
 
   /** `laneBytes`: what the rings of a new lane take. */
   constructor(
@@ -115,6 +117,7 @@ export class Accepts {
       acceptIds.map((acceptId) => ({
         adopt: (options, identity) => this.#adopt(listenerId, acceptId, options, identity),
         reject: () => {
+          if (this.#lost !== undefined) return
           this.#answerSoon(listenerId)
           this.#rejections.push(acceptId)
         },
@@ -170,8 +173,9 @@ export class Accepts {
     )
   }
 
-  /** The shard is dead: its lanes are ours again. */
-  lose(): void {
+  /** The shard is dead: its lanes are ours again. What it had accepted may still be waiting to be taken somewhere. */
+  lose(error: TransportError): void {
+    this.#lost = error
     for (const lanes of [this.#stock, this.#unwanted]) {
       for (const grant of lanes.values()) this.#host.giveLane(grant)
       lanes.clear()
@@ -179,6 +183,7 @@ export class Accepts {
   }
 
   #adopt(listenerId: number, acceptId: number, options: LinkOptions, identity: LinkIdentity): Connection {
+    if (this.#lost !== undefined) throw this.#lost
     const lane = this.#host.takeLane()
     const connection = this.#host.connect(lane, options, identity)
     this.#answerSoon(listenerId)
@@ -194,8 +199,8 @@ export class Accepts {
   }
 
   #take(listenerId: number, grant: LaneGrant, options: LinkOptions, identity: LinkIdentity): Connection {
-    // The shard has died since: then it is a connection that has ended.
-    if (!this.#stock.delete(grant.id)) return this.#adopt(listenerId, 0, options, identity)
+    if (this.#lost !== undefined) throw this.#lost
+    this.#stock.delete(grant.id)
     this.#countTaken(listenerId)
     this.#fillUpIfLow()
     return this.#host.connect(grant, options, identity)
@@ -228,7 +233,7 @@ export class Accepts {
   }
 
   #fillUp(): void {
-    if (this.#listeners.size === 0) return
+    if (this.#listeners.size === 0 || this.#lost !== undefined) return
     const lanes: LaneGrant[] = []
     const wanted = Math.min(this.#stockLanes - this.#inStock, this.#mostIdle - this.#stock.size)
     try {

@@ -533,7 +533,7 @@ export class Shard implements LinkHost {
     this.#doorbell.remove(this.#source)
     // Control first: a dial that is pending must give its lane back through its own rejection.
     this.#control.lose(error)
-    this.#accepts.lose()
+    this.#accepts.lose(error)
     for (const link of this.#links) link?.onShardLost(error)
     this.#bellPort.close()
     this.#lineHost?.close()

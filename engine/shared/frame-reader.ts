@@ -62,6 +62,8 @@ export class FrameReader {
   ring: RingConsumer
   /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
   length = 0
+  /** Somebody looks at what `borrow()` gave, perhaps in the middle of reading on: then no scratch buffer goes to others. */
+  isLent = false
   readonly #limit: number
   #stage: Stage = BOUNDARY
   #scratch: Buffer = EMPTY
@@ -195,7 +197,7 @@ export class FrameReader {
 
   /** At least so many bytes. What was in the scratch buffer is of no use any more. */
   #scratchOf(bytes: number): Buffer {
-    if (this.#scratch.length < bytes) {
+    if (this.isLent || this.#scratch.length < bytes) {
       this.#giveScratch()
       this.#scratch = takeScratch(bytes)
     }
@@ -205,7 +207,7 @@ export class FrameReader {
   #giveScratch(): void {
     const scratch = this.#scratch
     this.#scratch = EMPTY
-    if (scratch.length > SMALL_BYTES) giveScratch(scratch)
+    if (scratch.length > SMALL_BYTES && !this.isLent) giveScratch(scratch)
   }
 
   /** Where the frame goes on now that so many of its bytes have come. Those that came before are there. */

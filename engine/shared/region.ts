@@ -29,6 +29,9 @@ export class Slab {
   }
 }
 
+/** Of rings that are over: whoever still holds one holds no memory with it. */
+export const NO_SLAB = new Slab({ id: 0, memory: new ArrayBuffer(0) })
+
 /** Finds the slab behind a region id. Both threads have one. */
 export class SlabTable {
   readonly #slabs = new Map<number, Slab>()

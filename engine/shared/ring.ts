@@ -14,7 +14,7 @@
 import { copyIn, copyOut } from './copy.js'
 import { sizeOfRegion, type RingWords } from './ring-layout.js'
 import type { Slab, SlabTable } from './region.js'
-import { regionOffset } from './region.js'
+import { NO_SLAB, regionOffset } from './region.js'
 
 /** a - b for positions, which wrap at 2^32. */
 export function distance(a: number, b: number): number {
@@ -132,6 +132,11 @@ export class RingProducer {
     this.capacity = sizeOfRegion(regionId)
     this.mask = this.capacity - 1
     this.origin = regionOffset(regionId)
+  }
+
+  /** Nothing is written any more. The positions stay as they are. */
+  leave(): void {
+    this.slab = NO_SLAB
   }
 }
 

@@ -1,11 +1,14 @@
 /** Many connections at a time: how they are told, bounded, ordered, and let go of. The peers are plain `net` sockets. */
 import { once } from 'node:events'
 import net from 'node:net'
+import process from 'node:process'
 import { MessagePort } from 'node:worker_threads'
 import test from 'ava'
-import { createEngine, type Engine } from '../../api/index.js'
+import { createEngine, type Engine, type EngineOptions } from '../../api/index.js'
+import { rejects } from '../helpers/errors.js'
+import { faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { rawFrame, RawReader } from '../helpers/raw-frames.js'
-import { makeTemporaryFolder, pathOf, type TemporaryFolder } from '../helpers/temporary-folder.js'
+import { makeTemporaryFolder, pathOf, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
@@ -20,9 +23,13 @@ interface Place {
   readonly peer: (name: string) => Promise<net.Socket>
 }
 
-async function withEngine(shards: number, use: (place: Place) => Promise<void>): Promise<void> {
+async function withEngine(
+  shards: number,
+  use: (place: Place) => Promise<void>,
+  options: EngineOptions = {},
+): Promise<void> {
   const folder: TemporaryFolder = await makeTemporaryFolder()
-  const engine = await createEngine({ shards })
+  const engine = await createEngine({ shards, ...options })
   const endpoint = folder.endpoint()
   const peers: net.Socket[] = []
   const peer = async (name: string): Promise<net.Socket> => {
@@ -205,3 +212,79 @@ test.serial('over maxConnections everybody else is cut, whichever way they came'
     t.deepEqual(listener.stats(), { accepted: 3, open: 3, queued: 0, refused: count - 3 })
   })
 })
+
+for (const [how, options] of [
+  ['in lanes', {}],
+  // None of them gets a lane beforehand.
+  ['by numbers', { frameTimeoutMs: 60_000 }],
+] as const) {
+  test.serial(
+    `a shard that dies while what it has accepted ${how} is taken one by one leaves the next life whole`,
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      await withEngine(
+        1,
+        async ({ engine, endpoint, peer }) => {
+          const listener = await engine.transport(endpoint, options).listen()
+          await Promise.all(names(5).map(peer))
+          const first = await listener.accept()
+          await until(() => listener.stats().queued >= 4)
+          const restored = nextEvent('shard.restored')
+          // The end of each makes room for the next: in the very turn in which their shard has died.
+          const served: string[] = []
+          const serving = (async () => {
+            await first?.closed
+            for await (const connection of listener) {
+              served.push(String(await connection.receive().catch(() => undefined)))
+              if (served.includes('after')) return
+              await connection.closed
+            }
+          })()
+          await strike(engine, 0, 'exit')
+          await restored
+          await peer('after')
+          await serving
+          t.true(served.includes('after'))
+          await listener.close()
+        },
+        faultyOptions('exit'),
+      )
+    },
+  )
+}
+
+if (process.platform === 'linux') {
+  test.serial(
+    'a listener that cannot be put onto every shard cuts whom the others had accepted',
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      await withEngine(
+        2,
+        async ({ engine }) => {
+          const name = randomName()
+          await strike(engine, 1, 'stuck')
+          const listening = engine.transport(`unix:@${name}`).listen()
+          const failing = rejects(t, listening, 'ERR_SHARD_LOST')
+          const peers: net.Socket[] = []
+          while (peers.length < 3) {
+            const socket = net.connect({ path: `\0${name}` })
+            const connected = await new Promise<boolean>((resolve) => {
+              socket.once('connect', () => {
+                resolve(true)
+              })
+              socket.on('error', () => {
+                resolve(false)
+              })
+            })
+            if (connected) peers.push(socket.resume())
+          }
+          const cut = peers.map((socket) => once(socket, 'close'))
+          await failing
+          await Promise.all(cut)
+          await until(() => engine.stats().shards[0]?.ringMemoryInUseBytes === 0)
+        },
+        faultyOptions('stuck'),
+      )
+    },
+  )
+}

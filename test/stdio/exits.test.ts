@@ -210,8 +210,10 @@ scene('a link reads on across children that fail, and ends with the exit of the 
 })
 
 scene('a leased connection has the pid of its child', async (t) => {
-  const pool = engine.transport(sh('echo $$; exec cat'), { framing: 'line' }).pool({ max: 1 })
+  const pool = engine.transport(sh('read -r line; echo $$'), { framing: 'line' }).pool({ max: 1 })
   await pool.use(async (connection) => {
+    // It speaks when it is spoken to: a pool takes a greeting for an unexpected byte.
+    connection.send('who are you')
     t.is(connection.info.pid, Number(await connection.receive()))
   })
   await pool.close()

@@ -608,6 +608,40 @@ for (const borrowing of [false, true]) {
   )
 }
 
+/** The reader streams a large frame of one byte, for somebody who borrows, and has found it. */
+function streamLent(frames: Frames, size: number, byte: string): Buffer {
+  const encoded = encodeFrame(Buffer.alloc(size, byte))
+  for (let at = 0; at < encoded.length; at += 65_536) {
+    frames.reader.next(true)
+    frames.consumer.release()
+    publishBytes(frames.producer, encoded.subarray(at, at + 65_536))
+  }
+  assert.equal(frames.reader.next(true), 'frame')
+  const lent = frames.reader.borrow()
+  frames.reader.done()
+  return lent
+}
+
+test.serial('what a handler looks at goes to nobody else, also if it reads on in the meantime', (t) => {
+  const size = 400_000
+  const [one, other] = [1, 2].map(() => new Frames({ limit: MiB, ringBytes: 131_072 }))
+  if (one === undefined || other === undefined) throw new Error('there are no readers')
+  const lent = streamLent(one, size, 'a')
+  one.reader.isLent = true
+  t.is(one.reader.next(false), 'incomplete')
+  streamLent(other, size, 'b')
+  t.true(
+    lent.every((byte) => byte === 97),
+    'another reader',
+  )
+  streamLent(one, size, 'c')
+  t.true(
+    lent.every((byte) => byte === 97),
+    'the same reader',
+  )
+  one.reader.isLent = false
+})
+
 test.serial('a scratch buffer is of all readers, and a giant one of none', (t) => {
   const lend = (size: number): readonly number[] => {
     const frames = new Frames({ limit: 64 * MiB, ringBytes: 131_072 })
