@@ -74,6 +74,8 @@ export function isDraft(name: string): boolean {
 
 function take(draft: string, path: string): LockState {
   for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
+    // A folder of the user's that is empty would be replaced.
+    if (isForeign(path)) return 'unguarded'
     try {
       fs.renameSync(draft, path)
       return 'held'
@@ -90,11 +92,7 @@ function take(draft: string, path: string): LockState {
 
 /** What became of whoever holds the lock; a dead one holds it no longer. */
 function freed(path: string): Fate {
-  const stat = fs.lstatSync(path, { throwIfNoEntry: false })
-  // Released meanwhile.
-  if (stat === undefined) return 'dead'
-  // Another user may have put anything there, for as long as he likes: that must not be in our way.
-  if (!stat.isDirectory() || stat.uid !== process.geteuid?.()) return 'unknown'
+  if (isForeign(path)) return 'unknown'
   for (const mark of entriesOf(path)) {
     const fate = fateOf(mark)
     if (fate !== 'dead') return fate
@@ -103,6 +101,16 @@ function freed(path: string): Fate {
     })
   }
   return 'dead'
+}
+
+/**
+ * Whether what lies there was not made by a holder of ours. Another user may have put anything there, for as long as he likes: that
+ * must not be in our way.
+ */
+function isForeign(path: string): boolean {
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return false
+  return !stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o777) !== 0o700
 }
 
 function entriesOf(path: string): string[] {
