@@ -12,7 +12,7 @@ import { HeldFolder, type Folder } from '../shared/held-folder.js'
 import { openLocalFolder } from '../shared/local-folder.js'
 import type { UnixTarget } from '../shared/target.js'
 import { removeDeadLock } from './folder-lock.js'
-import { OWN_SOCKET, removeLeftovers, STALE_SOCKET } from './leftovers.js'
+import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { makerMark } from './maker.js'
 import { removePrivateFolder } from './private-folder.js'
 import { isSame, LOCK_PREFIX, look, takeName, type Identity, type Place } from './socket-name.js'
@@ -162,7 +162,8 @@ class File implements SocketFile {
   #removeTemporary(): void {
     if (!this.#isPrepared) return
     this.#isPrepared = false
-    removePrivateFolder(this.#place.own, OWN_SOCKET, STALE_SOCKET)
+    // A file of somebody else's that could not be put back stays in it.
+    removePrivateFolder(this.#place.own, OWN_SOCKET)
     this.#place.folder.close()
   }
 }

@@ -286,6 +286,126 @@ for (const [what, intrude] of Object.entries(intruders)) {
   })
 }
 
+/** Calls `then` once, when somebody has been asked whether he listens there. */
+function afterTheQuestion(path: string, then: () => void): () => void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with the socket that it was called on
+  const { connect } = net.Socket.prototype
+  const asked = function (this: net.Socket, ...args: unknown[]): net.Socket {
+    const socket = Reflect.apply(connect, this, args) as net.Socket
+    if (typeof args[0] === 'string' && basename(args[0]) === basename(path)) {
+      restore()
+      then()
+    }
+    return socket
+  }
+  const restore = (): void => {
+    Object.assign(net.Socket.prototype, { connect })
+  }
+  Object.assign(net.Socket.prototype, { connect: asked })
+  return restore
+}
+
+for (const what of ['a live socket', 'a file'] as const) {
+  onUnix(
+    `${what} that takes the place of a stale socket while that is asked is left alone, whatever its number`,
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      const path = folder.socketPath()
+      await leaveStaleSocket(path)
+      const { ino } = fs.lstatSync(path)
+      fs.utimesSync(path, 1, 1)
+      const late = await FileListener.prepare(path)
+      // Node's own, so that it is bound at once: the number is given to the next file that is made.
+      const server = net.createServer((socket) => socket.destroy())
+      const restore = afterTheQuestion(path, () => {
+        fs.unlinkSync(path)
+        if (what === 'a file') fs.writeFileSync(path, 'precious')
+        else server.listen(path)
+      })
+      try {
+        await rejects(t, late.publish(), what === 'a file' ? 'ERR_NOT_A_SOCKET' : 'ERR_ADDRESS_IN_USE')
+        t.log(fs.lstatSync(path).ino === ino ? 'the number is the same' : 'the number is another')
+        if (what === 'a file') t.is(fs.readFileSync(path, 'utf8'), 'precious')
+        else t.true(await isLive(path))
+      } finally {
+        restore()
+        await late.close()
+        server.close()
+      }
+    },
+  )
+}
+
+const obstacles: Readonly<Record<string, (path: string) => () => void>> = {
+  'whose place was taken again': (path) => {
+    fs.writeFileSync(path, 'another')
+    return () => undefined
+  },
+  'that the system does not let back': () => {
+    const { linkSync } = fs
+    fs.linkSync = (from, to) => {
+      if (basename(String(from)) === 'stale') throw Object.assign(new Error('no'), { code: 'EPERM' })
+      linkSync(from, to)
+    }
+    return () => {
+      fs.linkSync = linkSync
+    }
+  },
+}
+
+for (const [what, obstruct] of Object.entries(obstacles)) {
+  onUnix(`a file ${what} is kept, and the error says where`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const path = folder.socketPath()
+    await leaveStaleSocket(path)
+    const late = await FileListener.prepare(path)
+    const { renameSync } = fs
+    let restore = (): void => undefined
+    fs.renameSync = (from, to) => {
+      renameSync(from, to)
+      if (from !== path && basename(String(to)) !== 'stale') return
+      fs.renameSync = renameSync
+      fs.unlinkSync(to)
+      fs.writeFileSync(to, 'precious')
+      restore = obstruct(path)
+    }
+    try {
+      const { message } = await rejects(t, late.publish(), 'ERR_ADDRESS_IN_USE')
+      const [, kept = ''] = /kept as (\S+) in/.exec(message) ?? []
+      await late.close()
+      t.is(fs.readFileSync(join(folder.path, kept), 'utf8'), 'precious')
+      // Nor does the next that listens there take it for a leftover.
+      const next = await FileListener.prepare(folder.socketPath())
+      await next.publish()
+      await next.close()
+      t.is(fs.readFileSync(join(folder.path, kept), 'utf8'), 'precious')
+    } finally {
+      fs.renameSync = renameSync
+      restore()
+      await late.close()
+    }
+  })
+}
+
+onUnix('an empty folder that is named like a lock and is none stays', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const path = folder.socketPath()
+  await leaveStaleSocket(path)
+  const own = `.s-lock.${basename(path)}`
+  for (const name of [own, '.s-lock.mine']) {
+    fs.mkdirSync(join(folder.path, name))
+    fs.chmodSync(join(folder.path, name), 0o755)
+  }
+  const listener = await FileListener.prepare(path)
+  try {
+    await listener.publish()
+    t.true(await isLive(path))
+  } finally {
+    await listener.close()
+  }
+  t.deepEqual((await folder.list()).sort(), ['.s-lock.mine', own].sort())
+})
+
 for (const [what, make] of Object.entries(strangers)) {
   test.serial(`a listener that closes leaves ${what} that has taken its place`, async (t) => {
     t.timeout(WATCHDOG_MS)
