@@ -90,7 +90,7 @@ class Meeting {
         reject(fromSystemError(error, 'starting', this.#endpoint))
       })
     } catch (error) {
-      throw fromSystemError(error as NodeJS.ErrnoException, 'starting', this.#endpoint)
+      throw explain(error, this.#endpoint)
     }
     return this.#rendezvous.path
   }
@@ -102,6 +102,12 @@ class Meeting {
       end.close()
     }, ignore)
   }
+}
+
+function explain(error: unknown, endpoint: string): TransportError {
+  if (!(error instanceof TransportError))
+    return fromSystemError(error as NodeJS.ErrnoException, 'starting', endpoint)
+  return new TransportError(error.code, `starting ${endpoint}: ${error.message}`, { cause: error, endpoint })
 }
 
 function ignore(): void {

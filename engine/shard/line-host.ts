@@ -10,7 +10,7 @@ export interface LineHost {
   close(): void
 }
 
-/** Undefined where there are no Unix sockets, or no folder to put one: the MessagePort serves alone then. */
+/** Undefined where there are no Unix sockets, or no folder to put one, or one with too long a path: the MessagePort serves alone then. */
 export function offerLine(onWake: () => void): LineHost | undefined {
   if (process.platform === 'win32') return undefined
   let line: WakeLine | undefined

@@ -6,13 +6,17 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
+import { TransportError } from '../shared/errors.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { makerMark } from './maker.js'
 import { removePrivateFolder } from './private-folder.js'
 
 const PREFIX = 'symphony-'
-/** Of a socket address, on every system. */
-const MOST_BYTES = 103
+/** Of a socket address. Node cuts a longer one off in silence: the socket would lie somewhere else. */
+const MOST_BYTES = process.platform === 'linux' ? 107 : 103
+/** What `mkdtemp` adds to a name. */
+const RANDOM = 'XXXXXX'
 
 export interface Rendezvous {
   readonly path: string
@@ -20,7 +24,7 @@ export interface Rendezvous {
   close(): void
 }
 
-/** `onMeeting` gets main's end, paused and unread. @throws The system's error, where there is no folder to meet in. */
+/** `onMeeting` gets main's end, paused and unread. @throws The system's error, where there is no folder to meet in, or ERR_PATH_TOO_LONG. */
 export function offerRendezvous(
   onMeeting: (socket: net.Socket) => void,
   onFailure: (error: Error) => void,
@@ -54,11 +58,26 @@ export function offerRendezvous(
 function makeFolder(): string {
   const parent = os.tmpdir()
   const folder = join(parent, `${PREFIX}${makerMark()}`)
+  if (lengthIn(folder) <= MOST_BYTES) {
+    fs.mkdirSync(folder, { mode: 0o700 })
+    removeLeftoversOnce(parent, folder)
+    return folder
+  }
+  const bytes = lengthIn(join(parent, `${PREFIX}${RANDOM}`))
+  if (bytes > MOST_BYTES) throw tooLong(parent, bytes)
   // There is no mark in so long a place: what is left there by a process that is killed stays.
-  if (Buffer.byteLength(join(folder, OWN_SOCKET)) > MOST_BYTES) return fs.mkdtempSync(join(parent, PREFIX))
-  fs.mkdirSync(folder, { mode: 0o700 })
-  removeLeftoversOnce(parent, folder)
-  return folder
+  return fs.mkdtempSync(join(parent, PREFIX))
+}
+
+function lengthIn(folder: string): number {
+  return Buffer.byteLength(join(folder, OWN_SOCKET))
+}
+
+function tooLong(parent: string, bytes: number): TransportError {
+  return new TransportError(
+    'ERR_PATH_TOO_LONG',
+    `the temporary folder ${parent} is too long: a socket in it has ${String(bytes)} bytes, and the system allows ${String(MOST_BYTES)}. Set TMPDIR to a shorter one.`,
+  )
 }
 
 let removedIn: string | undefined

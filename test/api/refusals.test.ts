@@ -119,6 +119,50 @@ test.serial(
   },
 )
 
+const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
+
+onUnix('a temporary folder that is too long for a socket is told, and wakes go another way', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const limit = process.platform === 'linux' ? 107 : 103
+  const longest = limit - '/symphony-XXXXXX/s'.length
+  for (const bytes of [longest, longest + 1, limit - 1, limit + 20]) {
+    const temporary = join(folder.path, 'd'.repeat(bytes - Buffer.byteLength(folder.path) - 1))
+    fs.mkdirSync(temporary)
+    const seen = new Set<string | null>()
+    const watcher = fs.watch(temporary, (_, name) => seen.add(name))
+    try {
+      await withEnvironment({ TMPDIR: temporary }, async () => {
+        const own = await createEngine({ shards: 1 })
+        try {
+          const child = own.transport({ kind: 'stdio', command: '/bin/cat' })
+          if (bytes > longest) {
+            const { message } = await rejects(t, child.connect(), 'ERR_PATH_TOO_LONG')
+            t.regex(message, /^starting stdio:.*Set TMPDIR to a shorter one/)
+          } else {
+            const connection = await child.connect()
+            await connection.close()
+          }
+          const name = own.transport(`memory:${randomName()}`)
+          const listener = await name.listen((connection) => {
+            connection.subscribe((frame) => connection.send(frame), { borrow: true })
+          })
+          const connection = await name.connect()
+          connection.send('through')
+          t.is(String(await connection.receive()), 'through')
+          await connection.close()
+          await listener.close()
+        } finally {
+          t.is((await own.close()).leaked, 0)
+        }
+      })
+      t.deepEqual(fs.readdirSync(temporary), [], String(bytes))
+      if (bytes > longest) t.deepEqual([...seen], [], String(bytes))
+    } finally {
+      watcher.close()
+    }
+  }
+})
+
 async function attempts(t: ExecutionContext, how: 'drop' | 'stay', tasks: readonly string[]): Promise<void> {
   const child = ChildProgram.start('other-user', [how, ...tasks])
   try {
