@@ -39,11 +39,11 @@ export async function prepareSocketFile(
   endpoint: string,
 ): Promise<SocketFile> {
   const { path, within } = target
-  // The working folder may be another one by the time when the file is removed.
-  const final = resolve(path)
   let folder: Folder | undefined
   let own: string | undefined
   try {
+    // The working folder may be another one by the time when the file is removed.
+    const final = resolve(path)
     folder = within === undefined ? openFolder(dirname(path)) : openLocalFolder(within, 'listen', endpoint)
     const place = await makePlace(folder, path, limit, (made) => (own = made))
     const bindPath = place.addressOf(basename(place.own), OWN_SOCKET)
@@ -79,16 +79,25 @@ async function makePlace(
   onMade: (own: string) => void,
 ): Promise<Place> {
   const mark = makerMark()
-  const addressOf = (...names: readonly string[]): string =>
-    join(folder.isPinned ? folder.at('') : dirname(path), ...names)
   const marked = `${PRIVATE_PREFIX}${mark}`
-  const fits = Buffer.byteLength(addressOf(marked, OWN_SOCKET)) <= limit
+  const fitsIn = (base: string): boolean => Buffer.byteLength(join(base, marked, OWN_SOCKET)) <= limit
+  const base = baseOf(folder, path, limit, fitsIn)
+  const addressOf = (...names: readonly string[]): string => join(base, ...names)
+  const fits = fitsIn(base)
   // In so long a place there is room for a short name at most: what is left under it by a process that is killed stays.
   const own = fits ? folder.at(marked) : fs.mkdtempSync(folder.at(PRIVATE_PREFIX))
   if (fits) fs.mkdirSync(own, { mode: 0o700 })
   onMade(own)
   await removeLitter(folder, own)
   return { folder, name: basename(path), own, mark, addressOf }
+}
+
+/** What socket addresses begin with: where the folder has no short path of its own, its path as given if the whole one is too long. */
+function baseOf(folder: Folder, path: string, limit: number, fitsIn: (base: string) => boolean): string {
+  if (folder.isPinned) return folder.at('')
+  const whole = resolve(path)
+  const fits = Buffer.byteLength(whole) <= limit && fitsIn(dirname(whole))
+  return dirname(fits ? whole : path)
 }
 
 /** What killed processes have left there. */

@@ -30,7 +30,7 @@ export interface Place {
   /** A folder in that folder which only we can enter. */
   readonly own: string
   readonly mark: string
-  /** A socket address: relative, if the path was given like that. */
+  /** A socket address: relative, if the path was given like that and the whole one is too long. */
   addressOf(...names: readonly string[]): string
 }
 

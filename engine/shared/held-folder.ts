@@ -6,7 +6,7 @@
  * there is none, they are reached by the folder's path, and `isStill()` says afterwards whether that was the same folder.
  */
 import fs from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants
 
@@ -30,7 +30,8 @@ export class HeldFolder implements Folder {
   /** A link at the path's end is refused, unless it is to be followed. @throws The system's error. */
   constructor(path: string, links: 'refuse' | 'follow') {
     const descriptor = fs.openSync(path, O_RDONLY | O_DIRECTORY | (links === 'refuse' ? O_NOFOLLOW : 0))
-    this.#path = path
+    // The working folder may be another one by the time when a name in it is used.
+    this.#path = resolve(path)
     this.#descriptor = descriptor
     try {
       this.stat = fs.fstatSync(descriptor, { bigint: true })

@@ -12,6 +12,7 @@ import { Taker } from '../helpers/taker.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
+import { withoutProc } from '../helpers/without-proc.js'
 
 const WATCHDOG_MS = 20_000
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
@@ -78,19 +79,6 @@ function afterTheLook(then: () => void): () => void {
   }) as typeof fstatSync
   return () => {
     fs.fstatSync = fstatSync
-  }
-}
-
-/** What says that a descriptor has a path, finds none. */
-function withoutProc(): () => void {
-  const { statSync } = fs
-  const elsewhere = (path: string, options: fs.StatOptions): unknown => {
-    if (path.startsWith('/proc/')) throw Object.assign(new Error('there is no /proc'), { code: 'ENOENT' })
-    return statSync(path, options)
-  }
-  Object.assign(fs, { statSync: elsewhere })
-  return () => {
-    Object.assign(fs, { statSync })
   }
 }
 

@@ -15,6 +15,7 @@ import { FileListener, isLive, leaveStaleSocket } from '../../helpers/stale-sock
 import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.js'
 import { until } from '../../helpers/turns.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
+import { withoutProc } from '../../helpers/without-proc.js'
 
 const WATCHDOG_MS = 20_000
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
@@ -474,6 +475,30 @@ test.serial('a relative socket file is removed after a change of the working fol
     process.chdir(home)
   }
 })
+
+for (const what of ['with /proc', 'without /proc'] as const) {
+  onUnix(`a relative socket file is made where its folder was, ${what}`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const home = process.cwd()
+    const restore = what === 'without /proc' ? withoutProc() : () => undefined
+    try {
+      process.chdir(folder.path)
+      const path = 'x.sock'
+      await leaveStaleSocket(path)
+      const preparing = FileListener.prepare(path)
+      process.chdir(home)
+      const listener = await preparing
+      await listener.publish()
+      t.deepEqual(await folder.list(), [path])
+      t.true(await isLive(join(folder.path, path)))
+      await listener.close()
+      t.deepEqual(await folder.list(), [])
+    } finally {
+      restore()
+      process.chdir(home)
+    }
+  })
+}
 
 test.serial(
   'a socket file has its mode at every moment at which it can be seen, whatever the umask',
