@@ -78,7 +78,7 @@ export function readEndpoint(endpoint: unknown): CheckedEndpoint {
   if (isUrl(endpoint))
     throw invalidEndpoint(
       'a URL object',
-      adviceFor(withoutCredentials(endpoint.href)) ?? 'give a string or an object with a kind',
+      adviceFor(shownOf(endpoint.href)) ?? 'give a string or an object with a kind',
     )
   if (!isObject(endpoint)) throw invalidEndpoint(describe(endpoint), 'give a string or an object with a kind')
   return readObject(endpoint)
@@ -96,8 +96,9 @@ export function invalidEndpoint(text: string, advice: string, cause?: unknown): 
 
 function readText(text: string): CheckedEndpoint {
   if (text.startsWith(PIPE_PREFIX)) return checkPipe({ kind: 'pipe', name: text.slice(PIPE_PREFIX.length) })
-  const advice = adviceFor(withoutCredentials(text))
-  if (advice !== undefined) throw invalidEndpoint(text, advice)
+  const shown = shownOf(text)
+  const advice = adviceFor(shown)
+  if (advice !== undefined) throw invalidEndpoint(shown, advice)
   const colon = text.indexOf(':')
   const rest = text.slice(colon + 1)
   switch (colon === -1 ? '' : text.slice(0, colon)) {
@@ -111,10 +112,13 @@ function readText(text: string): CheckedEndpoint {
       return { kind: 'memory', name: rest }
     case 'stdio':
       if (rest !== '')
-        throw invalidEndpoint(text, "write stdio:, or {kind: 'stdio', command} for a child process")
+        throw invalidEndpoint(shown, "write stdio:, or {kind: 'stdio', command} for a child process")
       return { kind: 'stdio' }
     default:
-      throw invalidEndpoint(text, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:')
+      throw invalidEndpoint(
+        shown,
+        'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:',
+      )
   }
 }
 
@@ -153,9 +157,27 @@ function filePath(url: string): string | undefined {
   }
 }
 
-/** A URL for another program may have a password in it. */
+/**
+ * What is shown of a text. A URL for another program may have a password in it, with any signs, or a token; a command line may have
+ * anything.
+ */
+function shownOf(text: string): string {
+  const [, start = '', scheme = '', rest = ''] = SCHEME.exec(text) ?? []
+  if (rest.trim() !== '' && closest(scheme, kinds) === 'stdio') return `${start}…`
+  return withoutCredentials(text)
+}
+
+const SCHEME = /^(\s*([A-Za-z][A-Za-z0-9+.-]*):)(.*)$/s
+
 function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^/@]*@/, '//…@')
+  const [, start = '', scheme = '', rest = ''] = SCHEME.exec(text) ?? []
+  if (scheme === '' || kinds.some((kind) => kind === scheme)) return text.replace(/\/\/.*@/s, '//…@')
+  const query = rest.search(/[?#]/)
+  const isFile = scheme.toLowerCase() === 'file' && rest.startsWith('///')
+  if (isFile || !rest.includes('@')) return query === -1 ? text : `${start}${rest.slice(0, query + 1)}…`
+  const slashes = rest.startsWith('//') ? '//' : ''
+  // With both, either may be a part of what the other begins or ends.
+  return `${start}${slashes}…${query === -1 ? rest.slice(rest.lastIndexOf('@')) : ''}`
 }
 
 function isUrl(value: unknown): value is URL {

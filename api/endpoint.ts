@@ -147,6 +147,12 @@ function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
   assertUnixPlatform(text)
   if (path.trim() === '' || path.includes('\0'))
     throw invalidEndpoint(text, 'the path is empty or contains a NUL')
+  // Listening would leave the slash out, and connecting would not.
+  if (path.endsWith('/'))
+    throw invalidEndpoint(
+      text,
+      'it ends in a slash, as a folder does. Write the path of a socket, without it',
+    )
   const bytes = Buffer.byteLength(path)
   if (bytes > SOCKET_PATH_LIMIT) {
     throw new TransportError(

@@ -73,6 +73,15 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
     'UNIX:/tmp/x',
     'unix:',
     'unix:@',
+    'unix:/tmp/x.sock/',
+    'unix:x/',
+    { kind: 'unix', path: '/tmp/x.sock/' },
+    new Map([['kind', 'unix']]),
+    new Set(['unix']),
+    { kind: 'stdio', command: 'x', env: new Map([['A', 'b']]) },
+    { kind: 'stdio', command: 'x', env: new Headers({ a: 'b' }) },
+    { kind: 'stdio', command: 'x', env: new Date() },
+    { kind: 'stdio', command: 'x', args: new Set(['a']) },
     'unix:/tmp/a\0b',
     'local:',
     'local:../x',
@@ -120,7 +129,8 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
   for (const endpoint of wrong) {
     const error = throws(t, () => engine.transport(endpoint as Endpoint), 'ERR_INVALID_ENDPOINT')
     t.false(error.retryable)
-    if (typeof endpoint === 'string') t.is(error.endpoint, endpoint)
+    if (typeof endpoint === 'string')
+      t.is(error.endpoint, endpoint.startsWith('stdio:') ? 'stdio:…' : endpoint)
   }
 })
 
@@ -136,6 +146,8 @@ test.serial('what looks like an endpoint is answered with what to write', (t) =>
     ['unx:/tmp/x', 'did you mean unix:/tmp/x?'],
     ['Local:x', 'did you mean local:x?'],
     ['file:///tmp/a%20b', 'did you mean unix:/tmp/a b?'],
+    ['file:///tmp/a@b', 'did you mean unix:/tmp/a@b?'],
+    ['unix:/tmp/x.sock/', 'it ends in a slash'],
     [new URL('file:///tmp/x'), 'did you mean unix:/tmp/x?'],
     ['http+unix://%2Ftmp%2Fx', 'did you mean unix:PATH?'],
     ['', 'it is empty'],
@@ -159,6 +171,25 @@ test.serial('what may be a secret in the wrong place is not shown', (t) => {
   const wrong: unknown[] = [
     `http://user:${secret}@localhost/x`,
     `unix://user:${secret}@localhost/x`,
+    `unix://user:a@${secret}@localhost`,
+    `unix://user:a/${secret}@localhost`,
+    `redis://user:a@${secret}@localhost`,
+    `redis://user:a/${secret}@localhost`,
+    `redis://user:a?${secret}@localhost`,
+    `redis://user:a@${secret}?@localhost`,
+    `redis:user:${secret}@localhost`,
+    `http://localhost/?token=${secret}`,
+    `http://localhost/?mail=a@b&token=${secret}`,
+    `http://localhost/?mail=a@${secret}`,
+    `http://localhost/#${secret}`,
+    `unx://localhost/?token=${secret}`,
+    `stdio:node x --token ${secret}`,
+    `stdio: ${secret}`,
+    ` stdio:node x --token ${secret}`,
+    `STDIO:node x --token ${secret}`,
+    `stdo:node x --token ${secret}`,
+    new URL(`stdo:node?${secret}`),
+    new URL(`http://localhost/?token=${secret}`),
     new URL(`http://user:${secret}@localhost/x`),
     { kind: 'unix', path: '/tmp/x', password: secret },
     { kind: 'unix', path: { password: secret } },
