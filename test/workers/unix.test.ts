@@ -127,3 +127,38 @@ onUnix('without /proc a folder that stays is connected in', async (t) => {
     }
   })
 })
+
+onUnix('a dial that the system refuses at once leaves no folder open', async (t) => {
+  await stage(t, ({ dial }) => {
+    const { connect } = net
+    const { openSync, closeSync } = fs
+    let open = 0
+    const restore = (): void => {
+      Object.assign(net, { connect })
+      Object.assign(fs, { openSync, closeSync })
+    }
+    Object.assign(net, {
+      connect: () => {
+        throw Object.assign(new Error('no'), { code: 'ERR_ACCESS_DENIED' })
+      },
+    })
+    Object.assign(fs, {
+      openSync: (...args: Parameters<typeof openSync>) => {
+        const descriptor = openSync(...args)
+        open++
+        return descriptor
+      },
+      closeSync: (descriptor: number) => {
+        closeSync(descriptor)
+        open--
+      },
+    })
+    try {
+      t.throws(dial, { message: 'no' })
+    } finally {
+      restore()
+    }
+    t.is(open, 0)
+    return Promise.resolve()
+  })
+})

@@ -39,7 +39,14 @@ function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): 
   }
   const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
   const refuse = (): Error | undefined => (folder.isStill() ? undefined : folderChanged(endpoint))
-  const dialling = dialPath(folder.at(basename(target.path)), owner, true, explain, refuse)
+  let dialling: Dialling
+  try {
+    dialling = dialPath(folder.at(basename(target.path)), owner, true, explain, refuse)
+  } catch (error) {
+    // Node's permission model says no at once.
+    folder.close()
+    throw error
+  }
   return {
     connected: dialling.connected.finally(() => {
       folder.close()
