@@ -75,8 +75,9 @@ class Reading {
       return this.#array(inner.item, value, path)
     if (inner.type === 'record' && inner.value !== undefined && isObject(value))
       return this.#record(inner.value, value, path)
-    // To valibot an array is an object too.
-    if (isArray(value)) {
+    // To valibot an array and a Map are objects too.
+    const takesKeys = entries !== undefined || inner.type === 'record'
+    if (isArray(value) || (takesKeys && typeof value === 'object' && value !== null)) {
       this.#problems.wrong(path || 'options', expected(schema, path), describe(value))
       return undefined
     }

@@ -1,7 +1,7 @@
 /** An endpoint with options: what one connects to and listens on. */
 import type { Connection } from '../engine/link/connection.js'
 import type { ReconnectingConnection } from '../engine/resilience/reconnecting.js'
-import { checkListenOptions, checkWaitOptions, invalidOption } from '../engine/shared/wait-options.js'
+import { invalidOption, readConnectOptions, readListenOptions } from '../engine/shared/wait-options.js'
 import type { WaitOptions } from '../engine/shared/waiter.js'
 import type { ResolvedEndpoint } from './endpoint.js'
 import type { Engine } from './engine.js'
@@ -34,9 +34,7 @@ export class Transport {
    * The connection keeps the process alive until it is closed or unref'd.
    */
   async connect(options: WaitOptions = {}): Promise<Connection> {
-    const wrong = checkWaitOptions(options, 'connect()')
-    if (wrong !== undefined) throw wrong
-    return this.#engine.connect(this.#endpoint, this.#options, options)
+    return this.#engine.connect(this.#endpoint, this.#options, readConnectOptions(options))
   }
 
   /**
@@ -58,9 +56,7 @@ export class Transport {
     const given: unknown = handler
     if (given !== undefined && typeof given !== 'function')
       throw invalidOption('listen()', 'handler', 'it must be a function')
-    const wrong = checkListenOptions(options)
-    if (wrong !== undefined) throw wrong
-    return this.#engine.listen(this.#endpoint, this.#options, handler, options)
+    return this.#engine.listen(this.#endpoint, this.#options, handler, readListenOptions(options))
   }
 
   /**

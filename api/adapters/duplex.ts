@@ -1,7 +1,7 @@
 /** A connection as a Node stream. */
 import { Duplex } from 'node:stream'
 import { assertPresent } from '../../engine/shared/frame.js'
-import { checkOptions, type Checks } from '../../engine/shared/problems.js'
+import { readOptions, type Checks } from '../../engine/shared/problems.js'
 import type { Adaptable } from './adaptable.js'
 import { endFully } from './end-fully.js'
 import { room } from './room.js'
@@ -15,9 +15,9 @@ export interface DuplexOptions {
   readonly objectMode?: boolean | undefined
 }
 
-const checks: Checks = {
-  objectMode: (value) => (typeof value === 'boolean' ? undefined : 'true or false'),
-}
+const checks = {
+  objectMode: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
+} satisfies Checks
 
 /**
  * The stream owns the connection: it is the connection's one consumer, ending it ends the outgoing side, and destroying it
@@ -26,9 +26,7 @@ const checks: Checks = {
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Duplex {
-  const wrong = checkOptions(options, checks, 'toDuplex()')
-  if (wrong !== undefined) throw wrong
-  const { objectMode = false } = options
+  const { objectMode = false } = readOptions<DuplexOptions>(options, checks, 'toDuplex()')
   let reading = false
   let ended = false
   const stream = new Duplex({

@@ -71,7 +71,27 @@ export type Checks = Readonly<Record<string, (value: unknown) => string | undefi
 
 /** Options that are checked by hand: a schema would cost more than the calls that take them. */
 export function checkOptions(given: unknown, checks: Checks, where: string): TransportError | undefined {
+  const { problems } = readAll(given, checks)
+  return problems.isEmpty ? undefined : problems.toError(where)
+}
+
+/** As `checkOptions()`, with what was read: a getter of the caller's may say something else the next time. @throws {TransportError} ERR_INVALID_OPTION */
+export function readOptions<Options extends object>(
+  given: unknown,
+  checks: Checks & Readonly<Record<keyof Options, unknown>>,
+  where: string,
+): Options {
+  const { problems, values } = readAll(given, checks)
+  if (!problems.isEmpty) throw problems.toError(where)
+  return values as Options
+}
+
+function readAll(
+  given: unknown,
+  checks: Checks,
+): { readonly problems: Problems; readonly values: Readonly<Record<string, unknown>> } {
   const problems = new Problems()
+  const values: Record<string, unknown> = {}
   if (isObject(given)) {
     const known = Object.keys(checks)
     for (const key of problems.read('options', () => Object.keys(given)) ?? [])
@@ -80,9 +100,10 @@ export function checkOptions(given: unknown, checks: Checks, where: string): Tra
       const value = problems.read(key, () => given[key])
       const expected = value === undefined ? undefined : problems.read(key, () => check(value))
       if (expected !== undefined) problems.wrong(key, expected, describe(value))
+      values[key] = value
     }
   } else {
     problems.wrong('options', 'an object', describe(given))
   }
-  return problems.isEmpty ? undefined : problems.toError(where)
+  return { problems, values }
 }

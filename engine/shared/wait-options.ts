@@ -1,39 +1,47 @@
 /** Checks of options that are given with each call, by hand: a schema would cost more than the call. */
-import { isArray } from './describe.js'
+import { isObject } from './describe.js'
 import { TransportError } from './errors.js'
-import { checkOptions, type Checks } from './problems.js'
+import type { OnError } from './handler-failures.js'
+import { checkOptions, readOptions, type Checks } from './problems.js'
 import type { WaitOptions } from './waiter.js'
 
 /** The longest time that a timer can keep, in milliseconds. */
 const LONGEST_TIMER_MS = 2_147_483_647
 
-const waitChecks: Checks = {
-  signal: (value) => (isSignal(value) ? undefined : 'an AbortSignal'),
-  timeoutMs: (value) =>
-    isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`,
-}
+type ListenWait = WaitOptions & { readonly onError?: OnError | undefined }
 
-const listenChecks: Checks = {
+const waitChecks = {
+  signal: (value: unknown) => (isSignal(value) ? undefined : 'an AbortSignal'),
+  timeoutMs: (value: unknown) =>
+    isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`,
+} satisfies Checks
+
+const listenChecks = {
   ...waitChecks,
-  onError: (value) => (typeof value === 'function' ? undefined : 'a function'),
-}
+  onError: (value: unknown) => (typeof value === 'function' ? undefined : 'a function'),
+} satisfies Checks
 
 /** What is wrong with them; undefined: nothing. */
 export function checkWaitOptions(options: WaitOptions, where: string): TransportError | undefined {
   return isFine(options) ? undefined : checkOptions(options, waitChecks, where)
 }
 
-/** The same of `listen()`, which takes `onError` too. */
-export function checkListenOptions(options: unknown): TransportError | undefined {
-  return checkOptions(options, listenChecks, 'listen()')
+/** What `connect()` takes. @throws {TransportError} ERR_INVALID_OPTION */
+export function readConnectOptions(options: unknown): WaitOptions {
+  return readOptions<WaitOptions>(options, waitChecks, 'connect()')
+}
+
+/** What `listen()` takes. @throws {TransportError} ERR_INVALID_OPTION */
+export function readListenOptions(options: unknown): ListenWait {
+  return readOptions<ListenWait>(options, listenChecks, 'listen()')
 }
 
 /** What nearly every call gets is looked at without taking memory for it. */
 function isFine(options: unknown): boolean {
   try {
-    if (typeof options !== 'object' || options === null || isArray(options)) return false
+    if (!isObject(options)) return false
     for (const key of Object.keys(options)) if (key !== 'signal' && key !== 'timeoutMs') return false
-    const { signal, timeoutMs } = options as Record<string, unknown>
+    const { signal, timeoutMs } = options
     return (signal === undefined || isSignal(signal)) && (timeoutMs === undefined || isTime(timeoutMs))
   } catch {
     // A getter of the caller's, or a proxy.

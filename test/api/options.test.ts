@@ -1,4 +1,5 @@
 /** Options: unknown ones and impossible values are refused by name, before anything is opened. */
+import process from 'node:process'
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine, type EngineOptions, type TransportOptions } from '../../api/index.js'
@@ -241,6 +242,100 @@ test('receive(), ready(), end(), accept(), listen() and subscribe() refuse optio
     await listener.close()
     await loop.close()
   }
+})
+
+test('what throws where it is read, and what holds nothing under its keys, is no object of options', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const transport = engine.transport(`memory:${randomName()}`)
+  const revoked = (target: object): unknown => {
+    const { proxy, revoke } = Proxy.revocable(target, {})
+    revoke()
+    return proxy
+  }
+  const throwing = {
+    get timeoutMs() {
+      throw new Error('a getter')
+    },
+  }
+  const wrong: readonly (readonly [what: string, options: unknown])[] = [
+    ['timeoutMs: reading it failed', throwing],
+    ['reading it failed', revoked({})],
+    ['options', revoked([])],
+    ['got an array', []],
+    ['got null', null],
+    ['got a Map', new Map([['timeoutMs', 5]])],
+    ['got a Set', new Set()],
+    ['got a Date', new Date()],
+    ['got something iterable', new URLSearchParams()],
+  ]
+  for (const [what, options] of wrong) {
+    const given = options as object
+    const taking = [
+      async () => transport.listen(() => undefined, given),
+      async () => transport.connect(given),
+    ]
+    // These know no timeoutMs, and do not read it.
+    const others = [
+      () => Promise.resolve(given).then((options) => transport.pool(options)),
+      () => Promise.resolve(given).then((options) => engine.transport('memory:x', options)),
+      async () => createEngine(given),
+    ]
+    for (const call of options === throwing ? taking : [...taking, ...others]) {
+      const { message } = await rejects(t, call(), 'ERR_INVALID_OPTION')
+      t.true(message.includes(what), message)
+    }
+  }
+})
+
+test('listen() and connect() read each of their options once', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const transport = engine.transport(`memory:${randomName()}`)
+  const reads: string[] = []
+  const { signal } = new AbortController()
+  const counted = {
+    get timeoutMs() {
+      reads.push('timeoutMs')
+      return 10_000
+    },
+    get signal() {
+      reads.push('signal')
+      return signal
+    },
+  }
+  const listener = await transport.listen(() => undefined, {
+    get onError() {
+      reads.push('onError')
+      return () => undefined
+    },
+    get signal() {
+      reads.push('signal')
+      return signal
+    },
+  })
+  try {
+    t.deepEqual(reads.sort(), ['onError', 'signal'])
+    reads.length = 0
+    const connection = await transport.connect(counted)
+    t.deepEqual(reads.sort(), ['signal', 'timeoutMs'])
+    connection.destroy()
+    await connection.closed
+  } finally {
+    await listener.close()
+  }
+})
+
+test('an instance of a class, and an object without a prototype, are as good as a literal', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  class Patience {
+    timeoutMs = 10_000
+  }
+  const transport = engine.transport(`memory:${randomName()}`)
+  for (const options of [new Patience(), Object.assign(Object.create(null) as object, { timeoutMs: 10_000 })])
+    await (await transport.listen(() => undefined, options)).close()
+  if (process.platform === 'win32') return
+  const env = Object.assign(Object.create({ A: 'a' }) as Record<string, string>, { B: 'b' })
+  for (const given of [env, process.env])
+    t.is(engine.transport({ kind: 'stdio', command: 'x', env: given }).endpoint, 'stdio:x')
 })
 
 test('the limits themselves are allowed, and undefined means the default', async (t) => {
