@@ -30,7 +30,8 @@ export class Transport {
 
   /**
    * Connects. Rejects with a TransportError: ERR_NOT_FOUND, ERR_REFUSED, ERR_ACCESS, ERR_NOT_A_SOCKET, ERR_TIMEOUT
-   * (after `timeoutMs`, default the transport's connectTimeoutMs), ERR_ABORTED, ERR_SHARD_LOST, ERR_ENGINE_CLOSED.
+   * (after `timeoutMs`, default the transport's connectTimeoutMs), ERR_ABORTED, ERR_SHARD_LOST, ERR_ENGINE_CLOSED; for a child
+   * ERR_PATH_TOO_LONG, too, where the system's temporary folder is too long for a socket in it.
    * The connection keeps the process alive until it is closed or unref'd.
    */
   async connect(options: WaitOptions = {}): Promise<Connection> {

@@ -276,8 +276,14 @@ test('what throws where it is read, and what holds nothing under its keys, is no
     ]
     // These know no timeoutMs, and do not read it.
     const others = [
-      () => Promise.resolve(given).then((options) => transport.pool(options)),
-      () => Promise.resolve(given).then((options) => engine.transport('memory:x', options)),
+      () =>
+        new Promise((resolve) => {
+          resolve(transport.pool(given))
+        }),
+      () =>
+        new Promise((resolve) => {
+          resolve(engine.transport('memory:x', given))
+        }),
       async () => createEngine(given),
     ]
     for (const call of options === throwing ? taking : [...taking, ...others]) {
