@@ -1,5 +1,5 @@
 /** Checks of options that are given with each call, by hand: a schema would cost more than the call. */
-import { isObject } from './describe.js'
+import { isArray } from './describe.js'
 import { TransportError } from './errors.js'
 import type { OnError } from './handler-failures.js'
 import { checkOptions, readOptions, type Checks } from './problems.js'
@@ -39,9 +39,12 @@ export function readListenOptions(options: unknown): ListenWait {
 /** What nearly every call gets is looked at without taking memory for it. */
 function isFine(options: unknown): boolean {
   try {
-    if (!isObject(options)) return false
-    for (const key of Object.keys(options)) if (key !== 'signal' && key !== 'timeoutMs') return false
-    const { signal, timeoutMs } = options
+    if (typeof options !== 'object' || options === null || isArray(options)) return false
+    const keys = Object.keys(options)
+    // One without keys that is not a literal may be a Map.
+    if (keys.length === 0) return options.constructor === Object
+    for (const key of keys) if (key !== 'signal' && key !== 'timeoutMs') return false
+    const { signal, timeoutMs } = options as Record<string, unknown>
     return (signal === undefined || isSignal(signal)) && (timeoutMs === undefined || isTime(timeoutMs))
   } catch {
     // A getter of the caller's, or a proxy.
