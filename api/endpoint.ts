@@ -78,8 +78,9 @@ export interface ChildEndpoint {
   /** True: it gets a process group of its own, all of which is ended with it. Default false. Refused on Windows. */
   readonly processGroup?: boolean | undefined
   /**
-   * From the end of its stdin to SIGTERM, in milliseconds. Default 2,000. Windows has no signals: there either of them ends
-   * the child at once.
+   * From the end of its stdin to SIGTERM, in milliseconds; from `close()`, or the end of its stdout without `allowHalfOpen`, also
+   * when what was sent before that end has not left. Default 2,000. Windows has no signals: there either of them ends the child
+   * at once.
    */
   readonly terminateAfterMs?: number | undefined
   /** From SIGTERM to SIGKILL, in milliseconds. Default 2,000. */

@@ -142,7 +142,10 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#outgoing = new Outgoing(this.#id, host, grant, options, identity.endpoint, watch)
     this.#incoming = new Incoming(host, grant, options, identity.endpoint, watch, {
       onEnd: () => {
-        if (!options.allowHalfOpen) this.#outgoing.endAll()
+        if (options.allowHalfOpen) return
+        this.#outgoing.endAll()
+        // It may read no more than it says: what was sent may never leave, and whoever reads is told its exit.
+        this.#companion?.endSoon()
       },
       // With allowHalfOpen whoever reads may have something left to say to a process that has ended its stdout.
       awaitsConclusion: (isClean) =>
@@ -442,8 +445,8 @@ export class Connection implements NewsReader, AsyncDisposable {
     void companion.exited.then((exit) => {
       const cause = this.#howProcessEnded(exit, companion, error)
       this.#concluded = true
-      // A clean end has been told already with allowHalfOpen, or will be.
-      if (heard !== undefined || !this.#options.allowHalfOpen)
+      // With allowHalfOpen a clean end has been told already, or will be.
+      if (heard !== undefined || !this.#options.allowHalfOpen || this.#incoming.isInconclusive)
         this.#incoming.conclude(cause === error ? heard : cause)
       this.#tellClosed(cause === undefined ? { code: 'OK', ...exit } : { code: cause.code, cause, ...exit })
     })

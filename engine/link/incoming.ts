@@ -53,8 +53,8 @@ type Consumer =
 
 type Stream =
   | { readonly kind: 'open' }
-  /** Every frame was taken; whether that was a clean end is still to be told. */
-  | { readonly kind: 'inconclusive' }
+  /** Every frame was taken; how it has ended is still to be told. `failure`: why that was no clean end, as far as it shows here. */
+  | { readonly kind: 'inconclusive'; readonly failure: TransportError | undefined }
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: TransportError }
 
@@ -281,7 +281,16 @@ export class Incoming implements NewsReader {
     this.#failAfterRest = error ?? (unread === undefined ? undefined : this.#faultIn(unread))
     if (this.onNews()) this.#again()
     this.#io = 'over'
-    return this.#stream.kind === 'failed' ? this.#stream.error : this.#failAfterRest
+    switch (this.#stream.kind) {
+      case 'failed':
+        return this.#stream.error
+      // It was read to its end before: nothing that is left shows how that was.
+      case 'inconclusive':
+        return this.#stream.failure
+      case 'open':
+      case 'ended':
+        return this.#failAfterRest
+    }
   }
 
   /** Somebody asked for the end: a handler that does has nothing more to do. */
@@ -540,7 +549,8 @@ export class Incoming implements NewsReader {
     // A lane that closed without an end of stream says why only when it is taken down: wait for that.
     if (!this.#detached && this.#load(lane.IN_STATE) !== inState.ENDED) return
     const failure = this.#failAfterRest ?? (this.#reader.midFrame ? this.#truncated() : undefined)
-    if (this.#events.awaitsConclusion(failure === undefined)) this.#endStream({ kind: 'inconclusive' })
+    if (this.#events.awaitsConclusion(failure === undefined))
+      this.#endStream({ kind: 'inconclusive', failure })
     else if (failure === undefined) this.#endStream({ kind: 'ended' })
     else this.#endStream({ kind: 'failed', error: failure })
     if (failure === undefined) this.#events.onEnd()

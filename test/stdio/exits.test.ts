@@ -118,6 +118,43 @@ scene('the end is not told before the child has exited; the wait for it can be g
   await other.closed
 })
 
+/** The header of a frame of 200,000 bytes, and less than a third of it: too large to wait for, so read while it comes. */
+const CUT_OFF = "printf '\\100\\015\\003\\000'; head -c 60000 /dev/zero"
+
+scene('a large frame that is cut off is no clean end, however the child goes on', async (t) => {
+  const ways = [
+    [CUT_OFF, 'ERR_TRUNCATED'],
+    [`${CUT_OFF}; exit 5`, 'ERR_EXIT'],
+    [`${CUT_OFF}; exec 1>&-; exec sleep 1000`, 'ERR_TRUNCATED'],
+  ] as const
+  for (const [script, code] of ways) {
+    for (const allowHalfOpen of [false, true]) {
+      const connection = await start(script, { framing: 'length', allowHalfOpen })
+      const error = await rejects(t, connection.receive(), code)
+      t.is((await connection.closed).cause, error)
+      t.is(await rejects(t, connection.receive(), code), error)
+    }
+  }
+  const pool = engine.transport(sh(CUT_OFF)).pool({ max: 1 })
+  await rejects(
+    t,
+    pool.use((connection) => connection.receive()),
+    'ERR_TRUNCATED',
+  )
+  await pool.close()
+})
+
+scene('a child that has ended its stdout and reads nothing is ended within its times', async (t) => {
+  const endpoint = sh('echo one; exec 1>&-; exec sleep 1000', { terminateAfterMs: 20 })
+  const connection = await engine.transport(endpoint, { framing: 'line' }).connect()
+  for (let i = 0; i < 40; i++) connection.send(Buffer.alloc(100_000, 'a'))
+  t.is(String(await connection.receive()), 'one')
+  const error = await rejects(t, connection.receive(), 'ERR_EXIT')
+  const { cause, signal } = await connection.closed
+  t.is(cause, error)
+  t.is(signal, 'SIGTERM')
+})
+
 scene('with allowHalfOpen the end of its stdout is told while it lives, and can be answered', async (t) => {
   const connection = await start('echo one; exec 1>&-; read line; exit 7', { allowHalfOpen: true })
   t.is(String(await connection.receive()), 'one')
