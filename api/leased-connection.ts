@@ -113,6 +113,11 @@ export class LeasedConnection implements AsyncDisposable {
     this.#connection.handlerFailed(where, what, cause)
   }
 
+  /** @internal */
+  atWork(pending: Promise<unknown>): void {
+    this.#connection.atWork(pending)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -5,7 +5,7 @@
  */
 import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/shared/errors.js'
-import { attempt } from '../../engine/shared/handler-failures.js'
+import { attempt, isThenable } from '../../engine/shared/handler-failures.js'
 import { handlerFailed } from './handler-failed.js'
 import { room } from './room.js'
 
@@ -28,7 +28,8 @@ export interface JsonRpcReader extends Disposable {
   readonly onError: Event<Error>
   readonly onClose: Event<void>
   readonly onPartialMessage: Event<{ readonly messageToken: number; readonly waitingTime: number }>
-  listen(callback: (message: JsonRpcMessage) => void): Disposable
+  /** A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends the connection. */
+  listen(callback: (message: JsonRpcMessage) => unknown): Disposable
 }
 
 export interface JsonRpcWriter extends Disposable {
@@ -84,7 +85,8 @@ class Reader implements JsonRpcReader {
   readonly onClose: Event<void>
   /** Never fires: frames come whole. */
   readonly onPartialMessage: JsonRpcReader['onPartialMessage']
-  #listening: { readonly callback: (message: JsonRpcMessage) => void; readonly stop: () => void } | undefined
+  #listening:
+    { readonly callback: (message: JsonRpcMessage) => unknown; readonly stop: () => void } | undefined
 
   constructor(connection: Adaptable) {
     this.#connection = connection
@@ -100,7 +102,8 @@ class Reader implements JsonRpcReader {
     })
   }
 
-  listen(callback: (message: JsonRpcMessage) => void): Disposable {
+  /** A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends the connection. */
+  listen(callback: (message: JsonRpcMessage) => unknown): Disposable {
     const stop = this.#connection.subscribe(
       (frame) => {
         this.#hand(frame, callback)
@@ -164,7 +167,13 @@ class Reader implements JsonRpcReader {
     }
     let failure: { readonly cause: unknown } | undefined
     attempt(
-      () => callback(message),
+      () => {
+        const result = callback(message)
+        if (!isThenable(result)) return undefined
+        const pending = Promise.resolve(result)
+        this.#connection.atWork?.(pending)
+        return pending
+      },
       (cause) => {
         failure = { cause }
         handlerFailed(this.#connection, 'subscriber', 'the callback for messages', cause)

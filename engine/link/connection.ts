@@ -2,6 +2,7 @@
 import { getSystemErrorName } from 'node:util'
 import { events, type ConnectionNews } from '../shared/diagnostics.js'
 import type { Companion, ProcessExit } from '../shared/companion.js'
+import { AwaitedPromise } from '../shared/awaited-promise.js'
 import { TransportError, type TransportErrorCode } from '../shared/errors.js'
 import type { Unfitness } from '../shared/fitness.js'
 import type { Fate } from '../shared/fate.js'
@@ -117,7 +118,9 @@ export class Connection implements NewsReader, AsyncDisposable {
   #companion: Companion | undefined
   #referenced = true
   #closeAsked = false
-  /** How many frames had been sent and received when `closed` was last asked for. */
+  /** `ended`, for whoever is not ours; made when it is first asked for. */
+  #closed: Promise<ClosedInfo> | undefined
+  /** How many frames had been sent and received when somebody last began to wait for `closed`. */
   #endAwaitedAt: number | undefined
   /** It is known how the process behind it has ended. */
   #concluded = false
@@ -172,9 +175,10 @@ export class Connection implements NewsReader, AsyncDisposable {
 
   /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
   get closed(): Promise<ClosedInfo> {
-    this.#endAwaitedAt = this.#framesMoved
-    this.#incoming.onEndAwaited()
-    return this.ended
+    return (this.#closed ??= new AwaitedPromise(this.ended, () => {
+      this.#endAwaitedAt = this.#framesMoved
+      this.#incoming.onEndAwaited()
+    }))
   }
 
   get info(): ConnectionInfo {
@@ -334,6 +338,11 @@ export class Connection implements NewsReader, AsyncDisposable {
     const handler = Promise.resolve(result)
     this.#incoming.tend(handler)
     return handler
+  }
+
+  /** @internal A function that was handed a frame works on it until this settles, and holds no other frame back. */
+  atWork(pending: Promise<unknown>): void {
+    this.#incoming.atWork(pending)
   }
 
   /** @internal Resolves once handlers are done with what has come until now; undefined: they are. Bounded by nothing. */

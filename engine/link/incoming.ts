@@ -98,6 +98,8 @@ export class Incoming implements NewsReader {
   /** Handlers at work that no consumer stands for: the listener's, and subscribers that have ended their subscription. */
   #tending = 0
   #settlings = NO_SETTLINGS
+  /** Work on frames that holds none back; undefined: there was none yet. */
+  #works: Set<Promise<unknown>> | undefined
   #region: number
   /** A larger region is being made known to the shard, or has to wait until there is memory for it. */
   #growthAsked = false
@@ -197,18 +199,36 @@ export class Incoming implements NewsReader {
     handler.then(done, done)
   }
 
+  /** Somebody who was handed a frame works on it until this settles, and takes the next ones meanwhile. */
+  atWork(pending: Promise<unknown>): void {
+    const works = (this.#works ??= new Set())
+    works.add(pending)
+    const done = (): void => {
+      works.delete(pending)
+    }
+    pending.then(done, done)
+  }
+
   /**
    * Resolves once handlers are done with every frame that has come until now; undefined: they are. One that waits for the
    * peer is, and so is a frame that nobody is there for.
    */
   settle(): Promise<void> | undefined {
     const upTo = this.#detached ? (this.#ring.head + this.#ring.refresh()) | 0 : this.#load(lane.IN_TAIL)
-    if (this.#isSettled(upTo, false)) return undefined
-    return new Promise((resolve) => {
+    if (this.#isSettled(upTo, false)) return this.#worked()
+    const handed = new Promise<void>((resolve) => {
       this.#settlings = [...this.#settlings, { upTo, resolve }]
       // No news may come of what is there already.
       this.#again()
     })
+    return handed.then(() => this.#worked())
+  }
+
+  /** Of what is at work now: were later work to count, a peer that goes on sending would hold an end up. */
+  #worked(): Promise<void> | undefined {
+    const works = this.#works
+    if (works === undefined || works.size === 0) return undefined
+    return Promise.allSettled(works).then(() => undefined)
   }
 
   /** Nobody reads, and still the next byte is to be told, and the end. */
@@ -293,7 +313,7 @@ export class Incoming implements NewsReader {
     }
   }
 
-  /** Somebody asked for the end: a handler that does has nothing more to do. */
+  /** Somebody waits for the end: a handler that does has nothing more to do. */
   onEndAwaited(): void {
     this.#tellIfSettled(false)
   }
@@ -414,25 +434,24 @@ export class Incoming implements NewsReader {
       // Behind us before the handler runs, which may stop and read on; given back only once it has returned.
       reader.done()
       this.#count(length)
-      let result: unknown
+      let pending: Promise<unknown> | undefined
       // Nothing of what the handler looks at may be given back.
       reader.isLent = borrow
       try {
-        result = handler(frame)
-        if (result !== undefined && !isThenable(result)) result = undefined
+        const result = handler(frame)
+        // By way of a promise of our own: a thenable's then() may throw. So may what this looks at.
+        if (result !== undefined && isThenable(result)) pending = Promise.resolve(result)
       } catch (cause) {
         if (!this.#events.isOfTheEnd(cause)) {
           reader.isLent = false
           this.#handlerFailed(cause, consumer)
           return false
         }
-        result = undefined
       }
       reader.isLent = false
       if (this.#ring.unreleased >= this.#ring.capacity >> 2) this.#release()
-      if (result !== undefined) {
-        // By way of a promise of our own: a thenable's then() may throw.
-        this.#hold(consumer, Promise.resolve(result))
+      if (pending !== undefined) {
+        this.#hold(consumer, pending)
         break
       }
       frames++

@@ -64,7 +64,7 @@ export class Inbox<C extends Carrier> {
   #entries: Entry<C>[] = []
   #consumer: Consumer = NOBODY
   #behind: Behind = { kind: 'more' }
-  /** What subscribers are at work on, also those that have ended their subscription. */
+  /** What subscribers are at work on, also those that have ended their subscription, and work that holds no frame back. */
   readonly #pending = new Set<Promise<unknown>>()
 
   constructor(endpoint: string, clock: Clock, events: InboxEvents) {
@@ -119,6 +119,15 @@ export class Inbox<C extends Carrier> {
       this.#consumer = NOBODY
       this.#detach()
     }
+  }
+
+  /** Somebody who was handed a frame works on it until this settles, and takes the next ones meanwhile. */
+  atWork(pending: Promise<unknown>): void {
+    this.#pending.add(pending)
+    const done = (): void => {
+      this.#pending.delete(pending)
+    }
+    pending.then(done, done)
   }
 
   /** Resolves once subscribers' promises that are pending have settled; undefined: none is. */

@@ -343,6 +343,11 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     this.#reportFailure(where, error)
   }
 
+  /** @internal A function that was handed a frame works on it until this settles, and holds no other frame back. */
+  atWork(pending: Promise<unknown>): void {
+    this.#inbox.atWork(pending)
+  }
+
   /** @internal Resolves once subscribers are done with what they have; undefined: they are. Bounded by nothing. */
   settle(): Promise<unknown> | undefined {
     return this.#inbox.settle()

@@ -1,6 +1,13 @@
 /** The host's functions: who is told when they fail, and how long an end waits for those that are at work. */
 import test, { type ExecutionContext } from 'ava'
-import { createEngine, type Connection, type Engine, type EngineOptions } from '../../api/index.js'
+import { toJsonRpc } from '../../api/adapters/index.js'
+import {
+  createEngine,
+  type Connection,
+  type Engine,
+  type EngineOptions,
+  type TransportOptions,
+} from '../../api/index.js'
 import { Engine as OwnEngine } from '../../api/engine.js'
 import { parseEngineOptions } from '../../api/options.js'
 import { rejects } from '../helpers/errors.js'
@@ -278,3 +285,119 @@ test.serial('a handler that never settles costs graceMs, and the others a part o
   worker.go.resolve()
   await turns(3)
 })
+
+/** Serves one connection with `serve` and closes the engine while that is at work; returns what the peer was sent. */
+async function closeDuring(
+  t: ExecutionContext,
+  serve: (connection: Connection, taken: Signal<void>, go: Signal<void>) => unknown,
+  options: TransportOptions = {},
+): Promise<string[]> {
+  t.timeout(WATCHDOG_MS)
+  const engine = await createEngine({ shards: 1 })
+  try {
+    const transport = engine.transport(`memory:${randomName()}`, options)
+    const taken = signal()
+    const go = signal()
+    const listener = await transport.listen((connection) => serve(connection, taken, go))
+    const client = await transport.connect()
+    const received = receiveToEnd(client)
+    client.send('{"jsonrpc":"1"}')
+    client.send('{"jsonrpc":"2"}')
+    await taken.promise
+    const closing = engine.close({ graceMs: GRACE_MS })
+    // By then nothing but work holds the connections' end up.
+    await listener.closed
+    await turns(3)
+    go.resolve()
+    t.is((await closing).leaked, 0)
+    return (await received).map(String)
+  } finally {
+    await engine.close({ graceMs: 0 })
+  }
+}
+
+test.serial('a handler that took `closed` before it sent, and waits for it, is not at work', async (t) => {
+  const sent = await closeDuring(t, async (connection, taken) => {
+    const gone = connection.closed
+    connection.send('hello')
+    await connection.receive()
+    connection.send('bye')
+    taken.resolve()
+    await gone
+  })
+  t.deepEqual(sent, ['hello', 'bye'])
+})
+
+test.serial('one that took `closed` and does not wait for it yet is at work', async (t) => {
+  const sent = await closeDuring(t, async (connection, taken, go) => {
+    const gone = connection.closed
+    connection.send('hello')
+    taken.resolve()
+    await go.promise
+    connection.send('bye')
+    await gone
+  })
+  t.deepEqual(sent, ['hello', 'bye'])
+})
+
+test.serial('callbacks of a JSON-RPC reader are waited for, and hold no message back', async (t) => {
+  const sent = await closeDuring(t, (connection, taken, go) => {
+    const { reader, writer } = toJsonRpc(connection)
+    reader.listen(async ({ jsonrpc }) => {
+      if (jsonrpc === '2') taken.resolve()
+      await go.promise
+      await writer.write({ jsonrpc: `re: ${jsonrpc}` })
+    })
+  })
+  t.deepEqual(sent, ['{"jsonrpc":"re: 1"}', '{"jsonrpc":"re: 2"}'])
+})
+
+test.serial('so are those of one that reads a link', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const [near, far] = [await createEngine({ shards: 1 }), await createEngine({ shards: 1 })]
+  const endpoint = `local:${randomName()}`
+  try {
+    const listener = await far.transport(endpoint).listen()
+    const { reader, writer } = toJsonRpc(near.transport(endpoint).reconnecting())
+    const peer = await listener.accept()
+    if (peer === undefined) throw new Error('the listener closed')
+    const taken = signal()
+    const go = signal()
+    reader.listen(async ({ jsonrpc }) => {
+      taken.resolve()
+      await go.promise
+      await writer.write({ jsonrpc: `re: ${jsonrpc}` })
+    })
+    const received = receiveToEnd(peer)
+    peer.send('{"jsonrpc":"1"}')
+    await taken.promise
+    const closing = near.close({ graceMs: GRACE_MS })
+    await turns(3)
+    go.resolve()
+    t.deepEqual((await received).map(String), ['{"jsonrpc":"re: 1"}'])
+    t.is((await closing).leaked, 0)
+  } finally {
+    await Promise.all([near.close({ graceMs: 0 }), far.close({ graceMs: 0 })])
+  }
+})
+
+test.serial(
+  'a promise of a subscriber that cannot even be looked at is a failure of that subscriber',
+  async (t) => {
+    const failures = new FailureBook()
+    await withEngine(
+      t,
+      async (engine) => {
+        const transport = engine.transport(`memory:${randomName()}`)
+        await transport.listen((connection) => {
+          connection.subscribe(() => Object.defineProperty(Promise.resolve(), 'constructor', { get: digest }))
+        })
+        const client = await transport.connect()
+        client.send('poison')
+        await client.closed
+        t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
+      },
+      { onError: failures.onError },
+    )
+  },
+)
