@@ -22,6 +22,7 @@ import { Breakers } from './breakers.js'
 import { LeasedConnection } from './leased-connection.js'
 import { HandlersAtWork } from './handlers-at-work.js'
 import { linkOptions } from './link-options.js'
+import { Outliving } from './outliving.js'
 import type { ConnectionHandler, Listener, ListenOptions } from './listener.js'
 import { Listeners } from './listeners.js'
 import {
@@ -100,8 +101,7 @@ export class Engine implements AsyncDisposable {
   readonly #links = new Set<ReconnectingConnection<Connection>>()
   readonly #breakers: Breakers
   readonly #failures: HandlerFailures
-  /** Handlers that are at work on what connections have received that are over. */
-  readonly #outliving = new Set<Promise<void>>()
+  readonly #outliving = new Outliving()
   #state: State = { kind: 'open' }
 
   /** @internal Engines are made by `createEngine()`. */
@@ -154,7 +154,8 @@ export class Engine implements AsyncDisposable {
   /**
    * Stops accepting, aborts pending connects, lets handlers that are at work finish and what was sent leave within `graceMs`,
    * cuts the rest, ends the threads. A handler is at work on what had come when this was called; one that waits for its peer is
-   * not. One that never settles costs the whole of `graceMs`, as one does that waits for this itself. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
+   * not. One that never settles costs the whole of `graceMs`, as one does that waits for this itself. A child process is sent SIGTERM by then, and
+   * has its own `killAfterMs` from there on, which `graceMs` does not bound. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
    * than six seconds: the ledger names it as not released. A second call returns the first one's promise. Rejects with
    * ERR_INVALID_OPTION, and has then closed nothing.
    */
@@ -348,7 +349,6 @@ export class Engine implements AsyncDisposable {
       failures: this.#failures.with(onError),
       onOutlived: (done: Promise<void>) => {
         this.#outliving.add(done)
-        void done.then(() => this.#outliving.delete(done))
       },
     }
     return linkOptions(options, ground, salvage)

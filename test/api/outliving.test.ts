@@ -1,0 +1,28 @@
+/** Work that outlives its connection is known as long as it can end, and no longer. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import test from 'ava'
+import { Outliving } from '../../api/outliving.js'
+import { signal, turns, type Signal } from '../helpers/turns.js'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+test('work that can settle is kept until it does; what nothing can settle is forgotten', async (t) => {
+  t.timeout(10_000)
+  const outliving = new Outliving()
+  const living: Signal<void> = signal()
+  outliving.add(living.promise.then(() => undefined))
+  for (let i = 0; i < 100; i++) outliving.add(signal().promise.then(() => undefined))
+  while (outliving.size > 1) {
+    collect()
+    await turns()
+  }
+  collect()
+  await turns(3)
+  t.is(outliving.size, 1)
+  t.is([...outliving].length, 1)
+  living.resolve()
+  await turns()
+  t.is(outliving.size, 0)
+})
