@@ -58,7 +58,7 @@ const transportSchema = v.strictObject({
   closeTimeoutMs: milliseconds(2_000),
   allowHalfOpen: v.optional(v.boolean(), false),
   frameTimeoutMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(2_147_483_647))),
-  backlog: integer(1, 65_535, 511),
+  backlog: integer(1, 65_535, 4_096),
   maxConnections: integer(1, 1_048_576, 1_048_576),
   maxQueuedConnections: integer(16, 65_535, 1_024),
   mode: integer(0, 0o777, 0o600),
@@ -149,7 +149,10 @@ export interface TransportOptions {
    * the connection is destroyed with ERR_FRAME_TIMEOUT. Default: as long as it likes.
    */
   readonly frameTimeoutMs?: number | undefined
-  /** Connections that wait in the kernel for the listener, 1 to 65,535. Default 511. */
+  /**
+   * Connections that wait in the kernel for the listener, 1 to 65,535; the system may allow fewer (on Linux
+   * net.core.somaxconn). Default 4,096: peers that come in a burst and find it full get EAGAIN.
+   */
   readonly backlog?: number | undefined
   /** Connections that a listener has open at once, 1 to 1,048,576; one more is cut as soon as it comes. Default 1,048,576. */
   readonly maxConnections?: number | undefined

@@ -12,7 +12,7 @@ import { Piscina } from 'piscina'
 import type { ShardBoot } from '../shared/control.js'
 
 /** V8 divides this by three: two halves and a reserve. A shard's garbage is small and dies young. */
-const SHARD_NURSERY_MB = 6
+const SHARD_NURSERY_MB = 16
 
 interface Referenced {
   ref(): unknown
