@@ -23,10 +23,16 @@ export function createBellMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(bell.WORDS * Int32Array.BYTES_PER_ELEMENT)
 }
 
+/** How many turns news that can wait is kept back at most. */
+const MOST_TURNS = 8
+
 export class BellRinger {
   readonly #words: Int32Array
   readonly #wake: (busy: boolean) => void
-  #wakesSoon = false
+  /** Turns for which such news may still wait; 0: there is none. */
+  #turnsLeft = 0
+  /** More of it has come since this turn began. */
+  #hasMore = false
 
   /**
    * `wake` is called when the listener is parked: it must make the other thread's event loop turn. It is told whether
@@ -42,15 +48,27 @@ export class BellRinger {
     this.#wakeIfParked(busy)
   }
 
-  /** For news that nobody waits for: one that sleeps is woken when this turn ends, once for all of it. */
+  /**
+   * For news that can wait a moment, as that of a connection that comes or goes: one that sleeps is woken after a turn
+   * that brought no more of it, once for all. In a burst the system calls that wake would cost more than all the rest.
+   */
   ringSoon(laneId: number): void {
     this.#mark(laneId)
-    if (this.#wakesSoon) return
-    this.#wakesSoon = true
-    setImmediate(() => {
-      this.#wakesSoon = false
-      this.#wakeIfParked(false)
-    })
+    this.#hasMore = true
+    if (this.#turnsLeft > 0) return
+    this.#turnsLeft = MOST_TURNS
+    setImmediate(this.#wakeSoon)
+  }
+
+  readonly #wakeSoon = (): void => {
+    this.#turnsLeft--
+    if (this.#hasMore && this.#turnsLeft > 0) {
+      this.#hasMore = false
+      setImmediate(this.#wakeSoon)
+      return
+    }
+    this.#turnsLeft = 0
+    this.#wakeIfParked(false)
   }
 
   #mark(laneId: number): void {

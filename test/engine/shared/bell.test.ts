@@ -232,7 +232,7 @@ test.serial('ringing for a lane that has news already leaves the summary alone',
   t.true(second < first)
 })
 
-test('news that nobody waits for is there at once, and wakes who sleeps once, when the turn ends', async (t) => {
+test('news that can wait is there at once, and wakes who sleeps once, after a turn without more of it', async (t) => {
   const bell = new Bell()
   bell.listener.park()
   bell.ringer.ringSoon(3)
@@ -246,4 +246,19 @@ test('news that nobody waits for is there at once, and wakes who sleeps once, wh
   t.true(bell.listener.hasNews)
   await turns(2)
   t.is(bell.wakes, 1, 'nobody sleeps')
+})
+
+test('as long as more comes each turn, such news is told together, and kept back for a few turns at most', async (t) => {
+  const bell = new Bell()
+  bell.listener.park()
+  let wakes = 0
+  for (let turn = 0; turn < 80; turn++) {
+    bell.ringer.ringSoon(turn % 32)
+    await turns()
+    if (bell.wakes === wakes) continue
+    wakes = bell.wakes
+    bell.taken()
+    bell.listener.park()
+  }
+  t.true(wakes >= 80 / 16 && wakes <= 80 / 4, String(wakes))
 })
