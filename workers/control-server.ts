@@ -52,8 +52,6 @@ export class ControlServer implements ShardControl {
   readonly #stock: LaneGrant[] = []
   /** Whether main lends more when these are gone. */
   #expectsLanes = true
-  /** The lane of the last entry in the log of which main will be told soon. */
-  #unrung: number | undefined
   readonly #meter: Meter
 
   constructor(
@@ -228,18 +226,10 @@ export class ControlServer implements ShardControl {
     if (lane === undefined) return false
     this.#adopt(peer, lane, listener)
     this.#log.push(listener.id, lane.id)
-    // Many come in one turn. And whoever connects mostly speaks at once: what it says is read in the next turn, and wakes
-    // main for both.
-    if (this.#unrung === undefined) setImmediate(() => setImmediate(this.#ringForLog))
-    this.#unrung = lane.id
+    // Main has no connection in the lane of an entry that it has not read: news of such a lane makes it look. Many come in one
+    // turn, and whoever connects mostly speaks at once: one wake-up is for all of that.
+    this.#bell.ringSoon(lane.id)
     return true
-  }
-
-  readonly #ringForLog = (): void => {
-    const laneId = this.#unrung
-    this.#unrung = undefined
-    // Main has no connection in the lane of an entry that it has not read: news of such a lane makes it look.
-    if (laneId !== undefined && !this.#log.isRead) this.#bell.ring(laneId)
   }
 
   #open(grant: LaneGrant, role: Role): Pump {

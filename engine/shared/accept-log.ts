@@ -11,9 +11,8 @@
 export const STOCK_LANES = 64
 
 const TAIL = 0
-/** In a cache line of its own: main writes it. */
-const HEAD = 16
-const ENTRIES = 32
+/** In the next cache line. */
+const ENTRIES = 16
 const ENTRY_WORDS = 2
 const WORDS = ENTRIES + STOCK_LANES * ENTRY_WORDS
 
@@ -61,11 +60,6 @@ export class AcceptLogWriter {
     // After the entry: whoever sees the position sees what lies before it.
     Atomics.store(this.#words, TAIL, this.#tail)
   }
-
-  /** Whether main has taken everything. */
-  get isRead(): boolean {
-    return Atomics.load(this.#words, HEAD) === this.#tail
-  }
 }
 
 export class AcceptLogReader {
@@ -83,7 +77,6 @@ export class AcceptLogReader {
       const listenerId = this.#words[at] ?? 0
       const laneId = this.#words[at + 1] ?? 0
       this.#head = (this.#head + 1) | 0
-      Atomics.store(this.#words, HEAD, this.#head)
       visit(listenerId, laneId)
     }
   }
