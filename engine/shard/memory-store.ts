@@ -24,7 +24,7 @@ interface Spare {
 export class MemoryStore {
   readonly #bytes: number
   readonly #clock: Clock
-  readonly #collectGarbage: () => Promise<boolean>
+  readonly #collectGarbage: (() => Promise<boolean>) | undefined
   #spare: Spare[] = []
   #letGo: WeakRef<SharedArrayBuffer>[] = []
   #cancelTimer: (() => void) | undefined
@@ -37,11 +37,8 @@ export class MemoryStore {
   constructor(bytes: number, clock: Clock, collectGarbage: (() => Promise<boolean>) | undefined) {
     this.#bytes = bytes
     this.#clock = clock
-    this.#collectGarbage = collectGarbage ?? (() => Promise.resolve(false))
-    this.#isTrimmed = collectGarbage !== undefined
+    this.#collectGarbage = collectGarbage
   }
-
-  readonly #isTrimmed: boolean
 
   /** What no shard has and this thread still holds, or the host's collector has not taken yet. */
   get spareBytes(): number {
@@ -58,7 +55,7 @@ export class MemoryStore {
   give(memory: SharedArrayBuffer): void {
     if (this.#isClosed) return
     this.#spare.push({ memory, since: this.#clock.now() })
-    if (this.#isTrimmed) this.#trimLater()
+    if (this.#collectGarbage !== undefined) this.#trimLater()
   }
 
   /** The engine has ended: nothing is kept. */
@@ -85,7 +82,7 @@ export class MemoryStore {
   async #trim(): Promise<void> {
     const before = this.#clock.now() - SPARE_MS
     const isOld = ({ since }: Spare): boolean => since <= before
-    const isGone = this.#spare.some(isOld) && (await this.#collectGarbage())
+    const isGone = this.#spare.some(isOld) && (await this.#collectGarbage?.()) === true
     this.#cancelTimer = undefined
     if (this.#isClosed) return
     if (isGone) {

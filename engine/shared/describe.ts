@@ -73,13 +73,3 @@ export function nameOf(error: unknown): string {
   const { code } = error as { readonly code?: unknown }
   return typeof code === 'string' ? `${error.name} ${code}` : error.name
 }
-
-/** Where an error was made, without what it says. */
-export function placeOf(error: unknown): string {
-  const stack = error instanceof Error ? error.stack : undefined
-  if (typeof stack !== 'string') return ''
-  return stack
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line))
-    .join('\n')
-}
