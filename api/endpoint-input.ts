@@ -1,10 +1,10 @@
 /** Endpoints as a caller writes them, as text or as an object: read once, and whatever is wrong is told with what to write. */
 import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
-import { closest } from '../engine/shared/closest.js'
-import { describe, isObject, kindOf } from '../engine/shared/describe.js'
-import { TransportError } from '../engine/shared/errors.js'
-import { Problems } from '../engine/shared/problems.js'
+import { closest } from '../engine/common/closest.js'
+import { describe, isObject, kindOf } from '../engine/common/describe.js'
+import { TransportError } from '../engine/protocol/errors.js'
+import { Problems } from '../engine/common/option-problems.js'
 import { read } from './read-options.js'
 
 export const PIPE_PREFIX = '\\\\.\\pipe\\'

@@ -1,10 +1,10 @@
 /** What endpoints mean on this machine. */
 import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import type { ChildSettings } from '../engine/shard/child.js'
-import { TransportError } from '../engine/shared/errors.js'
-import type { LocalFolder } from '../engine/shared/local-folder.js'
-import type { TransportTarget } from '../engine/shared/target.js'
+import type { ChildSettings } from '../engine/process/child.js'
+import { TransportError } from '../engine/protocol/errors.js'
+import type { LocalFolder } from '../engine/filesystem/local-folder.js'
+import type { TransportTarget } from '../engine/protocol/target.js'
 import {
   invalidEndpoint,
   PIPE_PREFIX,

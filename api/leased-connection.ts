@@ -1,10 +1,15 @@
 /** What the holder of a lease sees of a connection: all of it, as long as the lease is held. */
-import type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/link/connection.js'
-import type { FrameHandler } from '../engine/link/incoming.js'
-import type { Frame } from '../engine/shared/frame.js'
-import type { HandlerPlace } from '../engine/shared/handler-failures.js'
-import type { Gate } from '../engine/resilience/pool-settings.js'
-import type { WaitOptions } from '../engine/shared/waiter.js'
+import type {
+  ClosedInfo,
+  Connection,
+  ConnectionInfo,
+  SubscribeOptions,
+} from '../engine/connection/connection.js'
+import type { FrameHandler } from '../engine/connection/receiver.js'
+import type { Frame } from '../engine/common/frame.js'
+import type { HandlerPlace } from '../engine/common/handler-failures.js'
+import type { Gate } from '../engine/pool/pool-settings.js'
+import type { WaitOptions } from '../engine/protocol/waiter.js'
 
 /**
  * A connection that was lent by a pool. It does what a `Connection` does until its lease ends; from then on every method

@@ -1,9 +1,9 @@
 /** What a connection is made with, out of the options of its transport and its engine. */
-import type { LinkOptions } from '../engine/link/options.js'
-import type { SalvageSettings } from '../engine/link/salvage.js'
-import type { HandlerFailures } from '../engine/shared/handler-failures.js'
-import type { Clock } from '../engine/shared/waiter.js'
-import type { ResolvedTransportOptions } from './options.js'
+import type { LinkOptions } from '../engine/connection/connection-settings.js'
+import type { SalvageSettings } from '../engine/connection/delivery-tracker.js'
+import type { HandlerFailures } from '../engine/common/handler-failures.js'
+import type { Clock } from '../engine/protocol/waiter.js'
+import type { ResolvedTransportOptions } from './engine-options.js'
 
 /** What all connections of an engine have in common. */
 export interface LinkGround {

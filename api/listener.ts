@@ -1,11 +1,11 @@
 /** A listener: connections that peers have opened, given to one loop, one callback, or one `accept()` at a time. */
-import { events } from '../engine/shared/diagnostics.js'
-import { attempt, type OnError } from '../engine/shared/handler-failures.js'
-import { TransportError } from '../engine/shared/errors.js'
-import { checkWaitOptions } from '../engine/shared/wait-options.js'
-import { abortError, Waiter, type Clock, type WaitOptions } from '../engine/shared/waiter.js'
-import type { Connection } from '../engine/link/connection.js'
-import { parseListenerCloseOptions, type ListenerCloseOptions } from './options.js'
+import { events } from '../engine/common/diagnostics.js'
+import { attempt, type OnError } from '../engine/common/handler-failures.js'
+import { TransportError } from '../engine/protocol/errors.js'
+import { checkWaitOptions } from '../engine/common/wait-options.js'
+import { abortError, Waiter, type Clock, type WaitOptions } from '../engine/protocol/waiter.js'
+import type { Connection } from '../engine/connection/connection.js'
+import { parseListenerCloseOptions, type ListenerCloseOptions } from './engine-options.js'
 
 /** A connection that a shard has accepted and that nobody has taken yet. */
 export interface PendingAccept {

@@ -1,8 +1,8 @@
 /** Options of pools. */
 import * as v from 'valibot'
-import type { Problems } from '../engine/shared/problems.js'
+import type { Problems } from '../engine/common/option-problems.js'
 import type { LeasedConnection } from './leased-connection.js'
-import { integer, milliseconds } from './options.js'
+import { integer, milliseconds } from './engine-options.js'
 import { isLess, parse } from './read-options.js'
 
 /** More connections than this do not fit on one shard. */

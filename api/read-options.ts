@@ -3,9 +3,9 @@
  * words of our own: which option, what was expected, and what kind of value was there instead.
  */
 import * as v from 'valibot'
-import { closest } from '../engine/shared/closest.js'
-import { describe, isArray, isObject, kindOf } from '../engine/shared/describe.js'
-import { Problems } from '../engine/shared/problems.js'
+import { closest } from '../engine/common/closest.js'
+import { describe, isArray, isObject, kindOf } from '../engine/common/describe.js'
+import { Problems } from '../engine/common/option-problems.js'
 
 /** What is read of a schema. */
 interface Node {

@@ -1,9 +1,9 @@
 /** Options of `transport.reconnecting()`, declared once: default, unit, range. */
 import * as v from 'valibot'
-import type { Connection } from '../engine/link/connection.js'
-import type { Frame } from '../engine/shared/frame.js'
-import type { ConnectedInfo, LossReport } from '../engine/resilience/reconnecting-settings.js'
-import { integer, milliseconds } from './options.js'
+import type { Connection } from '../engine/connection/connection.js'
+import type { Frame } from '../engine/common/frame.js'
+import type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
+import { integer, milliseconds } from './engine-options.js'
 import { isLess, parse } from './read-options.js'
 
 const LONGEST_MS = 2_147_483_647

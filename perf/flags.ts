@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { framingKinds } from '../engine/shared/framing.js'
+import { framingKinds } from '../engine/protocol/framing.js'
 import { targetNames } from './chaos/plan.js'
 import { isAvailable, latencyTransports } from './scenarios/latency.js'
 

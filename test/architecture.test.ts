@@ -189,7 +189,7 @@ test('Atomics.wait appears nowhere: no thread that owns sockets may block', (t) 
 })
 
 test('only the registry knows the transports', (t) => {
-  const registry = sources.find(({ path }) => path === 'workers/transports/registry.ts')
+  const registry = sources.find(({ path }) => path === 'workers/transports/transport-registry.ts')
   const transports = registry?.ours.filter((path) => liesIn(path, 'workers/transports')) ?? []
   t.true(transports.includes('workers/transports/unix.ts'))
   t.true(transports.includes('workers/transports/memory.ts'))

@@ -3,13 +3,13 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { errorCodes } from '../engine/shared/errors.js'
+import { errorCodes } from '../engine/protocol/errors.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => fs.readFileSync(join(root, path), 'utf8')
 
 test('every event is in docs/observability.md', (t) => {
-  const names = [...read('engine/shared/diagnostics.ts').matchAll(/new Event<\w+>\('([^']+)'\)/g)].map(
+  const names = [...read('engine/common/diagnostics.ts').matchAll(/new Event<\w+>\('([^']+)'\)/g)].map(
     ([, name = '']) => name,
   )
   t.true(names.length >= 16)

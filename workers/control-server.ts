@@ -2,30 +2,30 @@
 import net from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Remote } from 'comlink'
-import type { AcceptLogWriter } from '../engine/shared/accept-log.js'
-import type { BellRinger } from '../engine/shared/bell.js'
+import type { AcceptLogWriter } from '../engine/protocol/accept-log.js'
+import type { BellRinger } from '../engine/protocol/bell.js'
 import type {
   Adoption,
   DialRequest,
   ListenRequest,
   ShardControl,
   ShardEvents,
-} from '../engine/shared/control.js'
-import { toWireError, type Outcome } from '../engine/shared/errors.js'
-import type { FramingSpec } from '../engine/shared/framing.js'
-import { LaneTable, type LaneGrant } from '../engine/shared/lane.js'
-import { SlabTable, type SlabDescriptor } from '../engine/shared/region.js'
-import type { TransportTarget } from '../engine/shared/target.js'
-import { systemClock } from '../engine/shared/waiter.js'
-import type { AcceptedPeer, Dialling, MainSide, Role } from '../engine/shared/wire.js'
-import { FramedWire } from './framed-wire.js'
-import { codecFor } from './framings/registry.js'
-import { LeavingMemory } from './leaving-memory.js'
+} from '../engine/protocol/control.js'
+import { toWireError, type Outcome } from '../engine/protocol/errors.js'
+import type { FramingSpec } from '../engine/protocol/framing.js'
+import { LaneTable, type LaneGrant } from '../engine/protocol/lane.js'
+import { SlabTable, type SlabDescriptor } from '../engine/protocol/slab-table.js'
+import type { TransportTarget } from '../engine/protocol/target.js'
+import { systemClock } from '../engine/protocol/waiter.js'
+import type { AcceptedPeer, Dialling, MainSide, Role } from './wire.js'
+import { FramedWire } from './lanes/framed-wire.js'
+import { codecFor } from './framings/codec-registry.js'
+import { LeavingMemory } from './retired-memory.js'
 import type { Meter } from './meter.js'
-import { dialPatiently } from './patient-dial.js'
-import { Pump } from './pump.js'
+import { dialPatiently } from './dial-with-retry.js'
+import { Pump } from './lanes/pump.js'
 import { ShardListener, WaitingPeers } from './shard-listener.js'
-import { transportFor } from './transports/registry.js'
+import { transportFor } from './transports/transport-registry.js'
 
 /**
  * The events of the turn that a call arrives in may have been gathered before it was sent; in the next one a bell is

@@ -1,14 +1,14 @@
 /** A shard: the module that a worker thread runs. It never returns while the shard lives. */
 import net from 'node:net'
 import * as Comlink from 'comlink'
-import { AcceptLogWriter } from '../engine/shared/accept-log.js'
-import { BellListener, BellRinger } from '../engine/shared/bell.js'
-import type { ShardBoot, ShardEvents } from '../engine/shared/control.js'
-import { systemClock } from '../engine/shared/waiter.js'
-import { readWakes, WakeLine } from '../engine/shared/wake-line.js'
+import { AcceptLogWriter } from '../engine/protocol/accept-log.js'
+import { BellListener, BellRinger } from '../engine/protocol/bell.js'
+import type { ShardBoot, ShardEvents } from '../engine/protocol/control.js'
+import { systemClock } from '../engine/protocol/waiter.js'
+import { readWakes, WakeLine } from '../engine/protocol/wakeup-socket.js'
 import { ControlServer } from './control-server.js'
 import { Meter } from './meter.js'
-import { NewsLoop } from './news-loop.js'
+import { NewsLoop } from './wake-loop.js'
 
 /** What main is told once the shard listens for control calls. */
 export const SHARD_READY = 'shard-ready'

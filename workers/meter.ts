@@ -5,8 +5,8 @@
  * thread must not have. Here a sample is taken only while the thread is busy: each starts after some operations, so that
  * a message a second does not pay for being watched.
  */
-import { addDelaySample, count, type CounterName } from '../engine/shared/counters.js'
-import type { Clock } from '../engine/shared/waiter.js'
+import { addDelaySample, count, type CounterName } from '../engine/protocol/counters.js'
+import type { Clock } from '../engine/protocol/waiter.js'
 
 const SAMPLE_MS = 20
 /** Operations (reads, writes, wakes) after which the next sample is taken. */

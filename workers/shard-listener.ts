@@ -4,11 +4,11 @@
  * The system hands over whoever waits in one go, so main is told of many at a time: a message for each would cost both
  * threads more than all the rest of accepting.
  */
-import { AcceptCounts } from '../engine/shared/accept-log.js'
-import type { ListenRequest } from '../engine/shared/control.js'
-import type { FramingSpec } from '../engine/shared/framing.js'
-import type { TransportTarget } from '../engine/shared/target.js'
-import type { AcceptedPeer, ListenHandle } from '../engine/shared/wire.js'
+import { AcceptCounts } from '../engine/protocol/accept-log.js'
+import type { ListenRequest } from '../engine/protocol/control.js'
+import type { FramingSpec } from '../engine/protocol/framing.js'
+import type { TransportTarget } from '../engine/protocol/target.js'
+import type { AcceptedPeer, ListenHandle } from './wire.js'
 
 /** So many are told at once at most: main begins with the first while this thread still accepts the rest. */
 const MOST_TOLD_AT_ONCE = 64

@@ -1,7 +1,7 @@
-import type { ConnectionInfo } from '../../engine/link/connection.js'
-import type { Frame } from '../../engine/shared/frame.js'
-import type { HandlerPlace } from '../../engine/shared/handler-failures.js'
-import type { WaitOptions } from '../../engine/shared/waiter.js'
+import type { ConnectionInfo } from '../../engine/connection/connection.js'
+import type { Frame } from '../../engine/common/frame.js'
+import type { HandlerPlace } from '../../engine/common/handler-failures.js'
+import type { WaitOptions } from '../../engine/protocol/waiter.js'
 
 /** What an adapter needs: a connection has it, and so has a link that reconnects. */
 export interface Adaptable {

@@ -1,7 +1,7 @@
 /** A connection as a Node stream. */
 import { Duplex } from 'node:stream'
-import { assertPresent } from '../../engine/shared/frame.js'
-import { readOptions, type Checks } from '../../engine/shared/problems.js'
+import { assertPresent } from '../../engine/common/frame.js'
+import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { Adaptable } from './adaptable.js'
 import { endFully } from './end-fully.js'
 import { room } from './room.js'

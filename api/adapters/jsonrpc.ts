@@ -4,8 +4,8 @@
  * or to run this one. The framing is the connection's: `content-length` for language servers, `line` for MCP.
  */
 import type { Adaptable } from './adaptable.js'
-import { TransportError } from '../../engine/shared/errors.js'
-import { attempt, isThenable } from '../../engine/shared/handler-failures.js'
+import { TransportError } from '../../engine/protocol/errors.js'
+import { attempt, isThenable } from '../../engine/common/handler-failures.js'
 import { handlerFailed } from './handler-failed.js'
 import { room } from './room.js'
 

@@ -1,8 +1,8 @@
 /** Main's side of the control plane. The only module that knows Comlink. */
 import type { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
-import type { ShardControl, ShardEvents } from '../shared/control.js'
-import type { TransportError } from '../shared/errors.js'
+import type { ShardControl, ShardEvents } from '../protocol/control.js'
+import type { TransportError } from '../protocol/errors.js'
 
 type Call = keyof ShardControl
 

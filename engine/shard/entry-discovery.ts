@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { TransportError } from '../shared/errors.js'
-import { describeDenial, isDenied } from '../shared/permission.js'
-import { invalidOption } from '../shared/wait-options.js'
+import { TransportError } from '../protocol/errors.js'
+import { describeDenial, isDenied } from '../filesystem/permission.js'
+import { invalidOption } from '../common/wait-options.js'
 
 /**
  * The worker's entry: configured (for bundled hosts), or beside the engine.

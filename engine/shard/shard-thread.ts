@@ -9,7 +9,7 @@
  */
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import type { ShardBoot } from '../shared/control.js'
+import type { ShardBoot } from '../protocol/control.js'
 
 /** V8 divides this by three: two halves and a reserve. A shard's garbage is small and dies young. */
 const SHARD_NURSERY_MB = 16

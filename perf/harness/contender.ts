@@ -1,5 +1,5 @@
 /** Two measured programs that talk to each other over one socket, and the figures of one measurement of them. */
-import type { FramingKind } from '../../engine/shared/framing.js'
+import type { FramingKind } from '../../engine/protocol/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
 import { meetingPlace } from './meeting-place.js'
 import type { Result, SideConfig, Stack } from './messages.js'

@@ -1,5 +1,5 @@
 /** What the runner and the measured programs say to each other. */
-import type { FramingKind } from '../../engine/shared/framing.js'
+import type { FramingKind } from '../../engine/protocol/framing.js'
 
 /** The last two start a child process of their own and need no other side. */
 export type Stack = 'engine' | 'net' | 'engine-child' | 'child-process'

@@ -1,5 +1,5 @@
 /** Frames a second and bytes a second in one direction; the receiver parses and is called for each frame. */
-import type { FramingKind } from '../../engine/shared/framing.js'
+import type { FramingKind } from '../../engine/protocol/framing.js'
 import {
   Contender,
   type ContenderConfig,

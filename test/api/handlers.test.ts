@@ -9,7 +9,7 @@ import {
   type TransportOptions,
 } from '../../api/index.js'
 import { Engine as OwnEngine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/options.js'
+import { parseEngineOptions } from '../../api/engine-options.js'
 import { rejects } from '../helpers/errors.js'
 import { FailureBook } from '../helpers/failure-book.js'
 import { receiveToEnd } from '../helpers/frames.js'

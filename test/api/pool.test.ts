@@ -10,9 +10,9 @@ import {
   type Transport,
   type TransportOptions,
 } from '../../api/index.js'
-import { Pool } from '../../engine/resilience/pool.js'
-import { HandlerFailures } from '../../engine/shared/handler-failures.js'
-import { systemClock } from '../../engine/shared/waiter.js'
+import { Pool } from '../../engine/pool/pool.js'
+import { HandlerFailures } from '../../engine/common/handler-failures.js'
+import { systemClock } from '../../engine/protocol/waiter.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { faultyOptions, strike } from '../helpers/faults.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'

@@ -11,7 +11,7 @@ import {
 } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
-import { LinkPeer, numbered } from '../helpers/link-peer.js'
+import { LinkPeer, numbered } from '../helpers/peer-server.js'
 import { randomName, makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'

@@ -1,5 +1,5 @@
 /** What depends on the framing, for framings that a shard translates. */
-import type { FramingKind } from '../../engine/shared/framing.js'
+import type { FramingKind } from '../../engine/protocol/framing.js'
 import { makeFramesCarriable } from '../helpers/frames.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { carriable } from '../helpers/wire-bytes.js'

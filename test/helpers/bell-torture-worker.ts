@@ -4,8 +4,8 @@
  * or one wake-up that is lost stops both.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import { BellListener, BellRinger } from '../../engine/shared/bell.js'
-import { MAX_LANES } from '../../engine/shared/ring-layout.js'
+import { BellListener, BellRinger } from '../../engine/protocol/bell.js'
+import { MAX_LANES } from '../../engine/protocol/ring-layout.js'
 import { Random } from './random.js'
 import type { SideIndex } from './torture-side.js'
 

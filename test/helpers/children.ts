@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { ChildEndpoint } from '../../api/index.js'
-import { GUARDIAN_NAME } from '../../engine/shard/guardian-script.js'
+import { GUARDIAN_NAME } from '../../engine/process/guardian-script.js'
 import { processResources } from './process-resources.js'
 
 export type ChildChoices = Omit<Partial<ChildEndpoint>, 'kind' | 'command' | 'args'>

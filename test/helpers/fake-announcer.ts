@@ -1,7 +1,7 @@
 /** Stands in for a shard that is told of slabs and acknowledges them when the test says so. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { SlabAnnouncer } from '../../engine/shard/region-allocator.js'
-import type { SlabDescriptor } from '../../engine/shared/region.js'
+import type { SlabAnnouncer } from '../../engine/memory/region-allocator.js'
+import type { SlabDescriptor } from '../../engine/protocol/slab-table.js'
 
 export class FakeAnnouncer implements SlabAnnouncer {
   readonly added: SlabDescriptor[] = []

@@ -1,9 +1,9 @@
 /** Connections that a test makes, feeds and loses, and the dial that gives them out. */
-import { TransportError, type TransportErrorCode } from '../../engine/shared/errors.js'
-import type { Fate } from '../../engine/shared/fate.js'
-import { partsOf, type Frame } from '../../engine/shared/frame.js'
-import type { WaitOptions } from '../../engine/shared/waiter.js'
-import type { Carrier, Ending } from '../../engine/resilience/carrier.js'
+import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
+import type { Fate } from '../../engine/common/delivery-report.js'
+import { partsOf, type Frame } from '../../engine/common/frame.js'
+import type { WaitOptions } from '../../engine/protocol/waiter.js'
+import type { Carrier, Ending } from '../../engine/reconnect/carrier.js'
 import { signal } from './turns.js'
 
 type Handler = (frame: Buffer) => unknown

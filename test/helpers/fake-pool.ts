@@ -1,11 +1,11 @@
 /** A pool over connections that are made of nothing, under a clock that stands still. */
-import { Pool } from '../../engine/resilience/pool.js'
-import type { Gate, PoolSettings } from '../../engine/resilience/pool-settings.js'
-import type { Poolable } from '../../engine/resilience/poolable.js'
-import { TransportError } from '../../engine/shared/errors.js'
-import type { Unfitness } from '../../engine/shared/fitness.js'
-import { HandlerFailures } from '../../engine/shared/handler-failures.js'
-import type { WaitOptions } from '../../engine/shared/waiter.js'
+import { Pool } from '../../engine/pool/pool.js'
+import type { Gate, PoolSettings } from '../../engine/pool/pool-settings.js'
+import type { Poolable } from '../../engine/pool/poolable.js'
+import { TransportError } from '../../engine/protocol/errors.js'
+import type { Unfitness } from '../../engine/common/reuse-blocker.js'
+import { HandlerFailures } from '../../engine/common/handler-failures.js'
+import type { WaitOptions } from '../../engine/protocol/waiter.js'
 import { FailureBook } from './failure-book.js'
 import { FakeClock } from './fake-clock.js'
 

@@ -1,8 +1,8 @@
 /** Memory for allocators of a test: made anew each time, and counted. */
-import { LaneAllocator } from '../../engine/shard/lane-allocator.js'
-import { RegionAllocator, type SlabAnnouncer, type SlabSource } from '../../engine/shard/region-allocator.js'
-import { HEADER_SLAB_BYTES } from '../../engine/shared/lane.js'
-import { SLAB_BYTES } from '../../engine/shared/ring-layout.js'
+import { LaneAllocator } from '../../engine/memory/lane-allocator.js'
+import { RegionAllocator, type SlabAnnouncer, type SlabSource } from '../../engine/memory/region-allocator.js'
+import { HEADER_SLAB_BYTES } from '../../engine/protocol/lane.js'
+import { SLAB_BYTES } from '../../engine/protocol/ring-layout.js'
 
 export class FreshMemory implements SlabSource {
   readonly given: SharedArrayBuffer[] = []

@@ -1,6 +1,6 @@
 /** One direction of a lane in one thread: its words, its regions, a producer and a consumer. */
-import { HEADER_SLAB_BYTES, LaneTable } from '../../engine/shared/lane.js'
-import { SlabTable, type Slab } from '../../engine/shared/region.js'
+import { HEADER_SLAB_BYTES, LaneTable } from '../../engine/protocol/lane.js'
+import { SlabTable, type Slab } from '../../engine/protocol/slab-table.js'
 import {
   FRAME_HEADER_BYTES,
   inWords,
@@ -8,8 +8,8 @@ import {
   outWords,
   regionIdOf,
   UNIT_BYTES,
-} from '../../engine/shared/ring-layout.js'
-import { RingConsumer, RingProducer } from '../../engine/shared/ring.js'
+} from '../../engine/protocol/ring-layout.js'
+import { RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
 
 export interface LaneFixtureOptions {
   readonly direction?: 'out' | 'in'

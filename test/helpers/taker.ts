@@ -1,5 +1,5 @@
 /** Who owns a wire in a test. */
-import type { WireOwner } from '../../engine/shared/wire.js'
+import type { WireOwner } from '../../workers/wire.js'
 
 /** Takes everything, and remembers what it was told. */
 export class Taker implements WireOwner {

@@ -1,13 +1,13 @@
 /**
  * One of the two threads of the torture test: sends and receives frames over all lanes, parks for real, and is woken
- * by nothing but the bell. The handshakes are those of workers/pump.ts and engine/link/.
+ * by nothing but the bell. The handshakes are those of workers/lanes/pump.ts and engine/link/.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { BellListener, BellRinger } from '../../engine/shared/bell.js'
-import { FrameReader } from '../../engine/shared/frame-reader.js'
-import { FrameWriter } from '../../engine/shared/frame-writer.js'
-import { LaneTable, takeArmed } from '../../engine/shared/lane.js'
-import { SlabTable, type SlabDescriptor } from '../../engine/shared/region.js'
+import { BellListener, BellRinger } from '../../engine/protocol/bell.js'
+import { FrameReader } from '../../engine/connection/frame-reader.js'
+import { FrameWriter } from '../../engine/connection/frame-writer.js'
+import { LaneTable, takeArmed } from '../../engine/protocol/lane.js'
+import { SlabTable, type SlabDescriptor } from '../../engine/protocol/slab-table.js'
 import {
   bell,
   inWords,
@@ -15,8 +15,8 @@ import {
   outWords,
   sizeOfRegion,
   type RingWords,
-} from '../../engine/shared/ring-layout.js'
-import { distance, RingConsumer, RingProducer } from '../../engine/shared/ring.js'
+} from '../../engine/protocol/ring-layout.js'
+import { distance, RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
 import { patternBytes, Random } from './random.js'
 
 /**

@@ -2,9 +2,9 @@
 import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
 import { MessageChannel, Worker } from 'node:worker_threads'
-import { createBellMemory } from '../../engine/shared/bell.js'
-import { HEADER_SLAB_BYTES, LaneTable } from '../../engine/shared/lane.js'
-import type { SlabDescriptor } from '../../engine/shared/region.js'
+import { createBellMemory } from '../../engine/protocol/bell.js'
+import { HEADER_SLAB_BYTES, LaneTable } from '../../engine/protocol/lane.js'
+import type { SlabDescriptor } from '../../engine/protocol/slab-table.js'
 import {
   bell,
   MAX_LANES,
@@ -12,8 +12,8 @@ import {
   regionIdOf,
   UNIT_BYTES,
   UNITS_PER_SLAB,
-} from '../../engine/shared/ring-layout.js'
-import { distance } from '../../engine/shared/ring.js'
+} from '../../engine/protocol/ring-layout.js'
+import { distance } from '../../engine/protocol/ring.js'
 import type { BellTortureBoot, BellTortureReport } from './bell-torture-worker.js'
 import { Random } from './random.js'
 import {

@@ -1,5 +1,5 @@
 /** The wire of each framing by hand, written from docs/wire.md and not from the engine. */
-import type { FramingKind, FramingSpec } from '../../engine/shared/framing.js'
+import type { FramingKind, FramingSpec } from '../../engine/protocol/framing.js'
 
 export function specOf(kind: FramingKind, changes: Partial<FramingSpec> = {}): FramingSpec {
   return {

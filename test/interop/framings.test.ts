@@ -9,7 +9,7 @@ import {
   type Frame,
   type TransportOptions,
 } from '../../api/index.js'
-import type { FramingKind } from '../../engine/shared/framing.js'
+import type { FramingKind } from '../../engine/protocol/framing.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { digestOf, frameOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'

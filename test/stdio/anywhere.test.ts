@@ -2,7 +2,7 @@
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { Engine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/options.js'
+import { parseEngineOptions } from '../../api/engine-options.js'
 import type { ChildEndpoint, Connection, EngineOptions, TransportOptions } from '../../api/index.js'
 import { ChildProgram, type ChildExit } from '../helpers/child-program.js'
 import { isRunning, nodeProgram, type ChildChoices } from '../helpers/children.js'

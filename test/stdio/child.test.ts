@@ -15,7 +15,7 @@ import {
   type TransportOptions,
 } from '../../api/index.js'
 import { Engine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/options.js'
+import { parseEngineOptions } from '../../api/engine-options.js'
 import { countChildren, isRunning, isThere, nodeProgram, sh } from '../helpers/children.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { FailureBook } from '../helpers/failure-book.js'

@@ -1,7 +1,7 @@
 /** What the contract says of frames, consumers, sending, ending and flow, over a child that says everything again. */
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine, type TransportOptions } from '../../api/index.js'
-import { framingKinds, type FramingKind } from '../../engine/shared/framing.js'
+import { framingKinds, type FramingKind } from '../../engine/protocol/framing.js'
 import { nodeProgram } from '../helpers/children.js'
 import { FailureBook } from '../helpers/failure-book.js'
 import { rejects, throws } from '../helpers/errors.js'

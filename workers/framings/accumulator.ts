@@ -1,5 +1,5 @@
 /** Bytes that have come and cannot be handed on yet. Grows by doubling, so that gathering costs linear time. */
-import { takeMemory } from '../../engine/shared/memory.js'
+import { takeMemory } from '../../engine/protocol/allocation.js'
 
 const REUSED_BYTES = 16_384
 const NOTHING = Buffer.alloc(0)

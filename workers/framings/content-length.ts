@@ -3,7 +3,7 @@
  * (https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#baseProtocol). Header names
  * are compared without case; lines may end in LF alone.
  */
-import { FramingFault, type FramingSpec } from '../../engine/shared/framing.js'
+import { FramingFault, type FramingSpec } from '../../engine/protocol/framing.js'
 import { Accumulator } from './accumulator.js'
 import type { Codec, Decoder, Encoder, FrameSink } from './codec.js'
 

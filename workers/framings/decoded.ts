@@ -5,10 +5,10 @@
  * The kernel's reads and what is decoded of them lie in one piece of memory: `copyWithin` is a memmove behind 25 ns of
  * call, where every copy between two Buffers costs 60 to 120 ns (256 bytes, Node 20).
  */
-import { copyIn } from '../../engine/shared/copy.js'
-import { takeMemory } from '../../engine/shared/memory.js'
-import { BufferView } from '../../engine/shared/region.js'
-import { FRAME_HEADER_BYTES } from '../../engine/shared/ring-layout.js'
+import { copyIn } from '../../engine/protocol/copy.js'
+import { takeMemory } from '../../engine/protocol/allocation.js'
+import { BufferView } from '../../engine/protocol/slab-table.js'
+import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
 import type { FrameSink } from './codec.js'
 
 const READ_BYTES = 65_536

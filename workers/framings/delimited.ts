@@ -1,5 +1,5 @@
 /** Frames that end in a byte of their own: `line` (LF, CRLF is accepted) and `nul`. */
-import { FramingFault, type FramingSpec } from '../../engine/shared/framing.js'
+import { FramingFault, type FramingSpec } from '../../engine/protocol/framing.js'
 import { Accumulator } from './accumulator.js'
 import type { Codec, Decoder, Encoder, FrameSink } from './codec.js'
 

@@ -5,9 +5,9 @@
  * one piece of ordinary memory the small copies are cheap, out of shared memory they are not (docs/decisions/copying.md).
  * What is written never overtakes what is yet to be read; where frames grow, the gap between the two is widened in time.
  */
-import { copyOut } from '../../engine/shared/copy.js'
-import { takeMemory } from '../../engine/shared/memory.js'
-import { FRAME_HEADER_BYTES } from '../../engine/shared/ring-layout.js'
+import { copyOut } from '../../engine/protocol/copy.js'
+import { takeMemory } from '../../engine/protocol/allocation.js'
+import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
 import type { Encoder } from './codec.js'
 
 const BUFFER_BYTES = 65_536

@@ -1,5 +1,5 @@
 /** u32 big-endian payload length, then the payload. */
-import { FramingFault, PREVIEW_BYTES, type FramingSpec } from '../../engine/shared/framing.js'
+import { FramingFault, PREVIEW_BYTES, type FramingSpec } from '../../engine/protocol/framing.js'
 import type { Codec, Decoder, Encoder, FrameSink } from './codec.js'
 
 const HEADER_BYTES = 4

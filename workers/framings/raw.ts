@@ -1,5 +1,5 @@
 /** No framing: bytes as they come, each read a frame. Frame boundaries of the sender are lost. */
-import type { FramingSpec } from '../../engine/shared/framing.js'
+import type { FramingSpec } from '../../engine/protocol/framing.js'
 import type { Codec, Encoder } from './codec.js'
 
 const encoder: Encoder = {

@@ -1,10 +1,10 @@
 /** A child's stdin and stdout on Windows: two named pipes that are listened on until main comes and opens them. */
 import { timingSafeEqual } from 'node:crypto'
 import net from 'node:net'
-import { fromSystemError } from '../../engine/shared/errors.js'
-import { moveHandle } from '../../engine/shared/socket-handle.js'
-import { PASS_BYTES, type TransportTarget } from '../../engine/shared/target.js'
-import type { ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
+import { fromSystemError } from '../../engine/protocol/errors.js'
+import { moveHandle } from '../../engine/internals/socket-handle.js'
+import { PASS_BYTES, type TransportTarget } from '../../engine/protocol/target.js'
+import type { ShardTransport, Wire, WireOwner } from '../wire.js'
 import { PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'
 

@@ -1,9 +1,9 @@
 /** Both ends inside one engine, on one shard: a host's own tests go through real lanes without a socket. */
-import { copyIn } from '../../engine/shared/copy.js'
-import { fromSystemError, TransportError } from '../../engine/shared/errors.js'
-import { systemErrno } from '../../engine/shared/system-errno.js'
-import type { TransportTarget } from '../../engine/shared/target.js'
-import type { AcceptedPeer, ShardTransport, Wire, WireOwner } from '../../engine/shared/wire.js'
+import { copyIn } from '../../engine/protocol/copy.js'
+import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
+import { systemErrno } from '../../engine/protocol/system-errno.js'
+import type { TransportTarget } from '../../engine/protocol/target.js'
+import type { AcceptedPeer, ShardTransport, Wire, WireOwner } from '../wire.js'
 
 type MemoryTarget = Extract<TransportTarget, { kind: 'memory' }>
 

@@ -1,7 +1,7 @@
 /** What Unix sockets and named pipes have in common: Node reaches both by a path. */
 import net from 'node:net'
-import { divertHandles } from '../../engine/shared/socket-handle.js'
-import type { AcceptedPeer, Dialling, ListenHandle, WireOwner } from '../../engine/shared/wire.js'
+import { divertHandles } from '../../engine/internals/socket-handle.js'
+import type { AcceptedPeer, Dialling, ListenHandle, WireOwner } from '../wire.js'
 import { acceptedPeer, readInto, SocketWire, unopenedPeer } from './socket-wire.js'
 
 /**

@@ -1,6 +1,6 @@
 /** A wire over two sockets, of which one is only written and the other only read. */
 import type net from 'node:net'
-import type { Wire, WireOwner } from '../../engine/shared/wire.js'
+import type { Wire, WireOwner } from '../wire.js'
 import { writeSegments } from './socket-wire.js'
 
 /**

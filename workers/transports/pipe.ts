@@ -1,7 +1,7 @@
 /** Windows named pipes. They have no half-close: see docs/lifecycle.md. */
-import { fromSystemError } from '../../engine/shared/errors.js'
-import type { TransportTarget } from '../../engine/shared/target.js'
-import type { AcceptedPeer, ShardTransport } from '../../engine/shared/wire.js'
+import { fromSystemError } from '../../engine/protocol/errors.js'
+import type { TransportTarget } from '../../engine/protocol/target.js'
+import type { AcceptedPeer, ShardTransport } from '../wire.js'
 import { dialPath, openServer } from './net-transport.js'
 
 type PipeTarget = Extract<TransportTarget, { kind: 'pipe' }>

@@ -2,11 +2,11 @@
 import fs from 'node:fs/promises'
 import { basename } from 'node:path'
 import process from 'node:process'
-import { fromSystemError, TransportError } from '../../engine/shared/errors.js'
-import type { HeldFolder } from '../../engine/shared/held-folder.js'
-import { openLocalFolder, type LocalFolder } from '../../engine/shared/local-folder.js'
-import type { TransportTarget, UnixTarget } from '../../engine/shared/target.js'
-import type { Dialling, ShardTransport, WireOwner } from '../../engine/shared/wire.js'
+import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
+import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
+import { openLocalFolder, type LocalFolder } from '../../engine/filesystem/local-folder.js'
+import type { TransportTarget, UnixTarget } from '../../engine/protocol/target.js'
+import type { Dialling, ShardTransport, WireOwner } from '../wire.js'
 import { dialPath, listenHandle } from './net-transport.js'
 
 type AnyUnixTarget = Extract<TransportTarget, { kind: 'unix' }>

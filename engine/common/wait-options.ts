@@ -1,0 +1,68 @@
+/** Checks of options that are given with each call, by hand: a schema would cost more than the call. */
+import { isArray } from './describe.js'
+import { TransportError } from '../protocol/errors.js'
+import type { OnError } from './handler-failures.js'
+import { checkOptions, readOptions, type Checks } from './option-problems.js'
+import type { WaitOptions } from '../protocol/waiter.js'
+
+/** The longest time that a timer can keep, in milliseconds. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
+type ListenWait = WaitOptions & { readonly onError?: OnError | undefined }
+
+const waitChecks = {
+  signal: (value: unknown) => (isSignal(value) ? undefined : 'an AbortSignal'),
+  timeoutMs: (value: unknown) =>
+    isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`,
+} satisfies Checks
+
+const listenChecks = {
+  ...waitChecks,
+  onError: (value: unknown) => (typeof value === 'function' ? undefined : 'a function'),
+} satisfies Checks
+
+/** What is wrong with them; undefined: nothing. */
+export function checkWaitOptions(options: WaitOptions, where: string): TransportError | undefined {
+  return isFine(options) ? undefined : checkOptions(options, waitChecks, where)
+}
+
+/** What `connect()` takes. @throws {TransportError} ERR_INVALID_OPTION */
+export function readConnectOptions(options: unknown): WaitOptions {
+  return readOptions<WaitOptions>(options, waitChecks, 'connect()')
+}
+
+/** What `listen()` takes. @throws {TransportError} ERR_INVALID_OPTION */
+export function readListenOptions(options: unknown): ListenWait {
+  return readOptions<ListenWait>(options, listenChecks, 'listen()')
+}
+
+/** What nearly every call gets is looked at without taking memory for it. */
+function isFine(options: unknown): boolean {
+  try {
+    if (typeof options !== 'object' || options === null || isArray(options)) return false
+    const keys = Object.keys(options)
+    // One without keys that is not a literal may be a Map.
+    if (keys.length === 0) return options.constructor === Object
+    for (const key of keys) if (key !== 'signal' && key !== 'timeoutMs') return false
+    const { signal, timeoutMs } = options as Record<string, unknown>
+    return (signal === undefined || isSignal(signal)) && (timeoutMs === undefined || isTime(timeoutMs))
+  } catch {
+    // A getter of the caller's, or a proxy.
+    return false
+  }
+}
+
+function isSignal(value: unknown): boolean {
+  return value instanceof AbortSignal
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMER_MS
+}
+
+export function invalidOption(where: string, option: string, problem: string): TransportError {
+  return new TransportError(
+    'ERR_INVALID_OPTION',
+    `${where}: option ${option} is not valid: ${problem}. See the README for names, units and ranges.`,
+  )
+}

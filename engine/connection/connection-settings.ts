@@ -1,0 +1,27 @@
+import type { FramingSpec } from '../protocol/framing.js'
+import type { HandlerFailures } from '../common/handler-failures.js'
+import type { Clock } from '../protocol/waiter.js'
+import type { SalvageSettings } from './delivery-tracker.js'
+
+/** What a connection is made with; the API layer has validated all of it. */
+export interface LinkOptions {
+  readonly framing: FramingSpec
+  readonly maxFrameBytes: number
+  readonly maxPendingBytes: number
+  readonly maxRingBytes: number
+  /** Undefined: a frame may take as long as it likes. */
+  readonly frameTimeoutMs: number | undefined
+  readonly closeTimeoutMs: number
+  readonly allowHalfOpen: boolean
+  /**
+   * The connection tells what became of each frame (`fate`), and is over once its peer has ended or does not read any more,
+   * read or unread: for those who connect again. Undefined: it does neither, and pays for neither.
+   */
+  readonly salvage?: SalvageSettings | undefined
+  /** Told when a function of the host's fails over the connection. */
+  readonly failures: HandlerFailures
+  /** The connection is over, and a handler is not done with what it has received: resolves when it is. */
+  readonly onOutlived: (done: Promise<void>) => void
+  /** What its deadlines go by. */
+  readonly clock: Clock
+}

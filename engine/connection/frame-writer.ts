@@ -1,0 +1,132 @@
+/** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
+import { copyIn } from '../protocol/copy.js'
+import { takeMemory } from '../protocol/allocation.js'
+import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
+import type { RingProducer } from '../protocol/ring.js'
+
+/** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
+const CHUNK_BYTES = 65_536
+
+/** Shared by all writers, which use it within one call. */
+const header = Buffer.alloc(FRAME_HEADER_BYTES)
+
+interface Chunk {
+  readonly bytes: Buffer
+  start: number
+  end: number
+}
+
+export class FrameWriter {
+  readonly ring: RingProducer
+  #overflow: Chunk[] = []
+  #overflowBytes = 0
+  /** An empty chunk for the next overflow: fresh memory costs more than what is copied into it. */
+  #spare: Buffer | undefined
+
+  constructor(ring: RingProducer) {
+    this.ring = ring
+  }
+
+  /** Bytes that wait for room in the ring. */
+  get overflowBytes(): number {
+    return this.#overflowBytes
+  }
+
+  /** Writes a whole frame if the ring has room for it and nothing waits before it. The hot path of `send()`. */
+  tryWrite(frame: Uint8Array): boolean {
+    const ring = this.ring
+    const length = frame.length
+    const size = length + FRAME_HEADER_BYTES
+    if (this.#overflowBytes !== 0) return false
+    if (ring.free < size && ring.refreshFree() < size) return false
+    const at = ring.tail & ring.mask
+    if (at + size <= ring.capacity) {
+      const offset = ring.origin + at
+      ring.slab.view.setUint32(offset, length, true)
+      copyIn(ring.slab.bytes, offset + FRAME_HEADER_BYTES, frame)
+      ring.tail = (ring.tail + size) | 0
+    } else {
+      header.writeUInt32LE(length)
+      ring.write(header, 0, FRAME_HEADER_BYTES)
+      ring.write(frame, 0, length)
+    }
+    return true
+  }
+
+  /**
+   * Writes what fits of a frame made of `parts` and queues a copy of the rest.
+   * @throws {TransportError} ERR_OUT_OF_MEMORY; then nothing of it was taken.
+   */
+  writeOrQueue(parts: readonly Uint8Array[], length: number): void {
+    const size = length + FRAME_HEADER_BYTES
+    const room = this.#overflowBytes === 0 ? Math.min(size, this.ring.refreshFree()) : 0
+    this.#reserve(size - room)
+    header.writeUInt32LE(length)
+    let left = this.#put(header, room)
+    for (const part of parts) left = this.#put(part, left)
+  }
+
+  /** Moves queued bytes into the ring; true when none is left. */
+  refill(): boolean {
+    let done = 0
+    for (const chunk of this.#overflow) {
+      const room = Math.min(this.ring.refreshFree(), chunk.end - chunk.start)
+      this.ring.write(chunk.bytes, chunk.start, chunk.start + room)
+      chunk.start += room
+      this.#overflowBytes -= room
+      if (chunk.start < chunk.end) break
+      done++
+      if (chunk.bytes.length === CHUNK_BYTES) this.#spare = chunk.bytes
+    }
+    if (done > 0) this.#overflow.splice(0, done)
+    return this.#overflowBytes === 0
+  }
+
+  /** What waits for room, in order, where it lies. */
+  get queued(): readonly Uint8Array[] {
+    return this.#overflow.map(({ bytes, start, end }) => bytes.subarray(start, end))
+  }
+
+  /** Forgets what is queued: the connection is gone. */
+  discard(): void {
+    this.#overflow = []
+    this.#overflowBytes = 0
+  }
+
+  /** Writes as much as there is `room` for into the ring and queues the rest; returns what room is left. */
+  #put(bytes: Uint8Array, room: number): number {
+    const written = Math.min(bytes.length, room)
+    if (written > 0) this.ring.write(bytes, 0, written)
+    if (written < bytes.length) this.#queue(bytes, written)
+    return room - written
+  }
+
+  /** Makes sure that so many bytes can be queued: the last chunk has room for them, or an empty one follows it. */
+  #reserve(bytes: number): void {
+    const last = this.#overflow.at(-1)
+    const missing = bytes - (last === undefined ? 0 : last.bytes.length - last.end)
+    if (missing > 0) this.#overflow.push({ bytes: this.#chunkFor(missing), start: 0, end: 0 })
+  }
+
+  #queue(bytes: Uint8Array, from: number): void {
+    let start = from
+    const chunks = this.#overflow
+    // The last two: what was reserved lies behind what is begun.
+    for (let i = Math.max(0, chunks.length - 2); start < bytes.length; i++) {
+      const chunk = chunks[i]
+      if (chunk === undefined) throw new Error('no room was reserved for what is queued')
+      const fits = Math.min(bytes.length - start, chunk.bytes.length - chunk.end)
+      chunk.bytes.set(bytes.subarray(start, start + fits), chunk.end)
+      chunk.end += fits
+      start += fits
+      this.#overflowBytes += fits
+    }
+  }
+
+  #chunkFor(bytes: number): Buffer {
+    const spare = this.#spare
+    if (bytes > CHUNK_BYTES || spare === undefined) return takeMemory(Math.max(bytes, CHUNK_BYTES))
+    this.#spare = undefined
+    return spare
+  }
+}

@@ -1,0 +1,58 @@
+/** What a connection needs of the shard that carries it. The link layer knows shards by this interface alone. */
+import type { LaneGrant } from '../protocol/lane.js'
+import type { SlabTable } from '../protocol/slab-table.js'
+
+/** Something that has written into a ring and wants to publish once the current turn of the event loop ends. */
+export interface Flushable {
+  flush(): void
+}
+
+/** Something that looked for news after a wake-up. */
+export interface NewsReader {
+  /** Handles one budget of news; true: there is more, come back in the next turn. */
+  onNews(): boolean
+}
+
+/** The reply that a connection's last flush awaits, as the wake policy keeps track of it. */
+export interface ReplyWatch {
+  readonly dialled: boolean
+  state: 'idle' | 'spinning' | 'sleeping'
+  /** When the awaited reply's frame was flushed, in `performance.now()` milliseconds. */
+  sentAt: number
+  /** Spins in a row that ended without a reply. */
+  misses: number
+  /** Flushes since spinning was given up, for the occasional probe. */
+  skipped: number
+}
+
+export function createReplyWatch(dialled: boolean): ReplyWatch {
+  return { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
+}
+
+export interface LinkHost {
+  readonly shard: number
+  readonly slabs: SlabTable
+  wordsOf(lane: LaneGrant): Int32Array
+  baseOf(lane: LaneGrant): number
+  /** Tells the shard that a lane has news. `busy`: main goes on with more of the same, and does not sleep now. */
+  ring(laneId: number, busy?: boolean): void
+  /** Calls `flush()` when the current turn ends. */
+  flushSoon(flushable: Flushable): void
+  /** A flush has gone out: a reply may follow, and the wake policy may spin for it. */
+  awaitReply(watch: ReplyWatch): void
+  /** A frame came in on a connection whose watch is not idle. */
+  replied(watch: ReplyWatch): void
+  /** Calls `onNews()` in one of the next turns. */
+  revisit(reader: NewsReader): void
+  /**
+   * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked again:
+   * the shard knows one then, or there may be memory for one.
+   */
+  takeRegion(bytes: number, onKnown: () => void): number | undefined
+  giveRegion(regionId: number): void
+  /** Resolves once the shard has read whatever it could read when this was called, or is dead. */
+  turned(): Promise<void>
+  /** The connection is over: forget it and take its lane back. */
+  releaseLane(lane: LaneGrant): void
+  keepAlive(on: boolean): void
+}

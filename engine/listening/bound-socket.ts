@@ -1,0 +1,249 @@
+/**
+ * A Unix socket that main has bound and never listens on. Shards listen on duplicates of it, so the socket outlives each
+ * of them: peers that connect while a shard is away wait in the backlog.
+ * See docs/decisions/accept-sharding.md.
+ */
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import net from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import type { Ledger } from '../common/ledger.js'
+import { assertDescriptors } from '../process/spare-descriptors.js'
+
+const DUPLICATE_TIMEOUT_MS = 10_000
+/** Turns in which the end of a dead process's channel is read: it lies ready, so it takes one or two. */
+const MOST_TURNS = 1_000
+/** Helper processes that are started for the same duplicates before it is given up. */
+const MOST_ATTEMPTS = 5
+
+/**
+ * What the helper process runs. Node cannot duplicate a descriptor, but one that travels to another process and back
+ * arrives as a duplicate. As text, so that it needs no file, which a bundled host would not have.
+ *
+ * What it says last carries no descriptor and waits for its turn behind those that do: one that found no room in this process
+ * is not repeated and not reported, by Node of a handle like this, so that it would be waited for in vain.
+ */
+const DUPLICATOR = `
+process.once('message', ({ copies }, handle) => {
+  for (let copy = 0; copy < copies; copy++) process.send({ copy }, handle, { keepOpen: true })
+  process.send({ isLast: true })
+})
+process.once('disconnect', () => process.exit())
+`
+
+/** A libuv handle, as far as this file needs it. */
+interface Handle {
+  readonly fd: number
+  close(): void
+}
+
+/** Binds without listening. Undocumented and old: the cluster module stands on it. */
+interface CreatesServerHandle {
+  _createServerHandle(path: string, port: number, addressType: number): Handle | number
+}
+
+/**
+ * Which duplicate came last under a number. Main's handle of one that was given to a shard is closed only when the number is
+ * certainly still that duplicate's: the shard closes it itself, and it may be a stranger's from then on.
+ */
+const latest = new Map<number, Duplicate>()
+
+/** A duplicate: main's to discard until it is given to a shard. */
+export class Duplicate {
+  readonly #handle: Handle
+  readonly #fd: number
+
+  constructor(handle: Handle) {
+    this.#handle = handle
+    this.#fd = handle.fd
+    latest.set(this.#fd, this)
+  }
+
+  /** The descriptor, which is the taker's to close from here on. */
+  give(): number {
+    return this.#fd
+  }
+
+  discard(): void {
+    latest.delete(this.#fd)
+    this.#handle.close()
+  }
+
+  /**
+   * The taker is dead, and has perhaps never come to take it. `inode` is that of the socket: only main makes duplicates of
+   * it, so a descriptor that still leads there, and was not given away again, is this one, left open.
+   */
+  reclaim(inode: string): void {
+    if (latest.get(this.#fd) !== this) return
+    latest.delete(this.#fd)
+    if (inodeOf(this.#fd) === inode) this.#handle.close()
+  }
+}
+
+/** Which file a descriptor leads to; undefined: it is closed. */
+function inodeOf(fd: number): string | undefined {
+  try {
+    const { dev, ino } = fs.fstatSync(fd)
+    return `${String(dev)}:${String(ino)}`
+  } catch {
+    return undefined
+  }
+}
+
+export class BoundSocket {
+  readonly #handle: Handle
+  readonly #inode: string
+  readonly #ledger: Ledger
+  readonly #closing = new AbortController()
+  readonly #duplicating = new Set<Promise<Duplicate[]>>()
+  #toReclaim: Duplicate[] = []
+  /** Made beforehand, for those who will want one soon. */
+  #spare: Duplicate[] = []
+
+  /** @throws The system's error. */
+  constructor(path: string, ledger: Ledger) {
+    const handle = (net as unknown as CreatesServerHandle)._createServerHandle(path, -1, -1)
+    if (typeof handle === 'number') {
+      const code = getSystemErrorName(handle)
+      throw Object.assign(new Error(`bind ${code}`), { code, errno: handle, syscall: 'bind' })
+    }
+    this.#handle = handle
+    this.#inode = inodeOf(handle.fd) ?? ''
+    this.#ledger = ledger
+    ledger.open('descriptors')
+  }
+
+  /** The shard that was given this duplicate is dead. Waits for those on their way: one of them may have got its number. */
+  reclaim(duplicate: Duplicate): void {
+    this.#toReclaim.push(duplicate)
+    this.#reclaimAll()
+  }
+
+  /** Rejects if the socket is closed first. `spare`: how many to make beforehand for the next who ask, if there is need to make any. */
+  async duplicate(copies: number, spare = 0): Promise<Duplicate[]> {
+    if (this.#spare.length >= copies) return this.#spare.splice(-copies)
+    if (spare === 0) return this.#make(copies, MOST_ATTEMPTS)
+    // There may be room for few descriptors: then there is none for spare ones.
+    const made = await this.#make(copies + spare, 1).catch(() => this.#make(copies, MOST_ATTEMPTS))
+    this.#spare.push(...made.splice(copies))
+    if (this.#closing.signal.aborted) this.#discardSpare()
+    return made
+  }
+
+  async #make(copies: number, attempts: number): Promise<Duplicate[]> {
+    this.#ledger.open('helpers')
+    const duplicating = this.#duplicate(copies, attempts)
+    this.#duplicating.add(duplicating)
+    try {
+      return await duplicating
+    } finally {
+      this.#duplicating.delete(duplicating)
+      this.#reclaimAll()
+      this.#ledger.release('helpers')
+    }
+  }
+
+  async #duplicate(copies: number, attempts: number): Promise<Duplicate[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await duplicate(this.#handle, copies, this.#closing.signal)
+      } catch (error) {
+        if (!(error instanceof LostDescriptorError) || attempt >= attempts) throw error
+      }
+    }
+  }
+
+  /** Ends what is being duplicated too. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.allSettled(this.#duplicating)
+    this.#discardSpare()
+    this.#handle.close()
+    this.#ledger.release('descriptors')
+  }
+
+  #discardSpare(): void {
+    for (const duplicate of this.#spare.splice(0)) duplicate.discard()
+  }
+
+  #reclaimAll(): void {
+    if (this.#duplicating.size > 0) return
+    for (const duplicate of this.#toReclaim) duplicate.reclaim(this.#inode)
+    this.#toReclaim = []
+  }
+}
+
+/** It was sent, and has not come out of the channel. */
+class LostDescriptorError extends Error {
+  constructor() {
+    super(
+      'a descriptor was lost on its way from the helper process: this process may have had no room for it',
+    )
+  }
+}
+
+/** NODE_OPTIONS is for the host; an Electron host's executable is Node only when it is told so. */
+function helperEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' }
+}
+
+function duplicate(original: Handle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
+  if (signal.aborted) return Promise.reject(new Error('the listener was closed meanwhile'))
+  return new Promise((resolve, reject) => {
+    assertDescriptors()
+    const child = spawn(process.execPath, ['-e', DUPLICATOR], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: helperEnvironment(),
+    })
+    const duplicates: Duplicate[] = []
+    let failure: Error | undefined
+    const finish = (error: Error | undefined): void => {
+      clearTimeout(timer)
+      failure ??= error
+      // Not disconnected: a handle that is on its way would be acknowledged into a channel that is gone, which Node asserts
+      // against. The channel ends with the process.
+      child.kill('SIGKILL')
+    }
+    const timer = setTimeout(() => {
+      finish(new Error(`the helper process did not answer within ${String(DUPLICATE_TIMEOUT_MS)} ms`))
+    }, DUPLICATE_TIMEOUT_MS)
+    const onAbort = (): void => {
+      finish(new Error('the listener was closed meanwhile'))
+    }
+    signal.addEventListener('abort', onAbort)
+    const settle = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+      if (failure === undefined && duplicates.length === copies) {
+        resolve(duplicates)
+        return
+      }
+      for (const one of duplicates) one.discard()
+      reject(failure ?? new Error('the helper process ended before it had answered'))
+    }
+    // A process that could not be started says 'error' and nothing else; any other is waited for until it is reaped.
+    child.on('error', (error) => {
+      failure ??= error
+      if (child.pid === undefined) settle()
+    })
+    // What it sent before it ended is still in the channel, and comes before the channel's end. Looked for rather than
+    // waited for: Node keeps 'disconnect' to itself if the process ends without having acknowledged a handle (its
+    // setupChannel() waits for the acknowledgement), which it does when it is killed early.
+    const settleWhenRead = (turns: number): void => {
+      if (child.connected && turns > 0) setImmediate(settleWhenRead, turns - 1)
+      else setImmediate(settle)
+    }
+    child.once('exit', () => {
+      settleWhenRead(MOST_TURNS)
+    })
+    child.on('message', (_, handle) => {
+      // The last word: see DUPLICATOR.
+      if ((handle as unknown) === undefined)
+        finish(duplicates.length === copies ? undefined : new LostDescriptorError())
+      else duplicates.push(new Duplicate(handle as unknown as Handle))
+    })
+    child.send({ copies }, original as unknown as net.Server, { keepOpen: true }, (error) => {
+      if (error !== null) finish(error)
+    })
+  })
+}

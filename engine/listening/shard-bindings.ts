@@ -1,0 +1,184 @@
+/** One listener on its shards, whatever its transport needs for that: put onto each, also when one comes back, and taken down. */
+import { fromSystemError, fromWireError, TransportError } from '../protocol/errors.js'
+import type { FramingSpec } from '../protocol/framing.js'
+import type { Ledger } from '../common/ledger.js'
+import { isDenied } from '../filesystem/permission.js'
+import type { TransportTarget } from '../protocol/target.js'
+import { BoundSocket, type Duplicate } from './bound-socket.js'
+import type { Shard } from '../shard/shard.js'
+import { prepareSocketFile, type SocketFile } from './socket-file.js'
+
+export interface ListenSettings {
+  readonly listenerId: number
+  readonly endpoint: string
+  readonly target: TransportTarget
+  readonly backlog: number
+  /** Of its connections. */
+  readonly framing: FramingSpec
+  /** How many accepted connections may wait to be taken on one shard before it stops accepting. */
+  readonly maxQueued: number
+  /** Mode of the socket file. */
+  readonly mode: number
+  /** The most bytes that a socket path may have. */
+  readonly pathLimit: number
+}
+
+/** Pauses come in rows: a helper process for each would hold up those who wait in the backlog. */
+const SPARE_DUPLICATES = 7
+
+export class Listening {
+  readonly #settings: ListenSettings
+  readonly #file: SocketFile | undefined
+  readonly #socket: BoundSocket | undefined
+  readonly #shards = new Set<Shard>()
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    settings: ListenSettings,
+    file: SocketFile | undefined,
+    socket: BoundSocket | undefined,
+  ) {
+    this.#settings = settings
+    this.#file = file
+    this.#socket = socket
+  }
+
+  /** Listens on all of the shards, or on none. The signal gives it up. */
+  static async open(
+    shards: readonly Shard[],
+    settings: ListenSettings,
+    ledger: Ledger,
+    signal: AbortSignal,
+  ): Promise<Listening> {
+    const { target, endpoint } = settings
+    const file =
+      target.kind === 'unix' && !target.path.startsWith('\0')
+        ? await prepareSocketFile(target, settings.mode, settings.pathLimit, endpoint)
+        : undefined
+    let listening: Listening | undefined
+    try {
+      const socket =
+        target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
+      const opening = new Listening(settings, file, socket)
+      listening = opening
+      signal.addEventListener('abort', () => void opening.close(), { once: true })
+      await opening.join(shards)
+      await file?.publish()
+      return opening
+    } catch (error) {
+      if (listening === undefined) await file?.remove()
+      else await listening.close()
+      throw error
+    }
+  }
+
+  get hasFile(): boolean {
+    return this.#file !== undefined
+  }
+
+  /** The shards that serve it. */
+  get shards(): ReadonlySet<Shard> {
+    return this.#shards
+  }
+
+  /** Listens on shards that do not serve it yet. */
+  async join(shards: readonly Shard[]): Promise<void> {
+    const { listenerId, backlog, framing, maxQueued, endpoint } = this.#settings
+    await this.#withTargets(shards, 0, async (shard, target) => {
+      const outcome = await shard.listen({ listenerId, target, backlog, framing, maxQueued })
+      if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
+      if (this.#closing !== undefined) await shard.unlisten(listenerId)
+      else this.#shards.add(shard)
+    })
+  }
+
+  /** Lets a shard that had stopped accepting go on. */
+  async resume(shard: Shard): Promise<void> {
+    const { listenerId, endpoint } = this.#settings
+    await this.#withTargets([shard], SPARE_DUPLICATES, async (_, target) => {
+      const outcome = await shard.resumeListening(listenerId, target)
+      if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
+    })
+  }
+
+  /** The shard is gone, and with it what it had accepted. */
+  forget(shard: Shard): void {
+    this.#shards.delete(shard)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
+    // While the socket is open nobody takes its file for stale, so what lies there now is still ours or a stranger's.
+    await this.#file?.remove()
+    await this.#socket?.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return
+    const { endpoint } = this.#settings
+    throw new TransportError('ERR_CLOSED', 'the listener was closed meanwhile.', { endpoint })
+  }
+
+  /** Gives each shard what it is to listen on: for a socket, a descriptor of its own. */
+  async #withTargets(
+    shards: readonly Shard[],
+    spareDuplicates: number,
+    use: (shard: Shard, target: TransportTarget) => Promise<void>,
+  ): Promise<void> {
+    const { target, endpoint } = this.#settings
+    if (shards.length === 0) return
+    this.#assertOpen()
+    const socket = this.#socket
+    if (socket === undefined || target.kind !== 'unix') {
+      await Promise.all(shards.map((shard) => use(shard, target)))
+      return
+    }
+    let duplicates: Duplicate[]
+    try {
+      duplicates = await socket.duplicate(shards.length, spareDuplicates)
+    } catch (cause) {
+      this.#assertOpen()
+      if (isDenied(cause)) throw fromSystemError(cause as NodeJS.ErrnoException, 'listening on', endpoint)
+      throw new TransportError(
+        'ERR_IO',
+        `listening on ${endpoint}: a helper process is needed to share the socket between threads, and it failed. See the cause.`,
+        { cause, endpoint },
+      )
+    }
+    if (this.#closing !== undefined) {
+      for (const one of duplicates) one.discard()
+      this.#assertOpen()
+    }
+    // allSettled: whatever fails, nothing of this may go on behind the caller's back.
+    const results = await Promise.allSettled(
+      shards.map((shard, i) => {
+        const duplicate = duplicates[i]
+        if (duplicate === undefined) throw new Error('a duplicate is missing')
+        // A shard that has died meanwhile takes nothing.
+        if (!shard.isUp) {
+          duplicate.discard()
+          return Promise.reject(new TransportError('ERR_SHARD_LOST', 'the worker thread died meanwhile.'))
+        }
+        const fd = duplicate.give()
+        void shard.ended.then(() => {
+          socket.reclaim(duplicate)
+        })
+        return use(shard, { ...target, fd })
+      }),
+    )
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+}
+
+function bind(path: string, endpoint: string, ledger: Ledger): BoundSocket {
+  try {
+    return new BoundSocket(path, ledger)
+  } catch (error) {
+    throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
+  }
+}

@@ -1,0 +1,40 @@
+/** Reports leases that are held too long, with the stack where they were taken. */
+import { events } from '../common/diagnostics.js'
+import type { Clock } from '../protocol/waiter.js'
+
+export class LeakWatch {
+  readonly #endpoint: string
+  readonly #clock: Clock
+  readonly #afterMs: number
+
+  constructor(endpoint: string, clock: Clock, afterMs: number) {
+    this.#endpoint = endpoint
+    this.#clock = clock
+    this.#afterMs = afterMs
+  }
+
+  /** Where this was called. */
+  mark(): Error {
+    return new Error('a lease was taken here')
+  }
+
+  /** Watches a lease; the returned function ends that. */
+  start(takenAt: Error): () => void {
+    return this.#clock.setTimer(
+      () => {
+        this.#report(takenAt)
+      },
+      this.#afterMs,
+      { keepsAlive: false },
+    )
+  }
+
+  #report(takenAt: Error): void {
+    const stack = takenAt.stack ?? takenAt.message
+    events.poolLeak.publish({ endpoint: this.#endpoint, heldMs: this.#afterMs, stack })
+    process.emitWarning(
+      `a connection of the pool to ${this.#endpoint} has been held for ${String(this.#afterMs)} ms (leakAfterMs). Release it, or allow more time.`,
+      { type: 'TransportWarning', code: 'SYMPHONY_LEASE_LEAK', detail: stack },
+    )
+  }
+}

@@ -1,0 +1,111 @@
+/** A connection lent by a pool, until it is given back. */
+import { TransportError } from '../protocol/errors.js'
+import type { Gate } from './pool-settings.js'
+
+/** What becomes of the connection when the lease ends. */
+export interface Lender<View> {
+  readonly endpoint: string
+  present(gate: Gate): View
+  released(): void
+  destroyed(reason: Error | undefined): void
+}
+
+type State =
+  | { readonly kind: 'held' }
+  | { readonly kind: 'ended' }
+  /** The pool took it away: it was closed, and did not wait any longer. */
+  | { readonly kind: 'revoked'; readonly error: TransportError }
+
+const HELD: State = { kind: 'held' }
+const ENDED: State = { kind: 'ended' }
+
+/**
+ * The right to use a connection of a pool. Give it back with `release()`, or with `destroy()` if the connection is not to be
+ * used again: after an exchange that was not finished, for example.
+ */
+export class Lease<View> implements Disposable, Gate {
+  readonly #lender: Lender<View>
+  #state: State = HELD
+  #view: View | undefined
+
+  /** @internal Leases are made by `pool.acquire()`. */
+  constructor(lender: Lender<View>) {
+    this.#lender = lender
+  }
+
+  /**
+   * The connection, which works until the lease ends; from then on all of its methods throw or reject.
+   * @throws {TransportError} ERR_LEASE_ENDED
+   */
+  get connection(): View {
+    this.assertHeld()
+    return (this.#view ??= this.#lender.present(this))
+  }
+
+  /** False once it was released, destroyed, or taken away by the end of the pool. */
+  get isHeld(): boolean {
+    return this.#state === HELD
+  }
+
+  /**
+   * Gives the connection back. It is lent again unless it has ended, is too old, or has unread or unsent frames or a reader;
+   * then it leaves the pool: what was sent still leaves, what was not read is dropped.
+   * Does nothing if the pool was closed and took it away.
+   * @throws {TransportError} ERR_LEASE_ENDED if it was given back before.
+   */
+  release(): void {
+    if (!this.#end('release()')) return
+    this.#lender.released()
+  }
+
+  /**
+   * Gives the connection back to be destroyed at once, as `connection.destroy(reason)` does.
+   * Does nothing if the pool was closed and took it away.
+   * @throws {TransportError} ERR_LEASE_ENDED if it was given back before.
+   */
+  destroy(reason?: Error): void {
+    if (!this.#end('destroy()')) return
+    this.#lender.destroyed(reason)
+  }
+
+  /** Releases it, if it is still held. */
+  [Symbol.dispose](): void {
+    if (this.isHeld) this.release()
+  }
+
+  /** @internal */
+  assertHeld(): void {
+    if (this.#state !== HELD) throw this.#refusal('use')
+  }
+
+  /** @internal The pool takes it away. */
+  revoke(error: TransportError): void {
+    if (this.#state === HELD) this.#state = { kind: 'revoked', error }
+  }
+
+  /** False: there is nothing to give back any more. */
+  #end(what: string): boolean {
+    if (this.#state === HELD) {
+      this.#state = ENDED
+      return true
+    }
+    if (this.#state.kind === 'revoked') return false
+    throw this.#refusal(what)
+  }
+
+  #refusal(what: string): TransportError {
+    const { endpoint } = this.#lender
+    if (this.#state.kind === 'revoked') {
+      return new TransportError(
+        'ERR_LEASE_ENDED',
+        `${what}: the pool was closed and has taken this connection away. Release leases before the pool closes, or give it more time.`,
+        { cause: this.#state.error, endpoint },
+      )
+    }
+    return new TransportError(
+      'ERR_LEASE_ENDED',
+      `${what}: this lease was given back to its pool, and the connection may be somebody else's by now. Acquire another one.`,
+      { endpoint },
+    )
+  }
+}

@@ -1,0 +1,85 @@
+/** What a pool tells those who wanted something of it. */
+import { nameOf } from '../common/describe.js'
+import { TransportError } from '../protocol/errors.js'
+import type { Unfitness } from '../common/reuse-blocker.js'
+import type { PoolStats } from './pool-stats.js'
+
+export function poolClosed(endpoint: string, cause: unknown): TransportError {
+  return new TransportError('ERR_POOL_CLOSED', 'the pool is closed. Make a new one.', { cause, endpoint })
+}
+
+export function acquireTimeout(
+  endpoint: string,
+  timeoutMs: number,
+  stats: PoolStats,
+  max: number,
+  lastFailure: unknown,
+): TransportError {
+  const { leased, connecting, validating } = stats
+  const advice =
+    lastFailure === undefined
+      ? 'Release leases sooner, raise max, or allow more time.'
+      : 'Making a connection failed: see the cause.'
+  return new TransportError(
+    'ERR_ACQUIRE_TIMEOUT',
+    `no connection was free within ${String(timeoutMs)} ms: of at most ${String(max)}, ${String(leased)} are in use, ${String(connecting)} are being made, ${String(validating)} are being validated. ${advice}`,
+    { cause: lastFailure, endpoint },
+  )
+}
+
+/** Making connections keeps failing: as it failed, with the error itself as the cause. */
+export function creationFailed(endpoint: string, failures: number, cause: unknown): TransportError {
+  const known = cause instanceof TransportError
+  return new TransportError(
+    known ? cause.code : 'ERR_IO',
+    `the pool could not make a connection (${String(failures)} failed in a row): ${known ? cause.message : nameOf(cause)}`,
+    { cause, endpoint },
+  )
+}
+
+export function invalidConnection(endpoint: string, cause: unknown): TransportError {
+  return new TransportError(
+    'ERR_VALIDATION',
+    cause === undefined
+      ? 'validate() said that the connection is not good.'
+      : 'validate() failed, so the connection was destroyed. See the cause.',
+    { cause, endpoint },
+  )
+}
+
+export function slowValidation(endpoint: string, timeoutMs: number): TransportError {
+  return new TransportError(
+    'ERR_VALIDATION',
+    `validate() had not settled after ${String(timeoutMs)} ms (acquireTimeoutMs), so the connection was destroyed.`,
+    { endpoint },
+  )
+}
+
+export function unfit(endpoint: string, why: Unfitness | 'invalid'): TransportError {
+  switch (why) {
+    case 'ended':
+      return new TransportError(
+        'ERR_RESET',
+        'the peer accepted the connection and ended it before anybody could use it.',
+        { endpoint },
+      )
+    case 'unread':
+      return new TransportError(
+        'ERR_CLOSED',
+        'bytes came that nobody had asked for, or that nobody had read, so the connection left its pool.',
+        { endpoint },
+      )
+    case 'unsent':
+      return new TransportError('ERR_CLOSED', 'frames had not been sent, so the connection left its pool.', {
+        endpoint,
+      })
+    case 'busy':
+      return new TransportError(
+        'ERR_CLOSED',
+        'somebody was still reading the connection when it was released, so it left its pool.',
+        { endpoint },
+      )
+    case 'invalid':
+      return invalidConnection(endpoint, undefined)
+  }
+}

@@ -1,0 +1,51 @@
+/** What a pool is made with; the API layer has validated all of it. Times are milliseconds. */
+import type { HandlerFailures } from '../common/handler-failures.js'
+import type { Clock, WaitOptions } from '../protocol/waiter.js'
+import type { BackoffSettings } from '../reconnect/backoff.js'
+import type { Poolable } from './poolable.js'
+
+export interface PoolBounds {
+  /** Connections that are kept, also when nobody needs them. */
+  readonly min: number
+  /** Connections at most, those being made included. */
+  readonly max: number
+}
+
+export interface PoolSettings<View> extends PoolBounds {
+  /** A connection that is idle so long is closed, unless there are only `min`. */
+  readonly idleTimeoutMs: number
+  /** A connection of this age is closed when nobody uses it. Undefined: it may grow old. */
+  readonly maxLifetimeMs: number | undefined
+  /** Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once. */
+  readonly lifetimeJitter: number
+  /** How long an acquire waits, and how long `validate` may take. */
+  readonly acquireTimeoutMs: number
+  /** So many failures in a row to make a connection reject everybody who waits for one. */
+  readonly createAttempts: number
+  /** The pauses between them. */
+  readonly backoff: BackoffSettings
+  /** A lease held so long is reported. Undefined: none is. */
+  readonly leakAfterMs: number | undefined
+  /** Whether a connection is good enough to be lent; it is not if this says false, throws or rejects. */
+  readonly validate: ((connection: View) => unknown) | undefined
+}
+
+/** Asked before each use of what somebody holds: throws once it is not theirs any more. */
+export interface Gate {
+  assertHeld(): void
+}
+
+/** What a pool stands on. */
+export interface PoolGround<Connection extends Poolable, View> {
+  /** For errors and observers. */
+  readonly endpoint: string
+  readonly clock: Clock
+  /** Told when `validate` fails. */
+  readonly failures: HandlerFailures
+  /** Numbers in [0, 1). */
+  readonly random: () => number
+  /** Makes a connection. It settles by itself, and gives up when the signal is aborted. */
+  readonly dial: (wait: WaitOptions) => Promise<Connection>
+  /** What the holder of a lease gets to see; it asks the gate before each use. */
+  readonly present: (connection: Connection, gate: Gate) => View
+}

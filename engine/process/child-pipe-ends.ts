@@ -1,0 +1,64 @@
+/**
+ * A child's ends on Windows: the shard listens on two named pipes, and main opens each as a file. What the child gets is
+ * then what it would get from `child_process`: a handle for plain reads and writes, tied to no event loop. See
+ * docs/decisions/children-on-windows.md.
+ */
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import { fromSystemError } from '../protocol/errors.js'
+import { PASS_BYTES } from '../protocol/target.js'
+import type { ChildEnd, ChildEnds } from './child-ends.js'
+
+const NAME_BYTES = 16
+
+export function offerPipes(endpoint: string): ChildEnds {
+  const name = `\\\\.\\pipe\\symphony-child-${randomBytes(NAME_BYTES).toString('hex')}`
+  const pass = randomBytes(PASS_BYTES)
+  const target = { kind: 'child-pipes', stdin: `${name}-in`, stdout: `${name}-out`, pass } as const
+  const opened: PipeEnd[] = []
+  const open = (path: string, flags: number): PipeEnd => {
+    const end = new PipeEnd(path, flags, pass)
+    opened.push(end)
+    return end
+  }
+  return {
+    target,
+    take() {
+      try {
+        // Written to as well as read from: what main shows there tells it from others who find the pipe.
+        const stdin = open(target.stdin, fs.constants.O_RDWR)
+        return Promise.resolve([stdin, open(target.stdout, fs.constants.O_WRONLY)])
+      } catch (error) {
+        // The shard has let go of it, and what made it do so ends the connection.
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Promise(() => undefined)
+        return Promise.reject(fromSystemError(error as NodeJS.ErrnoException, 'starting', endpoint))
+      }
+    },
+    close() {
+      for (const end of opened) end.close()
+    },
+  }
+}
+
+class PipeEnd implements ChildEnd {
+  readonly stdio: number
+  #open = true
+
+  /** @throws The system's error. */
+  constructor(path: string, flags: number, pass: Uint8Array) {
+    this.stdio = fs.openSync(path, flags)
+    try {
+      fs.writeSync(this.stdio, pass)
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  close(): void {
+    // Its number may be another file's by now.
+    if (!this.#open) return
+    this.#open = false
+    fs.closeSync(this.stdio)
+  }
+}

@@ -1,0 +1,130 @@
+/** What a child says on stderr: its beginning is kept, and each line is handed over where somebody wants it. */
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { attempt } from '../common/handler-failures.js'
+import type { Clock } from '../protocol/waiter.js'
+
+/** Kept for the message of an error. */
+const HEAD_CHARS = 2_048
+/** A longer line is handed over in pieces. */
+const LINE_CHARS = 65_536
+/** After the exit, silence of this length means that nothing more comes; a grandchild that goes on is not listened to. */
+const DRAIN_MS = 100
+const DRAIN_ROUNDS = 10
+
+export class StderrReader {
+  readonly #stream: Readable
+  readonly #clock: Clock
+  readonly #onFailure: (cause: unknown) => void
+  readonly #decoder = new StringDecoder('utf8')
+  #onLine: ((line: string) => unknown) | undefined
+  #head = ''
+  #line = ''
+  #chunks = 0
+  #over = false
+
+  /** `onFailure`: `onLine` has thrown or rejected, and is not called again. */
+  constructor(
+    stream: Readable,
+    onLine: ((line: string) => unknown) | undefined,
+    onFailure: (cause: unknown) => void,
+    clock: Clock,
+  ) {
+    this.#stream = stream
+    this.#onLine = onLine
+    this.#onFailure = onFailure
+    this.#clock = clock
+    unrefStream(stream)
+    stream.on('error', () => undefined)
+    stream.on('data', (chunk: Buffer) => {
+      this.#chunks++
+      this.#take(this.#decoder.write(chunk))
+    })
+    stream.on('end', () => {
+      this.#finish()
+    })
+  }
+
+  get head(): string {
+    return this.#head.trim()
+  }
+
+  /** The child has exited: resolves when what it said last was read. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#over) {
+        resolve()
+        return
+      }
+      let cancel = (): void => undefined
+      let rounds = DRAIN_ROUNDS
+      const settle = (): void => {
+        cancel()
+        this.#stream.off('end', settle)
+        this.#finish()
+        // A grandchild may hold the other end for ever.
+        this.#stream.destroy()
+        resolve()
+      }
+      const wait = (): void => {
+        const heard = this.#chunks
+        cancel = this.#clock.setTimer(() => {
+          // Timers come before reads: what has arrived meanwhile counts.
+          this.#clock.nextTurn(() => {
+            if (this.#over) return
+            if (this.#chunks !== heard && --rounds > 0) wait()
+            else settle()
+          })
+        }, DRAIN_MS)
+      }
+      this.#stream.on('end', settle)
+      wait()
+    })
+  }
+
+  #take(text: string): void {
+    if (this.#head.length < HEAD_CHARS) this.#head = (this.#head + text).slice(0, HEAD_CHARS)
+    if (this.#onLine === undefined) return
+    const lines = (this.#line + text).split('\n')
+    this.#line = lines.pop() ?? ''
+    for (const line of lines) this.#tell(this.#tellPieces(line.endsWith('\r') ? line.slice(0, -1) : line))
+    this.#line = this.#tellPieces(this.#line)
+  }
+
+  /** Hands over what is too long for one call; the rest. */
+  #tellPieces(line: string): string {
+    let at = 0
+    while (line.length - at > LINE_CHARS) {
+      const last = line.charCodeAt(at + LINE_CHARS - 1)
+      // Both halves of a surrogate pair go together.
+      const end = at + LINE_CHARS - (last >= 0xd800 && last <= 0xdbff ? 1 : 0)
+      this.#tell(line.slice(at, end))
+      at = end
+    }
+    return at === 0 ? line : line.slice(at)
+  }
+
+  #tell(line: string): void {
+    // An asynchronous one is not waited for, but its failure is one all the same.
+    attempt(
+      () => this.#onLine?.(line),
+      (cause) => {
+        if (this.#onLine === undefined) return
+        this.#onLine = undefined
+        this.#onFailure(cause)
+      },
+    )
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#take(this.#decoder.end())
+    if (this.#line !== '') this.#tell(this.#line)
+  }
+}
+
+/** A pipe from a child is a socket, which its type does not say. */
+function unrefStream(stream: object): void {
+  ;(stream as { unref?: () => void }).unref?.()
+}

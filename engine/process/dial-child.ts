@@ -1,0 +1,49 @@
+/** Starts a child process and makes its stdin and stdout a connection. */
+import type { Connection, LinkIdentity } from '../connection/connection.js'
+import type { LinkOptions } from '../connection/connection-settings.js'
+import type { ChildSettings } from './child.js'
+import { nobodyCame, notAccepted, offerEnds } from './child-ends.js'
+import type { Children } from './children.js'
+import type { DialControl, Shard } from '../shard/shard.js'
+
+/** Rejects with ERR_SPAWN or ERR_IO, or as `Shard.dial()` does. */
+export async function dialChild(
+  shard: Shard,
+  settings: ChildSettings,
+  options: LinkOptions,
+  identity: LinkIdentity,
+  control: DialControl,
+  children: Children,
+): Promise<Connection> {
+  const { endpoint } = identity
+  const ends = offerEnds(endpoint)
+  let connection: Connection | undefined
+  const wait = { givenUp: false }
+  const onStarted = (stop: () => void): void => {
+    control.onStarted(() => {
+      wait.givenUp = true
+      stop()
+      connection?.destroy()
+    })
+  }
+  try {
+    const link = await shard.dial(ends.target, options, identity, { ...control, onStarted })
+    connection = link
+    // What ends it before main has its ends leaves nobody to come.
+    const over = link.ended.then(({ cause }) => {
+      throw cause ?? (wait.givenUp ? nobodyCame(endpoint) : notAccepted(endpoint))
+    })
+    const [stdin, stdout] = await Promise.race([over, ends.take()])
+    if (wait.givenUp) throw nobodyCame(endpoint)
+    const child = await children.start(settings, stdin, stdout, endpoint, (cause) => {
+      link.handlerFailed('stderr', 'the function for stderr', cause)
+    })
+    link.accompany(child)
+    return link
+  } catch (error) {
+    connection?.destroy(error as Error)
+    throw error
+  } finally {
+    ends.close()
+  }
+}

@@ -1,0 +1,54 @@
+/** The process's own stdin and stdout, of which there is one, as one connection: see docs/decisions/process-stdio.md. */
+import type { Connection, LinkIdentity } from '../connection/connection.js'
+import type { LinkOptions } from '../connection/connection-settings.js'
+import { TransportError } from '../protocol/errors.js'
+import type { Ledger } from '../common/ledger.js'
+import { letGoOf } from './release-stdio.js'
+import type { DialControl, Shard } from '../shard/shard.js'
+
+/** Of this process, whichever engine it is. */
+let use: 'free' | 'taken' | 'spent' = 'free'
+
+/** Rejects with ERR_ADDRESS_IN_USE while it is a connection, ERR_CLOSED once it was one, or as `Shard.dial()` does. */
+export async function dialOwnStdio(
+  shard: Shard,
+  options: LinkOptions,
+  identity: LinkIdentity,
+  control: DialControl,
+  ledger: Ledger,
+): Promise<Connection> {
+  if (use !== 'free') throw refusal(use, identity.endpoint)
+  use = 'taken'
+  ledger.open('descriptors', 2)
+  let connection: Connection
+  try {
+    connection = await shard.dial({ kind: 'own-stdio' }, options, identity, control)
+  } catch (error) {
+    // Nothing was read or written: the next one begins at the beginning.
+    use = 'free'
+    ledger.release('descriptors', 2)
+    throw error
+  }
+  void connection.ended.then(() => {
+    use = 'spent'
+    // The shard has asked for it, unless it has died.
+    letGoOf(0)
+    letGoOf(1)
+    ledger.release('descriptors', 2)
+  })
+  return connection
+}
+
+function refusal(how: 'taken' | 'spent', endpoint: string): TransportError {
+  return how === 'taken'
+    ? new TransportError(
+        'ERR_ADDRESS_IN_USE',
+        'stdin and stdout of this process are a connection already. Use that one: there is no other.',
+        { endpoint },
+      )
+    : new TransportError(
+        'ERR_CLOSED',
+        'stdin and stdout of this process were a connection, which has ended: what followed would begin in the middle. End the process, and start it anew.',
+        { endpoint },
+      )
+}

@@ -1,0 +1,180 @@
+/**
+ * Ends the children that their host could not end itself, because a signal that it does not handle has ended it. One small
+ * process for an engine, started with its first child, that outlives the host by as long as the children's ladder takes. See
+ * docs/decisions/children.md.
+ */
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import fs from 'node:fs'
+import process from 'node:process'
+import type { Writable } from 'node:stream'
+import type { Ledger } from '../common/ledger.js'
+import { trace } from '../common/trace.js'
+import { GUARDIAN_NAME, GUARDIAN_SCRIPT } from './guardian-script.js'
+import { assertDescriptors, isShortage } from './spare-descriptors.js'
+
+/** One that somebody has ended is replaced; so often, then it is given up. */
+const MOST_DEATHS = 3
+
+export interface WardSettings {
+  /** Its number is that of its process group, too. */
+  readonly processGroup: boolean
+  readonly terminateAfterMs: number
+  readonly killAfterMs: number
+}
+
+type Shell = ChildProcessByStdio<Writable, null, null>
+
+type State =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'starting'; readonly started: Promise<void> }
+  | { readonly kind: 'up'; readonly shell: Shell }
+  /** There is no shell, or each one ends, or nobody is left to guard. */
+  | { readonly kind: 'over' }
+
+export class Guardian {
+  readonly #ledger: Ledger
+  readonly #shell: string
+  /** What it is told of each child, to be told again to a successor. */
+  readonly #wards = new Map<number, string>()
+  #state: State = { kind: 'none' }
+  #deaths = 0
+  #ends: Promise<void> = Promise.resolve()
+
+  constructor(ledger: Ledger, shell = '/bin/sh') {
+    this.#ledger = ledger
+    this.#shell = shell
+  }
+
+  /** Resolves when it is there, or cannot be. Rejects with the system's error for want of descriptors or processes. */
+  start(): Promise<void> {
+    switch (this.#state.kind) {
+      case 'starting':
+        return this.#state.started
+      case 'none': {
+        const started = this.#spawn()
+        this.#state = { kind: 'starting', started }
+        return started
+      }
+      default:
+        return Promise.resolve()
+    }
+  }
+
+  /** In the turn in which the child was started: it is not reaped yet, so its number is its own. */
+  watch(pid: number, { processGroup, terminateAfterMs, killAfterMs }: WardSettings): void {
+    const group = processGroup ? 1 : 0
+    const terminate = tenths(terminateAfterMs)
+    const kill = terminate + tenths(killAfterMs)
+    const news = `add ${String(pid)} ${startOf(pid)} ${String(group)} ${String(terminate)} ${String(kill)}\n`
+    this.#wards.set(pid, news)
+    this.#tell(news)
+  }
+
+  /** Nothing is left of it. */
+  forget(pid: number): void {
+    if (this.#wards.delete(pid)) this.#tell(`del ${String(pid)}\n`)
+  }
+
+  /** After the last child: there is nobody left to guard. Resolves when it was reaped. */
+  async close(): Promise<void> {
+    if (this.#state.kind === 'starting') await this.#state.started.catch(() => undefined)
+    if (this.#state.kind === 'up') {
+      const { shell } = this.#state
+      this.#state = { kind: 'over' }
+      shell.ref()
+      shell.kill('SIGKILL')
+    }
+    await this.#ends
+  }
+
+  #tell(news: string): void {
+    // Small, and into an empty socket: it is there before this returns.
+    if (this.#state.kind === 'up') this.#state.shell.stdin.write(news)
+  }
+
+  async #spawn(): Promise<void> {
+    let shell: Shell
+    try {
+      shell = await spawnShell(this.#shell)
+    } catch (error) {
+      if (isShortage(error as NodeJS.ErrnoException)) {
+        this.#state = { kind: 'none' }
+        throw error
+      }
+      this.#giveUp(`${this.#shell} cannot be started: ${String(error)}`)
+      return
+    }
+    trace('guardian %d: up', shell.pid)
+    this.#ledger.open('guardians')
+    this.#ends = new Promise((resolve) => {
+      shell.once('exit', () => {
+        this.#ledger.release('guardians')
+        this.#onEnd(shell)
+        resolve()
+      })
+    })
+    this.#state = { kind: 'up', shell }
+    for (const news of this.#wards.values()) this.#tell(news)
+  }
+
+  #onEnd(shell: Shell): void {
+    shell.stdin.destroy()
+    if (this.#state.kind !== 'up') return
+    trace('guardian %d: ended, and nobody told it to', shell.pid)
+    this.#state = { kind: 'none' }
+    if (++this.#deaths === MOST_DEATHS) this.#giveUp('it was ended again and again')
+    // Else the next child needs one: until then there may be nobody to guard.
+    else if (this.#wards.size > 0) this.start().catch(() => undefined)
+  }
+
+  #giveUp(why: string): void {
+    this.#state = { kind: 'over' }
+    process.emitWarning(
+      `child processes are not guarded: ${why}. If a signal ends this process, they see the end of their stdin and may live on. Ignore this with guard: false.`,
+      { type: 'TransportWarning', code: 'SYMPHONY_NO_GUARDIAN' },
+    )
+  }
+}
+
+/** Rejects with the system's error. */
+function spawnShell(command: string): Promise<Shell> {
+  return new Promise((resolve, reject) => {
+    assertDescriptors()
+    const shell = spawn(command, ['-c', GUARDIAN_SCRIPT, GUARDIAN_NAME], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      // A session of its own: no key of a terminal, and no end of it, is meant for it. It holds no folder.
+      detached: true,
+      cwd: '/',
+      env: { LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/bin:/bin` },
+    })
+    shell.once('error', reject)
+    shell.once('spawn', () => {
+      shell.off('error', reject)
+      shell.on('error', ignore)
+      shell.stdin.on('error', ignore)
+      shell.unref()
+      // It is a socket, which its type does not say.
+      ;(shell.stdin as Writable & { unref(): void }).unref()
+      resolve(shell)
+    })
+  })
+}
+
+function ignore(): void {
+  // It has ended, which its exit says.
+}
+
+/** In clock ticks since the system was started; `-` where it does not say. */
+function startOf(pid: number): string {
+  try {
+    const stat = fs.readFileSync(`/proc/${String(pid)}/stat`, 'latin1')
+    // The name in parentheses may contain anything; the start is the twentieth field behind it.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-'
+  } catch {
+    return '-'
+  }
+}
+
+function tenths(ms: number): number {
+  return Math.ceil(ms / 100)
+}

@@ -1,0 +1,45 @@
+/**
+ * Letting go of the process's own stdin and stdout, so that their peer learns of it.
+ *
+ * libuv leaves descriptors 0 to 2 open when a stream over them is closed, and so does a worker that is terminated: without
+ * this a pipe's reader would wait for its end as long as the process lives. A closed number goes to whoever opens
+ * something next, in any thread, and would get what others print: /dev/null takes its place at once. Node has no dup2(), so
+ * these are two system calls in a row, between which another thread can still be first; then it keeps the number. Main does
+ * it, since Node closes with a worker what the worker has opened.
+ */
+import fs from 'node:fs'
+import net from 'node:net'
+import type { OwnDescriptor } from '../../workers/wire.js'
+
+/** What `net` keeps behind a socket. Undocumented; tried on each Node version of the test matrix. */
+interface Shell {
+  readonly _handle: { setBlocking?(on: boolean): unknown } | null
+}
+
+/**
+ * Puts /dev/null in the place of a pipe or a socket; files and terminals stay. Nothing may be reading or writing there any
+ * more. Done twice it changes nothing.
+ */
+export function letGoOf(descriptor: OwnDescriptor): void {
+  try {
+    const stat = fs.fstatSync(descriptor)
+    if (!stat.isFIFO() && !stat.isSocket()) return
+    makeBlocking(descriptor)
+    fs.closeSync(descriptor)
+    const taken = fs.openSync('/dev/null', descriptor === 0 ? 'r' : 'w')
+    if (taken !== descriptor) fs.closeSync(taken)
+  } catch {
+    // Closed already by somebody else, or no /dev/null to be had: there is nothing more to do.
+  }
+}
+
+/** Others may share it, as the next command of a shell script does: they expect to find it as it was. */
+function makeBlocking(fd: OwnDescriptor): void {
+  try {
+    const socket = new net.Socket({ fd, readable: false, writable: false })
+    ;(socket as unknown as Shell)._handle?.setBlocking?.(true)
+    socket.destroy()
+  } catch {
+    // Not a stream that Node knows.
+  }
+}

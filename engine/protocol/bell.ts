@@ -1,0 +1,162 @@
+/**
+ * The doorbell: which lanes have news, and whether the other thread must be woken for it.
+ *
+ * One bell a direction; the ringer is one thread, the listener the other. Setting a bit is idempotent, so the bell
+ * cannot overflow. The bits form a tree of three levels, so that looking for news is one load and finding it a few steps,
+ * however many lanes there are.
+ *
+ * Lost wake-ups. Two races could lose one; both are closed by the order of sequentially consistent operations:
+ *
+ *  1. News against parking (Dekker 1965): the ringer stores the news, then reads PARKED; the listener stores
+ *     PARKED, then reads the news. In any interleaving at least one of them sees the other's store.
+ *  2. A level against the one above it: the ringer sets the lower bit, then the upper bit if the lower word was empty;
+ *     the listener clears the upper bit, then takes the lower word. A lower word that was not empty when the ringer
+ *     added to it will still be taken: the upper bit that it set for the earlier one is either still there, or
+ *     has been cleared by a listener that has yet to take the word.
+ *
+ * test/engine/protocol/torture.test.ts runs both without any fallback timer; its control breaks the second step of
+ * race 1 and shows that the run then stops.
+ */
+import { bell } from './ring-layout.js'
+
+export function createBellMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(bell.WORDS * Int32Array.BYTES_PER_ELEMENT)
+}
+
+/** How many turns news that can wait is kept back at most. */
+const MOST_TURNS = 8
+
+export class BellRinger {
+  readonly #words: Int32Array
+  readonly #wake: (busy: boolean) => void
+  /** Turns for which such news may still wait; 0: there is none. */
+  #turnsLeft = 0
+  /** More of it has come since this turn began. */
+  #hasMore = false
+
+  /**
+   * `wake` is called when the listener is parked: it must make the other thread's event loop turn. It is told whether
+   * the ringer has more to do right now, or is about to sleep.
+   */
+  constructor(memory: SharedArrayBuffer, wake: (busy: boolean) => void) {
+    this.#words = new Int32Array(memory)
+    this.#wake = wake
+  }
+
+  ring(laneId: number, busy = false): void {
+    this.#mark(laneId)
+    this.#wakeIfParked(busy)
+  }
+
+  /**
+   * For news that can wait a moment, as that of a connection that comes or goes: one that sleeps is woken after a turn
+   * that brought no more of it, once for all. In a burst the system calls that wake would cost more than all the rest.
+   */
+  ringSoon(laneId: number): void {
+    this.#mark(laneId)
+    this.#hasMore = true
+    if (this.#turnsLeft > 0) return
+    this.#turnsLeft = MOST_TURNS
+    setImmediate(this.#wakeSoon)
+  }
+
+  readonly #wakeSoon = (): void => {
+    this.#turnsLeft--
+    if (this.#hasMore && this.#turnsLeft > 0) {
+      this.#hasMore = false
+      setImmediate(this.#wakeSoon)
+      return
+    }
+    this.#turnsLeft = 0
+    this.#wakeIfParked(false)
+  }
+
+  #mark(laneId: number): void {
+    const words = this.#words
+    const group = laneId >>> 5
+    const section = group >>> 5
+    if (
+      Atomics.or(words, bell.LEAVES + group, 1 << (laneId & 31)) === 0 &&
+      Atomics.or(words, bell.SUMMARY + section, 1 << (group & 31)) === 0
+    ) {
+      Atomics.or(words, bell.TOP, 1 << section)
+    }
+  }
+
+  #wakeIfParked(busy: boolean): void {
+    const words = this.#words
+    // Taking PARKED makes the wake-up ours alone: a burst of news costs one wake.
+    if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1)
+      this.#wake(busy)
+  }
+
+  /** Whether the listener is to look by itself for a moment after news. A wish: whether it has been read changes nothing else. */
+  keepAwake(on: boolean): void {
+    Atomics.store(this.#words, bell.STAY_AWAKE, on ? 1 : 0)
+  }
+}
+
+export class BellListener {
+  readonly #words: Int32Array
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory)
+  }
+
+  get hasNews(): boolean {
+    return Atomics.load(this.#words, bell.TOP) !== 0
+  }
+
+  get isKeptAwake(): boolean {
+    return Atomics.load(this.#words, bell.STAY_AWAKE) === 1
+  }
+
+  /**
+   * Hands each lane with news to `visit`, once. An error of `visit` is thrown when all have been visited: bits that
+   * were left standing under a cleared summary would silence their lanes for good.
+   */
+  take(visit: (laneId: number) => void): void {
+    if (!this.hasNews) return
+    const words = this.#words
+    let failure: { readonly error: unknown } | undefined
+    let sections = Atomics.exchange(words, bell.TOP, 0)
+    while (sections !== 0) {
+      const section = lowestBit(sections)
+      sections &= sections - 1
+      let groups = Atomics.exchange(words, bell.SUMMARY + section, 0)
+      while (groups !== 0) {
+        const group = (section << 5) | lowestBit(groups)
+        groups &= groups - 1
+        let lanes = Atomics.exchange(words, bell.LEAVES + group, 0)
+        while (lanes !== 0) {
+          const laneId = (group << 5) | lowestBit(lanes)
+          lanes &= lanes - 1
+          try {
+            visit(laneId)
+          } catch (error) {
+            failure ??= { error }
+          }
+        }
+      }
+    }
+    if (failure !== undefined) throw failure.error
+  }
+
+  /** Announces that a wake-up is needed from now on. False: there is news already, and the bell stays unparked. */
+  park(): boolean {
+    Atomics.store(this.#words, bell.PARKED, 1)
+    if (!this.hasNews) return true
+    // If the ringer has taken PARKED in between, its wake-up comes as well and finds nothing: harmless.
+    Atomics.store(this.#words, bell.PARKED, 0)
+    return false
+  }
+
+  /** The listener looks by itself from now on (it is spinning); no wake-up is needed. */
+  unpark(): void {
+    Atomics.store(this.#words, bell.PARKED, 0)
+  }
+}
+
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word)
+}

@@ -1,0 +1,95 @@
+/** The control plane between main and a shard: what each side can ask of the other, over Comlink. */
+import type { MessagePort } from 'node:worker_threads'
+import type { Outcome } from './errors.js'
+import type { FramingSpec } from './framing.js'
+import type { LaneGrant } from './lane.js'
+import type { SlabDescriptor } from './slab-table.js'
+import type { TransportTarget } from './target.js'
+import type { OwnDescriptor } from '../../workers/wire.js'
+
+/** What a shard is started with. */
+export interface ShardBoot {
+  readonly shard: number
+  readonly generation: number
+  readonly control: MessagePort
+  readonly events: MessagePort
+  /** Wake-ups, both ways. */
+  readonly bell: MessagePort
+  /** Where the shard finds the cheaper line for wake-ups; undefined: there is none on this platform. */
+  readonly linePath: string | undefined
+  /** News from main to the shard. */
+  readonly shardBell: SharedArrayBuffer
+  /** News from the shard to main. */
+  readonly mainBell: SharedArrayBuffer
+  /** Whom the shard has accepted into lanes that main has lent it. */
+  readonly acceptLog: SharedArrayBuffer
+  readonly counters: Float64Array
+}
+
+export interface DialRequest {
+  readonly lane: LaneGrant
+  readonly target: TransportTarget
+  readonly framing: FramingSpec
+  /** How long a full backlog is tried again, in milliseconds. */
+  readonly timeoutMs: number
+}
+
+export interface ListenRequest {
+  readonly listenerId: number
+  readonly target: TransportTarget
+  readonly backlog: number
+  /** Of its connections. */
+  readonly framing: FramingSpec
+  /** Accepted connections that main has neither adopted nor rejected, past which this shard stops accepting. */
+  readonly maxQueued: number
+  /** The words of its `AcceptCounts`. */
+  readonly counts: Int32Array
+}
+
+/** A connection that was accepted, and the lane that it gets. */
+export interface Adoption {
+  readonly acceptId: number
+  readonly lane: LaneGrant
+}
+
+/** Main asks, the shard answers. Errors come back as values: Comlink drops their codes. */
+export interface ShardControl {
+  addHeaders(memory: SharedArrayBuffer): void
+  addSlab(slab: SlabDescriptor): void
+  removeSlab(id: number): void
+  /** Collects the garbage of the shard's thread. False: memory that was removed is still held. */
+  collectGarbage(): Promise<boolean>
+  dial(request: DialRequest): Promise<Outcome<void>>
+  abortDial(laneId: number): void
+  listen(request: ListenRequest): Promise<Outcome<void>>
+  /** Goes on accepting after `paused`; `target` as for `listen`. */
+  resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>>
+  unlisten(listenerId: number): Promise<void>
+  /** Lanes for connections that are yet to be accepted. */
+  lend(lanes: readonly LaneGrant[]): void
+  /** Returns the lanes that were lent and are not used: they are not used any more. */
+  giveBack(): readonly number[]
+  /** Returns the lanes of those that are gone. */
+  adopt(adoptions: readonly Adoption[]): readonly number[]
+  reject(acceptIds: readonly number[]): void
+  /** Answers when the event loop has come round to it. */
+  ping(): void
+  /** Answers when whatever could be read when it was asked has been read. */
+  turn(): Promise<void>
+  stop(): void
+}
+
+/** What a shard tells of its listeners. */
+export interface ListenerEvents {
+  /** They wait for a lane or a rejection, in the order in which they came; behind those that are in the log. */
+  accepted(listenerId: number, acceptIds: readonly number[]): void
+  /** `maxQueued` is reached: peers wait in the backlog until `resumeListening`. */
+  paused(listenerId: number): void
+  listenerFailed(listenerId: number, outcome: Outcome<never>): void
+}
+
+/** The shard tells, main listens. */
+export interface ShardEvents extends ListenerEvents {
+  /** stdin or stdout, which are main's, are no longer used. Answers once it is let go of. */
+  letGoOf(descriptor: OwnDescriptor): void
+}

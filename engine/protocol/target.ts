@@ -1,0 +1,39 @@
+/** What a shard can dial or listen on: an endpoint after main has resolved names and checked paths. */
+import type { LocalFolder } from '../filesystem/local-folder.js'
+
+export type TransportTarget =
+  | UnixTarget
+  /** A listening socket that main holds bound: the shard listens on a descriptor of its own. */
+  | (UnixTarget & { readonly fd: number })
+  /** A Windows named pipe; the access options count when listening. */
+  | {
+      readonly kind: 'pipe'
+      readonly path: string
+      readonly readableAll: boolean
+      readonly writableAll: boolean
+    }
+  | { readonly kind: 'memory'; readonly name: string }
+  /** Where main meets the shard with the two ends that become a child's stdin and stdout. */
+  | { readonly kind: 'stdio'; readonly stdin: string; readonly stdout: string }
+  /** The same on Windows: named pipes that the shard listens on. Who connects shows the pass before anything else. */
+  | {
+      readonly kind: 'child-pipes'
+      readonly stdin: string
+      readonly stdout: string
+      readonly pass: Uint8Array
+    }
+  /** The process's own stdin and stdout. */
+  | { readonly kind: 'own-stdio' }
+
+/** A path, or an abstract name with a NUL in front. */
+export interface UnixTarget {
+  readonly kind: 'unix'
+  readonly path: string
+  /** The folder that it lies in has to be the user's alone, whenever it is used. */
+  readonly within?: LocalFolder
+}
+
+/** Length of a pass. */
+export const PASS_BYTES = 16
+
+export type TransportKind = TransportTarget['kind']

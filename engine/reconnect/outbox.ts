@@ -1,0 +1,210 @@
+/** The sending half of a link: straight into its connection, or into a queue while there is none that takes frames. */
+import { TransportError } from '../protocol/errors.js'
+import {
+  assertFrameable,
+  assertLength,
+  backpressure,
+  isBytes,
+  lengthOf,
+  partsOf,
+  type Frame,
+} from '../common/frame.js'
+import type { FramingKind } from '../protocol/framing.js'
+import { outOfMemory } from '../protocol/allocation.js'
+import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
+import { abortError, Waiter, type Clock, type WaitOptions } from '../protocol/waiter.js'
+import type { Carrier } from './carrier.js'
+import { FrameQueue } from './frame-queue.js'
+
+export interface OutboxSettings {
+  readonly endpoint: string
+  readonly framing: FramingKind
+  readonly maxFrameBytes: number
+  readonly maxPendingBytes: number
+  readonly clock: Clock
+}
+
+type Way<C> =
+  /** No connection takes frames. */
+  | { readonly kind: 'none' }
+  /** What has queued up goes first. */
+  | { readonly kind: 'draining'; readonly connection: C }
+  | { readonly kind: 'direct'; readonly connection: C }
+
+const NO_WAY = { kind: 'none' } as const
+
+export class Outbox<C extends Carrier> {
+  framesSent = 0
+  bytesSent = 0
+  readonly #settings: OutboxSettings
+  readonly #queue = new FrameQueue()
+  readonly #waiters = new Set<Waiter<void>>()
+  readonly #onDrained: (connection: C) => void
+  #way: Way<C> = NO_WAY
+  /** Why no frame is taken any more. */
+  #refusal: TransportError | undefined
+  #asking = false
+
+  /** `onDrained`: all that had queued up was given to this connection, so it can be ended. */
+  constructor(settings: OutboxSettings, onDrained: (connection: C) => void) {
+    this.#settings = settings
+    this.#onDrained = onDrained
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.bytes
+  }
+
+  /** Whether a connection takes frames, and has been given all that waited. */
+  get isDrained(): boolean {
+    return this.#way.kind === 'direct'
+  }
+
+  get isEmpty(): boolean {
+    return this.#queue.length === 0
+  }
+
+  send(frame: Frame): boolean {
+    if (this.#refusal !== undefined) throw this.#refusal
+    if (this.#way.kind === 'direct') {
+      const sent = this.#sendDirectly(this.#way.connection, frame)
+      if (sent !== undefined) {
+        this.#count(payloadBytes(frame))
+        return sent
+      }
+    }
+    this.#enqueue(frame)
+    return false
+  }
+
+  ready(options: WaitOptions): Promise<void> {
+    const { endpoint, clock } = this.#settings
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
+    if (options.signal?.aborted === true)
+      return Promise.reject(abortError('waiting for room', endpoint, options.signal.reason))
+    const waiter = new Waiter<void>('waiting for room', endpoint, options, clock, () => {
+      this.#waiters.delete(waiter)
+    })
+    this.#waiters.add(waiter)
+    this.#askForRoom()
+    return waiter.promise
+  }
+
+  /** A connection takes frames from here on, first those that wait. */
+  connect(connection: C): void {
+    this.#way = { kind: 'draining', connection }
+    void this.#drain(connection)
+  }
+
+  /** It is lost. `unsent` go out again, before everything that waits. */
+  disconnect(unsent: readonly Buffer[]): void {
+    this.#way = NO_WAY
+    this.#queue.putFirst(unsent)
+  }
+
+  /** No frame is taken any more; those that were still leave. */
+  refuse(error: TransportError): void {
+    this.#refusal ??= error
+    for (const waiter of this.#waiters) waiter.reject(this.#refusal)
+    this.#waiters.clear()
+  }
+
+  /** The link is over: what still waits, oldest first. */
+  close(error: TransportError): Buffer[] {
+    this.refuse(error)
+    this.#way = NO_WAY
+    return this.#queue.takeAll()
+  }
+
+  /** Undefined: the connection does not take frames any more, and its loss will be told. */
+  #sendDirectly(connection: C, frame: Frame): boolean | undefined {
+    try {
+      return connection.send(frame)
+    } catch (error) {
+      if (!(error instanceof TransportError && error.code === 'ERR_CLOSED')) throw error
+      this.#way = NO_WAY
+      return undefined
+    }
+  }
+
+  /** Checked as a connection would check it: it must not be refused once nobody is there to be told. */
+  #enqueue(frame: Frame): void {
+    const { endpoint, framing, maxFrameBytes, maxPendingBytes } = this.#settings
+    const parts = partsOf(frame, endpoint)
+    assertFrameable(framing, parts, endpoint)
+    const length = lengthOf(parts)
+    assertLength(length, maxFrameBytes, endpoint)
+    const waiting = this.#queue.bytes
+    if (waiting > 0 && waiting + length + FRAME_HEADER_BYTES > maxPendingBytes)
+      throw backpressure(waiting, maxPendingBytes, endpoint)
+    this.#queue.push(joined(parts, length, endpoint))
+    this.#count(length)
+  }
+
+  #count(length: number): void {
+    this.framesSent++
+    this.bytesSent += length
+  }
+
+  async #drain(connection: C): Promise<void> {
+    for (let frame = this.#queue.first; frame !== undefined; frame = this.#queue.first) {
+      const sent = this.#sendWaiting(connection, frame)
+      if (sent === 'refused') return
+      if (sent !== 'full') this.#queue.shift()
+      if (sent === true) continue
+      try {
+        await connection.ready()
+      } catch {
+        // It has ended: its loss will be told.
+        return
+      }
+      if (this.#way.kind !== 'draining' || this.#way.connection !== connection) return
+    }
+    this.#way = { kind: 'direct', connection }
+    this.#askForRoom()
+    this.#onDrained(connection)
+  }
+
+  /** 'full': not taken, there is no room at all. 'refused': not taken, the connection has ended. */
+  #sendWaiting(connection: C, frame: Buffer): boolean | 'full' | 'refused' {
+    try {
+      return connection.send(frame)
+    } catch (error) {
+      return error instanceof TransportError && error.code === 'ERR_BACKPRESSURE' ? 'full' : 'refused'
+    }
+  }
+
+  #askForRoom(): void {
+    if (this.#asking || this.#waiters.size === 0 || this.#way.kind !== 'direct') return
+    const { connection } = this.#way
+    this.#asking = true
+    connection.ready().then(
+      () => {
+        this.#asking = false
+        for (const waiter of this.#waiters) waiter.resolve()
+        this.#waiters.clear()
+      },
+      () => {
+        // It has ended: the next one is asked.
+        this.#asking = false
+        if (this.#way.kind === 'direct' && this.#way.connection !== connection) this.#askForRoom()
+      },
+    )
+  }
+}
+
+function joined(parts: readonly Uint8Array[], length: number, endpoint: string): Buffer {
+  try {
+    return Buffer.concat(parts, length)
+  } catch (cause) {
+    throw outOfMemory(length, cause, endpoint)
+  }
+}
+
+function payloadBytes(frame: Frame): number {
+  if (typeof frame === 'string') return Buffer.byteLength(frame)
+  if (isBytes(frame)) return frame.length
+  let bytes = 0
+  for (const part of frame) bytes += payloadBytes(part)
+  return bytes
+}

@@ -1,0 +1,782 @@
+/** A link: what looks like one connection, and is one after another for as long as the peer comes back. */
+import { events, type LinkNews } from '../common/diagnostics.js'
+import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
+import { nameOf } from '../common/describe.js'
+import type { Frame } from '../common/frame.js'
+import { attempt, notPromised, type HandlerPlace } from '../common/handler-failures.js'
+import { checkSubscription } from '../common/subscribe-options.js'
+import { trace } from '../common/trace.js'
+import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
+import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
+import type { Permit } from './breaker.js'
+import type { Carrier, Ending } from './carrier.js'
+import { OwnFrames } from './user-frames.js'
+import { Attempts } from './attempts.js'
+import { asError, establish, GreetingFailure, type AttemptFacts } from './establish.js'
+import { Heartbeat } from './heartbeat.js'
+import { Inbox } from './inbox.js'
+import { Outbox } from './outbox.js'
+import type { LinkState, LossReport, ReconnectingSettings } from './reconnecting-settings.js'
+
+/** A link as `engine.stats()` shows it. */
+export interface LinkStats {
+  readonly id: string
+  readonly endpoint: string
+  readonly state: LinkState
+  /** Since it was last stable. */
+  readonly attempts: number
+  /** Connections lost since it was made. */
+  readonly losses: number
+}
+
+/** Counters are those of the link's own frames, over all its connections. */
+export interface LinkInfo {
+  /** Unique within the process. */
+  readonly id: string
+  readonly kind: string
+  readonly endpoint: string
+  /** Index of the shard that carries the connection; -1 while there is none. */
+  readonly shard: number
+  /** When it was first connected, epoch milliseconds; 0: it never was. */
+  readonly establishedAt: number
+  /** Frames that `send()` took, each counted once. */
+  readonly framesSent: number
+  /** Payload bytes. */
+  readonly bytesSent: number
+  readonly framesReceived: number
+  /** Payload bytes. */
+  readonly bytesReceived: number
+  /** Epoch milliseconds of the last turn in which a connection sent or received; 0: none ever did. */
+  readonly lastActivityAt: number
+  /** Of the child process that carries it; undefined while there is none, and where it is no process. */
+  readonly pid?: number
+}
+
+/** A connection that carries the link, or has until a moment ago. */
+interface Line<C> {
+  readonly connection: C
+  /** Counted from 1. */
+  readonly number: number
+  readonly since: number
+  readonly own: OwnFrames
+  readonly heartbeat: Heartbeat | undefined
+}
+
+type State<C> =
+  /** Made in this turn. */
+  | { readonly kind: 'fresh' }
+  /** In line for the breaker's permit. */
+  | { readonly kind: 'queueing'; readonly cancel: () => void }
+  | { readonly kind: 'pausing'; readonly cancel: () => void }
+  | { readonly kind: 'connecting'; readonly attempt: AbortController }
+  | { readonly kind: 'connected'; readonly line: Line<C> }
+  /** Its connection was told to end at once. */
+  | { readonly kind: 'destroying'; readonly line: Line<C>; readonly error: Error }
+  | { readonly kind: 'closed' }
+
+/** What the user wants of it; it only ever moves down. */
+type Wish = 'stay' | 'end' | 'close'
+
+const nothing = (): void => undefined
+
+let links = 0
+
+/**
+ * A connection that comes back. It has the interface of a `Connection`; frames are taken while there is none, and what
+ * becomes of each frame across a loss is told to `onLoss`. It ends by `close()`, `end()` or `destroy()`, when its limits are
+ * reached (ERR_GAVE_UP), or with an error that no retry can mend.
+ */
+export class ReconnectingConnection<C extends Carrier> implements AsyncDisposable {
+  /** Settles exactly once, never rejects: how the link ended. 'OK' only if its user ended it. */
+  readonly closed: Promise<Ending>
+  readonly capabilities: { readonly halfClose: boolean }
+  readonly #id = `${String(process.pid)}-link-${String(++links)}`
+  readonly #settings: ReconnectingSettings<C>
+  readonly #attempts: Attempts
+  readonly #inbox: Inbox<C>
+  readonly #outbox: Outbox<C>
+  readonly #listeners = new Set<(state: LinkState) => unknown>()
+  readonly #connectWaiters = new Set<Waiter<void>>()
+  readonly #endWaiters = new Set<Waiter<void>>()
+  #state: State<C> = { kind: 'fresh' }
+  #told: LinkState = 'connecting'
+  #wish: Wish = 'stay'
+  /** Ends what is left to be sent after `end()` or `close()`; undefined: no such deadline runs. */
+  #cancelDeadline: (() => void) | undefined
+  #lastFailure: Error | undefined
+  #lastLoss: LossReport | undefined
+  /** When the time of `close()` is over. */
+  #closeBy: number | undefined
+  #connections = 0
+  #losses = 0
+  #establishedAt = 0
+  #lastActivityAt = 0
+  #hasEnded = false
+  #referenced = true
+  #settleClosed: (ending: Ending) => void = nothing
+
+  /** @internal Links are made by `Transport.reconnecting()`. */
+  constructor(settings: ReconnectingSettings<C>) {
+    const { endpoint, clock, random } = settings
+    this.#settings = settings
+    this.capabilities = { halfClose: settings.halfClose }
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve
+    })
+    this.#attempts = new Attempts(endpoint, settings, random, clock.now())
+    this.#inbox = new Inbox(endpoint, clock, {
+      onReport: (report) => {
+        this.#report(report)
+      },
+      onHandlerFailed: (where, cause) => {
+        if (this.#isOfTheEnd(cause)) return false
+        this.handlerFailed(where, where === 'subscriber' ? 'a subscriber' : 'heartbeat.isPong', cause)
+        return true
+      },
+      onStrayFailure: (cause) => {
+        if (this.#isOfTheEnd(cause)) return
+        this.#tellFailure('subscriber', 'a subscriber failed after it had ended its subscription', cause)
+      },
+    })
+    this.#outbox = new Outbox(settings, (connection) => {
+      this.#onDrained(connection)
+    })
+    settings.keepAlive(true)
+    trace('link %s: to %s', this.#id, endpoint)
+    // Not at once: whoever makes it has a turn to add listeners.
+    queueMicrotask(() => {
+      if (this.#state.kind === 'fresh') this.#begin()
+    })
+  }
+
+  get state(): LinkState {
+    switch (this.#state.kind) {
+      case 'closed':
+        return 'closed'
+      case 'destroying':
+        return 'closing'
+      case 'queueing':
+      case 'pausing':
+        return this.#wish === 'close' ? 'closing' : 'waiting'
+      case 'fresh':
+      case 'connecting':
+        return this.#wish === 'close' ? 'closing' : 'connecting'
+      case 'connected':
+        return this.#wish === 'close' ? 'closing' : 'connected'
+    }
+  }
+
+  /** Attempts to connect since the link was last stable. */
+  get attempts(): number {
+    return this.#attempts.count
+  }
+
+  get info(): LinkInfo {
+    const line = this.#line
+    const carrier = line?.connection.info
+    const { framesSent, bytesSent } = this.#outbox
+    const { framesReceived, bytesReceived } = this.#inbox
+    return {
+      id: this.#id,
+      kind: this.#settings.kind,
+      endpoint: this.#settings.endpoint,
+      shard: carrier?.shard ?? -1,
+      establishedAt: this.#establishedAt,
+      framesSent,
+      bytesSent,
+      framesReceived,
+      bytesReceived,
+      lastActivityAt: carrier?.lastActivityAt ?? this.#lastActivityAt,
+      ...(carrier?.pid === undefined ? {} : { pid: carrier.pid }),
+    }
+  }
+
+  /** @internal */
+  get stats(): LinkStats {
+    return {
+      id: this.#id,
+      endpoint: this.#settings.endpoint,
+      state: this.state,
+      attempts: this.attempts,
+      losses: this.#losses,
+    }
+  }
+
+  /** Bytes, frame headers included, that `send()` took and the operating system has not confirmed. 0 once closed. */
+  get pendingBytes(): number {
+    return this.#outbox.queuedBytes + (this.#line?.connection.pendingBytes ?? 0)
+  }
+
+  /**
+   * Calls `listener` with each new state, after it was entered. One that throws or rejects is told to `onError`, or else by a
+   * process warning; the link goes on.
+   * @returns A function that ends this.
+   */
+  onStateChange(listener: (state: LinkState) => unknown): () => void {
+    if (typeof listener !== 'function')
+      throw invalidOption('onStateChange()', 'listener', 'it must be a function')
+    const own = (state: LinkState): unknown => listener(state)
+    this.#listeners.add(own)
+    return () => {
+      this.#listeners.delete(own)
+    }
+  }
+
+  /**
+   * Resolves when the link is connected and greeted, at once if it is. Rejects with what ended it if it ends first,
+   * with ERR_ABORTED or ERR_TIMEOUT when the caller gives up; the link goes on then.
+   */
+  connected(options: WaitOptions = {}): Promise<void> {
+    const wrong = checkWaitOptions(options, 'connected()')
+    if (wrong !== undefined) return Promise.reject(wrong)
+    if (this.#state.kind === 'connected') return Promise.resolve()
+    if (this.#state.kind === 'closed' || this.#state.kind === 'destroying')
+      return Promise.reject(this.#refusal(this.#lastFailure))
+    return this.#wait('connecting', options, this.#connectWaiters)
+  }
+
+  /**
+   * Sends one frame, at once or on the next connection. Its bytes are copied before this returns. False: it waits for room,
+   * or for a connection, so call `ready()` before sending more.
+   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE; then nothing was taken.
+   */
+  send(frame: Frame): boolean {
+    return this.#outbox.send(frame)
+  }
+
+  /** Resolves once the link is connected and has room. Rejects with ERR_CLOSED when it ends first. */
+  ready(options: WaitOptions = {}): Promise<void> {
+    const wrong = checkWaitOptions(options, 'ready()')
+    return wrong === undefined ? this.#outbox.ready(options) : Promise.reject(wrong)
+  }
+
+  /** The next frame, of whichever connection; undefined once the link has ended cleanly, else a rejection. */
+  receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
+    const wrong = checkWaitOptions(options, 'receive()')
+    return wrong === undefined ? this.#inbox.receive(options) : Promise.reject(wrong)
+  }
+
+  /** `for await (const frame of link)`: goes on across losses. Leaving the loop does not close the link. */
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    return this.#inbox.iterate()
+  }
+
+  /**
+   * Calls `handler` with each frame, across losses. A handler that returns a promise gets the next frame once it settles;
+   * one that throws or rejects destroys the link with ERR_HANDLER, which `onError` is told or else a process warning.
+   * @returns A function that ends the subscription.
+   */
+  subscribe(
+    handler: (frame: Buffer) => unknown,
+    options: { readonly borrow?: boolean | undefined } = {},
+  ): () => void {
+    return this.#inbox.subscribe(handler, checkSubscription(handler, options))
+  }
+
+  /**
+   * No frame is taken any more; all that were leave, then the outgoing side ends, and the link does when its peer has
+   * ended too. Resolves when they have left or the link is over. While there is no connection, `closeTimeoutMs` bounds this.
+   */
+  end(options: WaitOptions = {}): Promise<void> {
+    const wrong = checkWaitOptions(options, 'end()')
+    if (wrong !== undefined) return Promise.reject(wrong)
+    this.#wind('end')
+    if (this.#hasEnded || this.#state.kind === 'closed' || this.#state.kind === 'destroying')
+      return Promise.resolve()
+    return this.#wait('ending', options, this.#endWaiters)
+  }
+
+  /**
+   * Ends gracefully: what was sent leaves, on the next connection if there is none. For all of it to be with a connection
+   * there is `closeTimeoutMs`, and then the connection closes as connections do. What has not left is in the last loss
+   * report. Resolves as `closed` does.
+   */
+  close(): Promise<Ending> {
+    this.#wind('close')
+    return this.closed
+  }
+
+  /**
+   * Ends at once. What has not left is in the last loss report; what was received and not taken is dropped. The reason is taken
+   * as by `Connection.destroy()`.
+   */
+  destroy(reason?: Error): void {
+    const state = this.#state
+    if (state.kind === 'closed' || state.kind === 'destroying') return
+    const error =
+      reason instanceof TransportError
+        ? reason
+        : new TransportError('ERR_ABORTED', 'the link was destroyed by its owner.', {
+            cause: reason ?? undefined,
+            endpoint: this.#settings.endpoint,
+          })
+    this.#outbox.refuse(this.#refusal(error))
+    this.#inbox.abandon(error)
+    if (state.kind === 'connected') {
+      this.#enter({ kind: 'destroying', line: state.line, error })
+      state.line.connection.destroy(error)
+    } else {
+      this.#finish({ code: error.code, cause: error })
+    }
+  }
+
+  /** The link keeps the process alive, connected or not. This is the default. */
+  ref(): this {
+    return this.#reference(true)
+  }
+
+  unref(): this {
+    return this.#reference(false)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => undefined)
+  }
+
+  /** @internal A function of the host's has failed over it: it is destroyed, and that is told. */
+  handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
+    if (this.#isOfTheEnd(cause)) return
+    const isOver = this.#state.kind === 'closed'
+    const done = isOver ? ' after its link had closed' : ', so its link was destroyed'
+    const error = this.#handlerError(`${what} failed${done}. See the cause.`, cause)
+    this.destroy(error)
+    this.#reportFailure(where, error)
+  }
+
+  /** @internal A function that was handed a frame works on it until this settles, and holds no other frame back. */
+  atWork(pending: Promise<unknown>): void {
+    this.#inbox.atWork(pending)
+  }
+
+  /** @internal Resolves once subscribers are done with what they have; undefined: they are. Bounded by nothing. */
+  settle(): Promise<unknown> | undefined {
+    return this.#inbox.settle()
+  }
+
+  get #line(): Line<C> | undefined {
+    const state = this.#state
+    return state.kind === 'connected' || state.kind === 'destroying' ? state.line : undefined
+  }
+
+  /** Asks for leave to make an attempt, and makes it. */
+  #begin(): void {
+    const { breaker, clock, firstConnect } = this.#settings
+    if (breaker === undefined) {
+      this.#attempt(undefined)
+      return
+    }
+    const permit = breaker.tryAdmit()
+    if (permit !== undefined) {
+      this.#attempt(permit)
+      return
+    }
+    const refusal = breaker.refusal
+    if (refusal !== undefined && firstConnect === 'fail-fast' && this.#connections === 0) {
+      this.#finish({ code: refusal.code, cause: refusal })
+      return
+    }
+    const leave = breaker.wait((admitted) => {
+      cancelTimer()
+      this.#attempt(admitted)
+    })
+    const timeLeft = this.#attempts.timeLeft(clock.now())
+    const onTimer = (): void => {
+      leave()
+      this.#giveUpOr(breaker.refusal ?? this.#lastFailure, nothing)
+    }
+    const cancelTimer = timeLeft === Infinity ? nothing : this.#setTimer(onTimer, timeLeft)
+    this.#enter({
+      kind: 'queueing',
+      cancel: () => {
+        leave()
+        cancelTimer()
+      },
+    })
+  }
+
+  #attempt(permit: Permit | undefined): void {
+    const attempt = new AbortController()
+    const number = ++this.#attempts.count
+    const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
+    this.#enter({ kind: 'connecting', attempt })
+    events.linkAttempt.publish({ ...this.#news(), attempt: number })
+    if (!isCurrent()) {
+      // Somebody who was told has ended it.
+      permit?.abandoned()
+      return
+    }
+    const facts: AttemptFacts = {
+      attempt: number,
+      isFirst: this.#connections === 0,
+      loss: this.#lastLoss,
+      timeoutMs: () => this.#connectTimeoutMs(),
+    }
+    establish(this.#settings, facts, attempt.signal).then(
+      (connection) => {
+        if (isCurrent()) {
+          this.#onEstablished(connection, number)
+          permit?.succeeded()
+        } else {
+          permit?.abandoned()
+          connection.destroy()
+        }
+      },
+      (error: unknown) => {
+        const cause = asError(error instanceof GreetingFailure ? error.cause : error)
+        // An error of ours says what happened to the attempt; any other is a fault of the greeting's.
+        if (error instanceof GreetingFailure && !(error.cause instanceof TransportError))
+          this.#tellFailure('onConnected', 'onConnected failed, and the attempt with it', error.cause)
+        const isHopeless = cause === error && cause instanceof TransportError && !cause.retryable
+        if (!isCurrent() || isOurOwn(cause)) permit?.abandoned()
+        else permit?.failed(cause)
+        if (isCurrent()) this.#onFailed(cause, isHopeless)
+      },
+    )
+  }
+
+  #onEstablished(connection: C, attempt: number): void {
+    const { heartbeat, clock } = this.#settings
+    const own = new OwnFrames(connection.info.framesSent)
+    const line: Line<C> = {
+      connection,
+      number: ++this.#connections,
+      since: clock.now(),
+      own,
+      heartbeat:
+        heartbeat === undefined
+          ? undefined
+          : new Heartbeat(heartbeat, clock, {
+              isReading: () => this.#inbox.isReading(connection),
+              ping: (make) => {
+                this.#ping(connection, own, make)
+              },
+              onSilent: () => {
+                const ms = String(heartbeat.timeoutMs)
+                const message = `the peer said nothing for ${ms} ms (heartbeat.timeoutMs) after it was asked.`
+                const { endpoint } = this.#settings
+                connection.cut(new TransportError('ERR_TIMEOUT', message, { endpoint }))
+              },
+            }),
+    }
+    this.#lastLoss = undefined
+    if (this.#establishedAt === 0) this.#establishedAt = Date.now()
+    if (this.#wish === 'end') this.#endDeadline()
+    void connection.closed.then((ending) => this.#onLost(line, ending))
+    this.#enter({ kind: 'connected', line })
+    events.linkConnected.publish({ ...this.#news(), attempt })
+    trace('link %s: connected, attempt %d', this.#id, attempt)
+    if (this.#line !== line || this.#state.kind === 'destroying') return
+    this.#inbox.add({ connection, filter: (frame) => line.heartbeat?.onFrame(frame) === true })
+    for (const waiter of this.#connectWaiters) waiter.resolve()
+    this.#connectWaiters.clear()
+    this.#outbox.connect(connection)
+  }
+
+  #ping(connection: C, own: OwnFrames, make: () => Frame): void {
+    // What has not left stands before it: then the peer does not read.
+    if (connection.pendingBytes > 0) return
+    const place = connection.info.framesSent
+    try {
+      connection.send(notPromised(make(), 'heartbeat.ping'))
+      own.pingAt(place)
+    } catch (cause) {
+      // A connection that has ended will be lost presently; anything else is the ping's fault.
+      if (cause instanceof TransportError && cause.code === 'ERR_CLOSED') return
+      this.handlerFailed('heartbeat', 'heartbeat.ping, or sending what it made,', cause)
+    }
+  }
+
+  #onFailed(error: Error, isHopeless: boolean): void {
+    this.#lastFailure = error
+    events.linkFailed.publish({ ...this.#news(), error })
+    trace('link %s: attempt failed, %s', this.#id, nameOf(error))
+    if (this.#state.kind === 'closed') return
+    const { firstConnect } = this.#settings
+    if (isHopeless || (firstConnect === 'fail-fast' && this.#connections === 0)) {
+      this.#fail(error)
+      return
+    }
+    this.#giveUpOr(error, () => {
+      this.#pause()
+    })
+  }
+
+  async #onLost(line: Line<C>, ending: Ending): Promise<void> {
+    const { connection, number, own, heartbeat } = line
+    heartbeat?.stop()
+    const fate = own.of(await connection.fate)
+    const { clock, unsent, stableMs, maxElapsedMs } = this.#settings
+    this.#losses++
+    this.#lastActivityAt = connection.info.lastActivityAt
+    // One that has outlasted all the time there is for trying is stable too.
+    if (clock.now() - line.since >= Math.min(stableMs, maxElapsedMs)) this.#attempts.reset(clock.now())
+    if (ending.cause !== undefined) this.#lastFailure = ending.cause
+    const again = unsent === 'resend' ? fate.unsent : []
+    this.#outbox.disconnect(again)
+    const end = this.#endAfter(ending)
+    // Left before anybody is told: whoever calls close() or destroy() from there finds a link without a connection.
+    const resting: State<C> = { kind: 'pausing', cancel: nothing }
+    this.#state = resting
+    events.linkLost.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
+    trace('link %s: connection %d lost, %s', this.#id, number, ending.code)
+    const left = end === undefined ? [] : this.#outbox.close(this.#refusal(end.cause))
+    const report: LossReport = {
+      connection: number,
+      code: ending.code,
+      cause: ending.cause,
+      isFinal: end !== undefined,
+      handedOver: fate.handedOver,
+      retained: fate.retained,
+      unconfirmed: fate.unconfirmed,
+      resent: end === undefined ? again.length : 0,
+      dropped: unsent === 'resend' ? left : [...fate.unsent, ...left],
+      lost: fate.lost,
+      unreadDropped: 0,
+    }
+    this.#lastLoss = report
+    // Its user has ended it and nothing was lost: that is no loss.
+    const isOrderly =
+      end?.code === 'OK' && report.unconfirmed.length + report.dropped.length + report.lost === 0
+    this.#inbox.lose(connection, isOrderly ? undefined : report)
+    if (this.#state !== resting) return
+    if (end !== undefined) this.#finish(end)
+    else this.#pause()
+  }
+
+  /** How the link ends with this connection; undefined: it goes on. */
+  #endAfter(ending: Ending): Ending | undefined {
+    const state = this.#state
+    if (state.kind === 'destroying') return { code: codeOf(state.error), cause: state.error }
+    if (this.#wish !== 'stay' && this.#outbox.isEmpty) return ending
+    const { code, cause } = ending
+    if (cause instanceof TransportError && !cause.retryable) return { code, cause }
+    const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), this.#lastFailure)
+    return exhausted === undefined ? undefined : { code: exhausted.code, cause: exhausted }
+  }
+
+  #pause(): void {
+    const { clock } = this.#settings
+    if (this.#wish !== 'stay' && this.#outbox.isEmpty) {
+      this.#finish({ code: 'OK' })
+      return
+    }
+    const onTimer = (): void => {
+      this.#giveUpOr(this.#lastFailure, () => {
+        this.#begin()
+      })
+    }
+    const cancel = this.#setTimer(onTimer, this.#attempts.nextPause(clock.now()))
+    if (this.#wish !== 'stay') this.#startDeadline()
+    this.#enter({ kind: 'pausing', cancel })
+  }
+
+  #giveUpOr(last: Error | undefined, goOn: () => void): void {
+    const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), last)
+    if (exhausted === undefined) goOn()
+    else this.#fail(exhausted)
+  }
+
+  #fail(error: Error): void {
+    this.#finish({ code: codeOf(error), cause: error })
+  }
+
+  /** `end()` or `close()` was called. */
+  #wind(wish: 'end' | 'close'): void {
+    const state = this.#state
+    if (this.#wish === 'close' || this.#wish === wish) return
+    if (state.kind === 'closed' || state.kind === 'destroying') return
+    this.#wish = wish
+    this.#outbox.refuse(this.#refusal(undefined))
+    this.#tell()
+    if (state.kind !== 'connected') {
+      if (this.#outbox.isEmpty) this.#finish({ code: 'OK' })
+      else this.#startDeadline()
+      return
+    }
+    if (wish === 'close') this.#startDeadline()
+    if (this.#outbox.isDrained) this.#onDrained(state.line.connection)
+  }
+
+  /** Everything taken was given to the connection: what the user wants of the link is now to be had of it. */
+  #onDrained(connection: C): void {
+    if (this.#wish === 'stay') return
+    if (this.#wish === 'close') {
+      // It has a deadline of its own, and, if it is a process, others.
+      this.#endDeadline()
+      void connection.close()
+    }
+    void connection.end().then(async () => {
+      // Also resolved by a loss; then there may be something left to send. A fate that is known comes first in the race.
+      const fate = await Promise.race([connection.fate, Promise.resolve(undefined)])
+      if (fate === undefined && connection.pendingBytes === 0) this.#tellEnded()
+    })
+  }
+
+  /** Bounds what is left to be sent. After `close()` there is one such time in all, after `end()` one for each loss. */
+  #startDeadline(): void {
+    if (this.#cancelDeadline !== undefined) return
+    const { closeTimeoutMs, endpoint, clock } = this.#settings
+    if (this.#wish === 'close') this.#closeBy ??= clock.now() + closeTimeoutMs
+    const left = this.#closeBy === undefined ? closeTimeoutMs : Math.max(0, this.#closeBy - clock.now())
+    this.#cancelDeadline = this.#setTimer(() => {
+      this.#cancelDeadline = undefined
+      const message = `${String(closeTimeoutMs)} ms (closeTimeoutMs) were not enough for what was sent to leave. The last loss report has what was dropped.`
+      const error = new TransportError('ERR_TIMEOUT', message, { endpoint, cause: this.#lastFailure })
+      const state = this.#state
+      if (state.kind === 'connected') {
+        this.#enter({ kind: 'destroying', line: state.line, error })
+        state.line.connection.cut(error)
+      } else {
+        this.#fail(error)
+      }
+    }, left)
+  }
+
+  #endDeadline(): void {
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
+  }
+
+  #tellEnded(): void {
+    this.#hasEnded = true
+    for (const waiter of this.#endWaiters) waiter.resolve()
+    this.#endWaiters.clear()
+  }
+
+  #finish(ending: Ending): void {
+    const state = this.#state
+    if (state.kind === 'closed') return
+    this.#state = { kind: 'closed' }
+    if (state.kind === 'queueing' || state.kind === 'pausing') state.cancel()
+    if (state.kind === 'connecting') state.attempt.abort()
+    this.#endDeadline()
+    const dropped = this.#outbox.close(this.#refusal(ending.cause))
+    this.#inbox.end(ending.cause, dropped.length === 0 ? undefined : this.#leftOver(ending, dropped))
+    for (const waiter of this.#connectWaiters) waiter.reject(this.#refusal(ending.cause))
+    this.#connectWaiters.clear()
+    this.#tellEnded()
+    this.#tell()
+    if (this.#referenced) this.#settings.keepAlive(false)
+    this.#settings.onClosed(ending)
+    if (ending.code === 'ERR_GAVE_UP' && ending.cause !== undefined)
+      events.linkGaveUp.publish({ ...this.#news(), error: ending.cause })
+    events.linkClosed.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
+    trace('link %s: closed, %s', this.#id, ending.code)
+    this.#settleClosed(ending)
+  }
+
+  /** The link ends without a connection, and with frames that waited for one. */
+  #leftOver({ code, cause }: Ending, dropped: readonly Buffer[]): LossReport {
+    return {
+      connection: 0,
+      code,
+      cause,
+      isFinal: true,
+      handedOver: 0,
+      retained: [],
+      unconfirmed: [],
+      resent: 0,
+      dropped,
+      lost: 0,
+      unreadDropped: 0,
+    }
+  }
+
+  #report(report: LossReport): void {
+    attempt(
+      () => this.#settings.onLoss?.(report),
+      (cause) => {
+        this.#tellFailure('onLoss', 'onLoss failed', cause)
+      },
+    )
+  }
+
+  #enter(state: State<C>): void {
+    this.#state = state
+    this.#tell()
+  }
+
+  #tell(): void {
+    const { state } = this
+    if (state === this.#told) return
+    this.#told = state
+    for (const listener of [...this.#listeners]) {
+      attempt(
+        () => listener(state),
+        (cause) => {
+          this.#tellFailure('onStateChange', 'a listener of onStateChange failed', cause)
+        },
+      )
+    }
+  }
+
+  /** Whether this is what whoever uses the link is told when it has ended: no fault of theirs. */
+  #isOfTheEnd(cause: unknown): boolean {
+    const isEnding =
+      this.#wish !== 'stay' || this.#state.kind === 'closed' || this.#state.kind === 'destroying'
+    return isEnding && cause instanceof TransportError && cause.code === 'ERR_CLOSED'
+  }
+
+  /** It disturbs nothing here. */
+  #tellFailure(where: HandlerPlace, what: string, cause: unknown): void {
+    this.#reportFailure(where, this.#handlerError(`${what}; the link goes on. See the cause.`, cause))
+  }
+
+  #reportFailure(where: HandlerPlace, error: TransportError): void {
+    const { endpoint, failures } = this.#settings
+    failures.report(error, { where, endpoint, connection: this.#id })
+  }
+
+  #handlerError(message: string, cause: unknown): TransportError {
+    return new TransportError('ERR_HANDLER', message, { cause, endpoint: this.#settings.endpoint })
+  }
+
+  #wait(what: string, options: WaitOptions, waiters: Set<Waiter<void>>): Promise<void> {
+    const { endpoint, clock } = this.#settings
+    if (options.signal?.aborted === true)
+      return Promise.reject(abortError(what, endpoint, options.signal.reason))
+    const waiter = new Waiter<void>(what, endpoint, options, clock, () => {
+      waiters.delete(waiter)
+    })
+    waiters.add(waiter)
+    return waiter.promise
+  }
+
+  #connectTimeoutMs(): number {
+    const { connectTimeoutMs, clock } = this.#settings
+    return Math.min(connectTimeoutMs, this.#attempts.timeLeft(clock.now()))
+  }
+
+  /** The link itself keeps the process alive, for as long as it is to; its timers need not. */
+  #setTimer(fn: () => void, ms: number): () => void {
+    return this.#settings.clock.setTimer(fn, ms, { keepsAlive: false })
+  }
+
+  #reference(on: boolean): this {
+    if (on === this.#referenced) return this
+    this.#referenced = on
+    if (this.#state.kind !== 'closed') this.#settings.keepAlive(on)
+    return this
+  }
+
+  #news(): LinkNews {
+    return { endpoint: this.#settings.endpoint, id: this.#id }
+  }
+
+  #refusal(cause: Error | undefined): TransportError {
+    const message = 'the link is closed or ending: no more frames can be sent. `closed` says why it ended.'
+    return new TransportError('ERR_CLOSED', message, { cause, endpoint: this.#settings.endpoint })
+  }
+}
+
+/** The failure says something of this process, and nothing of the endpoint. */
+function isOurOwn(error: Error): boolean {
+  return (
+    error instanceof TransportError &&
+    ['ERR_ABORTED', 'ERR_SHARD_LOST', 'ERR_SHARD_BOOT', 'ERR_ENGINE_CLOSED'].includes(error.code)
+  )
+}
+
+function codeOf(error: Error): TransportErrorCode {
+  return error instanceof TransportError ? error.code : 'ERR_ABORTED'
+}

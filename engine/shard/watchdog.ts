@@ -1,0 +1,94 @@
+/**
+ * Finds a shard that is stuck rather than dead: it holds its connections and answers nobody.
+ *
+ * While the shard has work from main that it has not taken up, a probe is sent each `timeoutMs`; a probe that is not
+ * answered within as long again means that the shard's event loop does not turn. An idle engine arms no timer: the watch
+ * begins with the first piece of work and ends when none is left.
+ *
+ * A timer can be late because main was stalled, or the whole process was stopped: then the shard may have had no chance
+ * either, and the probe begins anew. An answer that came in the meantime lies in the queue behind the timer, so before
+ * the verdict one turn of main's event loop goes by.
+ */
+import type { Clock } from '../protocol/waiter.js'
+
+export interface WatchedShard {
+  /** Work that main has handed over and the shard has not taken up. */
+  hasUntakenWork(): boolean
+  /** Resolves when the shard's event loop has turned. May stay pending for ever. */
+  probe(): Promise<void>
+  onStuck(): void
+}
+
+type State =
+  | { readonly kind: 'resting' }
+  | { readonly kind: 'watching'; readonly cancel: () => void }
+  | { readonly kind: 'probing'; readonly cancel: () => void; answered: boolean }
+  | { readonly kind: 'ended' }
+
+const RESTING: State = { kind: 'resting' }
+const ENDED: State = { kind: 'ended' }
+
+/** A timer that fires so much later than asked says more about main than about the shard: a share of the time, at least. */
+const LATE_SHARE = 0.1
+const LATE_LEAST_MS = 50
+
+export class StuckWatch {
+  readonly #shard: WatchedShard
+  readonly #timeoutMs: number
+  readonly #clock: Clock
+  #state: State = RESTING
+
+  constructor(shard: WatchedShard, timeoutMs: number, clock: Clock) {
+    this.#shard = shard
+    this.#timeoutMs = timeoutMs
+    this.#clock = clock
+  }
+
+  /** Main has handed the shard a piece of work. Called for each one, so it is a single comparison most of the time. */
+  touch(): void {
+    if (this.#state === RESTING) this.#watch()
+  }
+
+  end(): void {
+    if (this.#state.kind === 'watching' || this.#state.kind === 'probing') this.#state.cancel()
+    this.#state = ENDED
+  }
+
+  #watch(): void {
+    this.#state = {
+      kind: 'watching',
+      cancel: this.#clock.setTimer(
+        () => {
+          if (this.#shard.hasUntakenWork()) this.#probe()
+          else this.#state = RESTING
+        },
+        this.#timeoutMs,
+        { keepsAlive: false },
+      ),
+    }
+  }
+
+  #probe(): void {
+    const sentAt = this.#clock.now()
+    const cancel = this.#clock.setTimer(
+      () => {
+        this.#clock.nextTurn(() => {
+          if (this.#state !== probing) return
+          const lateMs = this.#clock.now() - sentAt - this.#timeoutMs
+          const late = lateMs > Math.max(LATE_LEAST_MS, this.#timeoutMs * LATE_SHARE)
+          if (probing.answered || late) this.#watch()
+          else this.#shard.onStuck()
+        })
+      },
+      this.#timeoutMs,
+      { keepsAlive: false },
+    )
+    const probing: State & { kind: 'probing' } = { kind: 'probing', cancel, answered: false }
+    this.#state = probing
+    const answer = (): void => {
+      probing.answered = true
+    }
+    // A rejection is an answer too: the shard is dead, which others find out.
+    this.#shard.probe().then(answer, answer)
+  }
+}

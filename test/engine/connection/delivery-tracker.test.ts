@@ -1,0 +1,320 @@
+/** What becomes of each frame, told from HEAD and SENT wherever a shard left them. */
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import type { LinkHost } from '../../../engine/connection/lane-host.js'
+import { createReplyWatch } from '../../../engine/connection/lane-host.js'
+import type { LinkOptions } from '../../../engine/connection/connection-settings.js'
+import { Outgoing } from '../../../engine/connection/sender.js'
+import { TransportError } from '../../../engine/protocol/errors.js'
+import type { Fate } from '../../../engine/common/delivery-report.js'
+import type { FramingKind } from '../../../engine/protocol/framing.js'
+import { regionOffset } from '../../../engine/protocol/slab-table.js'
+import {
+  lane,
+  outWords,
+  regionBytes,
+  regionSizeFor,
+  sizeOfRegion,
+} from '../../../engine/protocol/ring-layout.js'
+import { RingConsumer } from '../../../engine/protocol/ring.js'
+import { HandlerFailures } from '../../../engine/common/handler-failures.js'
+import { systemClock } from '../../../engine/protocol/waiter.js'
+import { holds } from '../../helpers/property.js'
+import { patternBytes } from '../../helpers/random.js'
+import { specOf } from '../../helpers/wire-bytes.js'
+import { createLanes, createRegions } from '../../helpers/fresh-memory.js'
+
+const nothing = (): void => undefined
+
+interface RigOptions {
+  readonly framing?: FramingKind
+  readonly retainBytes?: number
+  /** Where positions begin. */
+  readonly start?: number
+  /** What main is told of slabs: false, and no ring grows. */
+  readonly grows?: boolean
+}
+
+/** The sending half over memory of its own, and a shard that does what it is told, one step at a time. */
+class Rig {
+  readonly outgoing: Outgoing
+  readonly sent: Buffer[] = []
+  readonly #words: Int32Array
+  readonly #base: number
+  readonly #shard: RingConsumer
+  #writing = 0
+
+  constructor({ framing = 'length', retainBytes = 0, start = 0, grows = true }: RigOptions = {}) {
+    const regions = createRegions({ addSlab: () => Promise.resolve(), removeSlab: nothing })
+    const lanes = createLanes(regions)
+    const grant = lanes.take(4096)
+    this.#words = lanes.table.wordsOf(grant.id)
+    this.#base = lanes.table.baseOf(grant.id)
+    for (const word of [lane.OUT_TAIL, lane.OUT_HEAD, lane.OUT_SENT]) this.#store(word, start)
+    const host: LinkHost = {
+      shard: 0,
+      slabs: regions.table,
+      wordsOf: () => this.#words,
+      baseOf: () => this.#base,
+      ring: nothing,
+      flushSoon: nothing,
+      awaitReply: nothing,
+      replied: nothing,
+      revisit: nothing,
+      takeRegion: (bytes) => (grows ? regions.take(regionSizeFor(bytes)) : undefined),
+      giveRegion: (id) => {
+        // Whoever gets it next writes over what was in it.
+        const start = regionOffset(id)
+        regions.table.slabOf(id).bytes.fill(0xee, start, start + sizeOfRegion(id))
+        regions.give(id)
+      },
+      releaseLane: nothing,
+      turned: () => Promise.resolve(),
+      keepAlive: nothing,
+    }
+    const options: LinkOptions = {
+      framing: specOf(framing, { maxFrameBytes: 1_000_000 }),
+      maxFrameBytes: 1_000_000,
+      maxPendingBytes: 100_000_000,
+      maxRingBytes: regionBytes[3],
+      frameTimeoutMs: undefined,
+      closeTimeoutMs: 0,
+      allowHalfOpen: false,
+      failures: new HandlerFailures(systemClock, undefined),
+      onOutlived: nothing,
+      clock: systemClock,
+      salvage: { retainBytes },
+    }
+    this.outgoing = new Outgoing('1', host, grant, options, 'memory:x', createReplyWatch(true))
+    this.#shard = new RingConsumer(this.#words, this.#base, outWords, regions.table)
+  }
+
+  send(length: number): void {
+    const frame = patternBytes(length, this.sent.length)
+    this.sent.push(frame)
+    this.outgoing.send(frame)
+  }
+
+  flush(): void {
+    this.outgoing.flush()
+    this.outgoing.onNews()
+  }
+
+  /** Begins to write what is published, at most so much. */
+  write(most: number): void {
+    if (this.#writing > 0) return
+    const readable = this.#shard.refresh()
+    this.#writing = Math.min(most, readable)
+    this.#store(lane.OUT_SENT, (this.#shard.head + this.#writing) | 0)
+  }
+
+  /** The write reports back. */
+  written(): void {
+    this.#shard.consume(this.#writing)
+    this.#writing = 0
+    this.#shard.release()
+    // As a shard does before it sleeps: it follows a region change that it has reached.
+    this.#shard.refresh()
+  }
+
+  /** Bytes that HEAD and SENT have passed since the beginning. */
+  progress(start: number): { readonly head: number; readonly sent: number } {
+    const head = (this.#load(lane.OUT_HEAD) - start) | 0
+    return { head, sent: Math.max(head, (this.#load(lane.OUT_SENT) - start) | 0) }
+  }
+
+  /** The shard is gone. */
+  settle(): Fate {
+    this.outgoing.close(new TransportError('ERR_SHARD_LOST', 'gone'))
+    const fate = this.outgoing.settleFate()
+    if (fate === undefined) throw new Error('a connection with salvage has a fate')
+    this.outgoing.release()
+    return fate
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, this.#base + word)
+  }
+
+  #store(word: number, value: number): void {
+    Atomics.store(this.#words, this.#base + word, value)
+  }
+}
+
+function isEqual(t: ExecutionContext, found: readonly Buffer[], expected: readonly Buffer[]): void {
+  t.deepEqual(
+    found.map((frame) => frame.toString('hex')),
+    expected.map((frame) => frame.toString('hex')),
+  )
+}
+
+test('frames that were never published are unsent', (t) => {
+  const rig = new Rig()
+  for (const length of [0, 10, 5000, 100]) rig.send(length)
+  const fate = rig.settle()
+  t.is(fate.handedOver, 0)
+  isEqual(t, fate.unconfirmed, [])
+  isEqual(t, fate.unsent, rig.sent)
+})
+
+test('what ends at HEAD was handed over, what starts at SENT is unsent, between them nobody knows', (t) => {
+  const rig = new Rig()
+  for (let i = 0; i < 6; i++) rig.send(96)
+  rig.flush()
+  rig.write(200)
+  rig.written()
+  rig.write(200)
+  const fate = rig.settle()
+  t.is(fate.handedOver, 2)
+  isEqual(t, fate.unconfirmed, rig.sent.slice(2, 4))
+  isEqual(t, fate.unsent, rig.sent.slice(4))
+})
+
+for (const framing of ['length', 'length-be', 'content-length'] as const) {
+  test(`${framing}: a frame of which a part was written never arrived, and is unsent`, (t) => {
+    const rig = new Rig({ framing })
+    for (let i = 0; i < 3; i++) rig.send(96)
+    rig.flush()
+    rig.write(150)
+    rig.written()
+    rig.write(49)
+    const fate = rig.settle()
+    t.is(fate.handedOver, 1)
+    isEqual(t, fate.unconfirmed, [])
+    isEqual(t, fate.unsent, rig.sent.slice(1))
+  })
+}
+
+for (const framing of ['line', 'nul', 'raw'] as const) {
+  test(`${framing}: a frame of which a part was written is unconfirmed: a part can be acted on`, (t) => {
+    const rig = new Rig({ framing })
+    const frames = ['one', 'two', 'three', 'four'].map((text) => Buffer.from(text))
+    for (const frame of frames) rig.outgoing.send(frame)
+    rig.flush()
+    rig.write(16)
+    rig.written()
+    const fate = rig.settle()
+    t.is(fate.handedOver, 2)
+    isEqual(t, fate.unconfirmed, frames.slice(2, 3))
+    isEqual(t, fate.unsent, frames.slice(3))
+  })
+}
+
+test('the beginning of a frame that the ring has overwritten is still there', (t) => {
+  const rig = new Rig({ grows: false })
+  rig.send(20_000)
+  for (let i = 0; i < 3; i++) {
+    rig.flush()
+    rig.write(4096)
+    rig.written()
+  }
+  rig.send(50)
+  rig.flush()
+  const fate = rig.settle()
+  t.is(fate.handedOver, 0)
+  isEqual(t, fate.unsent, rig.sent)
+})
+
+test('the beginning of a frame that lies in a region given away is still there', (t) => {
+  const rig = new Rig()
+  rig.send(2000)
+  rig.send(60_000)
+  rig.flush()
+  // Up to where the ring has moved on to a larger region, and a little into that.
+  for (let i = 0; i < 4; i++) {
+    rig.write(3000)
+    rig.written()
+    rig.flush()
+  }
+  const fate = rig.settle()
+  t.is(fate.handedOver, 1)
+  isEqual(t, fate.unsent, rig.sent.slice(1))
+})
+
+test('the last bytes that were handed over are retained in whole frames', (t) => {
+  const rig = new Rig({ retainBytes: 250 })
+  for (let i = 0; i < 40; i++) {
+    rig.send(100)
+    rig.flush()
+    rig.write(4096)
+    rig.written()
+  }
+  rig.send(100)
+  const fate = rig.settle()
+  t.is(fate.handedOver, 40)
+  isEqual(t, fate.retained, rig.sent.slice(38, 40))
+  isEqual(t, fate.unsent, rig.sent.slice(40))
+})
+
+test('a frame larger than what is retained leaves nothing to retain before it', (t) => {
+  const rig = new Rig({ retainBytes: 250 })
+  for (const length of [10, 10, 300]) rig.send(length)
+  rig.flush()
+  rig.write(4096)
+  rig.written()
+  isEqual(t, rig.settle().retained, [])
+})
+
+type Step = readonly ['send' | 'write', number] | readonly ['flush' | 'written', 0]
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.tuple(fc.constant('send' as const), fc.oneof(fc.nat(300), fc.nat(9000))) },
+    { weight: 1, arbitrary: fc.tuple(fc.constant('send' as const), fc.nat(100_000)) },
+    { weight: 5, arbitrary: fc.tuple(fc.constant('write' as const), fc.integer({ min: 1, max: 20_000 })) },
+    { weight: 5, arbitrary: fc.constant(['written', 0] as const) },
+    { weight: 5, arbitrary: fc.constant(['flush', 0] as const) },
+  ),
+  { maxLength: 120 },
+)
+
+test('whatever the shard did and wherever it stopped, every frame is accounted for once, in order, byte by byte', (t) => {
+  t.timeout(60_000)
+  const framings = fc.constantFrom<FramingKind>('length', 'raw')
+  const starts = fc.constantFrom(0, -5_000, 2 ** 31 - 5_000, 2 ** 31 - 60_000)
+  const property = fc.property(
+    steps,
+    framings,
+    starts,
+    fc.nat(5000),
+    fc.boolean(),
+    (actions: readonly Step[], framing, start, retainBytes, grows) => {
+      const rig = new Rig({ framing, start, retainBytes, grows })
+      for (const [action, amount] of actions) {
+        // Raw bytes have no empty frames.
+        if (action === 'send') rig.send(amount + (framing === 'raw' ? 1 : 0))
+        else if (action === 'write') rig.write(amount)
+        else if (action === 'written') rig.written()
+        else rig.flush()
+      }
+      const { head, sent } = rig.progress(start)
+      const fate = rig.settle()
+      const expected = { handedOver: [] as Buffer[], unconfirmed: [] as Buffer[], unsent: [] as Buffer[] }
+      let at = 0
+      for (const frame of rig.sent) {
+        const end = at + frame.length + 4
+        if (end <= head) expected.handedOver.push(frame)
+        else if (at >= sent || (end > sent && framing === 'length')) expected.unsent.push(frame)
+        else expected.unconfirmed.push(frame)
+        at = end
+      }
+      const kept: Buffer[] = []
+      let keptBytes = 0
+      for (const frame of expected.handedOver.toReversed()) {
+        keptBytes += frame.length + 4
+        if (keptBytes > retainBytes) break
+        kept.unshift(frame)
+      }
+      const same = (found: readonly Buffer[], wanted: readonly Buffer[]): boolean =>
+        found.length === wanted.length &&
+        found.every((frame, i) => frame.equals(wanted[i] ?? Buffer.alloc(0)))
+      return (
+        fate.handedOver === expected.handedOver.length &&
+        same(fate.unconfirmed, expected.unconfirmed) &&
+        same(fate.unsent, expected.unsent) &&
+        same(fate.retained, kept)
+      )
+    },
+  )
+  holds(t, property, 300)
+})

@@ -1,0 +1,182 @@
+/** What processes that were killed have left beside sockets: removed by the next that listens there, and nothing else is. */
+import fs from 'node:fs'
+import net from 'node:net'
+import { basename, dirname, join } from 'node:path'
+import process from 'node:process'
+import test from 'ava'
+import { fateOf, makerMark } from '../../../engine/listening/creator.js'
+import { offerRendezvous } from '../../../engine/listening/one-shot-listener.js'
+import { ChildProgram } from '../../helpers/child-program.js'
+import { withEnvironment } from '../../helpers/environment.js'
+import { markOfDead } from '../../helpers/creator-marks.js'
+import { FileListener, isLive, leaveStaleSocket } from '../../helpers/stale-socket.js'
+import { makeTemporaryFolder, type TemporaryFolder } from '../../helpers/temporary-folder.js'
+import { until } from '../../helpers/turns.js'
+import { failOnWarnings } from '../../helpers/warnings.js'
+
+const WATCHDOG_MS = 20_000
+const NOBODY = 65_534
+/** Elsewhere nothing says when a process was started. */
+const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
+const asRoot = process.getuid?.() === 0 ? onLinux : test.serial.skip
+
+let folder: TemporaryFolder
+
+failOnWarnings()
+
+test.serial.beforeEach('a new folder', async () => {
+  folder = await makeTemporaryFolder()
+})
+
+test.serial.afterEach.always('the folder is removed', async () => {
+  await folder.remove()
+})
+
+async function killedAt(path: string, where: string, env: Record<string, string> = {}): Promise<void> {
+  const child = ChildProgram.start('stopped-listener', [path, where], { env })
+  try {
+    await child.line('stopped')
+  } finally {
+    child.kill('SIGKILL')
+    await child.exit
+  }
+}
+
+/** Listens there, and on nothing any more when it resolves. */
+async function listenOnce(path: string): Promise<string[]> {
+  const listener = await FileListener.prepare(path)
+  try {
+    await listener.publish()
+    return await folder.list()
+  } finally {
+    await listener.close()
+  }
+}
+
+for (const where of ['before the name is taken', 'while a stale socket is being moved']) {
+  onLinux(`what a process that was killed ${where} has left is gone with the next listen`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const path = folder.socketPath()
+    await leaveStaleSocket(path)
+    await killedAt(path, where)
+    const left = (await folder.list()).filter((name) => name !== basename(path))
+    t.true(left.length > 0)
+    t.true(
+      left.every((name) => name.startsWith('.s-')),
+      left.join(),
+    )
+    // Of another socket in the same folder, too.
+    const other = folder.socketPath()
+    t.deepEqual(
+      (await listenOnce(other)).sort(),
+      [basename(other), ...(fs.existsSync(path) ? [basename(path)] : [])].sort(),
+    )
+    t.deepEqual(await listenOnce(path), [basename(path)])
+    t.deepEqual(await folder.list(), [])
+  })
+}
+
+onLinux(
+  'what a process that was killed while it waited for a thread has left is gone with the next',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    await withEnvironment({ TMPDIR: folder.path }, async () => {
+      await killedAt('', 'meeting')
+      const left = await folder.list()
+      t.is(left.length, 1)
+      const meeting = offerRendezvous(
+        () => undefined,
+        () => undefined,
+      )
+      const ours = basename(dirname(meeting.path))
+      await until(() => fs.readdirSync(folder.path).join() === ours)
+      meeting.close()
+      t.deepEqual(await folder.list(), [])
+    })
+  },
+)
+
+/** What looks like a leftover and is none. `dead` is the mark of a process that has ended. */
+const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
+  'of a process that lives': () => fs.promises.mkdir(join(folder.path, `.s-${makerMark()}`), { mode: 0o700 }),
+  'without a mark': () => fs.promises.mkdir(join(folder.path, '.s-AbCdEf'), { mode: 0o700 }),
+  'of another place': (dead) => {
+    const [pid = '', start = '', , random = ''] = dead.split('-')
+    return fs.promises.mkdir(join(folder.path, ['.s', pid, start, 'zzzzzz', random].join('-')), {
+      mode: 0o700,
+    })
+  },
+  'that others can enter': async (dead) => {
+    fs.mkdirSync(join(folder.path, `.s-${dead}`))
+    await fs.promises.chmod(join(folder.path, `.s-${dead}`), 0o755)
+  },
+  'with a file in it': (dead) => {
+    fs.mkdirSync(join(folder.path, `.s-${dead}`), { mode: 0o700 })
+    return fs.promises.writeFile(join(folder.path, `.s-${dead}`, 's'), 'precious')
+  },
+  'with something else in it': (dead) => {
+    fs.mkdirSync(join(folder.path, `.s-${dead}`), { mode: 0o700 })
+    return leaveStaleSocket(join(folder.path, `.s-${dead}`, 'other'))
+  },
+  'that is a link': (dead) => {
+    fs.mkdirSync(join(folder.path, 'real'), { mode: 0o700 })
+    return fs.promises.symlink('real', join(folder.path, `.s-${dead}`))
+  },
+  'that is a file': (dead) => fs.promises.writeFile(join(folder.path, `.s-${dead}`), 'precious'),
+}
+
+for (const [what, make] of Object.entries(others)) {
+  onLinux(`a folder ${what} is no leftover and stays`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    await make(await markOfDead())
+    const before = fs.readdirSync(folder.path, { recursive: true }).map(String).sort()
+    await listenOnce(folder.socketPath())
+    t.deepEqual(fs.readdirSync(folder.path, { recursive: true }).map(String).sort(), before)
+  })
+}
+
+asRoot("somebody else's folder is no leftover and stays (needs root)", async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const name = `.s-${await markOfDead()}`
+  fs.mkdirSync(join(folder.path, name), { mode: 0o700 })
+  fs.chownSync(join(folder.path, name), NOBODY, NOBODY)
+  await listenOnce(folder.socketPath())
+  t.deepEqual(await folder.list(), [name])
+})
+
+onLinux('a socket that somebody listens on again is not taken along with what was left', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  // Moved away for a stale one, and its mover was killed before it saw that it is not.
+  const left = join(folder.path, `.s-${await markOfDead()}`)
+  fs.mkdirSync(left, { mode: 0o700 })
+  const server = net.createServer((socket) => socket.destroy())
+  await new Promise<void>((resolve) => server.listen(join(left, 'stale'), resolve))
+  try {
+    await listenOnce(folder.socketPath())
+    t.true(await isLive(join(left, 'stale')))
+  } finally {
+    server.close()
+  }
+})
+
+test.serial(
+  'a mark says that its maker lives as long as it does, and nothing of what is no mark',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const mark = makerMark()
+    t.is(fateOf(mark), 'alive')
+    t.not(makerMark(), mark)
+    for (const wrong of ['', 'x', '1-2-3', `${mark}-1`, mark.toUpperCase()])
+      t.is(fateOf(wrong), 'unknown', wrong)
+    const [, start = '', place = '', random = ''] = mark.split('-')
+    for (const pid of ['0', 'zzzzzzzzzzzzz'])
+      t.is(fateOf([pid, start, place, random].join('-')), 'unknown', pid)
+    if (process.platform === 'win32') return
+    t.is(fateOf(await markOfDead()), 'dead')
+  },
+)
+
+onLinux('a number that was given to another process is not its former one', (t) => {
+  const [pid = '', , place = '', random = ''] = makerMark().split('-')
+  t.is(fateOf([pid, '1', place, random].join('-')), 'dead')
+})

@@ -1,0 +1,45 @@
+/** The line that wakes the other thread, and what it says of itself when it cannot. */
+import net from 'node:net'
+import process from 'node:process'
+import test from 'ava'
+import { WakeLine } from '../../../engine/protocol/wakeup-socket.js'
+import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
+import { signal, until } from '../../helpers/turns.js'
+
+const WATCHDOG_MS = 20_000
+/** A few hundred fill a socket: the system counts far more than a byte for each. */
+const MORE_THAN_FIT = 5_000
+
+const here = process.platform === 'win32' ? test.skip : test
+
+here('a line wakes until its other end is gone, and says so then', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const accepted = signal<net.Socket>()
+  const server = net.createServer(accepted.resolve)
+  const woken = signal()
+  try {
+    const path = folder.socketPath()
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    const socket = net.connect(path)
+    const other = await accepted.promise
+    await until(() => !socket.connecting)
+    const line = new WakeLine(socket)
+    other.on('data', () => {
+      woken.resolve()
+    })
+    t.true(line.wake())
+    await woken.promise
+    // Whoever does not read has wake-ups to read.
+    other.pause()
+    for (let i = 0; i < MORE_THAN_FIT; i++)
+      if (!line.wake()) throw new Error('a full line is not a broken one')
+    other.destroy()
+    await until(() => !line.wake())
+    line.close()
+    t.false(line.wake())
+  } finally {
+    await new Promise((resolve) => server.close(resolve))
+    await folder.remove()
+  }
+})

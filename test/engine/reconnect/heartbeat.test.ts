@@ -1,0 +1,181 @@
+/** How a peer that is connected and silent is found. */
+import test from 'ava'
+import type { HeartbeatSettings } from '../../../engine/reconnect/reconnecting-settings.js'
+import { FakeCarrier } from '../../helpers/fake-carrier.js'
+import { FakeLink, texts } from '../../helpers/fake-dialled.js'
+import { signal, turns } from '../../helpers/turns.js'
+
+const WATCHDOG_MS = 20_000
+
+const anyFrame: HeartbeatSettings = {
+  intervalMs: 1000,
+  timeoutMs: 300,
+  ping: () => 'ping',
+  isPong: undefined,
+}
+const pongs: HeartbeatSettings = { ...anyFrame, isPong: (frame) => String(frame) === 'pong' }
+
+async function pass(fake: FakeLink, ms: number): Promise<void> {
+  fake.clock.advance(ms)
+  await turns(2)
+}
+
+test('a silent peer is asked, and lost if it says nothing; what it had said before is still read', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ heartbeat: anyFrame })
+  const got: string[] = []
+  fake.link.subscribe((frame) => got.push(String(frame)))
+  const connection = await fake.connect()
+  connection.deliver('hello')
+  await pass(fake, 1000)
+  t.deepEqual(texts(connection.taken), [], 'it spoke: nothing to ask')
+  await pass(fake, 1000)
+  t.deepEqual(texts(connection.taken), ['ping'])
+  connection.handOver()
+  await pass(fake, 299)
+  t.is(fake.link.state, 'connected')
+  await pass(fake, 1)
+  t.is(fake.link.state, 'waiting')
+  t.deepEqual(connection.asked, ['cut'])
+  t.like(fake.reports[0], { code: 'ERR_TIMEOUT', handedOver: 0, resent: 0 })
+  t.deepEqual(got, ['hello'])
+  const next = await fake.connect()
+  t.deepEqual(texts(next.taken), [], 'a ping is never sent again')
+})
+
+test('any frame answers, also one that comes with the deadline', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ heartbeat: anyFrame })
+  fake.link.subscribe(() => undefined)
+  const connection = await fake.connect()
+  for (let i = 0; i < 3; i++) {
+    await pass(fake, 1000)
+    t.is(connection.taken.length, i + 1)
+    connection.handOver()
+    // The timer fires first, and looks once more.
+    fake.clock.advance(300)
+    connection.deliver('late')
+    await turns(2)
+    t.is(fake.link.state, 'connected')
+    await pass(fake, 0)
+  }
+})
+
+test('where pongs are told from other frames, only a pong answers, and the reader does not get it', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ heartbeat: pongs })
+  const got: string[] = []
+  fake.link.subscribe((frame) => got.push(String(frame)))
+  const connection = await fake.connect()
+  for (let i = 0; i < 3; i++) {
+    await pass(fake, 1000)
+    connection.handOver()
+    connection.deliver('news', 'pong')
+    await pass(fake, 300)
+    t.is(fake.link.state, 'connected')
+  }
+  t.deepEqual(got, ['news', 'news', 'news'])
+  await pass(fake, 1000)
+  connection.deliver('news')
+  await pass(fake, 300)
+  t.is(fake.link.state, 'waiting')
+})
+
+test('a receive() does not get a pong either, and goes on waiting', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ heartbeat: pongs })
+  const connection = await fake.connect()
+  connection.deliver('pong', 'a')
+  t.is(String(await fake.link.receive()), 'a')
+  const next = fake.link.receive()
+  connection.deliver('pong')
+  await turns(2)
+  connection.deliver('b')
+  t.is(String(await next), 'b')
+  t.like(fake.link.info, { framesReceived: 2 })
+})
+
+test('a link that nobody reads, or whose reader is held up, judges nobody', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ heartbeat: anyFrame })
+  const connection = await fake.connect()
+  for (let i = 0; i < 3; i++) await pass(fake, 1300)
+  t.is(fake.link.state, 'connected')
+  const gate = signal()
+  fake.link.subscribe(() => gate.promise)
+  connection.deliver('a')
+  for (let i = 0; i < 3; i++) await pass(fake, 1300)
+  t.is(fake.link.state, 'connected')
+  gate.resolve()
+  for (let i = 0; i < 3; i++) await pass(fake, 1300)
+  t.is(fake.dialler.connections.length, 1)
+  t.not(fake.link.state, 'connected')
+})
+
+test('without a ping the peer has to speak by itself; behind frames that have not left none is sent', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const quiet = new FakeLink({ heartbeat: { ...anyFrame, ping: undefined } })
+  quiet.link.subscribe(() => undefined)
+  const connection = await quiet.connect()
+  await pass(quiet, 1300)
+  t.deepEqual(connection.taken, [])
+  t.is(quiet.link.state, 'waiting')
+  const stuck = new FakeLink({ heartbeat: anyFrame })
+  stuck.link.subscribe(() => undefined)
+  const full = await stuck.connect()
+  stuck.link.send('a')
+  await pass(stuck, 1300)
+  t.deepEqual(texts(full.taken), ['a'])
+  t.is(stuck.link.state, 'waiting')
+  t.deepEqual(texts((await stuck.connect()).taken), ['a'])
+})
+
+test('pings are not counted as frames of the user, wherever they lie', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ heartbeat: anyFrame })
+  fake.link.subscribe(() => undefined)
+  const connection = await fake.connect()
+  fake.link.send('a')
+  connection.handOver()
+  await pass(fake, 1000)
+  fake.link.send('b')
+  fake.link.send('c')
+  t.deepEqual(texts(connection.taken), ['a', 'ping', 'b', 'c'])
+  connection.lose('OK', 2)
+  await turns(2)
+  t.like(fake.reports[0], { handedOver: 1, resent: 1 })
+  t.deepEqual(texts(fake.reports[0]?.unconfirmed ?? []), ['b'])
+  t.deepEqual(texts((await fake.connect()).taken), ['c'])
+})
+
+test('timers run only while it is connected, and keep no process alive', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ heartbeat: anyFrame })
+  await fake.dialled()
+  t.is(fake.clock.armed, 0)
+  const connection = await fake.connect()
+  t.is(fake.clock.armed, 1)
+  t.is(fake.clock.keepingAlive, 0)
+  fake.link.destroy()
+  await fake.link.closed
+  t.is(fake.clock.armed, 0)
+  t.true(connection.isOver)
+})
+
+test('callbacks of the heartbeat that fail destroy the link', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fail = (): never => {
+    throw new Error('no ping')
+  }
+  const asking = new FakeLink({ heartbeat: { ...anyFrame, ping: fail } })
+  await asking.connect()
+  await pass(asking, 1000)
+  t.is((await asking.link.closed).code, 'ERR_HANDLER')
+  t.deepEqual(asking.failures.takeTold(), ['heartbeat: no ping'])
+  const judging = new FakeLink({ heartbeat: { ...anyFrame, isPong: fail } })
+  const connection = await judging.connect(new FakeCarrier())
+  judging.link.subscribe(() => undefined)
+  connection.deliver('a')
+  t.is((await judging.link.closed).code, 'ERR_HANDLER')
+  t.deepEqual(judging.failures.takeTold(), ['heartbeat: no ping'])
+})

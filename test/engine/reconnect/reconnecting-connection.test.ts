@@ -1,0 +1,840 @@
+/** The life of a link, over connections that the test makes and loses. */
+import test from 'ava'
+import { TransportError } from '../../../engine/protocol/errors.js'
+import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
+import { rejects, throws } from '../../helpers/errors.js'
+import { FakeCarrier } from '../../helpers/fake-carrier.js'
+import { FakeLink, texts } from '../../helpers/fake-dialled.js'
+import { signal, turns } from '../../helpers/turns.js'
+
+const WATCHDOG_MS = 20_000
+
+test('it connects by itself, says so, and is what it says', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  t.is(link.state, 'connecting')
+  const connected = link.connected()
+  await fake.connect()
+  await connected
+  await link.connected()
+  t.is(link.state, 'connected')
+  t.is(link.attempts, 1)
+  t.deepEqual(link.capabilities, { halfClose: true })
+  t.like(link.info, { kind: 'fake', endpoint: 'fake:peer', shard: 0, framesSent: 0 })
+  t.is(fake.keepsAlive, 1)
+  t.is(link.unref(), link)
+  t.is(fake.keepsAlive, 0)
+  link.ref().ref()
+  t.is(fake.keepsAlive, 1)
+  t.deepEqual(fake.states, ['connected'])
+})
+
+test('frames sent before there is a connection go out on it first, in order', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  t.false(link.send('one'))
+  t.false(link.send(['t', 'wo']))
+  t.is(link.pendingBytes, 14)
+  let isReady = false
+  const ready = link.ready().then(() => {
+    isReady = true
+  })
+  await turns(2)
+  t.false(isReady)
+  const connection = await fake.connect()
+  await ready
+  t.true(link.send('three'))
+  t.deepEqual(texts(connection.taken), ['one', 'two', 'three'])
+  t.like(link.info, { framesSent: 3, bytesSent: 11 })
+})
+
+test('what queues up while there is no connection is bounded, and checked as a connection would', (t) => {
+  const { link } = new FakeLink({ framing: 'line' })
+  throws(t, () => link.send(Buffer.alloc(1001)), 'ERR_FRAME_TOO_LARGE')
+  throws(t, () => link.send('a\nb'), 'ERR_INVALID_FRAME')
+  throws(t, () => link.send(7 as unknown as string), 'ERR_INVALID_FRAME')
+  link.send(Buffer.alloc(900, 'x'))
+  throws(t, () => link.send(Buffer.alloc(200, 'x')), 'ERR_BACKPRESSURE')
+  link.send('a')
+  t.is(link.info.framesSent, 2)
+  link.destroy()
+})
+
+test('a queue that is longer than the connection has room for goes out as room comes', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  for (let i = 0; i < 6; i++) link.send(String(i))
+  const connection = new FakeCarrier()
+  connection.room = 2
+  connection.limit = 3
+  await fake.connect(connection)
+  t.deepEqual(texts(connection.taken), ['0', '1'])
+  // One behind those that wait.
+  t.false(link.send('6'))
+  const ready = link.ready()
+  for (let i = 0; i < 8; i++) {
+    connection.handOver()
+    await turns(2)
+  }
+  await ready
+  t.deepEqual(texts(connection.taken), ['0', '1', '2', '3', '4', '5', '6'])
+})
+
+test('after a loss unsent frames go first, unconfirmed ones are reported, and newer ones follow', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  const first = await fake.connect()
+  for (const frame of ['a', 'b', 'c', 'd', 'e']) link.send(frame)
+  first.handOver(2)
+  first.lose('ERR_RESET', 1)
+  // Before the link knows.
+  t.false(link.send('f'))
+  await turns(2)
+  t.is(link.state, 'waiting')
+  t.is(fake.reports.length, 1)
+  const [report] = fake.reports
+  t.like(report, {
+    connection: 1,
+    code: 'ERR_RESET',
+    isFinal: false,
+    handedOver: 2,
+    resent: 2,
+    unreadDropped: 0,
+  })
+  t.deepEqual(texts(report?.unconfirmed ?? []), ['c'])
+  t.deepEqual(report?.dropped, [])
+  link.send('g')
+  const second = await fake.connect()
+  t.deepEqual(texts(second.taken), ['d', 'e', 'f', 'g'])
+  t.deepEqual(fake.states, ['connected', 'waiting', 'connecting', 'connected'])
+})
+
+test('unsent frames are dropped and reported where that is wanted', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ unsent: 'drop' })
+  const { link } = fake
+  const first = await fake.connect()
+  for (const frame of ['a', 'b', 'c']) link.send(frame)
+  first.handOver(1)
+  first.lose('ERR_SHARD_LOST')
+  await turns(2)
+  link.send('d')
+  t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['b', 'c'])
+  t.is(fake.reports[0]?.resent, 0)
+  t.deepEqual(texts((await fake.connect()).taken), ['d'])
+})
+
+test('pauses grow while attempts fail, and start anew only after a stable connection', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const pauses = (): number[] => fake.clock.asked.splice(0).filter((ms) => ms !== 500)
+  for (let i = 0; i < 3; i++) await fake.refuse()
+  t.deepEqual(pauses(), [100, 300, 900])
+  const unstable = await fake.connect()
+  t.is(fake.link.attempts, 4)
+  fake.clock.advance(4999)
+  unstable.lose('OK')
+  await turns(2)
+  t.deepEqual(pauses(), [1000])
+  const stable = await fake.connect()
+  fake.clock.advance(5000)
+  stable.lose('OK')
+  await turns(2)
+  t.is(fake.link.attempts, 0)
+  t.deepEqual(pauses(), [100])
+})
+
+test('it gives up after so many attempts, with the last failure as the cause', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ maxAttempts: 3 })
+  const { link } = fake
+  link.send('never')
+  const connected = link.connected()
+  const received = link.receive()
+  for (let i = 0; i < 3; i++) await fake.refuse('ERR_NOT_FOUND')
+  const { code, cause } = await link.closed
+  t.is(code, 'ERR_GAVE_UP')
+  t.is((cause?.cause as TransportError).code, 'ERR_NOT_FOUND')
+  t.is(link.state, 'closed')
+  await rejects(t, connected, 'ERR_CLOSED')
+  await rejects(t, received, 'ERR_GAVE_UP')
+  await rejects(t, link.receive(), 'ERR_GAVE_UP')
+  await rejects(t, link.ready(), 'ERR_CLOSED')
+  throws(t, () => link.send('x'), 'ERR_CLOSED')
+  t.is(fake.keepsAlive, 0)
+  t.is(fake.clock.armed, 0)
+  t.is(fake.endings.length, 1)
+  // What never left is told.
+  t.like(fake.reports[0], { connection: 0, code: 'ERR_GAVE_UP', isFinal: true })
+  t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['never'])
+})
+
+test('connections that do not last count as attempts', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ maxAttempts: 2 })
+  for (let i = 0; i < 2; i++) (await fake.connect()).lose('OK')
+  await turns(2)
+  t.is((await fake.link.closed).code, 'ERR_GAVE_UP')
+  t.deepEqual(
+    fake.reports.map(({ isFinal }) => isFinal),
+    [false, true],
+  )
+})
+
+test('it gives up when its time is over, in the middle of a pause and in the middle of a dial', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const pausing = new FakeLink({ maxElapsedMs: 250 })
+  await pausing.refuse()
+  pausing.clock.advance(100)
+  await pausing.refuse()
+  pausing.clock.advance(150)
+  t.is((await pausing.link.closed).code, 'ERR_GAVE_UP')
+  const dialling = new FakeLink({ maxElapsedMs: 250 })
+  await dialling.refuse()
+  await dialling.dialled()
+  t.deepEqual(dialling.dialler.timeouts, [250, 150])
+  dialling.clock.advance(150)
+  dialling.dialler.refuse('ERR_TIMEOUT')
+  t.is((await dialling.link.closed).code, 'ERR_GAVE_UP')
+})
+
+test('a connection that has outlasted maxElapsedMs is stable, also where stableMs is longer', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ maxElapsedMs: 1000 })
+  const connection = await fake.connect()
+  fake.clock.advance(1000)
+  connection.lose('OK')
+  await fake.connect()
+  t.is(fake.link.state, 'connected')
+})
+
+for (const code of ['OK', 'ERR_RESET', 'ERR_SHARD_LOST', 'ERR_EXIT', 'ERR_TRUNCATED', 'ERR_IO'] as const) {
+  test(`a connection that ends with ${code} is replaced`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const fake = new FakeLink()
+    ;(await fake.connect()).lose(code)
+    await fake.connect()
+    t.is(fake.link.state, 'connected')
+    t.is(fake.reports[0]?.code, code)
+  })
+}
+
+for (const code of ['ERR_FRAMING', 'ERR_FRAME_TOO_LARGE', 'ERR_ABORTED', 'ERR_ENGINE_CLOSED'] as const) {
+  test(`a connection that ends with ${code} is the end: no other would fare better`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const fake = new FakeLink()
+    const connection = await fake.connect()
+    fake.link.send('a')
+    connection.lose(code)
+    t.is((await fake.link.closed).code, code)
+    t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['a'])
+    t.true(fake.reports[0]?.isFinal)
+    t.is(fake.dialler.pending, 0)
+  })
+}
+
+test('a dial that no retry can mend is the end', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  await fake.refuse('ERR_REFUSED')
+  await fake.refuse('ERR_ACCESS')
+  t.is((await fake.link.closed).code, 'ERR_ACCESS')
+})
+
+test('a first attempt that fails is the end where that is wanted, a later one is not', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const failing = new FakeLink({ firstConnect: 'fail-fast' })
+  await failing.refuse('ERR_NOT_FOUND')
+  t.is((await failing.link.closed).code, 'ERR_NOT_FOUND')
+  const later = new FakeLink({ firstConnect: 'fail-fast' })
+  ;(await later.connect()).lose('OK')
+  await later.refuse('ERR_NOT_FOUND')
+  await later.connect()
+  t.is(later.link.state, 'connected')
+})
+
+test('each connection is greeted before frames that wait go out, with what became of the one before', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const greetings: ConnectedInfo[] = []
+  const answer = [signal(), signal()]
+  const fake = new FakeLink({
+    onConnected: async (connection, info) => {
+      connection.send(`hello ${String(info.isFirst)}`)
+      await answer[greetings.push(info) - 1]?.promise
+    },
+  })
+  const { link } = fake
+  link.send('a')
+  const first = await fake.connect()
+  t.is(link.state, 'connecting')
+  t.deepEqual(texts(first.taken), ['hello true'])
+  answer[0]?.resolve()
+  await turns(2)
+  t.deepEqual(texts(first.taken), ['hello true', 'a'])
+  link.send('b')
+  // The greeting left, and nothing else: it is not the user's frame, so it is neither counted nor repeated.
+  first.handOver(1)
+  first.lose('ERR_RESET', 1)
+  const second = await fake.connect()
+  answer[1]?.resolve()
+  await turns(2)
+  t.deepEqual(texts(second.taken), ['hello false', 'b'])
+  t.like(greetings[0], { attempt: 1, isFirst: true, loss: undefined })
+  t.like(greetings[1], { attempt: 2, isFirst: false })
+  t.is(greetings[1]?.loss, fake.reports[0])
+  t.like(fake.reports[0], { handedOver: 0, resent: 1 })
+  t.deepEqual(texts(fake.reports[0]?.unconfirmed ?? []), ['a'])
+  t.true(greetings.every(({ signal: over }) => over.aborted))
+})
+
+test('a greeting that has not left with its connection is not sent again', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ onConnected: (connection) => connection.send('hello') })
+  const first = await fake.connect()
+  fake.link.send('a')
+  first.lose('OK')
+  await turns(2)
+  t.like(fake.reports[0], { handedOver: 0, resent: 1, unconfirmed: [] })
+  t.deepEqual(texts((await fake.connect()).taken), ['hello', 'a'])
+})
+
+test('a greeting that fails, hangs, loses its connection or goes on reading is a failed attempt', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const ways: ((connection: FakeCarrier) => unknown)[] = [
+    () => {
+      throw new TransportError('ERR_ACCESS', 'not you')
+    },
+    () => Promise.reject(new Error('not now')),
+    () => new Promise(() => undefined),
+    (connection) => {
+      connection.lose('OK')
+      return new Promise(() => undefined)
+    },
+    (connection) => void connection.subscribe(() => undefined),
+  ]
+  const greeted = [...ways]
+  const fake = new FakeLink({ onConnected: (connection) => greeted.shift()?.(connection) })
+  for (let i = 0; i < ways.length; i++) {
+    const connection = await fake.connect()
+    if (i === 2) {
+      t.is(fake.link.state, 'connecting')
+      fake.clock.advance(500)
+      await turns(2)
+    }
+    t.is(fake.link.state, 'waiting', String(i))
+    t.true(connection.isOver)
+  }
+  t.is(fake.link.attempts, ways.length)
+  await fake.connect()
+  t.is(fake.link.state, 'connected')
+  t.deepEqual(fake.reports, [])
+})
+
+test('the report comes between the last frame of one connection and the first of the next', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const order: string[] = []
+  const fake = new FakeLink({ onLoss: ({ connection }) => order.push(`lost ${String(connection)}`) })
+  const { link } = fake
+  const first = await fake.connect()
+  first.deliver('a', 'b')
+  first.lose('OK')
+  const second = await fake.connect()
+  second.deliver('c')
+  await turns(2)
+  t.deepEqual(order, [])
+  for (let i = 0; i < 3; i++) order.push(String(await link.receive()))
+  t.deepEqual(order, ['a', 'b', 'lost 1', 'c'])
+  t.like(link.info, { framesReceived: 3, bytesReceived: 3 })
+})
+
+test('a receive(), a loop and a subscription go on across losses', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  const pending = link.receive()
+  ;(await fake.connect()).lose('OK')
+  const second = await fake.connect()
+  second.deliver('a', 'b')
+  t.is(String(await pending), 'a')
+  const looped: string[] = []
+  const loop = (async () => {
+    for await (const frame of link) {
+      looped.push(String(frame))
+      if (looped.length === 3) break
+    }
+  })()
+  await turns(2)
+  second.deliver('c')
+  second.lose('OK')
+  const third = await fake.connect()
+  third.deliver('d', 'e', 'f')
+  await loop
+  t.deepEqual(looped, ['b', 'c', 'd'])
+  const got: string[] = []
+  const gates = new Map([['f', signal()]])
+  const stop = link.subscribe((frame) => {
+    got.push(String(frame))
+    return gates.get(String(frame))?.promise
+  })
+  await rejects(t, link.receive(), 'ERR_CONSUMER_BUSY')
+  await turns(2)
+  third.deliver('g')
+  third.lose('OK')
+  const fourth = await fake.connect()
+  fourth.deliver('h')
+  await turns(2)
+  t.deepEqual(got, ['e', 'f'])
+  gates.get('f')?.resolve()
+  await turns(2)
+  t.deepEqual(got, ['e', 'f', 'g', 'h'])
+  stop()
+  fourth.deliver('i')
+  t.is(String(await link.receive()), 'i')
+})
+
+test('waits can be given up without losing a frame, and the link goes on', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  const controller = new AbortController()
+  const options = { signal: controller.signal }
+  const waits = [link.connected(options), link.receive(options), link.ready(options)]
+  await turns(2)
+  controller.abort(new Error('enough'))
+  for (const wait of waits) await rejects(t, wait, 'ERR_ABORTED')
+  for (const wait of [link.connected(options), link.receive(options), link.ready(options)])
+    await rejects(t, wait, 'ERR_ABORTED')
+  const timed = [
+    link.connected({ timeoutMs: 5 }),
+    link.receive({ timeoutMs: 5 }),
+    link.ready({ timeoutMs: 5 }),
+  ]
+  fake.clock.advance(5)
+  for (const wait of timed) await rejects(t, wait, 'ERR_TIMEOUT')
+  const connection = await fake.connect()
+  const later = new AbortController()
+  const receiving = link.receive({ signal: later.signal })
+  await turns(2)
+  later.abort()
+  await rejects(t, receiving, 'ERR_ABORTED')
+  connection.deliver('still here')
+  t.is(String(await link.receive()), 'still here')
+  await rejects(t, link.receive({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
+  await rejects(t, link.connected({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
+  await rejects(t, link.end({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
+  t.is(link.state, 'connected')
+})
+
+test('while nobody reads it reconnects, and keeps what a few connections left unread', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  for (let i = 1; i <= 7; i++) {
+    const connection = await fake.connect()
+    connection.deliver(`${String(i)}a`, `${String(i)}b`)
+    connection.lose('OK')
+    await turns(2)
+  }
+  t.deepEqual(
+    fake.reports.map(({ connection, unreadDropped }) => [connection, unreadDropped]),
+    [
+      [1, 2],
+      [2, 2],
+      [3, 2],
+    ],
+  )
+  const last = await fake.connect()
+  last.deliver('8a')
+  const got: string[] = []
+  for (let i = 0; i < 9; i++) got.push(String(await link.receive()))
+  t.deepEqual(got, ['4a', '4b', '5a', '5b', '6a', '6b', '7a', '7b', '8a'])
+  t.deepEqual(
+    fake.reports.slice(3).map(({ connection, unreadDropped }) => [connection, unreadDropped]),
+    [
+      [4, 0],
+      [5, 0],
+      [6, 0],
+      [7, 0],
+    ],
+  )
+})
+
+test('a subscriber that is held up while older connections are dropped is not called twice at a time', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const gate = signal()
+  let running = 0
+  const got: string[] = []
+  fake.link.subscribe(async (frame) => {
+    t.is(++running, 1)
+    got.push(String(frame))
+    await gate.promise
+    running--
+  })
+  for (let i = 1; i <= 7; i++) {
+    const connection = await fake.connect()
+    connection.deliver(`${String(i)}a`, `${String(i)}b`)
+    await turns(2)
+    connection.lose('OK')
+    await turns(2)
+  }
+  t.deepEqual(got, ['1a'])
+  gate.resolve()
+  await turns(30)
+  t.deepEqual(got, ['1a', '4a', '4b', '5a', '5b', '6a', '6b', '7a', '7b'])
+})
+
+test('a subscriber that throws or rejects destroys the link', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  for (const handler of [
+    () => {
+      throw new Error('cannot digest')
+    },
+    () => Promise.reject(new Error('cannot digest')),
+  ]) {
+    const fake = new FakeLink()
+    fake.link.subscribe(handler)
+    const connection = await fake.connect()
+    connection.deliver('poison')
+    const { code, cause } = await fake.link.closed
+    t.is(code, 'ERR_HANDLER')
+    t.is((cause?.cause as Error).message, 'cannot digest')
+    t.true(connection.isOver)
+    t.is(fake.dialler.pending, 0)
+  }
+})
+
+test('close() while connected closes the connection, and nothing is a loss', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  const connection = await fake.connect()
+  link.send('a')
+  const closing = link.close()
+  t.is(link.state, 'closing')
+  t.true(connection.asked.includes('close'))
+  throws(t, () => link.send('b'), 'ERR_CLOSED')
+  connection.deliver('last')
+  connection.finishEnd()
+  connection.lose('OK')
+  t.deepEqual(await closing, { code: 'OK', cause: undefined })
+  t.deepEqual(fake.reports, [])
+  t.is(String(await link.receive()), 'last')
+  t.is(await link.receive(), undefined)
+  t.deepEqual(fake.states, ['connected', 'closing', 'closed'])
+  t.is(fake.clock.armed, 0)
+  t.deepEqual(await link.close(), { code: 'OK', cause: undefined })
+})
+
+test('close() with nothing to send ends an attempt, a pause, and a link that has not begun', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fresh = new FakeLink()
+  t.is((await fresh.link.close()).code, 'OK')
+  await turns(2)
+  t.is(fresh.dialler.pending, 0)
+  const dialling = new FakeLink()
+  await dialling.dialled()
+  t.is((await dialling.link.close()).code, 'OK')
+  t.is(dialling.dialler.pending, 0)
+  const pausing = new FakeLink()
+  await pausing.refuse()
+  t.is((await pausing.link.close()).code, 'OK')
+  for (const { clock, keepsAlive, reports } of [fresh, dialling, pausing]) {
+    t.is(clock.armed, 0)
+    t.is(keepsAlive, 0)
+    t.deepEqual(reports, [])
+  }
+})
+
+test('close() with frames that wait goes on trying until closeTimeoutMs, and reports what never left', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const late = new FakeLink()
+  await late.refuse()
+  late.link.send('a')
+  const closing = late.link.close()
+  t.is(late.link.state, 'closing')
+  late.clock.advance(199)
+  await turns(2)
+  t.is(late.dialler.pending, 1)
+  late.clock.advance(1)
+  t.is((await closing).code, 'ERR_TIMEOUT')
+  t.like(late.reports[0], { connection: 0, code: 'ERR_TIMEOUT', isFinal: true })
+  t.deepEqual(texts(late.reports[0]?.dropped ?? []), ['a'])
+  const inTime = new FakeLink()
+  inTime.link.send('a')
+  const done = inTime.link.close()
+  const connection = await inTime.connect()
+  t.deepEqual(texts(connection.taken), ['a'])
+  connection.finishEnd()
+  connection.lose('OK')
+  t.is((await done).code, 'OK')
+  t.deepEqual(inTime.reports, [])
+})
+
+test('however often connections are lost, close() is over after closeTimeoutMs', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({ backoff: { initialMs: 50, maxMs: 50, factor: 1, jitter: 'none' } })
+  fake.link.send('a')
+  const closing = fake.link.close()
+  const start = fake.clock.now()
+  for (let i = 0; i < 20 && fake.link.state !== 'closed'; i++) {
+    if (fake.dialler.pending > 0) {
+      fake.dialler.accept().lose('OK')
+      await turns(2)
+    }
+    fake.clock.advance(50)
+    await turns(2)
+  }
+  t.is((await closing).code, 'ERR_TIMEOUT')
+  t.is(fake.clock.now() - start, 200)
+  t.deepEqual(texts(fake.reports.at(-1)?.dropped ?? []), ['a'])
+})
+
+test('end() lets everything leave, also on the next connection, and the link ends with its peer', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const { link } = fake
+  const first = await fake.connect()
+  link.send('a')
+  link.send('b')
+  let hasEnded = false
+  const ending = link.end().then(() => {
+    hasEnded = true
+  })
+  throws(t, () => link.send('c'), 'ERR_CLOSED')
+  first.handOver(1)
+  first.lose('ERR_RESET')
+  await turns(2)
+  t.false(hasEnded)
+  const second = await fake.connect()
+  t.deepEqual(texts(second.taken), ['b'])
+  t.deepEqual(second.asked, ['end'])
+  second.finishEnd()
+  await ending
+  second.deliver('answer')
+  t.is(String(await link.receive()), 'answer')
+  second.lose('OK')
+  t.is((await link.closed).code, 'OK')
+  t.is(await link.receive(), undefined)
+  t.is(fake.reports.length, 1)
+  await link.end()
+})
+
+test('destroy() ends each state at once, tells what never left, and every wait with it', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const prepare: Record<string, (fake: FakeLink) => Promise<unknown>> = {
+    fresh: () => Promise.resolve(),
+    dialling: (fake) => fake.dialled(),
+    pausing: (fake) => fake.refuse(),
+    connected: (fake) => fake.connect(),
+    closing: async (fake) => {
+      await fake.connect()
+      fake.link.send('x')
+      void fake.link.close()
+    },
+  }
+  for (const [name, reach] of Object.entries(prepare)) {
+    const fake = new FakeLink()
+    const { link } = fake
+    await reach(fake)
+    if (name !== 'closing') link.send('x')
+    const waits = [link.receive(), ...(name === 'closing' ? [] : [link.ready()])]
+    if (name === 'connected') await turns(2)
+    const settled = Promise.allSettled(waits)
+    const reason = new TransportError('ERR_HANDLER', 'out')
+    link.destroy(reason)
+    link.destroy()
+    const { code, cause } = await link.closed
+    t.is(code, 'ERR_HANDLER', name)
+    t.is(cause, reason, name)
+    t.is((await settled)[0]?.status, 'rejected', name)
+    t.is(fake.reports.length, 1, name)
+    t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['x'], name)
+    t.true(fake.reports[0]?.isFinal)
+    await link.end()
+    await link.close()
+    await rejects(t, link.connected(), 'ERR_CLOSED')
+    t.is(fake.clock.armed, 0, name)
+    t.is(fake.keepsAlive, 0, name)
+    t.is(fake.dialler.pending, 0, name)
+    t.true(
+      fake.dialler.connections.every(({ isOver }) => isOver),
+      name,
+    )
+  }
+})
+
+test('a connection that comes when the link is over is destroyed', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  let answer: (connection: FakeCarrier) => void = () => undefined
+  const fake = new FakeLink({
+    // One that does not hear of aborts.
+    dial: () =>
+      new Promise((resolve) => {
+        answer = resolve
+      }),
+  })
+  await turns(2)
+  await fake.link.close()
+  const connection = new FakeCarrier()
+  answer(connection)
+  await turns(2)
+  t.true(connection.isOver)
+})
+
+test('whoever closes, destroys or reads from within a callback finds the link in order', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  for (const act of ['close', 'destroy'] as const) {
+    const fake: FakeLink = new FakeLink({ onLoss: () => void fake.link[act]() })
+    ;(await fake.connect()).lose('OK')
+    t.is((await fake.link.closed).code, act === 'close' ? 'OK' : 'ERR_ABORTED')
+    await turns(2)
+    t.is(fake.dialler.pending, 0)
+    t.is(fake.clock.armed, 0)
+  }
+  for (const state of ['connected', 'waiting', 'connecting'] as const) {
+    const fake = new FakeLink()
+    fake.link.onStateChange((now) => {
+      if (now === state) fake.link.destroy()
+    })
+    const connection = new FakeCarrier()
+    await fake.connect(connection)
+    connection.lose('OK')
+    await turns(2)
+    fake.clock.advance(100)
+    t.is((await fake.link.closed).code, 'ERR_ABORTED', state)
+    t.is(fake.clock.armed, 0, state)
+    await turns(2)
+    t.is(fake.dialler.pending, 0, state)
+  }
+})
+
+test('a listener that is not wanted any more is not called', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const heard: string[] = []
+  const stop = fake.link.onStateChange((state) => heard.push(state))
+  await fake.connect()
+  stop()
+  fake.link.destroy()
+  t.deepEqual(heard, ['connected'])
+  throws(t, () => fake.link.onStateChange(7 as unknown as () => void), 'ERR_INVALID_OPTION')
+})
+
+for (const [how, fail] of [
+  [
+    'throw',
+    (what: string): never => {
+      throw new Error(what)
+    },
+  ],
+  ['reject', (what: string) => Promise.reject(new Error(what))],
+] as const) {
+  test(`callbacks that ${how} are told of, and the link goes on`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    let greetings = 0
+    const fake = new FakeLink({
+      onLoss: () => fail('no loss'),
+      onConnected: () => (greetings++ === 0 ? fail('no greeting') : undefined),
+    })
+    const { link, failures } = fake
+    let count = 0
+    link.onStateChange(() => (count++ === 0 ? fail('no state') : undefined))
+    await fake.dialled()
+    fake.dialler.accept()
+    await turns(2)
+    t.deepEqual(failures.takeTold(), ['onConnected: no greeting', 'onStateChange: no state'])
+    const connection = await fake.connect()
+    t.is(link.state, 'connected')
+    connection.lose('OK')
+    await turns(3)
+    const [{ error, context } = {}] = failures.take()
+    t.is(error?.code, 'ERR_HANDLER')
+    t.is((error?.cause as Error).message, 'no loss')
+    t.deepEqual(context, { where: 'onLoss', endpoint: 'fake:peer', connection: link.info.id })
+    await fake.connect()
+    t.is(link.state, 'connected')
+    link.destroy()
+    await link.closed
+  })
+}
+
+test('a greeting that fails with an error of ours is an attempt that failed, and nothing else', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink({
+    onConnected: () => Promise.reject(new TransportError('ERR_RESET', 'the peer cut the connection')),
+  })
+  await fake.dialled()
+  fake.dialler.accept()
+  await turns(2)
+  t.is(fake.link.state, 'waiting')
+  t.deepEqual(fake.failures.take(), [])
+  fake.link.destroy()
+})
+
+test('whoever waits for a frame when isPong fails is told of the end', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  for (const isPong of [
+    (): never => {
+      throw new Error('no pong')
+    },
+    (): boolean => Promise.reject(new Error('no pong')) as unknown as boolean,
+  ]) {
+    const fake = new FakeLink({
+      heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong },
+    })
+    const receiving = rejects(t, fake.link.receive(), 'ERR_HANDLER')
+    const connection = await fake.connect()
+    connection.deliver('a')
+    await receiving
+    t.is((await fake.link.closed).code, 'ERR_HANDLER')
+    t.deepEqual(
+      fake.failures.take().map(({ context }) => context.where),
+      ['heartbeat'],
+    )
+  }
+})
+
+test('a subscriber of a link that stopped, reads on and then throws leaves nobody waiting', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const reading = signal<unknown>()
+  const stop = fake.link.subscribe(() => {
+    stop()
+    reading.resolve(fake.link.receive())
+    throw new Error('cannot digest')
+  })
+  const connection = await fake.connect()
+  connection.deliver('a')
+  await rejects(t, reading.promise, 'ERR_HANDLER')
+  t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
+})
+
+test('a subscriber of a link that has ended its subscription and rejects is told of, and the link goes on', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  const stop = fake.link.subscribe(async () => {
+    stop()
+    await turns()
+    throw new Error('cannot digest')
+  })
+  const connection = await fake.connect()
+  connection.deliver('a', 'b')
+  await turns(5)
+  t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
+  t.is(String(await fake.link.receive()), 'b')
+  fake.link.destroy()
+})
+
+test('asynchronous disposal closes', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeLink()
+  await fake.link[Symbol.asyncDispose]()
+  t.is(fake.link.state, 'closed')
+  const reports: readonly LossReport[] = fake.reports
+  t.deepEqual(reports, [])
+})

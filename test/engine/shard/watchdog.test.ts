@@ -1,0 +1,198 @@
+import test from 'ava'
+import { StuckWatch, type WatchedShard } from '../../../engine/shard/watchdog.js'
+import { FakeClock } from '../../helpers/fake-clock.js'
+
+const TIMEOUT_MS = 100
+
+/** A shard whose answers are the test's to give. */
+class FakeShard implements WatchedShard {
+  working = true
+  probes = 0
+  stuck = 0
+  #answer: ((error?: Error) => void) | undefined
+
+  hasUntakenWork(): boolean {
+    return this.working
+  }
+
+  probe(): Promise<void> {
+    this.probes++
+    return new Promise((resolve, reject) => {
+      this.#answer = (error) => {
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+    })
+  }
+
+  onStuck(): void {
+    this.stuck++
+  }
+
+  answer(error?: Error): void {
+    this.#answer?.(error)
+  }
+}
+
+function create(): { clock: FakeClock; shard: FakeShard; watch: StuckWatch } {
+  const clock = new FakeClock()
+  const shard = new FakeShard()
+  return { clock, shard, watch: new StuckWatch(shard, TIMEOUT_MS, clock) }
+}
+
+/** What a watch that was touched has come to: one probe sent and not answered. */
+function createProbing(): ReturnType<typeof create> {
+  const all = create()
+  all.watch.touch()
+  all.clock.advance(TIMEOUT_MS)
+  return all
+}
+
+test('a watch that nobody has touched arms no timer', (t) => {
+  const { clock, shard } = create()
+  clock.advance(10 * TIMEOUT_MS)
+  t.deepEqual([clock.asked, clock.armed, shard.probes], [[], 0, 0])
+})
+
+test('work begins the watch: one timer, however much work follows, that keeps no process alive', (t) => {
+  const { clock, watch } = create()
+  for (let i = 0; i < 5; i++) watch.touch()
+  t.deepEqual([clock.asked, clock.armed, clock.keepingAlive], [[TIMEOUT_MS], 1, 0])
+})
+
+test('work that was taken up is not probed for, and the watch rests again', (t) => {
+  const { clock, shard, watch } = create()
+  watch.touch()
+  clock.advance(TIMEOUT_MS - 1)
+  shard.working = false
+  clock.advance(1)
+  t.deepEqual([clock.armed, shard.probes], [0, 0])
+  clock.advance(10 * TIMEOUT_MS)
+  t.is(clock.asked.length, 1)
+  shard.working = true
+  watch.touch()
+  t.is(clock.armed, 1, 'the next piece of work begins it anew')
+})
+
+test('work that is left untaken is probed for, once', (t) => {
+  const { clock, shard, watch } = create()
+  watch.touch()
+  clock.advance(TIMEOUT_MS - 1)
+  t.is(shard.probes, 0)
+  clock.advance(1)
+  t.is(shard.probes, 1)
+  watch.touch()
+  t.deepEqual([clock.armed, clock.keepingAlive, shard.probes], [1, 0, 1])
+})
+
+test('a probe that is not answered in time means that the shard is stuck, said once', async (t) => {
+  const { clock, shard } = createProbing()
+  clock.advance(TIMEOUT_MS - 1)
+  await clock.turn()
+  t.is(shard.stuck, 0)
+  clock.advance(1)
+  t.is(shard.stuck, 0, 'a turn goes by before the verdict')
+  await clock.turn()
+  t.is(shard.stuck, 1)
+  clock.advance(10 * TIMEOUT_MS)
+  await clock.turn()
+  t.deepEqual([shard.stuck, clock.armed], [1, 0])
+})
+
+test('a probe that is answered goes on watching until no work is left', async (t) => {
+  const { clock, shard } = createProbing()
+  for (let probe = 1; probe <= 3; probe++) {
+    t.is(shard.probes, probe)
+    shard.answer()
+    clock.advance(TIMEOUT_MS)
+    await clock.turn()
+    t.deepEqual([shard.stuck, clock.armed], [0, 1])
+    clock.advance(TIMEOUT_MS)
+  }
+  shard.answer()
+  clock.advance(TIMEOUT_MS)
+  await clock.turn()
+  shard.working = false
+  clock.advance(TIMEOUT_MS)
+  t.deepEqual([shard.stuck, shard.probes, clock.armed], [0, 4, 0])
+})
+
+test('a shard that answers once and then no more is found by the next probe', async (t) => {
+  const { clock, shard } = createProbing()
+  shard.answer()
+  clock.advance(TIMEOUT_MS)
+  await clock.turn()
+  clock.advance(2 * TIMEOUT_MS)
+  await clock.turn()
+  t.deepEqual([shard.probes, shard.stuck], [2, 1])
+})
+
+test('a rejected probe is an answer: others find out that the shard is dead', async (t) => {
+  const { clock, shard } = createProbing()
+  shard.answer(new Error('dead'))
+  clock.advance(TIMEOUT_MS)
+  await clock.turn()
+  t.deepEqual([shard.stuck, clock.armed], [0, 1])
+})
+
+test('an answer that lies in the queue behind the timer counts', async (t) => {
+  const { clock, shard } = createProbing()
+  clock.advance(TIMEOUT_MS)
+  // Between the timer and the turn after it.
+  shard.answer()
+  await clock.turn()
+  t.deepEqual([shard.stuck, clock.armed], [0, 1])
+})
+
+test('a timer that comes late is no verdict: the probe begins anew', async (t) => {
+  const { clock, shard } = createProbing()
+  clock.stall(10 * TIMEOUT_MS)
+  clock.advance(0)
+  await clock.turn()
+  t.deepEqual([shard.stuck, clock.armed], [0, 1])
+  clock.advance(2 * TIMEOUT_MS)
+  await clock.turn()
+  t.deepEqual([shard.probes, shard.stuck], [2, 1], 'the second probe had its time')
+})
+
+test('a timer that is hardly late is a verdict', async (t) => {
+  const { clock, shard } = createProbing()
+  clock.stall(TIMEOUT_MS * 1.4)
+  clock.advance(0)
+  await clock.turn()
+  t.is(shard.stuck, 1)
+})
+
+test('a turn that takes long after a timer in time is late too', async (t) => {
+  const { clock, shard } = createProbing()
+  clock.advance(TIMEOUT_MS)
+  clock.stall(TIMEOUT_MS)
+  await clock.turn()
+  t.deepEqual([shard.stuck, clock.armed], [0, 1])
+})
+
+test('an ended watch arms no timer and says nothing, whatever it was doing', async (t) => {
+  const resting = create()
+  resting.watch.end()
+  resting.watch.touch()
+  t.is(resting.clock.armed, 0)
+
+  const watching = create()
+  watching.watch.touch()
+  watching.watch.end()
+  watching.clock.advance(10 * TIMEOUT_MS)
+  t.deepEqual([watching.clock.armed, watching.shard.probes], [0, 0])
+
+  const probing = createProbing()
+  probing.watch.end()
+  probing.clock.advance(10 * TIMEOUT_MS)
+  await probing.clock.turn()
+  t.deepEqual([probing.clock.armed, probing.shard.stuck], [0, 0])
+
+  const judging = createProbing()
+  judging.clock.advance(TIMEOUT_MS)
+  judging.watch.end()
+  await judging.clock.turn()
+  judging.watch.touch()
+  t.deepEqual([judging.clock.armed, judging.shard.stuck], [0, 0])
+})

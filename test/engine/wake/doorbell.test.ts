@@ -1,0 +1,41 @@
+/** The bell loop: what one turn gives to whom. */
+import test from 'ava'
+import { Doorbell, type BellSource } from '../../../engine/wake/doorbell.js'
+import { BellListener, BellRinger, createBellMemory } from '../../../engine/protocol/bell.js'
+import { turns } from '../../helpers/turns.js'
+
+const LANE = 3
+
+test('a connection that never runs dry gets one budget for each turn and bell, however often it has news', async (t) => {
+  const doorbell = new Doorbell('park', () => true)
+  const memory = createBellMemory()
+  const ringer = new BellRinger(memory, () => undefined)
+  let budgets = 0
+  let flooded = true
+  const reader = {
+    onNews: () => {
+      budgets++
+      return flooded
+    },
+  }
+  const source: BellSource = {
+    listener: new BellListener(memory),
+    // As a shard does it.
+    visit: () => {
+      if (reader.onNews()) doorbell.revisit(reader)
+    },
+    stayAwake: () => undefined,
+  }
+  doorbell.add(source)
+  doorbell.revisit(reader)
+  const seen: number[] = []
+  for (let i = 0; i < 20; i++) {
+    ringer.ring(LANE)
+    const before = budgets
+    await turns()
+    seen.push(budgets - before)
+  }
+  flooded = false
+  t.true(Math.max(...seen) <= 2, seen.join())
+  t.true(budgets >= 20)
+})

@@ -1,0 +1,69 @@
+/** How replies are waited for: the way that brings them soonest is found, and left when it does so no more. */
+import test from 'ava'
+import { SpinChooser } from '../../../engine/wake/spin-tuner.js'
+
+type Costs = Readonly<Record<'sleep' | 'spin' | 'both', number>>
+
+function modeOf(chooser: SpinChooser): keyof Costs {
+  if (!chooser.spins) return 'sleep'
+  return chooser.shardsStayAwake ? 'both' : 'spin'
+}
+
+/** So many replies, each as late as the mode makes it. Returns how many came in each mode. */
+function reply(chooser: SpinChooser, count: number, ms: Costs): Record<keyof Costs, number> {
+  const seen = { sleep: 0, spin: 0, both: 0 }
+  for (let i = 0; i < count; i++) {
+    const mode = modeOf(chooser)
+    seen[mode]++
+    chooser.record(mode !== 'sleep', ms[mode])
+  }
+  return seen
+}
+
+const cases: readonly (readonly [string, Costs, keyof Costs])[] = [
+  [
+    'main alone spins where the shard would only be in the way',
+    { sleep: 0.06, spin: 0.04, both: 0.15 },
+    'spin',
+  ],
+  ['both stay awake where that is much better', { sleep: 0.06, spin: 0.03, both: 0.01 }, 'both'],
+  ['both do not stay awake for a little', { sleep: 0.06, spin: 0.04, both: 0.036 }, 'spin'],
+  ['nobody spins where sleeping is much better', { sleep: 0.02, spin: 0.2, both: 0.5 }, 'sleep'],
+]
+
+for (const [title, ms, best] of cases) {
+  test(`${title}, and other ways are tried in few replies`, (t) => {
+    const chooser = new SpinChooser()
+    reply(chooser, 20_000, ms)
+    const seen = reply(chooser, 100_000, ms)
+    t.true(seen[best] > 98_000, JSON.stringify(seen))
+    // Shards have nothing to stay awake for while main sleeps.
+    const others = Object.entries(seen).filter(
+      ([mode]) => mode !== best && !(best === 'sleep' && mode === 'both'),
+    )
+    for (const [mode, count] of others) t.true(count > 0, `${mode} was never tried again`)
+  })
+}
+
+test('both stay awake only while that is better, however little worse it has become', (t) => {
+  const chooser = new SpinChooser()
+  reply(chooser, 20_000, { sleep: 0.06, spin: 0.03, both: 0.01 })
+  t.is(modeOf(chooser), 'both')
+  const seen = reply(chooser, 100_000, { sleep: 0.06, spin: 0.03, both: 0.033 })
+  t.true(seen.spin > 90_000, JSON.stringify(seen))
+})
+
+test('trials that bring nothing become rare, however slow all replies are', (t) => {
+  const chooser = new SpinChooser()
+  reply(chooser, 20_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
+  const seen = reply(chooser, 100_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
+  t.true(seen.sleep > 98_000, JSON.stringify(seen))
+})
+
+test('main spins again after a time in which that did not pay', (t) => {
+  const chooser = new SpinChooser()
+  reply(chooser, 20_000, { sleep: 0.08, spin: 0.15, both: 0.15 })
+  t.is(modeOf(chooser), 'sleep')
+  const seen = reply(chooser, 100_000, { sleep: 0.085, spin: 0.045, both: 0.15 })
+  t.true(seen.spin > 75_000, JSON.stringify(seen))
+})

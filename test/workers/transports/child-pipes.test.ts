@@ -1,0 +1,165 @@
+/** The pipes that a child's ends come through: who has no pass gets nothing. Elsewhere than on Windows they are sockets. */
+import net from 'node:net'
+import process from 'node:process'
+import test, { type ExecutionContext } from 'ava'
+import { PASS_BYTES } from '../../../engine/protocol/target.js'
+import type { MainSide } from '../../../workers/wire.js'
+import { childPipesTransport } from '../../../workers/transports/child-pipes.js'
+import { Taker } from '../../helpers/taker.js'
+import { makeTemporaryFolder, randomName } from '../../helpers/temporary-folder.js'
+import { until } from '../../helpers/turns.js'
+import { failOnWarnings } from '../../helpers/warnings.js'
+
+const WATCHDOG_MS = 20_000
+const PASS = Buffer.alloc(PASS_BYTES, 'right')
+const WRONG = Buffer.alloc(PASS_BYTES, 'wrong')
+
+failOnWarnings()
+
+/** This transport asks nothing of it. */
+const noMain: MainSide = { letGoOf: () => Promise.reject(new Error('there is no main thread')) }
+
+/** Somebody at a pipe's other end. */
+class Guest {
+  readonly socket: net.Socket
+  text = ''
+  over = false
+
+  constructor(path: string) {
+    this.socket = net.connect({ path, allowHalfOpen: true })
+    this.socket.on('error', () => undefined)
+    this.socket.on('data', (bytes) => {
+      this.text += String(bytes)
+    })
+    for (const event of ['end', 'close'])
+      this.socket.on(event, () => {
+        this.over = true
+      })
+  }
+
+  show(pass: Uint8Array): this {
+    this.socket.write(pass)
+    return this
+  }
+}
+
+interface Stage {
+  readonly target: Parameters<typeof childPipesTransport.dial>[0]
+  readonly owner: Taker
+  readonly guest: (path: string) => Guest
+}
+
+function stage(title: string, body: (t: ExecutionContext, stage: Stage) => Promise<void>): void {
+  test.serial(title, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const folder = await makeTemporaryFolder()
+    const path = (): string =>
+      process.platform === 'win32' ? `\\\\.\\pipe\\${randomName()}` : folder.socketPath()
+    const guests: Guest[] = []
+    try {
+      await body(t, {
+        target: { kind: 'child-pipes', stdin: path(), stdout: path(), pass: PASS },
+        owner: new Taker(),
+        guest: (at) => {
+          const guest = new Guest(at)
+          guests.push(guest)
+          return guest
+        },
+      })
+    } finally {
+      for (const guest of guests) guest.socket.destroy()
+      await folder.remove()
+    }
+  })
+}
+
+stage('what was asked before anybody came is done once both have', async (t, { target, owner, guest }) => {
+  const wire = await childPipesTransport.dial(target, owner, noMain).connected
+  wire.resume()
+  wire.write(Buffer.from('for the child'), undefined)
+  const stdin = guest(target.stdin).show(PASS)
+  const stdout = guest(target.stdout).show(PASS)
+  stdout.socket.write('from the child')
+  await until(() => stdin.text === 'for the child' && owner.text === 'from the child')
+  t.deepEqual(owner.calls, ['written'])
+  stdout.socket.end()
+  await until(() => owner.calls.includes('end'))
+  wire.end()
+  await until(() => stdin.over && owner.calls.includes('close'))
+  t.deepEqual([...owner.calls].sort(), ['close', 'end', 'finished', 'written'])
+})
+
+stage(
+  'a pass that comes in pieces, and at once with what follows it, is one',
+  async (t, { target, owner, guest }) => {
+    const wire = await childPipesTransport.dial(target, owner, noMain).connected
+    wire.resume()
+    const stdin = guest(target.stdin)
+    for (const byte of PASS) stdin.socket.write(Uint8Array.of(byte))
+    guest(target.stdout).show(Buffer.concat([PASS, Buffer.from('at once')]))
+    await until(() => owner.text === 'at once')
+    t.deepEqual(owner.calls, [])
+    wire.destroy()
+    await until(() => owner.calls.includes('close'))
+  },
+)
+
+stage(
+  'others who find the pipes get nothing, and are cut once main is there',
+  async (t, { target, owner, guest }) => {
+    const wire = await childPipesTransport.dial(target, owner, noMain).connected
+    wire.resume()
+    wire.write(Buffer.from('secret'), undefined)
+    const others = [
+      guest(target.stdin).show(WRONG).show(PASS),
+      guest(target.stdin),
+      guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
+    ]
+    await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
+    const stdin = guest(target.stdin).show(PASS)
+    guest(target.stdout).show(PASS).socket.write('genuine')
+    await until(() => stdin.text === 'secret' && owner.text === 'genuine')
+    await until(() => others.every(({ over }) => over))
+    t.deepEqual(
+      others.map(({ text }) => text),
+      ['', '', ''],
+    )
+    wire.destroy()
+    await until(() => owner.calls.includes('close'))
+  },
+)
+
+stage(
+  'a wire that is destroyed before anybody came closes, and takes the pipes away',
+  async (t, { target, owner, guest }) => {
+    const wire = await childPipesTransport.dial(target, owner, noMain).connected
+    const waiting = guest(target.stdin)
+    await new Promise((resolve) => waiting.socket.once('connect', resolve))
+    wire.destroy()
+    t.deepEqual(owner.calls, [])
+    await until(() => owner.calls.includes('close') && waiting.over)
+    const late = guest(target.stdout)
+    const error = await new Promise<NodeJS.ErrnoException>((resolve) => late.socket.once('error', resolve))
+    t.is(error.code, 'ENOENT')
+    t.deepEqual(owner.calls, ['close'])
+  },
+)
+
+stage(
+  'a dial that is aborted leaves nothing, and one of a place that cannot be listened on rejects',
+  async (t, { target, owner, guest }) => {
+    const dialling = childPipesTransport.dial(target, owner, noMain)
+    dialling.abort()
+    await dialling.connected.then(
+      (wire) => {
+        wire.destroy()
+      },
+      () => undefined,
+    )
+    const late = guest(target.stdin)
+    const error = await new Promise<NodeJS.ErrnoException>((resolve) => late.socket.once('error', resolve))
+    t.is(error.code, 'ENOENT')
+    const bad = childPipesTransport.dial({ ...target, stdin: '/no/such/folder/x' }, owner, noMain)
+    await t.throwsAsync(bad.connected)
+  },
+)

@@ -1,0 +1,267 @@
+/**
+ * A wire that speaks the format of the rings to the pump and another framing to the peer. It stands between the two: to
+ * the pump it is the wire, to the wire it is the owner.
+ *
+ * Incoming: the kernel reads into memory that all framed wires of the thread share, since a read is decoded before the
+ * next one begins. What is decoded is copied into the pump's view. What does not fit waits, and nothing is read
+ * meanwhile; the peer's end, a fault in its framing, and the close wait behind it.
+ *
+ * Outgoing: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out of
+ * the ring as it is.
+ */
+import { FramingFault } from '../../engine/protocol/framing.js'
+import { memoryFailure } from '../../engine/protocol/allocation.js'
+import type { Clock } from '../../engine/protocol/waiter.js'
+import type { FrameOwner, Wire, WireOwner } from '../wire.js'
+import type { Codec, Decoder } from '../framings/codec.js'
+import { Decoded, readBytes, readMemory } from '../framings/decoded.js'
+import { Translation } from '../framings/encoded.js'
+
+/** What comes behind the frames that were decoded. */
+type Behind =
+  | { readonly kind: 'more' }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'fault'; readonly fault: FramingFault }
+  /** The owner has been told, or does not want to know any more. */
+  | { readonly kind: 'nothing' }
+
+type Peer =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'open'; readonly wire: Wire }
+  /** The wire was let go and has not closed yet. Whatever else it says is not wanted. */
+  | { readonly kind: 'leaving' }
+  /** The wire has closed and the owner has not been told yet. */
+  | { readonly kind: 'closed'; readonly error: NodeJS.ErrnoException | undefined }
+  | { readonly kind: 'gone' }
+
+export class FramedWire implements Wire, WireOwner {
+  readonly #owner: FrameOwner
+  readonly #decoder: Decoder
+  readonly #translation: Translation
+  readonly #decoded = new Decoded()
+  #peer: Peer = { kind: 'none' }
+  #behind: Behind = { kind: 'more' }
+  #fault: FramingFault | undefined
+  /** The owner knows that the decoder holds bytes back. */
+  #isHeld = false
+  /** The owner has no room, or has not begun to read. */
+  #paused = true
+
+  readonly #frameTimeoutMs: number | undefined
+  readonly #clock: Clock
+  /** Prevents the deadline of the frame that the decoder holds back. */
+  #cancelDeadline: (() => void) | undefined
+
+  constructor(owner: FrameOwner, codec: Codec, frameTimeoutMs: number | undefined, clock: Clock) {
+    this.#owner = owner
+    this.#frameTimeoutMs = frameTimeoutMs
+    this.#clock = clock
+    this.#decoder = codec.decoder
+    this.#translation = new Translation(codec.encoder)
+  }
+
+  /** Names the wire that it speaks through, once that is there. */
+  over(wire: Wire): this {
+    if (this.#peer.kind === 'none') this.#peer = { kind: 'open', wire }
+    return this
+  }
+
+  // The wire, to the pump.
+
+  get halfClose(): boolean {
+    return this.#peer.kind === 'open' && this.#peer.wire.halfClose
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#watchFrame()
+    if (this.#handOn() && this.#peer.kind === 'open' && this.#behind.kind === 'more') this.#peer.wire.resume()
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    if (this.#peer.kind !== 'open') return
+    const { wire } = this.#peer
+    if (this.#translation.passes(first.length + (second?.length ?? 0))) {
+      wire.write(first, second)
+      return
+    }
+    let bytes: Buffer
+    try {
+      bytes = this.#translation.translate(first, second)
+    } catch (error) {
+      this.#endWith(faultOf(error))
+      return
+    }
+    if (bytes.length > 0) wire.write(bytes, undefined)
+    // Part of a header and nothing else: the peer is told nothing of it. Not from inside write().
+    else
+      queueMicrotask(() => {
+        this.onWritten()
+      })
+  }
+
+  end(): void {
+    if (this.#peer.kind === 'open') this.#peer.wire.end()
+  }
+
+  destroy(): void {
+    this.#decoded.clear()
+    this.#behind = { kind: 'nothing' }
+    if (this.#peer.kind === 'open') this.#letGo(this.#peer.wire)
+    else
+      queueMicrotask(() => {
+        this.#tellClose()
+      })
+  }
+
+  // The owner, to the wire.
+
+  readView(): Buffer {
+    return readMemory
+  }
+
+  onRead(length: number): boolean {
+    if (this.#behind.kind !== 'more') return false
+    try {
+      this.#decoder.push(readBytes(length), this.#decoded)
+    } catch (error) {
+      this.#behind = { kind: 'fault', fault: faultOf(error) }
+    }
+    this.#tellHeld()
+    // What is handed on now ended the frame that was waited for.
+    if (!this.#decoded.isEmpty()) this.#endDeadline()
+    const wantsMore = this.#handOn() && this.#wantsMore
+    this.#watchFrame()
+    return wantsMore
+  }
+
+  onEnd(): void {
+    if (this.#behind.kind !== 'more') return
+    try {
+      this.#decoder.end(this.#decoded)
+      this.#behind = { kind: 'end' }
+    } catch (error) {
+      this.#behind = { kind: 'fault', fault: faultOf(error) }
+    }
+    this.#handOn()
+  }
+
+  onWritten(): void {
+    this.#translation.done()
+    if (this.#peer.kind === 'open') this.#owner.onWritten()
+  }
+
+  onFinished(): void {
+    if (this.#peer.kind === 'open') this.#owner.onFinished()
+  }
+
+  onWriteFailed(): void {
+    this.#owner.onWriteFailed()
+  }
+
+  onClose(error: NodeJS.ErrnoException | undefined): void {
+    if (this.#peer.kind === 'gone') return
+    this.#endDeadline()
+    this.#peer = { kind: 'closed', error }
+    // What was received before is the owner's, however the wire ended.
+    if (this.#decoded.isEmpty()) this.#tellClose()
+  }
+
+  #tellHeld(): void {
+    const isHeld = this.#decoder.holdsBack
+    if (isHeld === this.#isHeld) return
+    this.#isHeld = isHeld
+    this.#owner.onHeldBack(isHeld)
+  }
+
+  /** The deadline runs while more can come: a peer whose frames are not taken may be unable to go on. */
+  #watchFrame(): void {
+    const timeoutMs = this.#frameTimeoutMs
+    if (timeoutMs === undefined) return
+    if (this.#paused || !this.#wantsMore || !this.#decoder.holdsBack) {
+      this.#endDeadline()
+      return
+    }
+    if (this.#cancelDeadline !== undefined) return
+    const onTimer = (): void => {
+      // Timers come before reads: what has arrived meanwhile counts.
+      this.#clock.nextTurn(() => {
+        if (this.#cancelDeadline !== cancel) return
+        this.#cancelDeadline = undefined
+        this.#behind = { kind: 'fault', fault: new FramingFault('ERR_FRAME_TIMEOUT') }
+        this.#handOn()
+      })
+    }
+    const cancel = this.#clock.setTimer(onTimer, timeoutMs, { keepsAlive: false })
+    this.#cancelDeadline = cancel
+  }
+
+  #endDeadline(): void {
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
+  }
+
+  /** As long as nothing ends what comes in. */
+  get #wantsMore(): boolean {
+    return this.#behind.kind === 'more'
+  }
+
+  /** Gives the owner what it takes, and what comes behind it once it has taken all. True: it wants more. */
+  #handOn(): boolean {
+    while (!this.#paused && !this.#decoded.isEmpty()) {
+      const length = this.#decoded.moveTo(this.#owner.readView())
+      this.#paused = !this.#owner.onRead(length)
+    }
+    // What comes behind needs no room.
+    if (this.#decoded.isEmpty()) this.#tellBehind()
+    else this.#settle()
+    return !this.#paused
+  }
+
+  #settle(): void {
+    try {
+      this.#decoded.settle()
+    } catch (error) {
+      this.#endWith(faultOf(error))
+    }
+  }
+
+  /** At once: what was decoded and not taken goes with it. */
+  #endWith(fault: FramingFault): void {
+    this.#decoded.clear()
+    this.#behind = { kind: 'fault', fault }
+    this.#tellBehind()
+  }
+
+  #tellBehind(): void {
+    const behind = this.#behind
+    if (behind.kind === 'end') {
+      this.#behind = { kind: 'nothing' }
+      this.#owner.onEnd()
+    } else if (behind.kind === 'fault') {
+      this.#behind = { kind: 'nothing' }
+      this.#fault = behind.fault
+      if (this.#peer.kind === 'open') this.#letGo(this.#peer.wire)
+    }
+    if (this.#peer.kind === 'closed') this.#tellClose()
+  }
+
+  #letGo(wire: Wire): void {
+    this.#peer = { kind: 'leaving' }
+    wire.destroy()
+  }
+
+  #tellClose(): void {
+    if (this.#peer.kind !== 'closed') return
+    const { error } = this.#peer
+    this.#peer = { kind: 'gone' }
+    this.#owner.onClose(this.#fault ?? error)
+  }
+}
+
+/** What ends the connection. Anything else that was thrown is a mistake of ours, and thrown on. */
+function faultOf(error: unknown): FramingFault {
+  if (error instanceof FramingFault) return error
+  if (memoryFailure(error) === undefined) throw error
+  return new FramingFault('ERR_OUT_OF_MEMORY')
+}

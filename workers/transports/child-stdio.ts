@@ -1,0 +1,54 @@
+/** A child's stdin and stdout: two sockets, of which one is only written and the other only read. */
+import net from 'node:net'
+import { fromSystemError } from '../../engine/protocol/errors.js'
+import type { TransportTarget } from '../../engine/protocol/target.js'
+import type { ShardTransport } from '../wire.js'
+import { PairWire } from './pair-wire.js'
+import { readInto } from './socket-wire.js'
+
+type StdioTarget = Extract<TransportTarget, { kind: 'stdio' }>
+
+export const stdioTransport: ShardTransport<StdioTarget> = {
+  dial(target, owner) {
+    const writer = net.connect({ path: target.stdin, allowHalfOpen: true })
+    const reader = net.connect({ path: target.stdout, onread: readInto(owner) })
+    // Nothing is read before the lane is attached.
+    reader.pause()
+    const abort = (): void => {
+      writer.destroy()
+      reader.destroy()
+    }
+    const connected = Promise.all([connect(writer), connect(reader)]).then(
+      () => new PairWire(writer, reader, owner),
+      (error: unknown) => {
+        abort()
+        throw error
+      },
+    )
+    return { connected, abort }
+  },
+
+  listen() {
+    return Promise.reject(new Error('stdin and stdout cannot be listened on'))
+  },
+}
+
+function connect(socket: net.Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      reject(fromSystemError(error, 'connecting to', 'stdio'))
+    }
+    const onClose = (): void => {
+      reject(new Error('the dial was aborted'))
+    }
+    socket.once('error', onError)
+    // Until both are connected nobody else listens: an error of the first must not become an uncaught exception.
+    socket.on('error', () => undefined)
+    socket.once('close', onClose)
+    socket.once('connect', () => {
+      socket.off('close', onClose)
+      socket.off('error', onError)
+      resolve()
+    })
+  })
+}

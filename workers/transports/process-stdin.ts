@@ -1,0 +1,121 @@
+/** The process's own stdin: a pipe, a socket or a terminal by a stream, anything else by reads of the file system. */
+import fs from 'node:fs'
+import net from 'node:net'
+import tty from 'node:tty'
+import type { WireOwner } from '../wire.js'
+import { readInto } from './socket-wire.js'
+
+const STDIN = 0
+
+export interface Input {
+  /** As `Wire.resume()`. */
+  resume(): void
+  /** Lets go at once; `onClose` follows. */
+  destroy(): void
+}
+
+/** Called once, last; with what broke it, if something did. */
+export type OnHalfClosed = (error: NodeJS.ErrnoException | undefined) => void
+
+/** Tells the owner what is read and that it has ended. Nothing is read before `resume()`. @throws The system's error. */
+export function openInput(owner: WireOwner, onClose: OnHalfClosed): Input {
+  const stat = fs.fstatSync(STDIN)
+  if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, halfOptions(owner)), owner, onClose)
+  if (stat.isFIFO() || stat.isSocket()) {
+    const socket = new net.Socket({ fd: STDIN, readable: true, writable: false, ...halfOptions(owner) })
+    return new StreamInput(socket, owner, onClose)
+  }
+  return new FileInput(owner, onClose)
+}
+
+/** `allowHalfOpen`: the other direction is stdout's, perhaps of the same socket, and does not end with this one. */
+function halfOptions(owner: WireOwner): net.SocketConstructorOpts {
+  const options = { allowHalfOpen: true, manualStart: true, onread: readInto(owner) }
+  return options
+}
+
+class StreamInput implements Input {
+  readonly #socket: net.Socket
+  #error: NodeJS.ErrnoException | undefined
+
+  constructor(socket: net.Socket, owner: WireOwner, onClose: OnHalfClosed) {
+    this.#socket = socket
+    socket.pause()
+    socket.on('end', () => {
+      owner.onEnd()
+      socket.destroy()
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#error = error
+    })
+    socket.on('close', () => {
+      onClose(this.#error)
+    })
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+type State =
+  /** Not resumed, or the owner has no room. */
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'reading' }
+  /** Let go while a read is on its way, which cannot be taken back. */
+  | { readonly kind: 'leaving' }
+  | { readonly kind: 'closed' }
+
+class FileInput implements Input {
+  readonly #owner: WireOwner
+  readonly #onClose: OnHalfClosed
+  #state: State = { kind: 'paused' }
+
+  constructor(owner: WireOwner, onClose: OnHalfClosed) {
+    this.#owner = owner
+    this.#onClose = onClose
+  }
+
+  resume(): void {
+    if (this.#state.kind === 'paused') this.#read()
+  }
+
+  destroy(): void {
+    if (this.#state.kind === 'reading') this.#state = { kind: 'leaving' }
+    else if (this.#state.kind === 'paused') this.#close(undefined)
+  }
+
+  #read(): void {
+    this.#state = { kind: 'reading' }
+    const view = this.#owner.readView()
+    // From where the file's own position is: a script may have read the first line.
+    fs.read(STDIN, view, 0, view.length, null, (error, length) => {
+      this.#onRead(error, length)
+    })
+  }
+
+  #onRead(error: NodeJS.ErrnoException | null, length: number): void {
+    if (this.#state.kind === 'leaving') {
+      this.#close(undefined)
+    } else if (error !== null) {
+      this.#close(error)
+    } else if (length === 0) {
+      this.#owner.onEnd()
+      this.#close(undefined)
+    } else {
+      this.#state = { kind: 'paused' }
+      if (this.#owner.onRead(length)) this.resume()
+    }
+  }
+
+  #close(error: NodeJS.ErrnoException | undefined): void {
+    this.#state = { kind: 'closed' }
+    queueMicrotask(() => {
+      this.#onClose(error)
+    })
+  }
+}

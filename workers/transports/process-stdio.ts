@@ -1,0 +1,78 @@
+/** The process's own stdin and stdout as one wire: see docs/decisions/process-stdio.md. */
+import { fromSystemError } from '../../engine/protocol/errors.js'
+import type { TransportTarget } from '../../engine/protocol/target.js'
+import type { MainSide, ShardTransport, Wire, WireOwner } from '../wire.js'
+import { openInput, type Input } from './process-stdin.js'
+import { openOutput, type Output } from './process-stdout.js'
+
+type OwnStdioTarget = Extract<TransportTarget, { kind: 'own-stdio' }>
+
+class OwnStdioWire implements Wire {
+  readonly halfClose = true
+  readonly #input: Input
+  readonly #output: Output
+  #open = 2
+  #ending = false
+  #error: NodeJS.ErrnoException | undefined
+
+  /** @throws The system's error. */
+  constructor(owner: WireOwner, main: MainSide) {
+    const failed = (error: NodeJS.ErrnoException | undefined): void => {
+      this.#error ??= error
+      // Whoever reads no more is not waited for, nor heard: it is the end of both.
+      if (error !== undefined) this.destroy()
+    }
+    const closed = (): void => {
+      if (--this.#open === 0) owner.onClose(this.#error)
+    }
+    this.#output = openOutput(owner, (error) => {
+      failed(error)
+      void main.letGoOf(1).then(() => {
+        // Not before: whoever waits for the end may rely on its being there.
+        if (error === undefined && this.#ending) owner.onFinished()
+        closed()
+      })
+    })
+    this.#input = openInput(owner, (error) => {
+      failed(error)
+      void main.letGoOf(0).then(closed)
+    })
+  }
+
+  resume(): void {
+    this.#input.resume()
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    this.#output.write(first, second)
+  }
+
+  end(): void {
+    this.#ending = true
+    this.#output.end()
+  }
+
+  destroy(): void {
+    this.#input.destroy()
+    this.#output.destroy()
+  }
+}
+
+export const ownStdioTransport: ShardTransport<OwnStdioTarget> = {
+  dial(_target, owner, main) {
+    const connected = new Promise<Wire>((resolve, reject) => {
+      try {
+        resolve(new OwnStdioWire(owner, main))
+      } catch (error) {
+        // What was opened before it holds no descriptor of its own, and reads nothing.
+        reject(fromSystemError(error as NodeJS.ErrnoException, 'opening', 'stdio:'))
+      }
+    })
+    // It is there at once: there is nothing to give up.
+    return { connected, abort: () => undefined }
+  },
+
+  listen() {
+    return Promise.reject(new Error('stdin and stdout cannot be listened on'))
+  },
+}

@@ -1,0 +1,122 @@
+/** The process's own stdout: a pipe, a socket or a terminal by a stream, anything else by writes of the file system. */
+import fs from 'node:fs'
+import net from 'node:net'
+import tty from 'node:tty'
+import type { WireOwner } from '../wire.js'
+import type { OnHalfClosed } from './process-stdin.js'
+import { writeSegments } from './socket-wire.js'
+
+const STDOUT = 1
+
+export interface Output {
+  /** As `Wire.write()`. */
+  write(first: Uint8Array, second: Uint8Array | undefined): void
+  /** Everything has been written; `onClose` follows. */
+  end(): void
+  /** Lets go at once; `onClose` follows. */
+  destroy(): void
+}
+
+/** Tells the owner what was written. @throws The system's error. */
+export function openOutput(owner: WireOwner, onClose: OnHalfClosed): Output {
+  const stat = fs.fstatSync(STDOUT)
+  // Not a WriteStream: that one blocks the thread, and every connection on it, while the terminal is halted.
+  if (tty.isatty(STDOUT))
+    return new StreamOutput(new tty.ReadStream(STDOUT, { allowHalfOpen: true }), owner, onClose)
+  if (stat.isFIFO() || stat.isSocket()) {
+    const socket = new net.Socket({ fd: STDOUT, readable: false, writable: true, allowHalfOpen: true })
+    return new StreamOutput(socket, owner, onClose)
+  }
+  return new FileOutput(owner, onClose)
+}
+
+class StreamOutput implements Output {
+  readonly #socket: net.Socket
+  #error: NodeJS.ErrnoException | undefined
+  readonly #onWritten: (error?: Error | null) => void
+
+  constructor(socket: net.Socket, owner: WireOwner, onClose: OnHalfClosed) {
+    this.#socket = socket
+    this.#onWritten = (error) => {
+      if (error === undefined || error === null) owner.onWritten()
+    }
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#error = error
+    })
+    socket.on('close', () => {
+      onClose(this.#error)
+    })
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    writeSegments(this.#socket, first, second, this.#onWritten)
+  }
+
+  end(): void {
+    // A socket's peer learns it here, a pipe's when the descriptor is let go of.
+    this.#socket.end(() => {
+      this.#socket.destroy()
+    })
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'writing' }
+  /** Let go while a write is on its way, which cannot be taken back. */
+  | { readonly kind: 'leaving' }
+  | { readonly kind: 'closed' }
+
+class FileOutput implements Output {
+  readonly #owner: WireOwner
+  readonly #onClose: OnHalfClosed
+  #state: State = { kind: 'idle' }
+
+  constructor(owner: WireOwner, onClose: OnHalfClosed) {
+    this.#owner = owner
+    this.#onClose = onClose
+  }
+
+  write(first: Uint8Array, second: Uint8Array | undefined): void {
+    if (this.#state.kind === 'idle') this.#write(first, second)
+  }
+
+  end(): void {
+    if (this.#state.kind === 'idle') this.#close(undefined)
+  }
+
+  destroy(): void {
+    if (this.#state.kind === 'writing') this.#state = { kind: 'leaving' }
+    else if (this.#state.kind === 'idle') this.#close(undefined)
+  }
+
+  #write(bytes: Uint8Array, next: Uint8Array | undefined): void {
+    this.#state = { kind: 'writing' }
+    // Where the file's own position is, or at its end: others may write there before and after us.
+    fs.write(STDOUT, bytes, 0, bytes.length, null, (error, written) => {
+      if (this.#state.kind === 'leaving') {
+        this.#close(undefined)
+      } else if (error !== null) {
+        this.#close(error)
+      } else if (written < bytes.length) {
+        this.#write(bytes.subarray(written), next)
+      } else if (next !== undefined) {
+        this.#write(next, undefined)
+      } else {
+        this.#state = { kind: 'idle' }
+        this.#owner.onWritten()
+      }
+    })
+  }
+
+  #close(error: NodeJS.ErrnoException | undefined): void {
+    this.#state = { kind: 'closed' }
+    queueMicrotask(() => {
+      this.#onClose(error)
+    })
+  }
+}
