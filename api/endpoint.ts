@@ -3,7 +3,7 @@ import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ChildSettings } from '../engine/process/child.js'
 import { TransportError } from '../engine/protocol/errors.js'
-import type { LocalFolder } from '../engine/filesystem/local-folder.js'
+import type { LocalFolder } from '../engine/protocol/target.js'
 import type { TransportTarget } from '../engine/protocol/target.js'
 import {
   invalidEndpoint,
@@ -30,7 +30,7 @@ export type EndpointObject =
   | { readonly kind: 'local'; readonly name: string }
   | PipeEndpoint
   | { readonly kind: 'memory'; readonly name: string }
-  | OwnStdioEndpoint
+  | ProcessStdioEndpoint
   | ChildEndpoint
 
 /** A Windows named pipe. */
@@ -51,7 +51,7 @@ export interface PipeEndpoint {
  * The process's own stdin and stdout, whatever they are: pipes, sockets, files, a terminal. They are one connection, once: a
  * second `connect()` rejects with ERR_ADDRESS_IN_USE while it is open and with ERR_CLOSED after it. Not on Windows.
  */
-export interface OwnStdioEndpoint {
+export interface ProcessStdioEndpoint {
   readonly kind: 'stdio'
 }
 
@@ -107,7 +107,7 @@ export interface ResolvedEndpoint {
 export type Route =
   | { readonly via: 'target'; readonly target: TransportTarget }
   | { readonly via: 'child'; readonly child: ChildSettings }
-  | { readonly via: 'own-stdio' }
+  | { readonly via: 'process-stdio' }
 
 /** `sun_path` has room for this many bytes. Node 20 and 22 cut a longer path off in silence. */
 export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
@@ -148,7 +148,7 @@ function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
   assertUnixPlatform(text)
   if (path.trim() === '' || path.includes('\0'))
     throw invalidEndpoint(text, 'the path is empty or contains a NUL')
-  // Listening would leave the slash out, and connecting would not.
+  // ShardBindings would leave the slash out, and connecting would not.
   if (path.endsWith('/'))
     throw invalidEndpoint(
       text,
@@ -249,7 +249,7 @@ function resolveOwnStdio(): ResolvedEndpoint {
       { endpoint: text },
     )
   }
-  return { kind: 'stdio', text, route: { via: 'own-stdio' } }
+  return { kind: 'stdio', text, route: { via: 'process-stdio' } }
 }
 
 function assertPlainName(name: string, text: string): void {

@@ -1,13 +1,16 @@
 /** The engine: shards, what runs on them, and the end of it all. */
-import type { Connection, LinkIdentity } from '../engine/connection/connection.js'
-import type { LinkOptions } from '../engine/connection/connection-settings.js'
-import type { SalvageSettings } from '../engine/connection/delivery-tracker.js'
+import type { Connection, ConnectionIdentity } from '../engine/connection/connection.js'
+import type { ConnectionSettings } from '../engine/connection/connection-settings.js'
+import type { DeliveryTracking } from '../engine/connection/delivery-tracker.js'
 import { Children } from '../engine/process/children.js'
 import { dialChild } from '../engine/process/dial-child.js'
-import { dialOwnStdio } from '../engine/process/dial-process-stdio.js'
+import { dialProcessStdio } from '../engine/process/dial-process-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import type { BreakerStats } from '../engine/reconnect/breaker.js'
-import { ReconnectingConnection, type LinkStats } from '../engine/reconnect/reconnecting-connection.js'
+import {
+  ReconnectingConnection,
+  type ReconnectingStats,
+} from '../engine/reconnect/reconnecting-connection.js'
 import { Pool } from '../engine/pool/pool.js'
 import type { PoolStats } from '../engine/pool/pool-stats.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
@@ -16,15 +19,16 @@ import { TransportError } from '../engine/protocol/errors.js'
 import { HandlerFailures, type OnError } from '../engine/common/handler-failures.js'
 import { Ledger, type LedgerReport, type LedgerSnapshot } from '../engine/common/ledger.js'
 import { trace } from '../engine/common/trace.js'
-import { abortError, systemClock, Waiter, type Clock, type WaitOptions } from '../engine/protocol/waiter.js'
+import { systemClock, type Clock } from '../engine/protocol/clock.js'
+import { abortError, Waiter, type WaitOptions } from '../engine/protocol/waiter.js'
 import { resolveEndpoint, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
 import { Breakers } from '../engine/reconnect/breakers.js'
 import { LeasedConnection } from './leased-connection.js'
 import { HandlersAtWork } from './handlers-at-work.js'
-import { linkOptions } from './link-options.js'
-import { Outliving } from './outliving.js'
+import { connectionSettings } from './connection-settings-of.js'
+import { OutlivingHandlers } from './outliving.js'
 import type { ConnectionHandler, Listener, ListenOptions } from './listener.js'
-import { Listeners } from '../engine/listening/listener-registry.js'
+import { ListenerRegistry } from './listener-registry.js'
 import {
   parseCloseOptions,
   parseEngineOptions,
@@ -54,7 +58,7 @@ export interface EngineStats {
   readonly pendingConnects: number
   /** Of pools that are not closed. */
   readonly pools: readonly EnginePoolStats[]
-  readonly links: readonly LinkStats[]
+  readonly reconnectingConnections: readonly ReconnectingStats[]
   /** Of endpoints that links dial or have dialled. */
   readonly breakers: readonly BreakerStats[]
   /** What was opened and released so far; `engine.close()` says what was never released. */
@@ -95,13 +99,13 @@ export class Engine implements AsyncDisposable {
   readonly #ledger = new Ledger()
   readonly #supervisor: Supervisor
   readonly #children: Children
-  readonly #listeners: Listeners
+  readonly #listeners: ListenerRegistry
   readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
-  readonly #links = new Set<ReconnectingConnection<Connection>>()
+  readonly #reconnecting = new Set<ReconnectingConnection<Connection>>()
   readonly #breakers: Breakers
   readonly #failures: HandlerFailures
-  readonly #outliving = new Outliving()
+  readonly #outliving = new OutlivingHandlers()
   #state: State = { kind: 'open' }
 
   /** @internal Engines are made by `createEngine()`. */
@@ -112,7 +116,7 @@ export class Engine implements AsyncDisposable {
     const settings = { ...options, entry: findWorkerEntry(options.workerEntry) }
     this.#breakers = new Breakers(clock)
     this.#failures = new HandlerFailures(clock, options.onError)
-    this.#listeners = new Listeners({
+    this.#listeners = new ListenerRegistry({
       // Shards name it before the supervisor of all of them is there.
       supervisor: () => this.#supervisor,
       shards: options.shards,
@@ -122,7 +126,8 @@ export class Engine implements AsyncDisposable {
       assertOpen: (endpoint) => {
         this.#assertOpen(endpoint)
       },
-      linkOptions: (transportOptions, onError) => this.#linkOptions(transportOptions, undefined, onError),
+      connectionSettings: (transportOptions, onError) =>
+        this.#connectionSettings(transportOptions, undefined, onError),
     })
     this.#supervisor = new Supervisor(settings, this.#ledger, this.#listeners, clock)
     this.booted = this.#supervisor.boot()
@@ -145,7 +150,7 @@ export class Engine implements AsyncDisposable {
       listeners: this.#listeners.size,
       pendingConnects: this.#pendingConnects.size,
       pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
-      links: [...this.#links].map((link) => link.stats),
+      reconnectingConnections: [...this.#reconnecting].map((link) => link.stats),
       breakers: this.#breakers.stats,
       ledger: this.#ledger.snapshot(),
     }
@@ -182,7 +187,7 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     wait: WaitOptions,
-    salvage?: SalvageSettings,
+    tracking?: DeliveryTracking,
   ): Promise<Connection> {
     this.#assertOpen(endpoint.text)
     if (wait.signal?.aborted === true) throw abortError('connecting', endpoint.text, wait.signal.reason)
@@ -202,7 +207,7 @@ export class Engine implements AsyncDisposable {
       abort()
     }
     this.#pendingConnects.add(giveUp)
-    const identity: LinkIdentity = {
+    const identity: ConnectionIdentity = {
       kind: endpoint.kind,
       endpoint: endpoint.text,
       role: 'dialled',
@@ -213,15 +218,15 @@ export class Engine implements AsyncDisposable {
     }
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
-    const link = this.#linkOptions(options, salvage)
+    const link = this.#connectionSettings(options, tracking)
     const dialOn = (shard: Shard): Promise<Connection> => {
       switch (route.via) {
         case 'target':
           return shard.dial(route.target, link, identity, control)
         case 'child':
           return dialChild(shard, route.child, link, identity, control, this.#children)
-        case 'own-stdio':
-          return dialOwnStdio(shard, link, identity, control, this.#ledger)
+        case 'process-stdio':
+          return dialProcessStdio(shard, link, identity, control, this.#ledger)
       }
     }
     const settle = (connection: Connection | undefined): void => {
@@ -278,13 +283,13 @@ export class Engine implements AsyncDisposable {
         this.#supervisor.keepAlive(on)
       },
       onClosed: () => {
-        this.#links.delete(link)
-        this.#ledger.release('links')
+        this.#reconnecting.delete(link)
+        this.#ledger.release('reconnectingConnections')
         use?.end()
       },
     })
-    this.#ledger.open('links')
-    this.#links.add(link)
+    this.#ledger.open('reconnectingConnections')
+    this.#reconnecting.add(link)
     return link
   }
 
@@ -342,7 +347,11 @@ export class Engine implements AsyncDisposable {
     }
   }
 
-  #linkOptions(options: ResolvedTransportOptions, salvage?: SalvageSettings, onError?: OnError): LinkOptions {
+  #connectionSettings(
+    options: ResolvedTransportOptions,
+    tracking?: DeliveryTracking,
+    onError?: OnError,
+  ): ConnectionSettings {
     const ground = {
       maxRingBytes: this.#options.maxRingBytes,
       clock: this.#clock,
@@ -351,7 +360,7 @@ export class Engine implements AsyncDisposable {
         this.#outliving.add(done)
       },
     }
-    return linkOptions(options, ground, salvage)
+    return connectionSettings(options, ground, tracking)
   }
 
   #assertOpen(endpoint: string): void {
@@ -364,14 +373,14 @@ export class Engine implements AsyncDisposable {
     const error = new TransportError('ERR_ENGINE_CLOSED', 'the engine was closed while this was pending.')
     const supervisor = this.#supervisor
     const handlers = new HandlersAtWork(
-      [...supervisor.connections, ...this.#links],
+      [...supervisor.connections, ...this.#reconnecting],
       this.#outliving,
       this.#clock,
       graceMs * HANDLERS_SHARE,
     )
     const cancelCut = this.#clock.setTimer(() => {
       handlers.giveUp()
-      for (const link of this.#links) link.destroy(error)
+      for (const link of this.#reconnecting) link.destroy(error)
       for (const connection of supervisor.connections) connection.destroy(error)
       this.#children.endNow()
     }, graceMs)
@@ -383,7 +392,8 @@ export class Engine implements AsyncDisposable {
     const pools = [...this.#pools]
     for (const pool of pools) void pool.close(undefined, error)
     // Before dials are given up: they must not connect again. By the others somebody at work may want to reply.
-    for (const link of this.#links) if (!handlers.areAtWork || link.state !== 'connected') void link.close()
+    for (const link of this.#reconnecting)
+      if (!handlers.areAtWork || link.state !== 'connected') void link.close()
     for (const giveUp of this.#pendingConnects) giveUp(error)
     this.#listeners.giveUp(error)
     supervisor.startNoMore(error)
@@ -392,7 +402,7 @@ export class Engine implements AsyncDisposable {
     await handlers.done()
     // What a link has queued goes by its connection, so that comes later.
     const others = supervisor.connections.filter((connection) => !connection.carriesLink)
-    await Promise.all([handlers.closeEach(this.#links), handlers.closeEach(others)])
+    await Promise.all([handlers.closeEach(this.#reconnecting), handlers.closeEach(others)])
     await handlers.closeEach(supervisor.connections)
     for (const pool of pools) pool.cut()
     await Promise.all(pools.map((pool) => pool.closed))

@@ -1,5 +1,11 @@
 export { createEngine, type Engine, type EngineStats } from './engine.js'
-export type { ChildEndpoint, Endpoint, EndpointObject, OwnStdioEndpoint, PipeEndpoint } from './endpoint.js'
+export type {
+  ChildEndpoint,
+  Endpoint,
+  EndpointObject,
+  ProcessStdioEndpoint,
+  PipeEndpoint,
+} from './endpoint.js'
 export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats, ListenOptions } from './listener.js'
 export type {
   CloseOptions,
@@ -30,31 +36,35 @@ export type {
 export type { Frame } from '../engine/common/frame.js'
 export type { BreakerStats } from '../engine/reconnect/breaker.js'
 export type {
-  LinkInfo,
-  LinkStats,
+  ReconnectingInfo,
+  ReconnectingStats,
   ReconnectingConnection,
 } from '../engine/reconnect/reconnecting-connection.js'
-export type { ConnectedInfo, LinkState, LossReport } from '../engine/reconnect/reconnecting-settings.js'
+export type {
+  ConnectedInfo,
+  ReconnectingState,
+  LossReport,
+} from '../engine/reconnect/reconnecting-settings.js'
 export type { ShardStats } from '../engine/shard/shard.js'
 export type {
-  BackpressureNews,
-  BreakerNews,
-  BreakerOpenedNews,
-  ConnectionClosedNews,
-  ConnectionNews,
-  LinkAttemptNews,
-  LinkEndNews,
-  LinkFailureNews,
-  LinkNews,
-  ListenerClosedNews,
-  ListenerNews,
-  ListenerPausedNews,
-  PoolConnectionFailedNews,
-  PoolDiscardedNews,
-  PoolExhaustedNews,
-  PoolLeakNews,
-  ShardLossNews,
-  ShardNews,
+  BackpressureEvent,
+  BreakerEvent,
+  BreakerOpenedEvent,
+  ConnectionClosedEvent,
+  ConnectionEvent,
+  ReconnectingAttemptEvent,
+  ReconnectingEndEvent,
+  ReconnectingFailureEvent,
+  ReconnectingEvent,
+  ListenerClosedEvent,
+  ListenerEvent,
+  ListenerPausedEvent,
+  PoolConnectionFailedEvent,
+  PoolDiscardedEvent,
+  PoolExhaustedEvent,
+  PoolLeakEvent,
+  ShardLostEvent,
+  ShardEvent,
 } from '../engine/common/diagnostics.js'
 export type { EventLoopDelay } from '../engine/protocol/counters.js'
 export type { FramingKind } from '../engine/protocol/framing.js'

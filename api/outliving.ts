@@ -3,7 +3,7 @@
  * One that nothing can settle any more, since nobody has what it waits for, is not kept: a host that has many of those
  * would otherwise pay for each as long as its engine lives.
  */
-export class Outliving {
+export class OutlivingHandlers {
   readonly #works = new Set<WeakRef<Promise<void>>>()
   readonly #collected = new FinalizationRegistry<WeakRef<Promise<void>>>((work) => {
     this.#works.delete(work)

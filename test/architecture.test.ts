@@ -85,14 +85,7 @@ function importersOf(module: string): string[] {
 }
 
 test('there are sources to look at', (t) => {
-  for (const folder of [
-    'api',
-    'engine/link',
-    'engine/resilience',
-    'engine/shard',
-    'engine/shared',
-    'workers',
-  ]) {
+  for (const folder of ['api', 'engine/connection', 'engine/protocol', 'engine/shard', 'workers']) {
     t.true(
       sources.some(({ path }) => liesIn(path, folder)),
       folder,
@@ -128,11 +121,18 @@ test('the table says what the design says', (t) => {
     ]),
   )
   t.true((folders.get('api') ?? []).every((name) => liesIn(name, 'engine')))
-  t.deepEqual(folders.get('engine/shard'), ['engine/link', 'engine/shared'])
-  t.deepEqual(folders.get('engine/link'), ['engine/shared'])
-  t.deepEqual(folders.get('engine/resilience'), ['engine/shared'])
-  t.deepEqual(folders.get('engine/shared'), [])
-  t.deepEqual(folders.get('workers'), ['engine/shared'])
+  const layers = ['protocol', 'common', 'connection', 'shard'].map((name) => `engine/${name}`)
+  for (const [i, layer] of layers.entries()) {
+    t.deepEqual(
+      (folders.get(layer) ?? []).filter((name) => layers.slice(i).includes(name)),
+      [],
+      `${layer} imports nothing above it`,
+    )
+  }
+  t.deepEqual(folders.get('engine/protocol'), [])
+  t.deepEqual(folders.get('engine/pool'), ['engine/common', 'engine/protocol'])
+  t.deepEqual(folders.get('engine/reconnect'), ['engine/common', 'engine/protocol'])
+  t.deepEqual(folders.get('workers'), ['engine/filesystem', 'engine/internals', 'engine/protocol'])
 })
 
 test('nobody imports workers: they are named by URL', (t) => {

@@ -3,26 +3,27 @@ import net from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Remote } from 'comlink'
 import type { AcceptLogWriter } from '../engine/protocol/accept-log.js'
-import type { BellRinger } from '../engine/protocol/bell.js'
+import type { BellNotifier } from '../engine/protocol/bell.js'
 import type {
   Adoption,
   DialRequest,
   ListenRequest,
   ShardControl,
-  ShardEvents,
+  MainCallbacks,
 } from '../engine/protocol/control.js'
-import { toWireError, type Outcome } from '../engine/protocol/errors.js'
+import { serializeError, type Outcome } from '../engine/protocol/errors.js'
 import type { FramingSpec } from '../engine/protocol/framing.js'
 import { LaneTable, type LaneGrant } from '../engine/protocol/lane.js'
 import { SlabTable, type SlabDescriptor } from '../engine/protocol/slab-table.js'
 import type { TransportTarget } from '../engine/protocol/target.js'
-import { systemClock } from '../engine/protocol/waiter.js'
-import type { AcceptedPeer, Dialling, MainSide, Role } from './wire.js'
+import { systemClock } from '../engine/protocol/clock.js'
+import type { Role } from '../engine/protocol/target.js'
+import type { AcceptedPeer, Dialling, MainSide } from './wire.js'
 import { FramedWire } from './lanes/framed-wire.js'
 import { codecFor } from './framings/codec-registry.js'
-import { LeavingMemory } from './retired-memory.js'
+import { RetiredMemory } from './retired-memory.js'
 import type { Meter } from './meter.js'
-import { dialPatiently } from './dial-with-retry.js'
+import { dialWithRetry } from './dial-with-retry.js'
 import { Pump } from './lanes/pump.js'
 import { ShardListener, WaitingPeers } from './shard-listener.js'
 import { transportFor } from './transports/transport-registry.js'
@@ -36,13 +37,13 @@ const TURNS_TO_READ = 3
 const done: Outcome<void> = { ok: true, value: undefined }
 
 export class ControlServer implements ShardControl {
-  readonly #bell: BellRinger
-  readonly #events: Remote<ShardEvents>
+  readonly #bell: BellNotifier
+  readonly #events: Remote<MainCallbacks>
   readonly #main: MainSide
   readonly #onStop: () => void
   readonly #lanes = new LaneTable()
   readonly #slabs = new SlabTable()
-  readonly #leaving = new LeavingMemory()
+  readonly #leaving = new RetiredMemory()
   readonly #pumps: (Pump | undefined)[] = []
   readonly #dials = new Map<number, Dialling>()
   readonly #listeners = new Map<number, ShardListener>()
@@ -55,9 +56,9 @@ export class ControlServer implements ShardControl {
   readonly #meter: Meter
 
   constructor(
-    bell: BellRinger,
+    bell: BellNotifier,
     log: AcceptLogWriter,
-    events: Remote<ShardEvents>,
+    events: Remote<MainCallbacks>,
     meter: Meter,
     onStop: () => void,
   ) {
@@ -65,14 +66,14 @@ export class ControlServer implements ShardControl {
     this.#log = log
     this.#bell = bell
     this.#events = events
-    this.#main = { letGoOf: (descriptor) => events.letGoOf(descriptor) }
+    this.#main = { releaseStdio: (descriptor) => events.releaseStdio(descriptor) }
     this.#onStop = onStop
   }
 
   /** Main has news for a lane. True: it is of a connection that was dialled. Rung for one that is gone: nothing to do. */
-  onNews(laneId: number): boolean {
+  onNotify(laneId: number): boolean {
     const pump = this.#pumps[laneId]
-    pump?.onNews()
+    pump?.onNotify()
     return pump?.role === 'dialled'
   }
 
@@ -98,7 +99,7 @@ export class ControlServer implements ShardControl {
     const { target } = request
     const transport = transportFor(target)
     const framed = framedWire(pump, request.framing)
-    const dialling = dialPatiently(
+    const dialling = dialWithRetry(
       () => transport.dial(target, framed ?? pump, this.#main),
       request.timeoutMs,
       systemClock,
@@ -110,7 +111,7 @@ export class ControlServer implements ShardControl {
       return done
     } catch (error) {
       pump.abandon()
-      return { ok: false, error: toWireError(error) }
+      return { ok: false, error: serializeError(error) }
     } finally {
       this.#dials.delete(request.lane.id)
     }
@@ -137,7 +138,7 @@ export class ControlServer implements ShardControl {
           listener.onAccepted(peer)
         },
         (error) => {
-          void this.#events.listenerFailed(listenerId, { ok: false, error: toWireError(error) })
+          void this.#events.listenerFailed(listenerId, { ok: false, error: serializeError(error) })
         },
       )
       listener.onListening(handle)
@@ -145,7 +146,7 @@ export class ControlServer implements ShardControl {
     } catch (error) {
       this.#listeners.delete(listenerId)
       await listener.close()
-      return { ok: false, error: toWireError(error) }
+      return { ok: false, error: serializeError(error) }
     }
   }
 
@@ -161,7 +162,7 @@ export class ControlServer implements ShardControl {
       await listener.resume(target)
       return done
     } catch (error) {
-      return { ok: false, error: toWireError(error) }
+      return { ok: false, error: serializeError(error) }
     }
   }
 
@@ -228,7 +229,7 @@ export class ControlServer implements ShardControl {
     this.#log.push(listener.id, lane.id)
     // Main has no connection in the lane of an entry that it has not read: news of such a lane makes it look. Many come in one
     // turn, and whoever connects mostly speaks at once: one wake-up is for all of that.
-    this.#bell.ringSoon(lane.id)
+    this.#bell.notifySoon(lane.id)
     return true
   }
 

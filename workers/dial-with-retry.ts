@@ -1,13 +1,13 @@
 /** Dials again while the listener's backlog is full: the system reports that at once instead of waiting. */
 import { TransportError } from '../engine/protocol/errors.js'
-import type { Clock } from '../engine/protocol/waiter.js'
+import type { Clock } from '../engine/protocol/clock.js'
 import type { Dialling, Wire } from './wire.js'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 100
 
 /** `timeoutMs` bounds the trying; a single attempt is bounded by whoever aborts it. */
-export function dialPatiently(dial: () => Dialling, timeoutMs: number, clock: Clock): Dialling {
+export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Clock): Dialling {
   const deadline = clock.now() + timeoutMs
   let current = dial()
   let stop = (): void => {

@@ -6,7 +6,7 @@
  * a message a second does not pay for being watched.
  */
 import { addDelaySample, count, type CounterName } from '../engine/protocol/counters.js'
-import type { Clock } from '../engine/protocol/waiter.js'
+import type { Clock } from '../engine/protocol/clock.js'
 
 const SAMPLE_MS = 20
 /** Operations (reads, writes, wakes) after which the next sample is taken. */

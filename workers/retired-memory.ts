@@ -1,7 +1,7 @@
 /** Shared memory that this thread was told to forget, until its garbage collector has. */
 import type { Session } from 'node:inspector'
 
-export class LeavingMemory {
+export class RetiredMemory {
   #leaving: WeakRef<object>[] = []
 
   add(memory: object): void {

@@ -8,14 +8,14 @@
  * take each other's CPU. See docs/decisions/wake-policy.md for what was measured.
  */
 import type { BellListener } from '../engine/protocol/bell.js'
-import type { Clock } from '../engine/protocol/waiter.js'
+import type { Clock } from '../engine/protocol/clock.js'
 
 /** How long it looks by itself after the last news, in milliseconds: a round trip takes a fraction of it. */
 const AWAKE_MS = 0.05
 /** News that comes later than this after the last one is none of a series: it would be paid for in CPU with nothing saved. */
 const SERIES_MS = 0.5
 
-export class NewsLoop {
+export class WakeLoop {
   readonly #listener: BellListener
   readonly #clock: Clock
   readonly #onWake: () => void
@@ -25,13 +25,18 @@ export class NewsLoop {
   #heard = false
   #heardAt = Number.NEGATIVE_INFINITY
 
-  /** `onNews` says whether this side has dialled the connection that the news is of; `onWake` is for the books. */
-  constructor(listener: BellListener, clock: Clock, onNews: (laneId: number) => boolean, onWake: () => void) {
+  /** `onNotify` says whether this side has dialled the connection that the news is of; `onWake` is for the books. */
+  constructor(
+    listener: BellListener,
+    clock: Clock,
+    onNotify: (laneId: number) => boolean,
+    onWake: () => void,
+  ) {
     this.#listener = listener
     this.#clock = clock
     this.#onWake = onWake
     this.#visit = (laneId) => {
-      if (onNews(laneId)) this.#heard = true
+      if (onNotify(laneId)) this.#heard = true
     }
   }
 

@@ -1,6 +1,7 @@
 /** The verbs between a pump and the thing that moves its bytes: all that a transport has to be. */
 
 import type { FramingFault } from '../engine/protocol/framing.js'
+import type { StdioDescriptor } from '../engine/protocol/target.js'
 import type { TransportTarget } from '../engine/protocol/target.js'
 
 /** A byte stream to the peer. It calls its owner back; none of its methods throws. */
@@ -51,23 +52,17 @@ export interface Dialling {
 }
 
 export interface ListenHandle {
-  /** Accepts nothing from here on; peers wait where the system keeps them. */
+  /** AcceptedConnections nothing from here on; peers wait where the system keeps them. */
   pause(): void
   /** Goes on accepting. `target` is given anew: what was listened on may have had to be let go. */
   resume(target: TransportTarget): Promise<void>
   close(): Promise<void>
 }
 
-/** Which side a connection is on. */
-export type Role = 'dialled' | 'accepted'
-
-/** stdin or stdout. */
-export type OwnDescriptor = 0 | 1
-
 /** What a transport asks of the main thread. */
 export interface MainSide {
   /** Nothing reads or writes it here any more: its peer is to learn of that. Resolves once it is done. */
-  letGoOf(descriptor: OwnDescriptor): Promise<void>
+  releaseStdio(descriptor: StdioDescriptor): Promise<void>
 }
 
 /** One kind of transport, as a shard sees it. `Target` is its variant of `TransportTarget`. */

@@ -1,6 +1,6 @@
 import { TransportError } from '../../engine/protocol/errors.js'
 import { HandlerFailures, type HandlerPlace } from '../../engine/common/handler-failures.js'
-import { systemClock } from '../../engine/protocol/waiter.js'
+import { systemClock } from '../../engine/protocol/clock.js'
 import type { Adaptable } from './adaptable.js'
 
 /** For connections that are not ours, and so know no `onError`. */

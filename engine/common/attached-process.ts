@@ -6,7 +6,7 @@ export interface ProcessExit {
   readonly signal: NodeJS.Signals | null
 }
 
-export interface Companion {
+export interface AttachedProcess {
   readonly pid: number
   /** Settles when the process has ended and was reaped. Never rejects. */
   readonly exited: Promise<ProcessExit>

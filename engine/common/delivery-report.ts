@@ -1,5 +1,5 @@
 /** What became of the frames that one connection was given to send, once it is over. Together they are all of them. */
-export interface Fate {
+export interface DeliveryReport {
   /** Frames that the operating system took whole: nobody can say whether the peer read them. */
   readonly handedOver: number
   /** The last of those, oldest first, as far as the retained bytes reach. */

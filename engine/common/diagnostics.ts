@@ -5,11 +5,11 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import type { TransportErrorCode } from '../protocol/errors.js'
-import type { Unfitness } from './reuse-blocker.js'
-import type { Role } from '../../workers/wire.js'
+import type { ReuseBlocker } from './reuse-blocker.js'
+import type { Role } from '../protocol/target.js'
 
 /** Who a connection is. */
-export interface ConnectionNews {
+export interface ConnectionEvent {
   readonly id: string
   readonly kind: string
   readonly endpoint: string
@@ -17,43 +17,43 @@ export interface ConnectionNews {
   readonly shard: number
 }
 
-export interface ConnectionClosedNews extends ConnectionNews {
+export interface ConnectionClosedEvent extends ConnectionEvent {
   readonly code: 'OK' | TransportErrorCode
   readonly cause: Error | undefined
 }
 
-export interface BackpressureNews {
+export interface BackpressureEvent {
   readonly id: string
   readonly endpoint: string
   /** Bytes that `send()` has taken and the operating system has not. */
   readonly pendingBytes: number
 }
 
-export interface ShardNews {
+export interface ShardEvent {
   readonly shard: number
   /** Which of its lives, counted from 1. */
   readonly generation: number
 }
 
-export interface ShardLossNews extends ShardNews {
+export interface ShardLostEvent extends ShardEvent {
   readonly error: Error
 }
 
-export interface ListenerNews {
+export interface ListenerEvent {
   readonly endpoint: string
 }
 
-export interface ListenerClosedNews extends ListenerNews {
+export interface ListenerClosedEvent extends ListenerEvent {
   readonly code: 'OK' | TransportErrorCode
   readonly cause: Error | undefined
 }
 
-export interface ListenerPausedNews extends ListenerNews {
+export interface ListenerPausedEvent extends ListenerEvent {
   /** Which shard accepts nothing for now, or accepts again. */
   readonly shard: number
 }
 
-export interface PoolConnectionFailedNews {
+export interface PoolConnectionFailedEvent {
   readonly endpoint: string
   /** Failures in a row. */
   readonly failures: number
@@ -63,22 +63,22 @@ export interface PoolConnectionFailedNews {
   readonly pauseMs: number
 }
 
-export interface PoolExhaustedNews {
+export interface PoolExhaustedEvent {
   readonly endpoint: string
   /** How many wait, with the one that begins to. */
   readonly waiting: number
   readonly max: number
 }
 
-export interface PoolDiscardedNews {
+export interface PoolDiscardedEvent {
   readonly endpoint: string
   /** `invalid`: by the pool's `validate`. */
-  readonly why: Unfitness | 'invalid'
+  readonly why: ReuseBlocker | 'invalid'
   /** When it was found: while nobody used it, when it was to be lent, or when it came back. */
   readonly when: 'idle' | 'lending' | 'released'
 }
 
-export interface PoolLeakNews {
+export interface PoolLeakEvent {
   readonly endpoint: string
   /** Milliseconds. */
   readonly heldMs: number
@@ -86,32 +86,32 @@ export interface PoolLeakNews {
   readonly stack: string
 }
 
-export interface LinkNews {
+export interface ReconnectingEvent {
   readonly endpoint: string
   /** Unique within the process. */
   readonly id: string
 }
 
-export interface LinkAttemptNews extends LinkNews {
+export interface ReconnectingAttemptEvent extends ReconnectingEvent {
   /** Since the link was last stable, counted from 1. */
   readonly attempt: number
 }
 
 /** `error`: why the attempt failed. */
-export interface LinkFailureNews extends LinkNews {
+export interface ReconnectingFailureEvent extends ReconnectingEvent {
   readonly error: Error
 }
 
-export interface LinkEndNews extends LinkNews {
+export interface ReconnectingEndEvent extends ReconnectingEvent {
   readonly code: 'OK' | TransportErrorCode
   readonly cause: Error | undefined
 }
 
-export interface BreakerNews {
+export interface BreakerEvent {
   readonly endpoint: string
 }
 
-export interface BreakerOpenedNews extends BreakerNews {
+export interface BreakerOpenedEvent extends BreakerEvent {
   /** The failure that opened the circuit. */
   readonly error: Error
 }
@@ -133,38 +133,38 @@ class Event<Message extends object> {
 }
 
 export const events = {
-  connectionOpened: new Event<ConnectionNews>('connection.opened'),
-  connectionClosed: new Event<ConnectionClosedNews>('connection.closed'),
-  backpressureOn: new Event<BackpressureNews>('backpressure.on'),
-  backpressureOff: new Event<BackpressureNews>('backpressure.off'),
-  shardLost: new Event<ShardLossNews>('shard.lost'),
-  shardRestored: new Event<ShardNews>('shard.restored'),
-  shardGivenUp: new Event<ShardLossNews>('shard.given-up'),
-  listenerOpened: new Event<ListenerNews>('listener.opened'),
-  listenerClosed: new Event<ListenerClosedNews>('listener.closed'),
+  connectionOpened: new Event<ConnectionEvent>('connection.opened'),
+  connectionClosed: new Event<ConnectionClosedEvent>('connection.closed'),
+  backpressureOn: new Event<BackpressureEvent>('backpressure.on'),
+  backpressureOff: new Event<BackpressureEvent>('backpressure.off'),
+  shardLost: new Event<ShardLostEvent>('shard.lost'),
+  shardRestored: new Event<ShardEvent>('shard.restored'),
+  shardGivenUp: new Event<ShardLostEvent>('shard.given-up'),
+  listenerOpened: new Event<ListenerEvent>('listener.opened'),
+  listenerClosed: new Event<ListenerClosedEvent>('listener.closed'),
   /** Too many accepted connections wait to be taken: the rest waits in the backlog. */
-  listenerPaused: new Event<ListenerPausedNews>('listener.paused'),
-  listenerResumed: new Event<ListenerPausedNews>('listener.resumed'),
+  listenerPaused: new Event<ListenerPausedEvent>('listener.paused'),
+  listenerResumed: new Event<ListenerPausedEvent>('listener.resumed'),
   /** A connection was cut because the listener has `maxConnections` of them. */
-  listenerRefused: new Event<ListenerNews>('listener.refused'),
+  listenerRefused: new Event<ListenerEvent>('listener.refused'),
   /** A pool could not make a connection, and pauses. */
-  poolConnectionFailed: new Event<PoolConnectionFailedNews>('pool.connection-failed'),
+  poolConnectionFailed: new Event<PoolConnectionFailedEvent>('pool.connection-failed'),
   /** Somebody has to wait because all connections that a pool may have are in use. */
-  poolExhausted: new Event<PoolExhaustedNews>('pool.exhausted'),
+  poolExhausted: new Event<PoolExhaustedEvent>('pool.exhausted'),
   /** A connection left its pool because it was not fit for another user. */
-  poolDiscarded: new Event<PoolDiscardedNews>('pool.discarded'),
+  poolDiscarded: new Event<PoolDiscardedEvent>('pool.discarded'),
   /** A lease is held longer than `leakAfterMs`. */
-  poolLeak: new Event<PoolLeakNews>('pool.leak'),
+  poolLeak: new Event<PoolLeakEvent>('pool.leak'),
   /** An attempt to connect begins. */
-  linkAttempt: new Event<LinkAttemptNews>('link.attempt'),
+  reconnectingAttempt: new Event<ReconnectingAttemptEvent>('reconnecting.attempt'),
   /** An attempt failed, to connect or to greet. */
-  linkFailed: new Event<LinkFailureNews>('link.failed'),
-  linkConnected: new Event<LinkAttemptNews>('link.connected'),
+  reconnectingFailed: new Event<ReconnectingFailureEvent>('reconnecting.failed'),
+  reconnectingConnected: new Event<ReconnectingAttemptEvent>('reconnecting.connected'),
   /** A connection of the link is over. */
-  linkLost: new Event<LinkEndNews>('link.lost'),
+  reconnectingLost: new Event<ReconnectingEndEvent>('reconnecting.lost'),
   /** The attempts or the time that the link was given are over. */
-  linkGaveUp: new Event<LinkFailureNews>('link.gave-up'),
-  linkClosed: new Event<LinkEndNews>('link.closed'),
-  breakerOpened: new Event<BreakerOpenedNews>('breaker.opened'),
-  breakerClosed: new Event<BreakerNews>('breaker.closed'),
+  reconnectingGaveUp: new Event<ReconnectingFailureEvent>('reconnecting.gave-up'),
+  reconnectingClosed: new Event<ReconnectingEndEvent>('reconnecting.closed'),
+  breakerOpened: new Event<BreakerOpenedEvent>('breaker.opened'),
+  breakerClosed: new Event<BreakerEvent>('breaker.closed'),
 } as const

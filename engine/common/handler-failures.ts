@@ -4,7 +4,7 @@
  */
 import process from 'node:process'
 import { TransportError } from '../protocol/errors.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
 /** Which of the host's functions failed. `adapter`: a listener of an adapter. */
 export type HandlerPlace =

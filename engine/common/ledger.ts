@@ -3,7 +3,7 @@
 export const resourceKinds = [
   'shards',
   'connections',
-  'links',
+  'reconnectingConnections',
   'listeners',
   'pools',
   'socketFiles',

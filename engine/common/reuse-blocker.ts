@@ -5,4 +5,4 @@
  * - `busy`: somebody still reads it: a subscriber, a loop, or a `receive()` that is pending.
  * - `unread`: bytes have come that nobody has taken, be it a part of a frame.
  */
-export type Unfitness = 'ended' | 'unsent' | 'busy' | 'unread'
+export type ReuseBlocker = 'ended' | 'unsent' | 'busy' | 'unread'

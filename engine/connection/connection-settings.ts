@@ -1,10 +1,10 @@
 import type { FramingSpec } from '../protocol/framing.js'
 import type { HandlerFailures } from '../common/handler-failures.js'
-import type { Clock } from '../protocol/waiter.js'
-import type { SalvageSettings } from './delivery-tracker.js'
+import type { Clock } from '../protocol/clock.js'
+import type { DeliveryTracking } from './delivery-tracker.js'
 
 /** What a connection is made with; the API layer has validated all of it. */
-export interface LinkOptions {
+export interface ConnectionSettings {
   readonly framing: FramingSpec
   readonly maxFrameBytes: number
   readonly maxPendingBytes: number
@@ -17,7 +17,7 @@ export interface LinkOptions {
    * The connection tells what became of each frame (`fate`), and is over once its peer has ended or does not read any more,
    * read or unread: for those who connect again. Undefined: it does neither, and pays for neither.
    */
-  readonly salvage?: SalvageSettings | undefined
+  readonly tracking?: DeliveryTracking | undefined
   /** Told when a function of the host's fails over the connection. */
   readonly failures: HandlerFailures
   /** The connection is over, and a handler is not done with what it has received: resolves when it is. */

@@ -1,11 +1,11 @@
 /** A connection: one lane, its two halves, and how it comes to an end. */
 import { getSystemErrorName } from 'node:util'
-import { events, type ConnectionNews } from '../common/diagnostics.js'
-import type { Companion, ProcessExit } from '../common/attached-process.js'
+import { events, type ConnectionEvent } from '../common/diagnostics.js'
+import type { AttachedProcess, ProcessExit } from '../common/attached-process.js'
 import { AwaitedPromise } from '../common/awaited-promise.js'
 import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
-import type { Unfitness } from '../common/reuse-blocker.js'
-import type { Fate } from '../common/delivery-report.js'
+import type { ReuseBlocker } from '../common/reuse-blocker.js'
+import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
 import { describeFault, framingFaults } from '../protocol/framing.js'
 import { isThenable, type HandlerPlace } from '../common/handler-failures.js'
@@ -15,11 +15,11 @@ import { checkWaitOptions } from '../common/wait-options.js'
 import { checkSubscription } from '../common/subscribe-options.js'
 import { trace } from '../common/trace.js'
 import type { WaitOptions } from '../protocol/waiter.js'
-import type { Role } from '../../workers/wire.js'
-import { Incoming, type FrameHandler } from './receiver.js'
-import { createReplyWatch, type LinkHost, type NewsReader } from './lane-host.js'
-import type { LinkOptions } from './connection-settings.js'
-import { Outgoing } from './sender.js'
+import type { Role } from '../protocol/target.js'
+import { Receiver, type FrameHandler } from './receiver.js'
+import { createPendingReply, type LaneHost, type NotifyHandler } from './lane-host.js'
+import type { ConnectionSettings } from './connection-settings.js'
+import { Sender } from './sender.js'
 
 /** How a connection ended. */
 export interface ClosedInfo {
@@ -61,7 +61,7 @@ export interface SubscribeOptions {
   readonly borrow?: boolean | undefined
 }
 
-export interface LinkIdentity {
+export interface ConnectionIdentity {
   readonly kind: string
   readonly endpoint: string
   readonly role: Role
@@ -86,8 +86,8 @@ const NO_HALF_CLOSE = { halfClose: false } as const
 
 /** What a connection with `salvage` tells besides `closed`. */
 interface Afterlife {
-  readonly fate: Promise<Fate>
-  readonly settleFate: (fate: Fate) => void
+  readonly fate: Promise<DeliveryReport>
+  readonly settleFate: (fate: DeliveryReport) => void
   readonly exhausted: Promise<void>
   readonly tellExhausted: () => void
 }
@@ -98,24 +98,24 @@ let connections = 0
  * A connection to a peer, dialled or accepted. Ordered, reliable, frame by frame.
  * Both directions end on their own; `closed` settles once all I/O is finished.
  */
-export class Connection implements NewsReader, AsyncDisposable {
+export class Connection implements NotifyHandler, AsyncDisposable {
   /** @internal As `closed`, of which it is not known that somebody waits for it. */
   readonly ended: Promise<ClosedInfo>
   /** What this transport can do. `halfClose`: `end()` tells the peer, whose frames still arrive. */
   readonly capabilities: { readonly halfClose: boolean }
   readonly #id = `${String(process.pid)}-${String(++connections)}`
-  readonly #identity: LinkIdentity
-  readonly #host: LinkHost
+  readonly #identity: ConnectionIdentity
+  readonly #host: LaneHost
   readonly #lane: LaneGrant
   readonly #words: Int32Array
   readonly #base: number
-  readonly #options: LinkOptions
+  readonly #options: ConnectionSettings
   readonly #establishedAt = Date.now()
-  readonly #incoming: Incoming
-  readonly #outgoing: Outgoing
+  readonly #incoming: Receiver
+  readonly #outgoing: Sender
   readonly #afterlife: Afterlife | undefined
   #state: State = { kind: 'open' }
-  #companion: Companion | undefined
+  #process: AttachedProcess | undefined
   #referenced = true
   #closeAsked = false
   /** `ended`, for whoever is not ours; made when it is first asked for. */
@@ -125,11 +125,11 @@ export class Connection implements NewsReader, AsyncDisposable {
   /** It is known how the process behind it has ended. */
   #concluded = false
   /** Told once when a connection that rests is not fit for use any more. */
-  #onUnfit: ((why: Unfitness) => void) | undefined
+  #onUnfit: ((why: ReuseBlocker) => void) | undefined
   #settleClosed!: (info: ClosedInfo) => void
 
   /** @internal Connections are made by `Transport.connect()` and listeners. */
-  constructor(host: LinkHost, grant: LaneGrant, options: LinkOptions, identity: LinkIdentity) {
+  constructor(host: LaneHost, grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity) {
     this.#host = host
     this.#lane = grant
     this.#words = host.wordsOf(grant)
@@ -140,19 +140,19 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.ended = new Promise((resolve) => {
       this.#settleClosed = resolve
     })
-    this.#afterlife = options.salvage === undefined ? undefined : createAfterlife()
-    const watch = createReplyWatch(identity.role === 'dialled')
-    this.#outgoing = new Outgoing(this.#id, host, grant, options, identity.endpoint, watch)
-    this.#incoming = new Incoming(host, grant, options, identity.endpoint, watch, {
+    this.#afterlife = options.tracking === undefined ? undefined : createAfterlife()
+    const watch = createPendingReply(identity.role === 'dialled')
+    this.#outgoing = new Sender(this.#id, host, grant, options, identity.endpoint, watch)
+    this.#incoming = new Receiver(host, grant, options, identity.endpoint, watch, {
       onEnd: () => {
         if (options.allowHalfOpen) return
         this.#outgoing.endAll()
         // It may read no more than it says: what was sent may never leave, and whoever reads is told its exit.
-        this.#companion?.endSoon()
+        this.#process?.endSoon()
       },
       // With allowHalfOpen whoever reads may have something left to say to a process that has ended its stdout.
       awaitsConclusion: (isClean) =>
-        this.#companion !== undefined && !this.#concluded && !(isClean && options.allowHalfOpen),
+        this.#process !== undefined && !this.#concluded && !(isClean && options.allowHalfOpen),
       onExhausted: () => this.#afterlife?.tellExhausted(),
       onFailure: (error) => {
         // Whoever waits for the end of a process is told that end.
@@ -195,7 +195,7 @@ export class Connection implements NewsReader, AsyncDisposable {
       framesReceived,
       bytesReceived,
       lastActivityAt: Math.max(this.#establishedAt, lastFlushAt, lastFrameAt),
-      ...(this.#companion === undefined ? {} : { pid: this.#companion.pid }),
+      ...(this.#process === undefined ? {} : { pid: this.#process.pid }),
     }
   }
 
@@ -267,8 +267,8 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#closeAsked = true
     if (this.#state.kind === 'open') {
       // A child process gets times of its own, after which it is gone for certain.
-      this.#companion?.endSoon()
-      const cancelDeadline = this.#companion === undefined ? this.#startDeadline() : (): void => undefined
+      this.#process?.endSoon()
+      const cancelDeadline = this.#process === undefined ? this.#startDeadline() : (): void => undefined
       this.#state = { kind: 'closing', cancelDeadline }
       this.#outgoing.endAll()
     }
@@ -294,7 +294,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     } else if (this.#incoming.isInconclusive) {
       // I/O is over, and the process behind it is not.
       this.#incoming.abandon(error)
-      this.#companion?.endNow()
+      this.#process?.endNow()
     }
   }
 
@@ -317,7 +317,7 @@ export class Connection implements NewsReader, AsyncDisposable {
     if (this.#state.kind === 'destroying' || this.#state.kind === 'closed') return false
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
     this.#state = { kind: 'destroying', error }
-    this.#companion?.endNow()
+    this.#process?.endNow()
     this.#outgoing.close(error)
     this.#letGo()
     return true
@@ -361,7 +361,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   }
 
   /** @internal What became of every frame that was sent; settles before `closed`. Only with `salvage`. */
-  get fate(): Promise<Fate> {
+  get fate(): Promise<DeliveryReport> {
     return this.#afterlifeOf('fate')
   }
 
@@ -371,10 +371,10 @@ export class Connection implements NewsReader, AsyncDisposable {
   }
 
   /** @internal The process whose stdin and stdout this is; `closed` waits for its end. */
-  accompany(companion: Companion): void {
-    this.#companion = companion
-    if (this.#state.kind !== 'open') companion.endNow()
-    void companion.exited.then(() => {
+  attachProcess(process: AttachedProcess): void {
+    this.#process = process
+    if (this.#state.kind !== 'open') process.endNow()
+    void process.exited.then(() => {
       if (this.#state.kind === 'open' || this.#state.kind === 'closing') this.#startDrain()
     })
   }
@@ -383,10 +383,10 @@ export class Connection implements NewsReader, AsyncDisposable {
    * @internal Nobody uses it from here on, and it keeps no process alive. `onUnfit` is called once if it ends, fails, or
    * anything comes. Returns why it cannot rest; then nothing has changed.
    */
-  rest(onUnfit: (why: Unfitness) => void): Unfitness | undefined {
+  park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined {
     // First the bell for the next byte, then the look: whatever comes after the look is told.
     this.#incoming.watch()
-    const why = this.#unfitness
+    const why = this.#reuseBlocker
     if (why !== undefined) return why
     this.#onUnfit = onUnfit
     this.unref()
@@ -394,20 +394,20 @@ export class Connection implements NewsReader, AsyncDisposable {
   }
 
   /** @internal Somebody is about to use it: ends its rest. Returns why it cannot be used. */
-  wake(): Unfitness | undefined {
+  checkout(): ReuseBlocker | undefined {
     this.#onUnfit = undefined
-    const why = this.#unfitness
+    const why = this.#reuseBlocker
     if (why === undefined) this.ref()
     return why
   }
 
   /** @internal The shard has news of this lane. */
-  onNews(): boolean {
+  onNotify(): boolean {
     if (this.#state.kind === 'closed') return false
     // LIFE before anything else: what was published before CLOSED is then seen by all that follows.
     const over = Atomics.load(this.#words, this.#base + lane.LIFE) === life.CLOSED
-    this.#outgoing.onNews()
-    const more = this.#incoming.onNews()
+    this.#outgoing.onNotify()
+    const more = this.#incoming.onNotify()
     const out = Atomics.load(this.#words, this.#base + lane.OUT_STATE)
     if (out === outState.ENDED) this.#outgoing.onEnded()
     else if (out === outState.FAILED) this.#outgoing.close(this.#notReadAnyMore())
@@ -444,15 +444,15 @@ export class Connection implements NewsReader, AsyncDisposable {
     this.#host.releaseLane(this.#lane)
     if (this.#referenced) this.#host.keepAlive(false)
     this.#tellIfUnfit()
-    const companion = this.#companion
-    if (companion === undefined) {
+    const process = this.#process
+    if (process === undefined) {
       this.#tellClosed(error === undefined ? { code: 'OK' } : { code: error.code, cause: error })
       return
     }
-    if (error === undefined) companion.endSoon()
-    else companion.endNow()
-    void companion.exited.then((exit) => {
-      const cause = this.#howProcessEnded(exit, companion, error)
+    if (error === undefined) process.endSoon()
+    else process.endNow()
+    void process.exited.then((exit) => {
+      const cause = this.#howProcessEnded(exit, process, error)
       this.#concluded = true
       // With allowHalfOpen a clean end has been told already, or will be.
       if (heard !== undefined || !this.#options.allowHalfOpen || this.#incoming.isInconclusive)
@@ -499,7 +499,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   }
 
   /** By what the shard has published until now, which may be ahead of the news that have been handled. */
-  get #unfitness(): Unfitness | undefined {
+  get #reuseBlocker(): ReuseBlocker | undefined {
     if (this.#state.kind !== 'open' || !this.#outgoing.isOpen) return 'ended'
     const words = this.#words
     const base = this.#base
@@ -509,12 +509,12 @@ export class Connection implements NewsReader, AsyncDisposable {
       Atomics.load(words, base + lane.OUT_STATE) !== outState.OPEN
     )
       return 'ended'
-    return this.#outgoing.hasUnsent ? 'unsent' : this.#incoming.unfitness
+    return this.#outgoing.hasUnsent ? 'unsent' : this.#incoming.reuseBlocker
   }
 
   #tellIfUnfit(): void {
     const tell = this.#onUnfit
-    const why = tell === undefined ? undefined : this.#unfitness
+    const why = tell === undefined ? undefined : this.#reuseBlocker
     if (tell === undefined || why === undefined) return
     this.#onUnfit = undefined
     tell(why)
@@ -531,7 +531,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   /** A process that failed is the reason why its stream ended, unless the stream was ended by something else. */
   #howProcessEnded(
     { exitCode, signal }: ProcessExit,
-    { stderrHead }: Companion,
+    { stderrHead }: AttachedProcess,
     error: TransportError | undefined,
   ): TransportError | undefined {
     if (exitCode === 0 || (error !== undefined && !BROKEN_OFF.includes(error.code))) return error
@@ -564,7 +564,7 @@ export class Connection implements NewsReader, AsyncDisposable {
   }
 
   #afterlifeOf<Key extends 'fate' | 'exhausted'>(key: Key): Afterlife[Key] {
-    if (this.#afterlife === undefined) throw new Error(`a connection without salvage has no ${key}`)
+    if (this.#afterlife === undefined) throw new Error(`a connection without tracking has no ${key}`)
     return this.#afterlife[key]
   }
 
@@ -616,10 +616,10 @@ export class Connection implements NewsReader, AsyncDisposable {
 
   #letGo(): void {
     Atomics.store(this.#words, this.#base + lane.OUT_INTENT, intent.DESTROY)
-    this.#host.ring(this.#lane.id)
+    this.#host.notify(this.#lane.id)
   }
 
-  #news(): ConnectionNews {
+  #news(): ConnectionEvent {
     const { kind, endpoint, role } = this.#identity
     return { id: this.#id, kind, endpoint, role, shard: this.#host.shard }
   }
@@ -674,7 +674,7 @@ export class Connection implements NewsReader, AsyncDisposable {
 function createAfterlife(): Afterlife {
   let settleFate: Afterlife['settleFate'] = () => undefined
   let tellExhausted: Afterlife['tellExhausted'] = () => undefined
-  const fate = new Promise<Fate>((resolve) => {
+  const fate = new Promise<DeliveryReport>((resolve) => {
     settleFate = resolve
   })
   const exhausted = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 /**
- * What becomes of each frame when a connection is over, for connections that are made to tell (`LinkOptions.salvage`).
+ * What becomes of each frame when a connection is over, for connections that are made to tell (`ConnectionSettings.salvage`).
  *
  * HEAD and SENT say it exactly, whatever ended the shard: what ends at or before HEAD was handed over, what starts at or
  * behind SENT was never touched. The bytes of all others are in the out ring and the queue in front of it, where main reads
@@ -8,14 +8,14 @@
  * here, by looking at each HEAD that the producer loads: it overwrites nothing behind a HEAD that it has not loaded.
  */
 import { copyOut } from '../protocol/copy.js'
-import type { Fate } from '../common/delivery-report.js'
+import type { DeliveryReport } from '../common/delivery-report.js'
 import type { FramingKind } from '../protocol/framing.js'
 import { isOutOfMemory, takeMemory } from '../protocol/allocation.js'
 import type { Slab } from '../protocol/slab-table.js'
 import { distance, type RingProducer } from '../protocol/ring.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 
-export interface SalvageSettings {
+export interface DeliveryTracking {
   /** How many of the last bytes that were handed over are kept, headers included, in whole frames. 0: none. */
   readonly retainBytes: number
 }
@@ -34,7 +34,7 @@ interface FormerRegion {
 
 const NOTHING: Buffer = Buffer.alloc(0)
 
-export class Salvage {
+export class DeliveryTracker {
   readonly #ring: RingProducer
   readonly #framing: FramingKind
   readonly #retainBytes: number
@@ -51,7 +51,7 @@ export class Salvage {
   #retained: Buffer[] = []
   #retainedBytes = 0
 
-  constructor(ring: RingProducer, framing: FramingKind, settings: SalvageSettings) {
+  constructor(ring: RingProducer, framing: FramingKind, settings: DeliveryTracking) {
     this.#ring = ring
     this.#framing = framing
     this.#retainBytes = settings.retainBytes
@@ -91,7 +91,7 @@ export class Salvage {
   }
 
   /** What became of everything taken. Called once, when the shard has let go of the lane; `queued` waits behind the ring. */
-  settle(head: number, sent: number, queued: readonly Uint8Array[]): Fate {
+  settle(head: number, sent: number, queued: readonly Uint8Array[]): DeliveryReport {
     this.#onHead(head)
     const frames = this.#sizes.length
     try {
@@ -102,7 +102,7 @@ export class Salvage {
     }
   }
 
-  #tell(head: number, sent: number, queued: readonly Uint8Array[]): Fate {
+  #tell(head: number, sent: number, queued: readonly Uint8Array[]): DeliveryReport {
     const bytes = this.#gather(head, queued)
     const sentAt = Math.max(distance(sent, this.#start), distance(head, this.#start))
     const isWhole = WHOLE_OR_NOTHING.includes(this.#framing)

@@ -4,7 +4,7 @@ import { inWords, lane, LANE_WORDS, orderFor, regionIdOf, regionSizeFor } from '
 import { SlabTable } from '../protocol/slab-table.js'
 import { distance, RingConsumer } from '../protocol/ring.js'
 
-export interface Residue {
+export interface DetachedRing {
   readonly ring: RingConsumer
   /** All that is in it. */
   readonly bytes: Buffer
@@ -14,7 +14,7 @@ export interface Residue {
  * Everything that is unread in this ring, and is read there from now on.
  * @throws {TransportError} ERR_OUT_OF_MEMORY; then it is unread as before.
  */
-export function residueOf(ring: RingConsumer): Residue {
+export function detachRing(ring: RingConsumer): DetachedRing {
   ring.refresh()
   const length = distance(ring.seen, ring.head)
   if (length === 0) return EMPTY
@@ -43,7 +43,7 @@ function ringOver(memory: ArrayBuffer, length: number): RingConsumer {
 }
 
 /** A ring that nobody writes; one serves all connections that left nothing unread. */
-const EMPTY: Residue = { ring: ringOver(new ArrayBuffer(regionSizeFor(0)), 0), bytes: Buffer.alloc(0) }
+const EMPTY: DetachedRing = { ring: ringOver(new ArrayBuffer(regionSizeFor(0)), 0), bytes: Buffer.alloc(0) }
 
 export function emptyRing(): RingConsumer {
   return EMPTY.ring

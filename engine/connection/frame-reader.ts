@@ -52,7 +52,7 @@ const preview = Buffer.alloc(FRAME_HEADER_BYTES + PREVIEW_BYTES)
 
 const BOUNDARY: Stage = { kind: 'boundary' }
 
-export type FrameNews = 'frame' | 'incomplete' | 'too-large'
+export type FrameProgress = 'frame' | 'incomplete' | 'too-large'
 
 /** Behind the last whole frame: nothing, a part of one, or one that is not wanted. */
 export type StreamEnd =
@@ -138,7 +138,7 @@ export class FrameReader {
   }
 
   /** `borrowing`: a frame that has to be streamed may go into the scratch buffer, since only `borrow()` will be called. */
-  next(borrowing = false): FrameNews {
+  next(borrowing = false): FrameProgress {
     const ring = this.ring
     if (this.#stage === BOUNDARY) {
       let readable = ring.readable
@@ -248,7 +248,7 @@ export class FrameReader {
     return ring.readable >= FRAME_HEADER_BYTES && this.length + FRAME_HEADER_BYTES > ring.capacity / 2
   }
 
-  #stream(borrowing: boolean): FrameNews {
+  #stream(borrowing: boolean): FrameProgress {
     for (;;) {
       const stage = this.#stage
       const ring = this.ring

@@ -8,13 +8,13 @@ export interface Flushable {
 }
 
 /** Something that looked for news after a wake-up. */
-export interface NewsReader {
+export interface NotifyHandler {
   /** Handles one budget of news; true: there is more, come back in the next turn. */
-  onNews(): boolean
+  onNotify(): boolean
 }
 
 /** The reply that a connection's last flush awaits, as the wake policy keeps track of it. */
-export interface ReplyWatch {
+export interface PendingReply {
   readonly dialled: boolean
   state: 'idle' | 'spinning' | 'sleeping'
   /** When the awaited reply's frame was flushed, in `performance.now()` milliseconds. */
@@ -25,25 +25,25 @@ export interface ReplyWatch {
   skipped: number
 }
 
-export function createReplyWatch(dialled: boolean): ReplyWatch {
+export function createPendingReply(dialled: boolean): PendingReply {
   return { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
 }
 
-export interface LinkHost {
+export interface LaneHost {
   readonly shard: number
   readonly slabs: SlabTable
   wordsOf(lane: LaneGrant): Int32Array
   baseOf(lane: LaneGrant): number
   /** Tells the shard that a lane has news. `busy`: main goes on with more of the same, and does not sleep now. */
-  ring(laneId: number, busy?: boolean): void
+  notify(laneId: number, busy?: boolean): void
   /** Calls `flush()` when the current turn ends. */
   flushSoon(flushable: Flushable): void
   /** A flush has gone out: a reply may follow, and the wake policy may spin for it. */
-  awaitReply(watch: ReplyWatch): void
+  awaitReply(watch: PendingReply): void
   /** A frame came in on a connection whose watch is not idle. */
-  replied(watch: ReplyWatch): void
-  /** Calls `onNews()` in one of the next turns. */
-  revisit(reader: NewsReader): void
+  replied(watch: PendingReply): void
+  /** Calls `onNotify()` in one of the next turns. */
+  revisit(reader: NotifyHandler): void
   /**
    * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked again:
    * the shard knows one then, or there may be memory for one.

@@ -1,24 +1,25 @@
 /** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
 import { TransportError } from '../protocol/errors.js'
-import type { Unfitness } from '../common/reuse-blocker.js'
+import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import { FrameReader } from './frame-reader.js'
 import { describeExcess, type Excess } from '../protocol/framing.js'
 import { isThenable } from '../common/handler-failures.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { takeArmed } from '../protocol/lane.js'
 import { isOutOfMemory } from '../protocol/allocation.js'
-import { emptyRing, residueOf, type Residue } from './detached-ring.js'
+import { emptyRing, detachRing, type DetachedRing } from './detached-ring.js'
 import { distance, RingConsumer } from '../protocol/ring.js'
 import { grownRingBytes, inState, inWords, lane, life } from '../protocol/ring-layout.js'
-import { abortError, systemClock, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { LinkHost, NewsReader, ReplyWatch } from './lane-host.js'
-import type { LinkOptions } from './connection-settings.js'
+import { systemClock } from '../protocol/clock.js'
+import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
+import type { LaneHost, NotifyHandler, PendingReply } from './lane-host.js'
+import type { ConnectionSettings } from './connection-settings.js'
 
 /** Called with each frame. A returned promise holds the next frame back until it settles. */
 export type FrameHandler = (frame: Buffer) => unknown
 
 /** What the receiving half tells its connection. */
-export interface IncomingEvents {
+export interface ReceiverEvents {
   /** The peer's end of stream was reached and every frame before it was taken. */
   onEnd(): void
   /** Whether `conclude()` will say how the stream has ended, whose end is reached now. */
@@ -73,16 +74,16 @@ const TURN_BYTES = 262_144
 const TURN_MS = 1
 const FRAMES_PER_CLOCK_LOOK = 64
 
-export class Incoming implements NewsReader {
+export class Receiver implements NotifyHandler {
   framesReceived = 0
   bytesReceived = 0
   lastFrameAt = 0
-  readonly #host: LinkHost
+  readonly #host: LaneHost
   readonly #lane: LaneGrant
-  readonly #options: LinkOptions
+  readonly #options: ConnectionSettings
   readonly #endpoint: string
-  readonly #watch: ReplyWatch
-  readonly #events: IncomingEvents
+  readonly #watch: PendingReply
+  readonly #events: ReceiverEvents
   readonly #words: Int32Array
   readonly #base: number
   readonly #reader: FrameReader
@@ -110,12 +111,12 @@ export class Incoming implements NewsReader {
   #timeLeft: number | undefined
 
   constructor(
-    host: LinkHost,
+    host: LaneHost,
     grant: LaneGrant,
-    options: LinkOptions,
+    options: ConnectionSettings,
     endpoint: string,
-    watch: ReplyWatch,
-    events: IncomingEvents,
+    watch: PendingReply,
+    events: ReceiverEvents,
   ) {
     this.#host = host
     this.#lane = grant
@@ -240,7 +241,7 @@ export class Incoming implements NewsReader {
   }
 
   /** What is in the way of another reader, by what the shard has published until now. */
-  get unfitness(): Unfitness | undefined {
+  get reuseBlocker(): ReuseBlocker | undefined {
     if (this.#stream.kind !== 'open') return 'ended'
     if (this.#consumer.kind !== 'none') return 'busy'
     // A part of a frame counts too, be it in the shard, in the ring, or read out of it already.
@@ -250,7 +251,7 @@ export class Incoming implements NewsReader {
   }
 
   /** The shard has news. True: the budget of this turn is spent and there is more. */
-  onNews(): boolean {
+  onNotify(): boolean {
     if (!this.#detached) this.#grantGrowth()
     switch (this.#consumer.kind) {
       case 'none':
@@ -299,7 +300,7 @@ export class Incoming implements NewsReader {
     }
     this.#reader.moveTo(this.#ring)
     this.#failAfterRest = error ?? (unread === undefined ? undefined : this.#faultIn(unread))
-    if (this.onNews()) this.#again()
+    if (this.onNotify()) this.#again()
     this.#io = 'over'
     switch (this.#stream.kind) {
       case 'failed':
@@ -333,7 +334,7 @@ export class Incoming implements NewsReader {
     if (this.#stream.kind === 'open') this.#failAfterRest = error
     if (this.#stream.kind !== 'inconclusive') return
     this.#stream = error === undefined ? { kind: 'ended' } : { kind: 'failed', error }
-    this.onNews()
+    this.onNotify()
   }
 
   get isInconclusive(): boolean {
@@ -350,7 +351,7 @@ export class Incoming implements NewsReader {
   }
 
   /** Whoever is told how the connection ended may never read the rest of it. */
-  #faultIn(unread: Residue): TransportError | undefined {
+  #faultIn(unread: DetachedRing): TransportError | undefined {
     const end = this.#reader.endOf(unread.bytes)
     switch (end.kind) {
       case 'whole':
@@ -369,7 +370,7 @@ export class Incoming implements NewsReader {
       return
     }
     setImmediate(() => {
-      if (this.onNews()) this.#again()
+      if (this.onNotify()) this.#again()
     })
   }
 
@@ -526,7 +527,7 @@ export class Incoming implements NewsReader {
     const onTimer = (): void => {
       // Timers come before messages: what has arrived meanwhile counts, and is looked at first.
       clock.nextTurn(() => {
-        if (this.#cancelDeadline === cancel && this.onNews()) this.#again()
+        if (this.#cancelDeadline === cancel && this.onNotify()) this.#again()
         if (this.#cancelDeadline !== cancel) return
         this.#cancelDeadline = undefined
         if (this.#stream.kind === 'open' && this.#isRead() && this.#reader.midFrame) this.#failTooSlow()
@@ -692,7 +693,7 @@ export class Incoming implements NewsReader {
       takeArmed(this.#words, this.#base + lane.IN_SPACE)
     ) {
       // The shard had stopped for want of room, so there is a ring full to go on with.
-      this.#host.ring(this.#lane.id, true)
+      this.#host.notify(this.#lane.id, true)
     }
   }
 
@@ -724,9 +725,9 @@ export class Incoming implements NewsReader {
   }
 
   /** Undefined: there was no memory for it. It goes with the lane, and whoever reads on is told so. */
-  #keepUnread(): Residue | undefined {
+  #keepUnread(): DetachedRing | undefined {
     try {
-      return residueOf(this.#ring)
+      return detachRing(this.#ring)
     } catch (error) {
       this.abandon(this.#noMemory(error))
       return undefined

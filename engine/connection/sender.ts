@@ -1,7 +1,7 @@
 /** The sending half of a connection: frames into the out ring, an overflow queue in front of it, and room to wait for. */
-import { events, type BackpressureNews } from '../common/diagnostics.js'
+import { events, type BackpressureEvent } from '../common/diagnostics.js'
 import { TransportError } from '../protocol/errors.js'
-import type { Fate } from '../common/delivery-report.js'
+import type { DeliveryReport } from '../common/delivery-report.js'
 import {
   assertFrameable,
   assertLength,
@@ -20,9 +20,9 @@ import { memoryFailure } from '../protocol/allocation.js'
 import { distance, RingProducer } from '../protocol/ring.js'
 import { FRAME_HEADER_BYTES, grownRingBytes, intent, lane, outWords } from '../protocol/ring-layout.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { Flushable, LinkHost, ReplyWatch } from './lane-host.js'
-import type { LinkOptions } from './connection-settings.js'
-import { Salvage } from './delivery-tracker.js'
+import type { Flushable, LaneHost, PendingReply } from './lane-host.js'
+import type { ConnectionSettings } from './connection-settings.js'
+import { DeliveryTracker } from './delivery-tracker.js'
 
 /**
  * A turn that writes more than this publishes on the way, so that the shard starts before the turn ends. Smaller is
@@ -40,22 +40,22 @@ type State =
 const OPEN: State = { kind: 'open' }
 const ENDING: State = { kind: 'ending' }
 
-export class Outgoing implements Flushable {
+export class Sender implements Flushable {
   framesSent = 0
   bytesSent = 0
   lastFlushAt = 0
   readonly #id: string
-  readonly #host: LinkHost
+  readonly #host: LaneHost
   readonly #lane: LaneGrant
   readonly #words: Int32Array
   readonly #base: number
-  readonly #options: LinkOptions
+  readonly #options: ConnectionSettings
   readonly #endpoint: string
-  readonly #watch: ReplyWatch
+  readonly #watch: PendingReply
   readonly #writer: FrameWriter
   readonly #ring: RingProducer
   /** Knows what becomes of each frame, if somebody will want to know. */
-  readonly #salvage: Salvage | undefined
+  readonly #tracking: DeliveryTracker | undefined
   readonly #maxFrameBytes: number
   /** Whether there are frames that the framing cannot carry. */
   readonly #isPicky: boolean
@@ -76,11 +76,11 @@ export class Outgoing implements Flushable {
 
   constructor(
     id: string,
-    host: LinkHost,
+    host: LaneHost,
     grant: LaneGrant,
-    options: LinkOptions,
+    options: ConnectionSettings,
     endpoint: string,
-    watch: ReplyWatch,
+    watch: PendingReply,
   ) {
     this.#id = id
     this.#host = host
@@ -94,8 +94,9 @@ export class Outgoing implements Flushable {
     this.#isPicky = ['line', 'nul', 'raw'].includes(options.framing.kind)
     this.#ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
     this.#writer = new FrameWriter(this.#ring)
-    const { salvage, framing } = options
-    this.#salvage = salvage === undefined ? undefined : new Salvage(this.#ring, framing.kind, salvage)
+    const { tracking, framing } = options
+    this.#tracking =
+      tracking === undefined ? undefined : new DeliveryTracker(this.#ring, framing.kind, tracking)
   }
 
   send(frame: Frame): boolean {
@@ -106,7 +107,7 @@ export class Outgoing implements Flushable {
           frame instanceof Uint8Array ? present(frame, this.#endpoint) : partsOf(frame, this.#endpoint)
         assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
       }
-      if (this.#salvage?.isFull === true) this.#makeRoom(this.#salvage)
+      if (this.#tracking?.isFull === true) this.#makeRoom(this.#tracking)
       if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes) {
         if (frame.length === 0) assertPresent(frame, this.#endpoint)
         if (this.#writer.tryWrite(frame)) {
@@ -189,7 +190,7 @@ export class Outgoing implements Flushable {
   }
 
   /** The shard has moved HEAD, or a region that was asked for is there. */
-  onNews(): void {
+  onNotify(): void {
     if (this.#state.kind === 'closed') return
     this.#retireRegion()
     if (this.#writer.overflowBytes > 0 || this.#waiters.size > 0) this.#proceed()
@@ -210,17 +211,17 @@ export class Outgoing implements Flushable {
   close(error: TransportError | undefined): void {
     if (this.#state.kind === 'closed') return
     this.#state = { kind: 'closed', error }
-    if (this.#salvage === undefined) this.#writer.discard()
+    if (this.#tracking === undefined) this.#writer.discard()
     this.#refuseWaiters()
     this.onEnded()
     if (this.#pressed) this.#relieve()
   }
 
   /** The shard has let go of the lane: what became of everything that was taken. Once, and only with `salvage`. */
-  settleFate(): Fate | undefined {
+  settleFate(): DeliveryReport | undefined {
     const head = Atomics.load(this.#words, this.#base + lane.OUT_HEAD)
     const sent = Atomics.load(this.#words, this.#base + lane.OUT_SENT)
-    const fate = this.#salvage?.settle(head, sent, this.#writer.queued)
+    const fate = this.#tracking?.settle(head, sent, this.#writer.queued)
     this.#writer.discard()
     return fate
   }
@@ -234,7 +235,7 @@ export class Outgoing implements Flushable {
   #taken(length: number): void {
     this.framesSent++
     this.bytesSent += length
-    this.#salvage?.took(length)
+    this.#tracking?.took(length)
     if (!this.#dirty) {
       this.#dirty = true
       this.#host.flushSoon(this)
@@ -273,9 +274,9 @@ export class Outgoing implements Flushable {
     }
   }
 
-  #makeRoom(salvage: Salvage): void {
+  #makeRoom(tracking: DeliveryTracker): void {
     try {
-      salvage.makeRoom()
+      tracking.makeRoom()
     } catch (error) {
       throw memoryFailure(error, this.#endpoint) ?? error
     }
@@ -285,7 +286,7 @@ export class Outgoing implements Flushable {
     const ring = this.#ring
     if (ring.unpublished === 0) return
     ring.publish()
-    if (takeArmed(this.#words, this.#base + lane.OUT_NOTIFY)) this.#host.ring(this.#lane.id, busy)
+    if (takeArmed(this.#words, this.#base + lane.OUT_NOTIFY)) this.#host.notify(this.#lane.id, busy)
   }
 
   /** Moves on whatever waits: queued bytes into the ring, waiters for room, the end of the stream. */
@@ -303,7 +304,7 @@ export class Outgoing implements Flushable {
       this.#publish()
       // After the last TAIL: a shard that sees END knows that no byte follows.
       Atomics.store(this.#words, this.#base + lane.OUT_INTENT, this.#endIntent)
-      this.#host.ring(this.#lane.id)
+      this.#host.notify(this.#lane.id)
       return
     }
     if (this.#waiters.size === 0) return
@@ -334,8 +335,8 @@ export class Outgoing implements Flushable {
     if (distance(ring.head, at) >= 0 && takeArmed(this.#words, this.#base + lane.OUT_SPACE)) {
       // From the top of the next turn: the caller may be in the middle of a send.
       this.#host.revisit({
-        onNews: () => {
-          this.onNews()
+        onNotify: () => {
+          this.onNotify()
           return false
         },
       })
@@ -361,13 +362,13 @@ export class Outgoing implements Flushable {
       return
     }
     this.#previousRegion = ring.regionId
-    this.#salvage?.leaveRegion()
+    this.#tracking?.leaveRegion()
     ring.switchTo(region)
   }
 
   #retireRegion(): void {
     if (this.#previousRegion === 0 || !this.#ring.settled) return
-    this.#salvage?.forgetRegion()
+    this.#tracking?.forgetRegion()
     this.#host.giveRegion(this.#previousRegion)
     this.#previousRegion = 0
   }
@@ -382,7 +383,7 @@ export class Outgoing implements Flushable {
     events.backpressureOff.publish(this.#pressure())
   }
 
-  #pressure(): BackpressureNews {
+  #pressure(): BackpressureEvent {
     return { id: this.#id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
   }
 

@@ -6,14 +6,9 @@ import fs from 'node:fs'
 import { basename } from 'node:path'
 import process from 'node:process'
 import { fromSystemError, TransportError } from '../protocol/errors.js'
+import { isDenied } from '../protocol/permission.js'
+import type { LocalFolder } from '../protocol/target.js'
 import { HeldFolder } from './held-folder.js'
-import { isDenied } from './permission.js'
-
-export interface LocalFolder {
-  readonly path: string
-  /** `XDG_RUNTIME_DIR`, in which it lies; undefined: it lies below the system's temporary folder. */
-  readonly base: string | undefined
-}
 
 /** What it is opened for: a dial does not make it. */
 export type LocalPurpose = 'dial' | 'listen'

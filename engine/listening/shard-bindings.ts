@@ -1,12 +1,12 @@
 /** One listener on its shards, whatever its transport needs for that: put onto each, also when one comes back, and taken down. */
-import { fromSystemError, fromWireError, TransportError } from '../protocol/errors.js'
+import { fromSystemError, deserializeError, TransportError } from '../protocol/errors.js'
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
-import { isDenied } from '../filesystem/permission.js'
+import { isDenied } from '../protocol/permission.js'
 import type { TransportTarget } from '../protocol/target.js'
-import { BoundSocket, type Duplicate } from './bound-socket.js'
+import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
-import { prepareSocketFile, type SocketFile } from './socket-file.js'
+import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 
 export interface ListenSettings {
   readonly listenerId: number
@@ -26,7 +26,7 @@ export interface ListenSettings {
 /** Pauses come in rows: a helper process for each would hold up those who wait in the backlog. */
 const SPARE_DUPLICATES = 7
 
-export class Listening {
+export class ShardBindings {
   readonly #settings: ListenSettings
   readonly #file: SocketFile | undefined
   readonly #socket: BoundSocket | undefined
@@ -49,17 +49,17 @@ export class Listening {
     settings: ListenSettings,
     ledger: Ledger,
     signal: AbortSignal,
-  ): Promise<Listening> {
+  ): Promise<ShardBindings> {
     const { target, endpoint } = settings
     const file =
       target.kind === 'unix' && !target.path.startsWith('\0')
         ? await prepareSocketFile(target, settings.mode, settings.pathLimit, endpoint)
         : undefined
-    let listening: Listening | undefined
+    let listening: ShardBindings | undefined
     try {
       const socket =
         target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
-      const opening = new Listening(settings, file, socket)
+      const opening = new ShardBindings(settings, file, socket)
       listening = opening
       signal.addEventListener('abort', () => void opening.close(), { once: true })
       await opening.join(shards)
@@ -86,7 +86,7 @@ export class Listening {
     const { listenerId, backlog, framing, maxQueued, endpoint } = this.#settings
     await this.#withTargets(shards, 0, async (shard, target) => {
       const outcome = await shard.listen({ listenerId, target, backlog, framing, maxQueued })
-      if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
+      if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
       if (this.#closing !== undefined) await shard.unlisten(listenerId)
       else this.#shards.add(shard)
     })
@@ -97,7 +97,7 @@ export class Listening {
     const { listenerId, endpoint } = this.#settings
     await this.#withTargets([shard], SPARE_DUPLICATES, async (_, target) => {
       const outcome = await shard.resumeListening(listenerId, target)
-      if (!outcome.ok) throw fromWireError(outcome.error, endpoint)
+      if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
     })
   }
 

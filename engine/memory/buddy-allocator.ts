@@ -11,7 +11,7 @@ import { UNITS_PER_SLAB } from '../protocol/ring-layout.js'
 const WHOLE = Math.log2(UNITS_PER_SLAB)
 const NOT_TAKEN = 255
 
-export class Buddy {
+export class BuddyAllocator {
   /** For each order a bit a block: whether it is free. */
   readonly #free: readonly Uint32Array[]
   /** How many free blocks each order has. */

@@ -12,7 +12,7 @@ import {
   unitOfRegion,
 } from '../protocol/ring-layout.js'
 import { SlabTable, type SlabDescriptor } from '../protocol/slab-table.js'
-import { Buddy } from './buddy-allocator.js'
+import { BuddyAllocator } from './buddy-allocator.js'
 
 /** Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, or is lost and will not look any more. */
 export interface SlabAnnouncer {
@@ -29,7 +29,7 @@ export interface SlabSource {
 interface SlabState {
   readonly id: number
   readonly memory: SharedArrayBuffer
-  readonly parts: Buddy
+  readonly parts: BuddyAllocator
   /** The shard has it in its table. */
   isKnown: boolean
   readonly announced: Promise<void>
@@ -145,7 +145,7 @@ export class RegionAllocator {
     const announced = this.#announcer.addSlab(descriptor).then(() => {
       slab.isKnown = true
     })
-    const slab: SlabState = { id, memory, parts: new Buddy(), isKnown: false, announced }
+    const slab: SlabState = { id, memory, parts: new BuddyAllocator(), isKnown: false, announced }
     this.#slabs.set(id, slab)
     return slab
   }

@@ -1,6 +1,6 @@
 /** Larger regions for rings that grow. Where there is no memory for one the ring stays as it is, and it is tried again later. */
 import { memoryFailure } from '../protocol/allocation.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 import type { RegionAllocator } from './region-allocator.js'
 
 /** Not at once: an allocation that fails has the collector go through everything before it does. */

@@ -11,7 +11,7 @@
  * beside it.
  */
 import { takeSharedMemory } from '../protocol/allocation.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
 /** How long memory is spare before it is let go of. */
 const SPARE_MS = 30_000
@@ -21,7 +21,7 @@ interface Spare {
   readonly since: number
 }
 
-export class MemoryStore {
+export class SlabStore {
   readonly #bytes: number
   readonly #clock: Clock
   readonly #collectGarbage: (() => Promise<boolean>) | undefined

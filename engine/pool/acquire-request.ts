@@ -1,6 +1,7 @@
 /** Somebody who waits for a connection of a pool: until it is granted, refused, given up, or too late. */
 import type { TransportError } from '../protocol/errors.js'
-import { Waiter, type Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
+import { Waiter } from '../protocol/waiter.js'
 import type { Lease } from './lease.js'
 
 export interface RequestTerms {

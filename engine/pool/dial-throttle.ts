@@ -1,6 +1,6 @@
 /** When a pool may try to make connections: as it likes while that works, one at a time and with pauses while it does not. */
-import type { Clock } from '../protocol/waiter.js'
-import { Backoff, type BackoffSettings } from '../reconnect/backoff.js'
+import type { Clock } from '../protocol/clock.js'
+import { Backoff, type BackoffSettings } from '../common/backoff.js'
 
 type State =
   | { readonly kind: 'free' }
@@ -10,7 +10,7 @@ type State =
 
 const FREE: State = { kind: 'free' }
 
-export class CreationPace {
+export class DialThrottle {
   /** Failures in a row; those of attempts that were under way when a pause began count as one with what began it. */
   failures = 0
   readonly #settings: BackoffSettings

@@ -2,30 +2,30 @@
  * The connections of a pool that nobody uses. The one that came back last goes first, so that those that are not needed
  * grow old; one timer serves them all, and is touched only when something falls due sooner than it.
  */
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
 interface Shelved {
   readonly expiresAt: number
   idleSince: number
 }
 
-export interface ShelfEvents<Item> {
+export interface IdleListEvents<Item> {
   /** Whether the pool can do with one less: only then does it end for having been idle. */
   mayShrink(): boolean
   /** It was taken off because its time is over. */
   onExpired(item: Item): void
 }
 
-export class IdleShelf<Item extends Shelved> {
+export class IdleList<Item extends Shelved> {
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
-  readonly #events: ShelfEvents<Item>
+  readonly #events: IdleListEvents<Item>
   /** Longest idle first. */
   #items: Item[] = []
   #sweepAt = Infinity
   #cancelSweep: (() => void) | undefined
 
-  constructor(clock: Clock, idleTimeoutMs: number, events: ShelfEvents<Item>) {
+  constructor(clock: Clock, idleTimeoutMs: number, events: IdleListEvents<Item>) {
     this.#clock = clock
     this.#idleTimeoutMs = idleTimeoutMs
     this.#events = events

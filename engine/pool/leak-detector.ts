@@ -1,8 +1,8 @@
 /** Reports leases that are held too long, with the stack where they were taken. */
 import { events } from '../common/diagnostics.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
-export class LeakWatch {
+export class LeakDetector {
   readonly #endpoint: string
   readonly #clock: Clock
   readonly #afterMs: number

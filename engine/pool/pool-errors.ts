@@ -1,7 +1,7 @@
 /** What a pool tells those who wanted something of it. */
 import { nameOf } from '../common/describe.js'
 import { TransportError } from '../protocol/errors.js'
-import type { Unfitness } from '../common/reuse-blocker.js'
+import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import type { PoolStats } from './pool-stats.js'
 
 export function poolClosed(endpoint: string, cause: unknown): TransportError {
@@ -55,7 +55,7 @@ export function slowValidation(endpoint: string, timeoutMs: number): TransportEr
   )
 }
 
-export function unfit(endpoint: string, why: Unfitness | 'invalid'): TransportError {
+export function unfit(endpoint: string, why: ReuseBlocker | 'invalid'): TransportError {
   switch (why) {
     case 'ended':
       return new TransportError(

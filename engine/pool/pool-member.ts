@@ -1,5 +1,5 @@
 /** One connection of a pool, from the moment at which it was made until it leaves. */
-import type { Unfitness } from '../common/reuse-blocker.js'
+import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import type { Lease, Lender } from './lease.js'
 import type { Poolable } from './poolable.js'
 import type { Gate } from './pool-settings.js'
@@ -12,7 +12,7 @@ export type MemberState<View> =
   | {
       readonly kind: 'leased'
       readonly lease: Lease<View>
-      readonly cancelLeakWatch: (() => void) | undefined
+      readonly cancelLeakTimer: (() => void) | undefined
     }
   /** It left the pool. */
   | { readonly kind: 'gone' }
@@ -28,7 +28,7 @@ export interface MemberEvents<Connection extends Poolable, View> {
   onReleased(member: PoolMember<Connection, View>): void
   onDestroyed(member: PoolMember<Connection, View>, reason: Error | undefined): void
   /** While it rested. */
-  onUnfit(member: PoolMember<Connection, View>, why: Unfitness): void
+  onUnfit(member: PoolMember<Connection, View>, why: ReuseBlocker): void
 }
 
 export class PoolMember<Connection extends Poolable, View> implements Lender<View> {
@@ -64,7 +64,7 @@ export class PoolMember<Connection extends Poolable, View> implements Lender<Vie
   }
 
   /** Given to the connection while it rests. */
-  readonly onUnfit = (why: Unfitness): void => {
+  readonly onUnfit = (why: ReuseBlocker): void => {
     this.#events.onUnfit(this, why)
   }
 }

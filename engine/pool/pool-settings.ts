@@ -1,7 +1,8 @@
 /** What a pool is made with; the API layer has validated all of it. Times are milliseconds. */
 import type { HandlerFailures } from '../common/handler-failures.js'
-import type { Clock, WaitOptions } from '../protocol/waiter.js'
-import type { BackoffSettings } from '../reconnect/backoff.js'
+import type { Clock } from '../protocol/clock.js'
+import type { WaitOptions } from '../protocol/waiter.js'
+import type { BackoffSettings } from '../common/backoff.js'
 import type { Poolable } from './poolable.js'
 
 export interface PoolBounds {

@@ -5,15 +5,15 @@
  * Whoever waits and whatever is on its way (being made, being validated) are not tied to each other: a connection that gets
  * ready goes to the first who waits, or on the shelf. So nobody is overtaken, and giving up costs no connection.
  */
-import { events, type PoolDiscardedNews } from '../common/diagnostics.js'
+import { events, type PoolDiscardedEvent } from '../common/diagnostics.js'
 import { TransportError } from '../protocol/errors.js'
-import type { Unfitness } from '../common/reuse-blocker.js'
+import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
 import { abortError, type WaitOptions } from '../protocol/waiter.js'
 import { AcquireRequest } from './acquire-request.js'
-import { CreationPace } from './dial-throttle.js'
-import { IdleShelf } from './idle-list.js'
-import { LeakWatch } from './leak-detector.js'
+import { DialThrottle } from './dial-throttle.js'
+import { IdleList } from './idle-list.js'
+import { LeakDetector } from './leak-detector.js'
 import { Lease } from './lease.js'
 import { acquireTimeout, creationFailed, poolClosed, unfit } from './pool-errors.js'
 import { BETWEEN, GONE, IDLE, PoolMember, type MemberEvents } from './pool-member.js'
@@ -28,7 +28,7 @@ type State =
   | { readonly kind: 'closing'; readonly error: TransportError; readonly cancelCut: () => void }
   | { readonly kind: 'closed'; readonly error: TransportError }
 
-type When = PoolDiscardedNews['when']
+type When = PoolDiscardedEvent['when']
 
 const OPEN: State = { kind: 'open' }
 const NO_WAIT: WaitOptions = {}
@@ -38,9 +38,9 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   readonly closed: Promise<void>
   readonly #settings: PoolSettings<View>
   readonly #ground: PoolGround<Connection, View>
-  readonly #pace: CreationPace
-  readonly #leaks: LeakWatch | undefined
-  readonly #idle: IdleShelf<PoolMember<Connection, View>>
+  readonly #pace: DialThrottle
+  readonly #leaks: LeakDetector | undefined
+  readonly #idle: IdleList<PoolMember<Connection, View>>
   readonly #members = new Set<PoolMember<Connection, View>>()
   /** In the order in which they came. */
   readonly #waiting = new Set<AcquireRequest<View>>()
@@ -71,12 +71,12 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     this.#ground = ground
     this.#min = settings.min
     this.#max = settings.max
-    this.#pace = new CreationPace(settings.backoff, random, clock, () => {
+    this.#pace = new DialThrottle(settings.backoff, random, clock, () => {
       this.#proceed()
     })
     this.#leaks =
-      settings.leakAfterMs === undefined ? undefined : new LeakWatch(endpoint, clock, settings.leakAfterMs)
-    this.#idle = new IdleShelf(clock, settings.idleTimeoutMs, {
+      settings.leakAfterMs === undefined ? undefined : new LeakDetector(endpoint, clock, settings.leakAfterMs)
+    this.#idle = new IdleList(clock, settings.idleTimeoutMs, {
       mayShrink: () => this.#members.size > this.#min,
       onExpired: (member) => {
         this.#retire(member)
@@ -220,7 +220,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     this.#proceed()
   }
 
-  onUnfit(member: PoolMember<Connection, View>, why: Unfitness): void {
+  onUnfit(member: PoolMember<Connection, View>, why: ReuseBlocker): void {
     if (member.state !== IDLE) return
     this.#idle.remove(member)
     this.#drop(member, why, 'idle')
@@ -327,7 +327,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   #place(member: PoolMember<Connection, View>, when: When): void {
     const { connection } = member
     const isWanted = this.#waiting.size > this.#validating
-    const why = isWanted ? connection.wake() : connection.rest(member.onUnfit)
+    const why = isWanted ? connection.checkout() : connection.park(member.onUnfit)
     if (why !== undefined) {
       this.#drop(member, why, when)
       this.#proceed()
@@ -345,7 +345,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
       const member = this.#idle.take()
       if (member === undefined) return undefined
       member.state = BETWEEN
-      const why = member.connection.wake()
+      const why = member.connection.checkout()
       if (why !== undefined) this.#drop(member, why, 'lending')
       else if (this.#isOld(member)) this.#retire(member)
       else return member
@@ -385,7 +385,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   /** To the first who waits; on the shelf if they have all given up. */
   #grant(member: PoolMember<Connection, View>): void {
     const [request] = this.#waiting
-    const why = member.connection.wake()
+    const why = member.connection.checkout()
     if (why !== undefined) {
       this.#drop(member, why, 'lending')
     } else if (request === undefined) {
@@ -407,8 +407,8 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
       this.#lastFailure = undefined
       this.#pace.succeeded()
     }
-    const cancelLeakWatch = takenAt === undefined ? undefined : this.#leaks?.start(takenAt)
-    member.state = { kind: 'leased', lease, cancelLeakWatch }
+    const cancelLeakTimer = takenAt === undefined ? undefined : this.#leaks?.start(takenAt)
+    member.state = { kind: 'leased', lease, cancelLeakTimer }
     return lease
   }
 
@@ -416,7 +416,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   #takeBack(member: PoolMember<Connection, View>): boolean {
     const { state } = member
     if (state.kind !== 'leased') return false
-    state.cancelLeakWatch?.()
+    state.cancelLeakTimer?.()
     this.#leased--
     member.state = BETWEEN
     return true
@@ -429,7 +429,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   /** It is not good for anybody else. What was sent still leaves, unless somebody is in the way of that. */
   #drop(
     member: PoolMember<Connection, View>,
-    why: Unfitness | 'invalid',
+    why: ReuseBlocker | 'invalid',
     when: When,
     error: TransportError = unfit(this.endpoint, why),
   ): void {

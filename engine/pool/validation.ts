@@ -1,6 +1,6 @@
 /** One run of a pool's `validate`, which may throw, reject, say anything, or never settle. */
 import { TransportError } from '../protocol/errors.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 import { invalidConnection, slowValidation } from './pool-errors.js'
 import type { Gate } from './pool-settings.js'
 

@@ -4,7 +4,7 @@ import process from 'node:process'
 import { fromSystemError, TransportError } from '../protocol/errors.js'
 import type { TransportTarget } from '../protocol/target.js'
 import { offerPipes } from './child-pipe-ends.js'
-import { offerRendezvous, type Rendezvous } from '../listening/one-shot-listener.js'
+import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
 
 /** One end, until the child has it. */
 export interface ChildEnd {
@@ -69,7 +69,7 @@ class Meeting {
   readonly end: Promise<ChildEnd>
   readonly #endpoint: string
   #settle!: { resolve: (end: ChildEnd) => void; reject: (error: Error) => void }
-  #rendezvous: Rendezvous | undefined
+  #rendezvous: OneShotListener | undefined
 
   constructor(endpoint: string) {
     this.#endpoint = endpoint
@@ -86,7 +86,7 @@ class Meeting {
       resolve({ stdio: socket, close: () => socket.destroy() })
     }
     try {
-      this.#rendezvous = offerRendezvous(onMeeting, (error) => {
+      this.#rendezvous = openOneShotListener(onMeeting, (error) => {
         reject(fromSystemError(error, 'starting', this.#endpoint))
       })
     } catch (error) {

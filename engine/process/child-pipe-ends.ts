@@ -6,18 +6,18 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { fromSystemError } from '../protocol/errors.js'
-import { PASS_BYTES } from '../protocol/target.js'
+import { TOKEN_BYTES } from '../protocol/target.js'
 import type { ChildEnd, ChildEnds } from './child-ends.js'
 
 const NAME_BYTES = 16
 
 export function offerPipes(endpoint: string): ChildEnds {
   const name = `\\\\.\\pipe\\symphony-child-${randomBytes(NAME_BYTES).toString('hex')}`
-  const pass = randomBytes(PASS_BYTES)
-  const target = { kind: 'child-pipes', stdin: `${name}-in`, stdout: `${name}-out`, pass } as const
+  const token = randomBytes(TOKEN_BYTES)
+  const target = { kind: 'child-pipes', stdin: `${name}-in`, stdout: `${name}-out`, token } as const
   const opened: PipeEnd[] = []
   const open = (path: string, flags: number): PipeEnd => {
-    const end = new PipeEnd(path, flags, pass)
+    const end = new PipeEnd(path, flags, token)
     opened.push(end)
     return end
   }
@@ -45,10 +45,10 @@ class PipeEnd implements ChildEnd {
   #open = true
 
   /** @throws The system's error. */
-  constructor(path: string, flags: number, pass: Uint8Array) {
+  constructor(path: string, flags: number, token: Uint8Array) {
     this.stdio = fs.openSync(path, flags)
     try {
-      fs.writeSync(this.stdio, pass)
+      fs.writeSync(this.stdio, token)
     } catch (error) {
       this.close()
       throw error

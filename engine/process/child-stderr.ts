@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { attempt } from '../common/handler-failures.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
 /** Kept for the message of an error. */
 const HEAD_CHARS = 2_048

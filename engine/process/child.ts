@@ -8,16 +8,16 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import { basename, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
-import type { Companion, ProcessExit } from '../common/attached-process.js'
+import type { AttachedProcess, ProcessExit } from '../common/attached-process.js'
 import { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
-import { describeDenial, isDenied } from '../filesystem/permission.js'
+import { describeDenial, isDenied } from '../protocol/permission.js'
 import { trace } from '../common/trace.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 import type { ChildEnd } from './child-ends.js'
 import { StderrReader } from './child-stderr.js'
 import type { Guardian } from './guardian.js'
-import { assertDescriptors, isShortage } from './spare-descriptors.js'
+import { assertDescriptors, isShortage } from '../sockets/spare-descriptors.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */
 export type ChildStderr = 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown)
@@ -66,7 +66,7 @@ export interface ChildSurroundings {
   readonly guardian: Guardian | undefined
 }
 
-export class Child implements Companion {
+export class Child implements AttachedProcess {
   readonly pid: number
   readonly exited: Promise<ProcessExit>
   /** Settles when nothing is left of it, nor of its process group where it has one. */

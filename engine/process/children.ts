@@ -2,7 +2,7 @@
 import process from 'node:process'
 import type { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 import type { ChildEnd } from './child-ends.js'
 import { Child, spawnError, type ChildSettings } from './child.js'
 import { Guardian } from './guardian.js'

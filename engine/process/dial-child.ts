@@ -1,6 +1,6 @@
 /** Starts a child process and makes its stdin and stdout a connection. */
-import type { Connection, LinkIdentity } from '../connection/connection.js'
-import type { LinkOptions } from '../connection/connection-settings.js'
+import type { Connection, ConnectionIdentity } from '../connection/connection.js'
+import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ChildSettings } from './child.js'
 import { nobodyCame, notAccepted, offerEnds } from './child-ends.js'
 import type { Children } from './children.js'
@@ -10,8 +10,8 @@ import type { DialControl, Shard } from '../shard/shard.js'
 export async function dialChild(
   shard: Shard,
   settings: ChildSettings,
-  options: LinkOptions,
-  identity: LinkIdentity,
+  options: ConnectionSettings,
+  identity: ConnectionIdentity,
   control: DialControl,
   children: Children,
 ): Promise<Connection> {
@@ -27,19 +27,19 @@ export async function dialChild(
     })
   }
   try {
-    const link = await shard.dial(ends.target, options, identity, { ...control, onStarted })
-    connection = link
+    const dialled = await shard.dial(ends.target, options, identity, { ...control, onStarted })
+    connection = dialled
     // What ends it before main has its ends leaves nobody to come.
-    const over = link.ended.then(({ cause }) => {
+    const over = dialled.ended.then(({ cause }) => {
       throw cause ?? (wait.givenUp ? nobodyCame(endpoint) : notAccepted(endpoint))
     })
     const [stdin, stdout] = await Promise.race([over, ends.take()])
     if (wait.givenUp) throw nobodyCame(endpoint)
     const child = await children.start(settings, stdin, stdout, endpoint, (cause) => {
-      link.handlerFailed('stderr', 'the function for stderr', cause)
+      dialled.handlerFailed('stderr', 'the function for stderr', cause)
     })
-    link.accompany(child)
-    return link
+    dialled.attachProcess(child)
+    return dialled
   } catch (error) {
     connection?.destroy(error as Error)
     throw error

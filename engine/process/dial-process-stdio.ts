@@ -1,19 +1,19 @@
 /** The process's own stdin and stdout, of which there is one, as one connection: see docs/decisions/process-stdio.md. */
-import type { Connection, LinkIdentity } from '../connection/connection.js'
-import type { LinkOptions } from '../connection/connection-settings.js'
+import type { Connection, ConnectionIdentity } from '../connection/connection.js'
+import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
-import { letGoOf } from './release-stdio.js'
+import { releaseStdio } from '../shard/release-stdio.js'
 import type { DialControl, Shard } from '../shard/shard.js'
 
 /** Of this process, whichever engine it is. */
 let use: 'free' | 'taken' | 'spent' = 'free'
 
 /** Rejects with ERR_ADDRESS_IN_USE while it is a connection, ERR_CLOSED once it was one, or as `Shard.dial()` does. */
-export async function dialOwnStdio(
+export async function dialProcessStdio(
   shard: Shard,
-  options: LinkOptions,
-  identity: LinkIdentity,
+  options: ConnectionSettings,
+  identity: ConnectionIdentity,
   control: DialControl,
   ledger: Ledger,
 ): Promise<Connection> {
@@ -22,7 +22,7 @@ export async function dialOwnStdio(
   ledger.open('descriptors', 2)
   let connection: Connection
   try {
-    connection = await shard.dial({ kind: 'own-stdio' }, options, identity, control)
+    connection = await shard.dial({ kind: 'process-stdio' }, options, identity, control)
   } catch (error) {
     // Nothing was read or written: the next one begins at the beginning.
     use = 'free'
@@ -32,8 +32,8 @@ export async function dialOwnStdio(
   void connection.ended.then(() => {
     use = 'spent'
     // The shard has asked for it, unless it has died.
-    letGoOf(0)
-    letGoOf(1)
+    releaseStdio(0)
+    releaseStdio(1)
     ledger.release('descriptors', 2)
   })
   return connection

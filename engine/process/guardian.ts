@@ -10,7 +10,7 @@ import type { Writable } from 'node:stream'
 import type { Ledger } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import { GUARDIAN_NAME, GUARDIAN_SCRIPT } from './guardian-script.js'
-import { assertDescriptors, isShortage } from './spare-descriptors.js'
+import { assertDescriptors, isShortage } from '../sockets/spare-descriptors.js'
 
 /** One that somebody has ended is replaced; so often, then it is given up. */
 const MOST_DEATHS = 3

@@ -1,16 +1,16 @@
 /**
  * The doorbell: which lanes have news, and whether the other thread must be woken for it.
  *
- * One bell a direction; the ringer is one thread, the listener the other. Setting a bit is idempotent, so the bell
+ * One bell a direction; the notifier is one thread, the listener the other. Setting a bit is idempotent, so the bell
  * cannot overflow. The bits form a tree of three levels, so that looking for news is one load and finding it a few steps,
  * however many lanes there are.
  *
  * Lost wake-ups. Two races could lose one; both are closed by the order of sequentially consistent operations:
  *
- *  1. News against parking (Dekker 1965): the ringer stores the news, then reads PARKED; the listener stores
+ *  1. News against parking (Dekker 1965): the notifier stores the news, then reads PARKED; the listener stores
  *     PARKED, then reads the news. In any interleaving at least one of them sees the other's store.
- *  2. A level against the one above it: the ringer sets the lower bit, then the upper bit if the lower word was empty;
- *     the listener clears the upper bit, then takes the lower word. A lower word that was not empty when the ringer
+ *  2. A level against the one above it: the notifier sets the lower bit, then the upper bit if the lower word was empty;
+ *     the listener clears the upper bit, then takes the lower word. A lower word that was not empty when the notifier
  *     added to it will still be taken: the upper bit that it set for the earlier one is either still there, or
  *     has been cleared by a listener that has yet to take the word.
  *
@@ -26,7 +26,7 @@ export function createBellMemory(): SharedArrayBuffer {
 /** How many turns news that can wait is kept back at most. */
 const MOST_TURNS = 8
 
-export class BellRinger {
+export class BellNotifier {
   readonly #words: Int32Array
   readonly #wake: (busy: boolean) => void
   /** Turns for which such news may still wait; 0: there is none. */
@@ -36,14 +36,14 @@ export class BellRinger {
 
   /**
    * `wake` is called when the listener is parked: it must make the other thread's event loop turn. It is told whether
-   * the ringer has more to do right now, or is about to sleep.
+   * the notifier has more to do right now, or is about to sleep.
    */
   constructor(memory: SharedArrayBuffer, wake: (busy: boolean) => void) {
     this.#words = new Int32Array(memory)
     this.#wake = wake
   }
 
-  ring(laneId: number, busy = false): void {
+  notify(laneId: number, busy = false): void {
     this.#mark(laneId)
     this.#wakeIfParked(busy)
   }
@@ -52,7 +52,7 @@ export class BellRinger {
    * For news that can wait a moment, as that of a connection that comes or goes: one that sleeps is woken after a turn
    * that brought no more of it, once for all. In a burst the system calls that wake would cost more than all the rest.
    */
-  ringSoon(laneId: number): void {
+  notifySoon(laneId: number): void {
     this.#mark(laneId)
     this.#hasMore = true
     if (this.#turnsLeft > 0) return
@@ -103,7 +103,7 @@ export class BellListener {
     this.#words = new Int32Array(memory)
   }
 
-  get hasNews(): boolean {
+  get hasNotifications(): boolean {
     return Atomics.load(this.#words, bell.TOP) !== 0
   }
 
@@ -116,7 +116,7 @@ export class BellListener {
    * were left standing under a cleared summary would silence their lanes for good.
    */
   take(visit: (laneId: number) => void): void {
-    if (!this.hasNews) return
+    if (!this.hasNotifications) return
     const words = this.#words
     let failure: { readonly error: unknown } | undefined
     let sections = Atomics.exchange(words, bell.TOP, 0)
@@ -145,8 +145,8 @@ export class BellListener {
   /** Announces that a wake-up is needed from now on. False: there is news already, and the bell stays unparked. */
   park(): boolean {
     Atomics.store(this.#words, bell.PARKED, 1)
-    if (!this.hasNews) return true
-    // If the ringer has taken PARKED in between, its wake-up comes as well and finds nothing: harmless.
+    if (!this.hasNotifications) return true
+    // If the notifier has taken PARKED in between, its wake-up comes as well and finds nothing: harmless.
     Atomics.store(this.#words, bell.PARKED, 0)
     return false
   }

@@ -4,8 +4,7 @@ import type { Outcome } from './errors.js'
 import type { FramingSpec } from './framing.js'
 import type { LaneGrant } from './lane.js'
 import type { SlabDescriptor } from './slab-table.js'
-import type { TransportTarget } from './target.js'
-import type { OwnDescriptor } from '../../workers/wire.js'
+import type { StdioDescriptor, TransportTarget } from './target.js'
 
 /** What a shard is started with. */
 export interface ShardBoot {
@@ -16,7 +15,7 @@ export interface ShardBoot {
   /** Wake-ups, both ways. */
   readonly bell: MessagePort
   /** Where the shard finds the cheaper line for wake-ups; undefined: there is none on this platform. */
-  readonly linePath: string | undefined
+  readonly wakeupPath: string | undefined
   /** News from main to the shard. */
   readonly shardBell: SharedArrayBuffer
   /** News from the shard to main. */
@@ -80,7 +79,7 @@ export interface ShardControl {
 }
 
 /** What a shard tells of its listeners. */
-export interface ListenerEvents {
+export interface ListenerCallbacks {
   /** They wait for a lane or a rejection, in the order in which they came; behind those that are in the log. */
   accepted(listenerId: number, acceptIds: readonly number[]): void
   /** `maxQueued` is reached: peers wait in the backlog until `resumeListening`. */
@@ -89,7 +88,7 @@ export interface ListenerEvents {
 }
 
 /** The shard tells, main listens. */
-export interface ShardEvents extends ListenerEvents {
+export interface MainCallbacks extends ListenerCallbacks {
   /** stdin or stdout, which are main's, are no longer used. Answers once it is let go of. */
-  letGoOf(descriptor: OwnDescriptor): void
+  releaseStdio(descriptor: StdioDescriptor): void
 }

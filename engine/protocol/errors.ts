@@ -1,4 +1,4 @@
-import { describeDenial, isDenied } from '../filesystem/permission.js'
+import { describeDenial, isDenied } from './permission.js'
 
 /**
  * Every code a `TransportError` can carry, with whether a retry can help.
@@ -71,7 +71,7 @@ export class TransportError extends Error {
 }
 
 /** An error as it crosses from a worker to the main thread: structured clone drops `code` and `cause`. */
-export interface WireError {
+export interface SerializedError {
   readonly code: TransportErrorCode
   readonly message: string
   readonly systemCode: string | undefined
@@ -80,9 +80,9 @@ export interface WireError {
 
 /** What a control call returns: errors travel as values because Comlink drops their codes. */
 export type Outcome<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: WireError }
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: SerializedError }
 
-export function toWireError(error: unknown, fallback: TransportErrorCode = 'ERR_IO'): WireError {
+export function serializeError(error: unknown, fallback: TransportErrorCode = 'ERR_IO'): SerializedError {
   if (error instanceof TransportError) {
     const cause = error.cause as NodeJS.ErrnoException | undefined
     return { code: error.code, message: error.message, systemCode: cause?.code, syscall: cause?.syscall }
@@ -97,7 +97,7 @@ export function toWireError(error: unknown, fallback: TransportErrorCode = 'ERR_
   }
 }
 
-export function fromWireError(error: WireError, endpoint?: string): TransportError {
+export function deserializeError(error: SerializedError, endpoint?: string): TransportError {
   const cause =
     error.systemCode === undefined
       ? undefined

@@ -1,6 +1,4 @@
 /** What a shard can dial or listen on: an endpoint after main has resolved names and checked paths. */
-import type { LocalFolder } from '../filesystem/local-folder.js'
-
 export type TransportTarget =
   | UnixTarget
   /** A listening socket that main holds bound: the shard listens on a descriptor of its own. */
@@ -15,15 +13,15 @@ export type TransportTarget =
   | { readonly kind: 'memory'; readonly name: string }
   /** Where main meets the shard with the two ends that become a child's stdin and stdout. */
   | { readonly kind: 'stdio'; readonly stdin: string; readonly stdout: string }
-  /** The same on Windows: named pipes that the shard listens on. Who connects shows the pass before anything else. */
+  /** The same on Windows: named pipes that the shard listens on. Who connects shows the token before anything else. */
   | {
       readonly kind: 'child-pipes'
       readonly stdin: string
       readonly stdout: string
-      readonly pass: Uint8Array
+      readonly token: Uint8Array
     }
   /** The process's own stdin and stdout. */
-  | { readonly kind: 'own-stdio' }
+  | { readonly kind: 'process-stdio' }
 
 /** A path, or an abstract name with a NUL in front. */
 export interface UnixTarget {
@@ -33,7 +31,20 @@ export interface UnixTarget {
   readonly within?: LocalFolder
 }
 
-/** Length of a pass. */
-export const PASS_BYTES = 16
+/** Length of a token. */
+export const TOKEN_BYTES = 16
 
 export type TransportKind = TransportTarget['kind']
+
+/** Which side of a connection an end is. */
+export type Role = 'dialled' | 'accepted'
+
+/** File descriptor of stdin or stdout. */
+export type StdioDescriptor = 0 | 1
+
+/** The folder of `local:` names. */
+export interface LocalFolder {
+  readonly path: string
+  /** `XDG_RUNTIME_DIR`, in which it lies; undefined: it lies below the system's temporary folder. */
+  readonly base: string | undefined
+}

@@ -1,4 +1,5 @@
 /** A promise that is settled from outside, by an abort, or by a deadline; whichever comes first, once. */
+import type { Clock } from './clock.js'
 import { TransportError } from './errors.js'
 
 export interface WaitOptions {
@@ -6,30 +7,6 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
   /** Gives the wait up after so many milliseconds with `ERR_TIMEOUT`. Default: never. */
   readonly timeoutMs?: number | undefined
-}
-
-/** Timers as a test can replace them. */
-export interface Clock {
-  /** Milliseconds since some fixed moment. */
-  now(): number
-  /** Calls `fn` once; the returned function prevents it. `keepsAlive` (default true): the process waits for it. */
-  setTimer(fn: () => void, ms: number, options?: { readonly keepsAlive: boolean }): () => void
-  /** Calls `fn` after every message that is waiting now has been handled. */
-  nextTurn(fn: () => void): void
-}
-
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  setTimer(fn, ms, options) {
-    const timer = setTimeout(fn, ms)
-    if (options?.keepsAlive === false) timer.unref()
-    return () => {
-      clearTimeout(timer)
-    }
-  },
-  nextTurn(fn) {
-    setImmediate(fn)
-  },
 }
 
 export class Waiter<T> {

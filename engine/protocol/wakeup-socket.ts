@@ -18,7 +18,7 @@ interface HasDescriptor {
 
 const BYTE = Buffer.from([1])
 
-export class WakeLine {
+export class WakeupSocket {
   readonly #socket: net.Socket
 
   constructor(socket: net.Socket) {
@@ -47,7 +47,7 @@ export class WakeLine {
 }
 
 /** Reads wake-ups, as many as have come, into a few bytes that nobody looks at. */
-export function readWakes(onWake: () => void): net.OnReadOpts {
+export function readWakeups(onWake: () => void): net.OnReadOpts {
   return {
     buffer: Buffer.alloc(64),
     callback: () => {

@@ -1,6 +1,6 @@
 /** How long to go on trying: pauses, and the limits in attempts and in time, counted since the link was last stable. */
 import { TransportError } from '../protocol/errors.js'
-import { Backoff, type BackoffSettings } from './backoff.js'
+import { Backoff, type BackoffSettings } from '../common/backoff.js'
 
 export interface AttemptLimits {
   readonly backoff: BackoffSettings

@@ -7,7 +7,7 @@
  */
 import { TransportError } from '../protocol/errors.js'
 import { events } from '../common/diagnostics.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
 export interface BreakerSettings {
   /** Failures in a row that open the circuit; at least 1. */

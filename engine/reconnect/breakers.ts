@@ -1,6 +1,6 @@
 /** The circuit breakers of an engine: one for all links to an endpoint. */
 import { Breaker, type BreakerSettings, type BreakerStats } from './breaker.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
 interface SharedBreaker {
   readonly breaker: Breaker

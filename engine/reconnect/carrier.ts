@@ -1,6 +1,6 @@
 /** What a reconnecting link needs of the connections that carry it. It knows no more of them, and nothing of transports. */
 import type { TransportErrorCode } from '../protocol/errors.js'
-import type { Fate } from '../common/delivery-report.js'
+import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
@@ -26,7 +26,7 @@ export interface Carrier {
   /** Settles once I/O is finished. What was received stays readable. */
   readonly closed: Promise<Ending>
   /** Settles before `closed`. */
-  readonly fate: Promise<Fate>
+  readonly fate: Promise<DeliveryReport>
   /** Resolves once no frame will come any more and all that came were taken. */
   readonly exhausted: Promise<void>
   send(frame: Frame): boolean

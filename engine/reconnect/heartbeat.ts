@@ -6,7 +6,7 @@
  */
 import type { Frame } from '../common/frame.js'
 import { notPromised } from '../common/handler-failures.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 import type { HeartbeatSettings } from './reconnecting-settings.js'
 
 export interface HeartbeatHost {

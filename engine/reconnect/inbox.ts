@@ -7,7 +7,8 @@
  */
 import { TransportError } from '../protocol/errors.js'
 import { isThenable, type HandlerPlace } from '../common/handler-failures.js'
-import { abortError, Waiter, type Clock, type WaitOptions } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
+import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { Carrier } from './carrier.js'
 import type { LossReport } from './reconnecting-settings.js'
 

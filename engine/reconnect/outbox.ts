@@ -12,7 +12,8 @@ import {
 import type { FramingKind } from '../protocol/framing.js'
 import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
-import { abortError, Waiter, type Clock, type WaitOptions } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
+import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { Carrier } from './carrier.js'
 import { FrameQueue } from './frame-queue.js'
 

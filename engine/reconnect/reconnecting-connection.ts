@@ -1,5 +1,5 @@
 /** A link: what looks like one connection, and is one after another for as long as the peer comes back. */
-import { events, type LinkNews } from '../common/diagnostics.js'
+import { events, type ReconnectingEvent } from '../common/diagnostics.js'
 import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
 import { nameOf } from '../common/describe.js'
 import type { Frame } from '../common/frame.js'
@@ -10,19 +10,19 @@ import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { Permit } from './breaker.js'
 import type { Carrier, Ending } from './carrier.js'
-import { OwnFrames } from './user-frames.js'
+import { UserFrames } from './user-frames.js'
 import { Attempts } from './attempts.js'
 import { asError, establish, GreetingFailure, type AttemptFacts } from './establish.js'
 import { Heartbeat } from './heartbeat.js'
 import { Inbox } from './inbox.js'
 import { Outbox } from './outbox.js'
-import type { LinkState, LossReport, ReconnectingSettings } from './reconnecting-settings.js'
+import type { ReconnectingState, LossReport, ReconnectingSettings } from './reconnecting-settings.js'
 
 /** A link as `engine.stats()` shows it. */
-export interface LinkStats {
+export interface ReconnectingStats {
   readonly id: string
   readonly endpoint: string
-  readonly state: LinkState
+  readonly state: ReconnectingState
   /** Since it was last stable. */
   readonly attempts: number
   /** Connections lost since it was made. */
@@ -30,7 +30,7 @@ export interface LinkStats {
 }
 
 /** Counters are those of the link's own frames, over all its connections. */
-export interface LinkInfo {
+export interface ReconnectingInfo {
   /** Unique within the process. */
   readonly id: string
   readonly kind: string
@@ -58,7 +58,7 @@ interface Line<C> {
   /** Counted from 1. */
   readonly number: number
   readonly since: number
-  readonly own: OwnFrames
+  readonly own: UserFrames
   readonly heartbeat: Heartbeat | undefined
 }
 
@@ -79,7 +79,7 @@ type Wish = 'stay' | 'end' | 'close'
 
 const nothing = (): void => undefined
 
-let links = 0
+let made = 0
 
 /**
  * A connection that comes back. It has the interface of a `Connection`; frames are taken while there is none, and what
@@ -90,16 +90,16 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   /** Settles exactly once, never rejects: how the link ended. 'OK' only if its user ended it. */
   readonly closed: Promise<Ending>
   readonly capabilities: { readonly halfClose: boolean }
-  readonly #id = `${String(process.pid)}-link-${String(++links)}`
+  readonly #id = `${String(process.pid)}-reconnecting-${String(++made)}`
   readonly #settings: ReconnectingSettings<C>
   readonly #attempts: Attempts
   readonly #inbox: Inbox<C>
   readonly #outbox: Outbox<C>
-  readonly #listeners = new Set<(state: LinkState) => unknown>()
+  readonly #listeners = new Set<(state: ReconnectingState) => unknown>()
   readonly #connectWaiters = new Set<Waiter<void>>()
   readonly #endWaiters = new Set<Waiter<void>>()
   #state: State<C> = { kind: 'fresh' }
-  #told: LinkState = 'connecting'
+  #told: ReconnectingState = 'connecting'
   #wish: Wish = 'stay'
   /** Ends what is left to be sent after `end()` or `close()`; undefined: no such deadline runs. */
   #cancelDeadline: (() => void) | undefined
@@ -149,7 +149,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     })
   }
 
-  get state(): LinkState {
+  get state(): ReconnectingState {
     switch (this.#state.kind) {
       case 'closed':
         return 'closed'
@@ -171,7 +171,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     return this.#attempts.count
   }
 
-  get info(): LinkInfo {
+  get info(): ReconnectingInfo {
     const line = this.#line
     const carrier = line?.connection.info
     const { framesSent, bytesSent } = this.#outbox
@@ -192,7 +192,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
   }
 
   /** @internal */
-  get stats(): LinkStats {
+  get stats(): ReconnectingStats {
     return {
       id: this.#id,
       endpoint: this.#settings.endpoint,
@@ -212,10 +212,10 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
    * process warning; the link goes on.
    * @returns A function that ends this.
    */
-  onStateChange(listener: (state: LinkState) => unknown): () => void {
+  onStateChange(listener: (state: ReconnectingState) => unknown): () => void {
     if (typeof listener !== 'function')
       throw invalidOption('onStateChange()', 'listener', 'it must be a function')
-    const own = (state: LinkState): unknown => listener(state)
+    const own = (state: ReconnectingState): unknown => listener(state)
     this.#listeners.add(own)
     return () => {
       this.#listeners.delete(own)
@@ -399,7 +399,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     const number = ++this.#attempts.count
     const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
     this.#enter({ kind: 'connecting', attempt })
-    events.linkAttempt.publish({ ...this.#news(), attempt: number })
+    events.reconnectingAttempt.publish({ ...this.#news(), attempt: number })
     if (!isCurrent()) {
       // Somebody who was told has ended it.
       permit?.abandoned()
@@ -436,7 +436,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
 
   #onEstablished(connection: C, attempt: number): void {
     const { heartbeat, clock } = this.#settings
-    const own = new OwnFrames(connection.info.framesSent)
+    const own = new UserFrames(connection.info.framesSent)
     const line: Line<C> = {
       connection,
       number: ++this.#connections,
@@ -463,7 +463,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     if (this.#wish === 'end') this.#endDeadline()
     void connection.closed.then((ending) => this.#onLost(line, ending))
     this.#enter({ kind: 'connected', line })
-    events.linkConnected.publish({ ...this.#news(), attempt })
+    events.reconnectingConnected.publish({ ...this.#news(), attempt })
     trace('link %s: connected, attempt %d', this.#id, attempt)
     if (this.#line !== line || this.#state.kind === 'destroying') return
     this.#inbox.add({ connection, filter: (frame) => line.heartbeat?.onFrame(frame) === true })
@@ -472,7 +472,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     this.#outbox.connect(connection)
   }
 
-  #ping(connection: C, own: OwnFrames, make: () => Frame): void {
+  #ping(connection: C, own: UserFrames, make: () => Frame): void {
     // What has not left stands before it: then the peer does not read.
     if (connection.pendingBytes > 0) return
     const place = connection.info.framesSent
@@ -488,7 +488,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
 
   #onFailed(error: Error, isHopeless: boolean): void {
     this.#lastFailure = error
-    events.linkFailed.publish({ ...this.#news(), error })
+    events.reconnectingFailed.publish({ ...this.#news(), error })
     trace('link %s: attempt failed, %s', this.#id, nameOf(error))
     if (this.#state.kind === 'closed') return
     const { firstConnect } = this.#settings
@@ -517,7 +517,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     // Left before anybody is told: whoever calls close() or destroy() from there finds a link without a connection.
     const resting: State<C> = { kind: 'pausing', cancel: nothing }
     this.#state = resting
-    events.linkLost.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
+    events.reconnectingLost.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
     trace('link %s: connection %d lost, %s', this.#id, number, ending.code)
     const left = end === undefined ? [] : this.#outbox.close(this.#refusal(end.cause))
     const report: LossReport = {
@@ -659,8 +659,8 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     if (this.#referenced) this.#settings.keepAlive(false)
     this.#settings.onClosed(ending)
     if (ending.code === 'ERR_GAVE_UP' && ending.cause !== undefined)
-      events.linkGaveUp.publish({ ...this.#news(), error: ending.cause })
-    events.linkClosed.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
+      events.reconnectingGaveUp.publish({ ...this.#news(), error: ending.cause })
+    events.reconnectingClosed.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
     trace('link %s: closed, %s', this.#id, ending.code)
     this.#settleClosed(ending)
   }
@@ -759,7 +759,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     return this
   }
 
-  #news(): LinkNews {
+  #news(): ReconnectingEvent {
     return { endpoint: this.#settings.endpoint, id: this.#id }
   }
 

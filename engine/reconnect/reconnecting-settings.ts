@@ -3,8 +3,9 @@ import type { TransportErrorCode } from '../protocol/errors.js'
 import type { Frame } from '../common/frame.js'
 import type { FramingKind } from '../protocol/framing.js'
 import type { HandlerFailures } from '../common/handler-failures.js'
-import type { Clock, WaitOptions } from '../protocol/waiter.js'
-import type { BackoffSettings } from './backoff.js'
+import type { Clock } from '../protocol/clock.js'
+import type { WaitOptions } from '../protocol/waiter.js'
+import type { BackoffSettings } from '../common/backoff.js'
 import type { Breaker } from './breaker.js'
 import type { Carrier, Ending } from './carrier.js'
 
@@ -12,7 +13,7 @@ import type { Carrier, Ending } from './carrier.js'
  * `connecting`: an attempt is under way, `onConnected` included. `waiting`: for the next attempt. `closing`: `close()` or
  * `destroy()` was called. `closed`: nothing follows.
  */
-export type LinkState = 'connecting' | 'connected' | 'waiting' | 'closing' | 'closed'
+export type ReconnectingState = 'connecting' | 'connected' | 'waiting' | 'closing' | 'closed'
 
 /**
  * What became of the frames of one connection, told in order with the frames received: after the last one from that

@@ -1,10 +1,10 @@
 /** Tells the frames of a link's user from those that went out beside them: greetings, which came first, and pings. */
-import type { Fate } from '../common/delivery-report.js'
+import type { DeliveryReport } from '../common/delivery-report.js'
 
 /** Places of pings that are remembered: only the last ones can be among what did not leave or was retained. */
 const MOST_PLACES = 256
 
-export class OwnFrames {
+export class UserFrames {
   readonly #greetings: number
   #pings = 0
   #places: number[] = []
@@ -22,7 +22,7 @@ export class OwnFrames {
   }
 
   /** A fate without the frames that were not the user's. */
-  of(fate: Fate): Fate {
+  of(fate: DeliveryReport): DeliveryReport {
     const { handedOver, retained, unconfirmed, unsent, lost } = fate
     const place = handedOver + lost
     const others = Math.min(handedOver, this.#greetings) + this.#pingsBefore(handedOver)

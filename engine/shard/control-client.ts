@@ -1,7 +1,7 @@
 /** Main's side of the control plane. The only module that knows Comlink. */
 import type { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
-import type { ShardControl, ShardEvents } from '../protocol/control.js'
+import type { ShardControl, MainCallbacks } from '../protocol/control.js'
 import type { TransportError } from '../protocol/errors.js'
 
 type Call = keyof ShardControl
@@ -68,7 +68,7 @@ export class ControlClient {
 }
 
 /** Lets the shard call `events` on main. */
-export function exposeEvents(events: ShardEvents, port: MessagePort): void {
+export function exposeEvents(events: MainCallbacks, port: MessagePort): void {
   Comlink.expose(events, port)
   port.unref()
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TransportError } from '../protocol/errors.js'
-import { describeDenial, isDenied } from '../filesystem/permission.js'
+import { describeDenial, isDenied } from '../protocol/permission.js'
 import { invalidOption } from '../common/wait-options.js'
 
 /**

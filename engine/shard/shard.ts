@@ -3,32 +3,32 @@
  * death. What comes after the death is the supervisor's business.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { Connection, type LinkIdentity } from '../connection/connection.js'
-import type { Flushable, LinkHost, NewsReader, ReplyWatch } from '../connection/lane-host.js'
-import type { LinkOptions } from '../connection/connection-settings.js'
+import { Connection, type ConnectionIdentity } from '../connection/connection.js'
+import type { Flushable, LaneHost, NotifyHandler, PendingReply } from '../connection/lane-host.js'
+import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { createAcceptLog } from '../protocol/accept-log.js'
-import { BellListener, BellRinger, createBellMemory } from '../protocol/bell.js'
-import type { ListenerEvents, ListenRequest, ShardControl, ShardEvents } from '../protocol/control.js'
+import { BellListener, BellNotifier, createBellMemory } from '../protocol/bell.js'
+import type { ListenerCallbacks, ListenRequest, ShardControl, MainCallbacks } from '../protocol/control.js'
 import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../protocol/counters.js'
-import { fromWireError, TransportError, type Outcome } from '../protocol/errors.js'
+import { deserializeError, TransportError, type Outcome } from '../protocol/errors.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import type { Ledger } from '../common/ledger.js'
 import { memoryFailure } from '../protocol/allocation.js'
-import { describeDenial, isDenied } from '../filesystem/permission.js'
+import { describeDenial, isDenied } from '../protocol/permission.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 import { regionSizeFor } from '../protocol/ring-layout.js'
 import type { TransportTarget } from '../protocol/target.js'
-import type { Clock } from '../protocol/waiter.js'
-import { Accepts, type Arrival } from '../listening/accepted-connections.js'
+import type { Clock } from '../protocol/clock.js'
+import { AcceptedConnections, type Arrival } from './accepted-connections.js'
 import { ControlClient, exposeEvents } from './control-client.js'
 import type { BellSource, Doorbell } from '../wake/doorbell.js'
 import { LaneAllocator } from '../memory/lane-allocator.js'
-import { offerLine, type LineHost } from '../wake/wakeup-socket-host.js'
-import { letGoOf } from '../process/release-stdio.js'
+import { offerWakeupSocket, type WakeupSocketHost } from '../wake/wakeup-socket-host.js'
+import { releaseStdio } from './release-stdio.js'
 import { RegionAllocator, type SlabSource } from '../memory/region-allocator.js'
 import { RegionGrowth } from '../memory/region-growth.js'
 import { ShardThread } from './shard-thread.js'
-import { StuckWatch } from './watchdog.js'
+import { Watchdog } from './watchdog.js'
 
 /** One each way. */
 const REGIONS_OF_NEW_LANE = 2
@@ -42,7 +42,7 @@ export interface ShardSettings {
 }
 
 /** What listeners are told of their connections on a shard. */
-export interface ArrivalEvents extends Omit<ListenerEvents, 'accepted'> {
+export interface ArrivalEvents extends Omit<ListenerCallbacks, 'accepted'> {
   /** In the order in which they came. */
   arrived(listenerId: number, arrivals: readonly Arrival[]): void
 }
@@ -93,7 +93,7 @@ type State =
   | { readonly kind: 'stopping' }
   | { readonly kind: 'ended' }
 
-export class Shard implements LinkHost {
+export class Shard implements LaneHost {
   readonly shard: number
   readonly generation: number
   /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
@@ -104,21 +104,21 @@ export class Shard implements LinkHost {
   readonly #doorbell: Doorbell
   readonly #ledger: Ledger
   readonly #control: ControlClient
-  readonly #ringer: BellRinger
+  readonly #notifier: BellNotifier
   readonly #bellPort: MessagePort
-  readonly #lineHost: LineHost | undefined
+  readonly #wakeupSocketHost: WakeupSocketHost | undefined
   readonly #eventPort: MessagePort
   readonly #source: BellSource
   readonly #regions: RegionAllocator
   readonly #growth: RegionGrowth
   readonly #lanes: LaneAllocator
-  readonly #links: (Connection | undefined)[] = []
-  readonly #accepts: Accepts
+  readonly #carried: (Connection | undefined)[] = []
+  readonly #accepts: AcceptedConnections
   readonly #counters: Float64Array
   readonly #thread: ShardThread
-  readonly #watch: StuckWatch
+  readonly #watch: Watchdog
   readonly #clock: Clock
-  readonly #shardBellNews: BellListener
+  readonly #shardBellListener: BellListener
   #state: State = { kind: 'booting' }
   #keepAlive = 0
   #connections = 0
@@ -146,30 +146,30 @@ export class Shard implements LinkHost {
     const mainBell = createBellMemory()
     this.#bellPort = bell.port1
     this.#eventPort = eventChannel.port1
-    this.#lineHost = offerLine(() => {
+    this.#wakeupSocketHost = offerWakeupSocket(() => {
       doorbell.onWake(this.#source)
     })
-    this.#ringer = new BellRinger(shardBell, (busy) => {
+    this.#notifier = new BellNotifier(shardBell, (busy) => {
       // A thread that is about to sleep wakes over the line, one that goes on over the port: see wake-line.ts.
-      const line = busy || doorbell.isRunning ? undefined : this.#lineHost?.line
+      const line = busy || doorbell.isRunning ? undefined : this.#wakeupSocketHost?.line
       if (line?.wake() !== true) bell.port1.postMessage(0)
     })
     this.#source = {
       listener: new BellListener(mainBell),
       visit: (laneId) => {
-        const link = this.#links[laneId]
-        if (link === undefined) this.#accepts.onNews(laneId)
-        else if (link.onNews()) doorbell.revisit(link)
+        const connection = this.#carried[laneId]
+        if (connection === undefined) this.#accepts.onNotify(laneId)
+        else if (connection.onNotify()) doorbell.revisit(connection)
       },
       stayAwake: (on) => {
-        this.#ringer.keepAwake(on)
+        this.#notifier.keepAwake(on)
       },
     }
     this.#control = new ControlClient(control.port1)
-    this.#shardBellNews = new BellListener(shardBell)
-    this.#watch = new StuckWatch(
+    this.#shardBellListener = new BellListener(shardBell)
+    this.#watch = new Watchdog(
       {
-        hasUntakenWork: () => this.#control.pendingCalls > 0 || this.#shardBellNews.hasNews,
+        hasUntakenWork: () => this.#control.pendingCalls > 0 || this.#shardBellListener.hasNotifications,
         probe: () => this.#announce('ping'),
         onStuck: () => {
           this.#onStuck()
@@ -193,7 +193,7 @@ export class Shard implements LinkHost {
     )
     const acceptLog = createAcceptLog()
     const news = eventsOf(this)
-    this.#accepts = new Accepts(
+    this.#accepts = new AcceptedConnections(
       {
         call: (name, ...args) => this.#call(name, ...args),
         takeLane: () => this.#lanes.take(this.#settings.initialRingBytes),
@@ -206,8 +206,8 @@ export class Shard implements LinkHost {
         },
         wordsOf: (grant) => this.wordsOf(grant),
         baseOf: (grant) => this.baseOf(grant),
-        ring: (laneId) => {
-          this.ring(laneId)
+        notify: (laneId) => {
+          this.notify(laneId)
         },
       },
       acceptLog,
@@ -216,7 +216,7 @@ export class Shard implements LinkHost {
         news.arrived(listenerId, arrivals)
       },
     )
-    const events: ShardEvents = {
+    const events: MainCallbacks = {
       accepted: (listenerId, acceptIds) => {
         this.#accepts.onWaiting(listenerId, acceptIds)
       },
@@ -229,7 +229,7 @@ export class Shard implements LinkHost {
         this.#accepts.readLog()
         news.listenerFailed(listenerId, outcome)
       },
-      letGoOf,
+      releaseStdio,
     }
     exposeEvents(events, eventChannel.port1)
     const boot = {
@@ -238,7 +238,7 @@ export class Shard implements LinkHost {
       control: control.port2,
       events: eventChannel.port2,
       bell: bell.port2,
-      linePath: this.#lineHost?.path,
+      wakeupPath: this.#wakeupSocketHost?.path,
       shardBell,
       mainBell,
       acceptLog,
@@ -271,14 +271,14 @@ export class Shard implements LinkHost {
   }
 
   get connections(): readonly Connection[] {
-    return this.#links.filter((link) => link !== undefined)
+    return this.#carried.filter((connection) => connection !== undefined)
   }
 
   /** Dials on this shard. Rejects with the shard's death, or as the dial failed; `abort` ends it sooner. */
   async dial(
     target: TransportTarget,
-    options: LinkOptions,
-    identity: LinkIdentity,
+    options: ConnectionSettings,
+    identity: ConnectionIdentity,
     control: DialControl,
   ): Promise<Connection> {
     const grant = this.#takeLane(identity.endpoint)
@@ -292,7 +292,7 @@ export class Shard implements LinkHost {
         framing: options.framing,
         timeoutMs: control.timeoutMs,
       })
-      if (!outcome.ok) throw fromWireError(outcome.error, identity.endpoint)
+      if (!outcome.ok) throw deserializeError(outcome.error, identity.endpoint)
       given = true
       return this.#connect(grant, options, identity)
     } finally {
@@ -349,7 +349,7 @@ export class Shard implements LinkHost {
     this.#thread.kill(reason)
   }
 
-  // What connections need (LinkHost).
+  // What connections need (LaneHost).
 
   wordsOf(grant: LaneGrant): Int32Array {
     return this.#lanes.table.wordsOf(grant.id)
@@ -359,24 +359,24 @@ export class Shard implements LinkHost {
     return this.#lanes.table.baseOf(grant.id)
   }
 
-  ring(laneId: number, busy = false): void {
+  notify(laneId: number, busy = false): void {
     this.#watch.touch()
-    this.#ringer.ring(laneId, busy)
+    this.#notifier.notify(laneId, busy)
   }
 
   flushSoon(flushable: Flushable): void {
     this.#doorbell.flushSoon(flushable)
   }
 
-  awaitReply(watch: ReplyWatch): void {
+  awaitReply(watch: PendingReply): void {
     this.#doorbell.awaitReply(watch)
   }
 
-  replied(watch: ReplyWatch): void {
+  replied(watch: PendingReply): void {
     this.#doorbell.replied(watch)
   }
 
-  revisit(reader: NewsReader): void {
+  revisit(reader: NotifyHandler): void {
     this.#doorbell.revisit(reader)
   }
 
@@ -396,7 +396,7 @@ export class Shard implements LinkHost {
   }
 
   releaseLane(grant: LaneGrant): void {
-    this.#links[grant.id] = undefined
+    this.#carried[grant.id] = undefined
     this.#connections--
     this.#ledger.release('connections')
     this.#giveLane(grant)
@@ -413,9 +413,9 @@ export class Shard implements LinkHost {
     return this.#keepAlive > 0
   }
 
-  #connect(grant: LaneGrant, options: LinkOptions, identity: LinkIdentity): Connection {
+  #connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): Connection {
     const connection = new Connection(this, grant, options, identity)
-    this.#links[grant.id] = connection
+    this.#carried[grant.id] = connection
     this.#connections++
     this.#ledger.open('connections')
     // News that came before the connection was there had nobody to go to.
@@ -534,9 +534,9 @@ export class Shard implements LinkHost {
     // Control first: a dial that is pending must give its lane back through its own rejection.
     this.#control.lose(error)
     this.#accepts.lose(error)
-    for (const link of this.#links) link?.onShardLost(error)
+    for (const connection of this.#carried) connection?.onShardLost(error)
     this.#bellPort.close()
-    this.#lineHost?.close()
+    this.#wakeupSocketHost?.close()
     this.#eventPort.close()
     this.#ledger.release('shards')
     // Dials that were pending give their lanes back in this turn; whoever still holds a connection holds no rings with it.

@@ -13,10 +13,10 @@ import { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import { SLAB_BYTES } from '../protocol/ring-layout.js'
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 import type { WakePolicy } from '../wake/wake-policy.js'
 import { Doorbell } from '../wake/doorbell.js'
-import { MemoryStore } from '../memory/slab-store.js'
+import { SlabStore } from '../memory/slab-store.js'
 import { leastLoaded } from './placement.js'
 import { RestartBudget, type RestartOptions } from './restart-budget.js'
 import { Shard, type ArrivalEvents, type ShardSettings, type ShardStats } from './shard.js'
@@ -69,7 +69,7 @@ export class Supervisor {
   readonly #events: SupervisorEvents
   readonly #clock: Clock
   readonly #doorbell: Doorbell
-  readonly #memory: { readonly slabs: MemoryStore; readonly headers: MemoryStore }
+  readonly #memory: { readonly slabs: SlabStore; readonly headers: SlabStore }
   readonly #slots: readonly Slot[]
   #stopping = false
   #keepAlive = 0
@@ -86,8 +86,8 @@ export class Supervisor {
       return collected.every(Boolean)
     }
     this.#memory = {
-      slabs: new MemoryStore(SLAB_BYTES, clock, collectGarbage),
-      headers: new MemoryStore(HEADER_SLAB_BYTES, clock, undefined),
+      slabs: new SlabStore(SLAB_BYTES, clock, collectGarbage),
+      headers: new SlabStore(HEADER_SLAB_BYTES, clock, undefined),
     }
     this.#doorbell = new Doorbell(settings.wake, () =>
       this.#slots.some(({ state }) => state.kind === 'running' && state.shard.isReferenced),

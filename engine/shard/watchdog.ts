@@ -9,7 +9,7 @@
  * either, and the probe begins anew. An answer that came in the meantime lies in the queue behind the timer, so before
  * the verdict one turn of main's event loop goes by.
  */
-import type { Clock } from '../protocol/waiter.js'
+import type { Clock } from '../protocol/clock.js'
 
 export interface WatchedShard {
   /** Work that main has handed over and the shard has not taken up. */
@@ -32,7 +32,7 @@ const ENDED: State = { kind: 'ended' }
 const LATE_SHARE = 0.1
 const LATE_LEAST_MS = 50
 
-export class StuckWatch {
+export class Watchdog {
   readonly #shard: WatchedShard
   readonly #timeoutMs: number
   readonly #clock: Clock

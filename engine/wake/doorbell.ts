@@ -12,9 +12,9 @@
  */
 import { availableParallelism } from 'node:os'
 import type { BellListener } from '../protocol/bell.js'
-import type { Flushable, NewsReader, ReplyWatch } from '../connection/lane-host.js'
+import type { Flushable, NotifyHandler, PendingReply } from '../connection/lane-host.js'
 import type { WakePolicy } from './wake-policy.js'
-import { SpinChooser } from './spin-tuner.js'
+import { SpinTuner } from './spin-tuner.js'
 
 const ADAPTIVE_SPIN_MS = 1
 /** Spins in a row without a reply after which a connection stops spinning. */
@@ -45,9 +45,9 @@ export class Doorbell {
   #inTurn = false
   #flushes: Flushable[] = []
   /** Once each, however often they ask: what a turn gives to one connection stays one budget. */
-  #revisits = new Set<NewsReader>()
-  readonly #spinning = new Set<ReplyWatch>()
-  readonly #chooser = new SpinChooser()
+  #revisits = new Set<NotifyHandler>()
+  readonly #spinning = new Set<PendingReply>()
+  readonly #chooser = new SpinTuner()
   #shardsStayAwake = false
   #spinUntil = 0
   readonly #isReferenced: () => boolean
@@ -91,12 +91,12 @@ export class Doorbell {
     queueMicrotask(this.#flushAll)
   }
 
-  revisit(reader: NewsReader): void {
+  revisit(reader: NotifyHandler): void {
     this.#revisits.add(reader)
     this.#run()
   }
 
-  awaitReply(watch: ReplyWatch): void {
+  awaitReply(watch: PendingReply): void {
     const policy = this.#policy
     if (policy.kind === 'park') return
     if (policy.kind === 'adaptive') {
@@ -120,7 +120,7 @@ export class Doorbell {
   }
 
   /** The reply has come: stop spinning unless another one is awaited. A fixed spin goes on until its time is over. */
-  replied(watch: ReplyWatch): void {
+  replied(watch: PendingReply): void {
     watch.misses = 0
     if (this.#policy.kind === 'fixed') return
     const spun = watch.state === 'spinning'
@@ -186,7 +186,7 @@ export class Doorbell {
         let failure: { readonly error: unknown } | undefined
         for (const reader of readers) {
           try {
-            if (reader.onNews()) this.#revisits.add(reader)
+            if (reader.onNotify()) this.#revisits.add(reader)
           } catch (error) {
             failure ??= { error }
           }

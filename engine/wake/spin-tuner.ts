@@ -1,5 +1,5 @@
 /** How replies are waited for: main asleep, main spinning, or the shard looking for main's next send by itself as well. */
-import { WaitChooser, type WaitChoice } from './two-armed-bandit.js'
+import { TwoArmedBandit, type WaitChoice } from './two-armed-bandit.js'
 
 const SHORT_TRIAL = { ignored: 2, replies: 16, weight: 0.3 }
 const mainWays: WaitChoice<'spins' | 'sleeps'> = {
@@ -24,9 +24,9 @@ const shardWays: WaitChoice<'sleeps' | 'stays awake'> = {
   trials: { sleeps: LONG_TRIAL, 'stays awake': LONG_TRIAL },
 }
 
-export class SpinChooser {
-  readonly #main = new WaitChooser(mainWays)
-  readonly #shard = new WaitChooser(shardWays)
+export class SpinTuner {
+  readonly #main = new TwoArmedBandit(mainWays)
+  readonly #shard = new TwoArmedBandit(shardWays)
 
   /** Whether main spins. */
   get spins(): boolean {

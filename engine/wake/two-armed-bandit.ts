@@ -36,7 +36,7 @@ type State<Way> =
   | { readonly kind: 'using'; readonly way: Way; replies: number }
   | { readonly kind: 'trying'; readonly way: Way; readonly before: Way; replies: number; sum: number }
 
-export class WaitChooser<Way extends string> {
+export class TwoArmedBandit<Way extends string> {
   readonly #choice: WaitChoice<Way>
   #state: State<Way>
   /** Milliseconds from send to reply, of the ways that were measured. */

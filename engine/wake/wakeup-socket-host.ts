@@ -1,26 +1,26 @@
 /** Main's end of a shard's wake line. */
 import { moveHandle } from '../internals/socket-handle.js'
-import { readWakes, WakeLine } from '../protocol/wakeup-socket.js'
-import { offerRendezvous, type Rendezvous } from '../listening/one-shot-listener.js'
+import { readWakeups, WakeupSocket } from '../protocol/wakeup-socket.js'
+import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
 
-export interface LineHost {
+export interface WakeupSocketHost {
   readonly path: string
   /** Undefined until the shard has connected. */
-  readonly line: WakeLine | undefined
+  readonly line: WakeupSocket | undefined
   close(): void
 }
 
 /** Undefined where there are no Unix sockets, or no folder to put one, or one with too long a path: the MessagePort serves alone then. */
-export function offerLine(onWake: () => void): LineHost | undefined {
+export function offerWakeupSocket(onWake: () => void): WakeupSocketHost | undefined {
   if (process.platform === 'win32') return undefined
-  let line: WakeLine | undefined
-  let rendezvous: Rendezvous
+  let line: WakeupSocket | undefined
+  let rendezvous: OneShotListener
   try {
-    rendezvous = offerRendezvous(
+    rendezvous = openOneShotListener(
       (accepted) => {
-        const socket = moveHandle(accepted, readWakes(onWake))
+        const socket = moveHandle(accepted, readWakeups(onWake))
         if (socket === undefined) accepted.destroy()
-        else line = new WakeLine(socket)
+        else line = new WakeupSocket(socket)
       },
       () => undefined,
     )

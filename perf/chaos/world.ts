@@ -96,8 +96,8 @@ function countFailures(targets: ReadonlyMap<TargetName, Target>, gate: Gate): ()
     for (const { traffic } of targets.values()) if (traffic.link.info.id === id) traffic.failures++
     gate.poke()
   }
-  subscribe('symphony-transport:link.failed', onFailure)
+  subscribe('symphony-transport:reconnecting.failed', onFailure)
   return () => {
-    unsubscribe('symphony-transport:link.failed', onFailure)
+    unsubscribe('symphony-transport:reconnecting.failed', onFailure)
   }
 }

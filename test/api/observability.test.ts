@@ -49,12 +49,12 @@ async function observe(
 ): Promise<readonly News[]> {
   const news: News[] = []
   const stops = names.map((event) => {
-    const onNews = (message: unknown): void => {
+    const onNotify = (message: unknown): void => {
       const record = message as Readonly<Record<string, unknown>>
       if (record['endpoint'] === endpoint) news.push({ event, message: record })
     }
-    subscribe(`symphony-transport:${event}`, onNews)
-    return () => unsubscribe(`symphony-transport:${event}`, onNews)
+    subscribe(`symphony-transport:${event}`, onNotify)
+    return () => unsubscribe(`symphony-transport:${event}`, onNotify)
   })
   try {
     await body(news)

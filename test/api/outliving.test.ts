@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
-import { Outliving } from '../../api/outliving.js'
+import { OutlivingHandlers } from '../../api/outliving.js'
 import { signal, turns, type Signal } from '../helpers/turns.js'
 
 setFlagsFromString('--expose-gc')
@@ -10,7 +10,7 @@ const collect = runInNewContext('gc') as () => void
 
 test('work that can settle is kept until it does; what nothing can settle is forgotten', async (t) => {
   t.timeout(10_000)
-  const outliving = new Outliving()
+  const outliving = new OutlivingHandlers()
   const living: Signal<void> = signal()
   outliving.add(living.promise.then(() => undefined))
   for (let i = 0; i < 100; i++) outliving.add(signal().promise.then(() => undefined))

@@ -12,7 +12,7 @@ import {
 } from '../../api/index.js'
 import { Pool } from '../../engine/pool/pool.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
-import { systemClock } from '../../engine/protocol/waiter.js'
+import { systemClock } from '../../engine/protocol/clock.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { faultyOptions, strike } from '../helpers/faults.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
@@ -222,7 +222,7 @@ for (const [what, act] of [
         // What was sent leaves at the end of this microtask; from here on main does not get to hear anything.
         await Promise.resolve()
         let looks = 0
-        while (connection.wake() === undefined && looks < MOST_LOOKS) looks++
+        while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
         t.true(looks < MOST_LOOKS, 'the shard has seen it')
         t.like(pool.stats(), { idle: 1 }, 'and the pool does not know')
         const acquiring = pool.acquire()
@@ -257,7 +257,7 @@ onUnix(
       t.like(pool.stats(), { idle: 1 })
       sockets[0]?.destroy()
       let looks = 0
-      while (connection.wake() === undefined && looks < MOST_LOOKS) looks++
+      while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
       t.true(looks < MOST_LOOKS)
       const acquiring = pool.acquire()
       t.like(pool.stats(), { idle: 0, connecting: 1, destroyed: 1 })

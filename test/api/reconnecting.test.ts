@@ -11,7 +11,7 @@ import {
 } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
-import { LinkPeer, numbered } from '../helpers/peer-server.js'
+import { PeerServer, numbered } from '../helpers/peer-server.js'
 import { randomName, makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
@@ -93,7 +93,7 @@ class Sender {
 }
 
 /** Every frame sent is accounted for once: on which connection it left, and that nothing came twice or out of order. */
-function account(t: ExecutionContext, sent: number, reports: readonly LossReport[], peer: LinkPeer): void {
+function account(t: ExecutionContext, sent: number, reports: readonly LossReport[], peer: PeerServer): void {
   const received = peer.heard.filter(({ numbers }) => numbers.length > 0)
   let next = 0
   for (const report of reports) {
@@ -127,7 +127,7 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
 forEachKind(
   'a peer that is killed under traffic costs no frame its account',
   async (t, { engine, far, endpoint }) => {
-    const peer = await new LinkPeer(far, endpoint).listen()
+    const peer = await new PeerServer(far, endpoint).listen()
     const reports: LossReport[] = []
     const link = engine
       .transport(endpoint)
@@ -150,7 +150,7 @@ forEachKind(
 forEachKind(
   'large frames that stream through the ring survive a loss whole',
   async (t, { engine, far, endpoint }) => {
-    const peer = new LinkPeer(far, endpoint)
+    const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
     await peer.listen()
     const reports: LossReport[] = []
@@ -184,7 +184,7 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
   forEachKind(
     `worker threads that die under traffic (${fault}) cost no frame its account`,
     async (t, { engine, far, endpoint }) => {
-      const peer = await new LinkPeer(far, endpoint).listen()
+      const peer = await new PeerServer(far, endpoint).listen()
       const reports: LossReport[] = []
       const link = engine
         .transport(endpoint)
@@ -210,7 +210,7 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
 forEachKind(
   'a peer that ends cleanly is a loss too, whether anybody reads or not',
   async (t, { engine, far, endpoint }) => {
-    const peer = new LinkPeer(far, endpoint)
+    const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
     await peer.listen()
     const reports: LossReport[] = []
@@ -242,7 +242,7 @@ forEachKind(
 )
 
 forEachKind('every kind of reader goes on across losses', async (t, { engine, far, endpoint }) => {
-  const peer = await new LinkPeer(far, endpoint, {}, true).listen()
+  const peer = await new PeerServer(far, endpoint, {}, true).listen()
   const link = engine.transport(endpoint).reconnecting(quick)
   const echoOf = async (text: string): Promise<void> => {
     await link.connected()
@@ -296,24 +296,24 @@ forEachKind(
     const link = engine.transport(endpoint).reconnecting(quick)
     t.false(link.send('early'))
     await until(() => link.attempts > 3)
-    const peer = await new LinkPeer(far, endpoint, {}, true).listen()
+    const peer = await new PeerServer(far, endpoint, {}, true).listen()
     t.is(String(await link.receive()), 'early')
-    t.is(engine.stats().links.length, 1)
-    t.like(engine.stats().links[0], { endpoint, state: 'connected', losses: 0 })
+    t.is(engine.stats().reconnectingConnections.length, 1)
+    t.like(engine.stats().reconnectingConnections[0], { endpoint, state: 'connected', losses: 0 })
     await peer.close()
     await until(() => link.state === 'waiting')
     link.send('later')
-    const back = await new LinkPeer(far, endpoint, {}, true).listen()
+    const back = await new PeerServer(far, endpoint, {}, true).listen()
     t.is(String(await link.receive()), 'later')
-    t.like(engine.stats().links[0], { state: 'connected', losses: 1 })
+    t.like(engine.stats().reconnectingConnections[0], { state: 'connected', losses: 1 })
     await link.close()
-    t.deepEqual(engine.stats().links, [])
+    t.deepEqual(engine.stats().reconnectingConnections, [])
     await back.close()
   },
 )
 
 forEachKind('a greeting is the first thing that a peer hears', async (t, { engine, far, endpoint }) => {
-  const peer = await new LinkPeer(far, endpoint, {}, true).listen()
+  const peer = await new PeerServer(far, endpoint, {}, true).listen()
   const link = engine.transport(endpoint).reconnecting({
     ...quick,
     onConnected: async (connection, { attempt }) => {
@@ -338,7 +338,7 @@ forEachKind('a greeting is the first thing that a peer hears', async (t, { engin
 forEachKind(
   'end() lets everything leave, the peer has the last word, and then the link is over',
   async (t, { engine, far, endpoint }) => {
-    const peer = new LinkPeer(far, endpoint)
+    const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
     const link = engine.transport(endpoint).reconnecting(quick)
     for (let i = 0; i < 100; i++) link.send(numbered(i, 1000))
@@ -363,7 +363,7 @@ forEachKind(
 forEachKind(
   'what was handed over last is kept with its bytes, and what was not sent can be dropped instead',
   async (t, { engine, far, endpoint }) => {
-    const peer = new LinkPeer(far, endpoint)
+    const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
     await peer.listen()
     const reports: LossReport[] = []
@@ -400,7 +400,7 @@ forEachKind(
 forEachKind(
   'a peer that is there and silent is found by its heartbeat',
   async (t, { engine, far, endpoint }) => {
-    const peer = await new LinkPeer(far, endpoint).listen()
+    const peer = await new PeerServer(far, endpoint).listen()
     const reports: LossReport[] = []
     const link = engine.transport(endpoint).reconnecting({
       ...quick,
@@ -416,7 +416,7 @@ forEachKind(
 )
 
 forEachKind('engine.close() ends links in every state', async (t, { engine, far, endpoint }) => {
-  const peer = await new LinkPeer(far, endpoint).listen()
+  const peer = await new PeerServer(far, endpoint).listen()
   const transport = engine.transport(endpoint)
   const connected = transport.reconnecting(quick)
   await connected.connected()
@@ -443,7 +443,14 @@ forEachKind('engine.close() ends links in every state', async (t, { engine, far,
 })
 
 forEachKind('what happens to a link and to its breaker is told', async (t, { engine, far, endpoint }) => {
-  const events = ['link.attempt', 'link.failed', 'link.connected', 'link.lost', 'link.gave-up', 'link.closed']
+  const events = [
+    'reconnecting.attempt',
+    'reconnecting.failed',
+    'reconnecting.connected',
+    'reconnecting.lost',
+    'reconnecting.gave-up',
+    'reconnecting.closed',
+  ]
   const log = new EventLog(...events, 'breaker.opened', 'breaker.closed')
   const opened = nextEvent('breaker.opened')
   try {
@@ -451,7 +458,7 @@ forEachKind('what happens to a link and to its breaker is told', async (t, { eng
       .transport(endpoint)
       .reconnecting({ ...quick, breaker: { failures: 2, openMs: 1 }, maxAttempts: 1_000 })
     await opened
-    const peer = await new LinkPeer(far, endpoint).listen()
+    const peer = await new PeerServer(far, endpoint).listen()
     await until(() => peer.heard.length === 1 && link.state === 'connected')
     peer.kill()
     await until(() => peer.heard.length === 2 && link.state === 'connected')
@@ -459,16 +466,16 @@ forEachKind('what happens to a link and to its breaker is told', async (t, { eng
     await link.close()
     await peer.close()
     const lines = log.lines.map(({ event }) => event)
-    const attempts = lines.filter((event) => event === 'link.attempt').length
-    const failed = lines.filter((event) => event === 'link.failed').length
-    t.is(lines.filter((event) => event === 'link.connected').length, attempts - failed)
-    t.is(lines.filter((event) => event === 'link.lost').length, 2)
+    const attempts = lines.filter((event) => event === 'reconnecting.attempt').length
+    const failed = lines.filter((event) => event === 'reconnecting.failed').length
+    t.is(lines.filter((event) => event === 'reconnecting.connected').length, attempts - failed)
+    t.is(lines.filter((event) => event === 'reconnecting.lost').length, 2)
     t.is(lines.filter((event) => event === 'breaker.closed').length, 1)
-    t.is(lines.at(-1), 'link.closed')
-    t.like(log.of('link.closed')[0], { endpoint, code: 'OK' })
+    t.is(lines.at(-1), 'reconnecting.closed')
+    t.like(log.of('reconnecting.closed')[0], { endpoint, code: 'OK' })
     const given = engine.transport(`memory:${randomName()}`).reconnecting({ ...quick, maxAttempts: 2 })
     t.is((await given.closed).code, 'ERR_GAVE_UP')
-    t.is(log.of('link.gave-up').length, 1)
+    t.is(log.of('reconnecting.gave-up').length, 1)
   } finally {
     log.stop()
   }
@@ -482,7 +489,7 @@ test.serial('connect() knows nothing of an open circuit', async (t) => {
     const { code, cause } = await transport.reconnecting(options).closed
     t.is(code, 'ERR_CIRCUIT_OPEN')
     t.like(cause?.cause, { code: 'ERR_NOT_FOUND' })
-    const peer = await new LinkPeer(far, endpoint).listen()
+    const peer = await new PeerServer(far, endpoint).listen()
     const connection = await transport.connect()
     await connection.close()
     await peer.close()
@@ -546,7 +553,7 @@ test.serial('options are refused by name', async (t) => {
       const error = t.throws(() => transport.reconnecting(options as object), { code: 'ERR_INVALID_OPTION' })
       t.regex(error.message, new RegExp(`\\b${name}\\b`))
     }
-    t.is(engine.stats().ledger.byKind.links.opened, 0)
+    t.is(engine.stats().ledger.byKind.reconnectingConnections.opened, 0)
     const gate = signal()
     const link = transport.reconnecting({ breaker: false, heartbeat: undefined, onLoss: undefined })
     link.onStateChange((state) => {

@@ -14,16 +14,16 @@ function watchListener(endpoint: string): { readonly news: string[]; readonly st
   const news: string[] = []
   const watched = ['opened', 'closed', 'paused', 'resumed', 'refused'].map((event) => {
     const name = `symphony-transport:listener.${event}`
-    const onNews = (message: unknown): void => {
+    const onNotify = (message: unknown): void => {
       if ((message as { endpoint: string }).endpoint === endpoint) news.push(event)
     }
-    subscribe(name, onNews)
-    return { name, onNews }
+    subscribe(name, onNotify)
+    return { name, onNotify }
   })
   return {
     news,
     stop: () => {
-      for (const { name, onNews } of watched) unsubscribe(name, onNews)
+      for (const { name, onNotify } of watched) unsubscribe(name, onNotify)
     },
   }
 }

@@ -1,5 +1,5 @@
 /** The connections of a shard that dies: what its rings hold is delivered, then each of them is told, once. */
-import type { ConnectionClosedNews, Connection, Engine } from '../../api/index.js'
+import type { ConnectionClosedEvent, Connection, Engine } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
 import { digestOf, framesOf, randomLengths } from '../helpers/frames.js'
@@ -129,7 +129,7 @@ export function connectionTests({ test, faults }: FaultSuite): void {
         }
         t.is((await destroyed.dialled.closed).code, 'ERR_ABORTED')
         log.stop()
-        const told = log.of<ConnectionClosedNews>('connection.closed')
+        const told = log.of<ConnectionClosedEvent>('connection.closed')
         t.is(new Set(told.map(({ id }) => id)).size, told.length, 'each was told once')
         t.is(told.length, 2 * links.length + 2)
         const { lanes, regions, connections } = engine.stats().ledger.byKind

@@ -1,6 +1,6 @@
 /** An engine whose only shard dies: what waits for it to come back, and what does not come back with it. */
 import net from 'node:net'
-import type { ShardLossNews } from '../../api/index.js'
+import type { ShardLostEvent } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { EventLog, faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { rawFrame, RawReader } from '../helpers/raw-frames.js'
@@ -103,7 +103,7 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
       for (const connection of untaken) t.is((await connection.closed).code, 'ERR_SHARD_LOST')
       // One waits through a death as well.
       const accepting = listener.accept()
-      const again = nextEvent('shard.lost', ({ generation }: ShardLossNews) => generation === 2)
+      const again = nextEvent('shard.lost', ({ generation }: ShardLostEvent) => generation === 2)
       await nextEvent('shard.restored')
       await strike(engine, 0, 'exit')
       await again
@@ -136,7 +136,7 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
         t.deepEqual(states, ['restarting', 'up', 'restarting', 'up', 'restarting', 'up'])
         t.deepEqual(
           log.lines.map(({ event, message }) => {
-            const { shard, generation } = message as ShardLossNews
+            const { shard, generation } = message as ShardLostEvent
             return [event, shard, generation]
           }),
           [1, 2, 3].flatMap((generation) => [
@@ -144,7 +144,7 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
             ['shard.restored', 0, generation + 1],
           ]),
         )
-        for (const { error } of log.of<ShardLossNews>('shard.lost')) {
+        for (const { error } of log.of<ShardLostEvent>('shard.lost')) {
           t.is((error as { code?: unknown }).code, 'ERR_SHARD_LOST')
           t.regex(String(error.cause), /injected error|code:? 3/)
         }

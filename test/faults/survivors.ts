@@ -1,5 +1,5 @@
 /** The other shards of an engine in which one dies. */
-import type { Connection, ShardNews } from '../../api/index.js'
+import type { Connection, ShardEvent } from '../../api/index.js'
 import { faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { digestOf, framesOf, receiveMany, sendAll } from '../helpers/frames.js'
 import type { FaultSuite } from './fault-suite.js'
@@ -25,7 +25,7 @@ export function survivorTests({ test, faults }: FaultSuite): void {
           throw new Error('the kernel did not reach each shard')
 
         const before = engine.stats()
-        const restored = nextEvent<ShardNews>('shard.restored')
+        const restored = nextEvent<ShardEvent>('shard.restored')
         const meanwhile = nextEvent('shard.lost').then(async () => {
           // In the very turn of the loss: nothing is back yet.
           const states = engine.stats().shards.map(({ state }) => state)

@@ -4,7 +4,7 @@
  * or one wake-up that is lost stops both.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import { BellListener, BellRinger } from '../../engine/protocol/bell.js'
+import { BellListener, BellNotifier } from '../../engine/protocol/bell.js'
 import { MAX_LANES } from '../../engine/protocol/ring-layout.js'
 import { Random } from './random.js'
 import type { SideIndex } from './torture-side.js'
@@ -32,7 +32,7 @@ const MAX_PAUSE = 40
 const { side, seed, bursts, bells, news, wakePort } = workerData as BellTortureBoot
 const random = new Random(seed, side)
 const listener = new BellListener(bells[side])
-const ringer = new BellRinger(bells[side === 0 ? 1 : 0], () => {
+const notifier = new BellNotifier(bells[side === 0 ? 1 : 0], () => {
   wakePort.postMessage(0)
 })
 
@@ -53,7 +53,7 @@ function ringBurst(): void {
     const id = random.pick(lanes)
     Atomics.add(news, id, 1)
     rung++
-    ringer.ring(id)
+    notifier.notify(id)
     for (let pause = random.below(MAX_PAUSE); pause > 0; pause--) Atomics.load(news, SEEN)
   }
 }
@@ -82,7 +82,7 @@ function takeSide(): void {
   })
   if (seen === before) return
   Atomics.store(news, SEEN, seen)
-  ringer.ring(0)
+  notifier.notify(0)
 }
 
 function turn(): void {

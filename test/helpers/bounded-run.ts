@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { constants } from 'node:os'
 import process from 'node:process'
-import { systemClock, type Clock } from '../../engine/protocol/waiter.js'
+import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 
 export interface Ended {
   /** Null: a signal has ended it. */

@@ -1,6 +1,6 @@
 /** Connections that a test makes, feeds and loses, and the dial that gives them out. */
 import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
-import type { Fate } from '../../engine/common/delivery-report.js'
+import type { DeliveryReport } from '../../engine/common/delivery-report.js'
 import { partsOf, type Frame } from '../../engine/common/frame.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
 import type { Carrier, Ending } from '../../engine/reconnect/carrier.js'
@@ -21,7 +21,7 @@ export class FakeCarrier implements Carrier {
   /** What was asked of it. */
   readonly asked: ('end' | 'close' | 'destroy' | 'cut')[] = []
   readonly #closed = signal<Ending>()
-  readonly #fate = signal<Fate>()
+  readonly #fate = signal<DeliveryReport>()
   readonly #exhausted = signal()
   readonly #ended = signal()
   #unread: Buffer[] = []

@@ -1,5 +1,5 @@
 /** A clock that stands still until a test moves it. Nothing runs by itself: neither timers nor turns. */
-import type { Clock } from '../../engine/protocol/waiter.js'
+import type { Clock } from '../../engine/protocol/clock.js'
 
 interface Timer {
   readonly at: number

@@ -3,7 +3,7 @@ import { Breaker, type BreakerSettings } from '../../engine/reconnect/breaker.js
 import type { Ending } from '../../engine/reconnect/carrier.js'
 import { ReconnectingConnection } from '../../engine/reconnect/reconnecting-connection.js'
 import type {
-  LinkState,
+  ReconnectingState,
   LossReport,
   ReconnectingSettings,
 } from '../../engine/reconnect/reconnecting-settings.js'
@@ -20,11 +20,11 @@ export class TurningClock extends FakeClock {
   }
 }
 
-export class FakeLink {
+export class FakeReconnecting {
   readonly clock: FakeClock
   readonly dialler = new FakeDialler()
   readonly reports: LossReport[] = []
-  readonly states: LinkState[] = []
+  readonly states: ReconnectingState[] = []
   readonly endings: Ending[] = []
   readonly failures = new FailureBook()
   readonly link: ReconnectingConnection<FakeCarrier>

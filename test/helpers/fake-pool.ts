@@ -3,7 +3,7 @@ import { Pool } from '../../engine/pool/pool.js'
 import type { Gate, PoolSettings } from '../../engine/pool/pool-settings.js'
 import type { Poolable } from '../../engine/pool/poolable.js'
 import { TransportError } from '../../engine/protocol/errors.js'
-import type { Unfitness } from '../../engine/common/reuse-blocker.js'
+import type { ReuseBlocker } from '../../engine/common/reuse-blocker.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
 import { FailureBook } from './failure-book.js'
@@ -16,9 +16,9 @@ export class FakeConnection implements Poolable {
   readonly id: number
   phase: Phase = 'awake'
   /** What its shard has published, told or not. */
-  unfitness: Unfitness | undefined
+  reuseBlocker: ReuseBlocker | undefined
   reason: Error | undefined
-  #onUnfit: ((why: Unfitness) => void) | undefined
+  #onUnfit: ((why: ReuseBlocker) => void) | undefined
   readonly #closings: (() => void)[] = []
 
   constructor(id: number) {
@@ -29,17 +29,17 @@ export class FakeConnection implements Poolable {
     return this.phase === 'awake' || this.phase === 'resting'
   }
 
-  rest(onUnfit: (why: Unfitness) => void): Unfitness | undefined {
-    if (this.unfitness !== undefined) return this.unfitness
+  park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined {
+    if (this.reuseBlocker !== undefined) return this.reuseBlocker
     this.phase = 'resting'
     this.#onUnfit = onUnfit
     return undefined
   }
 
-  wake(): Unfitness | undefined {
+  checkout(): ReuseBlocker | undefined {
     this.#onUnfit = undefined
-    if (this.unfitness === undefined) this.phase = 'awake'
-    return this.unfitness
+    if (this.reuseBlocker === undefined) this.phase = 'awake'
+    return this.reuseBlocker
   }
 
   close(): Promise<void> {
@@ -62,17 +62,17 @@ export class FakeConnection implements Poolable {
   }
 
   /** Something happens to it; `told`: main has handled the news. */
-  spoil(why: Unfitness, told: boolean): void {
-    this.unfitness ??= why
+  spoil(why: ReuseBlocker, told: boolean): void {
+    this.reuseBlocker ??= why
     if (!told) return
     const tell = this.#onUnfit
     this.#onUnfit = undefined
-    tell?.(this.unfitness)
+    tell?.(this.reuseBlocker)
   }
 
   #finish(phase: Phase): void {
     this.phase = phase
-    this.unfitness ??= 'ended'
+    this.reuseBlocker ??= 'ended'
     for (const resolve of this.#closings) resolve()
     this.#closings.length = 0
   }
@@ -131,9 +131,9 @@ export class FakePool {
   }
 
   /** The oldest dial succeeds. */
-  async connect(unfitness?: Unfitness): Promise<FakeConnection> {
+  async connect(reuseBlocker?: ReuseBlocker): Promise<FakeConnection> {
     const connection = new FakeConnection(this.made.length + 1)
-    connection.unfitness = unfitness
+    connection.reuseBlocker = reuseBlocker
     this.made.push(connection)
     this.#next().resolve(connection)
     await settled()

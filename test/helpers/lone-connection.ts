@@ -1,11 +1,11 @@
 /** A connection whose shard is the test: it moves the lane's words itself, and says when there is news. */
 import { Connection } from '../../engine/connection/connection.js'
-import type { LinkHost } from '../../engine/connection/lane-host.js'
-import type { LinkOptions } from '../../engine/connection/connection-settings.js'
+import type { LaneHost } from '../../engine/connection/lane-host.js'
+import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
 import { inWords, outWords, regionSizeFor, type lane } from '../../engine/protocol/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
-import { systemClock } from '../../engine/protocol/waiter.js'
+import { systemClock } from '../../engine/protocol/clock.js'
 import { FakeAnnouncer } from './fake-announcer.js'
 import { specOf } from './wire-bytes.js'
 import { createLanes, createRegions } from './fresh-memory.js'
@@ -22,18 +22,18 @@ export class LoneConnection {
   readonly #words: Int32Array
   readonly #base: number
 
-  constructor(options: Partial<LinkOptions> = {}) {
+  constructor(options: Partial<ConnectionSettings> = {}) {
     const regions = createRegions(new FakeAnnouncer())
     const lanes = createLanes(regions)
     const grant = lanes.take(RING_BYTES)
     this.#words = lanes.table.wordsOf(grant.id)
     this.#base = lanes.table.baseOf(grant.id)
-    const host: LinkHost = {
+    const host: LaneHost = {
       shard: 0,
       slabs: regions.table,
       wordsOf: () => this.#words,
       baseOf: () => this.#base,
-      ring: () => undefined,
+      notify: () => undefined,
       flushSoon: (flushable) => {
         queueMicrotask(() => {
           flushable.flush()
@@ -43,7 +43,7 @@ export class LoneConnection {
       replied: () => undefined,
       revisit: (reader) => {
         queueMicrotask(() => {
-          if (reader.onNews()) host.revisit(reader)
+          if (reader.onNotify()) host.revisit(reader)
         })
       },
       // The shard never hears of a larger one.

@@ -1,5 +1,5 @@
 /** A clock whose timers a test fires. Everything that it is not asked to keep back goes to the system's clock. */
-import { systemClock, type Clock } from '../../engine/protocol/waiter.js'
+import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 
 interface ManualTimer {
   readonly fn: () => void

@@ -7,7 +7,7 @@ export interface Heard {
   readonly numbers: number[]
 }
 
-export class LinkPeer {
+export class PeerServer {
   readonly heard: Heard[] = []
   readonly transport: Transport
   readonly #echoes: boolean

@@ -1,7 +1,7 @@
 /** Sockets that nobody listens on any more, and listeners that take their place without an engine. */
 import fs from 'node:fs'
 import net from 'node:net'
-import { prepareSocketFile, type SocketFile } from '../../engine/listening/socket-file.js'
+import { prepareSocketFile, type SocketFile } from '../../engine/sockets/socket-file.js'
 import { SOCKET_PATH_LIMIT } from '../../api/endpoint.js'
 
 /** Leaves a socket at the path behind which nobody listens. */

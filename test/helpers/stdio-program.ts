@@ -23,7 +23,7 @@ export const ownProgramPath = fileURLToPath(new URL('../fixtures/process-stdio.j
 /** What the shell says when a pipe has ended: it holds the outer stream open itself. */
 const END_OF_PIPE = '\0end of pipe\0'
 
-export class OwnProgram {
+export class StdioProgram {
   readonly stdin: Writable
   readonly stdout: Readable
   /** Settles with all that it reported when it and all around it have ended. */
@@ -34,7 +34,7 @@ export class OwnProgram {
   #isOver = false
   #wake: (() => void) | undefined
 
-  static start(args: readonly string[], choices: OwnProgramChoices): OwnProgram {
+  static start(args: readonly string[], choices: OwnProgramChoices): StdioProgram {
     const { stdin, stdout, then = '' } = choices
     const program = then === '' ? '"$@"' : `{ "$@"; ${then}; }`
     const from = stdin === 'pipe' ? 'cat |' : ''
@@ -56,7 +56,7 @@ export class OwnProgram {
     const script = `${exec} ${from} ${program} ${redirected} ${to}`
     const command = [process.execPath, '--trace-warnings', ownProgramPath, ...args]
     // Its own group: all of it can be ended at last.
-    return new OwnProgram(spawn('/bin/sh', ['-c', script, 'sh', ...command], { env, detached: true }))
+    return new StdioProgram(spawn('/bin/sh', ['-c', script, 'sh', ...command], { env, detached: true }))
   }
 
   constructor(

@@ -3,7 +3,7 @@
  * by nothing but the bell. The handshakes are those of workers/lanes/pump.ts and engine/link/.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { BellListener, BellRinger } from '../../engine/protocol/bell.js'
+import { BellListener, BellNotifier } from '../../engine/protocol/bell.js'
 import { FrameReader } from '../../engine/connection/frame-reader.js'
 import { FrameWriter } from '../../engine/connection/frame-writer.js'
 import { LaneTable, takeArmed } from '../../engine/protocol/lane.js'
@@ -165,7 +165,7 @@ class Sender {
   readonly #names: Direction
   readonly #ring: RingProducer
   readonly #writer: FrameWriter
-  readonly #ringer: BellRinger
+  readonly #notifier: BellNotifier
   readonly #schedule: FrameSchedule
   readonly #whims: Random
   readonly #plan: TorturePlan
@@ -178,7 +178,7 @@ class Sender {
     base: number,
     names: Direction,
     slabs: SlabTable,
-    ringer: BellRinger,
+    notifier: BellNotifier,
     plan: TorturePlan,
     regions: RegionChoice,
     schedule: FrameSchedule,
@@ -190,7 +190,7 @@ class Sender {
     this.#names = names
     this.#ring = new RingProducer(words, base, names.ring, slabs)
     this.#writer = new FrameWriter(this.#ring)
-    this.#ringer = ringer
+    this.#notifier = notifier
     this.#schedule = schedule
     this.#whims = whims
     this.#plan = plan
@@ -236,7 +236,7 @@ class Sender {
       if (Atomics.load(this.#words, this.#base + notify) === 0) return
       if (distance(this.#ring.tail, Atomics.load(this.#words, this.#base + notifyAt)) < 0) return
     }
-    if (takeArmed(this.#words, this.#base + notify)) this.#ringer.ring(this.#laneId)
+    if (takeArmed(this.#words, this.#base + notify)) this.#notifier.notify(this.#laneId)
   }
 
   /** False: bytes wait, and the peer will ring when there is room. */
@@ -284,7 +284,7 @@ class Receiver {
   readonly #names: Direction
   readonly #ring: RingConsumer
   readonly #reader: FrameReader
-  readonly #ringer: BellRinger
+  readonly #notifier: BellNotifier
   readonly #schedule: FrameSchedule
   readonly #whims: Random
 
@@ -294,7 +294,7 @@ class Receiver {
     base: number,
     names: Direction,
     slabs: SlabTable,
-    ringer: BellRinger,
+    notifier: BellNotifier,
     schedule: FrameSchedule,
     whims: Random,
   ) {
@@ -304,7 +304,7 @@ class Receiver {
     this.#names = names
     this.#ring = new RingConsumer(words, base, names.ring, slabs)
     this.#reader = new FrameReader(this.#ring, LARGEST_FRAME)
-    this.#ringer = ringer
+    this.#notifier = notifier
     this.#schedule = schedule
     this.#whims = whims
   }
@@ -342,7 +342,7 @@ class Receiver {
       distance(ring.head, Atomics.load(this.#words, this.#base + this.#names.spaceAt)) >= 0 &&
       takeArmed(this.#words, this.#base + this.#names.space)
     ) {
-      this.#ringer.ring(this.#laneId)
+      this.#notifier.notify(this.#laneId)
     }
   }
 
@@ -380,7 +380,7 @@ class SlowListener extends BellListener {
   }
 
   protected dawdle(): void {
-    for (let looks = this.#whims.below(WINDOW_LOOKS); looks > 0 && !this.hasNews; looks--);
+    for (let looks = this.#whims.below(WINDOW_LOOKS); looks > 0 && !this.hasNotifications; looks--);
   }
 
   protected announceParked(): void {
@@ -431,7 +431,7 @@ export class TortureSide {
     this.#plan = plan
     this.#onDone = onDone
     this.#listener = createListener(plan.listener, memory.bells[side], new Random(plan.seed, side))
-    const ringer = new BellRinger(memory.bells[peer], () => {
+    const notifier = new BellNotifier(memory.bells[peer], () => {
       wakePort.postMessage(0)
     })
     const headers = new LaneTable()
@@ -454,13 +454,13 @@ export class TortureSide {
           base,
           directions[side],
           slabs,
-          ringer,
+          notifier,
           plan,
           regions,
           scheduleOf(side),
           whims,
         ),
-        receiver: new Receiver(id, words, base, directions[peer], slabs, ringer, scheduleOf(peer), whims),
+        receiver: new Receiver(id, words, base, directions[peer], slabs, notifier, scheduleOf(peer), whims),
       })
     }
     wakePort.on('message', () => {

@@ -6,7 +6,7 @@ import net from 'node:net'
 import { join } from 'node:path'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
-import { OwnProgram, ownProgramPath, type OwnProgramChoices } from '../helpers/stdio-program.js'
+import { StdioProgram, ownProgramPath, type OwnProgramChoices } from '../helpers/stdio-program.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { turns } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
@@ -21,9 +21,9 @@ failOnWarnings()
 
 interface Scene {
   readonly folder: TemporaryFolder
-  readonly start: (args: readonly string[], choices: OwnProgramChoices) => OwnProgram
+  readonly start: (args: readonly string[], choices: OwnProgramChoices) => StdioProgram
   /** Stopped at the end. */
-  readonly keep: (program: OwnProgram) => OwnProgram
+  readonly keep: (program: StdioProgram) => StdioProgram
 }
 
 function scene(
@@ -35,13 +35,13 @@ function scene(
   declare(title, async (t) => {
     t.timeout(WATCHDOG_MS)
     const folder = await makeTemporaryFolder()
-    const programs: OwnProgram[] = []
-    const keep = (program: OwnProgram): OwnProgram => {
+    const programs: StdioProgram[] = []
+    const keep = (program: StdioProgram): StdioProgram => {
       programs.push(program)
       return program
     }
     try {
-      await body(t, { folder, keep, start: (args, choices) => keep(OwnProgram.start(args, choices)) })
+      await body(t, { folder, keep, start: (args, choices) => keep(StdioProgram.start(args, choices)) })
     } finally {
       await Promise.all(programs.map((program) => program.stop()))
       await folder.remove()
@@ -110,7 +110,7 @@ scene('one socket can be both', async (t, { folder, keep }) => {
   })
   theirs.destroy()
   server.close()
-  const program = keep(new OwnProgram(started, ours, ours))
+  const program = keep(new StdioProgram(started, ours, ours))
   const sent = text()
   ours.end(sent)
   t.is(sha1(await program.output()), sha1(sent))
@@ -321,7 +321,7 @@ for (const [from, to] of [
       const program = `'${process.execPath}' --trace-warnings '${ownProgramPath}' echo line 2>${reports} ${ends}`
       const [command = '', ...args] = inTerminal?.(`stty -g; ${program}; echo; stty -g`) ?? []
       const env = { ...process.env, NODE_OPTIONS: undefined }
-      const session = keep(new OwnProgram(spawn(command, args, { env, detached: true })))
+      const session = keep(new StdioProgram(spawn(command, args, { env, detached: true })))
       if (from === 'terminal') session.stdin.write('one\ntwo\n\x04')
       const shown = String(await session.output())
         .split('\r\n')

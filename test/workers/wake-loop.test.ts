@@ -1,8 +1,8 @@
 /** How a shard waits for main's news: it is asleep, or looks by itself for a moment in a series of requests. */
 import test, { type ExecutionContext } from 'ava'
-import { BellListener, BellRinger, createBellMemory } from '../../engine/protocol/bell.js'
-import type { Clock } from '../../engine/protocol/waiter.js'
-import { NewsLoop } from '../../workers/wake-loop.js'
+import { BellListener, BellNotifier, createBellMemory } from '../../engine/protocol/bell.js'
+import type { Clock } from '../../engine/protocol/clock.js'
+import { WakeLoop } from '../../workers/wake-loop.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 import { turns, until } from '../helpers/turns.js'
 
@@ -13,7 +13,7 @@ const ACCEPTED = 6
 failOnWarnings()
 
 interface Rig {
-  readonly ringer: BellRinger
+  readonly notifier: BellNotifier
   readonly heard: number[]
   readonly wakes: () => number
   advance(ms: number): void
@@ -30,7 +30,7 @@ function makeRig(t: ExecutionContext): Rig {
     setTimer: () => () => undefined,
     nextTurn: (step) => void setImmediate(step),
   }
-  const loop = new NewsLoop(
+  const loop = new WakeLoop(
     new BellListener(memory),
     clock,
     (laneId) => {
@@ -41,16 +41,16 @@ function makeRig(t: ExecutionContext): Rig {
       wakes++
     },
   )
-  const ringer = new BellRinger(memory, () => {
+  const notifier = new BellNotifier(memory, () => {
     setImmediate(loop.wake)
   })
   loop.start()
   // Its clock stands still: it would look for news for ever.
   t.teardown(() => {
-    ringer.keepAwake(false)
+    notifier.keepAwake(false)
   })
   return {
-    ringer,
+    notifier,
     heard,
     wakes: () => wakes,
     advance: (ms) => {
@@ -60,9 +60,9 @@ function makeRig(t: ExecutionContext): Rig {
 }
 
 /** Rings, and waits until that has been heard. */
-async function say({ ringer, heard }: Rig, laneId: number): Promise<void> {
+async function say({ notifier, heard }: Rig, laneId: number): Promise<void> {
   const before = heard.length
-  ringer.ring(laneId)
+  notifier.notify(laneId)
   await until(() => heard.length > before)
 }
 
@@ -77,7 +77,7 @@ test('each news wakes a shard that is not to stay awake', async (t) => {
 test('the second of a series finds it awake, and so do all that follow', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
-  rig.ringer.keepAwake(true)
+  rig.notifier.keepAwake(true)
   for (let i = 0; i < 2; i++) await say(rig, DIALLED)
   t.is(rig.wakes(), 2)
   for (let i = 0; i < 20; i++) {
@@ -90,7 +90,7 @@ test('the second of a series finds it awake, and so do all that follow', async (
 test('it goes to sleep when no more news has come for a moment, and is woken again', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
-  rig.ringer.keepAwake(true)
+  rig.notifier.keepAwake(true)
   for (let i = 0; i < 3; i++) await say(rig, DIALLED)
   const before = rig.wakes()
   rig.advance(0.06)
@@ -102,7 +102,7 @@ test('it goes to sleep when no more news has come for a moment, and is woken aga
 test('news now and then is no series', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
-  rig.ringer.keepAwake(true)
+  rig.notifier.keepAwake(true)
   for (let i = 0; i < 5; i++) {
     rig.advance(1)
     await say(rig, DIALLED)
@@ -114,7 +114,7 @@ test('news now and then is no series', async (t) => {
 test('news of accepted connections does not keep it awake', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
-  rig.ringer.keepAwake(true)
+  rig.notifier.keepAwake(true)
   for (let i = 0; i < 5; i++) await say(rig, ACCEPTED)
   t.is(rig.wakes(), 5)
 })
@@ -122,9 +122,9 @@ test('news of accepted connections does not keep it awake', async (t) => {
 test('it goes to sleep in the middle of a series when it is no longer to stay awake', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
-  rig.ringer.keepAwake(true)
+  rig.notifier.keepAwake(true)
   for (let i = 0; i < 3; i++) await say(rig, DIALLED)
-  rig.ringer.keepAwake(false)
+  rig.notifier.keepAwake(false)
   await turns()
   const before = rig.wakes()
   await say(rig, DIALLED)
@@ -134,7 +134,7 @@ test('it goes to sleep in the middle of a series when it is no longer to stay aw
 test('no news is lost, however it falls between looking and sleeping', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
-  rig.ringer.keepAwake(true)
+  rig.notifier.keepAwake(true)
   for (let i = 0; i < 2_000; i++) {
     // Long enough for the next turn to be the last one, every other time.
     rig.advance(i % 2 === 0 ? 0.01 : 0.06)

@@ -2,16 +2,16 @@
  * A wire that speaks the format of the rings to the pump and another framing to the peer. It stands between the two: to
  * the pump it is the wire, to the wire it is the owner.
  *
- * Incoming: the kernel reads into memory that all framed wires of the thread share, since a read is decoded before the
+ * Receiver: the kernel reads into memory that all framed wires of the thread share, since a read is decoded before the
  * next one begins. What is decoded is copied into the pump's view. What does not fit waits, and nothing is read
  * meanwhile; the peer's end, a fault in its framing, and the close wait behind it.
  *
- * Outgoing: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out of
+ * Sender: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out of
  * the ring as it is.
  */
 import { FramingFault } from '../../engine/protocol/framing.js'
 import { memoryFailure } from '../../engine/protocol/allocation.js'
-import type { Clock } from '../../engine/protocol/waiter.js'
+import type { Clock } from '../../engine/protocol/clock.js'
 import type { FrameOwner, Wire, WireOwner } from '../wire.js'
 import type { Codec, Decoder } from '../framings/codec.js'
 import { Decoded, readBytes, readMemory } from '../framings/decoded.js'

@@ -6,7 +6,7 @@
  * on: Node asks for it once and not again on resume. So when room is short the view is cut to exactly `target`
  * bytes, the room is asked for, and reading stops until that much is free.
  */
-import type { BellRinger } from '../../engine/protocol/bell.js'
+import type { BellNotifier } from '../../engine/protocol/bell.js'
 import type { LaneGrant } from '../../engine/protocol/lane.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
 import { BufferView, type SlabTable } from '../../engine/protocol/slab-table.js'
@@ -22,7 +22,8 @@ import {
   outWords,
 } from '../../engine/protocol/ring-layout.js'
 import { systemErrno } from '../../engine/protocol/system-errno.js'
-import type { FrameOwner, Role, Wire } from '../wire.js'
+import type { Role } from '../../engine/protocol/target.js'
+import type { FrameOwner, Wire } from '../wire.js'
 import { FramingFault, framingFaults } from '../../engine/protocol/framing.js'
 import type { Meter } from '../meter.js'
 
@@ -51,7 +52,7 @@ export class Pump implements FrameOwner {
   readonly #base: number
   readonly #in: RingProducer
   readonly #out: RingConsumer
-  readonly #bell: BellRinger
+  readonly #bell: BellNotifier
   readonly #meter: Meter
   readonly #onGone: (id: number) => void
   #state: PumpState = { kind: 'detached' }
@@ -68,7 +69,7 @@ export class Pump implements FrameOwner {
     words: Int32Array,
     base: number,
     slabs: SlabTable,
-    bell: BellRinger,
+    bell: BellNotifier,
     meter: Meter,
     onGone: (id: number) => void,
   ) {
@@ -89,7 +90,7 @@ export class Pump implements FrameOwner {
     this.#state = { kind: 'attached', wire }
     this.#store(lane.LIFE, life.ATTACHED)
     wire.resume()
-    this.onNews()
+    this.onNotify()
   }
 
   /** The dial failed or was aborted: the lane was never used. */
@@ -99,7 +100,7 @@ export class Pump implements FrameOwner {
   }
 
   /** Main has published bytes, made room, granted a region, or changed its intent. */
-  onNews(): void {
+  onNotify(): void {
     const state = this.#state
     if (state.kind === 'detached' || state.kind === 'closed') return
     if (this.#load(lane.OUT_INTENT) === intent.DESTROY) {
@@ -129,8 +130,8 @@ export class Pump implements FrameOwner {
       takeArmed(this.#words, this.#base + lane.IN_NOTIFY)
     ) {
       // What a connection says first is told together with the connection, and with all others of the turn.
-      if (this.#isNew) this.#bell.ringSoon(this.id)
-      else this.#bell.ring(this.id, length >= BULK_BYTES)
+      if (this.#isNew) this.#bell.notifySoon(this.id)
+      else this.#bell.notify(this.id, length >= BULK_BYTES)
       this.#isNew = false
     }
     return this.#chooseView(filled)
@@ -139,12 +140,12 @@ export class Pump implements FrameOwner {
   onHeldBack(isHeld: boolean): void {
     this.#store(lane.IN_HELD, isHeld ? 1 : 0)
     // The word first, then the look: main arms first, then looks at the word.
-    if (isHeld && takeArmed(this.#words, this.#base + lane.IN_GUARD)) this.#bell.ring(this.id)
+    if (isHeld && takeArmed(this.#words, this.#base + lane.IN_GUARD)) this.#bell.notify(this.id)
   }
 
   onEnd(): void {
     this.#store(lane.IN_STATE, inState.ENDED)
-    this.#bell.ringSoon(this.id)
+    this.#bell.notifySoon(this.id)
   }
 
   onWritten(): void {
@@ -160,7 +161,7 @@ export class Pump implements FrameOwner {
       distance(ring.head, this.#load(lane.OUT_SPACE_AT)) >= 0 &&
       takeArmed(this.#words, this.#base + lane.OUT_SPACE)
     ) {
-      this.#bell.ring(this.id, bulk)
+      this.#bell.notify(this.id, bulk)
     }
     this.#writeNext()
   }
@@ -169,12 +170,12 @@ export class Pump implements FrameOwner {
     if (this.#load(lane.OUT_STATE) !== outState.OPEN) return
     this.#store(lane.OUT_STATE, outState.ENDED)
     // Both directions are over: the close follows at once, and says so too.
-    if (this.#load(lane.IN_STATE) !== inState.ENDED) this.#bell.ringSoon(this.id)
+    if (this.#load(lane.IN_STATE) !== inState.ENDED) this.#bell.notifySoon(this.id)
   }
 
   onWriteFailed(): void {
     this.#store(lane.OUT_STATE, outState.FAILED)
-    this.#bell.ring(this.id)
+    this.#bell.notify(this.id)
   }
 
   onClose(error: NodeJS.ErrnoException | FramingFault | undefined): void {
@@ -188,7 +189,7 @@ export class Pump implements FrameOwner {
     }
     // LIFE last: main gives the memory to someone else once it has seen this.
     this.#store(lane.LIFE, life.CLOSED)
-    this.#bell.ringSoon(this.id)
+    this.#bell.notifySoon(this.id)
     this.#onGone(this.id)
   }
 
@@ -225,7 +226,7 @@ export class Pump implements FrameOwner {
   #askForGrowth(): void {
     if (this.#load(lane.IN_GROW) !== 0) return
     this.#store(lane.IN_GROW, 1)
-    this.#bell.ring(this.id)
+    this.#bell.notify(this.id)
   }
 
   #viewOf(length: number): Buffer {

@@ -3,20 +3,20 @@ import { timingSafeEqual } from 'node:crypto'
 import net from 'node:net'
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import { moveHandle } from '../../engine/internals/socket-handle.js'
-import { PASS_BYTES, type TransportTarget } from '../../engine/protocol/target.js'
+import { TOKEN_BYTES, type TransportTarget } from '../../engine/protocol/target.js'
 import type { ShardTransport, Wire, WireOwner } from '../wire.js'
 import { PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'
 
 type PipesTarget = Extract<TransportTarget, { kind: 'child-pipes' }>
 
-/** What a writer reads behind the pass: nothing. It has to have a place all the same. */
+/** What a writer reads behind the token: nothing. It has to have a place all the same. */
 const nothing: net.OnReadOpts = { buffer: new Uint8Array(1), callback: () => false }
 
 export const childPipesTransport: ShardTransport<PipesTarget> = {
   dial(target, owner) {
-    const stdin = new Doorway(target.stdin, target.pass, nothing)
-    const stdout = new Doorway(target.stdout, target.pass, readInto(owner))
+    const stdin = new GuardedPipe(target.stdin, target.token, nothing)
+    const stdout = new GuardedPipe(target.stdout, target.token, readInto(owner))
     const abort = (): void => {
       stdin.close()
       stdout.close()
@@ -36,16 +36,16 @@ export const childPipesTransport: ShardTransport<PipesTarget> = {
   },
 }
 
-/** One pipe, until main has come. Others of this machine can find it and connect: they have no pass. */
-class Doorway {
+/** One pipe, until main has come. Others of this machine can find it and connect: they have no token. */
+class GuardedPipe {
   readonly open: Promise<void>
-  /** The socket is paused, and not a byte behind the pass was read. Rejects if nobody can come any more. */
+  /** The socket is paused, and not a byte behind the token was read. Rejects if nobody can come any more. */
   readonly arrival: Promise<net.Socket>
   readonly #server: net.Server
   readonly #guests = new Set<net.Socket>()
   #refuse!: (error: Error) => void
 
-  constructor(path: string, pass: Uint8Array, afterwards: net.OnReadOpts) {
+  constructor(path: string, token: Uint8Array, afterwards: net.OnReadOpts) {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
     this.#server = server
     this.arrival = new Promise((resolve, reject) => {
@@ -53,7 +53,7 @@ class Doorway {
       server.on('connection', (accepted) => {
         const guest = moveHandle(
           accepted,
-          readPass(pass, afterwards, () => {
+          readToken(token, afterwards, () => {
             this.#arrive(guest, resolve)
           }),
         )
@@ -109,21 +109,21 @@ class Doorway {
   }
 }
 
-/** Reads exactly the pass, then stops; from the next read on `afterwards` applies. One that is wrong is never right. */
-function readPass(pass: Uint8Array, afterwards: net.OnReadOpts, onPass: () => void): net.OnReadOpts {
-  const shown = new Uint8Array(PASS_BYTES)
+/** Reads exactly the token, then stops; from the next read on `afterwards` applies. One that is wrong is never right. */
+function readToken(token: Uint8Array, afterwards: net.OnReadOpts, onToken: () => void): net.OnReadOpts {
+  const shown = new Uint8Array(TOKEN_BYTES)
   let length = 0
   const next = afterwards.buffer
   return {
     buffer: () => {
-      if (length < PASS_BYTES) return shown.subarray(length)
+      if (length < TOKEN_BYTES) return shown.subarray(length)
       return typeof next === 'function' ? next() : next
     },
     callback: (bytes, memory) => {
-      if (length === PASS_BYTES) return afterwards.callback(bytes, memory)
+      if (length === TOKEN_BYTES) return afterwards.callback(bytes, memory)
       length += bytes
-      if (length < PASS_BYTES) return true
-      if (timingSafeEqual(shown, pass)) onPass()
+      if (length < TOKEN_BYTES) return true
+      if (timingSafeEqual(shown, token)) onToken()
       return false
     },
   }
@@ -132,15 +132,15 @@ function readPass(pass: Uint8Array, afterwards: net.OnReadOpts, onPass: () => vo
 /** The wire over what will have come: what is asked of it before is done then. */
 class ArrivingWire implements Wire {
   readonly halfClose = true
-  readonly #stdin: Doorway
-  readonly #stdout: Doorway
+  readonly #stdin: GuardedPipe
+  readonly #stdout: GuardedPipe
   readonly #owner: WireOwner
   #state:
     | { readonly kind: 'waiting'; readonly calls: ((wire: Wire) => void)[] }
     | { readonly kind: 'there'; readonly wire: Wire }
     | { readonly kind: 'closed' } = { kind: 'waiting', calls: [] }
 
-  constructor(stdin: Doorway, stdout: Doorway, owner: WireOwner) {
+  constructor(stdin: GuardedPipe, stdout: GuardedPipe, owner: WireOwner) {
     this.#stdin = stdin
     this.#stdout = stdout
     this.#owner = owner

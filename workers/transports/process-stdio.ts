@@ -5,7 +5,7 @@ import type { MainSide, ShardTransport, Wire, WireOwner } from '../wire.js'
 import { openInput, type Input } from './process-stdin.js'
 import { openOutput, type Output } from './process-stdout.js'
 
-type OwnStdioTarget = Extract<TransportTarget, { kind: 'own-stdio' }>
+type ProcessStdioTarget = Extract<TransportTarget, { kind: 'process-stdio' }>
 
 class OwnStdioWire implements Wire {
   readonly halfClose = true
@@ -27,7 +27,7 @@ class OwnStdioWire implements Wire {
     }
     this.#output = openOutput(owner, (error) => {
       failed(error)
-      void main.letGoOf(1).then(() => {
+      void main.releaseStdio(1).then(() => {
         // Not before: whoever waits for the end may rely on its being there.
         if (error === undefined && this.#ending) owner.onFinished()
         closed()
@@ -35,7 +35,7 @@ class OwnStdioWire implements Wire {
     })
     this.#input = openInput(owner, (error) => {
       failed(error)
-      void main.letGoOf(0).then(closed)
+      void main.releaseStdio(0).then(closed)
     })
   }
 
@@ -58,7 +58,7 @@ class OwnStdioWire implements Wire {
   }
 }
 
-export const ownStdioTransport: ShardTransport<OwnStdioTarget> = {
+export const processStdioTransport: ShardTransport<ProcessStdioTarget> = {
   dial(_target, owner, main) {
     const connected = new Promise<Wire>((resolve, reject) => {
       try {

@@ -3,7 +3,7 @@ import type { TransportKind, TransportTarget } from '../../engine/protocol/targe
 import type { ShardTransport } from '../wire.js'
 import { childPipesTransport } from './child-pipes.js'
 import { memoryTransport } from './memory.js'
-import { ownStdioTransport } from './process-stdio.js'
+import { processStdioTransport } from './process-stdio.js'
 import { pipeTransport } from './pipe.js'
 import { stdioTransport } from './child-stdio.js'
 import { unixTransport } from './unix.js'
@@ -16,7 +16,7 @@ const registry: Registry = {
   memory: memoryTransport,
   stdio: stdioTransport,
   'child-pipes': childPipesTransport,
-  'own-stdio': ownStdioTransport,
+  'process-stdio': processStdioTransport,
 }
 
 /** The transport for a target. The cast is the one place where the kind and its target meet again. */

@@ -1,7 +1,7 @@
 /** A connection against a shard that stores its words in the order that suits a mistake. */
 import process from 'node:process'
 import test from 'ava'
-import type { Companion } from '../../../engine/common/attached-process.js'
+import type { AttachedProcess } from '../../../engine/common/attached-process.js'
 import { inState, intent, lane, life } from '../../../engine/protocol/ring-layout.js'
 import { LoneConnection } from '../../helpers/lone-connection.js'
 import { ManualClock } from '../../helpers/manual-clock.js'
@@ -13,7 +13,7 @@ const CLOSE_TIMEOUT_MS = 2_003
 /** Longer than a connection may keep main in one turn. */
 const TURN_MS = 5
 
-const exited: Companion = {
+const exited: AttachedProcess = {
   pid: 2,
   exited: Promise.resolve({ exitCode: 0, signal: null }),
   stderrHead: '',
@@ -27,17 +27,17 @@ test('a shard that was told to let go of a dead child is not told to write first
   const { connection } = lone
   // More than the ring has room for, to a stdin that somebody else holds.
   t.false(connection.send(Buffer.alloc(6_000)))
-  connection.accompany(exited)
+  connection.attachProcess(exited)
   await until(() => clock.armed.length === 1)
   clock.advance(CLOSE_TIMEOUT_MS)
   await turns(2)
   t.is(lone.load(lane.OUT_INTENT), intent.DESTROY)
   // Now it is read after all, before the shard has heard.
   lone.takeAll()
-  connection.onNews()
+  connection.onNotify()
   t.is(lone.load(lane.OUT_INTENT), intent.DESTROY)
   lone.store(lane.LIFE, life.CLOSED)
-  connection.onNews()
+  connection.onNotify()
   t.deepEqual(await connection.closed, { code: 'OK', exitCode: 0, signal: null })
 })
 
@@ -61,7 +61,7 @@ for (const [what, rest, code] of [
 ] as const) {
   test(`closed says ${code} of a stream that ends ${what}, whether or not it was read`, async (t) => {
     const { connection } = overWith(Buffer.concat([one, rest]))
-    connection.onNews()
+    connection.onNotify()
     t.is((await connection.closed).code, code)
     t.is(String(await connection.receive()), 'one')
     const last = await connection.receive().then(
@@ -81,7 +81,7 @@ test('a subscriber that fails over the last frames fails its connection', async 
     const start = performance.now()
     if (count === 64) while (performance.now() < start + TURN_MS) continue
   })
-  connection.onNews()
+  connection.onNotify()
   const { code, cause } = await connection.closed
   t.deepEqual([code, (cause?.cause as Error).message, count], ['ERR_HANDLER', 'cannot digest', 65])
 })
@@ -94,7 +94,7 @@ test('a subscriber that fails when all has been told is warned of', async (t) =>
     await held.promise
     throw new RangeError('cannot digest')
   })
-  connection.onNews()
+  connection.onNotify()
   t.deepEqual(await connection.closed, { code: 'OK' })
   const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
   held.resolve()

@@ -1,12 +1,12 @@
 /** What becomes of each frame, told from HEAD and SENT wherever a shard left them. */
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import type { LinkHost } from '../../../engine/connection/lane-host.js'
-import { createReplyWatch } from '../../../engine/connection/lane-host.js'
-import type { LinkOptions } from '../../../engine/connection/connection-settings.js'
-import { Outgoing } from '../../../engine/connection/sender.js'
+import type { LaneHost } from '../../../engine/connection/lane-host.js'
+import { createPendingReply } from '../../../engine/connection/lane-host.js'
+import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
+import { Sender } from '../../../engine/connection/sender.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
-import type { Fate } from '../../../engine/common/delivery-report.js'
+import type { DeliveryReport } from '../../../engine/common/delivery-report.js'
 import type { FramingKind } from '../../../engine/protocol/framing.js'
 import { regionOffset } from '../../../engine/protocol/slab-table.js'
 import {
@@ -18,7 +18,7 @@ import {
 } from '../../../engine/protocol/ring-layout.js'
 import { RingConsumer } from '../../../engine/protocol/ring.js'
 import { HandlerFailures } from '../../../engine/common/handler-failures.js'
-import { systemClock } from '../../../engine/protocol/waiter.js'
+import { systemClock } from '../../../engine/protocol/clock.js'
 import { holds } from '../../helpers/property.js'
 import { patternBytes } from '../../helpers/random.js'
 import { specOf } from '../../helpers/wire-bytes.js'
@@ -37,7 +37,7 @@ interface RigOptions {
 
 /** The sending half over memory of its own, and a shard that does what it is told, one step at a time. */
 class Rig {
-  readonly outgoing: Outgoing
+  readonly outgoing: Sender
   readonly sent: Buffer[] = []
   readonly #words: Int32Array
   readonly #base: number
@@ -51,12 +51,12 @@ class Rig {
     this.#words = lanes.table.wordsOf(grant.id)
     this.#base = lanes.table.baseOf(grant.id)
     for (const word of [lane.OUT_TAIL, lane.OUT_HEAD, lane.OUT_SENT]) this.#store(word, start)
-    const host: LinkHost = {
+    const host: LaneHost = {
       shard: 0,
       slabs: regions.table,
       wordsOf: () => this.#words,
       baseOf: () => this.#base,
-      ring: nothing,
+      notify: nothing,
       flushSoon: nothing,
       awaitReply: nothing,
       replied: nothing,
@@ -72,7 +72,7 @@ class Rig {
       turned: () => Promise.resolve(),
       keepAlive: nothing,
     }
-    const options: LinkOptions = {
+    const options: ConnectionSettings = {
       framing: specOf(framing, { maxFrameBytes: 1_000_000 }),
       maxFrameBytes: 1_000_000,
       maxPendingBytes: 100_000_000,
@@ -83,9 +83,9 @@ class Rig {
       failures: new HandlerFailures(systemClock, undefined),
       onOutlived: nothing,
       clock: systemClock,
-      salvage: { retainBytes },
+      tracking: { retainBytes },
     }
-    this.outgoing = new Outgoing('1', host, grant, options, 'memory:x', createReplyWatch(true))
+    this.outgoing = new Sender('1', host, grant, options, 'memory:x', createPendingReply(true))
     this.#shard = new RingConsumer(this.#words, this.#base, outWords, regions.table)
   }
 
@@ -97,7 +97,7 @@ class Rig {
 
   flush(): void {
     this.outgoing.flush()
-    this.outgoing.onNews()
+    this.outgoing.onNotify()
   }
 
   /** Begins to write what is published, at most so much. */
@@ -124,10 +124,10 @@ class Rig {
   }
 
   /** The shard is gone. */
-  settle(): Fate {
+  settle(): DeliveryReport {
     this.outgoing.close(new TransportError('ERR_SHARD_LOST', 'gone'))
     const fate = this.outgoing.settleFate()
-    if (fate === undefined) throw new Error('a connection with salvage has a fate')
+    if (fate === undefined) throw new Error('a connection with tracking has a fate')
     this.outgoing.release()
     return fate
   }

@@ -14,7 +14,7 @@ const WRAPS = encodeFrame(Buffer.alloc(1_500, 'y'))
 /** The shard lets go, as it was told to. */
 async function ended(lone: LoneConnection): Promise<string> {
   lone.store(lane.LIFE, life.CLOSED)
-  lone.connection.onNews()
+  lone.connection.onNotify()
   return (await lone.connection.closed).code
 }
 
@@ -28,7 +28,7 @@ for (const borrow of [false, true]) {
       connection.subscribe((frame) => void frames.push(frame.length), { borrow })
       publishBytes(lone.producer, encodeFrame(Buffer.from('one')))
       publishBytes(lone.producer, LARGE.subarray(0, 3000))
-      withoutMemory(2000, () => connection.onNews())
+      withoutMemory(2000, () => connection.onNotify())
       t.deepEqual(frames, [3])
       t.is(await ended(lone), 'ERR_OUT_OF_MEMORY')
       await rejects(t, connection.receive(), 'ERR_CONSUMER_BUSY')
@@ -45,7 +45,7 @@ test.serial('receive() and for await reject with ERR_OUT_OF_MEMORY, as closed sa
     await turns(1)
     publishBytes(lone.producer, LARGE.subarray(0, 3000))
     withoutMemory(2000, () => {
-      connection.onNews()
+      connection.onNotify()
       if (way === 'take') t.is(connection.take(), undefined)
     })
     if (first !== undefined) t.is((await rejects(t, first, 'ERR_OUT_OF_MEMORY')).endpoint, 'memory:x')
@@ -65,9 +65,9 @@ test.serial(
       const stop = connection.subscribe(() => count++, { borrow })
       for (let i = 0; i < 3; i++) {
         publishBytes(lone.producer, WRAPS)
-        if (i < 2) connection.onNews()
+        if (i < 2) connection.onNotify()
       }
-      withoutMemory(1000, () => connection.onNews())
+      withoutMemory(1000, () => connection.onNotify())
       stop()
       t.is(count, 2)
       t.is(await ended(lone), 'ERR_OUT_OF_MEMORY')
@@ -88,7 +88,7 @@ test.serial(
       if (ends) lone.store(lane.IN_STATE, inState.ENDED)
       lone.store(lane.LIFE, life.CLOSED)
       // The lane is given back by the last of it: twice would throw.
-      withoutMemory(1, () => connection.onNews())
+      withoutMemory(1, () => connection.onNotify())
       t.is((await connection.closed).code, code)
       await rejects(t, connection.receive(), 'ERR_OUT_OF_MEMORY')
     }
@@ -123,7 +123,7 @@ test.serial(
 test.serial(
   'frames that were not sent and cannot be kept are counted as lost, and the connection ends as it did',
   async (t) => {
-    const lone = new LoneConnection({ salvage: { retainBytes: 0 } })
+    const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
     const { connection } = lone
     for (let i = 0; i < 5; i++) connection.send(Buffer.alloc(1000, i))
     await turns(1)
@@ -133,7 +133,7 @@ test.serial(
     consumer.release()
     lone.store(lane.OUT_SENT, 1004)
     lone.store(lane.LIFE, life.CLOSED)
-    withoutMemory(1000, () => connection.onNews())
+    withoutMemory(1000, () => connection.onNotify())
     t.deepEqual(await connection.fate, { handedOver: 1, retained: [], unconfirmed: [], unsent: [], lost: 4 })
     t.is((await connection.closed).code, 'ERR_RESET')
   },
@@ -143,7 +143,7 @@ test.serial(
   'a frame whose beginning cannot be kept is lost alone, and not at all once it has left',
   async (t) => {
     for (const leaves of [true, false]) {
-      const lone = new LoneConnection({ salvage: { retainBytes: 0 } })
+      const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
       const { connection, consumer } = lone
       for (const byte of ['a', 'b', 'c']) connection.send(Buffer.alloc(1000, byte))
       await turns(1)
@@ -157,7 +157,7 @@ test.serial(
       withoutMemory(1000, () => t.is(connection.pendingBytes, 3012 - 500))
       if (leaves) passes(600)
       lone.store(lane.LIFE, life.CLOSED)
-      connection.onNews()
+      connection.onNotify()
       const { handedOver, unsent, lost } = await connection.fate
       t.deepEqual([handedOver, lost], leaves ? [1, 0] : [0, 1])
       t.deepEqual(
@@ -172,7 +172,7 @@ test.serial(
 test.serial(
   'so many small frames that their sizes have no memory are refused before they are taken',
   async (t) => {
-    const lone = new LoneConnection({ salvage: { retainBytes: 0 } })
+    const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
     const { connection } = lone
     for (let i = 0; i < 64; i++) connection.send('x')
     withoutMemory(512, () => throws(t, () => connection.send('x'), 'ERR_OUT_OF_MEMORY'))

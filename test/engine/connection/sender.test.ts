@@ -1,14 +1,14 @@
 /** The sending half against a shard that moves between any two of its operations. */
 import test from 'ava'
-import type { LinkHost } from '../../../engine/connection/lane-host.js'
-import { createReplyWatch } from '../../../engine/connection/lane-host.js'
-import type { LinkOptions } from '../../../engine/connection/connection-settings.js'
-import { Outgoing } from '../../../engine/connection/sender.js'
+import type { LaneHost } from '../../../engine/connection/lane-host.js'
+import { createPendingReply } from '../../../engine/connection/lane-host.js'
+import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
+import { Sender } from '../../../engine/connection/sender.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import { outWords, regionBytes, regionSizeFor } from '../../../engine/protocol/ring-layout.js'
 import { RingConsumer } from '../../../engine/protocol/ring.js'
 import { HandlerFailures } from '../../../engine/common/handler-failures.js'
-import { systemClock } from '../../../engine/protocol/waiter.js'
+import { systemClock } from '../../../engine/protocol/clock.js'
 import { interleave } from '../../helpers/atomics-hook.js'
 import { FakeAnnouncer } from '../../helpers/fake-announcer.js'
 import { createLanes, createRegions } from '../../helpers/fresh-memory.js'
@@ -27,12 +27,12 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
 
   const places = interleave(() => {
     const grant = lanes.take(8192)
-    const host: LinkHost = {
+    const host: LaneHost = {
       shard: 0,
       slabs: regions.table,
       wordsOf: () => lanes.table.wordsOf(grant.id),
       baseOf: () => lanes.table.baseOf(grant.id),
-      ring: nothing,
+      notify: nothing,
       flushSoon: nothing,
       awaitReply: nothing,
       replied: nothing,
@@ -45,7 +45,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       turned: () => Promise.resolve(),
       keepAlive: nothing,
     }
-    const options: LinkOptions = {
+    const options: ConnectionSettings = {
       framing: specOf('length', { maxFrameBytes: 1_000_000 }),
       maxFrameBytes: 1_000_000,
       maxPendingBytes: 1_000_000,
@@ -57,7 +57,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       onOutlived: nothing,
       clock: systemClock,
     }
-    const outgoing = new Outgoing('1', host, grant, options, 'memory:x', createReplyWatch(true))
+    const outgoing = new Sender('1', host, grant, options, 'memory:x', createPendingReply(true))
     const shard = new RingConsumer(host.wordsOf(grant), host.baseOf(grant), outWords, regions.table)
     // The first growth, which the shard has not followed yet.
     outgoing.send(Buffer.alloc(9000))

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { Buddy } from '../../../engine/memory/buddy-allocator.js'
+import { BuddyAllocator } from '../../../engine/memory/buddy-allocator.js'
 import { UNITS_PER_SLAB } from '../../../engine/protocol/ring-layout.js'
 import { holds } from '../../helpers/property.js'
 
@@ -8,7 +8,7 @@ const WHOLE = 11
 
 test('the whole is one block, and is whole again whatever it was split into', (t) => {
   t.is(2 ** WHOLE, UNITS_PER_SLAB)
-  const buddy = new Buddy()
+  const buddy = new BuddyAllocator()
   t.true(buddy.isEmpty)
   t.is(buddy.take(WHOLE), 0)
   t.is(buddy.take(0), undefined)
@@ -26,7 +26,7 @@ test('the whole is one block, and is whole again whatever it was split into', (t
 })
 
 test('a block that was not taken like this is not taken back', (t) => {
-  const buddy = new Buddy()
+  const buddy = new BuddyAllocator()
   t.false(buddy.give(0, 0))
   const unit = buddy.take(3) ?? -1
   t.false(buddy.give(unit, 2))
@@ -41,7 +41,7 @@ test('blocks never overlap, lie where their size allows, and there is room exact
   holds(
     t,
     fc.property(fc.array(anyStep, { maxLength: 200, size: 'max' }), (steps) => {
-      const buddy = new Buddy()
+      const buddy = new BuddyAllocator()
       const held = new Map<number, number>()
       const used = new Uint8Array(UNITS_PER_SLAB)
       const isFree = (unit: number, order: number): boolean =>

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
-import { MemoryStore } from '../../../engine/memory/slab-store.js'
+import { SlabStore } from '../../../engine/memory/slab-store.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 
 const BYTES = 4096
@@ -8,7 +8,7 @@ const LONG = 60_000
 
 interface Rig {
   readonly clock: FakeClock
-  readonly store: MemoryStore
+  readonly store: SlabStore
   /** How often other threads were asked to collect. */
   readonly asked: () => number
 }
@@ -16,7 +16,7 @@ interface Rig {
 function create(answer: () => Promise<boolean> = () => Promise.resolve(true)): Rig {
   const clock = new FakeClock()
   let asked = 0
-  const store = new MemoryStore(BYTES, clock, () => {
+  const store = new SlabStore(BYTES, clock, () => {
     asked++
     return answer()
   })

@@ -3,7 +3,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import type { Lease } from '../../../engine/pool/lease.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
-import type { Unfitness } from '../../../engine/common/reuse-blocker.js'
+import type { ReuseBlocker } from '../../../engine/common/reuse-blocker.js'
 import { FakePool, settled, type FakeConnection, type FakeView } from '../../helpers/fake-pool.js'
 
 const WATCHDOG_MS = 120_000
@@ -11,8 +11,8 @@ const WATCHDOG_MS = 120_000
 type Step =
   | { readonly kind: 'acquire'; readonly timeoutMs: number | undefined }
   | { readonly kind: 'abort' | 'release' | 'destroy' | 'refuse' | 'deny' | 'finish'; readonly which: number }
-  | { readonly kind: 'connect'; readonly unfit: Unfitness | undefined }
-  | { readonly kind: 'spoil'; readonly which: number; readonly why: Unfitness; readonly told: boolean }
+  | { readonly kind: 'connect'; readonly unfit: ReuseBlocker | undefined }
+  | { readonly kind: 'spoil'; readonly which: number; readonly why: ReuseBlocker; readonly told: boolean }
   | { readonly kind: 'judge'; readonly which: number; readonly verdict: 'good' | 'bad' | 'broken' }
   | { readonly kind: 'advance' | 'stall'; readonly ms: number }
   | { readonly kind: 'resize'; readonly min: number; readonly more: number }
@@ -20,7 +20,7 @@ type Step =
   | { readonly kind: 'cut' }
 
 const which = fc.nat(20)
-const why = fc.constantFrom<Unfitness>('ended', 'unsent', 'busy', 'unread')
+const why = fc.constantFrom<ReuseBlocker>('ended', 'unsent', 'busy', 'unread')
 const ms = fc.constantFrom(0, 1, 10, 99, 100, 101, 500, 1_000, 2_000, 10_000)
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -244,7 +244,7 @@ class Story {
         request.outcome = 'granted'
         this.#grants++
         const { connection } = lease.connection
-        assert(connection.unfitness === undefined, 'what was lent was fit')
+        assert(connection.reuseBlocker === undefined, 'what was lent was fit')
         if (this.#used.has(connection)) this.#reuses++
         this.#used.add(connection)
         this.#held.push({ lease, connection })

@@ -19,7 +19,7 @@ function startOf(pid: number): string {
 }
 
 /** Tells the script about a process of its own making, ends its stdin, and says which signal ended the process, if any. */
-async function fateOf(
+async function creatorStatus(
   t: ExecutionContext,
   news: (pid: number) => string,
   { script = GUARDIAN_SCRIPT, detached = false } = {},
@@ -43,21 +43,21 @@ async function fateOf(
 }
 
 declare('at the end of its stdin it ends whom it was told of', async (t) => {
-  t.is(await fateOf(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 100\n`), 'SIGTERM')
-  t.is(await fateOf(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0\n`), 'SIGKILL')
+  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 100\n`), 'SIGTERM')
+  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0\n`), 'SIGKILL')
 })
 
 declare('it ends a process group', async (t) => {
   const news = (pid: number): string => `add ${String(pid)} ${startOf(pid)} 1 0 100\n`
-  t.is(await fateOf(t, news, { detached: true }), 'SIGTERM')
+  t.is(await creatorStatus(t, news, { detached: true }), 'SIGTERM')
   // One that has left it, or never was in it.
-  t.is(await fateOf(t, news), 'SIGTERM')
+  t.is(await creatorStatus(t, news), 'SIGTERM')
 })
 
 declare('it leaves alone who is gone from its list', async (t) => {
   const news = (pid: number): string =>
     `add 1 1 0 0 0\nadd ${String(pid)} ${startOf(pid)} 0 0 0\ndel ${String(pid)}\ndel 1\n`
-  t.is(await fateOf(t, news), 'alive')
+  t.is(await creatorStatus(t, news), 'alive')
 })
 
 for (const detached of [false, true]) {
@@ -65,24 +65,24 @@ for (const detached of [false, true]) {
     `it leaves alone who has the number of another, ${detached ? 'a group' : 'a process'}`,
     async (t) => {
       const news = (pid: number): string => `add ${String(pid)} 1 ${detached ? '1' : '0'} 0 0\n`
-      t.is(await fateOf(t, news, { detached }), 'alive')
+      t.is(await creatorStatus(t, news, { detached }), 'alive')
     },
   )
 }
 
 declare('half a line is none', async (t) => {
-  t.is(await fateOf(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0`), 'alive')
+  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0`), 'alive')
 })
 
 declare(
   'where the host cannot tell when a process started, it looks for itself, with /proc or without',
   async (t) => {
     const news = (pid: number): string => `add ${String(pid)} - 0 0 100\n`
-    t.is(await fateOf(t, news), 'SIGTERM')
+    t.is(await creatorStatus(t, news), 'SIGTERM')
     const script = GUARDIAN_SCRIPT.replace('/proc/self/stat', '/proc/self/nothing')
     t.not(script, GUARDIAN_SCRIPT)
-    t.is(await fateOf(t, news, { script }), 'SIGTERM')
-    t.is(await fateOf(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
+    t.is(await creatorStatus(t, news, { script }), 'SIGTERM')
+    t.is(await creatorStatus(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
   },
 )
 

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { BellListener, BellRinger, createBellMemory } from '../../../engine/protocol/bell.js'
+import { BellListener, BellNotifier, createBellMemory } from '../../../engine/protocol/bell.js'
 import { MAX_LANES } from '../../../engine/protocol/ring-layout.js'
 import { countAtomics } from '../../helpers/atomics-hook.js'
 import { holds } from '../../helpers/property.js'
@@ -10,7 +10,7 @@ class Bell {
   wakes = 0
   readonly memory = createBellMemory()
   readonly listener = new BellListener(this.memory)
-  readonly ringer = new BellRinger(this.memory, () => {
+  readonly notifier = new BellNotifier(this.memory, () => {
     this.wakes++
   })
 
@@ -29,24 +29,24 @@ const byNumber = (a: number, b: number): number => a - b
 
 test('news is taken once', (t) => {
   const bell = new Bell()
-  t.false(bell.listener.hasNews)
-  bell.ringer.ring(77)
-  t.true(bell.listener.hasNews)
+  t.false(bell.listener.hasNotifications)
+  bell.notifier.notify(77)
+  t.true(bell.listener.hasNotifications)
   t.deepEqual(bell.taken(), [77])
-  t.false(bell.listener.hasNews)
+  t.false(bell.listener.hasNotifications)
   t.deepEqual(bell.taken(), [])
   t.true(bell.silent)
 })
 
 test('ringing for a lane many times is one piece of news', (t) => {
   const bell = new Bell()
-  for (let i = 0; i < 100; i++) bell.ringer.ring(5)
+  for (let i = 0; i < 100; i++) bell.notifier.notify(5)
   t.deepEqual(bell.taken(), [5])
 })
 
 test('the bell cannot overflow: all lanes may have news at once', (t) => {
   const bell = new Bell()
-  for (let id = 0; id < MAX_LANES; id++) bell.ringer.ring(id)
+  for (let id = 0; id < MAX_LANES; id++) bell.notifier.notify(id)
   const taken = bell.taken()
   t.is(taken.length, MAX_LANES)
   t.is(new Set(taken).size, MAX_LANES)
@@ -55,15 +55,15 @@ test('the bell cannot overflow: all lanes may have news at once', (t) => {
 
 test('nobody is woken while the listener is not parked', (t) => {
   const bell = new Bell()
-  bell.ringer.ring(1)
+  bell.notifier.notify(1)
   t.is(bell.wakes, 0)
 })
 
 test('parking is refused while there is news', (t) => {
   const bell = new Bell()
-  bell.ringer.ring(1)
+  bell.notifier.notify(1)
   t.false(bell.listener.park())
-  bell.ringer.ring(2)
+  bell.notifier.notify(2)
   t.is(bell.wakes, 0, 'the listener is awake')
   t.deepEqual(bell.taken().sort(byNumber), [1, 2])
   t.true(bell.listener.park())
@@ -72,11 +72,11 @@ test('parking is refused while there is news', (t) => {
 test('a burst of news costs one wake', (t) => {
   const bell = new Bell()
   t.true(bell.listener.park())
-  for (let id = 0; id < 1000; id++) bell.ringer.ring(id)
+  for (let id = 0; id < 1000; id++) bell.notifier.notify(id)
   t.is(bell.wakes, 1)
   t.is(bell.taken().length, 1000)
   t.true(bell.listener.park())
-  bell.ringer.ring(3)
+  bell.notifier.notify(3)
   t.is(bell.wakes, 2, 'the next park is woken again')
 })
 
@@ -84,7 +84,7 @@ test('a listener that looks by itself again is not woken', (t) => {
   const bell = new Bell()
   t.true(bell.listener.park())
   bell.listener.unpark()
-  bell.ringer.ring(1)
+  bell.notifier.notify(1)
   t.is(bell.wakes, 0)
   t.deepEqual(bell.taken(), [1])
 })
@@ -93,9 +93,9 @@ test('the news is there before the wake', (t) => {
   const memory = createBellMemory()
   const listener = new BellListener(memory)
   const seen: boolean[] = []
-  const ringer = new BellRinger(memory, () => seen.push(listener.hasNews))
+  const notifier = new BellNotifier(memory, () => seen.push(listener.hasNotifications))
   t.true(listener.park())
-  ringer.ring(40)
+  notifier.notify(40)
   t.deepEqual(seen, [true])
 })
 
@@ -107,15 +107,15 @@ test('news that comes during a visit, for any lane, is not lost', (t) => {
       fc.uniqueArray(fc.nat(MAX_LANES - 1), { maxLength: 20 }),
       (first, later) => {
         const bell = new Bell()
-        bell.ringer.ring(first)
+        bell.notifier.notify(first)
         const visited: number[] = []
         let rung = false
-        while (bell.listener.hasNews) {
+        while (bell.listener.hasNotifications) {
           bell.listener.take((laneId) => {
             visited.push(laneId)
             if (rung) return
             rung = true
-            for (const id of later) bell.ringer.ring(id)
+            for (const id of later) bell.notifier.notify(id)
           })
         }
         return (
@@ -153,7 +153,7 @@ test('any sequence of ringing, taking and parking behaves like a set with a slee
       for (const step of steps) {
         switch (step.kind) {
           case 'ring':
-            bell.ringer.ring(step.id)
+            bell.notifier.notify(step.id)
             news.add(step.id)
             if (parked) wakes++
             parked = false
@@ -174,7 +174,7 @@ test('any sequence of ringing, taking and parking behaves like a set with a slee
             parked = false
             break
         }
-        if (bell.wakes !== wakes || bell.listener.hasNews !== news.size > 0) return false
+        if (bell.wakes !== wakes || bell.listener.hasNotifications !== news.size > 0) return false
       }
       return true
     }),
@@ -194,9 +194,9 @@ for (const lanes of [10_000, MAX_LANES]) {
     for (const id of [0, 4711, lanes - 1]) {
       const bell = new Bell()
       // Every lane has been in use before.
-      for (let other = 0; other < lanes; other++) bell.ringer.ring(other)
+      for (let other = 0; other < lanes; other++) bell.notifier.notify(other)
       t.is(bell.taken().length, lanes)
-      t.true(countAtomics(() => bell.ringer.ring(id)) <= 4)
+      t.true(countAtomics(() => bell.notifier.notify(id)) <= 4)
       let visited: number[] = []
       const steps = countAtomics(() => {
         visited = bell.taken()
@@ -210,7 +210,7 @@ for (const lanes of [10_000, MAX_LANES]) {
 
 test.serial('taking the news of many lanes costs a few steps for each of them', (t) => {
   const bell = new Bell()
-  for (let id = 0; id < MAX_LANES; id += 97) bell.ringer.ring(id)
+  for (let id = 0; id < MAX_LANES; id += 97) bell.notifier.notify(id)
   let visited = 0
   const steps = countAtomics(() => {
     visited = bell.taken().length
@@ -227,23 +227,23 @@ test.serial('parking looks at one word and no further', (t) => {
 
 test.serial('ringing for a lane that has news already leaves the summary alone', (t) => {
   const bell = new Bell()
-  const first = countAtomics(() => bell.ringer.ring(9))
-  const second = countAtomics(() => bell.ringer.ring(9))
+  const first = countAtomics(() => bell.notifier.notify(9))
+  const second = countAtomics(() => bell.notifier.notify(9))
   t.true(second < first)
 })
 
 test('news that can wait is there at once, and wakes who sleeps once, after a turn without more of it', async (t) => {
   const bell = new Bell()
   bell.listener.park()
-  bell.ringer.ringSoon(3)
-  bell.ringer.ringSoon(4)
-  t.true(bell.listener.hasNews)
+  bell.notifier.notifySoon(3)
+  bell.notifier.notifySoon(4)
+  t.true(bell.listener.hasNotifications)
   t.is(bell.wakes, 0)
   await turns(2)
   t.is(bell.wakes, 1)
   t.deepEqual(bell.taken(), [3, 4])
-  bell.ringer.ringSoon(5)
-  t.true(bell.listener.hasNews)
+  bell.notifier.notifySoon(5)
+  t.true(bell.listener.hasNotifications)
   await turns(2)
   t.is(bell.wakes, 1, 'nobody sleeps')
 })
@@ -253,7 +253,7 @@ test('as long as more comes each turn, such news is told together, and kept back
   bell.listener.park()
   let wakes = 0
   for (let turn = 0; turn < 80; turn++) {
-    bell.ringer.ringSoon(turn % 32)
+    bell.notifier.notifySoon(turn % 32)
     await turns()
     if (bell.wakes === wakes) continue
     wakes = bell.wakes

@@ -7,7 +7,7 @@ import { specOf } from '../../helpers/wire-bytes.js'
 const quoted = (text: string): string | undefined => quoteText(Buffer.from(text))
 
 test('text is quoted, of a long one the beginning', (t) => {
-  t.is(quoted('Listening on port 3000'), '"Listening on port 3000"')
+  t.is(quoted('ShardBindings on port 3000'), '"ShardBindings on port 3000"')
   t.is(quoted('größer als 10 µm, 目錄'), '"größer als 10 µm, 目錄"')
   t.is(quoted('x'.repeat(60)), `"${'x'.repeat(60)}"`)
   t.is(quoted('x'.repeat(61)), `"${'x'.repeat(60)}…"`)

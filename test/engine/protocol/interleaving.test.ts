@@ -3,7 +3,7 @@
  * names the race that the order of operations prevents; the torture test runs them on two threads at once.
  */
 import test from 'ava'
-import { BellListener, BellRinger, createBellMemory } from '../../../engine/protocol/bell.js'
+import { BellListener, BellNotifier, createBellMemory } from '../../../engine/protocol/bell.js'
 import { distance, type RingConsumer } from '../../../engine/protocol/ring.js'
 import { inWords, outWords } from '../../../engine/protocol/ring-layout.js'
 import { interleave } from '../../helpers/atomics-hook.js'
@@ -16,7 +16,7 @@ class Bell {
   readonly visited = new Set<number>()
   readonly memory = createBellMemory()
   readonly listener = new BellListener(this.memory)
-  readonly ringer = new BellRinger(this.memory, () => {
+  readonly notifier = new BellNotifier(this.memory, () => {
     this.wakes++
   })
 
@@ -34,17 +34,17 @@ for (const others of otherNews) {
   test.serial(`a listener that parks while lane 5 is rung ${beside} sees the news or is woken`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
-      for (const id of others) bell.ringer.ring(id)
+      for (const id of others) bell.notifier.notify(id)
       let parked = false
       return {
-        work: () => bell.ringer.ring(5),
+        work: () => bell.notifier.notify(5),
         intrusion: () => {
           bell.take()
           parked = bell.listener.park()
         },
         check: (at) => {
           if (bell.visited.has(5)) return
-          t.true(bell.listener.hasNews, `the news can be found, at ${String(at)}`)
+          t.true(bell.listener.hasNotifications, `the news can be found, at ${String(at)}`)
           t.true(!parked || bell.wakes === 1, `nobody sleeps over it, at ${String(at)}`)
           bell.take()
           t.true(bell.visited.has(5))
@@ -57,7 +57,7 @@ for (const others of otherNews) {
   test.serial(`a ring for lane 5 ${beside} while the listener takes is taken now or later`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
-      for (const id of others) bell.ringer.ring(id)
+      for (const id of others) bell.notifier.notify(id)
       return {
         work: () => {
           bell.take()
@@ -65,13 +65,13 @@ for (const others of otherNews) {
         intrusion: () => {
           // What was there before must not hide the new news.
           bell.visited.delete(5)
-          bell.ringer.ring(5)
+          bell.notifier.notify(5)
         },
         check: (at) => {
           bell.take()
           for (const id of [5, ...others])
             t.true(bell.visited.has(id), `lane ${String(id)}, at ${String(at)}`)
-          t.false(bell.listener.hasNews)
+          t.false(bell.listener.hasNotifications)
         },
       }
     })
@@ -89,7 +89,7 @@ test.serial('a ring while the listener parks is seen by its second look or wakes
           parked = bell.listener.park()
         },
         intrusion: () => {
-          bell.ringer.ring(id)
+          bell.notifier.notify(id)
         },
         check: (at) => {
           t.true(!parked || bell.wakes === 1, `lane ${String(id)}, at ${String(at)}`)

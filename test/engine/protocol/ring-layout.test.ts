@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { BellListener, BellRinger, createBellMemory } from '../../../engine/protocol/bell.js'
+import { BellListener, BellNotifier, createBellMemory } from '../../../engine/protocol/bell.js'
 import { HEADER_SLAB_BYTES, LaneTable, takeArmed } from '../../../engine/protocol/lane.js'
 import { regionOffset, SlabTable } from '../../../engine/protocol/slab-table.js'
 import {
@@ -286,7 +286,7 @@ for (const { id, leaf, leafBit, summary, summaryBit } of bellPlaces) {
   test(`the bell of lane ${String(id)} lies in word ${String(leaf)}, its summary in word ${String(summary)}`, (t) => {
     const memory = createBellMemory()
     const words = new Int32Array(memory)
-    new BellRinger(memory, () => undefined).ring(id)
+    new BellNotifier(memory, () => undefined).notify(id)
     t.deepEqual(changedWords(words, new Int32Array(words.length)), [
       [1, 1 << (summary - 16)],
       [summary, 1 << summaryBit],
@@ -317,7 +317,7 @@ test('parking is word 0 of the bell', (t) => {
   t.is(words[0], 0)
   let wakes = 0
   words[0] = 1
-  new BellRinger(memory, () => wakes++).ring(5)
+  new BellNotifier(memory, () => wakes++).notify(5)
   t.is(wakes, 1)
   t.is(words[0], 0)
 })
@@ -330,9 +330,9 @@ test('any two lanes have bells of their own', (t) => {
       fc.integer({ min: 0, max: MAX_LANES - 1 }),
       (a, b) => {
         const memory = createBellMemory()
-        const ringer = new BellRinger(memory, () => undefined)
-        ringer.ring(a)
-        ringer.ring(b)
+        const notifier = new BellNotifier(memory, () => undefined)
+        notifier.notify(a)
+        notifier.notify(b)
         const visited: number[] = []
         new BellListener(memory).take((laneId) => visited.push(laneId))
         return visited.length === new Set([a, b]).size && visited.includes(a) && visited.includes(b)

@@ -2,7 +2,7 @@
 import net from 'node:net'
 import process from 'node:process'
 import test from 'ava'
-import { WakeLine } from '../../../engine/protocol/wakeup-socket.js'
+import { WakeupSocket } from '../../../engine/protocol/wakeup-socket.js'
 import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
 import { signal, until } from '../../helpers/turns.js'
 
@@ -24,7 +24,7 @@ here('a line wakes until its other end is gone, and says so then', async (t) => 
     const socket = net.connect(path)
     const other = await accepted.promise
     await until(() => !socket.connecting)
-    const line = new WakeLine(socket)
+    const line = new WakeupSocket(socket)
     other.on('data', () => {
       woken.resolve()
     })

@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { Permit } from '../../../engine/reconnect/breaker.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
-import { breakerFor, FakeLink, TurningClock } from '../../helpers/fake-dialled.js'
+import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-dialled.js'
 import { turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
@@ -131,9 +131,9 @@ test('links of one endpoint share it: one probes for all, and when the peer is b
   const channels = ['opened', 'closed'].map((what) => `symphony-transport:breaker.${what}`)
   for (const name of channels) subscribe(name, listen)
   try {
-    const fakes = Array.from({ length: 10 }, () => new FakeLink({ breaker }, clock))
+    const fakes = Array.from({ length: 10 }, () => new FakeReconnecting({ breaker }, clock))
     await turns(2)
-    const pending = (): FakeLink[] => fakes.filter(({ dialler }) => dialler.pending > 0)
+    const pending = (): FakeReconnecting[] => fakes.filter(({ dialler }) => dialler.pending > 0)
     t.is(pending().length, 2)
     while (breaker.state.kind === 'closed') {
       pending()[0]?.dialler.refuse()
@@ -167,7 +167,7 @@ test('waiting for the circuit is no attempt, and is over when the time is', asyn
   const clock = new TurningClock()
   const breaker = breakerFor(clock, { failures: 1, openMs: 10_000 })
   admitted(breaker.tryAdmit()).failed(failure)
-  const fake = new FakeLink({ breaker, maxElapsedMs: 400, maxAttempts: 1 }, clock)
+  const fake = new FakeReconnecting({ breaker, maxElapsedMs: 400, maxAttempts: 1 }, clock)
   await turns(2)
   t.is(fake.link.state, 'waiting')
   t.is(fake.link.attempts, 0)
@@ -184,7 +184,7 @@ test('a first attempt that the circuit does not let through fails fast where tha
   const clock = new TurningClock()
   const breaker = breakerFor(clock, { failures: 1 })
   admitted(breaker.tryAdmit()).failed(failure)
-  const fake = new FakeLink({ breaker, firstConnect: 'fail-fast' }, clock)
+  const fake = new FakeReconnecting({ breaker, firstConnect: 'fail-fast' }, clock)
   t.is((await fake.link.closed).code, 'ERR_CIRCUIT_OPEN')
 })
 
@@ -192,7 +192,7 @@ test('links that are closed leave the line and give their permits back; lost sha
   t.timeout(WATCHDOG_MS)
   const clock = new TurningClock()
   const breaker = breakerFor(clock, { failures: 1, concurrency: 1 })
-  const fakes = Array.from({ length: 3 }, () => new FakeLink({ breaker }, clock))
+  const fakes = Array.from({ length: 3 }, () => new FakeReconnecting({ breaker }, clock))
   await turns(2)
   t.is(breaker.stats.waiting, 2)
   await fakes[1]?.link.close()

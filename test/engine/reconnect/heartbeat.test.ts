@@ -2,7 +2,7 @@
 import test from 'ava'
 import type { HeartbeatSettings } from '../../../engine/reconnect/reconnecting-settings.js'
 import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { FakeLink, texts } from '../../helpers/fake-dialled.js'
+import { FakeReconnecting, texts } from '../../helpers/fake-dialled.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
@@ -15,14 +15,14 @@ const anyFrame: HeartbeatSettings = {
 }
 const pongs: HeartbeatSettings = { ...anyFrame, isPong: (frame) => String(frame) === 'pong' }
 
-async function pass(fake: FakeLink, ms: number): Promise<void> {
+async function pass(fake: FakeReconnecting, ms: number): Promise<void> {
   fake.clock.advance(ms)
   await turns(2)
 }
 
 test('a silent peer is asked, and lost if it says nothing; what it had said before is still read', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ heartbeat: anyFrame })
+  const fake = new FakeReconnecting({ heartbeat: anyFrame })
   const got: string[] = []
   fake.link.subscribe((frame) => got.push(String(frame)))
   const connection = await fake.connect()
@@ -45,7 +45,7 @@ test('a silent peer is asked, and lost if it says nothing; what it had said befo
 
 test('any frame answers, also one that comes with the deadline', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ heartbeat: anyFrame })
+  const fake = new FakeReconnecting({ heartbeat: anyFrame })
   fake.link.subscribe(() => undefined)
   const connection = await fake.connect()
   for (let i = 0; i < 3; i++) {
@@ -63,7 +63,7 @@ test('any frame answers, also one that comes with the deadline', async (t) => {
 
 test('where pongs are told from other frames, only a pong answers, and the reader does not get it', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ heartbeat: pongs })
+  const fake = new FakeReconnecting({ heartbeat: pongs })
   const got: string[] = []
   fake.link.subscribe((frame) => got.push(String(frame)))
   const connection = await fake.connect()
@@ -83,7 +83,7 @@ test('where pongs are told from other frames, only a pong answers, and the reade
 
 test('a receive() does not get a pong either, and goes on waiting', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ heartbeat: pongs })
+  const fake = new FakeReconnecting({ heartbeat: pongs })
   const connection = await fake.connect()
   connection.deliver('pong', 'a')
   t.is(String(await fake.link.receive()), 'a')
@@ -97,7 +97,7 @@ test('a receive() does not get a pong either, and goes on waiting', async (t) =>
 
 test('a link that nobody reads, or whose reader is held up, judges nobody', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ heartbeat: anyFrame })
+  const fake = new FakeReconnecting({ heartbeat: anyFrame })
   const connection = await fake.connect()
   for (let i = 0; i < 3; i++) await pass(fake, 1300)
   t.is(fake.link.state, 'connected')
@@ -114,13 +114,13 @@ test('a link that nobody reads, or whose reader is held up, judges nobody', asyn
 
 test('without a ping the peer has to speak by itself; behind frames that have not left none is sent', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const quiet = new FakeLink({ heartbeat: { ...anyFrame, ping: undefined } })
+  const quiet = new FakeReconnecting({ heartbeat: { ...anyFrame, ping: undefined } })
   quiet.link.subscribe(() => undefined)
   const connection = await quiet.connect()
   await pass(quiet, 1300)
   t.deepEqual(connection.taken, [])
   t.is(quiet.link.state, 'waiting')
-  const stuck = new FakeLink({ heartbeat: anyFrame })
+  const stuck = new FakeReconnecting({ heartbeat: anyFrame })
   stuck.link.subscribe(() => undefined)
   const full = await stuck.connect()
   stuck.link.send('a')
@@ -132,7 +132,7 @@ test('without a ping the peer has to speak by itself; behind frames that have no
 
 test('pings are not counted as frames of the user, wherever they lie', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ heartbeat: anyFrame })
+  const fake = new FakeReconnecting({ heartbeat: anyFrame })
   fake.link.subscribe(() => undefined)
   const connection = await fake.connect()
   fake.link.send('a')
@@ -150,7 +150,7 @@ test('pings are not counted as frames of the user, wherever they lie', async (t)
 
 test('timers run only while it is connected, and keep no process alive', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ heartbeat: anyFrame })
+  const fake = new FakeReconnecting({ heartbeat: anyFrame })
   await fake.dialled()
   t.is(fake.clock.armed, 0)
   const connection = await fake.connect()
@@ -167,12 +167,12 @@ test('callbacks of the heartbeat that fail destroy the link', async (t) => {
   const fail = (): never => {
     throw new Error('no ping')
   }
-  const asking = new FakeLink({ heartbeat: { ...anyFrame, ping: fail } })
+  const asking = new FakeReconnecting({ heartbeat: { ...anyFrame, ping: fail } })
   await asking.connect()
   await pass(asking, 1000)
   t.is((await asking.link.closed).code, 'ERR_HANDLER')
   t.deepEqual(asking.failures.takeTold(), ['heartbeat: no ping'])
-  const judging = new FakeLink({ heartbeat: { ...anyFrame, isPong: fail } })
+  const judging = new FakeReconnecting({ heartbeat: { ...anyFrame, isPong: fail } })
   const connection = await judging.connect(new FakeCarrier())
   judging.link.subscribe(() => undefined)
   connection.deliver('a')

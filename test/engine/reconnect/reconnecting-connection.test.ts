@@ -4,14 +4,14 @@ import { TransportError } from '../../../engine/protocol/errors.js'
 import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
 import { rejects, throws } from '../../helpers/errors.js'
 import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { FakeLink, texts } from '../../helpers/fake-dialled.js'
+import { FakeReconnecting, texts } from '../../helpers/fake-dialled.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
 
 test('it connects by itself, says so, and is what it says', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   t.is(link.state, 'connecting')
   const connected = link.connected()
@@ -32,7 +32,7 @@ test('it connects by itself, says so, and is what it says', async (t) => {
 
 test('frames sent before there is a connection go out on it first, in order', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   t.false(link.send('one'))
   t.false(link.send(['t', 'wo']))
@@ -51,7 +51,7 @@ test('frames sent before there is a connection go out on it first, in order', as
 })
 
 test('what queues up while there is no connection is bounded, and checked as a connection would', (t) => {
-  const { link } = new FakeLink({ framing: 'line' })
+  const { link } = new FakeReconnecting({ framing: 'line' })
   throws(t, () => link.send(Buffer.alloc(1001)), 'ERR_FRAME_TOO_LARGE')
   throws(t, () => link.send('a\nb'), 'ERR_INVALID_FRAME')
   throws(t, () => link.send(7 as unknown as string), 'ERR_INVALID_FRAME')
@@ -64,7 +64,7 @@ test('what queues up while there is no connection is bounded, and checked as a c
 
 test('a queue that is longer than the connection has room for goes out as room comes', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   for (let i = 0; i < 6; i++) link.send(String(i))
   const connection = new FakeCarrier()
@@ -85,7 +85,7 @@ test('a queue that is longer than the connection has room for goes out as room c
 
 test('after a loss unsent frames go first, unconfirmed ones are reported, and newer ones follow', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   const first = await fake.connect()
   for (const frame of ['a', 'b', 'c', 'd', 'e']) link.send(frame)
@@ -115,7 +115,7 @@ test('after a loss unsent frames go first, unconfirmed ones are reported, and ne
 
 test('unsent frames are dropped and reported where that is wanted', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ unsent: 'drop' })
+  const fake = new FakeReconnecting({ unsent: 'drop' })
   const { link } = fake
   const first = await fake.connect()
   for (const frame of ['a', 'b', 'c']) link.send(frame)
@@ -130,7 +130,7 @@ test('unsent frames are dropped and reported where that is wanted', async (t) =>
 
 test('pauses grow while attempts fail, and start anew only after a stable connection', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const pauses = (): number[] => fake.clock.asked.splice(0).filter((ms) => ms !== 500)
   for (let i = 0; i < 3; i++) await fake.refuse()
   t.deepEqual(pauses(), [100, 300, 900])
@@ -150,7 +150,7 @@ test('pauses grow while attempts fail, and start anew only after a stable connec
 
 test('it gives up after so many attempts, with the last failure as the cause', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ maxAttempts: 3 })
+  const fake = new FakeReconnecting({ maxAttempts: 3 })
   const { link } = fake
   link.send('never')
   const connected = link.connected()
@@ -175,7 +175,7 @@ test('it gives up after so many attempts, with the last failure as the cause', a
 
 test('connections that do not last count as attempts', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ maxAttempts: 2 })
+  const fake = new FakeReconnecting({ maxAttempts: 2 })
   for (let i = 0; i < 2; i++) (await fake.connect()).lose('OK')
   await turns(2)
   t.is((await fake.link.closed).code, 'ERR_GAVE_UP')
@@ -187,13 +187,13 @@ test('connections that do not last count as attempts', async (t) => {
 
 test('it gives up when its time is over, in the middle of a pause and in the middle of a dial', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const pausing = new FakeLink({ maxElapsedMs: 250 })
+  const pausing = new FakeReconnecting({ maxElapsedMs: 250 })
   await pausing.refuse()
   pausing.clock.advance(100)
   await pausing.refuse()
   pausing.clock.advance(150)
   t.is((await pausing.link.closed).code, 'ERR_GAVE_UP')
-  const dialling = new FakeLink({ maxElapsedMs: 250 })
+  const dialling = new FakeReconnecting({ maxElapsedMs: 250 })
   await dialling.refuse()
   await dialling.dialled()
   t.deepEqual(dialling.dialler.timeouts, [250, 150])
@@ -204,7 +204,7 @@ test('it gives up when its time is over, in the middle of a pause and in the mid
 
 test('a connection that has outlasted maxElapsedMs is stable, also where stableMs is longer', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ maxElapsedMs: 1000 })
+  const fake = new FakeReconnecting({ maxElapsedMs: 1000 })
   const connection = await fake.connect()
   fake.clock.advance(1000)
   connection.lose('OK')
@@ -215,7 +215,7 @@ test('a connection that has outlasted maxElapsedMs is stable, also where stableM
 for (const code of ['OK', 'ERR_RESET', 'ERR_SHARD_LOST', 'ERR_EXIT', 'ERR_TRUNCATED', 'ERR_IO'] as const) {
   test(`a connection that ends with ${code} is replaced`, async (t) => {
     t.timeout(WATCHDOG_MS)
-    const fake = new FakeLink()
+    const fake = new FakeReconnecting()
     ;(await fake.connect()).lose(code)
     await fake.connect()
     t.is(fake.link.state, 'connected')
@@ -226,7 +226,7 @@ for (const code of ['OK', 'ERR_RESET', 'ERR_SHARD_LOST', 'ERR_EXIT', 'ERR_TRUNCA
 for (const code of ['ERR_FRAMING', 'ERR_FRAME_TOO_LARGE', 'ERR_ABORTED', 'ERR_ENGINE_CLOSED'] as const) {
   test(`a connection that ends with ${code} is the end: no other would fare better`, async (t) => {
     t.timeout(WATCHDOG_MS)
-    const fake = new FakeLink()
+    const fake = new FakeReconnecting()
     const connection = await fake.connect()
     fake.link.send('a')
     connection.lose(code)
@@ -239,7 +239,7 @@ for (const code of ['ERR_FRAMING', 'ERR_FRAME_TOO_LARGE', 'ERR_ABORTED', 'ERR_EN
 
 test('a dial that no retry can mend is the end', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   await fake.refuse('ERR_REFUSED')
   await fake.refuse('ERR_ACCESS')
   t.is((await fake.link.closed).code, 'ERR_ACCESS')
@@ -247,10 +247,10 @@ test('a dial that no retry can mend is the end', async (t) => {
 
 test('a first attempt that fails is the end where that is wanted, a later one is not', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const failing = new FakeLink({ firstConnect: 'fail-fast' })
+  const failing = new FakeReconnecting({ firstConnect: 'fail-fast' })
   await failing.refuse('ERR_NOT_FOUND')
   t.is((await failing.link.closed).code, 'ERR_NOT_FOUND')
-  const later = new FakeLink({ firstConnect: 'fail-fast' })
+  const later = new FakeReconnecting({ firstConnect: 'fail-fast' })
   ;(await later.connect()).lose('OK')
   await later.refuse('ERR_NOT_FOUND')
   await later.connect()
@@ -261,7 +261,7 @@ test('each connection is greeted before frames that wait go out, with what becam
   t.timeout(WATCHDOG_MS)
   const greetings: ConnectedInfo[] = []
   const answer = [signal(), signal()]
-  const fake = new FakeLink({
+  const fake = new FakeReconnecting({
     onConnected: async (connection, info) => {
       connection.send(`hello ${String(info.isFirst)}`)
       await answer[greetings.push(info) - 1]?.promise
@@ -293,7 +293,7 @@ test('each connection is greeted before frames that wait go out, with what becam
 
 test('a greeting that has not left with its connection is not sent again', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ onConnected: (connection) => connection.send('hello') })
+  const fake = new FakeReconnecting({ onConnected: (connection) => connection.send('hello') })
   const first = await fake.connect()
   fake.link.send('a')
   first.lose('OK')
@@ -317,7 +317,7 @@ test('a greeting that fails, hangs, loses its connection or goes on reading is a
     (connection) => void connection.subscribe(() => undefined),
   ]
   const greeted = [...ways]
-  const fake = new FakeLink({ onConnected: (connection) => greeted.shift()?.(connection) })
+  const fake = new FakeReconnecting({ onConnected: (connection) => greeted.shift()?.(connection) })
   for (let i = 0; i < ways.length; i++) {
     const connection = await fake.connect()
     if (i === 2) {
@@ -337,7 +337,7 @@ test('a greeting that fails, hangs, loses its connection or goes on reading is a
 test('the report comes between the last frame of one connection and the first of the next', async (t) => {
   t.timeout(WATCHDOG_MS)
   const order: string[] = []
-  const fake = new FakeLink({ onLoss: ({ connection }) => order.push(`lost ${String(connection)}`) })
+  const fake = new FakeReconnecting({ onLoss: ({ connection }) => order.push(`lost ${String(connection)}`) })
   const { link } = fake
   const first = await fake.connect()
   first.deliver('a', 'b')
@@ -353,7 +353,7 @@ test('the report comes between the last frame of one connection and the first of
 
 test('a receive(), a loop and a subscription go on across losses', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   const pending = link.receive()
   ;(await fake.connect()).lose('OK')
@@ -398,7 +398,7 @@ test('a receive(), a loop and a subscription go on across losses', async (t) => 
 
 test('waits can be given up without losing a frame, and the link goes on', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   const controller = new AbortController()
   const options = { signal: controller.signal }
@@ -431,7 +431,7 @@ test('waits can be given up without losing a frame, and the link goes on', async
 
 test('while nobody reads it reconnects, and keeps what a few connections left unread', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   for (let i = 1; i <= 7; i++) {
     const connection = await fake.connect()
@@ -465,7 +465,7 @@ test('while nobody reads it reconnects, and keeps what a few connections left un
 
 test('a subscriber that is held up while older connections are dropped is not called twice at a time', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const gate = signal()
   let running = 0
   const got: string[] = []
@@ -496,7 +496,7 @@ test('a subscriber that throws or rejects destroys the link', async (t) => {
     },
     () => Promise.reject(new Error('cannot digest')),
   ]) {
-    const fake = new FakeLink()
+    const fake = new FakeReconnecting()
     fake.link.subscribe(handler)
     const connection = await fake.connect()
     connection.deliver('poison')
@@ -510,7 +510,7 @@ test('a subscriber that throws or rejects destroys the link', async (t) => {
 
 test('close() while connected closes the connection, and nothing is a loss', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   const connection = await fake.connect()
   link.send('a')
@@ -532,15 +532,15 @@ test('close() while connected closes the connection, and nothing is a loss', asy
 
 test('close() with nothing to send ends an attempt, a pause, and a link that has not begun', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fresh = new FakeLink()
+  const fresh = new FakeReconnecting()
   t.is((await fresh.link.close()).code, 'OK')
   await turns(2)
   t.is(fresh.dialler.pending, 0)
-  const dialling = new FakeLink()
+  const dialling = new FakeReconnecting()
   await dialling.dialled()
   t.is((await dialling.link.close()).code, 'OK')
   t.is(dialling.dialler.pending, 0)
-  const pausing = new FakeLink()
+  const pausing = new FakeReconnecting()
   await pausing.refuse()
   t.is((await pausing.link.close()).code, 'OK')
   for (const { clock, keepsAlive, reports } of [fresh, dialling, pausing]) {
@@ -552,7 +552,7 @@ test('close() with nothing to send ends an attempt, a pause, and a link that has
 
 test('close() with frames that wait goes on trying until closeTimeoutMs, and reports what never left', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const late = new FakeLink()
+  const late = new FakeReconnecting()
   await late.refuse()
   late.link.send('a')
   const closing = late.link.close()
@@ -564,7 +564,7 @@ test('close() with frames that wait goes on trying until closeTimeoutMs, and rep
   t.is((await closing).code, 'ERR_TIMEOUT')
   t.like(late.reports[0], { connection: 0, code: 'ERR_TIMEOUT', isFinal: true })
   t.deepEqual(texts(late.reports[0]?.dropped ?? []), ['a'])
-  const inTime = new FakeLink()
+  const inTime = new FakeReconnecting()
   inTime.link.send('a')
   const done = inTime.link.close()
   const connection = await inTime.connect()
@@ -577,7 +577,7 @@ test('close() with frames that wait goes on trying until closeTimeoutMs, and rep
 
 test('however often connections are lost, close() is over after closeTimeoutMs', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({ backoff: { initialMs: 50, maxMs: 50, factor: 1, jitter: 'none' } })
+  const fake = new FakeReconnecting({ backoff: { initialMs: 50, maxMs: 50, factor: 1, jitter: 'none' } })
   fake.link.send('a')
   const closing = fake.link.close()
   const start = fake.clock.now()
@@ -596,7 +596,7 @@ test('however often connections are lost, close() is over after closeTimeoutMs',
 
 test('end() lets everything leave, also on the next connection, and the link ends with its peer', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const { link } = fake
   const first = await fake.connect()
   link.send('a')
@@ -626,7 +626,7 @@ test('end() lets everything leave, also on the next connection, and the link end
 
 test('destroy() ends each state at once, tells what never left, and every wait with it', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const prepare: Record<string, (fake: FakeLink) => Promise<unknown>> = {
+  const prepare: Record<string, (fake: FakeReconnecting) => Promise<unknown>> = {
     fresh: () => Promise.resolve(),
     dialling: (fake) => fake.dialled(),
     pausing: (fake) => fake.refuse(),
@@ -638,7 +638,7 @@ test('destroy() ends each state at once, tells what never left, and every wait w
     },
   }
   for (const [name, reach] of Object.entries(prepare)) {
-    const fake = new FakeLink()
+    const fake = new FakeReconnecting()
     const { link } = fake
     await reach(fake)
     if (name !== 'closing') link.send('x')
@@ -671,7 +671,7 @@ test('destroy() ends each state at once, tells what never left, and every wait w
 test('a connection that comes when the link is over is destroyed', async (t) => {
   t.timeout(WATCHDOG_MS)
   let answer: (connection: FakeCarrier) => void = () => undefined
-  const fake = new FakeLink({
+  const fake = new FakeReconnecting({
     // One that does not hear of aborts.
     dial: () =>
       new Promise((resolve) => {
@@ -689,7 +689,7 @@ test('a connection that comes when the link is over is destroyed', async (t) => 
 test('whoever closes, destroys or reads from within a callback finds the link in order', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const act of ['close', 'destroy'] as const) {
-    const fake: FakeLink = new FakeLink({ onLoss: () => void fake.link[act]() })
+    const fake: FakeReconnecting = new FakeReconnecting({ onLoss: () => void fake.link[act]() })
     ;(await fake.connect()).lose('OK')
     t.is((await fake.link.closed).code, act === 'close' ? 'OK' : 'ERR_ABORTED')
     await turns(2)
@@ -697,7 +697,7 @@ test('whoever closes, destroys or reads from within a callback finds the link in
     t.is(fake.clock.armed, 0)
   }
   for (const state of ['connected', 'waiting', 'connecting'] as const) {
-    const fake = new FakeLink()
+    const fake = new FakeReconnecting()
     fake.link.onStateChange((now) => {
       if (now === state) fake.link.destroy()
     })
@@ -715,7 +715,7 @@ test('whoever closes, destroys or reads from within a callback finds the link in
 
 test('a listener that is not wanted any more is not called', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const heard: string[] = []
   const stop = fake.link.onStateChange((state) => heard.push(state))
   await fake.connect()
@@ -737,7 +737,7 @@ for (const [how, fail] of [
   test(`callbacks that ${how} are told of, and the link goes on`, async (t) => {
     t.timeout(WATCHDOG_MS)
     let greetings = 0
-    const fake = new FakeLink({
+    const fake = new FakeReconnecting({
       onLoss: () => fail('no loss'),
       onConnected: () => (greetings++ === 0 ? fail('no greeting') : undefined),
     })
@@ -765,7 +765,7 @@ for (const [how, fail] of [
 
 test('a greeting that fails with an error of ours is an attempt that failed, and nothing else', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink({
+  const fake = new FakeReconnecting({
     onConnected: () => Promise.reject(new TransportError('ERR_RESET', 'the peer cut the connection')),
   })
   await fake.dialled()
@@ -784,7 +784,7 @@ test('whoever waits for a frame when isPong fails is told of the end', async (t)
     },
     (): boolean => Promise.reject(new Error('no pong')) as unknown as boolean,
   ]) {
-    const fake = new FakeLink({
+    const fake = new FakeReconnecting({
       heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong },
     })
     const receiving = rejects(t, fake.link.receive(), 'ERR_HANDLER')
@@ -801,7 +801,7 @@ test('whoever waits for a frame when isPong fails is told of the end', async (t)
 
 test('a subscriber of a link that stopped, reads on and then throws leaves nobody waiting', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const reading = signal<unknown>()
   const stop = fake.link.subscribe(() => {
     stop()
@@ -816,7 +816,7 @@ test('a subscriber of a link that stopped, reads on and then throws leaves nobod
 
 test('a subscriber of a link that has ended its subscription and rejects is told of, and the link goes on', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   const stop = fake.link.subscribe(async () => {
     stop()
     await turns()
@@ -832,7 +832,7 @@ test('a subscriber of a link that has ended its subscription and rejects is told
 
 test('asynchronous disposal closes', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const fake = new FakeLink()
+  const fake = new FakeReconnecting()
   await fake.link[Symbol.asyncDispose]()
   t.is(fake.link.state, 'closed')
   const reports: readonly LossReport[] = fake.reports

@@ -6,7 +6,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import type { LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
 import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { breakerFor, FakeLink, TurningClock } from '../../helpers/fake-dialled.js'
+import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-dialled.js'
 import { Random } from '../../helpers/random.js'
 import { turns } from '../../helpers/turns.js'
 
@@ -65,7 +65,7 @@ const setup: fc.Arbitrary<Setup> = fc.record({
 
 /** One run, and the books that are kept of it from outside. */
 class Run {
-  readonly fake: FakeLink
+  readonly fake: FakeReconnecting
   readonly #setup: Setup
   readonly #clock = new TurningClock()
   readonly #random: Random
@@ -79,7 +79,7 @@ class Run {
     this.#setup = settings
     this.#random = new Random(settings.seed)
     const { unsent, greets, hasBreaker } = settings
-    this.fake = new FakeLink(
+    this.fake = new FakeReconnecting(
       {
         unsent,
         maxPendingBytes: 1_000_000,

@@ -1,11 +1,11 @@
 /** Which of the frames that a connection tells of are the user's. */
 import test from 'ava'
-import { OwnFrames } from '../../../engine/reconnect/user-frames.js'
+import { UserFrames } from '../../../engine/reconnect/user-frames.js'
 
 const frames = (...names: string[]): Buffer[] => names.map((name) => Buffer.from(name))
 
 test('frames that are lost come between those handed over and the rest, and greetings and pings among them do not count', (t) => {
-  const own = new OwnFrames(2)
+  const own = new UserFrames(2)
   // Places: two greetings, a, ping, b, ping, c.
   own.pingAt(3)
   own.pingAt(5)

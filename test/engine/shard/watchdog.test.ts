@@ -1,5 +1,5 @@
 import test from 'ava'
-import { StuckWatch, type WatchedShard } from '../../../engine/shard/watchdog.js'
+import { Watchdog, type WatchedShard } from '../../../engine/shard/watchdog.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 
 const TIMEOUT_MS = 100
@@ -34,10 +34,10 @@ class FakeShard implements WatchedShard {
   }
 }
 
-function create(): { clock: FakeClock; shard: FakeShard; watch: StuckWatch } {
+function create(): { clock: FakeClock; shard: FakeShard; watch: Watchdog } {
   const clock = new FakeClock()
   const shard = new FakeShard()
-  return { clock, shard, watch: new StuckWatch(shard, TIMEOUT_MS, clock) }
+  return { clock, shard, watch: new Watchdog(shard, TIMEOUT_MS, clock) }
 }
 
 /** What a watch that was touched has come to: one probe sent and not answered. */

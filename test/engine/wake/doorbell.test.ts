@@ -1,7 +1,7 @@
 /** The bell loop: what one turn gives to whom. */
 import test from 'ava'
 import { Doorbell, type BellSource } from '../../../engine/wake/doorbell.js'
-import { BellListener, BellRinger, createBellMemory } from '../../../engine/protocol/bell.js'
+import { BellListener, BellNotifier, createBellMemory } from '../../../engine/protocol/bell.js'
 import { turns } from '../../helpers/turns.js'
 
 const LANE = 3
@@ -9,11 +9,11 @@ const LANE = 3
 test('a connection that never runs dry gets one budget for each turn and bell, however often it has news', async (t) => {
   const doorbell = new Doorbell('park', () => true)
   const memory = createBellMemory()
-  const ringer = new BellRinger(memory, () => undefined)
+  const notifier = new BellNotifier(memory, () => undefined)
   let budgets = 0
   let flooded = true
   const reader = {
-    onNews: () => {
+    onNotify: () => {
       budgets++
       return flooded
     },
@@ -22,7 +22,7 @@ test('a connection that never runs dry gets one budget for each turn and bell, h
     listener: new BellListener(memory),
     // As a shard does it.
     visit: () => {
-      if (reader.onNews()) doorbell.revisit(reader)
+      if (reader.onNotify()) doorbell.revisit(reader)
     },
     stayAwake: () => undefined,
   }
@@ -30,7 +30,7 @@ test('a connection that never runs dry gets one budget for each turn and bell, h
   doorbell.revisit(reader)
   const seen: number[] = []
   for (let i = 0; i < 20; i++) {
-    ringer.ring(LANE)
+    notifier.notify(LANE)
     const before = budgets
     await turns()
     seen.push(budgets - before)

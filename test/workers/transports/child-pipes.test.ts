@@ -1,8 +1,8 @@
-/** The pipes that a child's ends come through: who has no pass gets nothing. Elsewhere than on Windows they are sockets. */
+/** The pipes that a child's ends come through: who has no token gets nothing. Elsewhere than on Windows they are sockets. */
 import net from 'node:net'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
-import { PASS_BYTES } from '../../../engine/protocol/target.js'
+import { TOKEN_BYTES } from '../../../engine/protocol/target.js'
 import type { MainSide } from '../../../workers/wire.js'
 import { childPipesTransport } from '../../../workers/transports/child-pipes.js'
 import { Taker } from '../../helpers/taker.js'
@@ -11,13 +11,13 @@ import { until } from '../../helpers/turns.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-const PASS = Buffer.alloc(PASS_BYTES, 'right')
-const WRONG = Buffer.alloc(PASS_BYTES, 'wrong')
+const TOKEN = Buffer.alloc(TOKEN_BYTES, 'right')
+const WRONG = Buffer.alloc(TOKEN_BYTES, 'wrong')
 
 failOnWarnings()
 
 /** This transport asks nothing of it. */
-const noMain: MainSide = { letGoOf: () => Promise.reject(new Error('there is no main thread')) }
+const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
 /** Somebody at a pipe's other end. */
 class Guest {
@@ -37,8 +37,8 @@ class Guest {
       })
   }
 
-  show(pass: Uint8Array): this {
-    this.socket.write(pass)
+  show(token: Uint8Array): this {
+    this.socket.write(token)
     return this
   }
 }
@@ -58,7 +58,7 @@ function stage(title: string, body: (t: ExecutionContext, stage: Stage) => Promi
     const guests: Guest[] = []
     try {
       await body(t, {
-        target: { kind: 'child-pipes', stdin: path(), stdout: path(), pass: PASS },
+        target: { kind: 'child-pipes', stdin: path(), stdout: path(), token: TOKEN },
         owner: new Taker(),
         guest: (at) => {
           const guest = new Guest(at)
@@ -77,8 +77,8 @@ stage('what was asked before anybody came is done once both have', async (t, { t
   const wire = await childPipesTransport.dial(target, owner, noMain).connected
   wire.resume()
   wire.write(Buffer.from('for the child'), undefined)
-  const stdin = guest(target.stdin).show(PASS)
-  const stdout = guest(target.stdout).show(PASS)
+  const stdin = guest(target.stdin).show(TOKEN)
+  const stdout = guest(target.stdout).show(TOKEN)
   stdout.socket.write('from the child')
   await until(() => stdin.text === 'for the child' && owner.text === 'from the child')
   t.deepEqual(owner.calls, ['written'])
@@ -90,13 +90,13 @@ stage('what was asked before anybody came is done once both have', async (t, { t
 })
 
 stage(
-  'a pass that comes in pieces, and at once with what follows it, is one',
+  'a token that comes in pieces, and at once with what follows it, is one',
   async (t, { target, owner, guest }) => {
     const wire = await childPipesTransport.dial(target, owner, noMain).connected
     wire.resume()
     const stdin = guest(target.stdin)
-    for (const byte of PASS) stdin.socket.write(Uint8Array.of(byte))
-    guest(target.stdout).show(Buffer.concat([PASS, Buffer.from('at once')]))
+    for (const byte of TOKEN) stdin.socket.write(Uint8Array.of(byte))
+    guest(target.stdout).show(Buffer.concat([TOKEN, Buffer.from('at once')]))
     await until(() => owner.text === 'at once')
     t.deepEqual(owner.calls, [])
     wire.destroy()
@@ -111,13 +111,13 @@ stage(
     wire.resume()
     wire.write(Buffer.from('secret'), undefined)
     const others = [
-      guest(target.stdin).show(WRONG).show(PASS),
+      guest(target.stdin).show(WRONG).show(TOKEN),
       guest(target.stdin),
       guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
     ]
     await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
-    const stdin = guest(target.stdin).show(PASS)
-    guest(target.stdout).show(PASS).socket.write('genuine')
+    const stdin = guest(target.stdin).show(TOKEN)
+    guest(target.stdout).show(TOKEN).socket.write('genuine')
     await until(() => stdin.text === 'secret' && owner.text === 'genuine')
     await until(() => others.every(({ over }) => over))
     t.deepEqual(

@@ -21,7 +21,7 @@ const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 failOnWarnings()
 
 /** This transport asks nothing of it. */
-const noMain: MainSide = { letGoOf: () => Promise.reject(new Error('there is no main thread')) }
+const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
 interface Stage {
   readonly dial: () => Promise<Wire>

@@ -9,7 +9,7 @@
  */
 import fs from 'node:fs'
 import net from 'node:net'
-import type { OwnDescriptor } from '../../workers/wire.js'
+import type { StdioDescriptor } from '../protocol/target.js'
 
 /** What `net` keeps behind a socket. Undocumented; tried on each Node version of the test matrix. */
 interface Shell {
@@ -20,7 +20,7 @@ interface Shell {
  * Puts /dev/null in the place of a pipe or a socket; files and terminals stay. Nothing may be reading or writing there any
  * more. Done twice it changes nothing.
  */
-export function letGoOf(descriptor: OwnDescriptor): void {
+export function releaseStdio(descriptor: StdioDescriptor): void {
   try {
     const stat = fs.fstatSync(descriptor)
     if (!stat.isFIFO() && !stat.isSocket()) return
@@ -34,7 +34,7 @@ export function letGoOf(descriptor: OwnDescriptor): void {
 }
 
 /** Others may share it, as the next command of a shell script does: they expect to find it as it was. */
-function makeBlocking(fd: OwnDescriptor): void {
+function makeBlocking(fd: StdioDescriptor): void {
   try {
     const socket = new net.Socket({ fd, readable: false, writable: false })
     ;(socket as unknown as Shell)._handle?.setBlocking?.(true)

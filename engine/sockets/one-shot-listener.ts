@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { TransportError } from '../protocol/errors.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
-import { makerMark } from './creator.js'
-import { removePrivateFolder } from '../filesystem/private-folder.js'
+import { creatorMark } from './creator.js'
+import { removePrivateFolder } from './private-folder.js'
 
 const PREFIX = 'symphony-'
 /** Of a socket address. Node cuts a longer one off in silence: the socket would lie somewhere else. */
@@ -18,17 +18,17 @@ const MOST_BYTES = process.platform === 'linux' ? 107 : 103
 /** What `mkdtemp` adds to a name. */
 const RANDOM = 'XXXXXX'
 
-export interface Rendezvous {
+export interface OneShotListener {
   readonly path: string
   /** Nobody needs to come any more. */
   close(): void
 }
 
 /** `onMeeting` gets main's end, paused and unread. @throws The system's error, where there is no folder to meet in, or ERR_PATH_TOO_LONG. */
-export function offerRendezvous(
+export function openOneShotListener(
   onMeeting: (socket: net.Socket) => void,
   onFailure: (error: Error) => void,
-): Rendezvous {
+): OneShotListener {
   const folder = makeFolder()
   const path = join(folder, OWN_SOCKET)
   const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
@@ -57,7 +57,7 @@ export function offerRendezvous(
 
 function makeFolder(): string {
   const parent = os.tmpdir()
-  const folder = join(parent, `${PREFIX}${makerMark()}`)
+  const folder = join(parent, `${PREFIX}${creatorMark()}`)
   if (lengthIn(folder) <= MOST_BYTES) {
     fs.mkdirSync(folder, { mode: 0o700 })
     removeLeftoversOnce(parent, folder)

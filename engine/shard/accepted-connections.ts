@@ -6,8 +6,8 @@
  * main has no more to lend, because so many are untaken that lanes would lie idle, they come by a number: they wait in the
  * shard, unread, until main sends a lane or rejects them, in one call for all of a turn. See docs/decisions/accepting.md.
  */
-import type { Connection, LinkIdentity } from '../connection/connection.js'
-import type { LinkOptions } from '../connection/connection-settings.js'
+import type { Connection, ConnectionIdentity } from '../connection/connection.js'
+import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { AcceptCounts, AcceptLogReader, STOCK_LANES } from '../protocol/accept-log.js'
 import type { Adoption, ListenRequest, ShardControl } from '../protocol/control.js'
 import { TransportError, type Outcome } from '../protocol/errors.js'
@@ -20,12 +20,12 @@ const STOCK_BYTES = 4_194_304
 /** A connection that a shard has accepted and that nobody has taken yet. */
 export interface Arrival {
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY, ERR_SHARD_LOST. */
-  adopt(options: LinkOptions, identity: LinkIdentity): Connection
+  adopt(options: ConnectionSettings, identity: ConnectionIdentity): Connection
   reject(): void
 }
 
 /** What accepting needs of its shard. */
-export interface AcceptsHost {
+export interface AcceptedConnectionsHost {
   call<Name extends keyof ShardControl>(
     name: Name,
     ...args: Parameters<ShardControl[Name]>
@@ -33,14 +33,14 @@ export interface AcceptsHost {
   /** A lane that carries nothing yet, and the way back for one that nothing was made of. */
   takeLane(): LaneGrant
   giveLane(grant: LaneGrant): void
-  connect(grant: LaneGrant, options: LinkOptions, identity: LinkIdentity): Connection
+  connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): Connection
   wordsOf(grant: LaneGrant): Int32Array
   baseOf(grant: LaneGrant): number
-  ring(laneId: number): void
+  notify(laneId: number): void
 }
 
-export class Accepts {
-  readonly #host: AcceptsHost
+export class AcceptedConnections {
+  readonly #host: AcceptedConnectionsHost
   readonly #log: AcceptLogReader
   readonly #onArrivals: (listenerId: number, arrivals: readonly Arrival[]) => void
   readonly #listeners = new Map<number, AcceptCounts>()
@@ -64,7 +64,7 @@ export class Accepts {
 
   /** `laneBytes`: what the rings of a new lane take. */
   constructor(
-    host: AcceptsHost,
+    host: AcceptedConnectionsHost,
     log: SharedArrayBuffer,
     laneBytes: number,
     onArrivals: (listenerId: number, arrivals: readonly Arrival[]) => void,
@@ -126,7 +126,7 @@ export class Accepts {
   }
 
   /** There is news of a lane that has no connection. */
-  onNews(laneId: number): void {
+  onNotify(laneId: number): void {
     const unwanted = this.#unwanted.get(laneId)
     if (unwanted !== undefined) this.#releaseIfClosed(unwanted)
     this.readLog()
@@ -182,7 +182,12 @@ export class Accepts {
     }
   }
 
-  #adopt(listenerId: number, acceptId: number, options: LinkOptions, identity: LinkIdentity): Connection {
+  #adopt(
+    listenerId: number,
+    acceptId: number,
+    options: ConnectionSettings,
+    identity: ConnectionIdentity,
+  ): Connection {
     if (this.#lost !== undefined) throw this.#lost
     const lane = this.#host.takeLane()
     const connection = this.#host.connect(lane, options, identity)
@@ -198,7 +203,12 @@ export class Accepts {
     if (this.#adoptions.length === 0 && this.#rejections.length === 0) setImmediate(this.answer)
   }
 
-  #take(listenerId: number, grant: LaneGrant, options: LinkOptions, identity: LinkIdentity): Connection {
+  #take(
+    listenerId: number,
+    grant: LaneGrant,
+    options: ConnectionSettings,
+    identity: ConnectionIdentity,
+  ): Connection {
     if (this.#lost !== undefined) throw this.#lost
     this.#stock.delete(grant.id)
     this.#countTaken(listenerId)
@@ -212,7 +222,7 @@ export class Accepts {
     this.#unwanted.set(grant.id, grant)
     // The intent before the look: it may have closed by itself, and will not say so again.
     Atomics.store(this.#host.wordsOf(grant), this.#host.baseOf(grant) + lane.OUT_INTENT, intent.DESTROY)
-    if (!this.#releaseIfClosed(grant)) this.#host.ring(grant.id)
+    if (!this.#releaseIfClosed(grant)) this.#host.notify(grant.id)
   }
 
   #releaseIfClosed(grant: LaneGrant): boolean {

@@ -8,7 +8,7 @@ import os from 'node:os'
 import process from 'node:process'
 
 /** `unknown`: another machine's, another container's, from before this system was started, or no mark at all. */
-export type Fate = 'alive' | 'dead' | 'unknown'
+export type CreatorStatus = 'alive' | 'dead' | 'unknown'
 
 /** Process, when it started, where its number counts, and one of many. */
 const MARK = /^([0-9a-z]+)-([0-9a-z]+)-([0-9a-z]+)-[0-9a-z]+$/
@@ -17,13 +17,13 @@ const RANDOM_LENGTH = 6
 const UNKNOWN = '0'
 
 /** A new one with every call. */
-export function makerMark(): string {
+export function creatorMark(): string {
   const random = Array.from({ length: RANDOM_LENGTH }, () => randomInt(36).toString(36)).join('')
   const start = short(startOf('self') ?? UNKNOWN)
   return [process.pid.toString(36), start, ourPlace() ?? UNKNOWN, random].join('-')
 }
 
-export function fateOf(mark: string): Fate {
+export function creatorStatus(mark: string): CreatorStatus {
   const [, number = '', start, place] = MARK.exec(mark) ?? []
   if (place === undefined || place !== ourPlace()) return 'unknown'
   const pid = parseInt(number, 36)

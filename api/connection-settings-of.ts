@@ -1,23 +1,23 @@
 /** What a connection is made with, out of the options of its transport and its engine. */
-import type { LinkOptions } from '../engine/connection/connection-settings.js'
-import type { SalvageSettings } from '../engine/connection/delivery-tracker.js'
+import type { ConnectionSettings } from '../engine/connection/connection-settings.js'
+import type { DeliveryTracking } from '../engine/connection/delivery-tracker.js'
 import type { HandlerFailures } from '../engine/common/handler-failures.js'
-import type { Clock } from '../engine/protocol/waiter.js'
+import type { Clock } from '../engine/protocol/clock.js'
 import type { ResolvedTransportOptions } from './engine-options.js'
 
 /** What all connections of an engine have in common. */
-export interface LinkGround {
+export interface ConnectionDefaults {
   readonly maxRingBytes: number
   readonly clock: Clock
   readonly failures: HandlerFailures
   readonly onOutlived: (done: Promise<void>) => void
 }
 
-export function linkOptions(
+export function connectionSettings(
   options: ResolvedTransportOptions,
-  ground: LinkGround,
-  salvage: SalvageSettings | undefined,
-): LinkOptions {
+  ground: ConnectionDefaults,
+  tracking: DeliveryTracking | undefined,
+): ConnectionSettings {
   return {
     framing: {
       kind: options.framing,
@@ -31,7 +31,7 @@ export function linkOptions(
     frameTimeoutMs: options.frameTimeoutMs,
     closeTimeoutMs: options.closeTimeoutMs,
     allowHalfOpen: options.allowHalfOpen,
-    salvage,
+    tracking,
     ...ground,
   }
 }

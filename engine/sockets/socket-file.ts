@@ -13,8 +13,8 @@ import { openLocalFolder } from '../filesystem/local-folder.js'
 import type { UnixTarget } from '../protocol/target.js'
 import { removeDeadLock } from './folder-lock.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
-import { makerMark } from './creator.js'
-import { removePrivateFolder } from '../filesystem/private-folder.js'
+import { creatorMark } from './creator.js'
+import { removePrivateFolder } from './private-folder.js'
 import { isSame, LOCK_PREFIX, look, takeName, type Identity, type Place } from './socket-name.js'
 
 const PRIVATE_PREFIX = '.s-'
@@ -78,7 +78,7 @@ async function makePlace(
   limit: number,
   onMade: (own: string) => void,
 ): Promise<Place> {
-  const mark = makerMark()
+  const mark = creatorMark()
   const marked = `${PRIVATE_PREFIX}${mark}`
   const fitsIn = (base: string): boolean => Buffer.byteLength(join(base, marked, OWN_SOCKET)) <= limit
   const base = baseOf(folder, path, limit, fitsIn)

@@ -1,21 +1,22 @@
 /** The listeners of an engine: how they open, what shards say of them, and how they outlive shards. */
-import type { LinkIdentity } from '../connection/connection.js'
-import type { LinkOptions } from '../connection/connection-settings.js'
-import { Listening } from './shard-bindings.js'
-import type { Arrival } from './accepted-connections.js'
-import type { ArrivalEvents, Shard } from '../shard/shard.js'
-import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
-import { nameOf } from '../common/describe.js'
-import { events } from '../common/diagnostics.js'
-import { fromWireError, TransportError } from '../protocol/errors.js'
-import type { OnError } from '../common/handler-failures.js'
-import type { Ledger } from '../common/ledger.js'
-import { trace } from '../common/trace.js'
-import { abortError, Waiter, type Clock } from '../protocol/waiter.js'
-import { SOCKET_PATH_LIMIT, type ResolvedEndpoint } from '../../api/endpoint.js'
-import { Listener, type ConnectionHandler, type ListenOptions } from '../../api/listener.js'
-import type { ResolvedTransportOptions } from '../../api/engine-options.js'
-import { hasHalfClose, listensOnOneShard } from '../../api/pipe-traits.js'
+import type { ConnectionIdentity } from '../engine/connection/connection.js'
+import type { ConnectionSettings } from '../engine/connection/connection-settings.js'
+import { ShardBindings } from '../engine/listening/shard-bindings.js'
+import type { Arrival } from '../engine/shard/accepted-connections.js'
+import type { ArrivalEvents, Shard } from '../engine/shard/shard.js'
+import type { Supervisor, SupervisorEvents } from '../engine/shard/supervisor.js'
+import { nameOf } from '../engine/common/describe.js'
+import { events } from '../engine/common/diagnostics.js'
+import { deserializeError, TransportError } from '../engine/protocol/errors.js'
+import type { OnError } from '../engine/common/handler-failures.js'
+import type { Ledger } from '../engine/common/ledger.js'
+import { trace } from '../engine/common/trace.js'
+import type { Clock } from '../engine/protocol/clock.js'
+import { abortError, Waiter } from '../engine/protocol/waiter.js'
+import { SOCKET_PATH_LIMIT, type ResolvedEndpoint } from './endpoint.js'
+import { Listener, type ConnectionHandler, type ListenOptions } from './listener.js'
+import type { ResolvedTransportOptions } from './engine-options.js'
+import { hasHalfClose, listensOnOneShard } from './pipe-traits.js'
 
 /** The fewest untaken connections on one shard that make it stop accepting: fewer are just on their way to be taken. */
 const LEAST_QUEUED = 16
@@ -27,13 +28,13 @@ const INSIST_LONGEST_MS = 5_000
 /** A listener, what it listens with, and what its connections get. */
 interface OpenListener {
   readonly listener: Listener
-  readonly listening: Listening
+  readonly listening: ShardBindings
   readonly endpoint: ResolvedEndpoint
-  readonly options: LinkOptions
-  readonly identity: LinkIdentity
+  readonly options: ConnectionSettings
+  readonly identity: ConnectionIdentity
 }
 
-export interface ListenersHost {
+export interface ListenerRegistryHost {
   readonly supervisor: () => Supervisor
   readonly shards: number
   readonly ledger: Ledger
@@ -41,11 +42,14 @@ export interface ListenersHost {
   readonly isOpen: () => boolean
   /** Throws ERR_ENGINE_CLOSED. */
   readonly assertOpen: (endpoint: string) => void
-  readonly linkOptions: (options: ResolvedTransportOptions, onError: OnError | undefined) => LinkOptions
+  readonly connectionSettings: (
+    options: ResolvedTransportOptions,
+    onError: OnError | undefined,
+  ) => ConnectionSettings
 }
 
-export class Listeners implements SupervisorEvents {
-  readonly #host: ListenersHost
+export class ListenerRegistry implements SupervisorEvents {
+  readonly #host: ListenerRegistryHost
   readonly #shards: number
   readonly #ledger: Ledger
   readonly #clock: Clock
@@ -55,7 +59,7 @@ export class Listeners implements SupervisorEvents {
   readonly #pending = new Map<Promise<Listener>, (error: TransportError) => void>()
   #nextId = 1
 
-  constructor(host: ListenersHost) {
+  constructor(host: ListenerRegistryHost) {
     this.#host = host
     this.#shards = host.shards
     this.#ledger = host.ledger
@@ -161,7 +165,7 @@ export class Listeners implements SupervisorEvents {
       },
       listenerFailed: (listenerId, outcome) => {
         if (outcome.ok) return
-        const error = fromWireError(outcome.error)
+        const error = deserializeError(outcome.error)
         whenOpen(listenerId, (open) => open?.listener.onFailure(error))
       },
     }
@@ -193,20 +197,20 @@ export class Listeners implements SupervisorEvents {
     while (this.#supervisor.leastLoaded() === undefined) await this.#supervisor.waitForShard()
     this.#assertOpen(endpoint.text)
     const id = this.#nextId++
-    const linkOptions = this.#host.linkOptions(options, onError)
+    const connectionSettings = this.#host.connectionSettings(options, onError)
     const shards = listensOnOneShard(endpoint)
       ? this.#supervisor.shardsUp.slice(0, 1)
       : this.#supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#shards))
     this.#early.set(id, [])
-    const listening = await Listening.open(
+    const listening = await ShardBindings.open(
       shards,
       {
         listenerId: id,
         endpoint: endpoint.text,
         target: route.target,
         backlog: options.backlog,
-        framing: linkOptions.framing,
+        framing: connectionSettings.framing,
         maxQueued,
         mode: options.mode,
         pathLimit: SOCKET_PATH_LIMIT,
@@ -241,8 +245,8 @@ export class Listeners implements SupervisorEvents {
     )
     const { kind, text } = endpoint
     const halfClose = hasHalfClose(endpoint)
-    const identity: LinkIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
-    const open = { listener, listening, endpoint, options: linkOptions, identity }
+    const identity: ConnectionIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
+    const open = { listener, listening, endpoint, options: connectionSettings, identity }
     this.#open.set(id, open)
     // Once the caller has the listener. Until then all news waits, so that none overtakes another.
     this.#clock.nextTurn(() => {

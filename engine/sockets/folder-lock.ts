@@ -9,7 +9,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { Folder } from '../filesystem/held-folder.js'
-import { fateOf, type Fate } from './creator.js'
+import { creatorStatus, type CreatorStatus } from './creator.js'
 
 /** How often it may change hands under us before it counts as held. */
 const ATTEMPTS = 8
@@ -91,10 +91,10 @@ function take(draft: string, path: string): LockState {
 }
 
 /** What became of whoever holds the lock; a dead one holds it no longer. */
-function freed(path: string): Fate {
+function freed(path: string): CreatorStatus {
   if (isForeign(path)) return 'unknown'
   for (const mark of entriesOf(path)) {
-    const fate = fateOf(mark)
+    const fate = creatorStatus(mark)
     if (fate !== 'dead') return fate
     attempt(() => {
       fs.rmdirSync(join(path, mark))

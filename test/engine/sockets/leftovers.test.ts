@@ -4,8 +4,8 @@ import net from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import test from 'ava'
-import { fateOf, makerMark } from '../../../engine/listening/creator.js'
-import { offerRendezvous } from '../../../engine/listening/one-shot-listener.js'
+import { creatorStatus, creatorMark } from '../../../engine/sockets/creator.js'
+import { openOneShotListener } from '../../../engine/sockets/one-shot-listener.js'
 import { ChildProgram } from '../../helpers/child-program.js'
 import { withEnvironment } from '../../helpers/environment.js'
 import { markOfDead } from '../../helpers/creator-marks.js'
@@ -84,7 +84,7 @@ onLinux(
       await killedAt('', 'meeting')
       const left = await folder.list()
       t.is(left.length, 1)
-      const meeting = offerRendezvous(
+      const meeting = openOneShotListener(
         () => undefined,
         () => undefined,
       )
@@ -98,7 +98,8 @@ onLinux(
 
 /** What looks like a leftover and is none. `dead` is the mark of a process that has ended. */
 const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
-  'of a process that lives': () => fs.promises.mkdir(join(folder.path, `.s-${makerMark()}`), { mode: 0o700 }),
+  'of a process that lives': () =>
+    fs.promises.mkdir(join(folder.path, `.s-${creatorMark()}`), { mode: 0o700 }),
   'without a mark': () => fs.promises.mkdir(join(folder.path, '.s-AbCdEf'), { mode: 0o700 }),
   'of another place': (dead) => {
     const [pid = '', start = '', , random = ''] = dead.split('-')
@@ -163,20 +164,20 @@ test.serial(
   'a mark says that its maker lives as long as it does, and nothing of what is no mark',
   async (t) => {
     t.timeout(WATCHDOG_MS)
-    const mark = makerMark()
-    t.is(fateOf(mark), 'alive')
-    t.not(makerMark(), mark)
+    const mark = creatorMark()
+    t.is(creatorStatus(mark), 'alive')
+    t.not(creatorMark(), mark)
     for (const wrong of ['', 'x', '1-2-3', `${mark}-1`, mark.toUpperCase()])
-      t.is(fateOf(wrong), 'unknown', wrong)
+      t.is(creatorStatus(wrong), 'unknown', wrong)
     const [, start = '', place = '', random = ''] = mark.split('-')
     for (const pid of ['0', 'zzzzzzzzzzzzz'])
-      t.is(fateOf([pid, start, place, random].join('-')), 'unknown', pid)
+      t.is(creatorStatus([pid, start, place, random].join('-')), 'unknown', pid)
     if (process.platform === 'win32') return
-    t.is(fateOf(await markOfDead()), 'dead')
+    t.is(creatorStatus(await markOfDead()), 'dead')
   },
 )
 
 onLinux('a number that was given to another process is not its former one', (t) => {
-  const [pid = '', , place = '', random = ''] = makerMark().split('-')
-  t.is(fateOf([pid, '1', place, random].join('-')), 'dead')
+  const [pid = '', , place = '', random = ''] = creatorMark().split('-')
+  t.is(creatorStatus([pid, '1', place, random].join('-')), 'dead')
 })

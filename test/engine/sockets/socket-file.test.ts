@@ -6,7 +6,7 @@ import process from 'node:process'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine } from '../../../api/index.js'
-import { makerMark } from '../../../engine/listening/creator.js'
+import { creatorMark } from '../../../engine/sockets/creator.js'
 import { ChildProgram } from '../../helpers/child-program.js'
 import { rejects } from '../../helpers/errors.js'
 import { markOfDead } from '../../helpers/creator-marks.js'
@@ -156,7 +156,7 @@ onUnix('while another process is taking a stale socket over, it is in use and le
   const path = folder.socketPath()
   await leaveStaleSocket(path)
   const { ino } = fs.lstatSync(path)
-  const lock = leaveLock(path, makerMark())
+  const lock = leaveLock(path, creatorMark())
   const late = await FileListener.prepare(path)
   await rejects(t, late.publish(), 'ERR_ADDRESS_IN_USE')
   t.is(fs.lstatSync(path).ino, ino)
@@ -213,7 +213,7 @@ const squatters: Readonly<Record<string, (lock: string) => void>> = {
   },
   ...(process.getuid?.() === 0 && {
     "somebody else's lock": (lock: string) => {
-      fs.mkdirSync(join(lock, makerMark()), { recursive: true })
+      fs.mkdirSync(join(lock, creatorMark()), { recursive: true })
       fs.chownSync(lock, 65_534, 65_534)
     },
   }),

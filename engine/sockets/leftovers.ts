@@ -10,7 +10,7 @@ import { HeldFolder, type Folder } from '../filesystem/held-folder.js'
 import { trace } from '../common/trace.js'
 import { isDraft, removeDraft } from './folder-lock.js'
 import { ASKER, probeListener } from './listener-probe.js'
-import { fateOf } from './creator.js'
+import { creatorStatus } from './creator.js'
 
 /** What lies in such a folder: a socket of its maker's. */
 export const OWN_SOCKET = 's'
@@ -23,7 +23,7 @@ export async function removeLeftovers(paths: readonly string[], prefix: string, 
     const name = basename(path)
     if (!name.startsWith(prefix)) continue
     const mark = name.slice(prefix.length)
-    if (fateOf(mark) === 'dead') await removeLeftover(path, mark, own)
+    if (creatorStatus(mark) === 'dead') await removeLeftover(path, mark, own)
   }
 }
 

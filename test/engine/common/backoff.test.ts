@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { Backoff, type BackoffSettings, type Jitter } from '../../../engine/reconnect/backoff.js'
+import { Backoff, type BackoffSettings, type Jitter } from '../../../engine/common/backoff.js'
 
 const settings = (jitter: Jitter): BackoffSettings => ({ initialMs: 100, maxMs: 5_000, factor: 3, jitter })
 

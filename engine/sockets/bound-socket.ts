@@ -8,7 +8,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { Ledger } from '../common/ledger.js'
-import { assertDescriptors } from '../process/spare-descriptors.js'
+import { assertDescriptors } from './spare-descriptors.js'
 
 const DUPLICATE_TIMEOUT_MS = 10_000
 /** Turns in which the end of a dead process's channel is read: it lies ready, so it takes one or two. */
