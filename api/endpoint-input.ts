@@ -76,10 +76,7 @@ export type CheckedEndpoint =
 export function readEndpoint(endpoint: unknown): CheckedEndpoint {
   if (typeof endpoint === 'string') return readText(endpoint)
   if (isUrl(endpoint))
-    throw invalidEndpoint(
-      'a URL object',
-      adviceFor(shownOf(endpoint.href)) ?? 'give a string or an object with a kind',
-    )
+    throw invalidEndpoint('a URL object', adviceFor(shownOf(endpoint.href)) ?? 'give a string or an object with a kind')
   if (!isObject(endpoint)) throw invalidEndpoint(describe(endpoint), 'give a string or an object with a kind')
   return readObject(endpoint)
 }
@@ -87,11 +84,10 @@ export function readEndpoint(endpoint: unknown): CheckedEndpoint {
 export function invalidEndpoint(text: string, advice: string, cause?: unknown): TransportError {
   const shown = withoutCredentials(text)
   const end = advice.endsWith('?') || advice.includes('\n') ? '' : '.'
-  return new TransportError(
-    'ERR_INVALID_ENDPOINT',
-    `${JSON.stringify(shown)} is not an endpoint: ${advice}${end}`,
-    { cause, endpoint: shown },
-  )
+  return new TransportError('ERR_INVALID_ENDPOINT', `${JSON.stringify(shown)} is not an endpoint: ${advice}${end}`, {
+    cause,
+    endpoint: shown,
+  })
 }
 
 function readText(text: string): CheckedEndpoint {
@@ -111,14 +107,10 @@ function readText(text: string): CheckedEndpoint {
     case 'memory':
       return { kind: 'memory', name: rest }
     case 'stdio':
-      if (rest !== '')
-        throw invalidEndpoint(shown, "write stdio:, or {kind: 'stdio', command} for a child process")
+      if (rest !== '') throw invalidEndpoint(shown, "write stdio:, or {kind: 'stdio', command} for a child process")
       return { kind: 'stdio' }
     default:
-      throw invalidEndpoint(
-        shown,
-        'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:',
-      )
+      throw invalidEndpoint(shown, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:')
   }
 }
 
@@ -129,8 +121,7 @@ function adviceFor(text: string): string | undefined {
   const [, scheme = '', rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(trimmed) ?? []
   if (scheme === '') return looksLikePath(trimmed) ? didYouMean(`unix:${trimmed}`) : undefined
   if (text !== trimmed && !text.startsWith(scheme)) return didYouMean(trimmed)
-  if (scheme === 'unix')
-    return rest.startsWith('//') ? didYouMean(`unix:${rest.replace(/^\/+/, '/')}`) : undefined
+  if (scheme === 'unix') return rest.startsWith('//') ? didYouMean(`unix:${rest.replace(/^\/+/, '/')}`) : undefined
   const lower = scheme.toLowerCase()
   if (lower === 'file') return didYouMean(`unix:${filePath(trimmed) ?? 'PATH'}`)
   if (lower === 'http+unix' || lower === 'https+unix')

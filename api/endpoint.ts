@@ -5,13 +5,7 @@ import type { ChildSettings } from '../engine/process/child.js'
 import { TransportError } from '../engine/protocol/errors.js'
 import type { LocalFolder } from '../engine/protocol/target.js'
 import type { TransportTarget } from '../engine/protocol/target.js'
-import {
-  invalidEndpoint,
-  PIPE_PREFIX,
-  readEndpoint,
-  type CheckedChild,
-  type CheckedPipe,
-} from './endpoint-input.js'
+import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type CheckedPipe } from './endpoint-input.js'
 
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
@@ -146,14 +140,10 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
 function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
   const text = `unix:${path}`
   assertUnixPlatform(text)
-  if (path.trim() === '' || path.includes('\0'))
-    throw invalidEndpoint(text, 'the path is empty or contains a NUL')
+  if (path.trim() === '' || path.includes('\0')) throw invalidEndpoint(text, 'the path is empty or contains a NUL')
   // ShardBindings would leave the slash out, and connecting would not.
   if (path.endsWith('/'))
-    throw invalidEndpoint(
-      text,
-      'it ends in a slash, as a folder does. Write the path of a socket, without it',
-    )
+    throw invalidEndpoint(text, 'it ends in a slash, as a folder does. Write the path of a socket, without it')
   const bytes = Buffer.byteLength(path)
   if (bytes > SOCKET_PATH_LIMIT) {
     throw new TransportError(
@@ -177,8 +167,7 @@ function resolveAbstract(name: string): ResolvedEndpoint {
       },
     )
   }
-  if (name.trim() === '' || name.includes('\0'))
-    throw invalidEndpoint(text, 'the name is empty or contains a NUL')
+  if (name.trim() === '' || name.includes('\0')) throw invalidEndpoint(text, 'the name is empty or contains a NUL')
   if (Buffer.byteLength(name) > SOCKET_PATH_LIMIT) {
     throw new TransportError(
       'ERR_PATH_TOO_LONG',
@@ -260,13 +249,9 @@ function assertPlainName(name: string, text: string): void {
 
 function assertUnixPlatform(text: string): void {
   if (process.platform === 'win32') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text}: Unix sockets are not available on Windows here.`,
-      {
-        endpoint: text,
-      },
-    )
+    throw new TransportError('ERR_UNSUPPORTED_PLATFORM', `${text}: Unix sockets are not available on Windows here.`, {
+      endpoint: text,
+    })
   }
 }
 

@@ -37,9 +37,7 @@ const engineSchema = v.strictObject({
     }),
     {},
   ),
-  workerEntry: v.optional(
-    v.union([v.pipe(v.string('a path'), v.nonEmpty('a path')), v.instance(URL, 'a file URL')]),
-  ),
+  workerEntry: v.optional(v.union([v.pipe(v.string('a path'), v.nonEmpty('a path')), v.instance(URL, 'a file URL')])),
   onError: v.optional(v.custom<OnError>((value) => typeof value === 'function', 'a function')),
 })
 
@@ -51,9 +49,7 @@ const transportSchema = v.strictObject({
   maxHeaderBytes: integer(64, 1_048_576, 8_192),
   lastLine: v.optional(v.picklist(['refuse', 'keep']), 'refuse'),
   maxFrameBytes: integer(1, MAX_FRAME_BYTES, 16_777_216),
-  maxPendingBytes: v.optional(
-    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4 * MAX_FRAME_BYTES)),
-  ),
+  maxPendingBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4 * MAX_FRAME_BYTES))),
   connectTimeoutMs: milliseconds(10_000),
   closeTimeoutMs: milliseconds(2_000),
   allowHalfOpen: v.optional(v.boolean(), false),
@@ -190,8 +186,7 @@ export function parseEngineOptions(options: unknown): ResolvedEngineOptions {
     const { restart, initialRingBytes, maxRingBytes } = output ?? {}
     if (isLess(restart?.maxDelayMs, restart?.initialDelayMs))
       problems.add('restart.maxDelayMs: it must be at least restart.initialDelayMs')
-    if (isLess(maxRingBytes, initialRingBytes))
-      problems.add('maxRingBytes: it must be at least initialRingBytes')
+    if (isLess(maxRingBytes, initialRingBytes)) problems.add('maxRingBytes: it must be at least initialRingBytes')
   })
 }
 

@@ -7,10 +7,7 @@ import { dialChild } from '../engine/process/dial-child.js'
 import { dialProcessStdio } from '../engine/process/dial-process-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import type { BreakerStats } from '../engine/reconnect/breaker.js'
-import {
-  ReconnectingConnection,
-  type ReconnectingStats,
-} from '../engine/reconnect/reconnecting-connection.js'
+import { ReconnectingConnection, type ReconnectingStats } from '../engine/reconnect/reconnecting-connection.js'
 import { Pool } from '../engine/pool/pool.js'
 import type { PoolStats } from '../engine/pool/pool-stats.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
@@ -126,8 +123,7 @@ export class Engine implements AsyncDisposable {
       assertOpen: (endpoint) => {
         this.#assertOpen(endpoint)
       },
-      connectionSettings: (transportOptions, onError) =>
-        this.#connectionSettings(transportOptions, undefined, onError),
+      connectionSettings: (transportOptions, onError) => this.#connectionSettings(transportOptions, undefined, onError),
     })
     this.#supervisor = new Supervisor(settings, this.#ledger, this.#listeners, clock)
     this.booted = this.#supervisor.boot()
@@ -304,11 +300,7 @@ export class Engine implements AsyncDisposable {
   }
 
   /** @internal */
-  pool(
-    endpoint: ResolvedEndpoint,
-    options: ResolvedTransportOptions,
-    settings: ResolvedPoolOptions,
-  ): ConnectionPool {
+  pool(endpoint: ResolvedEndpoint, options: ResolvedTransportOptions, settings: ResolvedPoolOptions): ConnectionPool {
     this.#assertOpen(endpoint.text)
     const pool = new Pool<Connection, LeasedConnection>(
       {
@@ -392,8 +384,7 @@ export class Engine implements AsyncDisposable {
     const pools = [...this.#pools]
     for (const pool of pools) void pool.close(undefined, error)
     // Before dials are given up: they must not connect again. By the others somebody at work may want to reply.
-    for (const link of this.#reconnecting)
-      if (!handlers.areAtWork || link.state !== 'connected') void link.close()
+    for (const link of this.#reconnecting) if (!handlers.areAtWork || link.state !== 'connected') void link.close()
     for (const giveUp of this.#pendingConnects) giveUp(error)
     this.#listeners.giveUp(error)
     supervisor.startNoMore(error)

@@ -18,12 +18,7 @@ export class HandlersAtWork {
   #cancelLate = (): void => undefined
 
   /** `outliving`: work on what connections have received that are over. `shareMs`: how long `done()` waits from now on. */
-  constructor(
-    closables: Iterable<Closable>,
-    outliving: Iterable<Promise<unknown>>,
-    clock: Clock,
-    shareMs: number,
-  ) {
+  constructor(closables: Iterable<Closable>, outliving: Iterable<Promise<unknown>>, clock: Clock, shareMs: number) {
     for (const closable of closables) {
       const done = closable.settle()
       if (done !== undefined) this.#each.set(closable, done)

@@ -1,10 +1,5 @@
 /** What the holder of a lease sees of a connection: all of it, as long as the lease is held. */
-import type {
-  ClosedInfo,
-  Connection,
-  ConnectionInfo,
-  SubscribeOptions,
-} from '../engine/connection/connection.js'
+import type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/connection/connection.js'
 import type { FrameHandler } from '../engine/connection/receiver.js'
 import type { Frame } from '../engine/common/frame.js'
 import type { HandlerPlace } from '../engine/common/handler-failures.js'

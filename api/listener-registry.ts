@@ -42,10 +42,7 @@ export interface ListenerRegistryHost {
   readonly isOpen: () => boolean
   /** Throws ERR_ENGINE_CLOSED. */
   readonly assertOpen: (endpoint: string) => void
-  readonly connectionSettings: (
-    options: ResolvedTransportOptions,
-    onError: OnError | undefined,
-  ) => ConnectionSettings
+  readonly connectionSettings: (options: ResolvedTransportOptions, onError: OnError | undefined) => ConnectionSettings
 }
 
 export class ListenerRegistry implements SupervisorEvents {
@@ -77,18 +74,11 @@ export class ListenerRegistry implements SupervisorEvents {
     { onError, ...patience }: ListenOptions,
   ): Promise<Listener> {
     this.#assertOpen(endpoint.text)
-    if (patience.signal?.aborted === true)
-      throw abortError('listening', endpoint.text, patience.signal.reason)
+    if (patience.signal?.aborted === true) throw abortError('listening', endpoint.text, patience.signal.reason)
     const givenUp = new AbortController()
-    const waiter = new Waiter<Listener>(
-      `listening on ${endpoint.text}`,
-      endpoint.text,
-      patience,
-      this.#clock,
-      () => {
-        givenUp.abort()
-      },
-    )
+    const waiter = new Waiter<Listener>(`listening on ${endpoint.text}`, endpoint.text, patience, this.#clock, () => {
+      givenUp.abort()
+    })
     const pending = this.#listen(endpoint, options, handler, onError, givenUp.signal)
     this.#pending.set(pending, (error) => {
       waiter.reject(error)
@@ -198,9 +188,7 @@ export class ListenerRegistry implements SupervisorEvents {
     this.#assertOpen(endpoint.text)
     const id = this.#nextId++
     const connectionSettings = this.#host.connectionSettings(options, onError)
-    const shards = listensOnOneShard(endpoint)
-      ? this.#supervisor.shardsUp.slice(0, 1)
-      : this.#supervisor.shardsUp
+    const shards = listensOnOneShard(endpoint) ? this.#supervisor.shardsUp.slice(0, 1) : this.#supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#shards))
     this.#early.set(id, [])
     const listening = await ShardBindings.open(
@@ -305,11 +293,9 @@ export class ListenerRegistry implements SupervisorEvents {
   #failAll(): void {
     for (const { listener, endpoint } of this.#open.values()) {
       listener.onFailure(
-        new TransportError(
-          'ERR_SHARD_LOST',
-          'no worker thread is left to listen with. Create a new engine.',
-          { endpoint: endpoint.text },
-        ),
+        new TransportError('ERR_SHARD_LOST', 'no worker thread is left to listen with. Create a new engine.', {
+          endpoint: endpoint.text,
+        }),
       )
     }
   }

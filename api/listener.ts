@@ -120,15 +120,9 @@ export class Listener implements AsyncDisposable {
       return Promise.reject(abortError('accepting', this.endpoint, options.signal.reason))
     const next = this.#next()
     if (next !== undefined || this.#state.kind === 'closed') return Promise.resolve(next)
-    const waiter = new Waiter<Connection | undefined>(
-      'accepting',
-      this.endpoint,
-      options,
-      this.#settings.clock,
-      () => {
-        this.#waiters.delete(waiter)
-      },
-    )
+    const waiter = new Waiter<Connection | undefined>('accepting', this.endpoint, options, this.#settings.clock, () => {
+      this.#waiters.delete(waiter)
+    })
     this.#waiters.add(waiter)
     return waiter.promise
   }

@@ -116,9 +116,7 @@ export type ResolvedReconnectingOptions = v.InferOutput<typeof schema>
 export function parseReconnectingOptions(options: unknown): ResolvedReconnectingOptions {
   return parse(schema, options, 'reconnecting()', (output, problems) => {
     const { backoff, heartbeat } = output ?? {}
-    if (isLess(backoff?.maxMs, backoff?.initialMs))
-      problems.add('backoff.maxMs: it must be at least backoff.initialMs')
-    if (heartbeat?.isPong !== undefined && heartbeat.ping === undefined)
-      problems.add('heartbeat.ping: isPong needs it')
+    if (isLess(backoff?.maxMs, backoff?.initialMs)) problems.add('backoff.maxMs: it must be at least backoff.initialMs')
+    if (heartbeat?.isPong !== undefined && heartbeat.ping === undefined) problems.add('heartbeat.ping: isPong needs it')
   })
 }

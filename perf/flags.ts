@@ -155,9 +155,7 @@ const flagsOf = {
 type Scenario = keyof typeof flagsOf
 
 type Values<Of extends Scenario> = {
-  readonly [Flag in keyof (typeof flagsOf)[Of]]?: (typeof flagsOf)[Of][Flag] extends Reader<infer T>
-    ? T
-    : never
+  readonly [Flag in keyof (typeof flagsOf)[Of]]?: (typeof flagsOf)[Of][Flag] extends Reader<infer T> ? T : never
 }
 
 /** A scenario, and the flags that were given for it. */
@@ -194,10 +192,8 @@ export function parseCommand(args: readonly string[]): Parsed {
     if (token.kind !== 'option') continue
     if (token.name === 'help') return { kind: 'help' }
     if (!known.has(token.name)) return wrong(`there is no flag ${token.rawName}`)
-    if (given.has(token.name))
-      return wrong(`--${token.name} is given twice; many values are one list, like 1,2`)
-    if (token.value === undefined || token.value.startsWith('--'))
-      return wrong(`--${token.name} needs a value`)
+    if (given.has(token.name)) return wrong(`--${token.name} is given twice; many values are one list, like 1,2`)
+    if (token.value === undefined || token.value.startsWith('--')) return wrong(`--${token.name} needs a value`)
     given.set(token.name, token.value)
   }
   const [word, surplus] = words

@@ -38,15 +38,7 @@ function printLatency(title: string, { rows }: LatencyReport): void {
 }
 
 function printAccepts({ calling, rows }: AcceptsReport): void {
-  const head = [
-    `accepting: ${calling}`,
-    'a second',
-    'x base',
-    'CPU us',
-    'callers CPU us',
-    'backlog full each',
-    'wrong',
-  ]
+  const head = [`accepting: ${calling}`, 'a second', 'x base', 'CPU us', 'callers CPU us', 'backlog full each', 'wrong']
   const cells = rows.map((row) => [
     row.name,
     figure(row.perSecond, 0),
@@ -80,16 +72,7 @@ function printChurn(bytes: number, rows: readonly ChurnRow[]): void {
 }
 
 function printThroughput({ bytes, rows }: ThroughputReport): void {
-  const head = [
-    `${String(bytes)} B`,
-    'kframes/s',
-    'MB/s',
-    'main ns/frame',
-    'CPU ms',
-    'x naive',
-    'x corked',
-    'counts',
-  ]
+  const head = [`${String(bytes)} B`, 'kframes/s', 'MB/s', 'main ns/frame', 'CPU ms', 'x naive', 'x corked', 'counts']
   const cells = rows.map((row) => [
     row.name,
     figure(row.framesPerSecond / 1000),
@@ -167,13 +150,7 @@ function printPool({ rows }: PoolReport): void {
 /** What the runs of engines between two processes have in common. */
 function contest(
   folder: string,
-  {
-    rounds = DEFAULT_ROUNDS,
-    connections = 1,
-    shards,
-    wake,
-    pin,
-  }: Extract<Command, { scenario: 'latency' }>['flags'],
+  { rounds = DEFAULT_ROUNDS, connections = 1, shards, wake, pin }: Extract<Command, { scenario: 'latency' }>['flags'],
 ) {
   return { folder, rounds, connections, shards, wake, pinTo: pin === undefined ? undefined : String(pin) }
 }

@@ -153,10 +153,7 @@ async function everyTransport(engine: Engine): Promise<void> {
       await connection.close()
     }
     const wanted = size.laps * LENGTHS.length
-    check(
-      `${transport.endpoint}: ${String(frames)} of ${String(wanted)} frames came back intact`,
-      frames === wanted,
-    )
+    check(`${transport.endpoint}: ${String(frames)} of ${String(wanted)} frames came back intact`, frames === wanted)
     await listener.close()
   }
   await aChild(engine)

@@ -48,14 +48,11 @@ const sources = roots.flatMap((folder) =>
 function readTable(): Map<string, readonly string[]> {
   const path = join(root, 'docs', 'architecture.md')
   if (!fs.existsSync(path)) {
-    throw new Error(
-      'docs/architecture.md is missing. Write it with a table whose header is | folder | may import |.',
-    )
+    throw new Error('docs/architecture.md is missing. Write it with a table whose header is | folder | may import |.')
   }
   const lines = fs.readFileSync(path, 'utf8').split('\n')
   const start = lines.findIndex((line) => HEADER.test(line))
-  if (start === -1)
-    throw new Error('docs/architecture.md has no table with the header | folder | may import |.')
+  if (start === -1) throw new Error('docs/architecture.md has no table with the header | folder | may import |.')
   const table = new Map<string, readonly string[]>()
   for (const line of lines.slice(start + 2)) {
     if (!line.startsWith('|')) break
@@ -198,9 +195,7 @@ test('only the registry knows the transports', (t) => {
     for (const target of ours) {
       const isTransport = transports.includes(target) && path !== registry?.path
       const fromOutside =
-        liesIn(target, 'workers/transports') &&
-        target !== registry?.path &&
-        !liesIn(path, 'workers/transports')
+        liesIn(target, 'workers/transports') && target !== registry?.path && !liesIn(path, 'workers/transports')
       if (isTransport || fromOutside) wrong.push(`${path} imports ${target}`)
     }
   }

@@ -81,12 +81,7 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv, c
   return runBounded(command, args, { cwd, env, limitMs: WATCHDOG_MS, log: join(cache, 'output.txt') })
 }
 
-async function mustRun(
-  command: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-  cwd = root,
-): Promise<string> {
+async function mustRun(command: string, args: readonly string[], env: NodeJS.ProcessEnv, cwd = root): Promise<string> {
   const { code, output } = await run(command, args, env, cwd)
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${String(code)}\n${output}`)
   return output
@@ -157,9 +152,7 @@ async function test(wanted: readonly string[], selfCheck: boolean): Promise<Tota
     throw new Error(`Wine is missing. Install it:\n  ${INSTALL}`)
   }
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Error(
-      `this runs on Linux on x64, not on ${process.platform} on ${process.arch}. On Windows: npm test.`,
-    )
+    throw new Error(`this runs on Linux on x64, not on ${process.platform} on ${process.arch}. On Windows: npm test.`)
   }
   await prepareNode()
   try {
@@ -172,9 +165,7 @@ async function test(wanted: readonly string[], selfCheck: boolean): Promise<Tota
     if (totals.failed > 0) say(withoutPassed(output))
     for (const [line] of output.matchAll(/^ *\d+ (?:tests?|hooks?|uncaught|unhandled) .*$/gm)) say(line)
     if (selfCheck) totals = plus(totals, await checkItself())
-    say(
-      `Windows Node ${version} under Wine: ${String(totals.passed)} passed, ${String(totals.failed)} failed`,
-    )
+    say(`Windows Node ${version} under Wine: ${String(totals.passed)} passed, ${String(totals.failed)} failed`)
     return totals
   } finally {
     await stopWine()

@@ -4,13 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Remote } from 'comlink'
 import type { AcceptLogWriter } from '../engine/protocol/accept-log.js'
 import type { BellNotifier } from '../engine/protocol/bell.js'
-import type {
-  Adoption,
-  DialRequest,
-  ListenRequest,
-  ShardControl,
-  MainCallbacks,
-} from '../engine/protocol/control.js'
+import type { Adoption, DialRequest, ListenRequest, ShardControl, MainCallbacks } from '../engine/protocol/control.js'
 import { serializeError, type Outcome } from '../engine/protocol/errors.js'
 import type { FramingSpec } from '../engine/protocol/framing.js'
 import { LaneTable, type LaneGrant } from '../engine/protocol/lane.js'

@@ -26,12 +26,7 @@ export class WakeLoop {
   #heardAt = Number.NEGATIVE_INFINITY
 
   /** `onNotify` says whether this side has dialled the connection that the news is of; `onWake` is for the books. */
-  constructor(
-    listener: BellListener,
-    clock: Clock,
-    onNotify: (laneId: number) => boolean,
-    onWake: () => void,
-  ) {
+  constructor(listener: BellListener, clock: Clock, onNotify: (laneId: number) => boolean, onWake: () => void) {
     this.#listener = listener
     this.#clock = clock
     this.#onWake = onWake

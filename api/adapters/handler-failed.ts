@@ -7,12 +7,7 @@ import type { Adaptable } from './adaptable.js'
 const failures = new HandlerFailures(systemClock, undefined)
 
 /** A function that an adapter was given has failed: its connection is destroyed, and that is told. */
-export function handlerFailed(
-  connection: Adaptable,
-  where: HandlerPlace,
-  what: string,
-  cause: unknown,
-): void {
+export function handlerFailed(connection: Adaptable, where: HandlerPlace, what: string, cause: unknown): void {
   if (connection.handlerFailed !== undefined) {
     connection.handlerFailed(where, what, cause)
     return

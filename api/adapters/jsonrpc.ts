@@ -14,11 +14,7 @@ export interface Disposable {
 }
 
 /** As in `vscode-jsonrpc`: subscribing returns what ends the subscription. */
-export type Event<T> = (
-  listener: (event: T) => unknown,
-  thisArgs?: unknown,
-  disposables?: Disposable[],
-) => Disposable
+export type Event<T> = (listener: (event: T) => unknown, thisArgs?: unknown, disposables?: Disposable[]) => Disposable
 
 export interface JsonRpcMessage {
   readonly jsonrpc: string
@@ -85,8 +81,7 @@ class Reader implements JsonRpcReader {
   readonly onClose: Event<void>
   /** Never fires: frames come whole. */
   readonly onPartialMessage: JsonRpcReader['onPartialMessage']
-  #listening:
-    { readonly callback: (message: JsonRpcMessage) => unknown; readonly stop: () => void } | undefined
+  #listening: { readonly callback: (message: JsonRpcMessage) => unknown; readonly stop: () => void } | undefined
 
   constructor(connection: Adaptable) {
     this.#connection = connection
@@ -153,10 +148,7 @@ class Reader implements JsonRpcReader {
   }
 
   /** Returns what the callback throws, which ends the connection. */
-  #hand(
-    frame: Buffer,
-    callback: (message: JsonRpcMessage) => unknown,
-  ): { readonly cause: unknown } | undefined {
+  #hand(frame: Buffer, callback: (message: JsonRpcMessage) => unknown): { readonly cause: unknown } | undefined {
     let message: JsonRpcMessage
     try {
       message = JSON.parse(frame.toString('utf8')) as JsonRpcMessage

@@ -11,11 +11,7 @@ export function closest(word: string, known: readonly string[]): string | undefi
   let least = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {
     const other = candidate.toLowerCase()
-    const distance = isBeginning(wanted, other)
-      ? 1
-      : isBeginning(other, wanted)
-        ? 2
-        : editDistance(wanted, other)
+    const distance = isBeginning(wanted, other) ? 1 : isBeginning(other, wanted) ? 2 : editDistance(wanted, other)
     if (distance >= least) continue
     least = distance
     best = candidate

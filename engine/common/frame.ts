@@ -49,8 +49,7 @@ export function assertPresent(view: Uint8Array, endpoint: string): void {
 
 /** A proxy and an object with the prototype of one pass for a Uint8Array until they are looked into. */
 export function explainFrame(error: unknown, frame: unknown, endpoint: string): unknown {
-  if (error instanceof TransportError || typeof frame === 'string' || isBytes(frame) || isArray(frame))
-    return error
+  if (error instanceof TransportError || typeof frame === 'string' || isBytes(frame) || isArray(frame)) return error
   return invalidFrame(frame, endpoint)
 }
 
@@ -75,11 +74,7 @@ export function lengthOf(parts: readonly Uint8Array[]): number {
 }
 
 /** @throws {TransportError} ERR_INVALID_FRAME */
-export function assertFrameable(
-  kind: FramingKind,
-  frame: Uint8Array | readonly Uint8Array[],
-  endpoint: string,
-): void {
+export function assertFrameable(kind: FramingKind, frame: Uint8Array | readonly Uint8Array[], endpoint: string): void {
   const problem = unframeable(kind, frame)
   if (problem === undefined) return
   throw new TransportError(

@@ -81,10 +81,7 @@ export class Ledger {
   }
 
   #by<Line>(of: (line: LedgerLine) => Line): Record<ResourceKind, Line> {
-    return Object.fromEntries([...this.#lines].map(([kind, line]) => [kind, of(line)])) as Record<
-      ResourceKind,
-      Line
-    >
+    return Object.fromEntries([...this.#lines].map(([kind, line]) => [kind, of(line)])) as Record<ResourceKind, Line>
   }
 
   #line(kind: ResourceKind): { opened: number; released: number } {

@@ -422,8 +422,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
 
   /** @internal The shard is dead: nobody else touches the lane any more. What its rings hold is still delivered. */
   onShardLost(error: TransportError): void {
-    if (this.#state.kind !== 'closed')
-      this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
+    if (this.#state.kind !== 'closed') this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
   }
 
   #finish(reason: TransportError | undefined): void {
@@ -522,8 +521,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
 
   #tellClosed(info: ClosedInfo): void {
     const { code, cause } = info
-    if (events.connectionClosed.hasSubscribers)
-      events.connectionClosed.publish({ ...this.#news(), code, cause })
+    if (events.connectionClosed.hasSubscribers) events.connectionClosed.publish({ ...this.#news(), code, cause })
     trace('connection %s: closed, %s', this.#id, code)
     this.#settleClosed(info)
   }
@@ -645,8 +643,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
         : undefined
     }
     const fault = framingFaults[-1 - errno]
-    if (fault !== undefined)
-      return new TransportError(fault, describeFault(fault, this.#options.framing), { endpoint })
+    if (fault !== undefined) return new TransportError(fault, describeFault(fault, this.#options.framing), { endpoint })
     const syscall = failureCalls[Atomics.load(this.#words, this.#base + lane.FAILURE_CALL)] ?? 'unknown'
     const code = getSystemErrorName(-errno)
     const cause = Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall })

@@ -55,8 +55,7 @@ const BOUNDARY: Stage = { kind: 'boundary' }
 export type FrameProgress = 'frame' | 'incomplete' | 'too-large'
 
 /** Behind the last whole frame: nothing, a part of one, or one that is not wanted. */
-export type StreamEnd =
-  { readonly kind: 'whole' | 'cut-off' } | { readonly kind: 'too-large'; readonly excess: Excess }
+export type StreamEnd = { readonly kind: 'whole' | 'cut-off' } | { readonly kind: 'too-large'; readonly excess: Excess }
 
 export class FrameReader {
   ring: RingConsumer
@@ -168,8 +167,7 @@ export class FrameReader {
     if (stage.kind === 'complete') return stage.target
     const ring = this.ring
     const at = (ring.head + FRAME_HEADER_BYTES) & ring.mask
-    if (at + this.length <= ring.capacity)
-      return new BufferView(ring.slab.memory, ring.origin + at, this.length)
+    if (at + this.length <= ring.capacity) return new BufferView(ring.slab.memory, ring.origin + at, this.length)
     const target = wholeOf(this.#scratchOf(this.length), this.length)
     this.#copyInto(target)
     return target

@@ -143,16 +143,10 @@ export class Receiver implements NotifyHandler {
     if (this.#stream.kind === 'ended') return Promise.resolve(undefined)
     if (this.#stream.kind === 'failed') return Promise.reject(this.#stream.error)
     const idle = this.#consumer
-    const waiter = new Waiter<Buffer | undefined>(
-      'receiving',
-      this.#endpoint,
-      options,
-      this.#options.clock,
-      () => {
-        this.#consumer = idle
-        this.#pauseDeadline()
-      },
-    )
+    const waiter = new Waiter<Buffer | undefined>('receiving', this.#endpoint, options, this.#options.clock, () => {
+      this.#consumer = idle
+      this.#pauseDeadline()
+    })
     this.#consumer = { kind: 'waiting', waiter, iterating }
     this.#tellIfSettled(true)
     this.#watchFrame()
@@ -569,8 +563,7 @@ export class Receiver implements NotifyHandler {
     // A lane that closed without an end of stream says why only when it is taken down: wait for that.
     if (!this.#detached && this.#load(lane.IN_STATE) !== inState.ENDED) return
     const failure = this.#failAfterRest ?? (this.#reader.midFrame ? this.#truncated() : undefined)
-    if (this.#events.awaitsConclusion(failure === undefined))
-      this.#endStream({ kind: 'inconclusive', failure })
+    if (this.#events.awaitsConclusion(failure === undefined)) this.#endStream({ kind: 'inconclusive', failure })
     else if (failure === undefined) this.#endStream({ kind: 'ended' })
     else this.#endStream({ kind: 'failed', error: failure })
     if (failure === undefined) this.#events.onEnd()

@@ -95,16 +95,14 @@ export class Sender implements Flushable {
     this.#ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
     this.#writer = new FrameWriter(this.#ring)
     const { tracking, framing } = options
-    this.#tracking =
-      tracking === undefined ? undefined : new DeliveryTracker(this.#ring, framing.kind, tracking)
+    this.#tracking = tracking === undefined ? undefined : new DeliveryTracker(this.#ring, framing.kind, tracking)
   }
 
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
     try {
       if (this.#isPicky) {
-        const bytes =
-          frame instanceof Uint8Array ? present(frame, this.#endpoint) : partsOf(frame, this.#endpoint)
+        const bytes = frame instanceof Uint8Array ? present(frame, this.#endpoint) : partsOf(frame, this.#endpoint)
         assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
       }
       if (this.#tracking?.isFull === true) this.#makeRoom(this.#tracking)
@@ -129,10 +127,7 @@ export class Sender implements Flushable {
 
   /** Whether there are bytes that were not handed to the operating system. */
   get hasUnsent(): boolean {
-    return (
-      this.#writer.overflowBytes > 0 ||
-      Atomics.load(this.#words, this.#base + lane.OUT_SENT) !== this.#ring.tail
-    )
+    return this.#writer.overflowBytes > 0 || Atomics.load(this.#words, this.#base + lane.OUT_SENT) !== this.#ring.tail
   }
 
   get isOpen(): boolean {
@@ -404,18 +399,13 @@ export class Sender implements Flushable {
   #refusal(): TransportError {
     const cause = this.#state.kind === 'closed' ? this.#state.error : undefined
     if (cause !== undefined && cause.code !== 'ERR_CLOSED') {
-      return new TransportError(
-        'ERR_CLOSED',
-        'the connection is closed. Connect again; `closed` says why it ended.',
-        { cause, endpoint: this.#endpoint },
-      )
-    }
-    return new TransportError(
-      'ERR_CLOSED',
-      'the connection is closed or ending: no more frames can be sent.',
-      {
+      return new TransportError('ERR_CLOSED', 'the connection is closed. Connect again; `closed` says why it ended.', {
+        cause,
         endpoint: this.#endpoint,
-      },
-    )
+      })
+    }
+    return new TransportError('ERR_CLOSED', 'the connection is closed or ending: no more frames can be sent.', {
+      endpoint: this.#endpoint,
+    })
   }
 }

@@ -33,11 +33,7 @@ export class ShardBindings {
   readonly #shards = new Set<Shard>()
   #closing: Promise<void> | undefined
 
-  private constructor(
-    settings: ListenSettings,
-    file: SocketFile | undefined,
-    socket: BoundSocket | undefined,
-  ) {
+  private constructor(settings: ListenSettings, file: SocketFile | undefined, socket: BoundSocket | undefined) {
     this.#settings = settings
     this.#file = file
     this.#socket = socket
@@ -57,8 +53,7 @@ export class ShardBindings {
         : undefined
     let listening: ShardBindings | undefined
     try {
-      const socket =
-        target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
+      const socket = target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
       signal.addEventListener('abort', () => void opening.close(), { once: true })

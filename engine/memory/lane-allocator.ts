@@ -14,11 +14,7 @@ export class LaneAllocator {
   #inUse = 0
 
   /** `source` has memory for headers. */
-  constructor(
-    regions: RegionAllocator,
-    source: SlabSource,
-    announceHeaders: (memory: SharedArrayBuffer) => void,
-  ) {
+  constructor(regions: RegionAllocator, source: SlabSource, announceHeaders: (memory: SharedArrayBuffer) => void) {
     this.#regions = regions
     this.#source = source
     this.#announceHeaders = announceHeaders

@@ -99,8 +99,7 @@ export class IdleList<Item extends Shelved> {
     for (const item of expired) this.#events.onExpired(item)
     for (;;) {
       const [oldest] = this.#items
-      if (oldest === undefined || oldest.idleSince + this.#idleTimeoutMs > now || !this.#events.mayShrink())
-        break
+      if (oldest === undefined || oldest.idleSince + this.#idleTimeoutMs > now || !this.#events.mayShrink()) break
       this.#items.shift()
       this.#events.onExpired(oldest)
     }

@@ -15,13 +15,9 @@ class ValidationGate implements Gate {
 
   assertHeld(): void {
     if (this.isOpen) return
-    throw new TransportError(
-      'ERR_LEASE_ENDED',
-      'validate() is over: the connection is not its own any more.',
-      {
-        endpoint: this.#endpoint,
-      },
-    )
+    throw new TransportError('ERR_LEASE_ENDED', 'validate() is over: the connection is not its own any more.', {
+      endpoint: this.#endpoint,
+    })
   }
 }
 

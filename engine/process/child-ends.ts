@@ -105,8 +105,7 @@ class Meeting {
 }
 
 function explain(error: unknown, endpoint: string): TransportError {
-  if (!(error instanceof TransportError))
-    return fromSystemError(error as NodeJS.ErrnoException, 'starting', endpoint)
+  if (!(error instanceof TransportError)) return fromSystemError(error as NodeJS.ErrnoException, 'starting', endpoint)
   return new TransportError(error.code, `starting ${endpoint}: ${error.message}`, { cause: error, endpoint })
 }
 

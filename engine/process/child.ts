@@ -128,8 +128,7 @@ export class Child implements AttachedProcess {
     surroundings: ChildSurroundings,
   ): Promise<Child> {
     const { command, args, cwd, env, processGroup } = settings
-    const stderr =
-      typeof settings.stderr === 'function' || settings.stderr === 'capture' ? 'pipe' : settings.stderr
+    const stderr = typeof settings.stderr === 'function' || settings.stderr === 'capture' ? 'pipe' : settings.stderr
     const forget = (): void => {
       stdin.close()
       stdout.close()
@@ -244,11 +243,7 @@ export class Child implements AttachedProcess {
 }
 
 /** What a failure to start it, or what has to be there before it, is to the caller. */
-export function spawnError(
-  error: NodeJS.ErrnoException,
-  settings: ChildSettings,
-  endpoint: string,
-): TransportError {
+export function spawnError(error: NodeJS.ErrnoException, settings: ChildSettings, endpoint: string): TransportError {
   const { command, cwd } = settings
   const cause = withoutArguments(error)
   if (isDenied(error))

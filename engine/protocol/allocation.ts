@@ -37,8 +37,7 @@ export function isOutOfMemory(error: unknown): error is TransportError {
 
 /** The error that says so, if that is what was thrown: a RangeError where memory was asked for means nothing else. */
 export function memoryFailure(error: unknown, endpoint?: string): TransportError | undefined {
-  if (isOutOfMemory(error))
-    return new TransportError(error.code, error.message, { cause: error.cause, endpoint })
+  if (isOutOfMemory(error)) return new TransportError(error.code, error.message, { cause: error.cause, endpoint })
   return error instanceof RangeError ? outOfMemory(undefined, error, endpoint) : undefined
 }
 

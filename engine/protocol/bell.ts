@@ -86,8 +86,7 @@ export class BellNotifier {
   #wakeIfParked(busy: boolean): void {
     const words = this.#words
     // Taking PARKED makes the wake-up ours alone: a burst of news costs one wake.
-    if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1)
-      this.#wake(busy)
+    if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1) this.#wake(busy)
   }
 
   /** Whether the listener is to look by itself for a moment after news. A wish: whether it has been read changes nothing else. */

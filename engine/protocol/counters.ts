@@ -19,10 +19,7 @@ export interface EventLoopDelay {
   readonly maxMs: number
 }
 
-export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<
-  CounterName,
-  number
->
+export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
 
 export function createCounters(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(WORDS * Float64Array.BYTES_PER_ELEMENT))
@@ -46,8 +43,5 @@ export function count(counters: Float64Array, name: CounterName, by: number): vo
 }
 
 export function readCounters(counters: Float64Array): Record<CounterName, number> {
-  return Object.fromEntries(names.map((name, index) => [name, counters[index] ?? 0])) as Record<
-    CounterName,
-    number
-  >
+  return Object.fromEntries(names.map((name, index) => [name, counters[index] ?? 0])) as Record<CounterName, number>
 }

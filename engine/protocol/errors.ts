@@ -112,11 +112,7 @@ export function deserializeError(error: SerializedError, endpoint?: string): Tra
 export type Doing = 'connecting to' | 'listening on' | 'starting' | 'opening'
 
 /** Turns a system error met while dialling or listening into the code and advice that its caller needs. */
-export function fromSystemError(
-  error: NodeJS.ErrnoException,
-  doing: Doing,
-  endpoint: string,
-): TransportError {
+export function fromSystemError(error: NodeJS.ErrnoException, doing: Doing, endpoint: string): TransportError {
   const [code, advice] = explain(error, doing)
   return new TransportError(code, `${doing} ${endpoint}: ${advice}`, { cause: error, endpoint })
 }
@@ -143,10 +139,7 @@ function explain(error: NodeJS.ErrnoException, doing: Doing): readonly [Transpor
       return ['ERR_ADDRESS_IN_USE', 'another process listens there. Stop it, or choose another endpoint.']
     case 'ENOTSOCK':
     case 'EPROTOTYPE':
-      return [
-        'ERR_NOT_A_SOCKET',
-        'the path is not a stream socket. Choose another path; nothing was removed.',
-      ]
+      return ['ERR_NOT_A_SOCKET', 'the path is not a stream socket. Choose another path; nothing was removed.']
     case 'ECONNRESET':
     case 'EPIPE':
       return ['ERR_RESET', 'the peer closed the connection. Connect again.']
@@ -174,6 +167,5 @@ const forbidden: Readonly<Record<Doing, string>> = {
   'connecting to': ownersOnly,
   opening: ownersOnly,
   'listening on': 'Run as the owner of that folder and of what lies there, or listen in another one.',
-  starting:
-    "Set TMPDIR to a folder that you may write to: the child's stdin and stdout are handed over there.",
+  starting: "Set TMPDIR to a folder that you may write to: the child's stdin and stdout are handed over there.",
 }

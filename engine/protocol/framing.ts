@@ -92,10 +92,7 @@ const CR = 0x0d
 const NUL = 0x00
 
 /** Why this framing cannot carry a frame of these bytes, or of these parts; undefined: it can. */
-export function unframeable(
-  kind: FramingKind,
-  frame: Uint8Array | readonly Uint8Array[],
-): string | undefined {
+export function unframeable(kind: FramingKind, frame: Uint8Array | readonly Uint8Array[]): string | undefined {
   if (frame instanceof Uint8Array) {
     // Most frames, without an array made for each.
     if (kind === 'line' && !contains(frame, LF) && frame[frame.length - 1] !== CR) return undefined
@@ -111,9 +108,7 @@ export function unframeable(
     case 'nul':
       return parts.some((part) => contains(part, NUL)) ? 'it contains a NUL byte' : undefined
     case 'raw':
-      return parts.every((part) => part.length === 0)
-        ? 'it is empty, and raw bytes have no frames'
-        : undefined
+      return parts.every((part) => part.length === 0) ? 'it is empty, and raw bytes have no frames' : undefined
     default:
       return undefined
   }

@@ -49,9 +49,7 @@ export class Attempts {
     const { maxAttempts, maxElapsedMs } = this.#limits
     const isLate = this.timeLeft(now) === 0
     if (!isLate && this.count < maxAttempts) return undefined
-    const limit = isLate
-      ? `${String(maxElapsedMs)} ms (maxElapsedMs)`
-      : `${String(maxAttempts)} attempts (maxAttempts)`
+    const limit = isLate ? `${String(maxElapsedMs)} ms (maxElapsedMs)` : `${String(maxAttempts)} attempts (maxAttempts)`
     return new TransportError(
       'ERR_GAVE_UP',
       `no stable connection to ${this.#endpoint} within ${limit}. See the cause for the last failure; raise the limit, or make a new link.`,

@@ -33,10 +33,7 @@ export interface Carrier {
   ready(options?: WaitOptions): Promise<void>
   /** The next frame, if one is there. */
   take(): Buffer | undefined
-  subscribe(
-    handler: (frame: Buffer) => unknown,
-    options?: { readonly borrow?: boolean | undefined },
-  ): () => void
+  subscribe(handler: (frame: Buffer) => unknown, options?: { readonly borrow?: boolean | undefined }): () => void
   end(options?: WaitOptions): Promise<void>
   close(): Promise<Ending>
   /** Ends at once; what was received is dropped. */

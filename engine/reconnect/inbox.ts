@@ -42,8 +42,7 @@ type Consumer =
   | { readonly kind: 'held'; readonly handler: FrameHandler; readonly borrow: boolean }
 
 /** What comes behind the last frame of the last connection. */
-type Behind =
-  { readonly kind: 'more' } | { readonly kind: 'end' } | { readonly kind: 'failure'; readonly error: Error }
+type Behind = { readonly kind: 'more' } | { readonly kind: 'end' } | { readonly kind: 'failure'; readonly error: Error }
 
 const NOBODY: Consumer = { kind: 'none' }
 const ITERATING: Consumer = { kind: 'iterating' }

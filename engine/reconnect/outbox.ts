@@ -1,14 +1,6 @@
 /** The sending half of a link: straight into its connection, or into a queue while there is none that takes frames. */
 import { TransportError } from '../protocol/errors.js'
-import {
-  assertFrameable,
-  assertLength,
-  backpressure,
-  isBytes,
-  lengthOf,
-  partsOf,
-  type Frame,
-} from '../common/frame.js'
+import { assertFrameable, assertLength, backpressure, isBytes, lengthOf, partsOf, type Frame } from '../common/frame.js'
 import type { FramingKind } from '../protocol/framing.js'
 import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'

@@ -213,8 +213,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
    * @returns A function that ends this.
    */
   onStateChange(listener: (state: ReconnectingState) => unknown): () => void {
-    if (typeof listener !== 'function')
-      throw invalidOption('onStateChange()', 'listener', 'it must be a function')
+    if (typeof listener !== 'function') throw invalidOption('onStateChange()', 'listener', 'it must be a function')
     const own = (state: ReconnectingState): unknown => listener(state)
     this.#listeners.add(own)
     return () => {
@@ -266,10 +265,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
    * one that throws or rejects destroys the link with ERR_HANDLER, which `onError` is told or else a process warning.
    * @returns A function that ends the subscription.
    */
-  subscribe(
-    handler: (frame: Buffer) => unknown,
-    options: { readonly borrow?: boolean | undefined } = {},
-  ): () => void {
+  subscribe(handler: (frame: Buffer) => unknown, options: { readonly borrow?: boolean | undefined } = {}): () => void {
     return this.#inbox.subscribe(handler, checkSubscription(handler, options))
   }
 
@@ -281,8 +277,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     const wrong = checkWaitOptions(options, 'end()')
     if (wrong !== undefined) return Promise.reject(wrong)
     this.#wind('end')
-    if (this.#hasEnded || this.#state.kind === 'closed' || this.#state.kind === 'destroying')
-      return Promise.resolve()
+    if (this.#hasEnded || this.#state.kind === 'closed' || this.#state.kind === 'destroying') return Promise.resolve()
     return this.#wait('ending', options, this.#endWaiters)
   }
 
@@ -535,8 +530,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
     }
     this.#lastLoss = report
     // Its user has ended it and nothing was lost: that is no loss.
-    const isOrderly =
-      end?.code === 'OK' && report.unconfirmed.length + report.dropped.length + report.lost === 0
+    const isOrderly = end?.code === 'OK' && report.unconfirmed.length + report.dropped.length + report.lost === 0
     this.#inbox.lose(connection, isOrderly ? undefined : report)
     if (this.#state !== resting) return
     if (end !== undefined) this.#finish(end)
@@ -712,8 +706,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
 
   /** Whether this is what whoever uses the link is told when it has ended: no fault of theirs. */
   #isOfTheEnd(cause: unknown): boolean {
-    const isEnding =
-      this.#wish !== 'stay' || this.#state.kind === 'closed' || this.#state.kind === 'destroying'
+    const isEnding = this.#wish !== 'stay' || this.#state.kind === 'closed' || this.#state.kind === 'destroying'
     return isEnding && cause instanceof TransportError && cause.code === 'ERR_CLOSED'
   }
 
@@ -733,8 +726,7 @@ export class ReconnectingConnection<C extends Carrier> implements AsyncDisposabl
 
   #wait(what: string, options: WaitOptions, waiters: Set<Waiter<void>>): Promise<void> {
     const { endpoint, clock } = this.#settings
-    if (options.signal?.aborted === true)
-      return Promise.reject(abortError(what, endpoint, options.signal.reason))
+    if (options.signal?.aborted === true) return Promise.reject(abortError(what, endpoint, options.signal.reason))
     const waiter = new Waiter<void>(what, endpoint, options, clock, () => {
       waiters.delete(waiter)
     })

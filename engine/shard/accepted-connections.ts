@@ -163,8 +163,7 @@ export class AcceptedConnections {
         if (gone.length === 0) return
         const message = 'the accepted connection is gone. Accept the next one.'
         const error = new TransportError('ERR_CLOSED', message)
-        for (const { lane, connection } of adoptions)
-          if (gone.includes(lane.id)) connection.onShardLost(error)
+        for (const { lane, connection } of adoptions) if (gone.includes(lane.id)) connection.onShardLost(error)
       },
       // The shard died, perhaps before these connections were there to be told.
       (error: unknown) => {
@@ -182,12 +181,7 @@ export class AcceptedConnections {
     }
   }
 
-  #adopt(
-    listenerId: number,
-    acceptId: number,
-    options: ConnectionSettings,
-    identity: ConnectionIdentity,
-  ): Connection {
+  #adopt(listenerId: number, acceptId: number, options: ConnectionSettings, identity: ConnectionIdentity): Connection {
     if (this.#lost !== undefined) throw this.#lost
     const lane = this.#host.takeLane()
     const connection = this.#host.connect(lane, options, identity)
@@ -203,12 +197,7 @@ export class AcceptedConnections {
     if (this.#adoptions.length === 0 && this.#rejections.length === 0) setImmediate(this.answer)
   }
 
-  #take(
-    listenerId: number,
-    grant: LaneGrant,
-    options: ConnectionSettings,
-    identity: ConnectionIdentity,
-  ): Connection {
+  #take(listenerId: number, grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): Connection {
     if (this.#lost !== undefined) throw this.#lost
     this.#stock.delete(grant.id)
     this.#countTaken(listenerId)
@@ -226,8 +215,7 @@ export class AcceptedConnections {
   }
 
   #releaseIfClosed(grant: LaneGrant): boolean {
-    if (Atomics.load(this.#host.wordsOf(grant), this.#host.baseOf(grant) + lane.LIFE) !== life.CLOSED)
-      return false
+    if (Atomics.load(this.#host.wordsOf(grant), this.#host.baseOf(grant) + lane.LIFE) !== life.CLOSED) return false
     this.#unwanted.delete(grant.id)
     this.#host.giveLane(grant)
     return true

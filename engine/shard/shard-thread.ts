@@ -51,12 +51,7 @@ export class ShardThread {
     void this.#worker?.terminate()
   }
 
-  async #run(
-    entry: string,
-    heapMb: number,
-    boot: ShardBoot,
-    transfer: readonly MessagePort[],
-  ): Promise<void> {
+  async #run(entry: string, heapMb: number, boot: ShardBoot, transfer: readonly MessagePort[]): Promise<void> {
     const pool = new Piscina({
       filename: entry,
       minThreads: 0,
@@ -113,11 +108,7 @@ function ignore(): void {
 function referenceOf(worker: object): Referenced | undefined {
   for (const symbol of Object.getOwnPropertySymbols(worker)) {
     const value = (worker as Record<symbol, unknown>)[symbol]
-    if (
-      typeof value === 'object' &&
-      value !== null &&
-      typeof (value as Partial<Referenced>).unref === 'function'
-    ) {
+    if (typeof value === 'object' && value !== null && typeof (value as Partial<Referenced>).unref === 'function') {
       return value as Referenced
     }
   }

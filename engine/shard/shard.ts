@@ -88,10 +88,7 @@ export interface ShardStats extends Readonly<Record<CounterName, number>> {
 }
 
 type State =
-  | { readonly kind: 'booting' }
-  | { readonly kind: 'up' }
-  | { readonly kind: 'stopping' }
-  | { readonly kind: 'ended' }
+  { readonly kind: 'booting' } | { readonly kind: 'up' } | { readonly kind: 'stopping' } | { readonly kind: 'ended' }
 
 export class Shard implements LaneHost {
   readonly shard: number
@@ -449,10 +446,7 @@ export class Shard implements LaneHost {
   }
 
   /** A call whose failure means that the shard is gone, which everybody concerned learns from `#end`. */
-  #announce<Name extends keyof ShardControl>(
-    name: Name,
-    ...args: Parameters<ShardControl[Name]>
-  ): Promise<void> {
+  #announce<Name extends keyof ShardControl>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<void> {
     const ignore = (): void => undefined
     return this.#call(name, ...args).then(ignore, ignore)
   }
@@ -513,9 +507,7 @@ export class Shard implements LaneHost {
   #onStuck(): void {
     const ms = String(this.#settings.stuckTimeoutMs)
     this.kill(
-      new Error(
-        `the worker thread did not answer for ${ms} ms (stuckTimeoutMs) while work was waiting, and was ended`,
-      ),
+      new Error(`the worker thread did not answer for ${ms} ms (stuckTimeoutMs) while work was waiting, and was ended`),
     )
   }
 

@@ -283,8 +283,7 @@ export class Supervisor {
     this.#supervise(slot)
     shard.booted.then(
       () => {
-        if (this.#stopping || slot.state.kind !== 'running' || slot.state.shard !== shard || !shard.isUp)
-          return
+        if (this.#stopping || slot.state.kind !== 'running' || slot.state.shard !== shard || !shard.isUp) return
         trace('shard %d: restored, generation %d', slot.index, slot.generation)
         events.shardRestored.publish({ shard: slot.index, generation: slot.generation })
         this.#events.onRestored(shard)

@@ -176,9 +176,7 @@ export class BoundSocket {
 /** It was sent, and has not come out of the channel. */
 class LostDescriptorError extends Error {
   constructor() {
-    super(
-      'a descriptor was lost on its way from the helper process: this process may have had no room for it',
-    )
+    super('a descriptor was lost on its way from the helper process: this process may have had no room for it')
   }
 }
 

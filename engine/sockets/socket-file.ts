@@ -72,12 +72,7 @@ function openFolder(path: string): Folder {
   }
 }
 
-async function makePlace(
-  folder: Folder,
-  path: string,
-  limit: number,
-  onMade: (own: string) => void,
-): Promise<Place> {
+async function makePlace(folder: Folder, path: string, limit: number, onMade: (own: string) => void): Promise<Place> {
   const mark = creatorMark()
   const marked = `${PRIVATE_PREFIX}${mark}`
   const fitsIn = (base: string): boolean => Buffer.byteLength(join(base, marked, OWN_SOCKET)) <= limit

@@ -51,8 +51,7 @@ export async function takeName(from: string, place: Place, endpoint: string): Pr
     }
     const answer = await probeListener(place.addressOf(place.name), ownAddress)
     if (answer?.code === 'ENOENT') continue
-    if (answer?.code === 'EACCES' || answer?.code === 'EPERM')
-      throw fromSystemError(answer, 'listening on', endpoint)
+    if (answer?.code === 'EACCES' || answer?.code === 'EPERM') throw fromSystemError(answer, 'listening on', endpoint)
     if (answer?.code !== 'ECONNREFUSED') {
       throw new TransportError(
         'ERR_ADDRESS_IN_USE',

@@ -23,9 +23,7 @@ const calls: Record<AbortedCall, Call> = {
     await connection.close()
   },
   listen: async ({ engine, folder }, signal) => {
-    const listener = await engine
-      .transport(`unix:${folder}/${String(++names)}.sock`)
-      .listen(undefined, { signal })
+    const listener = await engine.transport(`unix:${folder}/${String(++names)}.sock`).listen(undefined, { signal })
     await listener.close()
   },
   accept: async ({ engine }, signal) => {
@@ -84,10 +82,7 @@ export async function abortCalls(world: World, list: Calls): Promise<void> {
 }
 
 /** To a peer that never reads nor says anything. */
-async function withConnection(
-  { engine }: World,
-  use: (connection: Connection) => Promise<unknown>,
-): Promise<void> {
+async function withConnection({ engine }: World, use: (connection: Connection) => Promise<unknown>): Promise<void> {
   const transport = engine.transport(`memory:aborts-${String(++names)}`)
   const listener = await transport.listen()
   try {

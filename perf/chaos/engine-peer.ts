@@ -16,12 +16,7 @@ export class EnginePeer implements PeerHost {
     this.recorder = new FileRecorder(record)
   }
 
-  static async listen(
-    engine: Engine,
-    endpoint: string,
-    framing: PeerFraming,
-    record: string,
-  ): Promise<EnginePeer> {
+  static async listen(engine: Engine, endpoint: string, framing: PeerFraming, record: string): Promise<EnginePeer> {
     const peer = new EnginePeer(framing, record)
     peer.#listener = await engine.transport(endpoint, { framing: 'raw' }).listen((connection) => {
       peer.#serve(connection)

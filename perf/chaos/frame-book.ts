@@ -10,10 +10,7 @@ import { openFrame } from './frames.js'
 import type { RecordEntry } from './record.js'
 
 /** What the link says became of the frames of one connection. */
-export type Loss = Pick<
-  LossReport,
-  'handedOver' | 'unconfirmed' | 'retained' | 'resent' | 'dropped' | 'isFinal'
->
+export type Loss = Pick<LossReport, 'handedOver' | 'unconfirmed' | 'retained' | 'resent' | 'dropped' | 'isFinal'>
 
 export interface FrameCounts {
   sent: number
@@ -53,9 +50,7 @@ export class FrameBook {
   readonly counts: FrameCounts = { ...NO_FRAMES }
   readonly complaints: string[] = []
   readonly #name: string
-  readonly #stretches: Stretch[] = [
-    { first: 0, end: undefined, next: 0, connection: undefined, isFinal: false },
-  ]
+  readonly #stretches: Stretch[] = [{ first: 0, end: undefined, next: 0, connection: undefined, isFinal: false }]
   /** Numbers that were given up with the link: first, and behind the last. */
   readonly #dropped: (readonly [number, number])[] = []
   /** The number of the next frame. */
@@ -169,9 +164,7 @@ export class FrameBook {
       if (run === undefined) runs.set(connection, { first: number, last: number })
       else {
         if (number !== run.last + 1)
-          this.#complain(
-            `connection ${String(connection)} brought frame ${String(number)} after ${String(run.last)}`,
-          )
+          this.#complain(`connection ${String(connection)} brought frame ${String(number)} after ${String(run.last)}`)
         run.last = number
       }
     }
@@ -179,13 +172,9 @@ export class FrameBook {
     let before = -1
     for (const [connection, { first, last }] of [...runs].sort(([a], [b]) => a - b)) {
       if (first <= before)
-        this.#complain(
-          `connection ${String(connection)} began with frame ${String(first)}, behind ${String(before)}`,
-        )
+        this.#complain(`connection ${String(connection)} began with frame ${String(first)}, behind ${String(before)}`)
       if (!firsts.has(first))
-        this.#complain(
-          `connection ${String(connection)} began with frame ${String(first)}, where none was to begin`,
-        )
+        this.#complain(`connection ${String(connection)} began with frame ${String(first)}, where none was to begin`)
       before = last
     }
   }
@@ -197,8 +186,7 @@ export class FrameBook {
     for (let number = arrived; number < end; number++)
       if (at.has(number))
         this.#complain(`frame ${String(number)} arrived although one before it on its connection did not`)
-    if (arrived < next)
-      this.#complain(`frames ${String(arrived)} to ${String(next - 1)} came back unrecorded`)
+    if (arrived < next) this.#complain(`frames ${String(arrived)} to ${String(next - 1)} came back unrecorded`)
   }
 
   #expect(frames: readonly Buffer[], first: number, as: string): void {

@@ -30,8 +30,7 @@ const noise = Buffer.alloc(2 * LARGEST_PAYLOAD)
 
 /** Random bytes of a random size, mostly small; a view of memory that is never written again. */
 export function randomPayload(random: Random): Buffer {
-  if (noise[0] === 0)
-    for (let at = 0; at < noise.length; at += 4) noise.writeUInt32LE((random.next() | 1) >>> 0, at)
+  if (noise[0] === 0) for (let at = 0; at < noise.length; at += 4) noise.writeUInt32LE((random.next() | 1) >>> 0, at)
   const size = randomSize(random)
   const from = random.below(noise.length - size)
   return noise.subarray(from, from + size)

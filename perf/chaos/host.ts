@@ -57,8 +57,7 @@ function sumOf(traffics: readonly Traffic[]): FaultCounts {
   const sum = { ...NO_FRAMES, losses: 0 }
   let replaced = 0
   for (const { book, linksEnded: ended } of traffics) {
-    for (const kind of Object.keys(book.counts) as (keyof typeof book.counts)[])
-      sum[kind] += book.counts[kind]
+    for (const kind of Object.keys(book.counts) as (keyof typeof book.counts)[]) sum[kind] += book.counts[kind]
     sum.losses += book.losses
     replaced += ended
   }
@@ -89,9 +88,7 @@ async function watched(index: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(
-        new Error(`fault ${String(index)}: not over after ${String(config.watchdogMs)} ms while ${step}`),
-      )
+      reject(new Error(`fault ${String(index)}: not over after ${String(config.watchdogMs)} ms while ${step}`))
     }, config.watchdogMs)
   })
   try {

@@ -52,8 +52,7 @@ export class PeerConnection {
       return
     }
     if (opened.purpose === 'hello') this.#connection = opened.number
-    else if (opened.purpose !== 'ask')
-      this.#entries.push({ connection: this.#connection, number: opened.number })
+    else if (opened.purpose !== 'ask') this.#entries.push({ connection: this.#connection, number: opened.number })
     if (!this.#isMute) {
       stampConnection(frame, this.#connection)
       this.#echoes.push(encode(this.#host.framing, frame))
@@ -77,9 +76,7 @@ export class PeerConnection {
     const pipe = this.#pipe
     switch (order.do) {
       case 'half-frame':
-        pipe.write(
-          encode(this.#host.framing, makeFrame(0, 'data', Buffer.alloc(order.keep))).subarray(0, order.keep),
-        )
+        pipe.write(encode(this.#host.framing, makeFrame(0, 'data', Buffer.alloc(order.keep))).subarray(0, order.keep))
         if (order.then === 'end') pipe.end()
         else pipe.cut()
         break

@@ -94,14 +94,8 @@ const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
       then: random.oneIn(2) ? 'end' : 'cut',
     })),
   ],
-  [
-    everywhere,
-    errs((random) => ({ do: 'garbage', bytes: random.between(4, 20_000), seed: random.below(2 ** 31) })),
-  ],
-  [
-    everywhere,
-    errs((random) => ({ do: 'oversized', announce: random.between(MAX_FRAME_BYTES + 1, 2 ** 31 - 1) })),
-  ],
+  [everywhere, errs((random) => ({ do: 'garbage', bytes: random.between(4, 20_000), seed: random.below(2 ** 31) }))],
+  [everywhere, errs((random) => ({ do: 'oversized', announce: random.between(MAX_FRAME_BYTES + 1, 2 ** 31 - 1) }))],
   [everywhere, errs(() => ({ do: 'end' }))],
   [everywhere, errs(() => ({ do: 'cut' }))],
   [listening, errs((random) => ({ do: 'refuse', count: attempts(random) }))],

@@ -64,8 +64,7 @@ export class PoolTraffic {
     connection.send(makeFrame(number, 'ask', randomPayload(this.#random)))
     const reply = await connection.receive()
     const frame = reply === undefined ? undefined : openFrame(reply)
-    if (reply === undefined)
-      throw new TransportError('ERR_RESET', 'the peer ended the connection before it answered.')
+    if (reply === undefined) throw new TransportError('ERR_RESET', 'the peer ended the connection before it answered.')
     if (frame?.purpose !== 'ask' || frame.number !== number)
       this.complaints.push(`${this.name}: question ${String(number)} got a wrong answer`)
   }

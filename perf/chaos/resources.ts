@@ -11,9 +11,7 @@ export interface Holdings extends ProcessResources {
 
 export function holdingsOf({ engine }: World): Holdings {
   const { connections, listeners, pendingConnects } = engine.stats()
-  const system = canCountResources
-    ? processResources()
-    : { threads: 0, descriptors: 0, children: 0, zombies: 0 }
+  const system = canCountResources ? processResources() : { threads: 0, descriptors: 0, children: 0, zombies: 0 }
   return { ...system, connections, listeners, pendingConnects }
 }
 

@@ -51,13 +51,7 @@ export class Traffic {
   readonly #open: (hooks: LinkHooks) => Link
   readonly #running: Promise<void>
 
-  constructor(
-    name: string,
-    open: (hooks: LinkHooks) => Link,
-    consuming: Consuming,
-    random: Random,
-    gate: Gate,
-  ) {
+  constructor(name: string, open: (hooks: LinkHooks) => Link, consuming: Consuming, random: Random, gate: Gate) {
     this.name = name
     this.book = new FrameBook(name)
     this.#gate = gate
@@ -186,8 +180,7 @@ export class Traffic {
           for await (const frame of link) this.#onFrame(frame)
           break
         case 'receive':
-          for (let frame = await link.receive(); frame !== undefined; frame = await link.receive())
-            this.#onFrame(frame)
+          for (let frame = await link.receive(); frame !== undefined; frame = await link.receive()) this.#onFrame(frame)
       }
     } catch (error) {
       // What ended the link; anything else is a defect of the campaign.

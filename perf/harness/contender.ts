@@ -65,8 +65,7 @@ export class Contender {
     const path = meetingPlace(settings.folder, config.name)
     const { connections, shards, wake } = settings
     const common = { path, connections, shards, wake, corkFrames: config.corkFrames, framing: config.framing }
-    const [farRole, nearRole] =
-      roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
+    const [farRole, nearRole] = roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
     const far =
       config.far === undefined
         ? undefined

@@ -9,8 +9,7 @@ export interface Summary {
 /** Sorts the samples in place. */
 export function summarize(samples: Float64Array): Summary {
   samples.sort()
-  const at = (share: number): number =>
-    samples[Math.min(samples.length - 1, Math.floor(samples.length * share))] ?? NaN
+  const at = (share: number): number => samples[Math.min(samples.length - 1, Math.floor(samples.length * share))] ?? NaN
   let sum = 0
   for (const sample of samples) sum += sample
   return { mean: sum / samples.length, p50: at(0.5), p99: at(0.99) }

@@ -48,10 +48,9 @@ async function overEngine(): Promise<Partial<ChurnReport>> {
   const engine = await createEngine({ shards: plan.shards, ...(plan.kills > 0 ? faultyOptions('exit') : {}) })
   const transport = engine.transport(plan.endpoint, { framing: plan.framing, connectTimeoutMs: 60_000 })
   const listener = await transport.listen((connection) => {
-    connection.subscribe(
-      (bytes) => (connection.send(bytes) ? undefined : connection.ready().catch(() => undefined)),
-      { borrow: true },
-    )
+    connection.subscribe((bytes) => (connection.send(bytes) ? undefined : connection.ready().catch(() => undefined)), {
+      borrow: true,
+    })
   })
   let mostRingBytes = 0
   const killEvery = plan.kills === 0 ? Infinity : Math.ceil(plan.connections / plan.kills)

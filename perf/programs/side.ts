@@ -137,9 +137,7 @@ async function source(order: SourceOrder): Promise<void> {
   for (const peer of peers) peer.prepare(order.bytes)
   const startedNs = process.hrtime.bigint().toString()
   const share = Math.ceil(order.frames / peers.length)
-  const sent = await Promise.all(
-    peers.map((peer, index) => pour(peer, Math.min(share, order.frames - index * share))),
-  )
+  const sent = await Promise.all(peers.map((peer, index) => pour(peer, Math.min(share, order.frames - index * share))))
   const frames = sent.reduce((sum, one) => sum + one.frames, 0)
   const checksum = sent.reduce((sum, one) => sum + one.checksum, 0)
   say({ kind: 'source', startedNs, frames, checksum })

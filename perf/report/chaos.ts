@@ -18,15 +18,7 @@ const head = [
   'wrong',
 ]
 
-export function chaosLines({
-  seed,
-  targets,
-  faults,
-  recovered,
-  rows,
-  host,
-  failures,
-}: ChaosReport): string[] {
+export function chaosLines({ seed, targets, faults, recovered, rows, host, failures }: ChaosReport): string[] {
   const cells = rows.map(({ kind, injected, recovered: over, longestMs, counts }) => [
     kind,
     ...[injected, over, Math.round(longestMs), counts.losses, counts.sent, counts.echoed].map(String),

@@ -1,11 +1,5 @@
 /** Accepted connections a second: foreign peers, plain `net` in a process of their own, come to an engine and to plain `net`. */
-import type {
-  AcceptorConfig,
-  AcceptorOrder,
-  AcceptorReport,
-  CallerOrder,
-  CallerReport,
-} from '../harness/calls.js'
+import type { AcceptorConfig, AcceptorOrder, AcceptorReport, CallerOrder, CallerReport } from '../harness/calls.js'
 import { cpuUsed, readCpu } from '../harness/cpu.js'
 import { Forked } from '../harness/forked.js'
 import { meetingPlace } from '../harness/meeting-place.js'
@@ -78,11 +72,7 @@ async function start(
   return { name, acceptor, caller }
 }
 
-async function measure(
-  { acceptor, caller }: Contender,
-  calling: Calling,
-  plan: AcceptsPlan,
-): Promise<Sample> {
+async function measure({ acceptor, caller }: Contender, calling: Calling, plan: AcceptsPlan): Promise<Sample> {
   const { count } = plan
   const speaks = calling !== 'leave'
   const watch: AcceptorOrder = { kind: 'watch', count }
@@ -121,12 +111,9 @@ export async function runAccepts(plan: AcceptsPlan): Promise<AcceptsReport[]> {
     for (const shards of plan.shards === undefined ? [1, 2] : [plan.shards])
       contenders.push(await start(`engine, ${String(shards)} shards`, 'engine', shards, plan))
     // The first connections run several times slower: code is compiled.
-    for (const contender of contenders)
-      for (const calling of callings) await measure(contender, calling, plan)
+    for (const contender of contenders) for (const calling of callings) await measure(contender, calling, plan)
     for (const calling of callings) {
-      const samples = await interleave(contenders, plan.rounds, (contender) =>
-        measure(contender, calling, plan),
-      )
+      const samples = await interleave(contenders, plan.rounds, (contender) => measure(contender, calling, plan))
       measured.set(calling, samples)
     }
   } finally {

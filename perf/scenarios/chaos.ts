@@ -103,8 +103,7 @@ function judge(
   if (report.counts.wrong > report.complaints.length)
     wrong.push(`${String(report.counts.wrong)} frames have a wrong fate`)
   if (report.leaked !== 0) wrong.push(`the engine leaked ${String(report.leaked)}`)
-  if (report.ownGrowth > MOST_OWN_BYTES)
-    wrong.push(`heap and buffers grew by ${String(report.ownGrowth)} bytes`)
+  if (report.ownGrowth > MOST_OWN_BYTES) wrong.push(`heap and buffers grew by ${String(report.ownGrowth)} bytes`)
   if (report.residentGrowth > MOST_RESIDENT_BYTES)
     wrong.push(`resident memory grew by ${String(report.residentGrowth)} bytes`)
   return wrong

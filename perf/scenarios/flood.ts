@@ -59,10 +59,7 @@ class FloodContender {
     const { shards, wake, pinTo } = settings
     const common = { path, connections: 1, shards, wake, corkFrames: 1 }
     const hub = await SideProcess.start({ ...common, stack, role: 'hub' }, pinTo)
-    const flooder = await SideProcess.start(
-      { ...common, stack: 'net', role: 'source', corkFrames: 100 },
-      pinTo,
-    )
+    const flooder = await SideProcess.start({ ...common, stack: 'net', role: 'source', corkFrames: 100 }, pinTo)
     const pinger = await SideProcess.start({ ...common, stack: 'net', role: 'ping' }, pinTo)
     return new FloodContender(`${stack} hub`, hub, flooder, pinger)
   }
@@ -108,9 +105,7 @@ export async function runFlood(plan: FloodPlan): Promise<FloodReport> {
     for (const stack of ['net', 'engine'] as const) contenders.push(await FloodContender.start(stack, plan))
     // One round to compile the code and to grow the rings.
     for (const contender of contenders) await contender.measure(plan.bytes, plan.count)
-    samples = await interleave(contenders, plan.rounds, (contender) =>
-      contender.measure(plan.bytes, plan.count),
-    )
+    samples = await interleave(contenders, plan.rounds, (contender) => contender.measure(plan.bytes, plan.count))
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }

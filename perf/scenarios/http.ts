@@ -102,9 +102,7 @@ export async function runHttp(plan: HttpPlan): Promise<HttpReport> {
   try {
     for (const stack of ['net', 'engine'] as const) contenders.push(await HttpContender.start(stack, plan))
     for (const contender of contenders) await contender.measure(plan.count, plan.clients)
-    samples = await interleave(contenders, plan.rounds, (contender) =>
-      contender.measure(plan.count, plan.clients),
-    )
+    samples = await interleave(contenders, plan.rounds, (contender) => contender.measure(plan.count, plan.clients))
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }

@@ -1,10 +1,5 @@
 /** Round trips: one message in flight, or at a fixed rate, engine against `net`. */
-import {
-  Contender,
-  type ContenderConfig,
-  type ContenderSettings,
-  type LatencySample,
-} from '../harness/contender.js'
+import { Contender, type ContenderConfig, type ContenderSettings, type LatencySample } from '../harness/contender.js'
 import { echoCommand } from '../harness/echo-command.js'
 import { SOCKETS } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
@@ -75,8 +70,7 @@ export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
     for (const config of plan.transport === 'stdio' ? withChild : betweenTwo)
       contenders.push(await Contender.start('latency', config, plan))
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
-    if (plan.rateHz === 0)
-      for (const contender of contenders) await contender.latency(plan.bytes, plan.warmUp, 0)
+    if (plan.rateHz === 0) for (const contender of contenders) await contender.latency(plan.bytes, plan.warmUp, 0)
     samples = await interleave(contenders, plan.rounds, (contender) =>
       contender.latency(plan.bytes, plan.count, plan.rateHz),
     )

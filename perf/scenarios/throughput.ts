@@ -1,11 +1,6 @@
 /** Frames a second and bytes a second in one direction; the receiver parses and is called for each frame. */
 import type { FramingKind } from '../../engine/protocol/framing.js'
-import {
-  Contender,
-  type ContenderConfig,
-  type ContenderSettings,
-  type ThroughputSample,
-} from '../harness/contender.js'
+import { Contender, type ContenderConfig, type ContenderSettings, type ThroughputSample } from '../harness/contender.js'
 import { interleave, medianOf } from '../harness/rounds.js'
 
 export interface ThroughputPlan extends ContenderSettings {
@@ -69,14 +64,11 @@ export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputRep
       contenders.push(await Contender.start('throughput', config, plan))
     // One round to compile the code and to grow the rings.
     for (const contender of contenders) await contender.throughput(plan.bytes, frames)
-    samples = await interleave(contenders, plan.rounds, (contender) =>
-      contender.throughput(plan.bytes, frames),
-    )
+    samples = await interleave(contenders, plan.rounds, (contender) => contender.throughput(plan.bytes, frames))
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
-  const rate = (name: string): number =>
-    medianOf(samples.get(name) ?? [], (sample) => sample.framesPerSecond) ?? NaN
+  const rate = (name: string): number => medianOf(samples.get(name) ?? [], (sample) => sample.framesPerSecond) ?? NaN
   const rows = [...samples].map(([name, own]) => ({
     name,
     framesPerSecond: rate(name),

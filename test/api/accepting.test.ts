@@ -96,9 +96,7 @@ for (const shards of [1, 2]) {
     const maxQueuedConnections = 16 * shards
     await withEngine(shards, async ({ engine, endpoint, peer }) => {
       const listener = await engine.transport(endpoint, { maxQueuedConnections }).listen()
-      const echoes = Promise.all(
-        names(count).map(async (name) => String(await new RawReader(await peer(name)).next())),
-      )
+      const echoes = Promise.all(names(count).map(async (name) => String(await new RawReader(await peer(name)).next())))
       await until(() => listener.stats().queued === maxQueuedConnections)
       const heard: string[] = []
       for (let i = 0; i < count; i++) {
@@ -254,37 +252,34 @@ for (const [how, options] of [
 }
 
 if (process.platform === 'linux') {
-  test.serial(
-    'a listener that cannot be put onto every shard cuts whom the others had accepted',
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      await withEngine(
-        2,
-        async ({ engine }) => {
-          const name = randomName()
-          await strike(engine, 1, 'stuck')
-          const listening = engine.transport(`unix:@${name}`).listen()
-          const failing = rejects(t, listening, 'ERR_SHARD_LOST')
-          const peers: net.Socket[] = []
-          while (peers.length < 3) {
-            const socket = net.connect({ path: `\0${name}` })
-            const connected = await new Promise<boolean>((resolve) => {
-              socket.once('connect', () => {
-                resolve(true)
-              })
-              socket.on('error', () => {
-                resolve(false)
-              })
+  test.serial('a listener that cannot be put onto every shard cuts whom the others had accepted', async (t) => {
+    t.timeout(WATCHDOG_MS)
+    await withEngine(
+      2,
+      async ({ engine }) => {
+        const name = randomName()
+        await strike(engine, 1, 'stuck')
+        const listening = engine.transport(`unix:@${name}`).listen()
+        const failing = rejects(t, listening, 'ERR_SHARD_LOST')
+        const peers: net.Socket[] = []
+        while (peers.length < 3) {
+          const socket = net.connect({ path: `\0${name}` })
+          const connected = await new Promise<boolean>((resolve) => {
+            socket.once('connect', () => {
+              resolve(true)
             })
-            if (connected) peers.push(socket.resume())
-          }
-          const cut = peers.map((socket) => once(socket, 'close'))
-          await failing
-          await Promise.all(cut)
-          await until(() => engine.stats().shards[0]?.ringMemoryInUseBytes === 0)
-        },
-        faultyOptions('stuck'),
-      )
-    },
-  )
+            socket.on('error', () => {
+              resolve(false)
+            })
+          })
+          if (connected) peers.push(socket.resume())
+        }
+        const cut = peers.map((socket) => once(socket, 'close'))
+        await failing
+        await Promise.all(cut)
+        await until(() => engine.stats().shards[0]?.ringMemoryInUseBytes === 0)
+      },
+      faultyOptions('stuck'),
+    )
+  })
 }

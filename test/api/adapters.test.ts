@@ -3,13 +3,7 @@ import { createHash } from 'node:crypto'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import test, { type ExecutionContext } from 'ava'
-import {
-  toDuplex,
-  toJsonRpc,
-  toWebStreams,
-  type Adaptable,
-  type JsonRpcMessage,
-} from '../../api/adapters/index.js'
+import { toDuplex, toJsonRpc, toWebStreams, type Adaptable, type JsonRpcMessage } from '../../api/adapters/index.js'
 import { createEngine, TransportError, type Connection, type Engine } from '../../api/index.js'
 import type { TransportOptions } from '../../api/index.js'
 import { FailureBook } from '../helpers/failure-book.js'
@@ -78,45 +72,37 @@ async function echo(connection: Connection): Promise<void> {
   await connection.end()
 }
 
-link(
-  'several megabytes go through an echo by pipeline(), and everything ends',
-  RAW,
-  async (t, { near, far }) => {
-    const echoing = echo(far)
-    const chunks = framesOf(Array<number>(100).fill(60_000))
-    const heard: Buffer[] = []
-    const sink = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        heard.push(chunk)
-        setImmediate(done)
-      },
-    })
-    await pipeline(Readable.from(chunks), toDuplex(near), sink)
-    await echoing
-    t.is(digest(heard), digest(chunks))
-    t.is((await near.closed).code, 'OK')
-  },
-)
+link('several megabytes go through an echo by pipeline(), and everything ends', RAW, async (t, { near, far }) => {
+  const echoing = echo(far)
+  const chunks = framesOf(Array<number>(100).fill(60_000))
+  const heard: Buffer[] = []
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      heard.push(chunk)
+      setImmediate(done)
+    },
+  })
+  await pipeline(Readable.from(chunks), toDuplex(near), sink)
+  await echoing
+  t.is(digest(heard), digest(chunks))
+  t.is((await near.closed).code, 'OK')
+})
 
-link(
-  'as objects, frames keep their boundaries, also empty ones and strings',
-  HALF_OPEN,
-  async (t, { near, far }) => {
-    const stream = toDuplex(near, { objectMode: true })
-    for (const frame of ['grüß', '', Buffer.from([1, 2]), new Uint8Array([3])]) stream.write(frame)
-    stream.end()
-    const sent = await receiveToEnd(far)
-    t.deepEqual(
-      sent.map((frame) => [...frame]),
-      [[...Buffer.from('grüß')], [], [1, 2], [3]],
-    )
-    for (const word of ['one', '', 'two']) far.send(word)
-    await far.end()
-    const got: string[] = []
-    for await (const frame of stream) got.push(String(frame))
-    t.deepEqual(got, ['one', '', 'two'])
-  },
-)
+link('as objects, frames keep their boundaries, also empty ones and strings', HALF_OPEN, async (t, { near, far }) => {
+  const stream = toDuplex(near, { objectMode: true })
+  for (const frame of ['grüß', '', Buffer.from([1, 2]), new Uint8Array([3])]) stream.write(frame)
+  stream.end()
+  const sent = await receiveToEnd(far)
+  t.deepEqual(
+    sent.map((frame) => [...frame]),
+    [[...Buffer.from('grüß')], [], [1, 2], [3]],
+  )
+  for (const word of ['one', '', 'two']) far.send(word)
+  await far.end()
+  const got: string[] = []
+  for await (const frame of stream) got.push(String(frame))
+  t.deepEqual(got, ['one', '', 'two'])
+})
 
 link('as bytes, empty chunks are nothing, and strings have their encoding', RAW, async (t, { near, far }) => {
   const stream = toDuplex(near)
@@ -226,30 +212,22 @@ link('a stream that nobody reads hears of what broke its connection', {}, async 
   t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
 })
 
-link(
-  'a stream that was read to its end hears of what broke its connection',
-  RAW,
-  async (t, { near, far }) => {
-    const stream = toDuplex(near).resume()
-    const ended = new Promise((resolve) => stream.once('end', resolve))
-    await far.end()
-    await ended
-    near.destroy(new TransportError('ERR_RESET', 'broken'))
-    t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
-  },
-)
+link('a stream that was read to its end hears of what broke its connection', RAW, async (t, { near, far }) => {
+  const stream = toDuplex(near).resume()
+  const ended = new Promise((resolve) => stream.once('end', resolve))
+  await far.end()
+  await ended
+  near.destroy(new TransportError('ERR_RESET', 'broken'))
+  t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
+})
 
-link(
-  'a stream that nobody reads is destroyed with its connection, which is no failure',
-  {},
-  async (t, { near }) => {
-    const stream = toDuplex(near)
-    const closed = new Promise((resolve) => stream.once('close', resolve))
-    near.destroy()
-    await closed
-    t.is(stream.errored, null)
-  },
-)
+link('a stream that nobody reads is destroyed with its connection, which is no failure', {}, async (t, { near }) => {
+  const stream = toDuplex(near)
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  near.destroy()
+  await closed
+  t.is(stream.errored, null)
+})
 
 async function receiveAll(stream: Readable): Promise<Buffer[]> {
   const chunks: Buffer[] = []
@@ -349,36 +327,32 @@ link('cancelling a web stream destroys the connection', {}, async (t, { near }) 
 })
 
 for (const doing of ['write', 'close'] as const) {
-  link(
-    `aborting a web stream does not wait for a ${doing} that the peer holds up`,
-    {},
-    async (t, { near }) => {
-      const { writable } = toWebStreams(near)
-      const writer = writable.getWriter()
-      const reason = new Error('enough')
-      const outcomes = [
-        writer.write(frameOf(2_000_000, 1)).then(
-          () => 'written',
+  link(`aborting a web stream does not wait for a ${doing} that the peer holds up`, {}, async (t, { near }) => {
+    const { writable } = toWebStreams(near)
+    const writer = writable.getWriter()
+    const reason = new Error('enough')
+    const outcomes = [
+      writer.write(frameOf(2_000_000, 1)).then(
+        () => 'written',
+        () => 'failed',
+      ),
+    ]
+    if (doing === 'close') {
+      near.send(frameOf(2_000_000, 2))
+      outcomes.push(
+        writer.close().then(
+          () => 'closed',
           () => 'failed',
         ),
-      ]
-      if (doing === 'close') {
-        near.send(frameOf(2_000_000, 2))
-        outcomes.push(
-          writer.close().then(
-            () => 'closed',
-            () => 'failed',
-          ),
-        )
-      }
-      await turns(5)
-      const aborting = writer.abort(reason).catch(() => undefined)
-      await aborting
-      t.false((await Promise.all(outcomes)).includes('closed'))
-      t.is((await near.closed).code, 'ERR_ABORTED')
-      await writer.closed.catch(() => undefined)
-    },
-  )
+      )
+    }
+    await turns(5)
+    const aborting = writer.abort(reason).catch(() => undefined)
+    await aborting
+    t.false((await Promise.all(outcomes)).includes('closed'))
+    t.is((await near.closed).code, 'ERR_ABORTED')
+    await writer.closed.catch(() => undefined)
+  })
 }
 
 link('a writable whose connection breaks says why', {}, async (t, { near }) => {
@@ -441,32 +415,26 @@ link('onClose comes once, to each listener, behind the last message', {}, async 
   t.deepEqual(log.filter((line) => !line.startsWith('first')).sort(), ['second', 'writer'])
 })
 
-link(
-  'what a callback throws at a message that comes behind the end is told of',
-  {},
-  async (t, { near, far }) => {
-    near.subscribe(() => new Promise(() => undefined))()
-    for (let i = 0; i < 3; i++) far.send(JSON.stringify(message(i)))
-    await Promise.all([far.end(), near.end()])
-    await near.closed
-    const { reader } = toJsonRpc(near)
-    const errors: unknown[] = []
-    const over = signal()
-    const got: JsonRpcMessage[] = []
-    reader.onError((error) =>
-      errors.push([(error as { readonly code?: unknown }).code, (error.cause as Error).message]),
-    )
-    reader.onClose(over.resolve)
-    reader.listen((one) => {
-      got.push(one)
-      throw new Error('cannot digest')
-    })
-    await over.promise
-    t.deepEqual(got, [message(0)])
-    t.deepEqual(errors, [['ERR_HANDLER', 'cannot digest']])
-    t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
-  },
-)
+link('what a callback throws at a message that comes behind the end is told of', {}, async (t, { near, far }) => {
+  near.subscribe(() => new Promise(() => undefined))()
+  for (let i = 0; i < 3; i++) far.send(JSON.stringify(message(i)))
+  await Promise.all([far.end(), near.end()])
+  await near.closed
+  const { reader } = toJsonRpc(near)
+  const errors: unknown[] = []
+  const over = signal()
+  const got: JsonRpcMessage[] = []
+  reader.onError((error) => errors.push([(error as { readonly code?: unknown }).code, (error.cause as Error).message]))
+  reader.onClose(over.resolve)
+  reader.listen((one) => {
+    got.push(one)
+    throw new Error('cannot digest')
+  })
+  await over.promise
+  t.deepEqual(got, [message(0)])
+  t.deepEqual(errors, [['ERR_HANDLER', 'cannot digest']])
+  t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
+})
 
 link('a listener that throws does not keep the others from being told', {}, async (t, { near, far }) => {
   const { reader } = toJsonRpc(near)
@@ -485,35 +453,31 @@ link('a listener that throws does not keep the others from being told', {}, asyn
   t.deepEqual(failures.takeTold(), ['adapter: cannot digest'])
 })
 
-link(
-  'listeners and callbacks that fail at any time end nothing but their connection',
-  {},
-  async (t, { near, far }) => {
-    const { reader, writer } = toJsonRpc(near)
-    const over = signal()
-    reader.onClose(() => {
-      throw new Error('no close')
-    })
-    reader.onClose(() => Promise.reject(new Error('no slow close')))
-    writer.onClose(() => {
-      throw new Error('no end')
-    })
-    reader.onClose(over.resolve)
-    // Its type does not allow it, which does not keep a host from it.
-    const listen = reader.listen.bind(reader) as (callback: () => unknown) => void
-    listen(() => Promise.reject(new Error('cannot digest')))
-    far.send(JSON.stringify(message(1)))
-    t.is((await near.closed).code, 'ERR_HANDLER')
-    await over.promise
-    await turns()
-    t.deepEqual(failures.takeTold().sort(), [
-      'adapter: no close',
-      'adapter: no end',
-      'adapter: no slow close',
-      'subscriber: cannot digest',
-    ])
-  },
-)
+link('listeners and callbacks that fail at any time end nothing but their connection', {}, async (t, { near, far }) => {
+  const { reader, writer } = toJsonRpc(near)
+  const over = signal()
+  reader.onClose(() => {
+    throw new Error('no close')
+  })
+  reader.onClose(() => Promise.reject(new Error('no slow close')))
+  writer.onClose(() => {
+    throw new Error('no end')
+  })
+  reader.onClose(over.resolve)
+  // Its type does not allow it, which does not keep a host from it.
+  const listen = reader.listen.bind(reader) as (callback: () => unknown) => void
+  listen(() => Promise.reject(new Error('cannot digest')))
+  far.send(JSON.stringify(message(1)))
+  t.is((await near.closed).code, 'ERR_HANDLER')
+  await over.promise
+  await turns()
+  t.deepEqual(failures.takeTold().sort(), [
+    'adapter: no close',
+    'adapter: no end',
+    'adapter: no slow close',
+    'subscriber: cannot digest',
+  ])
+})
 
 link('a write that fails says why, whatever a listener throws', {}, async (t, { near }) => {
   const { writer } = toJsonRpc(near)

@@ -129,8 +129,7 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
   for (const endpoint of wrong) {
     const error = throws(t, () => engine.transport(endpoint as Endpoint), 'ERR_INVALID_ENDPOINT')
     t.false(error.retryable)
-    if (typeof endpoint === 'string')
-      t.is(error.endpoint, endpoint.startsWith('stdio:') ? 'stdio:…' : endpoint)
+    if (typeof endpoint === 'string') t.is(error.endpoint, endpoint.startsWith('stdio:') ? 'stdio:…' : endpoint)
   }
 })
 
@@ -155,10 +154,7 @@ test.serial('what looks like an endpoint is answered with what to write', (t) =>
     ['echo', 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:'],
     [{ kind: 'unx', path: '/tmp/x' }, "did you mean 'unix'?"],
     [{ kind: 'unix', pth: '/tmp/x' }, 'unknown key "pth"; did you mean "path"?'],
-    [
-      { kind: 'local', nam: 'x' },
-      '- unknown key "nam"; did you mean "name"?\n- name: expected a string, got nothing',
-    ],
+    [{ kind: 'local', nam: 'x' }, '- unknown key "nam"; did you mean "name"?\n- name: expected a string, got nothing'],
   ]
   for (const [given, what] of advice) {
     const { message } = throws(t, () => engine.transport(given as Endpoint), 'ERR_INVALID_ENDPOINT')
@@ -228,8 +224,7 @@ test.serial('an object means the same as its text', (t) => {
     t.is(engine.transport('stdio:').endpoint, 'stdio:')
     t.is(engine.transport({ kind: 'stdio' }).endpoint, 'stdio:')
   }
-  if (process.platform === 'linux')
-    t.is(engine.transport({ kind: 'unix', abstract: 'x' }).endpoint, 'unix:@x')
+  if (process.platform === 'linux') t.is(engine.transport({ kind: 'unix', abstract: 'x' }).endpoint, 'unix:@x')
   // A colon belongs to the path, and so does an @ that does not come first.
   t.is(engine.transport('unix:/tmp/a:b@c').endpoint, 'unix:/tmp/a:b@c')
 })
@@ -362,25 +357,22 @@ test.serial('a folder that does not exist is ERR_NOT_FOUND', async (t) => {
   }
 })
 
-test.serial(
-  'the stale socket of a killed process refuses connections and is taken over by a listener',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const path = folder.socketPath()
-    const child = ChildProgram.start('open-listener', [`unix:${path}`, '1'])
-    try {
-      await child.line('open')
-      child.kill('SIGKILL')
-      t.is((await child.exit).signal, 'SIGKILL')
-    } finally {
-      child.kill('SIGKILL')
-    }
-    t.true(fs.lstatSync(path).isSocket(), 'it was left behind')
-    await rejects(t, engine.transport(`unix:${path}`).connect(), 'ERR_REFUSED')
-    await roundTrip(t, engine, `unix:${path}`)
-    t.deepEqual(await folder.list(), [])
-  },
-)
+test.serial('the stale socket of a killed process refuses connections and is taken over by a listener', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const path = folder.socketPath()
+  const child = ChildProgram.start('open-listener', [`unix:${path}`, '1'])
+  try {
+    await child.line('open')
+    child.kill('SIGKILL')
+    t.is((await child.exit).signal, 'SIGKILL')
+  } finally {
+    child.kill('SIGKILL')
+  }
+  t.true(fs.lstatSync(path).isSocket(), 'it was left behind')
+  await rejects(t, engine.transport(`unix:${path}`).connect(), 'ERR_REFUSED')
+  await roundTrip(t, engine, `unix:${path}`)
+  t.deepEqual(await folder.list(), [])
+})
 
 test.serial('of two that take a stale socket over at once one wins', async (t) => {
   t.timeout(WATCHDOG_MS)
@@ -393,9 +385,7 @@ test.serial('of two that take a stale socket over at once one wins', async (t) =
   const transports = [engine.transport(`unix:${path}`), twoShards.transport(`unix:${path}`)]
   const outcomes = await Promise.allSettled(transports.map((transport) => transport.listen(() => undefined)))
   const won = outcomes.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
-  const lost = outcomes
-    .filter((outcome) => outcome.status === 'rejected')
-    .map(({ reason }) => reason as unknown)
+  const lost = outcomes.filter((outcome) => outcome.status === 'rejected').map(({ reason }) => reason as unknown)
   try {
     t.is(won.length, 1)
     t.is((lost[0] as { code?: unknown }).code, 'ERR_ADDRESS_IN_USE')

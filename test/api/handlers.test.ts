@@ -110,32 +110,29 @@ test.serial("a listener's onError is told in place of the engine's", async (t) =
   )
 })
 
-test.serial(
-  'a listener that is given graceMs waits for handlers that are at work, and for no other',
-  async (t) => {
-    await withEngine(t, async (engine) => {
-      const transport = engine.transport(`memory:${randomName()}`)
-      const worker = new Worker()
-      const listener = await transport.listen(worker.serve)
-      const [busy] = [await transport.connect(), await transport.connect()]
-      busy.send('a')
-      await worker.taken.promise
-      let isClosed = false
-      const closing = listener.close({ graceMs: GRACE_MS }).then((info) => {
-        isClosed = true
-        return info
-      })
-      await listener.closed
-      await turns(3)
-      t.false(isClosed)
-      worker.go.resolve()
-      t.deepEqual(await closing, { code: 'OK' })
-      t.is(String(await busy.receive()), 're: a')
-      t.deepEqual(await listener.close({ graceMs: GRACE_MS }), { code: 'OK' })
-      await rejects(t, listener.close({ graceMs: -1 }), 'ERR_INVALID_OPTION')
+test.serial('a listener that is given graceMs waits for handlers that are at work, and for no other', async (t) => {
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(`memory:${randomName()}`)
+    const worker = new Worker()
+    const listener = await transport.listen(worker.serve)
+    const [busy] = [await transport.connect(), await transport.connect()]
+    busy.send('a')
+    await worker.taken.promise
+    let isClosed = false
+    const closing = listener.close({ graceMs: GRACE_MS }).then((info) => {
+      isClosed = true
+      return info
     })
-  },
-)
+    await listener.closed
+    await turns(3)
+    t.false(isClosed)
+    worker.go.resolve()
+    t.deepEqual(await closing, { code: 'OK' })
+    t.is(String(await busy.receive()), 're: a')
+    t.deepEqual(await listener.close({ graceMs: GRACE_MS }), { code: 'OK' })
+    await rejects(t, listener.close({ graceMs: -1 }), 'ERR_INVALID_OPTION')
+  })
+})
 
 test.serial('graceMs bounds how long a listener waits', async (t) => {
   await withEngine(t, async (engine) => {
@@ -381,23 +378,20 @@ test.serial('so are those of one that reads a link', async (t) => {
   }
 })
 
-test.serial(
-  'a promise of a subscriber that cannot even be looked at is a failure of that subscriber',
-  async (t) => {
-    const failures = new FailureBook()
-    await withEngine(
-      t,
-      async (engine) => {
-        const transport = engine.transport(`memory:${randomName()}`)
-        await transport.listen((connection) => {
-          connection.subscribe(() => Object.defineProperty(Promise.resolve(), 'constructor', { get: digest }))
-        })
-        const client = await transport.connect()
-        client.send('poison')
-        await client.closed
-        t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
-      },
-      { onError: failures.onError },
-    )
-  },
-)
+test.serial('a promise of a subscriber that cannot even be looked at is a failure of that subscriber', async (t) => {
+  const failures = new FailureBook()
+  await withEngine(
+    t,
+    async (engine) => {
+      const transport = engine.transport(`memory:${randomName()}`)
+      await transport.listen((connection) => {
+        connection.subscribe(() => Object.defineProperty(Promise.resolve(), 'constructor', { get: digest }))
+      })
+      const client = await transport.connect()
+      client.send('poison')
+      await client.closed
+      t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
+    },
+    { onError: failures.onError },
+  )
+})

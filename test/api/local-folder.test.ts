@@ -156,32 +156,27 @@ onUnix('an endpoint is only a name: nothing is made or looked at before it is us
   })
 })
 
-onUnix(
-  'a listener goes on in the folder that it was opened in, also on a thread that comes back',
-  async (t) => {
-    await withScene(t, faultyOptions(), async ({ engine, name, private: path, replace }) => {
-      const listener = await engine.transport(`local:${name}`).listen((connection) => {
-        connection.subscribe((frame) => connection.send(frame))
-      })
-      const [make] = Object.values(replacements)
-      if (make === undefined) throw new Error('there is no replacement')
-      const stranger = await replace(make)
-      const restored = nextEvent('shard.restored')
-      await strike(engine, 0, 'exit')
-      await restored
-      const kept = fs.readdirSync(join(path, '..')).find((entry) => /^symphony-transport-\d+\.t/.test(entry))
-      const connection = await engine
-        .transport(`unix:${join(path, '..', kept ?? '', `${name}.sock`)}`)
-        .connect()
-      connection.send('still there')
-      t.is(String(await connection.receive()), 'still there')
-      await connection.close()
-      await listener.close()
-      t.is(stranger.connections, 0)
-      t.deepEqual(fs.readdirSync(path), [`${name}.sock`], "the stranger's own socket stays")
+onUnix('a listener goes on in the folder that it was opened in, also on a thread that comes back', async (t) => {
+  await withScene(t, faultyOptions(), async ({ engine, name, private: path, replace }) => {
+    const listener = await engine.transport(`local:${name}`).listen((connection) => {
+      connection.subscribe((frame) => connection.send(frame))
     })
-  },
-)
+    const [make] = Object.values(replacements)
+    if (make === undefined) throw new Error('there is no replacement')
+    const stranger = await replace(make)
+    const restored = nextEvent('shard.restored')
+    await strike(engine, 0, 'exit')
+    await restored
+    const kept = fs.readdirSync(join(path, '..')).find((entry) => /^symphony-transport-\d+\.t/.test(entry))
+    const connection = await engine.transport(`unix:${join(path, '..', kept ?? '', `${name}.sock`)}`).connect()
+    connection.send('still there')
+    t.is(String(await connection.receive()), 'still there')
+    await connection.close()
+    await listener.close()
+    t.is(stranger.connections, 0)
+    t.deepEqual(fs.readdirSync(path), [`${name}.sock`], "the stranger's own socket stays")
+  })
+})
 
 onLinux('no descriptor of a folder is left open, whatever became of the dial', async (t) => {
   await withScene(t, {}, async ({ engine, name, private: path }) => {

@@ -43,10 +43,7 @@ const names = [
 ]
 
 /** Everything that one endpoint's events say while the body runs. */
-async function observe(
-  endpoint: string,
-  body: (news: readonly News[]) => Promise<void>,
-): Promise<readonly News[]> {
+async function observe(endpoint: string, body: (news: readonly News[]) => Promise<void>): Promise<readonly News[]> {
   const news: News[] = []
   const stops = names.map((event) => {
     const onNotify = (message: unknown): void => {
@@ -74,37 +71,34 @@ async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise
   }
 }
 
-test.serial(
-  'the life of a connection and of its listener is told once, in order, with who it was',
-  async (t) => {
-    const path = folder.socketPath()
-    const endpoint = `unix:${path}`
-    await withEngine(t, async (engine) => {
-      const transport = engine.transport(endpoint)
-      let ids: string[] = []
-      const news = await observe(endpoint, async () => {
-        const listener = await transport.listen()
-        const dialled = await transport.connect()
-        const accepted = await listener.accept()
-        ids = [dialled.info.id, accepted?.info.id ?? '']
-        await Promise.all([dialled.close(), accepted?.closed])
-        await listener.close()
-      })
-      t.is(news[0]?.event, 'listener.opened')
-      t.is(news.at(-1)?.event, 'listener.closed')
-      t.deepEqual(news.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
-      for (const [i, role] of (['dialled', 'accepted'] as const).entries()) {
-        const own = news.filter(({ message }) => message['id'] === ids[i])
-        const who = { id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
-        t.deepEqual(own, [
-          { event: 'connection.opened', message: who },
-          { event: 'connection.closed', message: { ...who, code: 'OK', cause: undefined } },
-        ])
-      }
-      t.is(news.length, 6)
+test.serial('the life of a connection and of its listener is told once, in order, with who it was', async (t) => {
+  const path = folder.socketPath()
+  const endpoint = `unix:${path}`
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(endpoint)
+    let ids: string[] = []
+    const news = await observe(endpoint, async () => {
+      const listener = await transport.listen()
+      const dialled = await transport.connect()
+      const accepted = await listener.accept()
+      ids = [dialled.info.id, accepted?.info.id ?? '']
+      await Promise.all([dialled.close(), accepted?.closed])
+      await listener.close()
     })
-  },
-)
+    t.is(news[0]?.event, 'listener.opened')
+    t.is(news.at(-1)?.event, 'listener.closed')
+    t.deepEqual(news.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
+    for (const [i, role] of (['dialled', 'accepted'] as const).entries()) {
+      const own = news.filter(({ message }) => message['id'] === ids[i])
+      const who = { id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
+      t.deepEqual(own, [
+        { event: 'connection.opened', message: who },
+        { event: 'connection.closed', message: { ...who, code: 'OK', cause: undefined } },
+      ])
+    }
+    t.is(news.length, 6)
+  })
+})
 
 test.serial('a connection that fails is told with its code and its cause', async (t) => {
   const endpoint = `unix:${folder.socketPath()}`
@@ -120,9 +114,7 @@ test.serial('a connection that fails is told with its code and its cause', async
       await Promise.all([accepted?.closed, dialled.closed])
       await listener.close()
     })
-    const closed = news.find(
-      ({ event, message }) => event === 'connection.closed' && message['role'] === 'accepted',
-    )
+    const closed = news.find(({ event, message }) => event === 'connection.closed' && message['role'] === 'accepted')
     t.is(closed?.message['code'], 'ERR_HANDLER')
     t.is(((closed?.message['cause'] as Error).cause as Error).message, 'cannot digest')
     t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
@@ -130,51 +122,44 @@ test.serial('a connection that fails is told with its code and its cause', async
 })
 
 for (const kind of ['unix', 'memory'] as const) {
-  test.serial(
-    `${kind}: backpressure goes on and off in turn, and is off once the connection is closed`,
-    async (t) => {
-      const endpoint = kind === 'unix' ? `unix:${folder.socketPath()}` : 'memory:pressure'
-      await withEngine(t, async (engine) => {
-        const transport = engine.transport(endpoint)
-        let id = ''
-        const news = await observe(endpoint, async (sofar) => {
-          const listener = await transport.listen()
-          const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
-          if (accepted === undefined) throw new Error('the listener closed')
-          id = dialled.info.id
-          const frames = Array.from({ length: 60 }, (_, i) => frameOf(20_000, i))
-          for (let round = 0; round < 4; round++) {
-            const sending = sendAll(dialled, frames)
-            await Promise.all([sending, receiveMany(accepted, frames.length)])
-            await until(
-              () =>
-                sofar.filter(({ event }) => event.startsWith('backpressure')).at(-1)?.event !==
-                'backpressure.on',
-            )
-          }
-          // Several refusals in a row are one pressure.
-          for (let i = 0; i < 100; i++) dialled.send(frameOf(20_000, i))
-          dialled.destroy()
-          accepted.destroy()
-          await Promise.all([dialled.closed, accepted.closed])
-          await listener.close()
-        })
-        const pressure = news.filter(({ event }) => event.startsWith('backpressure'))
-        t.true(pressure.length >= 8, String(pressure.length))
-        t.is(pressure.length % 2, 0)
-        pressure.forEach(({ event, message }, i) => {
-          t.is(event, i % 2 === 0 ? 'backpressure.on' : 'backpressure.off')
-          t.is(message['id'], id)
-          t.is(typeof message['pendingBytes'], 'number')
-          if (event === 'backpressure.on') t.true((message['pendingBytes'] as number) > 0)
-        })
-        const closed = news.findIndex(
-          ({ event, message }) => event === 'connection.closed' && message['id'] === id,
-        )
-        t.true(closed > news.findLastIndex(({ event }) => event.startsWith('backpressure')))
+  test.serial(`${kind}: backpressure goes on and off in turn, and is off once the connection is closed`, async (t) => {
+    const endpoint = kind === 'unix' ? `unix:${folder.socketPath()}` : 'memory:pressure'
+    await withEngine(t, async (engine) => {
+      const transport = engine.transport(endpoint)
+      let id = ''
+      const news = await observe(endpoint, async (sofar) => {
+        const listener = await transport.listen()
+        const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
+        if (accepted === undefined) throw new Error('the listener closed')
+        id = dialled.info.id
+        const frames = Array.from({ length: 60 }, (_, i) => frameOf(20_000, i))
+        for (let round = 0; round < 4; round++) {
+          const sending = sendAll(dialled, frames)
+          await Promise.all([sending, receiveMany(accepted, frames.length)])
+          await until(
+            () => sofar.filter(({ event }) => event.startsWith('backpressure')).at(-1)?.event !== 'backpressure.on',
+          )
+        }
+        // Several refusals in a row are one pressure.
+        for (let i = 0; i < 100; i++) dialled.send(frameOf(20_000, i))
+        dialled.destroy()
+        accepted.destroy()
+        await Promise.all([dialled.closed, accepted.closed])
+        await listener.close()
       })
-    },
-  )
+      const pressure = news.filter(({ event }) => event.startsWith('backpressure'))
+      t.true(pressure.length >= 8, String(pressure.length))
+      t.is(pressure.length % 2, 0)
+      pressure.forEach(({ event, message }, i) => {
+        t.is(event, i % 2 === 0 ? 'backpressure.on' : 'backpressure.off')
+        t.is(message['id'], id)
+        t.is(typeof message['pendingBytes'], 'number')
+        if (event === 'backpressure.on') t.true((message['pendingBytes'] as number) > 0)
+      })
+      const closed = news.findIndex(({ event, message }) => event === 'connection.closed' && message['id'] === id)
+      t.true(closed > news.findLastIndex(({ event }) => event.startsWith('backpressure')))
+    })
+  })
 }
 
 test.serial('an observer that comes and goes sees no second start and no end without a start', async (t) => {
@@ -266,27 +251,24 @@ test.serial('observers that throw break nothing, and each is reported', async (t
   ])
 })
 
-test.serial(
-  'what is open while an engine lives is open, and only what is left by close() has leaked',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const engine = await createEngine({ shards: 1 })
-    const transport = engine.transport(folder.endpoint())
-    const listener = await transport.listen(() => undefined)
-    await transport.connect()
-    const { ledger } = engine.stats()
-    t.false('leaked' in ledger)
-    t.is(ledger.open, ledger.opened - ledger.released)
-    t.deepEqual(ledger.byKind.listeners, { opened: 1, released: 0, open: 1 })
-    t.true(ledger.byKind.connections.open >= 1)
-    await listener.close()
-    t.deepEqual(engine.stats().ledger.byKind.listeners, { opened: 1, released: 1, open: 0 })
-    const report = await engine.close()
-    t.false('open' in report)
-    t.is(report.leaked, 0)
-    t.deepEqual(report.byKind.listeners, { opened: 1, released: 1 })
-  },
-)
+test.serial('what is open while an engine lives is open, and only what is left by close() has leaked', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const engine = await createEngine({ shards: 1 })
+  const transport = engine.transport(folder.endpoint())
+  const listener = await transport.listen(() => undefined)
+  await transport.connect()
+  const { ledger } = engine.stats()
+  t.false('leaked' in ledger)
+  t.is(ledger.open, ledger.opened - ledger.released)
+  t.deepEqual(ledger.byKind.listeners, { opened: 1, released: 0, open: 1 })
+  t.true(ledger.byKind.connections.open >= 1)
+  await listener.close()
+  t.deepEqual(engine.stats().ledger.byKind.listeners, { opened: 1, released: 1, open: 0 })
+  const report = await engine.close()
+  t.false('open' in report)
+  t.is(report.leaked, 0)
+  t.deepEqual(report.byKind.listeners, { opened: 1, released: 1 })
+})
 
 test.serial('neither events nor errors, statistics or traces have what a child is given', async (t) => {
   t.timeout(WATCHDOG_MS)

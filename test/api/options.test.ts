@@ -112,11 +112,7 @@ for (const [name, options] of wrongEngineOptions) {
 
 for (const [name, options] of wrongTransportOptions) {
   test(`transport(${inspect(options)}) is refused by name`, (t) => {
-    const error = throws(
-      t,
-      () => engine.transport('memory:x', options as TransportOptions),
-      'ERR_INVALID_OPTION',
-    )
+    const error = throws(t, () => engine.transport('memory:x', options as TransportOptions), 'ERR_INVALID_OPTION')
     names(t, error.message, name)
   })
 }
@@ -145,11 +141,7 @@ test('a misspelt option is told with the one that was meant', async (t) => {
     const error = await rejects(t, createEngine(given), 'ERR_INVALID_OPTION')
     t.true(error.message.includes(message), error.message)
   }
-  const timed = await rejects(
-    t,
-    engine.transport('memory:x').connect({ timeout: 5 } as object),
-    'ERR_INVALID_OPTION',
-  )
+  const timed = await rejects(t, engine.transport('memory:x').connect({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
   t.true(timed.message.includes('unknown option "timeout"; did you mean "timeoutMs"?'), timed.message)
 })
 
@@ -270,10 +262,7 @@ test('what throws where it is read, and what holds nothing under its keys, is no
   ]
   for (const [what, options] of wrong) {
     const given = options as object
-    const taking = [
-      async () => transport.listen(() => undefined, given),
-      async () => transport.connect(given),
-    ]
+    const taking = [async () => transport.listen(() => undefined, given), async () => transport.connect(given)]
     // These know no timeoutMs, and do not read it.
     const others = [
       () =>

@@ -205,71 +205,65 @@ for (const [what, act] of [
   ],
   ['a frame', (peer: Connection) => void peer.send('late')],
 ] as const) {
-  test.serial(
-    `${what} that the shard has seen and main has not been told of is enough not to be lent`,
-    async (t) => {
-      await withPeers(t, async ({ transport, peers }) => {
-        const pool = barePool(transport)
-        const lease = await pool.acquire()
-        const { connection } = lease
-        connection.send('hello')
-        await connection.receive()
-        lease.release()
-        t.like(pool.stats(), { idle: 1 })
-        const [peer] = peers
-        if (peer === undefined) throw new Error('nobody was there')
-        act(peer)
-        // What was sent leaves at the end of this microtask; from here on main does not get to hear anything.
-        await Promise.resolve()
-        let looks = 0
-        while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
-        t.true(looks < MOST_LOOKS, 'the shard has seen it')
-        t.like(pool.stats(), { idle: 1 }, 'and the pool does not know')
-        const acquiring = pool.acquire()
-        t.like(pool.stats(), { idle: 0, connecting: 1, destroyed: 1 })
-        const other = await acquiring
-        t.not(other.connection, connection)
-        other.release()
-        await pool.close(50_000)
-      })
-    },
-  )
+  test.serial(`${what} that the shard has seen and main has not been told of is enough not to be lent`, async (t) => {
+    await withPeers(t, async ({ transport, peers }) => {
+      const pool = barePool(transport)
+      const lease = await pool.acquire()
+      const { connection } = lease
+      connection.send('hello')
+      await connection.receive()
+      lease.release()
+      t.like(pool.stats(), { idle: 1 })
+      const [peer] = peers
+      if (peer === undefined) throw new Error('nobody was there')
+      act(peer)
+      // What was sent leaves at the end of this microtask; from here on main does not get to hear anything.
+      await Promise.resolve()
+      let looks = 0
+      while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
+      t.true(looks < MOST_LOOKS, 'the shard has seen it')
+      t.like(pool.stats(), { idle: 1 }, 'and the pool does not know')
+      const acquiring = pool.acquire()
+      t.like(pool.stats(), { idle: 0, connecting: 1, destroyed: 1 })
+      const other = await acquiring
+      t.not(other.connection, connection)
+      other.release()
+      await pool.close(50_000)
+    })
+  })
 }
 
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
-onUnix(
-  'a reset that the shard has seen and main has not been told of is enough not to be lent',
-  async (t) => {
-    const path = folder.socketPath()
-    const sockets: net.Socket[] = []
-    // Nobody reads: what lies in the kernel when a socket is closed makes a reset of it.
-    const server = net.createServer({ pauseOnConnect: true }, (socket) => void sockets.push(socket))
-    await new Promise<void>((resolve) => server.listen(path, resolve))
-    const engine = await createEngine({ shards: 1 })
-    try {
-      const pool = barePool(engine.transport(`unix:${path}`))
-      const lease = await pool.acquire()
-      const { connection } = lease
-      connection.send('never read')
-      await until(() => connection.pendingBytes === 0 && sockets.length === 1)
-      lease.release()
-      t.like(pool.stats(), { idle: 1 })
-      sockets[0]?.destroy()
-      let looks = 0
-      while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
-      t.true(looks < MOST_LOOKS)
-      const acquiring = pool.acquire()
-      t.like(pool.stats(), { idle: 0, connecting: 1, destroyed: 1 })
-      ;(await acquiring).release()
-      await pool.close(0)
-    } finally {
-      t.is((await engine.close({ graceMs: 0 })).leaked, 0)
-      for (const socket of sockets) socket.destroy()
-      await new Promise((resolve) => server.close(resolve))
-    }
-  },
-)
+onUnix('a reset that the shard has seen and main has not been told of is enough not to be lent', async (t) => {
+  const path = folder.socketPath()
+  const sockets: net.Socket[] = []
+  // Nobody reads: what lies in the kernel when a socket is closed makes a reset of it.
+  const server = net.createServer({ pauseOnConnect: true }, (socket) => void sockets.push(socket))
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const engine = await createEngine({ shards: 1 })
+  try {
+    const pool = barePool(engine.transport(`unix:${path}`))
+    const lease = await pool.acquire()
+    const { connection } = lease
+    connection.send('never read')
+    await until(() => connection.pendingBytes === 0 && sockets.length === 1)
+    lease.release()
+    t.like(pool.stats(), { idle: 1 })
+    sockets[0]?.destroy()
+    let looks = 0
+    while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
+    t.true(looks < MOST_LOOKS)
+    const acquiring = pool.acquire()
+    t.like(pool.stats(), { idle: 0, connecting: 1, destroyed: 1 })
+    ;(await acquiring).release()
+    await pool.close(0)
+  } finally {
+    t.is((await engine.close({ graceMs: 0 })).leaked, 0)
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  }
+})
 
 test.serial('an unexpected frame ends an idle connection, and so does a part of one', async (t) => {
   for (const [framing, part] of [
@@ -381,32 +375,29 @@ test.serial(
   },
 )
 
-test.serial(
-  'an engine that closes takes its pools along: who waits, who is idle, who is out on lease',
-  async (t) => {
-    await withPeers(t, async ({ engine, transport }) => {
-      const pool = transport.pool({ max: 2, acquireTimeoutMs: 50_000 })
-      const other = transport.pool({ min: 1 })
-      await until(() => other.stats().idle === 1)
-      const leases = [await pool.acquire(), await pool.acquire()]
-      const waiting = pool.acquire()
-      const closing = engine.close({ graceMs: 50_000 })
-      const error = await rejects(t, waiting, 'ERR_POOL_CLOSED')
-      t.is((error.cause as { code?: string }).code, 'ERR_ENGINE_CLOSED')
-      await rejects(t, pool.acquire(), 'ERR_POOL_CLOSED')
-      leases[0]?.release()
-      t.is((await closing).leaked, 0)
-      throws(t, () => leases[1]?.connection, 'ERR_LEASE_ENDED')
-      leases[1]?.release()
-      for (const one of [pool, other]) {
-        const { size, created, destroyed } = one.stats()
-        t.deepEqual([size, created - destroyed], [0, 0])
-      }
-      await Promise.all([pool.close(), other.close()])
-      throws(t, () => transport.pool(), 'ERR_ENGINE_CLOSED')
-    })
-  },
-)
+test.serial('an engine that closes takes its pools along: who waits, who is idle, who is out on lease', async (t) => {
+  await withPeers(t, async ({ engine, transport }) => {
+    const pool = transport.pool({ max: 2, acquireTimeoutMs: 50_000 })
+    const other = transport.pool({ min: 1 })
+    await until(() => other.stats().idle === 1)
+    const leases = [await pool.acquire(), await pool.acquire()]
+    const waiting = pool.acquire()
+    const closing = engine.close({ graceMs: 50_000 })
+    const error = await rejects(t, waiting, 'ERR_POOL_CLOSED')
+    t.is((error.cause as { code?: string }).code, 'ERR_ENGINE_CLOSED')
+    await rejects(t, pool.acquire(), 'ERR_POOL_CLOSED')
+    leases[0]?.release()
+    t.is((await closing).leaked, 0)
+    throws(t, () => leases[1]?.connection, 'ERR_LEASE_ENDED')
+    leases[1]?.release()
+    for (const one of [pool, other]) {
+      const { size, created, destroyed } = one.stats()
+      t.deepEqual([size, created - destroyed], [0, 0])
+    }
+    await Promise.all([pool.close(), other.close()])
+    throws(t, () => transport.pool(), 'ERR_ENGINE_CLOSED')
+  })
+})
 
 test.serial('an engine that closes while a pool dials and validates settles all of it', async (t) => {
   await withPeers(t, async ({ engine, transport }) => {

@@ -26,15 +26,9 @@ test.serial.afterEach.always('the folder is removed', async () => {
   await folder.remove()
 })
 
-async function withEngines(
-  t: ExecutionContext,
-  body: (one: Engine, other: Engine) => Promise<void>,
-): Promise<void> {
+async function withEngines(t: ExecutionContext, body: (one: Engine, other: Engine) => Promise<void>): Promise<void> {
   t.timeout(WATCHDOG_MS)
-  const engines = [
-    await createEngine({ shards: 1, ...faultyOptions() }),
-    await createEngine({ shards: 1 }),
-  ] as const
+  const engines = [await createEngine({ shards: 1, ...faultyOptions() }), await createEngine({ shards: 1 })] as const
   try {
     await body(...engines)
   } finally {

@@ -124,28 +124,23 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
   t.is(next + last.length, sent, 'the last connection had all the rest')
 }
 
-forEachKind(
-  'a peer that is killed under traffic costs no frame its account',
-  async (t, { engine, far, endpoint }) => {
-    const peer = await new PeerServer(far, endpoint).listen()
-    const reports: LossReport[] = []
-    const link = engine
-      .transport(endpoint)
-      .reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
-    const sender = new Sender(link, 300)
-    for (let i = 1; i <= 25; i++) {
-      await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 5 * i)
-      peer.kill()
-    }
-    await until(() => peer.heard.length === 26)
-    await sender.stop()
-    t.is((await link.close()).code, 'OK')
-    t.is(reports.length, 25)
-    await until(() => (peer.last?.numbers.at(-1) ?? 0) === sender.sent - 1)
-    account(t, sender.sent, reports, peer)
-    await peer.close()
-  },
-)
+forEachKind('a peer that is killed under traffic costs no frame its account', async (t, { engine, far, endpoint }) => {
+  const peer = await new PeerServer(far, endpoint).listen()
+  const reports: LossReport[] = []
+  const link = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+  const sender = new Sender(link, 300)
+  for (let i = 1; i <= 25; i++) {
+    await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 5 * i)
+    peer.kill()
+  }
+  await until(() => peer.heard.length === 26)
+  await sender.stop()
+  t.is((await link.close()).code, 'OK')
+  t.is(reports.length, 25)
+  await until(() => (peer.last?.numbers.at(-1) ?? 0) === sender.sent - 1)
+  account(t, sender.sent, reports, peer)
+  await peer.close()
+})
 
 forEachKind(
   'large frames that stream through the ring survive a loss whole',
@@ -154,9 +149,7 @@ forEachKind(
     peer.isDeaf = true
     await peer.listen()
     const reports: LossReport[] = []
-    const link = engine
-      .transport(endpoint)
-      .reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+    const link = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
     const frames = Array.from({ length: 6 }, (_, i) => numbered(i, 2_500_000 + i))
     for (const frame of frames) link.send(frame)
     await until(() => peer.heard.length === 1 && link.state === 'connected')
@@ -186,9 +179,7 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
     async (t, { engine, far, endpoint }) => {
       const peer = await new PeerServer(far, endpoint).listen()
       const reports: LossReport[] = []
-      const link = engine
-        .transport(endpoint)
-        .reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+      const link = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
       const sender = new Sender(link, 300)
       for (let i = 1; i <= 6; i++) {
         await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 20 * i)
@@ -214,9 +205,7 @@ forEachKind(
     peer.isDeaf = true
     await peer.listen()
     const reports: LossReport[] = []
-    const link = engine
-      .transport(endpoint)
-      .reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+    const link = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
     for (let i = 1; i <= 3; i++) {
       await until(() => peer.heard.length === i && link.state === 'connected')
       peer.last?.connection.send(`${String(i)}a`)
@@ -290,27 +279,24 @@ forEachKind('every kind of reader goes on across losses', async (t, { engine, fa
   await peer.close()
 })
 
-forEachKind(
-  'a link waits for its peer to come, and for it to come back',
-  async (t, { engine, far, endpoint }) => {
-    const link = engine.transport(endpoint).reconnecting(quick)
-    t.false(link.send('early'))
-    await until(() => link.attempts > 3)
-    const peer = await new PeerServer(far, endpoint, {}, true).listen()
-    t.is(String(await link.receive()), 'early')
-    t.is(engine.stats().reconnectingConnections.length, 1)
-    t.like(engine.stats().reconnectingConnections[0], { endpoint, state: 'connected', losses: 0 })
-    await peer.close()
-    await until(() => link.state === 'waiting')
-    link.send('later')
-    const back = await new PeerServer(far, endpoint, {}, true).listen()
-    t.is(String(await link.receive()), 'later')
-    t.like(engine.stats().reconnectingConnections[0], { state: 'connected', losses: 1 })
-    await link.close()
-    t.deepEqual(engine.stats().reconnectingConnections, [])
-    await back.close()
-  },
-)
+forEachKind('a link waits for its peer to come, and for it to come back', async (t, { engine, far, endpoint }) => {
+  const link = engine.transport(endpoint).reconnecting(quick)
+  t.false(link.send('early'))
+  await until(() => link.attempts > 3)
+  const peer = await new PeerServer(far, endpoint, {}, true).listen()
+  t.is(String(await link.receive()), 'early')
+  t.is(engine.stats().reconnectingConnections.length, 1)
+  t.like(engine.stats().reconnectingConnections[0], { endpoint, state: 'connected', losses: 0 })
+  await peer.close()
+  await until(() => link.state === 'waiting')
+  link.send('later')
+  const back = await new PeerServer(far, endpoint, {}, true).listen()
+  t.is(String(await link.receive()), 'later')
+  t.like(engine.stats().reconnectingConnections[0], { state: 'connected', losses: 1 })
+  await link.close()
+  t.deepEqual(engine.stats().reconnectingConnections, [])
+  await back.close()
+})
 
 forEachKind('a greeting is the first thing that a peer hears', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint, {}, true).listen()
@@ -397,23 +383,20 @@ forEachKind(
   },
 )
 
-forEachKind(
-  'a peer that is there and silent is found by its heartbeat',
-  async (t, { engine, far, endpoint }) => {
-    const peer = await new PeerServer(far, endpoint).listen()
-    const reports: LossReport[] = []
-    const link = engine.transport(endpoint).reconnecting({
-      ...quick,
-      heartbeat: { intervalMs: 20, timeoutMs: 20, ping: () => '7 ping' },
-      onLoss: (report) => reports.push(report),
-    })
-    link.subscribe(() => undefined)
-    await until(() => peer.heard.length >= 3 && peer.heard.some(({ numbers }) => numbers[0] === 7))
-    t.is(reports[0]?.code, 'ERR_TIMEOUT')
-    link.destroy()
-    await peer.close()
-  },
-)
+forEachKind('a peer that is there and silent is found by its heartbeat', async (t, { engine, far, endpoint }) => {
+  const peer = await new PeerServer(far, endpoint).listen()
+  const reports: LossReport[] = []
+  const link = engine.transport(endpoint).reconnecting({
+    ...quick,
+    heartbeat: { intervalMs: 20, timeoutMs: 20, ping: () => '7 ping' },
+    onLoss: (report) => reports.push(report),
+  })
+  link.subscribe(() => undefined)
+  await until(() => peer.heard.length >= 3 && peer.heard.some(({ numbers }) => numbers[0] === 7))
+  t.is(reports[0]?.code, 'ERR_TIMEOUT')
+  link.destroy()
+  await peer.close()
+})
 
 forEachKind('engine.close() ends links in every state', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint).listen()

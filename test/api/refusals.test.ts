@@ -94,30 +94,24 @@ test.serial('a missing path, a refusing socket and a folder that is a file say w
   }
 })
 
-test.serial(
-  'whoever listens in a folder that is not there is told to make it, not to start a peer',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const inside = engine.transport(`unix:${join(folder.path, 'missing', 'x.sock')}`)
-    const { message } = await rejects(t, inside.listen(), 'ERR_NOT_FOUND')
-    t.regex(message, /there is no such folder\. Make it first/)
-    t.notRegex(message, /peer/)
-    t.regex((await rejects(t, inside.connect(), 'ERR_NOT_FOUND')).message, /Start the peer first/)
-  },
-)
+test.serial('whoever listens in a folder that is not there is told to make it, not to start a peer', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const inside = engine.transport(`unix:${join(folder.path, 'missing', 'x.sock')}`)
+  const { message } = await rejects(t, inside.listen(), 'ERR_NOT_FOUND')
+  t.regex(message, /there is no such folder\. Make it first/)
+  t.notRegex(message, /peer/)
+  t.regex((await rejects(t, inside.connect(), 'ERR_NOT_FOUND')).message, /Start the peer first/)
+})
 
-test.serial(
-  "a child is not started where the system's temporary folder is missing, and that is said",
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    await withEnvironment({ TMPDIR: join(folder.path, 'missing') }, async () => {
-      const transport = engine.transport({ kind: 'stdio', command: '/bin/cat' })
-      const { message } = await rejects(t, transport.connect(), 'ERR_NOT_FOUND')
-      t.regex(message, /temporary folder is not there\. Make it, or set TMPDIR/)
-      t.notRegex(message, /peer/)
-    })
-  },
-)
+test.serial("a child is not started where the system's temporary folder is missing, and that is said", async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await withEnvironment({ TMPDIR: join(folder.path, 'missing') }, async () => {
+    const transport = engine.transport({ kind: 'stdio', command: '/bin/cat' })
+    const { message } = await rejects(t, transport.connect(), 'ERR_NOT_FOUND')
+    t.regex(message, /temporary folder is not there\. Make it, or set TMPDIR/)
+    t.notRegex(message, /peer/)
+  })
+})
 
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
@@ -281,24 +275,21 @@ for (const [what, value] of [
   ['empty', ''],
   ['relative', 'run/user'],
 ] as const) {
-  test.serial(
-    `with XDG_RUNTIME_DIR ${what} local names lie below the system's temporary folder`,
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      await withEnvironment({ XDG_RUNTIME_DIR: value, TMPDIR: folder.path }, async () => {
-        const name = randomName()
-        const listener = await engine.transport(`local:${name}`).listen(() => undefined)
-        try {
-          t.deepEqual(await folder.list(), [fallbackName])
-          t.is(fs.lstatSync(join(folder.path, fallbackName)).mode & 0o7777, 0o700)
-          t.true(fs.lstatSync(join(folder.path, fallbackName, `${name}.sock`)).isSocket())
-          t.false(fs.existsSync('run'))
-        } finally {
-          await listener.close()
-        }
-      })
-    },
-  )
+  test.serial(`with XDG_RUNTIME_DIR ${what} local names lie below the system's temporary folder`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    await withEnvironment({ XDG_RUNTIME_DIR: value, TMPDIR: folder.path }, async () => {
+      const name = randomName()
+      const listener = await engine.transport(`local:${name}`).listen(() => undefined)
+      try {
+        t.deepEqual(await folder.list(), [fallbackName])
+        t.is(fs.lstatSync(join(folder.path, fallbackName)).mode & 0o7777, 0o700)
+        t.true(fs.lstatSync(join(folder.path, fallbackName, `${name}.sock`)).isSocket())
+        t.false(fs.existsSync('run'))
+      } finally {
+        await listener.close()
+      }
+    })
+  })
 }
 
 const foreignBases: Readonly<Record<string, (path: string) => void>> = {
@@ -368,10 +359,7 @@ const unsafe: Readonly<Record<string, (path: string) => void>> = {
 
 for (const [what, make] of Object.entries(unsafe)) {
   test.serial(`a private folder that is ${what} is refused, wherever it lies`, async (t) => {
-    for (const variables of [
-      { XDG_RUNTIME_DIR: folder.path },
-      { XDG_RUNTIME_DIR: undefined, TMPDIR: folder.path },
-    ]) {
+    for (const variables of [{ XDG_RUNTIME_DIR: folder.path }, { XDG_RUNTIME_DIR: undefined, TMPDIR: folder.path }]) {
       await withEnvironment(variables, async () => {
         const path = join(folder.path, 'TMPDIR' in variables ? fallbackName : 'symphony-transport')
         make(path)

@@ -61,30 +61,27 @@ test.serial('connect() without memory for the rings rejects with ERR_OUT_OF_MEMO
   })
 })
 
-test.serial(
-  'an accepted connection without memory for its rings is cut, and the next one is served',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    await withEngine(t, async (engine, endpoint) => {
-      const transport = engine.transport(endpoint)
-      const listener = await transport.listen((connection) => {
-        connection.subscribe((frame) => void connection.send(frame))
-      })
-      const restore = exhaustMemory(SLAB_BYTES)
-      const lucky = net.connect(endpoint.replace('unix:', ''))
-      try {
-        // It gets the lane that the listener has in stock.
-        await until(() => listener.stats().open === 1)
-        const socket = net.connect(endpoint.replace('unix:', ''))
-        await new Promise((resolve) => socket.once('close', resolve).resume())
-      } finally {
-        restore()
-      }
-      t.like(listener.stats(), { refused: 1, accepted: 1, open: 1, queued: 0 })
-      lucky.destroy()
-      const connection = await transport.connect()
-      connection.send('served')
-      t.is(String(await connection.receive()), 'served')
+test.serial('an accepted connection without memory for its rings is cut, and the next one is served', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await withEngine(t, async (engine, endpoint) => {
+    const transport = engine.transport(endpoint)
+    const listener = await transport.listen((connection) => {
+      connection.subscribe((frame) => void connection.send(frame))
     })
-  },
-)
+    const restore = exhaustMemory(SLAB_BYTES)
+    const lucky = net.connect(endpoint.replace('unix:', ''))
+    try {
+      // It gets the lane that the listener has in stock.
+      await until(() => listener.stats().open === 1)
+      const socket = net.connect(endpoint.replace('unix:', ''))
+      await new Promise((resolve) => socket.once('close', resolve).resume())
+    } finally {
+      restore()
+    }
+    t.like(listener.stats(), { refused: 1, accepted: 1, open: 1, queued: 0 })
+    lucky.destroy()
+    const connection = await transport.connect()
+    connection.send('served')
+    t.is(String(await connection.receive()), 'served')
+  })
+})

@@ -59,52 +59,49 @@ test.serial('who comes while a listener is being put onto its shards is served, 
 const whereSpread = process.platform === 'win32' ? test.serial.skip : test.serial
 
 for (const shards of [2, 3]) {
-  whereSpread(
-    `one listener's connections land on each of ${String(shards)} shards, and all are served`,
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      const folder = await makeTemporaryFolder()
-      const clients: net.Socket[] = []
-      try {
-        const leaked = await withEngine(shards, async (engine) => {
-          const path = folder.socketPath()
-          const accepted: Connection[] = []
-          await engine.transport(`unix:${path}`).listen((connection) => {
-            accepted.push(connection)
-            connection.subscribe((frame) => connection.send(frame), { borrow: true })
-          })
-          const reached = new Set<number>()
-          while (reached.size < shards && clients.length < MOST_CONNECTIONS) {
-            const burst = Array.from({ length: BURST }, () => net.connect(path))
-            clients.push(...burst)
-            const echoes = await Promise.all(
-              burst.map((client, i) => {
-                client.write(rawFrame(`hello ${String(i)}`))
-                return new RawReader(client).next()
-              }),
-            )
-            t.deepEqual(
-              echoes.map(String),
-              burst.map((_, i) => `hello ${String(i)}`),
-            )
-            for (const shard of shardsOf(accepted)) reached.add(shard)
-          }
-          t.is(reached.size, shards, `after ${String(clients.length)} connections`)
-          t.is(accepted.length, clients.length)
-          const stats = engine.stats()
-          t.is(stats.connections, clients.length)
-          t.deepEqual(
-            stats.shards.map((shard) => shard.connections),
-            stats.shards.map(({ shard }) => shardsOf(accepted).filter((one) => one === shard).length),
-          )
+  whereSpread(`one listener's connections land on each of ${String(shards)} shards, and all are served`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const folder = await makeTemporaryFolder()
+    const clients: net.Socket[] = []
+    try {
+      const leaked = await withEngine(shards, async (engine) => {
+        const path = folder.socketPath()
+        const accepted: Connection[] = []
+        await engine.transport(`unix:${path}`).listen((connection) => {
+          accepted.push(connection)
+          connection.subscribe((frame) => connection.send(frame), { borrow: true })
         })
-        t.is(leaked, 0)
-      } finally {
-        for (const client of clients) client.destroy()
-        await folder.remove()
-      }
-    },
-  )
+        const reached = new Set<number>()
+        while (reached.size < shards && clients.length < MOST_CONNECTIONS) {
+          const burst = Array.from({ length: BURST }, () => net.connect(path))
+          clients.push(...burst)
+          const echoes = await Promise.all(
+            burst.map((client, i) => {
+              client.write(rawFrame(`hello ${String(i)}`))
+              return new RawReader(client).next()
+            }),
+          )
+          t.deepEqual(
+            echoes.map(String),
+            burst.map((_, i) => `hello ${String(i)}`),
+          )
+          for (const shard of shardsOf(accepted)) reached.add(shard)
+        }
+        t.is(reached.size, shards, `after ${String(clients.length)} connections`)
+        t.is(accepted.length, clients.length)
+        const stats = engine.stats()
+        t.is(stats.connections, clients.length)
+        t.deepEqual(
+          stats.shards.map((shard) => shard.connections),
+          stats.shards.map(({ shard }) => shardsOf(accepted).filter((one) => one === shard).length),
+        )
+      })
+      t.is(leaked, 0)
+    } finally {
+      for (const client of clients) client.destroy()
+      await folder.remove()
+    }
+  })
 }
 
 test.serial('a dialled connection goes to the least loaded shard', async (t) => {

@@ -59,18 +59,7 @@ const hostile = {
 }
 
 /** No options at all, for any call. */
-const noOptions: readonly unknown[] = [
-  null,
-  5,
-  5n,
-  'x',
-  true,
-  Symbol('x'),
-  [],
-  [1],
-  () => undefined,
-  revoked(),
-]
+const noOptions: readonly unknown[] = [null, 5, 5n, 'x', true, Symbol('x'), [], [1], () => undefined, revoked()]
 
 /** Objects, but not such options. */
 const wrongOptions: readonly unknown[] = [
@@ -154,18 +143,15 @@ test.serial('close(), of an engine and of a pool, refuses them and closes nothin
   await pool.close()
 })
 
-test.serial(
-  'createEngine(), transport(), pool() and reconnecting() refuse what are no options',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    for (const options of [...noOptions, circular]) {
-      await rejects(t, createEngine(options as EngineOptions), 'ERR_INVALID_OPTION')
-      throws(t, () => engine.transport('memory:x', options as TransportOptions), 'ERR_INVALID_OPTION')
-      throws(t, () => transport.pool(options as PoolOptions), 'ERR_INVALID_OPTION')
-      throws(t, () => transport.reconnecting(options as ReconnectingOptions), 'ERR_INVALID_OPTION')
-    }
-  },
-)
+test.serial('createEngine(), transport(), pool() and reconnecting() refuse what are no options', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  for (const options of [...noOptions, circular]) {
+    await rejects(t, createEngine(options as EngineOptions), 'ERR_INVALID_OPTION')
+    throws(t, () => engine.transport('memory:x', options as TransportOptions), 'ERR_INVALID_OPTION')
+    throws(t, () => transport.pool(options as PoolOptions), 'ERR_INVALID_OPTION')
+    throws(t, () => transport.reconnecting(options as ReconnectingOptions), 'ERR_INVALID_OPTION')
+  }
+})
 
 test.serial('an array, a BigInt, a symbol or a proxy is no option of theirs, wherever it stands', (t) => {
   const values: readonly unknown[] = [[], 5n, Symbol('x'), revoked(), circular, NaN, SECRET, -1, null]
@@ -192,33 +178,30 @@ test.serial('an array, a BigInt, a symbol or a proxy is no option of theirs, whe
     throws(t, () => transport.reconnecting({ maxAttempts }), 'ERR_INVALID_OPTION')
 })
 
-test.serial(
-  'a frozen object, one without prototype and an instance of a class are as good as a literal',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    class Waiting {
-      readonly timeoutMs: number = 1
+test.serial('a frozen object, one without prototype and an instance of a class are as good as a literal', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  class Waiting {
+    readonly timeoutMs: number = 1
+  }
+  const bare = Object.assign(Object.create(null) as object, { timeoutMs: 1 })
+  const withSymbol = { timeoutMs: 1, [Symbol('of no meaning')]: true }
+  const fine: readonly WaitOptions[] = [
+    Object.freeze({ timeoutMs: 1 }),
+    bare,
+    new Waiting(),
+    withSymbol,
+    { timeoutMs: -0 },
+  ]
+  for (const options of fine) await rejects(t, connection.receive(options), 'ERR_TIMEOUT')
+  class Sized {
+    #bytes = 5
+    get maxFrameBytes(): number {
+      return this.#bytes
     }
-    const bare = Object.assign(Object.create(null) as object, { timeoutMs: 1 })
-    const withSymbol = { timeoutMs: 1, [Symbol('of no meaning')]: true }
-    const fine: readonly WaitOptions[] = [
-      Object.freeze({ timeoutMs: 1 }),
-      bare,
-      new Waiting(),
-      withSymbol,
-      { timeoutMs: -0 },
-    ]
-    for (const options of fine) await rejects(t, connection.receive(options), 'ERR_TIMEOUT')
-    class Sized {
-      #bytes = 5
-      get maxFrameBytes(): number {
-        return this.#bytes
-      }
-    }
-    t.notThrows(() => engine.transport('memory:x', new Sized()))
-    t.notThrows(() => engine.transport('memory:x', Object.freeze({ connectTimeoutMs: -0 })))
-  },
-)
+  }
+  t.notThrows(() => engine.transport('memory:x', new Sized()))
+  t.notThrows(() => engine.transport('memory:x', Object.freeze({ connectTimeoutMs: -0 })))
+})
 
 test.serial('each getter is read once', (t) => {
   let reads = 0
@@ -232,28 +215,19 @@ test.serial('each getter is read once', (t) => {
   t.is(reads, 1)
 })
 
-test.serial(
-  'subscribe() and onStateChange() refuse what they cannot use, and nobody is reading then',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const link = transport.reconnecting()
-    for (const reader of [connection, link]) {
-      for (const options of [
-        ...noOptions,
-        { borow: true },
-        { borrow: 1 },
-        { borrow: 'yes' },
-        { borrow: null },
-      ])
-        throws(t, () => reader.subscribe(() => undefined, options as object), 'ERR_INVALID_OPTION')
-      for (const handler of [undefined, null, 5, 'x', {}])
-        throws(t, () => reader.subscribe(handler as () => void), 'ERR_INVALID_OPTION')
-      reader.subscribe(() => undefined)()
-    }
-    throws(t, () => link.onStateChange(5 as unknown as () => void), 'ERR_INVALID_OPTION')
-    await link.close()
-  },
-)
+test.serial('subscribe() and onStateChange() refuse what they cannot use, and nobody is reading then', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const link = transport.reconnecting()
+  for (const reader of [connection, link]) {
+    for (const options of [...noOptions, { borow: true }, { borrow: 1 }, { borrow: 'yes' }, { borrow: null }])
+      throws(t, () => reader.subscribe(() => undefined, options as object), 'ERR_INVALID_OPTION')
+    for (const handler of [undefined, null, 5, 'x', {}])
+      throws(t, () => reader.subscribe(handler as () => void), 'ERR_INVALID_OPTION')
+    reader.subscribe(() => undefined)()
+  }
+  throws(t, () => link.onStateChange(5 as unknown as () => void), 'ERR_INVALID_OPTION')
+  await link.close()
+})
 
 test.serial('destroy() takes any reason, and what is no error is the cause', async (t) => {
   t.timeout(WATCHDOG_MS)

@@ -17,11 +17,7 @@ function room(): Promise<number> {
   return measured
 }
 
-async function run(
-  framing: string,
-  kind: string,
-  addressKiB: number | undefined,
-): Promise<readonly string[]> {
+async function run(framing: string, kind: string, addressKiB: number | undefined): Promise<readonly string[]> {
   const folder = await makeTemporaryFolder()
   const limit = addressKiB === undefined ? {} : { addressKiB }
   const child = ChildProgram.start('scarce-addresses', [folder.endpoint(), framing, kind], limit)
@@ -36,15 +32,12 @@ async function run(
 }
 
 for (const framing of ['length', 'length-be', 'content-length'] as const) {
-  declare(
-    `${framing}: 400 peers that announce 16 MiB each and send a byte cost next to nothing`,
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      const [said, leaked] = await run(framing, 'announced', (await room()) + 2 * GiB_IN_KIB)
-      t.deepEqual(JSON.parse(said ?? ''), { outcome: 400, echoed: 1_048_576, generation: 1 })
-      t.is(leaked, 'leaked 0')
-    },
-  )
+  declare(`${framing}: 400 peers that announce 16 MiB each and send a byte cost next to nothing`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const [said, leaked] = await run(framing, 'announced', (await room()) + 2 * GiB_IN_KIB)
+    t.deepEqual(JSON.parse(said ?? ''), { outcome: 400, echoed: 1_048_576, generation: 1 })
+    t.is(leaked, 'leaked 0')
+  })
 }
 
 for (const framing of ['length', 'content-length', 'line'] as const) {

@@ -76,34 +76,29 @@ interface Moment {
   readonly residentMiB: number
 }
 
-test.serial(
-  'what a burst has taken is kept for the next one, and goes when nobody wants it for long',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const folder = await makeTemporaryFolder()
-    const endpoint = process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`
-    const child = ChildProgram.start('memory-burst', [endpoint], { nodeArgs: ['--expose-gc'] })
-    try {
-      const { lines, stderr, code } = await child.exit
-      t.is(stderr, '')
-      t.is(code, 0)
-      t.log(lines.join(' '))
-      const [burst, after, later, again, afterAgain] = lines
-        .slice(0, 5)
-        .map((line) => JSON.parse(line) as Moment)
-      t.is(lines[5], '0')
-      const total = (moment: Moment | undefined): number => (moment?.heldMiB ?? 0) + (moment?.spareMiB ?? 0)
-      t.true(total(burst) >= 48, 'rings of a megabyte and more, and two for each end')
-      t.true((after?.inUseMiB ?? Infinity) <= STOCK_MIB)
-      t.is(total(after), total(burst), 'all of it is kept')
-      t.is(later?.spareMiB, 0)
-      t.true(total(later) <= 32, 'a slab in use and a spare one for each shard')
-      t.true((later?.residentMiB ?? Infinity) < (after?.residentMiB ?? 0) - 16, 'the system has it back')
-      t.true(total(again) >= 48, 'and it is there when it is needed again')
-      t.true((afterAgain?.inUseMiB ?? Infinity) <= STOCK_MIB)
-    } finally {
-      child.kill('SIGKILL')
-      await folder.remove()
-    }
-  },
-)
+test.serial('what a burst has taken is kept for the next one, and goes when nobody wants it for long', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const endpoint = process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`
+  const child = ChildProgram.start('memory-burst', [endpoint], { nodeArgs: ['--expose-gc'] })
+  try {
+    const { lines, stderr, code } = await child.exit
+    t.is(stderr, '')
+    t.is(code, 0)
+    t.log(lines.join(' '))
+    const [burst, after, later, again, afterAgain] = lines.slice(0, 5).map((line) => JSON.parse(line) as Moment)
+    t.is(lines[5], '0')
+    const total = (moment: Moment | undefined): number => (moment?.heldMiB ?? 0) + (moment?.spareMiB ?? 0)
+    t.true(total(burst) >= 48, 'rings of a megabyte and more, and two for each end')
+    t.true((after?.inUseMiB ?? Infinity) <= STOCK_MIB)
+    t.is(total(after), total(burst), 'all of it is kept')
+    t.is(later?.spareMiB, 0)
+    t.true(total(later) <= 32, 'a slab in use and a spare one for each shard')
+    t.true((later?.residentMiB ?? Infinity) < (after?.residentMiB ?? 0) - 16, 'the system has it back')
+    t.true(total(again) >= 48, 'and it is there when it is needed again')
+    t.true((afterAgain?.inUseMiB ?? Infinity) <= STOCK_MIB)
+  } finally {
+    child.kill('SIGKILL')
+    await folder.remove()
+  }
+})

@@ -23,10 +23,7 @@ interface Stall {
   readonly grownMiB: number
 }
 
-async function withEndpoint(
-  kind: 'unix' | 'memory',
-  body: (endpoint: string) => Promise<void>,
-): Promise<void> {
+async function withEndpoint(kind: 'unix' | 'memory', body: (endpoint: string) => Promise<void>): Promise<void> {
   const folder = await makeTemporaryFolder()
   try {
     await body(kind === 'unix' ? `unix:${folder.socketPath()}` : `memory:${randomName()}`)
@@ -57,38 +54,29 @@ async function stall(t: ExecutionContext, kind: 'unix' | 'memory', way: string):
 }
 
 for (const kind of ['unix', 'memory'] as const) {
-  test.serial(
-    `${kind}: a sender that waits for room offers 1 GiB to a stalled peer in bounded memory`,
-    async (t) => {
-      const { stalledAt, sent, refused, grownMiB } = await stall(t, kind, 'careful')
-      t.is(sent, 16_384)
-      t.is(refused, 0)
-      t.true(stalledAt * 65_536 < (RINGS_MIB + 8) * 1_048_576, 'it was stopped')
-      t.true(grownMiB < RINGS_MIB + SLACK_MIB, `${String(grownMiB)} MiB`)
-    },
-  )
+  test.serial(`${kind}: a sender that waits for room offers 1 GiB to a stalled peer in bounded memory`, async (t) => {
+    const { stalledAt, sent, refused, grownMiB } = await stall(t, kind, 'careful')
+    t.is(sent, 16_384)
+    t.is(refused, 0)
+    t.true(stalledAt * 65_536 < (RINGS_MIB + 8) * 1_048_576, 'it was stopped')
+    t.true(grownMiB < RINGS_MIB + SLACK_MIB, `${String(grownMiB)} MiB`)
+  })
 
-  test.serial(
-    `${kind}: a sender that does not wait is refused past maxPendingBytes, in bounded memory`,
-    async (t) => {
-      const { stalledAt, sent, refused, grownMiB } = await stall(t, kind, 'careless')
-      t.is(sent + refused, 16_384)
-      t.is(sent, stalledAt)
-      t.true(sent * 65_536 < (RINGS_MIB + PENDING_MIB + 8) * 1_048_576)
-      t.true(sent * 65_536 > PENDING_MIB * 1_048_576 * 0.9)
-      t.true(grownMiB < RINGS_MIB + PENDING_MIB + SLACK_MIB, `${String(grownMiB)} MiB`)
-    },
-  )
+  test.serial(`${kind}: a sender that does not wait is refused past maxPendingBytes, in bounded memory`, async (t) => {
+    const { stalledAt, sent, refused, grownMiB } = await stall(t, kind, 'careless')
+    t.is(sent + refused, 16_384)
+    t.is(sent, stalledAt)
+    t.true(sent * 65_536 < (RINGS_MIB + PENDING_MIB + 8) * 1_048_576)
+    t.true(sent * 65_536 > PENDING_MIB * 1_048_576 * 0.9)
+    t.true(grownMiB < RINGS_MIB + PENDING_MIB + SLACK_MIB, `${String(grownMiB)} MiB`)
+  })
 
-  test.serial(
-    `${kind}: a million tiny frames wait unread in bounded memory and are read in order`,
-    async (t) => {
-      const { stalledAt, sent, grownMiB } = await stall(t, kind, 'tiny')
-      t.is(sent, 1_000_000)
-      t.true(stalledAt < sent, 'they did not all fit')
-      t.true(grownMiB < RINGS_MIB + SLACK_MIB, `${String(grownMiB)} MiB`)
-    },
-  )
+  test.serial(`${kind}: a million tiny frames wait unread in bounded memory and are read in order`, async (t) => {
+    const { stalledAt, sent, grownMiB } = await stall(t, kind, 'tiny')
+    t.is(sent, 1_000_000)
+    t.true(stalledAt < sent, 'they did not all fit')
+    t.true(grownMiB < RINGS_MIB + SLACK_MIB, `${String(grownMiB)} MiB`)
+  })
 }
 
 interface Crowd {
@@ -122,8 +110,7 @@ for (const kind of ['unix', 'memory'] as const) {
         // In two processes where each end takes a descriptor.
         const role = kind === 'unix' ? 'listen' : 'both'
         const host = ChildProgram.start('crowd', [endpoint, role, String(count)], manyFiles)
-        const crowd =
-          kind === 'unix' ? ChildProgram.start('crowd', [endpoint, 'dial', String(count)], manyFiles) : host
+        const crowd = kind === 'unix' ? ChildProgram.start('crowd', [endpoint, 'dial', String(count)], manyFiles) : host
         try {
           await Promise.all([...new Set([host, crowd])].map((child) => child.line('up')))
           crowd.tell('dial')

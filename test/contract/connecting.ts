@@ -48,11 +48,7 @@ export function connectingTests(contract: Contract): void {
   test('a listener without a callback is a loop over its connections, and leaving it does not close', async (t, world) => {
     const transport = await world.transport()
     const listener = await world.listen(transport)
-    const dialled = [
-      await world.connect(transport),
-      await world.connect(transport),
-      await world.connect(transport),
-    ]
+    const dialled = [await world.connect(transport), await world.connect(transport), await world.connect(transport)]
     dialled.forEach((connection, i) => connection.send(String(i)))
     const seen: string[] = []
     for await (const connection of listener) {

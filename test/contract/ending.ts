@@ -47,20 +47,17 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     t.is(await accepted.receive(), undefined)
   })
 
-  testHalfClose(
-    'a half-open side that does not read stays open after the peer has ended',
-    async (t, world) => {
-      const { dialled, accepted } = await world.pair({ accept: halfOpen })
-      await dialled.end()
-      t.is(await accepted.receive(), undefined)
-      accepted.send('still here')
-      t.is(String(await dialled.receive()), 'still here')
-      t.true(accepted.send('and here'))
-      await accepted.end()
-      t.deepEqual((await receiveToEnd(dialled)).map(String), ['and here'])
-      t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [clean, { code: 'OK' }])
-    },
-  )
+  testHalfClose('a half-open side that does not read stays open after the peer has ended', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ accept: halfOpen })
+    await dialled.end()
+    t.is(await accepted.receive(), undefined)
+    accepted.send('still here')
+    t.is(String(await dialled.receive()), 'still here')
+    t.true(accepted.send('and here'))
+    await accepted.end()
+    t.deepEqual((await receiveToEnd(dialled)).map(String), ['and here'])
+    t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [clean, { code: 'OK' }])
+  })
 
   testIf(!subject.halfClose)(
     'without half-close end() lets everything leave, and is answered until close()',
@@ -107,11 +104,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     const { dialled, accepted } = await world.pair()
     const frames = framesOf([1_000_000, 5, 1_000_000])
     for (const frame of frames) dialled.send(frame)
-    const [read, first, second] = await Promise.all([
-      receiveToEnd(accepted),
-      dialled.close(),
-      dialled.close(),
-    ])
+    const [read, first, second] = await Promise.all([receiveToEnd(accepted), dialled.close(), dialled.close()])
     t.is(digestOf(read), digestOf(frames))
     t.deepEqual([first, second], [clean, clean])
     t.deepEqual(await accepted.closed, { code: 'OK' })
@@ -225,21 +218,18 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     t.is(accepted.info.framesReceived, 4)
   })
 
-  testHalfClose(
-    'a subscriber that comes after closed gets the frames that were received',
-    async (t, world) => {
-      const { dialled, accepted } = await world.pair({ dial: halfOpen })
-      await accepted.end()
-      t.is(await dialled.receive(), undefined)
-      for (const word of ['one', 'two', 'three']) dialled.send(word)
-      await dialled.end()
-      await accepted.closed
-      const seen: string[] = []
-      accepted.subscribe((frame) => seen.push(String(frame)), { borrow: true })
-      await until(() => seen.length === 3)
-      t.deepEqual(seen, ['one', 'two', 'three'])
-    },
-  )
+  testHalfClose('a subscriber that comes after closed gets the frames that were received', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ dial: halfOpen })
+    await accepted.end()
+    t.is(await dialled.receive(), undefined)
+    for (const word of ['one', 'two', 'three']) dialled.send(word)
+    await dialled.end()
+    await accepted.closed
+    const seen: string[] = []
+    accepted.subscribe((frame) => seen.push(String(frame)), { borrow: true })
+    await until(() => seen.length === 3)
+    t.deepEqual(seen, ['one', 'two', 'three'])
+  })
 
   testHalfClose(
     'a subscriber that holds a frame while the connection closes gets the rest afterwards',

@@ -71,8 +71,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
       const report = await engine.close()
       await connecting
       const listener = await listening.catch((error: unknown) => error)
-      if (listener instanceof Error)
-        t.is((listener as { code?: unknown }).code, 'ERR_ENGINE_CLOSED', String(listener))
+      if (listener instanceof Error) t.is((listener as { code?: unknown }).code, 'ERR_ENGINE_CLOSED', String(listener))
       t.is(report.leaked, 0)
       t.is(engine.stats().ledger.open, 0)
       if (second.socketFile !== undefined) t.false(fs.existsSync(second.socketFile))
@@ -221,38 +220,31 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     },
   )
 
-  testIf(subject.halfClose)(
-    'handlers that wait for their peers do not hold an engine up',
-    async (t, world) => {
-      const engine = await world.newEngine()
-      const transport = world.meet(await world.endpoint(), { engine })
-      const ways: ((connection: Connection) => unknown)[] = [
-        async (connection) => {
-          for await (const frame of connection) t.fail(String(frame))
-        },
-        (connection) => connection.receive(),
-        async (connection) => {
-          connection.subscribe(() => undefined)
-          await connection.closed
-        },
-      ]
-      const started = signal()
-      await world.listen(transport, (connection) => {
-        const way = ways.shift()
-        if (ways.length === 0) started.resolve()
-        return way?.(connection)
-      })
-      const dialled = [
-        await world.connect(transport),
-        await world.connect(transport),
-        await world.connect(transport),
-      ]
-      await started.promise
-      // No clock is long enough for this: were any of them waited for, the test would run into its watchdog.
-      t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
-      for (const connection of dialled) t.deepEqual(await connection.closed, clean)
-    },
-  )
+  testIf(subject.halfClose)('handlers that wait for their peers do not hold an engine up', async (t, world) => {
+    const engine = await world.newEngine()
+    const transport = world.meet(await world.endpoint(), { engine })
+    const ways: ((connection: Connection) => unknown)[] = [
+      async (connection) => {
+        for await (const frame of connection) t.fail(String(frame))
+      },
+      (connection) => connection.receive(),
+      async (connection) => {
+        connection.subscribe(() => undefined)
+        await connection.closed
+      },
+    ]
+    const started = signal()
+    await world.listen(transport, (connection) => {
+      const way = ways.shift()
+      if (ways.length === 0) started.resolve()
+      return way?.(connection)
+    })
+    const dialled = [await world.connect(transport), await world.connect(transport), await world.connect(transport)]
+    await started.promise
+    // No clock is long enough for this: were any of them waited for, the test would run into its watchdog.
+    t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
+    for (const connection of dialled) t.deepEqual(await connection.closed, clean)
+  })
 
   test('graceMs bounds the wait for a handler that never settles', async (t, world) => {
     const engine = await world.newEngine()

@@ -45,9 +45,7 @@ export function fairnessTests({ test }: Contract): void {
       const [immediatesThen, timersThen] = [immediates, timers]
       flooding.abort()
       await flood
-      t.log(
-        `${String(during)} bytes of flood, ${String(immediatesThen)} immediates, ${String(timersThen)} timers`,
-      )
+      t.log(`${String(during)} bytes of flood, ${String(immediatesThen)} immediates, ${String(timersThen)} timers`)
       t.true(during > 0)
       t.true(immediatesThen >= TRIPS, 'immediates ran')
       // A turn of the loop that runs immediates looks at timers too; one is due every millisecond.

@@ -14,10 +14,7 @@ const FRAME_BYTES = 8192
  * Resolves once `progress()` has stood still while so many round trips went through another connection of the same
  * shard: a wait for events instead of for time. Too early an answer fails no assertion that follows.
  */
-async function standstill(
-  progress: () => number,
-  other: { from: Connection; to: Connection },
-): Promise<void> {
+async function standstill(progress: () => number, other: { from: Connection; to: Connection }): Promise<void> {
   const stop = other.to.subscribe((frame) => other.to.send(frame), { borrow: true })
   let before = -1
   while (before !== progress()) {

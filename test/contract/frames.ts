@@ -76,10 +76,7 @@ export function frameTests({ test }: Contract): void {
     const { dialled, accepted } = await world.pair()
     const frames = framesOf(Array<number>(200).fill(700))
     const [, received] = await Promise.all([sendAll(dialled, frames), takeBy('subscribe()', accepted, 200)])
-    await Promise.all([
-      sendAll(dialled, framesOf(Array<number>(200).fill(700), 500)),
-      receiveMany(accepted, 200),
-    ])
+    await Promise.all([sendAll(dialled, framesOf(Array<number>(200).fill(700), 500)), receiveMany(accepted, 200)])
     t.is(digestOf(received), digestOf(frames))
     received[0]?.fill(0)
     t.true(received[1]?.equals(frames[1] ?? Buffer.alloc(0)))

@@ -69,38 +69,35 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     })
   }
 
-  testListener(
-    'maxConnections cuts the surplus, counts it, and makes room when one closes',
-    async (t, world) => {
-      const { endpoint } = await world.endpoint()
-      const transport = world.engine.transport(endpoint, { maxConnections: 3 })
-      const watch = watchListener(endpoint)
-      const accepted: Connection[] = []
-      try {
-        const listener = await world.listen(transport, (connection) => accepted.push(connection))
-        for (let i = 0; i < 3; i++) await world.connect(transport)
-        await until(() => accepted.length === 3)
-        for (let i = 0; i < 5; i++) {
-          const surplus = await world.connect(transport)
-          const { code } = await surplus.closed
-          t.true(code === 'OK' || code === 'ERR_RESET', code)
-        }
-        t.deepEqual(listener.stats(), { accepted: 3, open: 3, queued: 0, refused: 5 })
-        accepted[1]?.destroy()
-        await accepted[1]?.closed
-        t.is(listener.stats().open, 2)
-        const fourth = await world.connect(transport)
-        await until(() => accepted.length === 4)
-        fourth.send('welcome')
-        t.is(String(await accepted[3]?.receive()), 'welcome')
-        t.deepEqual(listener.stats(), { accepted: 4, open: 3, queued: 0, refused: 5 })
-        await listener.close()
-        t.deepEqual(watch.news, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
-      } finally {
-        watch.stop()
+  testListener('maxConnections cuts the surplus, counts it, and makes room when one closes', async (t, world) => {
+    const { endpoint } = await world.endpoint()
+    const transport = world.engine.transport(endpoint, { maxConnections: 3 })
+    const watch = watchListener(endpoint)
+    const accepted: Connection[] = []
+    try {
+      const listener = await world.listen(transport, (connection) => accepted.push(connection))
+      for (let i = 0; i < 3; i++) await world.connect(transport)
+      await until(() => accepted.length === 3)
+      for (let i = 0; i < 5; i++) {
+        const surplus = await world.connect(transport)
+        const { code } = await surplus.closed
+        t.true(code === 'OK' || code === 'ERR_RESET', code)
       }
-    },
-  )
+      t.deepEqual(listener.stats(), { accepted: 3, open: 3, queued: 0, refused: 5 })
+      accepted[1]?.destroy()
+      await accepted[1]?.closed
+      t.is(listener.stats().open, 2)
+      const fourth = await world.connect(transport)
+      await until(() => accepted.length === 4)
+      fourth.send('welcome')
+      t.is(String(await accepted[3]?.receive()), 'welcome')
+      t.deepEqual(listener.stats(), { accepted: 4, open: 3, queued: 0, refused: 5 })
+      await listener.close()
+      t.deepEqual(watch.news, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
+    } finally {
+      watch.stop()
+    }
+  })
 
   testListener('maxConnections counts those that nobody has taken too', async (t, world) => {
     const transport = await world.transport({ maxConnections: 2 })

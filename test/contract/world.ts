@@ -82,8 +82,7 @@ export class World {
       listen: (handler) => listening.listen(handler),
       async connect(options) {
         const { dialled } = place
-        if (dialled === undefined)
-          return engine.transport(place.endpoint, { ...common, ...dial }).connect(options)
+        if (dialled === undefined) return engine.transport(place.endpoint, { ...common, ...dial }).connect(options)
         const there = signal()
         const transport = engine.transport(dialled(there.resolve), { ...common, ...dial })
         const connection = await transport.connect(options)

@@ -25,8 +25,7 @@ test.serial('no function of the host that fails ends the process, and each is wa
       const [line, ...others] = stderr
         .split('\n')
         .filter(
-          (text) =>
-            text.includes('[SYMPHONY_HANDLER_FAILED] TransportWarning') && text.includes(`Error: ${what}`),
+          (text) => text.includes('[SYMPHONY_HANDLER_FAILED] TransportWarning') && text.includes(`Error: ${what}`),
         )
         .filter((text) => text.replace(/ \(\d+ more failures.*$/, '').endsWith(`Error: ${what}`))
       t.truthy(line, `${what}\n${stderr}`)

@@ -71,19 +71,16 @@ for (const shards of ['1', '2']) {
     t.deepEqual(await run(t, 'idle-engine', [shards]), [`up ${shards}`, 'empty'])
   })
 
-  test.serial(
-    `an engine of ${shards} that was closed in the middle of its work lets the process end`,
-    async (t) => {
-      const folder = await makeTemporaryFolder()
-      try {
-        const lines = await run(t, 'closed-engine', [folder.endpoint(), shards])
-        t.deepEqual(lines, ['hello', 'leaked 0', 'empty'])
-        t.deepEqual(await folder.list(), [])
-      } finally {
-        await folder.remove()
-      }
-    },
-  )
+  test.serial(`an engine of ${shards} that was closed in the middle of its work lets the process end`, async (t) => {
+    const folder = await makeTemporaryFolder()
+    try {
+      const lines = await run(t, 'closed-engine', [folder.endpoint(), shards])
+      t.deepEqual(lines, ['hello', 'leaked 0', 'empty'])
+      t.deepEqual(await folder.list(), [])
+    } finally {
+      await folder.remove()
+    }
+  })
 
   test.serial(`closing an engine of ${shards} settles when nothing else is going on`, async (t) => {
     t.deepEqual(await run(t, 'quiet-close', [shards]), ['leaked 0', 'empty'])

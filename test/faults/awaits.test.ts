@@ -146,19 +146,15 @@ scene('destroy(): a death leaves it its own reason', faultyOptions('stuck'), asy
   t.is((await accepted.closed).code, 'ERR_SHARD_LOST')
 })
 
-scene(
-  'connect(): a death rejects it, an abort too',
-  faultyOptions('stuck'),
-  async ({ t, engine, transport }) => {
-    await strike(engine, 0, 'stuck')
-    const connecting = rejects(t, transport.connect(), 'ERR_SHARD_LOST')
-    await abort(t, (signal) => transport.connect({ signal }))
-    await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
-    await connecting
-    t.is(engine.stats().pendingConnects, 0)
-    ;(await transport.connect()).destroy()
-  },
-)
+scene('connect(): a death rejects it, an abort too', faultyOptions('stuck'), async ({ t, engine, transport }) => {
+  await strike(engine, 0, 'stuck')
+  const connecting = rejects(t, transport.connect(), 'ERR_SHARD_LOST')
+  await abort(t, (signal) => transport.connect({ signal }))
+  await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
+  await connecting
+  t.is(engine.stats().pendingConnects, 0)
+  ;(await transport.connect()).destroy()
+})
 
 scene('listen(): a death rejects it, an abort too', faultyOptions('stuck'), async ({ t, engine, folder }) => {
   const fresh = (): Transport => engine.transport(folder.endpoint())
@@ -173,26 +169,22 @@ scene('listen(): a death rejects it, an abort too', faultyOptions('stuck'), asyn
   await (await fresh().listen()).close()
 })
 
-scene(
-  'accept() and listener iteration: a death leaves them waiting, close() ends them',
-  {},
-  async (scene) => {
-    const { t, engine, transport, listener } = scene
-    await abort(t, (signal) => listener.accept({ signal }))
-    const accepting = listener.accept()
-    const step = listener[Symbol.asyncIterator]().next()
-    const restored = nextEvent('shard.restored')
-    await die(engine)
-    await restored
-    const dialled = await transport.connect()
-    const accepted = await accepting
-    dialled.send('hello')
-    t.is(String(await accepted?.receive()), 'hello')
-    await listener.close()
-    t.true((await step).done)
-    t.is(await listener.accept(), undefined)
-  },
-)
+scene('accept() and listener iteration: a death leaves them waiting, close() ends them', {}, async (scene) => {
+  const { t, engine, transport, listener } = scene
+  await abort(t, (signal) => listener.accept({ signal }))
+  const accepting = listener.accept()
+  const step = listener[Symbol.asyncIterator]().next()
+  const restored = nextEvent('shard.restored')
+  await die(engine)
+  await restored
+  const dialled = await transport.connect()
+  const accepted = await accepting
+  dialled.send('hello')
+  t.is(String(await accepted?.receive()), 'hello')
+  await listener.close()
+  t.true((await step).done)
+  t.is(await listener.accept(), undefined)
+})
 
 scene('listener.close(): a death does not hold it up', faultyOptions('stuck'), async (scene) => {
   const { t, engine, listener } = scene
@@ -248,9 +240,7 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
     async (scene) => {
       const { t, engine, folder } = scene
       for (const k of moments(20)) {
-        const transport = engine.transport(
-          kind === 'socket or pipe' ? folder.endpoint() : `memory:${randomName()}`,
-        )
+        const transport = engine.transport(kind === 'socket or pipe' ? folder.endpoint() : `memory:${randomName()}`)
         const listener = await transport.listen((connection) => {
           connection.subscribe((frame) => connection.send(frame), { borrow: true })
         })
@@ -289,40 +279,36 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
     },
   )
 
-  scene(
-    `${kind}: a shard may die at any moment of listen and close (seed ${String(seed)})`,
-    {},
-    async (scene) => {
-      const { t, engine, folder } = scene
-      for (const k of moments(40)) {
-        const restored = nextEvent('shard.restored')
-        const striking = turns(k).then(() => {
-          strikeSoon(engine, 0, k % 2 === 0 ? 'exit' : 'throw')
-        })
-        const deaths = new EventLog('shard.lost')
-        do {
-          const listening = engine
-            .transport(kind === 'socket or pipe' ? folder.endpoint() : `memory:${randomName()}`)
-            .listen()
-          isOneOf(t, await outcomeOf(listening), ['OK', 'ERR_SHARD_LOST'], `${String(k)} turns, listen`)
-          const listener = await listening.catch(() => undefined)
-          if (listener !== undefined) t.deepEqual(await listener.close(), { code: 'OK' })
-        } while (deaths.lines.length === 0)
-        deaths.stop()
-        await striking
-        await restored
-      }
-      // The scene's own listener is put onto the last life with a helper's help.
-      await until(() => {
-        const { helpers } = engine.stats().ledger.byKind
-        return helpers.opened === helpers.released
+  scene(`${kind}: a shard may die at any moment of listen and close (seed ${String(seed)})`, {}, async (scene) => {
+    const { t, engine, folder } = scene
+    for (const k of moments(40)) {
+      const restored = nextEvent('shard.restored')
+      const striking = turns(k).then(() => {
+        strikeSoon(engine, 0, k % 2 === 0 ? 'exit' : 'throw')
       })
-      const { listeners, socketFiles, descriptors } = engine.stats().ledger.byKind
-      t.deepEqual(
-        [listeners, socketFiles, descriptors].map(({ opened, released }) => opened - released),
-        // A pipe has neither file nor descriptor.
-        process.platform === 'win32' ? [1, 0, 0] : [1, 1, 1],
-      )
-    },
-  )
+      const deaths = new EventLog('shard.lost')
+      do {
+        const listening = engine
+          .transport(kind === 'socket or pipe' ? folder.endpoint() : `memory:${randomName()}`)
+          .listen()
+        isOneOf(t, await outcomeOf(listening), ['OK', 'ERR_SHARD_LOST'], `${String(k)} turns, listen`)
+        const listener = await listening.catch(() => undefined)
+        if (listener !== undefined) t.deepEqual(await listener.close(), { code: 'OK' })
+      } while (deaths.lines.length === 0)
+      deaths.stop()
+      await striking
+      await restored
+    }
+    // The scene's own listener is put onto the last life with a helper's help.
+    await until(() => {
+      const { helpers } = engine.stats().ledger.byKind
+      return helpers.opened === helpers.released
+    })
+    const { listeners, socketFiles, descriptors } = engine.stats().ledger.byKind
+    t.deepEqual(
+      [listeners, socketFiles, descriptors].map(({ opened, released }) => opened - released),
+      // A pipe has neither file nor descriptor.
+      process.platform === 'win32' ? [1, 0, 0] : [1, 1, 1],
+    )
+  })
 }

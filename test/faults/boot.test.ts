@@ -116,9 +116,7 @@ test.serial('an engine starts after one that did not', async (t) => {
 
 test.serial('where threads are forbidden, the error says so and the process ends by itself', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const flag = process.allowedNodeEnvironmentFlags.has('--permission')
-    ? '--permission'
-    : '--experimental-permission'
+  const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
   const child = ChildProgram.start('forbidden-threads', [], {
     nodeArgs: [flag, '--allow-fs-read=*', '--allow-fs-write=*'],
   })

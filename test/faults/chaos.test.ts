@@ -25,27 +25,24 @@ test('a seed draws the same faults each time, and another seed others', (t) => {
   t.notDeepEqual(planFaults(seed + 1, FAULTS, targetNames), plan)
 })
 
-declare(
-  `every fault is survived, every frame is accounted for, nothing leaks (seed ${String(seed)})`,
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const folder = await makeTemporaryFolder()
-    try {
-      const report = await runChaos({
-        seed,
-        faults: FAULTS,
-        targets: targetNames,
-        folder: folder.path,
-        watchdogMs: FAULT_WATCHDOG_MS,
-      })
-      t.log(chaosLines(report).join('\n'))
-      t.deepEqual(report.failures, [])
-      t.is(report.recovered, FAULTS)
-      const counts = report.host?.counts
-      // It was no campaign if nothing was lost or nothing went through.
-      t.true(counts !== undefined && counts.losses >= FAULTS / 2 && counts.echoed > counts.sent / 2)
-    } finally {
-      await folder.remove()
-    }
-  },
-)
+declare(`every fault is survived, every frame is accounted for, nothing leaks (seed ${String(seed)})`, async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  try {
+    const report = await runChaos({
+      seed,
+      faults: FAULTS,
+      targets: targetNames,
+      folder: folder.path,
+      watchdogMs: FAULT_WATCHDOG_MS,
+    })
+    t.log(chaosLines(report).join('\n'))
+    t.deepEqual(report.failures, [])
+    t.is(report.recovered, FAULTS)
+    const counts = report.host?.counts
+    // It was no campaign if nothing was lost or nothing went through.
+    t.true(counts !== undefined && counts.losses >= FAULTS / 2 && counts.echoed > counts.sent / 2)
+  } finally {
+    await folder.remove()
+  }
+})

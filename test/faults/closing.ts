@@ -20,11 +20,7 @@ export function closingTests({ test }: FaultSuite): void {
           (error: unknown) => (error as { code: unknown }).code,
         ),
       )
-      const listening = rejects(
-        t,
-        engine.transport((await world.endpoint()).endpoint).listen(),
-        'ERR_ENGINE_CLOSED',
-      )
+      const listening = rejects(t, engine.transport((await world.endpoint()).endpoint).listen(), 'ERR_ENGINE_CLOSED')
       await turns(3)
       const report = await engine.close({ graceMs: 0 })
       t.is(report.leaked, 0, JSON.stringify(report.byKind))

@@ -10,9 +10,7 @@ function loss(handedOver: number, parts: Partial<Loss> = {}): Loss {
   return { handedOver, unconfirmed: [], retained: [], resent: 0, dropped: [], isFinal: false, ...parts }
 }
 
-function record(
-  ...runs: readonly (readonly [connection: number, first: number, last: number])[]
-): RecordEntry[] {
+function record(...runs: readonly (readonly [connection: number, first: number, last: number])[]): RecordEntry[] {
   return runs.flatMap(([connection, first, last]) =>
     Array.from({ length: last - first + 1 }, (_, i) => ({ connection, number: first + i })),
   )

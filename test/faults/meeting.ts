@@ -14,10 +14,7 @@ export class Meeting {
   readonly #arrivals = new Map<string, Signal<Connection>>()
   #links = 0
 
-  static async open(
-    world: World,
-    engine: Engine,
-  ): Promise<{ readonly meeting: Meeting; readonly listener: Listener }> {
+  static async open(world: World, engine: Engine): Promise<{ readonly meeting: Meeting; readonly listener: Listener }> {
     // What is told to close gets all the time that it wants: only a death ends it.
     const transport = engine.transport((await world.endpoint()).endpoint, { closeTimeoutMs: 600_000 })
     const meeting = new Meeting(world, transport)

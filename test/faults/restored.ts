@@ -60,33 +60,29 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
     )
   }
 
-  test(
-    'a connect that waits for a shard can be given up, and ends with its engine',
-    AWAY,
-    async (t, world, engine) => {
-      const { meeting } = await Meeting.open(world, engine)
-      const lost = nextEvent('shard.lost')
-      await strike(engine, 0, 'exit')
-      await lost
-      t.is(engine.stats().shards[0]?.state, 'restarting')
-      const controller = new AbortController()
-      const aborted = rejects(t, meeting.transport.connect({ signal: controller.signal }), 'ERR_ABORTED')
-      const timedOut = rejects(t, meeting.transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
-      const ended = rejects(t, meeting.transport.connect(), 'ERR_ENGINE_CLOSED')
-      const listening = rejects(
-        t,
-        engine.transport((await world.endpoint()).endpoint).listen(undefined, { timeoutMs: 1 }),
-        'ERR_TIMEOUT',
-      )
-      controller.abort(new Error('enough'))
-      t.is(((await aborted).cause as Error).message, 'enough')
-      await Promise.all([timedOut, listening])
-      t.is(engine.stats().pendingConnects, 1)
-      t.is((await engine.close()).leaked, 0)
-      await ended
-      t.is(engine.stats().shards[0]?.state, 'stopped')
-    },
-  )
+  test('a connect that waits for a shard can be given up, and ends with its engine', AWAY, async (t, world, engine) => {
+    const { meeting } = await Meeting.open(world, engine)
+    const lost = nextEvent('shard.lost')
+    await strike(engine, 0, 'exit')
+    await lost
+    t.is(engine.stats().shards[0]?.state, 'restarting')
+    const controller = new AbortController()
+    const aborted = rejects(t, meeting.transport.connect({ signal: controller.signal }), 'ERR_ABORTED')
+    const timedOut = rejects(t, meeting.transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
+    const ended = rejects(t, meeting.transport.connect(), 'ERR_ENGINE_CLOSED')
+    const listening = rejects(
+      t,
+      engine.transport((await world.endpoint()).endpoint).listen(undefined, { timeoutMs: 1 }),
+      'ERR_TIMEOUT',
+    )
+    controller.abort(new Error('enough'))
+    t.is(((await aborted).cause as Error).message, 'enough')
+    await Promise.all([timedOut, listening])
+    t.is(engine.stats().pendingConnects, 1)
+    t.is((await engine.close()).leaked, 0)
+    await ended
+    t.is(engine.stats().shards[0]?.state, 'stopped')
+  })
 
   test(
     'connections that nobody had taken are gone with their shard, and accept() gives the next ones',
@@ -115,48 +111,44 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
     },
   )
 
-  test(
-    'observers hear of the loss and the return, and stats() says the same',
-    {},
-    async (t, world, engine) => {
-      const { meeting } = await Meeting.open(world, engine)
-      await meeting.link()
-      const [before] = engine.stats().shards
-      const log = new EventLog('shard.lost', 'shard.restored', 'shard.given-up', 'listener.closed')
-      try {
-        const states: unknown[] = []
-        for (let generation = 1; generation <= 3; generation++) {
-          const lost = nextEvent('shard.lost').then(() => engine.stats().shards[0]?.state)
-          const restored = nextEvent('shard.restored')
-          await strike(engine, 0, generation === 2 ? 'throw' : 'exit')
-          states.push(await lost)
-          await restored
-          states.push(engine.stats().shards[0]?.state)
-        }
-        t.deepEqual(states, ['restarting', 'up', 'restarting', 'up', 'restarting', 'up'])
-        t.deepEqual(
-          log.lines.map(({ event, message }) => {
-            const { shard, generation } = message as ShardLostEvent
-            return [event, shard, generation]
-          }),
-          [1, 2, 3].flatMap((generation) => [
-            ['shard.lost', 0, generation],
-            ['shard.restored', 0, generation + 1],
-          ]),
-        )
-        for (const { error } of log.of<ShardLostEvent>('shard.lost')) {
-          t.is((error as { code?: unknown }).code, 'ERR_SHARD_LOST')
-          t.regex(String(error.cause), /injected error|code:? 3/)
-        }
-        const [after] = engine.stats().shards
-        t.is(after?.generation, 4)
-        for (const count of ['bytesRead', 'bytesWritten', 'reads', 'writes', 'wakes'] as const)
-          t.true((after?.[count] ?? 0) >= (before?.[count] ?? Infinity), count)
-        t.is(engine.stats().ledger.byKind.shards.opened, 4)
-        t.is(engine.stats().ledger.byKind.shards.released, 3)
-      } finally {
-        log.stop()
+  test('observers hear of the loss and the return, and stats() says the same', {}, async (t, world, engine) => {
+    const { meeting } = await Meeting.open(world, engine)
+    await meeting.link()
+    const [before] = engine.stats().shards
+    const log = new EventLog('shard.lost', 'shard.restored', 'shard.given-up', 'listener.closed')
+    try {
+      const states: unknown[] = []
+      for (let generation = 1; generation <= 3; generation++) {
+        const lost = nextEvent('shard.lost').then(() => engine.stats().shards[0]?.state)
+        const restored = nextEvent('shard.restored')
+        await strike(engine, 0, generation === 2 ? 'throw' : 'exit')
+        states.push(await lost)
+        await restored
+        states.push(engine.stats().shards[0]?.state)
       }
-    },
-  )
+      t.deepEqual(states, ['restarting', 'up', 'restarting', 'up', 'restarting', 'up'])
+      t.deepEqual(
+        log.lines.map(({ event, message }) => {
+          const { shard, generation } = message as ShardLostEvent
+          return [event, shard, generation]
+        }),
+        [1, 2, 3].flatMap((generation) => [
+          ['shard.lost', 0, generation],
+          ['shard.restored', 0, generation + 1],
+        ]),
+      )
+      for (const { error } of log.of<ShardLostEvent>('shard.lost')) {
+        t.is((error as { code?: unknown }).code, 'ERR_SHARD_LOST')
+        t.regex(String(error.cause), /injected error|code:? 3/)
+      }
+      const [after] = engine.stats().shards
+      t.is(after?.generation, 4)
+      for (const count of ['bytesRead', 'bytesWritten', 'reads', 'writes', 'wakes'] as const)
+        t.true((after?.[count] ?? 0) >= (before?.[count] ?? Infinity), count)
+      t.is(engine.stats().ledger.byKind.shards.opened, 4)
+      t.is(engine.stats().ledger.byKind.shards.released, 3)
+    } finally {
+      log.stop()
+    }
+  })
 }

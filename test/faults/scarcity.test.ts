@@ -14,39 +14,36 @@ failOnWarnings()
 
 const declare = canCountResources ? test.serial : test.serial.skip
 
-declare(
-  'with too few descriptors connecting and listening fail with ERR_IO, and leaves none behind',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const folder = await makeTemporaryFolder()
-    const path = folder.socketPath()
-    const server = net.createServer((socket) => {
-      socket.on('error', () => undefined)
-      socket.resume()
+declare('with too few descriptors connecting and listening fail with ERR_IO, and leaves none behind', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const path = folder.socketPath()
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.resume()
+  })
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const child = ChildProgram.start('scarce-descriptors', [`unix:${path}`, folder.endpoint()], {
+    openFiles: OPEN_FILES,
+  })
+  try {
+    const { code, signal, lines, stderr } = await child.exit
+    t.deepEqual([code, signal, stderr], [0, null, ''])
+    t.deepEqual(JSON.parse(lines[0] ?? '{}'), {
+      succeeded: true,
+      severalTries: true,
+      failures: ['ERR_IO retryable'],
+      more: 0,
+      leaked: 0,
     })
-    await new Promise<void>((resolve) => server.listen(path, resolve))
-    const child = ChildProgram.start('scarce-descriptors', [`unix:${path}`, folder.endpoint()], {
-      openFiles: OPEN_FILES,
-    })
-    try {
-      const { code, signal, lines, stderr } = await child.exit
-      t.deepEqual([code, signal, stderr], [0, null, ''])
-      t.deepEqual(JSON.parse(lines[0] ?? '{}'), {
-        succeeded: true,
-        severalTries: true,
-        failures: ['ERR_IO retryable'],
-        more: 0,
-        leaked: 0,
-      })
-      t.deepEqual(lines.slice(1), ['empty'])
-      t.deepEqual(await folder.list(), [path.slice(path.lastIndexOf('/') + 1)])
-    } finally {
-      child.kill('SIGKILL')
-      await new Promise((resolve) => server.close(resolve))
-      await folder.remove()
-    }
-  },
-)
+    t.deepEqual(lines.slice(1), ['empty'])
+    t.deepEqual(await folder.list(), [path.slice(path.lastIndexOf('/') + 1)])
+  } finally {
+    child.kill('SIGKILL')
+    await new Promise((resolve) => server.close(resolve))
+    await folder.remove()
+  }
+})
 
 declare('a duplicate of a socket that finds no room on its way is told of, and not waited for', async (t) => {
   t.timeout(WATCHDOG_MS)

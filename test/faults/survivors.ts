@@ -21,8 +21,7 @@ export function survivorTests({ test, faults }: FaultSuite): void {
           links.push(await meeting.link())
         const survivor = wholly(1)
         const victim = wholly(0)
-        if (survivor === undefined || victim === undefined)
-          throw new Error('the kernel did not reach each shard')
+        if (survivor === undefined || victim === undefined) throw new Error('the kernel did not reach each shard')
 
         const before = engine.stats()
         const restored = nextEvent<ShardEvent>('shard.restored')

@@ -14,11 +14,7 @@ export function sh(script: string, choices: ChildChoices = {}, args: readonly st
 }
 
 /** A program of test/fixtures. */
-export function nodeProgram(
-  fixture: string,
-  args: readonly string[],
-  choices: ChildChoices = {},
-): ChildEndpoint {
+export function nodeProgram(fixture: string, args: readonly string[], choices: ChildChoices = {}): ChildEndpoint {
   const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
   const env = { ...process.env, NODE_OPTIONS: undefined }
   return { kind: 'stdio', command: process.execPath, args: [path, ...args], env, ...choices }

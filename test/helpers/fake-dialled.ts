@@ -31,10 +31,7 @@ export class FakeReconnecting {
   /** How many of the link's wishes to keep the process alive are not taken back. */
   keepsAlive = 0
 
-  constructor(
-    settings: Partial<ReconnectingSettings<FakeCarrier>> = {},
-    clock: FakeClock = new TurningClock(),
-  ) {
+  constructor(settings: Partial<ReconnectingSettings<FakeCarrier>> = {}, clock: FakeClock = new TurningClock()) {
     this.clock = clock
     this.link = new ReconnectingConnection<FakeCarrier>({
       endpoint: 'fake:peer',
@@ -93,11 +90,7 @@ export class FakeReconnecting {
   }
 }
 
-export function breakerFor(
-  clock: FakeClock,
-  settings: Partial<BreakerSettings> = {},
-  endpoint = 'fake:peer',
-): Breaker {
+export function breakerFor(clock: FakeClock, settings: Partial<BreakerSettings> = {}, endpoint = 'fake:peer'): Breaker {
   return new Breaker(endpoint, { failures: 3, openMs: 1000, concurrency: 2, ...settings }, clock)
 }
 

@@ -63,12 +63,7 @@ export async function receiveToEnd(connection: Connection): Promise<Buffer[]> {
 
 export type ReadingWay = 'receive()' | 'for await' | 'subscribe()' | 'subscribe() with borrow'
 
-export const readingWays: readonly ReadingWay[] = [
-  'receive()',
-  'for await',
-  'subscribe()',
-  'subscribe() with borrow',
-]
+export const readingWays: readonly ReadingWay[] = ['receive()', 'for await', 'subscribe()', 'subscribe() with borrow']
 
 /** Takes so many frames in one of the ways there are. Other frames stay for the next reader. */
 export async function takeBy(way: ReadingWay, connection: Connection, count: number): Promise<Buffer[]> {

@@ -59,11 +59,7 @@ export class StdioProgram {
     return new StdioProgram(spawn('/bin/sh', ['-c', script, 'sh', ...command], { env, detached: true }))
   }
 
-  constructor(
-    started: ChildProcess,
-    stdin: Writable | null = started.stdin,
-    stdout: Readable | null = started.stdout,
-  ) {
+  constructor(started: ChildProcess, stdin: Writable | null = started.stdin, stdout: Readable | null = started.stdout) {
     const { stderr } = started
     if (stdin === null || stdout === null || stderr === null) throw new Error('it was started without pipes')
     this.#process = endWithUs(started)

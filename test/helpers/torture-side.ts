@@ -8,14 +8,7 @@ import { FrameReader } from '../../engine/connection/frame-reader.js'
 import { FrameWriter } from '../../engine/connection/frame-writer.js'
 import { LaneTable, takeArmed } from '../../engine/protocol/lane.js'
 import { SlabTable, type SlabDescriptor } from '../../engine/protocol/slab-table.js'
-import {
-  bell,
-  inWords,
-  lane,
-  outWords,
-  sizeOfRegion,
-  type RingWords,
-} from '../../engine/protocol/ring-layout.js'
+import { bell, inWords, lane, outWords, sizeOfRegion, type RingWords } from '../../engine/protocol/ring-layout.js'
 import { distance, RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
 import { patternBytes, Random } from './random.js'
 
@@ -448,18 +441,7 @@ export class TortureSide {
         new FrameSchedule(new Random(plan.seed, id, sender), pattern, plan.largestFrame)
       const whims = new Random(plan.seed, id, side, 1)
       this.#lanes.set(id, {
-        sender: new Sender(
-          id,
-          words,
-          base,
-          directions[side],
-          slabs,
-          notifier,
-          plan,
-          regions,
-          scheduleOf(side),
-          whims,
-        ),
+        sender: new Sender(id, words, base, directions[side], slabs, notifier, plan, regions, scheduleOf(side), whims),
         receiver: new Receiver(id, words, base, directions[peer], slabs, notifier, scheduleOf(peer), whims),
       })
     }

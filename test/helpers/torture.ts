@@ -5,14 +5,7 @@ import { MessageChannel, Worker } from 'node:worker_threads'
 import { createBellMemory } from '../../engine/protocol/bell.js'
 import { HEADER_SLAB_BYTES, LaneTable } from '../../engine/protocol/lane.js'
 import type { SlabDescriptor } from '../../engine/protocol/slab-table.js'
-import {
-  bell,
-  MAX_LANES,
-  orderFor,
-  regionIdOf,
-  UNIT_BYTES,
-  UNITS_PER_SLAB,
-} from '../../engine/protocol/ring-layout.js'
+import { bell, MAX_LANES, orderFor, regionIdOf, UNIT_BYTES, UNITS_PER_SLAB } from '../../engine/protocol/ring-layout.js'
 import { distance } from '../../engine/protocol/ring.js'
 import type { BellTortureBoot, BellTortureReport } from './bell-torture-worker.js'
 import { Random } from './random.js'
@@ -139,11 +132,7 @@ function nextReport(worker: Worker, kind: SideMessage['kind']): Promise<SideRepo
 }
 
 /** Runs bell-torture-worker.ts to its end. */
-export async function tortureBell(
-  t: ExecutionContext,
-  seed: number,
-  bursts: number,
-): Promise<BellTortureReport> {
+export async function tortureBell(t: ExecutionContext, seed: number, bursts: number): Promise<BellTortureReport> {
   const { port1, port2 } = new MessageChannel()
   const bells = [createBellMemory(), createBellMemory()] as const
   const news = new Int32Array(new SharedArrayBuffer((MAX_LANES + 1) * Int32Array.BYTES_PER_ELEMENT))

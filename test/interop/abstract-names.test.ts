@@ -110,20 +110,17 @@ declare('a listener has its exact name, except on Node 20', async (t) => {
   })
 })
 
-declare(
-  'a program is reached by its exact name, except on Node 20, where the error says why not',
-  async (t) => {
-    await withEngine(t, async (engine) => {
-      const name = randomName()
-      if (!isPadding) {
-        t.is(await hearFrom(engine, name, 'exact'), 'heard hello')
-        return
-      }
-      const error = await rejects(t, hearFrom(engine, name, 'exact'), 'ERR_REFUSED')
-      t.regex(error.message, /nobody listens there.*Node 22 or later/)
-    })
-  },
-)
+declare('a program is reached by its exact name, except on Node 20, where the error says why not', async (t) => {
+  await withEngine(t, async (engine) => {
+    const name = randomName()
+    if (!isPadding) {
+      t.is(await hearFrom(engine, name, 'exact'), 'heard hello')
+      return
+    }
+    const error = await rejects(t, hearFrom(engine, name, 'exact'), 'ERR_REFUSED')
+    t.regex(error.message, /nobody listens there.*Node 22 or later/)
+  })
+})
 
 declare('a name that nobody listens on is refused, whatever it is padded with', async (t) => {
   await withEngine(t, async (engine) => {

@@ -71,10 +71,7 @@ const beginnings = [
   ['part of the length', Buffer.from([9, 0])],
   ['the length alone', Buffer.from([9, 0, 0, 0])],
   ['part of the payload', Buffer.from([9, 0, 0, 0, 1, 2, 3])],
-  [
-    'part of a payload larger than the ring',
-    Buffer.concat([Buffer.from([0, 0, 64, 0]), Buffer.alloc(50_000)]),
-  ],
+  ['part of a payload larger than the ring', Buffer.concat([Buffer.from([0, 0, 64, 0]), Buffer.alloc(50_000)])],
 ] as const
 
 for (const [what, bytes] of beginnings) {
@@ -120,25 +117,22 @@ for (const [what, bytes] of beginnings) {
   })
 }
 
-deadlineTest(
-  'a frame that is finished in time starts no other deadline',
-  async (t, { clock, ours, write }) => {
-    const seen: string[] = []
-    const stop = ours.subscribe((frame) => seen.push(String(frame)))
-    for (const word of ['one', 'two', 'three']) {
-      const bytes = rawFrame(word)
-      await write(bytes.subarray(0, 5))
-      await runs(t, clock, LIMIT_MS)
-      clock.advance(LIMIT_MS - 1)
-      await write(bytes.subarray(5))
-      await until(() => seen.at(-1) === word)
-      t.deepEqual(clock.armed, [])
-    }
-    clock.advance(LIMIT_MS * 2)
-    t.deepEqual(seen, ['one', 'two', 'three'])
-    stop()
-  },
-)
+deadlineTest('a frame that is finished in time starts no other deadline', async (t, { clock, ours, write }) => {
+  const seen: string[] = []
+  const stop = ours.subscribe((frame) => seen.push(String(frame)))
+  for (const word of ['one', 'two', 'three']) {
+    const bytes = rawFrame(word)
+    await write(bytes.subarray(0, 5))
+    await runs(t, clock, LIMIT_MS)
+    clock.advance(LIMIT_MS - 1)
+    await write(bytes.subarray(5))
+    await until(() => seen.at(-1) === word)
+    t.deepEqual(clock.armed, [])
+  }
+  clock.advance(LIMIT_MS * 2)
+  t.deepEqual(seen, ['one', 'two', 'three'])
+  stop()
+})
 
 deadlineTest('more bytes of the same frame do not give it more time', async (t, { clock, ours, write }) => {
   const waiting = ours.receive()
@@ -152,32 +146,29 @@ deadlineTest('more bytes of the same frame do not give it more time', async (t, 
   await rejects(t, waiting, 'ERR_FRAME_TIMEOUT')
 })
 
-deadlineTest(
-  'while nobody reads the deadline stands still, and goes on with what was left',
-  async (t, ends) => {
-    const { clock, ours, write } = ends
-    const giveUp = new AbortController()
-    const given = rejects(t, ours.receive({ signal: giveUp.signal }), 'ERR_ABORTED')
-    await write(Buffer.from([9, 0, 0, 0, 1]))
-    await runs(t, clock, LIMIT_MS)
-    clock.advance(LIMIT_MS / 2)
-    giveUp.abort()
-    await given
-    t.deepEqual(clock.armed, [])
-    clock.advance(LIMIT_MS * 3)
-    const stop = ours.subscribe(() => t.fail())
-    await turns(3)
-    await runs(t, clock, LIMIT_MS / 2)
-    clock.advance(LIMIT_MS / 4)
-    stop()
-    t.deepEqual(clock.armed, [])
-    clock.advance(LIMIT_MS)
-    const waiting = ours.receive()
-    await runs(t, clock, LIMIT_MS / 4)
-    clock.advance(LIMIT_MS / 4)
-    await rejects(t, waiting, 'ERR_FRAME_TIMEOUT')
-  },
-)
+deadlineTest('while nobody reads the deadline stands still, and goes on with what was left', async (t, ends) => {
+  const { clock, ours, write } = ends
+  const giveUp = new AbortController()
+  const given = rejects(t, ours.receive({ signal: giveUp.signal }), 'ERR_ABORTED')
+  await write(Buffer.from([9, 0, 0, 0, 1]))
+  await runs(t, clock, LIMIT_MS)
+  clock.advance(LIMIT_MS / 2)
+  giveUp.abort()
+  await given
+  t.deepEqual(clock.armed, [])
+  clock.advance(LIMIT_MS * 3)
+  const stop = ours.subscribe(() => t.fail())
+  await turns(3)
+  await runs(t, clock, LIMIT_MS / 2)
+  clock.advance(LIMIT_MS / 4)
+  stop()
+  t.deepEqual(clock.armed, [])
+  clock.advance(LIMIT_MS)
+  const waiting = ours.receive()
+  await runs(t, clock, LIMIT_MS / 4)
+  clock.advance(LIMIT_MS / 4)
+  await rejects(t, waiting, 'ERR_FRAME_TIMEOUT')
+})
 
 deadlineTest('between two steps of a loop no deadline runs', async (t, { clock, ours, write }) => {
   await write(Buffer.concat([rawFrame('first'), Buffer.from([3, 0, 0, 0, 97])]))
@@ -215,17 +206,14 @@ deadlineTest('a subscriber whose promise is pending does not read', async (t, { 
 })
 
 for (const end of ['close', 'destroy', 'peer'] as const) {
-  deadlineTest(
-    `the deadline is gone with the connection: ${end}`,
-    async (t, { clock, ours, peer, write }) => {
-      ours.subscribe(() => t.fail())
-      await write(Buffer.from([9, 0, 0, 0, 1]))
-      await runs(t, clock, LIMIT_MS)
-      if (end === 'destroy') ours.destroy()
-      else peer.destroy()
-      if (end === 'close') void ours.close()
-      await ours.closed
-      t.deepEqual(clock.armed, [])
-    },
-  )
+  deadlineTest(`the deadline is gone with the connection: ${end}`, async (t, { clock, ours, peer, write }) => {
+    ours.subscribe(() => t.fail())
+    await write(Buffer.from([9, 0, 0, 0, 1]))
+    await runs(t, clock, LIMIT_MS)
+    if (end === 'destroy') ours.destroy()
+    else peer.destroy()
+    if (end === 'close') void ours.close()
+    await ours.closed
+    t.deepEqual(clock.armed, [])
+  })
 }

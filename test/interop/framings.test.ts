@@ -2,13 +2,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import {
-  createEngine,
-  type Connection,
-  type Engine,
-  type Frame,
-  type TransportOptions,
-} from '../../api/index.js'
+import { createEngine, type Connection, type Engine, type Frame, type TransportOptions } from '../../api/index.js'
 import type { FramingKind } from '../../engine/protocol/framing.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { digestOf, frameOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'

@@ -127,25 +127,22 @@ bothWays('frames that are split anywhere are put together again', async (t, { ou
   t.deepEqual((await receiving).map(String), payloads)
 })
 
-bothWays(
-  'frames that are split anywhere reach a subscriber that borrows',
-  async (t, { ours, peer, hasRead }) => {
-    // Longer than half of a new ring, so that frames cross its end and are streamed.
-    const frames = framesOf([5000, 3, 6000, 0, 9000, 1])
-    const bytes = rawFrames(frames)
-    const seen: Buffer[] = []
-    ours.subscribe((frame) => seen.push(Buffer.from(frame)), { borrow: true })
-    const random = new Random(3)
-    for (let at = 0; at < bytes.length;) {
-      const size = random.oneIn(2) ? random.between(1, 9) : random.between(10, 3000)
-      peer.write(bytes.subarray(at, at + size))
-      at = Math.min(at + size, bytes.length)
-      await hasRead(at)
-    }
-    await until(() => seen.length === frames.length)
-    t.is(digestOf(seen), digestOf(frames))
-  },
-)
+bothWays('frames that are split anywhere reach a subscriber that borrows', async (t, { ours, peer, hasRead }) => {
+  // Longer than half of a new ring, so that frames cross its end and are streamed.
+  const frames = framesOf([5000, 3, 6000, 0, 9000, 1])
+  const bytes = rawFrames(frames)
+  const seen: Buffer[] = []
+  ours.subscribe((frame) => seen.push(Buffer.from(frame)), { borrow: true })
+  const random = new Random(3)
+  for (let at = 0; at < bytes.length;) {
+    const size = random.oneIn(2) ? random.between(1, 9) : random.between(10, 3000)
+    peer.write(bytes.subarray(at, at + size))
+    at = Math.min(at + size, bytes.length)
+    await hasRead(at)
+  }
+  await until(() => seen.length === frames.length)
+  t.is(digestOf(seen), digestOf(frames))
+})
 
 bothWays('many frames in one write arrive one by one', async (t, { ours, peer }) => {
   const frames = framesOf(Array.from({ length: 5000 }, (_, i) => i % 53))
@@ -189,13 +186,10 @@ bothWays(
   { maxFrameBytes: 1000 },
 )
 
-bothWays(
-  'an announced length of 4 GiB is refused, also by a side that does not read',
-  async (t, { ours, peer }) => {
-    peer.write(Buffer.alloc(4, 0xff))
-    t.is((await ours.closed).code, 'ERR_FRAME_TOO_LARGE')
-  },
-)
+bothWays('an announced length of 4 GiB is refused, also by a side that does not read', async (t, { ours, peer }) => {
+  peer.write(Buffer.alloc(4, 0xff))
+  t.is((await ours.closed).code, 'ERR_FRAME_TOO_LARGE')
+})
 
 for (const announced of [1_073_741_825, 0x7fffffff, 0xffffffff]) {
   bothWays(
@@ -239,10 +233,7 @@ for (const size of [1, 5, 4099, 70_000, 2_000_000]) {
 for (const [where, bytes] of [
   ['the length', Buffer.from([5, 0])],
   ['the payload', Buffer.from([5, 0, 0, 0, 1, 2])],
-  [
-    'a payload that is larger than the ring',
-    Buffer.concat([Buffer.from([0, 0, 16, 0]), Buffer.alloc(100_000)]),
-  ],
+  ['a payload that is larger than the ring', Buffer.concat([Buffer.from([0, 0, 16, 0]), Buffer.alloc(100_000)])],
   ['the payload, at its start', Buffer.from([5, 0, 0, 0])],
 ] as const) {
   bothWays(
@@ -257,13 +248,10 @@ for (const [where, bytes] of [
   )
 }
 
-bothWays(
-  'an end in the middle of a frame is noticed by a side that does not read',
-  async (t, { ours, peer }) => {
-    peer.end(Buffer.from([9, 0, 0, 0, 1]))
-    t.is((await ours.closed).code, 'ERR_TRUNCATED')
-  },
-)
+bothWays('an end in the middle of a frame is noticed by a side that does not read', async (t, { ours, peer }) => {
+  peer.end(Buffer.from([9, 0, 0, 0, 1]))
+  t.is((await ours.closed).code, 'ERR_TRUNCATED')
+})
 
 bothWays(
   'a peer that has ended its side is answered over a half-open connection',
@@ -281,18 +269,15 @@ bothWays(
   { allowHalfOpen: true },
 )
 
-bothWays(
-  'a peer that has ended its side is ended too once everything is read and sent',
-  async (t, { ours, peer }) => {
-    const reader = new RawReader(peer)
-    peer.end(rawFrame('question'))
-    ours.send('an answer that was on its way')
-    t.deepEqual((await receiveToEnd(ours)).map(String), ['question'])
-    t.is(String(await reader.next()), 'an answer that was on its way')
-    t.is(await reader.next(), undefined)
-    t.deepEqual(await ours.closed, { code: 'OK' })
-  },
-)
+bothWays('a peer that has ended its side is ended too once everything is read and sent', async (t, { ours, peer }) => {
+  const reader = new RawReader(peer)
+  peer.end(rawFrame('question'))
+  ours.send('an answer that was on its way')
+  t.deepEqual((await receiveToEnd(ours)).map(String), ['question'])
+  t.is(String(await reader.next()), 'an answer that was on its way')
+  t.is(await reader.next(), undefined)
+  t.deepEqual(await ours.closed, { code: 'OK' })
+})
 
 bothWays('after our end() the peer still speaks', async (t, { ours, peer }) => {
   const reader = new RawReader(peer)

@@ -28,13 +28,8 @@ test.serial.after.always('everything was released', async (t) => {
 })
 
 const require = createRequire(import.meta.url)
-const languageServer = [
-  require.resolve('vscode-json-languageserver/bin/vscode-json-languageserver'),
-  '--stdio',
-]
-const fixture = (name: string): string[] => [
-  fileURLToPath(new URL(`../fixtures/${name}.js`, import.meta.url)),
-]
+const languageServer = [require.resolve('vscode-json-languageserver/bin/vscode-json-languageserver'), '--stdio']
+const fixture = (name: string): string[] => [fileURLToPath(new URL(`../fixtures/${name}.js`, import.meta.url))]
 
 interface Message {
   readonly id?: number | string
@@ -223,18 +218,13 @@ for (const { what, args, options, first, second } of [
     },
   )
 
-  withChild(
-    `${what} as a child that is killed says so, and nothing hangs`,
-    args,
-    options,
-    async (t, connection) => {
-      const { pid } = connection.info
-      if (pid === undefined) throw new Error('a child has a pid')
-      await strike(connection, () => process.kill(pid, 'SIGKILL'))
-      const { code, exitCode, signal } = await connection.closed
-      t.deepEqual([code, exitCode, signal], ['ERR_EXIT', null, 'SIGKILL'])
-    },
-  )
+  withChild(`${what} as a child that is killed says so, and nothing hangs`, args, options, async (t, connection) => {
+    const { pid } = connection.info
+    if (pid === undefined) throw new Error('a child has a pid')
+    await strike(connection, () => process.kill(pid, 'SIGKILL'))
+    const { code, exitCode, signal } = await connection.closed
+    t.deepEqual([code, exitCode, signal], ['ERR_EXIT', null, 'SIGKILL'])
+  })
 }
 
 withPeer(
@@ -321,11 +311,9 @@ withChild(
     const closed = new Promise<void>((resolve) => {
       client.onClose(resolve)
     })
-    const published = new Promise<{ readonly uri: string; readonly diagnostics: readonly unknown[] }>(
-      (resolve) => {
-        client.onNotification('textDocument/publishDiagnostics', resolve)
-      },
-    )
+    const published = new Promise<{ readonly uri: string; readonly diagnostics: readonly unknown[] }>((resolve) => {
+      client.onNotification('textDocument/publishDiagnostics', resolve)
+    })
     client.listen()
     const { capabilities } = await client.sendRequest<{ capabilities: object }>('initialize', initialize)
     t.true('textDocumentSync' in capabilities)

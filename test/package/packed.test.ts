@@ -84,12 +84,7 @@ test.serial('what is packed is the compiled package and nothing else', (t) => {
   const known = [/^dist\/(api|engine|workers)\//, /^docs\//]
   const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))
   t.deepEqual(rest.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
-  for (const file of [
-    'dist/api/index.js',
-    'dist/api/index.d.ts',
-    'dist/workers/entry.js',
-    'dist/workers/entry.cjs',
-  ]) {
+  for (const file of ['dist/api/index.js', 'dist/api/index.d.ts', 'dist/workers/entry.js', 'dist/workers/entry.cjs']) {
     t.true(files.includes(file), file)
   }
 })
@@ -105,30 +100,27 @@ test.serial('a CommonJS module requires the package', async (t) => {
 })
 
 // One program of both kinds: what takes its time is the types that they share.
-test.serial(
-  'TypeScript of both kinds compiles against the packed types, which are checked too',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const programs = []
-    for (const name of ['host.mts', 'host.cts']) {
-      programs.push(await theProject().write(`types/${name}`, typedHost(NAME)))
-    }
-    const config = {
-      compilerOptions: {
-        strict: true,
-        noEmit: true,
-        module: 'NodeNext',
-        target: 'ES2022',
-        skipLibCheck: false,
-        types: ['node'],
-        typeRoots: [join(root, 'node_modules', '@types')],
-      },
-      files: programs,
-    }
-    const path = await theProject().write('types/tsconfig.json', JSON.stringify(config))
-    t.deepEqual(await node([tsc, '--project', path]), { end: 0, stdout: '', stderr: '' })
-  },
-)
+test.serial('TypeScript of both kinds compiles against the packed types, which are checked too', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const programs = []
+  for (const name of ['host.mts', 'host.cts']) {
+    programs.push(await theProject().write(`types/${name}`, typedHost(NAME)))
+  }
+  const config = {
+    compilerOptions: {
+      strict: true,
+      noEmit: true,
+      module: 'NodeNext',
+      target: 'ES2022',
+      skipLibCheck: false,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules', '@types')],
+    },
+    files: programs,
+  }
+  const path = await theProject().write('types/tsconfig.json', JSON.stringify(config))
+  t.deepEqual(await node([tsc, '--project', path]), { end: 0, stdout: '', stderr: '' })
+})
 
 // Under a name that Piscina has a module of, too, beside the one that would look for it.
 test.serial('a relative workerEntry is a path from the working directory', async (t) => {
@@ -150,75 +142,66 @@ for (const format of ['esm', 'cjs'] as const) {
     await worksBundled(t, { command: [outfile] })
   })
 
-  test.serial(
-    `bundled as ${format} with the worker as an entry of its own and Piscina external`,
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      const project = theProject()
-      const folder = `bundled-${format}`
-      const entryPoints = {
-        host: await project.write(`${folder}/host.mjs`, esmHost(NAME)),
-        shard: await project.write(`${folder}/worker.mjs`, workerModule),
-      }
-      const outdir = join(project.path, folder, 'out')
-      const outExtension = { '.js': extension }
-      await bundle({ entryPoints, format, external: ['piscina'], outdir, outExtension })
-      const host = join(outdir, `host${extension}`)
-      const workerEntry = join(outdir, `shard${extension}`)
-      await worksBundled(t, { command: [host], workerEntry })
-      const asUrl = pathToFileURL(workerEntry).href
-      await works(t, { command: [host], workerEntry: asUrl }, `memory:${randomName()}`, 1)
-    },
-  )
+  test.serial(`bundled as ${format} with the worker as an entry of its own and Piscina external`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    const folder = `bundled-${format}`
+    const entryPoints = {
+      host: await project.write(`${folder}/host.mjs`, esmHost(NAME)),
+      shard: await project.write(`${folder}/worker.mjs`, workerModule),
+    }
+    const outdir = join(project.path, folder, 'out')
+    const outExtension = { '.js': extension }
+    await bundle({ entryPoints, format, external: ['piscina'], outdir, outExtension })
+    const host = join(outdir, `host${extension}`)
+    const workerEntry = join(outdir, `shard${extension}`)
+    await worksBundled(t, { command: [host], workerEntry })
+    const asUrl = pathToFileURL(workerEntry).href
+    await works(t, { command: [host], workerEntry: asUrl }, `memory:${randomName()}`, 1)
+  })
 
   // Piscina starts a module of its own in each thread, which it looks for beside itself and under this very name.
-  test.serial(
-    `bundled as ${format} down to the last dependency, and run where there is no package`,
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      const project = theProject()
-      const entryPoints = {
-        host: await project.write(`whole-${format}/host.mjs`, esmHost(NAME)),
-        shard: await project.write(`whole-${format}/worker.mjs`, workerModule),
-        worker: join(project.path, 'node_modules', 'piscina', 'dist', 'worker.js'),
-      }
-      const outdir = project.outside(`whole ${format} elsewhere`)
-      // Piscina is CommonJS, and an ES module has neither of these.
-      const banner = {
-        js: `
+  test.serial(`bundled as ${format} down to the last dependency, and run where there is no package`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    const entryPoints = {
+      host: await project.write(`whole-${format}/host.mjs`, esmHost(NAME)),
+      shard: await project.write(`whole-${format}/worker.mjs`, workerModule),
+      worker: join(project.path, 'node_modules', 'piscina', 'dist', 'worker.js'),
+    }
+    const outdir = project.outside(`whole ${format} elsewhere`)
+    // Piscina is CommonJS, and an ES module has neither of these.
+    const banner = {
+      js: `
         import { createRequire } from 'node:module'
         const require = createRequire(import.meta.url)
         const __dirname = import.meta.dirname
       `,
-      }
-      // An optional native addon for priorities, which nobody asks for.
-      const external = ['@napi-rs/nice']
-      await bundle({ entryPoints, format, external, outdir, ...(format === 'esm' ? { banner } : {}) })
-      await project.write(
-        join('..', basename(outdir), 'package.json'),
-        JSON.stringify({ type: format === 'esm' ? 'module' : 'commonjs' }),
-      )
-      await worksBundled(t, {
-        command: [join(outdir, 'host.js')],
-        workerEntry: join(outdir, 'shard.js'),
-      })
-    },
-  )
+    }
+    // An optional native addon for priorities, which nobody asks for.
+    const external = ['@napi-rs/nice']
+    await bundle({ entryPoints, format, external, outdir, ...(format === 'esm' ? { banner } : {}) })
+    await project.write(
+      join('..', basename(outdir), 'package.json'),
+      JSON.stringify({ type: format === 'esm' ? 'module' : 'commonjs' }),
+    )
+    await worksBundled(t, {
+      command: [join(outdir, 'host.js')],
+      workerEntry: join(outdir, 'shard.js'),
+    })
+  })
 
-  test.serial(
-    `bundled as ${format} without a workerEntry, an engine says at once that it needs one`,
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      const project = theProject()
-      const folder = `lost-${format}`
-      const entry = await project.write(`${folder}/host.mjs`, esmHost(NAME))
-      const outfile = join(project.path, folder, 'out', `host${extension}`)
-      await bundle({ entryPoints: [entry], format, external: ['piscina'], outfile })
-      const { end, stdout, stderr } = await node([outfile, `memory:${randomName()}`, '2'])
-      t.deepEqual([end, stderr], [0, ''])
-      t.regex(stdout, /^rejected ERR_SHARD_BOOT: .*set the workerEntry option.*\n$/)
-    },
-  )
+  test.serial(`bundled as ${format} without a workerEntry, an engine says at once that it needs one`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    const folder = `lost-${format}`
+    const entry = await project.write(`${folder}/host.mjs`, esmHost(NAME))
+    const outfile = join(project.path, folder, 'out', `host${extension}`)
+    await bundle({ entryPoints: [entry], format, external: ['piscina'], outfile })
+    const { end, stdout, stderr } = await node([outfile, `memory:${randomName()}`, '2'])
+    t.deepEqual([end, stderr], [0, ''])
+    t.regex(stdout, /^rejected ERR_SHARD_BOOT: .*set the workerEntry option.*\n$/)
+  })
 }
 
 for (const [kind, name] of [

@@ -17,12 +17,7 @@ export interface Ended {
 }
 
 /** Runs a program to its end. One that does not end is killed, which its `end` tells. */
-export function runToEnd(
-  command: string,
-  args: readonly string[],
-  cwd: string,
-  watchdogMs: number,
-): Promise<Ended> {
+export function runToEnd(command: string, args: readonly string[], cwd: string, watchdogMs: number): Promise<Ended> {
   // Nothing of the test runner's: undefined means that the child does not have it.
   const env = { ...process.env, NODE_OPTIONS: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined }
   return new Promise((resolve) => {

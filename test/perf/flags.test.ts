@@ -63,23 +63,20 @@ for (const [line, message] of wrong) {
 }
 
 test('what is given arrives as what it is', (t) => {
-  t.deepEqual(
-    parse('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --pin 0 --transport stdio'),
-    {
-      kind: 'run',
-      command: {
-        scenario: 'latency',
-        flags: {
-          sizes: [64, 1024],
-          rates: [0.5, 10],
-          rounds: 2,
-          wake: { spinMicros: 25 },
-          pin: 0,
-          transport: 'stdio',
-        },
+  t.deepEqual(parse('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --pin 0 --transport stdio'), {
+    kind: 'run',
+    command: {
+      scenario: 'latency',
+      flags: {
+        sizes: [64, 1024],
+        rates: [0.5, 10],
+        rounds: 2,
+        wake: { spinMicros: 25 },
+        pin: 0,
+        transport: 'stdio',
       },
     },
-  )
+  })
   t.deepEqual(parse('chaos --transport unix,memory --seed 0 --watch 2.5'), {
     kind: 'run',
     command: { scenario: 'chaos', flags: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 } },
@@ -91,8 +88,7 @@ test('what is given arrives as what it is', (t) => {
 })
 
 test('--help is help, wherever it stands', (t) => {
-  for (const line of ['--help', 'latency --help', 'latency --count abc --help'])
-    t.is(parse(line).kind, 'help')
+  for (const line of ['--help', 'latency --help', 'latency --count abc --help']) t.is(parse(line).kind, 'help')
 })
 
 test('the help names every scenario and every flag', (t) => {

@@ -73,8 +73,7 @@ function scene(title: string, body: (t: ExecutionContext, scene: Scene) => Promi
   })
 }
 
-const words = async (connection: Connection): Promise<string[]> =>
-  (await receiveToEnd(connection)).map(String)
+const words = async (connection: Connection): Promise<string[]> => (await receiveToEnd(connection)).map(String)
 
 scene('a child answers, ends with its stdin, and is gone when closed has settled', async (t, here) => {
   const connection = await here.start(await here.engine(), obedient())
@@ -167,11 +166,7 @@ for (const [what, choices, message] of [
   ['a command that is not there', { command: 'no-such-command' }, /no such command/],
   ['a path that is not there', { command: '/no/such/command' }, /no such command/],
   ['a folder as a command', { command: process.cwd() }, /it is a folder, not a command/],
-  [
-    'a missing folder to run in',
-    { command: process.execPath, cwd: '/no/such/folder' },
-    /no folder \/no\/such\/folder/,
-  ],
+  ['a missing folder to run in', { command: process.execPath, cwd: '/no/such/folder' }, /no folder \/no\/such\/folder/],
   ['a file to run in', { command: process.execPath, cwd: process.execPath }, /is not a folder/],
 ] as const) {
   scene(`${what} gives ERR_SPAWN and says so`, async (t, here) => {
@@ -227,24 +222,21 @@ scene('a connect that is given up at any turn leaves nothing', async (t, here) =
 })
 
 for (const fault of ['throw', 'exit', 'stuck'] satisfies Fault[]) {
-  scene(
-    `${fault}: a shard that dies takes its child with it, and the next one starts another`,
-    async (t, here) => {
-      const engine = await here.engine(faultyOptions(fault))
-      const connection = await here.start(engine, obedient('sits'))
-      const pid = connection.info.pid ?? 0
-      await strike(engine, 0, fault)
-      if (fault === 'stuck') connection.send('into the void')
-      await rejects(t, receiveToEnd(connection), 'ERR_SHARD_LOST')
-      t.is((await connection.closed).code, 'ERR_SHARD_LOST')
-      t.false(isRunning(pid))
-      const next = await here.start(engine, obedient())
-      t.not(next.info.pid, pid)
-      next.send('again')
-      t.is(String(await next.receive()), 'again')
-      t.deepEqual(await next.close(), CLEAN)
-    },
-  )
+  scene(`${fault}: a shard that dies takes its child with it, and the next one starts another`, async (t, here) => {
+    const engine = await here.engine(faultyOptions(fault))
+    const connection = await here.start(engine, obedient('sits'))
+    const pid = connection.info.pid ?? 0
+    await strike(engine, 0, fault)
+    if (fault === 'stuck') connection.send('into the void')
+    await rejects(t, receiveToEnd(connection), 'ERR_SHARD_LOST')
+    t.is((await connection.closed).code, 'ERR_SHARD_LOST')
+    t.false(isRunning(pid))
+    const next = await here.start(engine, obedient())
+    t.not(next.info.pid, pid)
+    next.send('again')
+    t.is(String(await next.receive()), 'again')
+    t.deepEqual(await next.close(), CLEAN)
+  })
 }
 
 scene('ten children at once answer, each its own, and end', async (t, here) => {
@@ -252,8 +244,7 @@ scene('ten children at once answer, each its own, and end', async (t, here) => {
   const connections = await Promise.all(Array.from({ length: 10 }, () => here.start(engine, obedient())))
   t.is(new Set(connections.map(({ info }) => info.pid)).size, connections.length)
   for (const [i, connection] of connections.entries()) connection.send(`to ${String(i)}`)
-  for (const [i, connection] of connections.entries())
-    t.is(String(await connection.receive()), `to ${String(i)}`)
+  for (const [i, connection] of connections.entries()) t.is(String(await connection.receive()), `to ${String(i)}`)
   const ends = await Promise.all(connections.map((connection) => connection.close()))
   t.true(ends.every(({ code }) => code === 'OK'))
 })
@@ -281,13 +272,10 @@ async function endOf(
   }
 }
 
-test.serial(
-  "an unref'd connection to a child does not keep the host alive, and the child goes with it",
-  async (t) => {
-    const { code, stderr } = await endOf(t, 'returns', 'sits')
-    t.deepEqual([code, stderr], [0, ''])
-  },
-)
+test.serial("an unref'd connection to a child does not keep the host alive, and the child goes with it", async (t) => {
+  const { code, stderr } = await endOf(t, 'returns', 'sits')
+  t.deepEqual([code, stderr], [0, ''])
+})
 
 test.serial('a child goes with a host that exits', async (t) => {
   const { code, stderr } = await endOf(t, 'exits', 'sits')

@@ -111,8 +111,7 @@ function scene(title: string, body: (t: ExecutionContext, scene: Scene) => Promi
   })
 }
 
-const words = async (connection: Connection): Promise<string[]> =>
-  (await receiveToEnd(connection)).map(String)
+const words = async (connection: Connection): Promise<string[]> => (await receiveToEnd(connection)).map(String)
 
 /** What it said, and what receiving was refused with at last. */
 async function untilRefused(connection: Connection): Promise<[string[], TransportErrorCode | undefined]> {
@@ -142,16 +141,13 @@ scene('a child that succeeds has ended with OK', async (t, { start }) => {
   t.deepEqual(await connection.closed, { code: 'OK', exitCode: 0, signal: null })
 })
 
-scene(
-  'a child that fails has ended with ERR_EXIT, its code and what it said on stderr',
-  async (t, { start }) => {
-    const connection = await start(sh('echo out; echo it went wrong >&2; exit 7'))
-    t.deepEqual(await untilRefused(connection), [['out'], 'ERR_EXIT'])
-    const { code, cause, exitCode, signal } = await connection.closed
-    t.deepEqual([code, exitCode, signal], ['ERR_EXIT', 7, null])
-    t.regex(cause?.message ?? '', /exited with code 7\. It said: it went wrong$/)
-  },
-)
+scene('a child that fails has ended with ERR_EXIT, its code and what it said on stderr', async (t, { start }) => {
+  const connection = await start(sh('echo out; echo it went wrong >&2; exit 7'))
+  t.deepEqual(await untilRefused(connection), [['out'], 'ERR_EXIT'])
+  const { code, cause, exitCode, signal } = await connection.closed
+  t.deepEqual([code, exitCode, signal], ['ERR_EXIT', 7, null])
+  t.regex(cause?.message ?? '', /exited with code 7\. It said: it went wrong$/)
+})
 
 for (const framing of ['line', 'length'] as const) {
   scene(
@@ -167,15 +163,12 @@ for (const framing of ['line', 'length'] as const) {
   )
 }
 
-scene(
-  'a child that breaks off in the middle of a frame and lives on is ended for that',
-  async (t, { start }) => {
-    const connection = await start(sh('printf out; exec sleep 1000 >&-'))
-    await rejects(t, connection.receive(), 'ERR_TRUNCATED')
-    const { code, signal: by } = await connection.closed
-    t.deepEqual([code, by], ['ERR_TRUNCATED', 'SIGTERM'])
-  },
-)
+scene('a child that breaks off in the middle of a frame and lives on is ended for that', async (t, { start }) => {
+  const connection = await start(sh('printf out; exec sleep 1000 >&-'))
+  await rejects(t, connection.receive(), 'ERR_TRUNCATED')
+  const { code, signal: by } = await connection.closed
+  t.deepEqual([code, by], ['ERR_TRUNCATED', 'SIGTERM'])
+})
 
 scene('of a long stderr the beginning is told', async (t, { start }) => {
   const connection = await start(sh('seq 1 100000 >&2; exit 1'))
@@ -337,19 +330,16 @@ scene('with a process group grandchildren end with the child, however it ends', 
   t.pass()
 })
 
-scene(
-  'a grandchild of the group that ignores SIGTERM gets SIGKILL, and the engine waits for that',
-  async (t, here) => {
-    const engine = await here.engine()
-    const script = `(trap '' TERM; echo $$ >/dev/null; exec sleep 1000 >/dev/null 2>&1) & echo $!; exec cat`
-    const endpoint = sh(script, { processGroup: true, killAfterMs: 30 })
-    const connection = await here.start(endpoint, {}, engine)
-    const grandchild = here.pid(await connection.receive())
-    await connection.close()
-    t.is((await engine.close()).leaked, 0)
-    await until(() => !isRunning(grandchild))
-  },
-)
+scene('a grandchild of the group that ignores SIGTERM gets SIGKILL, and the engine waits for that', async (t, here) => {
+  const engine = await here.engine()
+  const script = `(trap '' TERM; echo $$ >/dev/null; exec sleep 1000 >/dev/null 2>&1) & echo $!; exec cat`
+  const endpoint = sh(script, { processGroup: true, killAfterMs: 30 })
+  const connection = await here.start(endpoint, {}, engine)
+  const grandchild = here.pid(await connection.receive())
+  await connection.close()
+  t.is((await engine.close()).leaked, 0)
+  await until(() => !isRunning(grandchild))
+})
 
 scene('stderr comes line by line', async (t, { start }) => {
   const lines: string[] = []
@@ -463,38 +453,31 @@ scene('a script whose interpreter is missing gives ERR_SPAWN and says so', async
 
 scene('arguments, environment and folder reach the child as they are', async (t, { start }) => {
   const args = ['a b', '$HOME', '"quoted"', "it's", 'ü 世界', '', '*', '\\', '-n']
-  const endpoint = sh(
-    'printf "%s\\n" "$FOO" "$BAR" "$(pwd -P)" "$@"',
-    { cwd: '/usr', env: { FOO: 'a = b' } },
-    args,
-  )
+  const endpoint = sh('printf "%s\\n" "$FOO" "$BAR" "$(pwd -P)" "$@"', { cwd: '/usr', env: { FOO: 'a = b' } }, args)
   t.deepEqual(await words(await start(endpoint)), ['a = b', '', '/usr', ...args])
 })
 
-scene(
-  'a child that closes its stdin goes on talking: sending fails, and it is heard to its end',
-  async (t, here) => {
-    // It goes on when the sleeper is ended, whether or not it waits for that already.
-    const script = `sleep 1000 >/dev/null 2>&1 & exec 0<&-; echo $!; wait; seq 1 100000; exit 3`
-    const connection = await here.start(sh(script))
-    const sleeper = here.pid(await connection.receive())
-    let refusal: unknown
-    while (refusal === undefined) {
-      try {
-        connection.send('hello?')
-        await turns()
-      } catch (error) {
-        refusal = error
-      }
+scene('a child that closes its stdin goes on talking: sending fails, and it is heard to its end', async (t, here) => {
+  // It goes on when the sleeper is ended, whether or not it waits for that already.
+  const script = `sleep 1000 >/dev/null 2>&1 & exec 0<&-; echo $!; wait; seq 1 100000; exit 3`
+  const connection = await here.start(sh(script))
+  const sleeper = here.pid(await connection.receive())
+  let refusal: unknown
+  while (refusal === undefined) {
+    try {
+      connection.send('hello?')
+      await turns()
+    } catch (error) {
+      refusal = error
     }
-    t.is((refusal as { code: unknown }).code, 'ERR_CLOSED')
-    process.kill(sleeper, 'SIGTERM')
-    const [said, end] = await untilRefused(connection)
-    t.deepEqual([said.length, said.at(-1), end], [100_000, '100000', 'ERR_EXIT'])
-    const { code, exitCode } = await connection.closed
-    t.deepEqual([code, exitCode], ['ERR_EXIT', 3])
-  },
-)
+  }
+  t.is((refusal as { code: unknown }).code, 'ERR_CLOSED')
+  process.kill(sleeper, 'SIGTERM')
+  const [said, end] = await untilRefused(connection)
+  t.deepEqual([said.length, said.at(-1), end], [100_000, '100000', 'ERR_EXIT'])
+  const { code, exitCode } = await connection.closed
+  t.deepEqual([code, exitCode], ['ERR_EXIT', 3])
+})
 
 scene('a child that closes its stdout and lives on is ended with its stdin', async (t, { start }) => {
   const connection = await start(sh('exec 1>&-; exec cat >/dev/null'))
@@ -579,11 +562,7 @@ scene('an engine that is closed at any turn of a connect leaves no child', async
 
 scene('closing the engine ends children that nothing else ends', async (t, here) => {
   const engine = await here.engine()
-  const connection = await here.start(
-    sh("trap '' TERM; echo ready; exec sleep 1000", { killAfterMs: 5 }),
-    {},
-    engine,
-  )
+  const connection = await here.start(sh("trap '' TERM; echo ready; exec sleep 1000", { killAfterMs: 5 }), {}, engine)
   t.is(String(await connection.receive()), 'ready')
   const { leaked, byKind } = await engine.close({ graceMs: 5 })
   t.deepEqual([leaked, byKind.children], [0, { opened: 1, released: 1 }])
@@ -643,43 +622,40 @@ scene('both directions stop where nobody reads, and go on', async (t, here) => {
 })
 
 for (const fault of ['throw', 'exit', 'stuck'] satisfies Fault[]) {
-  scene(
-    `${fault}: a shard that dies takes its children with it, and the next one starts others`,
-    async (t, here) => {
-      const engine = await here.engine(faultyOptions(fault))
-      const transport = engine.transport(sh('echo $$; exec cat', { killAfterMs: 5_000 }), LINES)
-      const connection = await transport.connect()
-      const pid = here.pid(await connection.receive())
-      const bytesRead = (): number => engine.stats().shards[0]?.bytesRead ?? 0
-      const before = bytesRead()
-      const held = ['held', 'by', 'rings']
-      for (const word of held) connection.send(word)
-      // Nobody takes them: what the shard has read lies in the ring.
-      await until(() => bytesRead() - before >= held.join('\n').length + 1)
-      await strike(engine, 0, fault)
-      if (fault === 'stuck') connection.send('into the void')
-      const said: string[] = []
-      const over = await rejects(
-        t,
-        (async () => {
-          for await (const frame of connection) said.push(String(frame))
-        })(),
-        'ERR_SHARD_LOST',
-      )
-      t.true(over.retryable)
-      t.deepEqual(said, held)
-      const { code, exitCode, signal: by } = await connection.closed
-      t.is(code, 'ERR_SHARD_LOST')
-      // It sees the end of its stdin and SIGTERM, whichever is first.
-      t.true(exitCode === 0 || by === 'SIGTERM')
-      t.false(isThere(pid))
-      const next = await transport.connect()
-      t.not(here.pid(await next.receive()), pid)
-      next.send('again')
-      t.is(String(await next.receive()), 'again')
-      await next.close()
-    },
-  )
+  scene(`${fault}: a shard that dies takes its children with it, and the next one starts others`, async (t, here) => {
+    const engine = await here.engine(faultyOptions(fault))
+    const transport = engine.transport(sh('echo $$; exec cat', { killAfterMs: 5_000 }), LINES)
+    const connection = await transport.connect()
+    const pid = here.pid(await connection.receive())
+    const bytesRead = (): number => engine.stats().shards[0]?.bytesRead ?? 0
+    const before = bytesRead()
+    const held = ['held', 'by', 'rings']
+    for (const word of held) connection.send(word)
+    // Nobody takes them: what the shard has read lies in the ring.
+    await until(() => bytesRead() - before >= held.join('\n').length + 1)
+    await strike(engine, 0, fault)
+    if (fault === 'stuck') connection.send('into the void')
+    const said: string[] = []
+    const over = await rejects(
+      t,
+      (async () => {
+        for await (const frame of connection) said.push(String(frame))
+      })(),
+      'ERR_SHARD_LOST',
+    )
+    t.true(over.retryable)
+    t.deepEqual(said, held)
+    const { code, exitCode, signal: by } = await connection.closed
+    t.is(code, 'ERR_SHARD_LOST')
+    // It sees the end of its stdin and SIGTERM, whichever is first.
+    t.true(exitCode === 0 || by === 'SIGTERM')
+    t.false(isThere(pid))
+    const next = await transport.connect()
+    t.not(here.pid(await next.receive()), pid)
+    next.send('again')
+    t.is(String(await next.receive()), 'again')
+    await next.close()
+  })
 }
 
 scene('fifty children at once answer, each its own, and end', async (t, { start }) => {

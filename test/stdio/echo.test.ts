@@ -41,11 +41,7 @@ test.serial.after.always('everything was released', async (t) => {
 
 type Start = (options?: TransportOptions, on?: Engine) => Promise<Connection>
 
-function echo(
-  framing: FramingKind,
-  title: string,
-  body: (t: ExecutionContext, start: Start) => Promise<void>,
-): void {
+function echo(framing: FramingKind, title: string, body: (t: ExecutionContext, start: Start) => Promise<void>): void {
   test.serial(`${framing}: ${title}`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const connections: Connection[] = []
@@ -72,10 +68,7 @@ for (const framing of framingKinds) {
     const connection = await start()
     for (const [i, way] of readingWays.entries()) {
       const frames = carry(framesOf(SIZES, 100 * i))
-      const [, echoes] = await Promise.all([
-        sendAll(connection, frames),
-        takeBy(way, connection, frames.length),
-      ])
+      const [, echoes] = await Promise.all([sendAll(connection, frames), takeBy(way, connection, frames.length)])
       t.is(digestOf(echoes), digestOf(frames), way)
     }
     t.deepEqual(await connection.close(), CLEAN)
@@ -105,20 +98,16 @@ for (const framing of framingKinds) {
   })
 }
 
-echo(
-  'raw',
-  'bytes come back in order, whatever their boundaries, and half-close gives their end',
-  async (t, start) => {
-    const connection = await start()
-    const frames = framesOf(randomLengths(500, 60_000, 9).map((length) => length + 1))
-    const [, echoes] = await Promise.all([
-      sendAll(connection, frames).then(() => connection.end()),
-      receiveToEnd(connection),
-    ])
-    t.true(Buffer.concat(echoes).equals(Buffer.concat(frames)))
-    t.deepEqual(await connection.closed, CLEAN)
-  },
-)
+echo('raw', 'bytes come back in order, whatever their boundaries, and half-close gives their end', async (t, start) => {
+  const connection = await start()
+  const frames = framesOf(randomLengths(500, 60_000, 9).map((length) => length + 1))
+  const [, echoes] = await Promise.all([
+    sendAll(connection, frames).then(() => connection.end()),
+    receiveToEnd(connection),
+  ])
+  t.true(Buffer.concat(echoes).equals(Buffer.concat(frames)))
+  t.deepEqual(await connection.closed, CLEAN)
+})
 
 echo('length', 'consumers take turns, and a second one is refused', async (t, start) => {
   const connection = await start()
@@ -189,41 +178,37 @@ echo('length', 'limits hold: a frame too large, and more than may wait', async (
   }
 })
 
-echo(
-  'length',
-  'a subscriber that is slow to settle stops the child, and nothing is lost',
-  async (t, start) => {
-    const own = await createEngine({ shards: 1, maxRingBytes: 32_768 })
-    try {
-      const connection = await start({}, own)
-      const frames = framesOf(Array<number>(500).fill(8192))
-      const release = signal()
-      const done = signal()
-      const seen: Buffer[] = []
-      connection.subscribe((frame) => {
-        if (seen.push(frame) === frames.length) done.resolve()
-        return seen.length === 1 ? release.promise : undefined
-      })
-      let sentAll = false
-      const sending = sendAll(connection, frames).then(() => {
-        sentAll = true
-      })
-      const other = await start({}, own)
-      await until(() => seen.length > 0)
-      for (let before = -1; before !== connection.info.framesSent;) {
-        before = connection.info.framesSent
-        for (let i = 0; i < 50; i++) {
-          other.send('ping')
-          await other.receive()
-        }
+echo('length', 'a subscriber that is slow to settle stops the child, and nothing is lost', async (t, start) => {
+  const own = await createEngine({ shards: 1, maxRingBytes: 32_768 })
+  try {
+    const connection = await start({}, own)
+    const frames = framesOf(Array<number>(500).fill(8192))
+    const release = signal()
+    const done = signal()
+    const seen: Buffer[] = []
+    connection.subscribe((frame) => {
+      if (seen.push(frame) === frames.length) done.resolve()
+      return seen.length === 1 ? release.promise : undefined
+    })
+    let sentAll = false
+    const sending = sendAll(connection, frames).then(() => {
+      sentAll = true
+    })
+    const other = await start({}, own)
+    await until(() => seen.length > 0)
+    for (let before = -1; before !== connection.info.framesSent;) {
+      before = connection.info.framesSent
+      for (let i = 0; i < 50; i++) {
+        other.send('ping')
+        await other.receive()
       }
-      t.is(seen.length, 1)
-      t.false(sentAll)
-      release.resolve()
-      await Promise.all([sending, done.promise])
-      t.is(digestOf(seen), digestOf(frames))
-    } finally {
-      await own.close({ graceMs: 0 })
     }
-  },
-)
+    t.is(seen.length, 1)
+    t.false(sentAll)
+    release.resolve()
+    await Promise.all([sending, done.promise])
+    t.is(digestOf(seen), digestOf(frames))
+  } finally {
+    await own.close({ graceMs: 0 })
+  }
+})

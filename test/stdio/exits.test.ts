@@ -261,20 +261,17 @@ function shown(error: unknown): string {
   return inspect(error, { depth: 10, showHidden: true })
 }
 
-scene(
-  'neither the arguments nor the environment of a child are shown when it cannot be started',
-  async (t) => {
-    const endpoint: ChildEndpoint = {
-      kind: 'stdio',
-      command: '/no/such/program',
-      args: ['--token', SECRET],
-      env: { TOKEN: SECRET },
-    }
-    const error = await rejects(t, engine.transport(endpoint).connect(), 'ERR_SPAWN')
-    t.notRegex(shown(error), new RegExp(SECRET))
-    t.regex(error.message, /\/no\/such\/program/)
-  },
-)
+scene('neither the arguments nor the environment of a child are shown when it cannot be started', async (t) => {
+  const endpoint: ChildEndpoint = {
+    kind: 'stdio',
+    command: '/no/such/program',
+    args: ['--token', SECRET],
+    env: { TOKEN: SECRET },
+  }
+  const error = await rejects(t, engine.transport(endpoint).connect(), 'ERR_SPAWN')
+  t.notRegex(shown(error), new RegExp(SECRET))
+  t.regex(error.message, /\/no\/such\/program/)
+})
 
 scene('a misspelt or wrong key of a child shows none of its values', async (t) => {
   const command = '/bin/cat'
@@ -291,10 +288,7 @@ scene('a misspelt or wrong key of a child shows none of its values', async (t) =
     [/env: expected an object of strings, got a string/, { ...base, env: SECRET }],
     [/cwd: expected a string, got an object/, { ...base, cwd: { SECRET } }],
     [/cwd: it contains a NUL/, { ...base, cwd: '/tmp/\0' }],
-    [
-      /stderr: expected .*"capture".*, got a string; did you mean "inherit"\?/,
-      { ...base, stderr: 'inherti' },
-    ],
+    [/stderr: expected .*"capture".*, got a string; did you mean "inherit"\?/, { ...base, stderr: 'inherti' }],
     [/killAfterMs: expected a number from 0 to \d+ milliseconds, got -1/, { ...base, killAfterMs: -1 }],
     [/command: expected .*, got nothing/, { ...base, command: undefined }],
   ]
@@ -305,10 +299,7 @@ scene('a misspelt or wrong key of a child shows none of its values', async (t) =
   }
   const several = { ...base, argz: [], enf: {}, cwd: 5 }
   const error = throws(t, () => engine.transport(several), 'ERR_INVALID_ENDPOINT')
-  t.regex(
-    error.message,
-    /\n- unknown key "argz".*\n- unknown key "enf".*\n- cwd: expected a string, got a number$/,
-  )
+  t.regex(error.message, /\n- unknown key "argz".*\n- unknown key "enf".*\n- cwd: expected a string, got a number$/)
   t.true(error instanceof TransportError)
   await Promise.resolve()
 })

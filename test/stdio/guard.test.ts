@@ -69,15 +69,12 @@ function linksIn(folder: string): ReadonlyMap<string, string> {
 const stubborn = "trap '' TERM HUP INT; echo $$; exec sleep 1000"
 
 for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  declare(
-    `a child that heeds neither its stdin nor SIGTERM goes with a host that ${signal} ends`,
-    async (t) => {
-      const exit = await afterHost(t, stubborn, AT_ONCE, ({ host }) => {
-        host.kill(signal)
-      })
-      t.deepEqual([exit.code, exit.signal, exit.stderr], [null, signal, ''])
-    },
-  )
+  declare(`a child that heeds neither its stdin nor SIGTERM goes with a host that ${signal} ends`, async (t) => {
+    const exit = await afterHost(t, stubborn, AT_ONCE, ({ host }) => {
+      host.kill(signal)
+    })
+    t.deepEqual([exit.code, exit.signal, exit.stderr], [null, signal, ''])
+  })
 }
 
 declare('a child whose host is gone gets SIGTERM first', async (t) => {
@@ -98,15 +95,12 @@ declare('a child whose host is gone gets no signal if it ends with its stdin', a
   t.is(stderr, 'finished\n')
 })
 
-declare(
-  'what is left of a process group goes with the host, also when its leader went by itself',
-  async (t) => {
-    const script = "(trap '' TERM; exec sleep 1000 </dev/null >/dev/null) & echo $!; exec cat"
-    await afterHost(t, script, { ...AT_ONCE, processGroup: true }, ({ host }) => {
-      host.kill('SIGKILL')
-    })
-  },
-)
+declare('what is left of a process group goes with the host, also when its leader went by itself', async (t) => {
+  const script = "(trap '' TERM; exec sleep 1000 </dev/null >/dev/null) & echo $!; exec cat"
+  await afterHost(t, script, { ...AT_ONCE, processGroup: true }, ({ host }) => {
+    host.kill('SIGKILL')
+  })
+})
 
 declare('signals that are meant for all processes of the host do not end its guardian', async (t) => {
   await afterHost(t, stubborn, AT_ONCE, ({ host, guardian }) => {

@@ -39,13 +39,10 @@ async function endOf(
 
 const declare = process.platform === 'linux' ? test.serial : test.serial.skip
 
-declare(
-  "an unref'd connection to a child does not keep the host alive, and the child goes with it",
-  async (t) => {
-    const { code, lines, stderr } = await endOf(t, 'returns')
-    t.deepEqual([code, lines.slice(1), stderr], [0, ['empty'], ''])
-  },
-)
+declare("an unref'd connection to a child does not keep the host alive, and the child goes with it", async (t) => {
+  const { code, lines, stderr } = await endOf(t, 'returns')
+  t.deepEqual([code, lines.slice(1), stderr], [0, ['empty'], ''])
+})
 
 declare('a child goes with a host that exits', async (t) => {
   const { code, stderr } = await endOf(t, 'exits')

@@ -16,10 +16,7 @@ const endpoint = sh('exec cat', { killAfterMs: 10_000 })
 
 failOnWarnings()
 
-function moments(
-  title: string,
-  body: (t: ExecutionContext, engine: Engine, moment: number) => Promise<void>,
-): void {
+function moments(title: string, body: (t: ExecutionContext, engine: Engine, moment: number) => Promise<void>): void {
   const declare = process.platform === 'linux' && canCountResources ? test.serial : test.serial.skip
   declare(title, async (t) => {
     t.timeout(WATCHDOG_MS)

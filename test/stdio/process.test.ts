@@ -26,11 +26,7 @@ interface Scene {
   readonly keep: (program: StdioProgram) => StdioProgram
 }
 
-function scene(
-  title: string,
-  body: (t: ExecutionContext, scene: Scene) => Promise<void>,
-  applies = true,
-): void {
+function scene(title: string, body: (t: ExecutionContext, scene: Scene) => Promise<void>, applies = true): void {
   const declare = process.platform === 'linux' && applies ? test.serial : test.serial.skip
   declare(title, async (t) => {
     t.timeout(WATCHDOG_MS)
@@ -62,22 +58,19 @@ function text(): Buffer {
 
 for (const stdin of ['pipe', 'socket', 'file'] as const) {
   for (const stdout of ['pipe', 'socket', 'file'] as const) {
-    scene(
-      `from a ${stdin} to a ${stdout}: everything arrives, and the end ends it`,
-      async (t, { folder, start }) => {
-        const [from, to] = [join(folder.path, 'in'), join(folder.path, 'out')]
-        const sent = text()
-        fs.writeFileSync(from, sent)
-        const program = start(['echo', 'line'], {
-          stdin: stdin === 'file' ? { file: from } : stdin,
-          stdout: stdout === 'file' ? { file: to } : stdout,
-        })
-        if (stdin !== 'file') program.stdin.end(sent)
-        const output = await program.output()
-        t.deepEqual(await program.over, ECHOED)
-        t.is(sha1(stdout === 'file' ? fs.readFileSync(to) : output), sha1(sent))
-      },
-    )
+    scene(`from a ${stdin} to a ${stdout}: everything arrives, and the end ends it`, async (t, { folder, start }) => {
+      const [from, to] = [join(folder.path, 'in'), join(folder.path, 'out')]
+      const sent = text()
+      fs.writeFileSync(from, sent)
+      const program = start(['echo', 'line'], {
+        stdin: stdin === 'file' ? { file: from } : stdin,
+        stdout: stdout === 'file' ? { file: to } : stdout,
+      })
+      if (stdin !== 'file') program.stdin.end(sent)
+      const output = await program.output()
+      t.deepEqual(await program.over, ECHOED)
+      t.is(sha1(stdout === 'file' ? fs.readFileSync(to) : output), sha1(sent))
+    })
   }
 }
 
@@ -125,10 +118,7 @@ for (const framing of ['length', 'content-length', 'raw'] as const) {
     header.writeUInt32LE(frame.length)
     const wire = {
       length: Buffer.concat([header, frame]),
-      'content-length': Buffer.concat([
-        Buffer.from(`Content-Length: ${String(frame.length)}\r\n\r\n`),
-        frame,
-      ]),
+      'content-length': Buffer.concat([Buffer.from(`Content-Length: ${String(frame.length)}\r\n\r\n`), frame]),
       raw: frame,
     }[framing]
     program.stdin.end(wire)
@@ -140,21 +130,18 @@ for (const framing of ['length', 'content-length', 'raw'] as const) {
 for (const way of ['close', 'return'] as const) {
   const end = way === 'close' ? 'the engine has closed' : 'the program has returned'
   for (const choices of [BOTH_PIPES, BOTH_SOCKETS]) {
-    scene(
-      `a slow reader of a ${choices.stdout} gets all that was sent before ${end}`,
-      async (t, { start }) => {
-        const program = start(['flood', String(FLOOD_BYTES), way], choices)
-        program.stdin.end()
-        const sent = await program.report()
-        await turns(50)
-        t.deepEqual(program.reports, [sent], 'it waits for its reader')
-        const output = await program.output(() => turns(2))
-        t.is(output.length, FLOOD_BYTES)
-        t.is(`sent ${sha1(output)}`, sent)
-        const last = way === 'close' ? ['closed OK', 'leaked 0', 'exit 0'] : ['closed OK', 'exit 0']
-        t.deepEqual(await program.over, [sent, ...last])
-      },
-    )
+    scene(`a slow reader of a ${choices.stdout} gets all that was sent before ${end}`, async (t, { start }) => {
+      const program = start(['flood', String(FLOOD_BYTES), way], choices)
+      program.stdin.end()
+      const sent = await program.report()
+      await turns(50)
+      t.deepEqual(program.reports, [sent], 'it waits for its reader')
+      const output = await program.output(() => turns(2))
+      t.is(output.length, FLOOD_BYTES)
+      t.is(`sent ${sha1(output)}`, sent)
+      const last = way === 'close' ? ['closed OK', 'leaked 0', 'exit 0'] : ['closed OK', 'exit 0']
+      t.deepEqual(await program.over, [sent, ...last])
+    })
   }
 
   scene(`a file has all that was sent before ${end}`, async (t, { folder, start }) => {
@@ -202,15 +189,12 @@ scene('a connect that was given up before it began leaves them to the next', asy
 })
 
 for (const stdin of ['pipe', 'socket'] as const) {
-  scene(
-    `a reader that goes ends it with ERR_RESET, while stdin is an open ${stdin}`,
-    async (t, { start }) => {
-      const program = start(['send for ever'], { stdin, stdout: 'leaving' })
-      const reports = []
-      while (reports.at(-1) !== 'exit 0') reports.push(await program.report())
-      t.deepEqual(reports, ['refused ERR_CLOSED', 'closed ERR_RESET EPIPE', 'again ERR_CLOSED', 'exit 0'])
-    },
-  )
+  scene(`a reader that goes ends it with ERR_RESET, while stdin is an open ${stdin}`, async (t, { start }) => {
+    const program = start(['send for ever'], { stdin, stdout: 'leaving' })
+    const reports = []
+    while (reports.at(-1) !== 'exit 0') reports.push(await program.report())
+    t.deepEqual(reports, ['refused ERR_CLOSED', 'closed ERR_RESET EPIPE', 'again ERR_CLOSED', 'exit 0'])
+  })
 }
 
 scene('a socket whose other end goes ends it with ERR_RESET', async (t, { start }) => {
@@ -273,9 +257,7 @@ scene('who shares the pipes finds them as they were', async (t, { start }) => {
       process.kill(Number(last.slice(4)), 'SIGKILL')
     }
     const output = String(await program.output())
-    const flags = [...output.matchAll(/flags:\s+([0-7]+)/g)].map(([, octal = '']) =>
-      Number.parseInt(octal, 8),
-    )
+    const flags = [...output.matchAll(/flags:\s+([0-7]+)/g)].map(([, octal = '']) => Number.parseInt(octal, 8))
     t.is(flags.length, 2)
     t.true(
       flags.every((bits) => (bits & fs.constants.O_NONBLOCK) === 0),
@@ -289,10 +271,8 @@ scene('who shares the pipes finds them as they were', async (t, { start }) => {
 function terminal(): ((command: string) => readonly string[]) | undefined {
   if (String(spawnSync('script', ['--version']).stdout).includes('util-linux'))
     return (command) => ['script', '-qec', command, '/dev/null']
-  const python =
-    'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(["/bin/sh", "-c", sys.argv[1]])))'
-  if (spawnSync('python3', ['-c', 'import pty']).status === 0)
-    return (command) => ['python3', '-c', python, command]
+  const python = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(["/bin/sh", "-c", sys.argv[1]])))'
+  if (spawnSync('python3', ['-c', 'import pty']).status === 0) return (command) => ['python3', '-c', python, command]
   return undefined
 }
 
@@ -331,8 +311,7 @@ for (const [from, to] of [
       const said = to === 'terminal' ? shown : fs.readFileSync(output, 'utf8').split('\n')
       // What is typed is shown too.
       const times = from === 'terminal' && to === 'terminal' ? 2 : 1
-      for (const word of ['one', 'two'])
-        t.is(said.filter((line) => line === word).length, times, shown.join('|'))
+      for (const word of ['one', 'two']) t.is(said.filter((line) => line === word).length, times, shown.join('|'))
       const modes = shown.filter((line) => /^[0-9a-f]+(:[0-9a-f]+){10,}$/.test(line))
       t.is(modes.length, 2)
       t.is(modes[0], modes[1])

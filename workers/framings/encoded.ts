@@ -63,8 +63,7 @@ export class Translation {
   done(): void {
     const buffer = this.#buffer
     this.#buffer = NOTHING
-    if (buffer.length > 0 && buffer.length <= REUSED_BYTES && spares.length < REUSED_BUFFERS)
-      spares.push(buffer)
+    if (buffer.length > 0 && buffer.length <= REUSED_BYTES && spares.length < REUSED_BUFFERS) spares.push(buffer)
   }
 
   /** From `at` to the end of the buffer lies what came out of the ring; returns where the wire's bytes end. */
@@ -129,10 +128,7 @@ export class Translation {
 /** By hand: a third of what `readUInt32LE` takes, with its checks. */
 function lengthAt(bytes: Buffer, at: number): number {
   return (
-    (bytes[at] ?? 0) +
-    (bytes[at + 1] ?? 0) * 256 +
-    (bytes[at + 2] ?? 0) * 65_536 +
-    (bytes[at + 3] ?? 0) * 16_777_216
+    (bytes[at] ?? 0) + (bytes[at + 1] ?? 0) * 256 + (bytes[at + 2] ?? 0) * 65_536 + (bytes[at + 3] ?? 0) * 16_777_216
   )
 }
 

@@ -8,9 +8,7 @@ type PipeTarget = Extract<TransportTarget, { kind: 'pipe' }>
 
 export const pipeTransport: ShardTransport<PipeTarget> = {
   dial(target, owner) {
-    return dialPath(target.path, owner, false, (error) =>
-      fromSystemError(error, 'connecting to', describe(target)),
-    )
+    return dialPath(target.path, owner, false, (error) => fromSystemError(error, 'connecting to', describe(target)))
   },
 
   async listen(target, backlog, onAccepted, onFailure) {

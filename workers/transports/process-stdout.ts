@@ -21,8 +21,7 @@ export interface Output {
 export function openOutput(owner: WireOwner, onClose: OnHalfClosed): Output {
   const stat = fs.fstatSync(STDOUT)
   // Not a WriteStream: that one blocks the thread, and every connection on it, while the terminal is halted.
-  if (tty.isatty(STDOUT))
-    return new StreamOutput(new tty.ReadStream(STDOUT, { allowHalfOpen: true }), owner, onClose)
+  if (tty.isatty(STDOUT)) return new StreamOutput(new tty.ReadStream(STDOUT, { allowHalfOpen: true }), owner, onClose)
   if (stat.isFIFO() || stat.isSocket()) {
     const socket = new net.Socket({ fd: STDOUT, readable: false, writable: true, allowHalfOpen: true })
     return new StreamOutput(socket, owner, onClose)

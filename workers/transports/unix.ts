@@ -21,8 +21,7 @@ export const unixTransport: ShardTransport<AnyUnixTarget> = {
   listen(target, backlog, onAccepted, onFailure) {
     // The descriptor goes with the server. Main holds the socket open, so peers go on queueing while it is paused.
     const whereOf = (at: AnyUnixTarget) => ('fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog })
-    const explain = (error: NodeJS.ErrnoException): Error =>
-      fromSystemError(error, 'listening on', describe(target))
+    const explain = (error: NodeJS.ErrnoException): Error => fromSystemError(error, 'listening on', describe(target))
     return listenHandle(target, whereOf, { halfClose: true, onAccepted, onFailure, explain })
   },
 }

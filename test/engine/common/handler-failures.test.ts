@@ -49,10 +49,7 @@ test.serial('a failure is a warning that says who, what was done and where it wa
     [warning?.name, warning?.code, warning?.detail],
     ['TransportWarning', 'SYMPHONY_HANDLER_FAILED', cause.stack],
   )
-  t.is(
-    warning?.message,
-    'memory:x (1-2): a subscriber failed, so its connection was destroyed. Error: cannot digest',
-  )
+  t.is(warning?.message, 'memory:x (1-2): a subscriber failed, so its connection was destroyed. Error: cannot digest')
 })
 
 test.serial('one place is told of once a minute, with how often it failed meanwhile', async (t) => {

@@ -9,13 +9,7 @@ import { TransportError } from '../../../engine/protocol/errors.js'
 import type { DeliveryReport } from '../../../engine/common/delivery-report.js'
 import type { FramingKind } from '../../../engine/protocol/framing.js'
 import { regionOffset } from '../../../engine/protocol/slab-table.js'
-import {
-  lane,
-  outWords,
-  regionBytes,
-  regionSizeFor,
-  sizeOfRegion,
-} from '../../../engine/protocol/ring-layout.js'
+import { lane, outWords, regionBytes, regionSizeFor, sizeOfRegion } from '../../../engine/protocol/ring-layout.js'
 import { RingConsumer } from '../../../engine/protocol/ring.js'
 import { HandlerFailures } from '../../../engine/common/handler-failures.js'
 import { systemClock } from '../../../engine/protocol/clock.js'
@@ -306,8 +300,7 @@ test('whatever the shard did and wherever it stopped, every frame is accounted f
         kept.unshift(frame)
       }
       const same = (found: readonly Buffer[], wanted: readonly Buffer[]): boolean =>
-        found.length === wanted.length &&
-        found.every((frame, i) => frame.equals(wanted[i] ?? Buffer.alloc(0)))
+        found.length === wanted.length && found.every((frame, i) => frame.equals(wanted[i] ?? Buffer.alloc(0)))
       return (
         fate.handedOver === expected.handedOver.length &&
         same(fate.unconfirmed, expected.unconfirmed) &&

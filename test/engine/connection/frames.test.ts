@@ -21,9 +21,7 @@ class Frames extends LaneFixture {
   readonly writer = new FrameWriter(this.producer)
   readonly reader: FrameReader
 
-  constructor(
-    options: { readonly ringBytes?: number; readonly start?: number; readonly limit?: number } = {},
-  ) {
+  constructor(options: { readonly ringBytes?: number; readonly start?: number; readonly limit?: number } = {}) {
     const { limit = LIMIT, ...lane } = options
     super(lane)
     this.reader = new FrameReader(this.consumer, limit)
@@ -74,18 +72,7 @@ const anyFrameSize = fc.oneof(
 )
 
 const anyStep: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constantFrom(
-    'send',
-    'send',
-    'send',
-    'publish',
-    'publish',
-    'refill',
-    'take',
-    'take',
-    'release',
-    'grow',
-  ),
+  kind: fc.constantFrom('send', 'send', 'send', 'publish', 'publish', 'refill', 'take', 'take', 'release', 'grow'),
   size: anyFrameSize,
   extra: fc.nat(999),
   borrow: fc.boolean(),
@@ -147,8 +134,7 @@ class Exchange {
     assert.equal(this.frames.reader.next(borrow), 'incomplete')
     assert.equal(writer.overflowBytes, 0)
     assert.equal(this.frames.reader.midFrame, false)
-    for (const { found, expected } of this.#kept)
-      assert.ok(found.equals(expected), 'a copy is never touched again')
+    for (const { found, expected } of this.#kept) assert.ok(found.equals(expected), 'a copy is never touched again')
     assert.ok(this.frames.guardsIntact)
   }
 
@@ -563,10 +549,7 @@ for (const [length, borrowing] of [
           frames.reader.next(borrowing)
         })
         held = Math.max(held, ...taken)
-        t.true(
-          held <= Math.max(SMALL, FOR_EACH * (come + piece.length)),
-          `${String(held)} for ${String(come)}`,
-        )
+        t.true(held <= Math.max(SMALL, FOR_EACH * (come + piece.length)), `${String(held)} for ${String(come)}`)
       }
     },
   )
@@ -598,9 +581,7 @@ for (const borrowing of [false, true]) {
         frames.consumer.release()
         t.is(frames.reader.next(borrowing), 'incomplete')
         // The frame itself, or the memory that the last one was lent in.
-        moved = taken
-          .filter((size) => size < payload.length && size > 64)
-          .reduce((sum, size) => sum + size, 0)
+        moved = taken.filter((size) => size < payload.length && size > 64).reduce((sum, size) => sum + size, 0)
         t.is(taken.includes(payload.length), !borrowing || round === 0)
       }
       t.true(moved < 2 * (payload.length / FOR_EACH + 65_536), String(moved))
@@ -701,19 +682,14 @@ test.serial('without memory for a frame each way to it throws ERR_OUT_OF_MEMORY'
 test.serial('without memory for what does not fit nothing of a frame is taken', (t) => {
   const frames = new Frames({ limit: 200_000 })
   frames.send([pattern.subarray(0, 10)])
-  for (const parts of [
-    [pattern.subarray(0, 100_000)],
-    [pattern.subarray(0, 3000), pattern.subarray(0, 70_000)],
-  ]) {
+  for (const parts of [[pattern.subarray(0, 100_000)], [pattern.subarray(0, 3000), pattern.subarray(0, 70_000)]]) {
     withoutMemory(60_000, () => throws(t, () => frames.send(parts), 'ERR_OUT_OF_MEMORY'))
     t.is(frames.writer.overflowBytes, 0)
     t.is(frames.producer.tail, 14)
   }
   frames.send([pattern.subarray(0, 9000)])
   const queued = frames.writer.overflowBytes
-  withoutMemory(60_000, () =>
-    throws(t, () => frames.send([pattern.subarray(0, 100_000)]), 'ERR_OUT_OF_MEMORY'),
-  )
+  withoutMemory(60_000, () => throws(t, () => frames.send([pattern.subarray(0, 100_000)]), 'ERR_OUT_OF_MEMORY'))
   t.is(frames.writer.overflowBytes, queued)
   frames.send([pattern.subarray(0, 100_000)])
   const found: Buffer[] = []

@@ -19,21 +19,18 @@ async function ended(lone: LoneConnection): Promise<string> {
 }
 
 for (const borrow of [false, true]) {
-  test.serial(
-    `subscribe(): a frame without memory ends its connection (borrow: ${String(borrow)})`,
-    async (t) => {
-      const lone = new LoneConnection()
-      const { connection } = lone
-      const frames: number[] = []
-      connection.subscribe((frame) => void frames.push(frame.length), { borrow })
-      publishBytes(lone.producer, encodeFrame(Buffer.from('one')))
-      publishBytes(lone.producer, LARGE.subarray(0, 3000))
-      withoutMemory(2000, () => connection.onNotify())
-      t.deepEqual(frames, [3])
-      t.is(await ended(lone), 'ERR_OUT_OF_MEMORY')
-      await rejects(t, connection.receive(), 'ERR_CONSUMER_BUSY')
-    },
-  )
+  test.serial(`subscribe(): a frame without memory ends its connection (borrow: ${String(borrow)})`, async (t) => {
+    const lone = new LoneConnection()
+    const { connection } = lone
+    const frames: number[] = []
+    connection.subscribe((frame) => void frames.push(frame.length), { borrow })
+    publishBytes(lone.producer, encodeFrame(Buffer.from('one')))
+    publishBytes(lone.producer, LARGE.subarray(0, 3000))
+    withoutMemory(2000, () => connection.onNotify())
+    t.deepEqual(frames, [3])
+    t.is(await ended(lone), 'ERR_OUT_OF_MEMORY')
+    await rejects(t, connection.receive(), 'ERR_CONSUMER_BUSY')
+  })
 }
 
 test.serial('receive() and for await reject with ERR_OUT_OF_MEMORY, as closed says', async (t) => {
@@ -75,50 +72,44 @@ test.serial(
   },
 )
 
-test.serial(
-  'what is unread when there is no memory to keep it is told of, and the lane is given back',
-  async (t) => {
-    for (const [ends, code] of [
-      [true, 'ERR_OUT_OF_MEMORY'],
-      [false, 'ERR_RESET'],
-    ] as const) {
-      const lone = new LoneConnection()
-      const { connection } = lone
-      publishBytes(lone.producer, encodeFrame(Buffer.from('unread')))
-      if (ends) lone.store(lane.IN_STATE, inState.ENDED)
-      lone.store(lane.LIFE, life.CLOSED)
-      // The lane is given back by the last of it: twice would throw.
-      withoutMemory(1, () => connection.onNotify())
-      t.is((await connection.closed).code, code)
-      await rejects(t, connection.receive(), 'ERR_OUT_OF_MEMORY')
-    }
-  },
-)
-
-test.serial(
-  'send() without memory throws, and what was sent before and is sent after is whole',
-  async (t) => {
+test.serial('what is unread when there is no memory to keep it is told of, and the lane is given back', async (t) => {
+  for (const [ends, code] of [
+    [true, 'ERR_OUT_OF_MEMORY'],
+    [false, 'ERR_RESET'],
+  ] as const) {
     const lone = new LoneConnection()
-    const { connection, consumer } = lone
-    connection.send('before')
-    const large = 'z'.repeat(100_000)
-    withoutMemory(50_000, () => {
-      for (const frame of [large, [large, 'x']]) {
-        const error = throws(t, () => connection.send(frame), 'ERR_OUT_OF_MEMORY')
-        t.is(error.endpoint, 'memory:x')
-        t.true(error.retryable)
-      }
-    })
-    const mine = Buffer.alloc(100_000, 'm')
-    withoutMemory(50_000, () => throws(t, () => connection.send(mine), 'ERR_OUT_OF_MEMORY'))
-    t.is(connection.info.framesSent, 1)
-    connection.send('after')
-    await turns(1)
-    const bytes = Buffer.alloc(consumer.refresh())
-    consumer.read(bytes, 0, bytes.length)
-    t.deepEqual(bytes, Buffer.concat([encodeFrame(Buffer.from('before')), encodeFrame(Buffer.from('after'))]))
-  },
-)
+    const { connection } = lone
+    publishBytes(lone.producer, encodeFrame(Buffer.from('unread')))
+    if (ends) lone.store(lane.IN_STATE, inState.ENDED)
+    lone.store(lane.LIFE, life.CLOSED)
+    // The lane is given back by the last of it: twice would throw.
+    withoutMemory(1, () => connection.onNotify())
+    t.is((await connection.closed).code, code)
+    await rejects(t, connection.receive(), 'ERR_OUT_OF_MEMORY')
+  }
+})
+
+test.serial('send() without memory throws, and what was sent before and is sent after is whole', async (t) => {
+  const lone = new LoneConnection()
+  const { connection, consumer } = lone
+  connection.send('before')
+  const large = 'z'.repeat(100_000)
+  withoutMemory(50_000, () => {
+    for (const frame of [large, [large, 'x']]) {
+      const error = throws(t, () => connection.send(frame), 'ERR_OUT_OF_MEMORY')
+      t.is(error.endpoint, 'memory:x')
+      t.true(error.retryable)
+    }
+  })
+  const mine = Buffer.alloc(100_000, 'm')
+  withoutMemory(50_000, () => throws(t, () => connection.send(mine), 'ERR_OUT_OF_MEMORY'))
+  t.is(connection.info.framesSent, 1)
+  connection.send('after')
+  await turns(1)
+  const bytes = Buffer.alloc(consumer.refresh())
+  consumer.read(bytes, 0, bytes.length)
+  t.deepEqual(bytes, Buffer.concat([encodeFrame(Buffer.from('before')), encodeFrame(Buffer.from('after'))]))
+})
 
 test.serial(
   'frames that were not sent and cannot be kept are counted as lost, and the connection ends as it did',
@@ -139,47 +130,41 @@ test.serial(
   },
 )
 
-test.serial(
-  'a frame whose beginning cannot be kept is lost alone, and not at all once it has left',
-  async (t) => {
-    for (const leaves of [true, false]) {
-      const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
-      const { connection, consumer } = lone
-      for (const byte of ['a', 'b', 'c']) connection.send(Buffer.alloc(1000, byte))
-      await turns(1)
-      const passes = (bytes: number): void => {
-        consumer.refresh()
-        consumer.consume(bytes)
-        consumer.release()
-        lone.store(lane.OUT_SENT, consumer.head)
-      }
-      passes(500)
-      withoutMemory(1000, () => t.is(connection.pendingBytes, 3012 - 500))
-      if (leaves) passes(600)
-      lone.store(lane.LIFE, life.CLOSED)
-      connection.onNotify()
-      const { handedOver, unsent, lost } = await connection.fate
-      t.deepEqual([handedOver, lost], leaves ? [1, 0] : [0, 1])
-      t.deepEqual(
-        unsent.map((frame) => frame.toString('latin1', 0, 1)),
-        ['b', 'c'],
-      )
-      t.true(unsent.every((frame) => frame.length === 1000 && frame.every((byte) => byte === frame[0])))
-    }
-  },
-)
-
-test.serial(
-  'so many small frames that their sizes have no memory are refused before they are taken',
-  async (t) => {
+test.serial('a frame whose beginning cannot be kept is lost alone, and not at all once it has left', async (t) => {
+  for (const leaves of [true, false]) {
     const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
-    const { connection } = lone
-    for (let i = 0; i < 64; i++) connection.send('x')
-    withoutMemory(512, () => throws(t, () => connection.send('x'), 'ERR_OUT_OF_MEMORY'))
-    t.is(connection.info.framesSent, 64)
-    t.is(connection.pendingBytes, 64 * 5)
-    connection.send('x')
+    const { connection, consumer } = lone
+    for (const byte of ['a', 'b', 'c']) connection.send(Buffer.alloc(1000, byte))
     await turns(1)
-    t.is(lone.consumer.refresh(), 65 * 5)
-  },
-)
+    const passes = (bytes: number): void => {
+      consumer.refresh()
+      consumer.consume(bytes)
+      consumer.release()
+      lone.store(lane.OUT_SENT, consumer.head)
+    }
+    passes(500)
+    withoutMemory(1000, () => t.is(connection.pendingBytes, 3012 - 500))
+    if (leaves) passes(600)
+    lone.store(lane.LIFE, life.CLOSED)
+    connection.onNotify()
+    const { handedOver, unsent, lost } = await connection.fate
+    t.deepEqual([handedOver, lost], leaves ? [1, 0] : [0, 1])
+    t.deepEqual(
+      unsent.map((frame) => frame.toString('latin1', 0, 1)),
+      ['b', 'c'],
+    )
+    t.true(unsent.every((frame) => frame.length === 1000 && frame.every((byte) => byte === frame[0])))
+  }
+})
+
+test.serial('so many small frames that their sizes have no memory are refused before they are taken', async (t) => {
+  const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
+  const { connection } = lone
+  for (let i = 0; i < 64; i++) connection.send('x')
+  withoutMemory(512, () => throws(t, () => connection.send('x'), 'ERR_OUT_OF_MEMORY'))
+  t.is(connection.info.framesSent, 64)
+  t.is(connection.pendingBytes, 64 * 5)
+  connection.send('x')
+  await turns(1)
+  t.is(lone.consumer.refresh(), 65 * 5)
+})

@@ -99,8 +99,7 @@ test('regions in use never overlap, whatever is taken and given back', (t) => {
         if (bytes !== size || offset + bytes > regions.table.slabOf(id).memory.byteLength) return false
         if (!announcer.current.has(slab)) return false
         const overlaps = places.some(
-          (other) =>
-            other.slab === slab && other.offset < offset + bytes && offset < other.offset + other.bytes,
+          (other) => other.slab === slab && other.offset < offset + bytes && offset < other.offset + other.bytes,
         )
         if (overlaps) return false
         places.push(place)

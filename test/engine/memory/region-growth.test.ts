@@ -8,44 +8,41 @@ import { withoutMemory } from '../../helpers/scarce-memory.js'
 
 const SIZE = 131_072
 
-test.serial(
-  'without memory nothing is taken, and whoever asked is called a second later, once',
-  async (t) => {
-    const announcer = new FakeAnnouncer()
-    const regions = createRegions(announcer)
-    const clock = new FakeClock()
-    const growth = new RegionGrowth(regions, clock)
-    const calls: string[] = []
-    withoutMemory(SIZE, () => {
-      t.is(
-        growth.take(SIZE, () => calls.push('one')),
-        undefined,
-      )
-    })
-    // Not tried at once, although there is memory again: each failure is expensive.
+test.serial('without memory nothing is taken, and whoever asked is called a second later, once', async (t) => {
+  const announcer = new FakeAnnouncer()
+  const regions = createRegions(announcer)
+  const clock = new FakeClock()
+  const growth = new RegionGrowth(regions, clock)
+  const calls: string[] = []
+  withoutMemory(SIZE, () => {
     t.is(
-      growth.take(SIZE, () => calls.push('two')),
+      growth.take(SIZE, () => calls.push('one')),
       undefined,
     )
-    t.is(announcer.added.length, 0)
-    t.is(regions.regionsInUse, 0)
-    t.is(clock.keepingAlive, 0)
-    clock.advance(999)
-    t.deepEqual(calls, [])
-    clock.advance(1)
-    t.deepEqual(calls, ['one', 'two'])
-    t.is(
-      growth.take(SIZE, () => calls.push('three')),
-      undefined,
-    )
-    await announcer.acknowledge()
-    t.deepEqual(calls, ['one', 'two', 'three'])
-    const region = growth.take(SIZE, () => calls.push('four'))
-    t.is(regions.regionsInUse, 1)
-    regions.give(region ?? 0)
-    t.is(clock.armed, 0)
-  },
-)
+  })
+  // Not tried at once, although there is memory again: each failure is expensive.
+  t.is(
+    growth.take(SIZE, () => calls.push('two')),
+    undefined,
+  )
+  t.is(announcer.added.length, 0)
+  t.is(regions.regionsInUse, 0)
+  t.is(clock.keepingAlive, 0)
+  clock.advance(999)
+  t.deepEqual(calls, [])
+  clock.advance(1)
+  t.deepEqual(calls, ['one', 'two'])
+  t.is(
+    growth.take(SIZE, () => calls.push('three')),
+    undefined,
+  )
+  await announcer.acknowledge()
+  t.deepEqual(calls, ['one', 'two', 'three'])
+  const region = growth.take(SIZE, () => calls.push('four'))
+  t.is(regions.regionsInUse, 1)
+  regions.give(region ?? 0)
+  t.is(clock.armed, 0)
+})
 
 test.serial('nobody is called after the end', (t) => {
   const clock = new FakeClock()

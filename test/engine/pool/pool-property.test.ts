@@ -271,12 +271,8 @@ class Story {
     assert(connecting === dials.length, `connecting: ${state}`)
     const held = this.#held.filter(({ lease }) => lease.isHeld)
     assert(leased === held.length, `leased: ${state}`)
-    assert(
-      new Set(held.map(({ connection }) => connection)).size === held.length,
-      'no connection is lent twice',
-    )
-    const count = (...phases: readonly string[]): number =>
-      made.filter(({ phase }) => phases.includes(phase)).length
+    assert(new Set(held.map(({ connection }) => connection)).size === held.length, 'no connection is lent twice')
+    const count = (...phases: readonly string[]): number => made.filter(({ phase }) => phases.includes(phase)).length
     assert(count('resting') === idle, `what rests is idle: ${state}`)
     assert(count('awake') === leased + validating, `what is awake is in use: ${state}`)
     const pending = this.#requests.filter(({ outcome }) => outcome === 'pending')
@@ -284,8 +280,7 @@ class Story {
     assert(stats.acquired === this.#grants && stats.reused === this.#reuses, `reuse: ${state}`)
     assert(!hasDialled || size <= this.#max, `over the maximum: ${state}`)
     assert(idle === 0 || waiting <= validating, `somebody waits beside an idle connection: ${state}`)
-    if (waiting === 0 && !this.#isClosing)
-      assert(clock.keepingAlive === 0, 'no timer keeps the process alive')
+    if (waiting === 0 && !this.#isClosing) assert(clock.keepingAlive === 0, 'no timer keeps the process alive')
     if (waiting > 0) assert(clock.keepingAlive > 0, 'who waits keeps the process alive')
     if (pool.isOpen && waiting > connecting + validating && size < this.#max && connecting === 0)
       assert(clock.armed > clock.keepingAlive, `nobody does anything for who waits: ${state}`)
@@ -311,19 +306,13 @@ for (const validates of [false, true]) {
     async (t) => {
       t.timeout(WATCHDOG_MS)
       await fc.assert(
-        fc.asyncProperty(
-          fc.nat(3),
-          fc.nat(4),
-          fc.boolean(),
-          story,
-          async (min, more, lifetime, [first, then]) => {
-            failures = []
-            const tale = new Story(min, more, validates, lifetime)
-            await tale.run([...first, ...then])
-            await tale.end()
-            if (failures.length > 0) throw new Error(failures[0])
-          },
-        ),
+        fc.asyncProperty(fc.nat(3), fc.nat(4), fc.boolean(), story, async (min, more, lifetime, [first, then]) => {
+          failures = []
+          const tale = new Story(min, more, validates, lifetime)
+          await tale.run([...first, ...then])
+          await tale.end()
+          if (failures.length > 0) throw new Error(failures[0])
+        }),
         { numRuns: 2_000, includeErrorInReport: true },
       )
       t.pass()

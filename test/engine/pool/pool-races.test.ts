@@ -279,67 +279,61 @@ async function observe(body: () => Promise<void>): Promise<readonly News[]> {
   return news
 }
 
-test.serial(
-  'observers are told of failures, of waiting, and of connections that are discarded',
-  async (t) => {
-    const error = new TransportError('ERR_REFUSED', 'nobody listens')
-    const endpoint = 'fake:'
-    const news = await observe(async () => {
-      const fake = new FakePool({ max: 1 })
-      const first = fake.pool.acquire()
-      await fake.refuse(error)
-      fake.clock.advance(100)
-      const connection = await fake.connect()
-      const lease = await first
-      const second = fake.pool.acquire()
-      connection.spoil('unsent', false)
-      lease.release()
-      await fake.connect()
-      ;(await second).release()
-      fake.made[1]?.spoil('unread', true)
-    })
-    t.deepEqual(news, [
-      { event: 'pool.connection-failed', message: { endpoint, failures: 1, error, pauseMs: 100 } },
-      { event: 'pool.exhausted', message: { endpoint, waiting: 1, max: 1 } },
-      { event: 'pool.discarded', message: { endpoint, why: 'unsent', when: 'released' } },
-      { event: 'pool.discarded', message: { endpoint, why: 'unread', when: 'idle' } },
-    ])
-  },
-)
+test.serial('observers are told of failures, of waiting, and of connections that are discarded', async (t) => {
+  const error = new TransportError('ERR_REFUSED', 'nobody listens')
+  const endpoint = 'fake:'
+  const news = await observe(async () => {
+    const fake = new FakePool({ max: 1 })
+    const first = fake.pool.acquire()
+    await fake.refuse(error)
+    fake.clock.advance(100)
+    const connection = await fake.connect()
+    const lease = await first
+    const second = fake.pool.acquire()
+    connection.spoil('unsent', false)
+    lease.release()
+    await fake.connect()
+    ;(await second).release()
+    fake.made[1]?.spoil('unread', true)
+  })
+  t.deepEqual(news, [
+    { event: 'pool.connection-failed', message: { endpoint, failures: 1, error, pauseMs: 100 } },
+    { event: 'pool.exhausted', message: { endpoint, waiting: 1, max: 1 } },
+    { event: 'pool.discarded', message: { endpoint, why: 'unsent', when: 'released' } },
+    { event: 'pool.discarded', message: { endpoint, why: 'unread', when: 'idle' } },
+  ])
+})
 
-test.serial(
-  'a lease that is held too long is reported once, with the place where it was taken',
-  async (t) => {
-    const warnings: Error[] = []
-    const onWarning = (warning: Error): void => void warnings.push(warning)
-    process.on('warning', onWarning)
-    try {
-      const fake = new FakePool({ leakAfterMs: 300 })
-      const news = await observe(async () => {
-        async function forgetful() {
-          return fake.pool.acquire()
-        }
-        const acquiring = forgetful()
-        await fake.connect()
-        const lease = await acquiring
-        const good = fake.pool.acquire()
-        await fake.connect()
-        ;(await good).release()
-        fake.clock.advance(10_000)
-        lease.release()
-        const late = await fake.pool.acquire()
-        fake.clock.advance(299)
-        late.release()
-        fake.clock.advance(1)
-        await new Promise((resolve) => setImmediate(resolve))
-      })
-      t.is(news.length, 1)
-      t.like(news[0], { event: 'pool.leak', message: { endpoint: 'fake:', heldMs: 300 } })
-      t.regex(String(news[0]?.message['stack']), /taken here\n[^]*\bat forgetful/)
-      t.is(warnings.length, 1)
-      t.like(warnings[0], { code: 'SYMPHONY_LEASE_LEAK', name: 'TransportWarning' })
-    } finally {
-      process.off('warning', onWarning)
-    }
-  },
-)
+test.serial('a lease that is held too long is reported once, with the place where it was taken', async (t) => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', onWarning)
+  try {
+    const fake = new FakePool({ leakAfterMs: 300 })
+    const news = await observe(async () => {
+      async function forgetful() {
+        return fake.pool.acquire()
+      }
+      const acquiring = forgetful()
+      await fake.connect()
+      const lease = await acquiring
+      const good = fake.pool.acquire()
+      await fake.connect()
+      ;(await good).release()
+      fake.clock.advance(10_000)
+      lease.release()
+      const late = await fake.pool.acquire()
+      fake.clock.advance(299)
+      late.release()
+      fake.clock.advance(1)
+      await new Promise((resolve) => setImmediate(resolve))
+    })
+    t.is(news.length, 1)
+    t.like(news[0], { event: 'pool.leak', message: { endpoint: 'fake:', heldMs: 300 } })
+    t.regex(String(news[0]?.message['stack']), /taken here\n[^]*\bat forgetful/)
+    t.is(warnings.length, 1)
+    t.like(warnings[0], { code: 'SYMPHONY_LEASE_LEAK', name: 'TransportWarning' })
+  } finally {
+    process.off('warning', onWarning)
+  }
+})

@@ -61,30 +61,24 @@ declare('it leaves alone who is gone from its list', async (t) => {
 })
 
 for (const detached of [false, true]) {
-  declare(
-    `it leaves alone who has the number of another, ${detached ? 'a group' : 'a process'}`,
-    async (t) => {
-      const news = (pid: number): string => `add ${String(pid)} 1 ${detached ? '1' : '0'} 0 0\n`
-      t.is(await creatorStatus(t, news, { detached }), 'alive')
-    },
-  )
+  declare(`it leaves alone who has the number of another, ${detached ? 'a group' : 'a process'}`, async (t) => {
+    const news = (pid: number): string => `add ${String(pid)} 1 ${detached ? '1' : '0'} 0 0\n`
+    t.is(await creatorStatus(t, news, { detached }), 'alive')
+  })
 }
 
 declare('half a line is none', async (t) => {
   t.is(await creatorStatus(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0`), 'alive')
 })
 
-declare(
-  'where the host cannot tell when a process started, it looks for itself, with /proc or without',
-  async (t) => {
-    const news = (pid: number): string => `add ${String(pid)} - 0 0 100\n`
-    t.is(await creatorStatus(t, news), 'SIGTERM')
-    const script = GUARDIAN_SCRIPT.replace('/proc/self/stat', '/proc/self/nothing')
-    t.not(script, GUARDIAN_SCRIPT)
-    t.is(await creatorStatus(t, news, { script }), 'SIGTERM')
-    t.is(await creatorStatus(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
-  },
-)
+declare('where the host cannot tell when a process started, it looks for itself, with /proc or without', async (t) => {
+  const news = (pid: number): string => `add ${String(pid)} - 0 0 100\n`
+  t.is(await creatorStatus(t, news), 'SIGTERM')
+  const script = GUARDIAN_SCRIPT.replace('/proc/self/stat', '/proc/self/nothing')
+  t.not(script, GUARDIAN_SCRIPT)
+  t.is(await creatorStatus(t, news, { script }), 'SIGTERM')
+  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
+})
 
 declare('where there is no shell a warning says so, and children start all the same', async (t) => {
   const warned = signal<Error>()

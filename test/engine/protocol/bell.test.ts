@@ -102,30 +102,26 @@ test('the news is there before the wake', (t) => {
 test('news that comes during a visit, for any lane, is not lost', (t) => {
   holds(
     t,
-    fc.property(
-      fc.nat(MAX_LANES - 1),
-      fc.uniqueArray(fc.nat(MAX_LANES - 1), { maxLength: 20 }),
-      (first, later) => {
-        const bell = new Bell()
-        bell.notifier.notify(first)
-        const visited: number[] = []
-        let rung = false
-        while (bell.listener.hasNotifications) {
-          bell.listener.take((laneId) => {
-            visited.push(laneId)
-            if (rung) return
-            rung = true
-            for (const id of later) bell.notifier.notify(id)
-          })
-        }
-        return (
-          visited[0] === first &&
-          visited.length === 1 + later.length &&
-          later.every((id) => visited.indexOf(id, 1) > 0) &&
-          bell.silent
-        )
-      },
-    ),
+    fc.property(fc.nat(MAX_LANES - 1), fc.uniqueArray(fc.nat(MAX_LANES - 1), { maxLength: 20 }), (first, later) => {
+      const bell = new Bell()
+      bell.notifier.notify(first)
+      const visited: number[] = []
+      let rung = false
+      while (bell.listener.hasNotifications) {
+        bell.listener.take((laneId) => {
+          visited.push(laneId)
+          if (rung) return
+          rung = true
+          for (const id of later) bell.notifier.notify(id)
+        })
+      }
+      return (
+        visited[0] === first &&
+        visited.length === 1 + later.length &&
+        later.every((id) => visited.indexOf(id, 1) > 0) &&
+        bell.silent
+      )
+    }),
   )
 })
 

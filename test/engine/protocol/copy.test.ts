@@ -27,18 +27,12 @@ function assertOnly(bytes: Buffer, at: number, expected: Uint8Array): void {
 test('bytes of any alignment are copied into shared memory and nowhere beside', (t) => {
   holds(
     t,
-    fc.property(
-      fc.nat(9000),
-      anyLength,
-      fc.nat(MEMORY - 8000),
-      fc.boolean(),
-      (from, length, at, asBuffer) => {
-        const bytes = sharedBytes()
-        const piece = source.subarray(from, from + length)
-        copyIn(bytes, at, asBuffer ? piece : new Uint8Array(piece.buffer, piece.byteOffset, piece.length))
-        assertOnly(bytes, at, piece)
-      },
-    ),
+    fc.property(fc.nat(9000), anyLength, fc.nat(MEMORY - 8000), fc.boolean(), (from, length, at, asBuffer) => {
+      const bytes = sharedBytes()
+      const piece = source.subarray(from, from + length)
+      copyIn(bytes, at, asBuffer ? piece : new Uint8Array(piece.buffer, piece.byteOffset, piece.length))
+      assertOnly(bytes, at, piece)
+    }),
   )
 })
 

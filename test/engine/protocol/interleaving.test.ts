@@ -69,8 +69,7 @@ for (const others of otherNews) {
         },
         check: (at) => {
           bell.take()
-          for (const id of [5, ...others])
-            t.true(bell.visited.has(id), `lane ${String(id)}, at ${String(at)}`)
+          for (const id of [5, ...others]) t.true(bell.visited.has(id), `lane ${String(id)}, at ${String(at)}`)
           t.false(bell.listener.hasNotifications)
         },
       }
@@ -230,26 +229,23 @@ for (const direction of ['out', 'in'] as const) {
     })
   })
 
-  test.serial(
-    `${direction}: a consumer who looks at any moment of a publication sees written bytes only`,
-    (t) => {
-      interleave(() => {
-        const { producer, consumer } = new LaneFixture({ direction, start: START })
-        let text = ''
-        return {
-          work: () => {
-            publishBytes(producer, Buffer.from('hello '))
-            publishBytes(producer, Buffer.from('world'))
-          },
-          intrusion: () => {
-            text = drain(consumer)
-          },
-          check: (at) => {
-            t.true(['', 'hello ', 'hello world'].includes(text), `at ${String(at)}`)
-            t.is(text + drain(consumer), 'hello world')
-          },
-        }
-      })
-    },
-  )
+  test.serial(`${direction}: a consumer who looks at any moment of a publication sees written bytes only`, (t) => {
+    interleave(() => {
+      const { producer, consumer } = new LaneFixture({ direction, start: START })
+      let text = ''
+      return {
+        work: () => {
+          publishBytes(producer, Buffer.from('hello '))
+          publishBytes(producer, Buffer.from('world'))
+        },
+        intrusion: () => {
+          text = drain(consumer)
+        },
+        check: (at) => {
+          t.true(['', 'hello ', 'hello world'].includes(text), `at ${String(at)}`)
+          t.is(text + drain(consumer), 'hello world')
+        },
+      }
+    })
+  })
 }

@@ -325,18 +325,14 @@ test('parking is word 0 of the bell', (t) => {
 test('any two lanes have bells of their own', (t) => {
   holds(
     t,
-    fc.property(
-      fc.integer({ min: 0, max: MAX_LANES - 1 }),
-      fc.integer({ min: 0, max: MAX_LANES - 1 }),
-      (a, b) => {
-        const memory = createBellMemory()
-        const notifier = new BellNotifier(memory, () => undefined)
-        notifier.notify(a)
-        notifier.notify(b)
-        const visited: number[] = []
-        new BellListener(memory).take((laneId) => visited.push(laneId))
-        return visited.length === new Set([a, b]).size && visited.includes(a) && visited.includes(b)
-      },
-    ),
+    fc.property(fc.integer({ min: 0, max: MAX_LANES - 1 }), fc.integer({ min: 0, max: MAX_LANES - 1 }), (a, b) => {
+      const memory = createBellMemory()
+      const notifier = new BellNotifier(memory, () => undefined)
+      notifier.notify(a)
+      notifier.notify(b)
+      const visited: number[] = []
+      new BellListener(memory).take((laneId) => visited.push(laneId))
+      return visited.length === new Set([a, b]).size && visited.includes(a) && visited.includes(b)
+    }),
   )
 })

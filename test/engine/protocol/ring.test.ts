@@ -21,8 +21,7 @@ const anyStart = fc.oneof(
 const anySize = fc.oneof(fc.nat(70), fc.nat(5000), fc.nat(40_000))
 
 interface Step {
-  readonly kind:
-    'write' | 'claim' | 'publish' | 'refreshFree' | 'refresh' | 'read' | 'consume' | 'release' | 'switch'
+  readonly kind: 'write' | 'claim' | 'publish' | 'refreshFree' | 'refresh' | 'read' | 'consume' | 'release' | 'switch'
   readonly size: number
 }
 

@@ -90,13 +90,10 @@ test.serial('two threads that only ring and take, as fast as they can, lose no n
 /** The control and its counterpart differ in the second look alone. */
 const slowPlan = { seed, lanes: [0], frames: 1500, windows: [0, 1], largestFrame: 64 } as const
 
-test.serial(
-  'a listener that is slow to park loses no wake-up, since it looks at the news again',
-  async (t) => {
-    const reports = await runToTheEnd(t, { ...slowPlan, listener: 'slow' })
-    t.true(reports[0].parksRefused + reports[1].parksRefused > 0, 'news have come while parking')
-  },
-)
+test.serial('a listener that is slow to park loses no wake-up, since it looks at the news again', async (t) => {
+  const reports = await runToTheEnd(t, { ...slowPlan, listener: 'slow' })
+  t.true(reports[0].parksRefused + reports[1].parksRefused > 0, 'news have come while parking')
+})
 
 // It takes a race that is lost: Wine's threads on a busy machine may win it for long.
 const control = isWine ? test.serial.skip : test.serial
@@ -141,8 +138,7 @@ async function untilStopped(torture: Torture): Promise<{ reports: SideReports; p
       torture.isParked(1) &&
       (torture.hasUntakenNews(0) || torture.hasUntakenNews(1))
     const reports = await torture.probe()
-    if (reports[0].done || reports[1].done)
-      throw new Error('the broken listener got through: no stop was seen')
+    if (reports[0].done || reports[1].done) throw new Error('the broken listener got through: no stop was seen')
     const unmoved = ([0, 1] as const).every((side) => reports[side].turns === last[side].turns)
     still = stopped && unmoved ? still + 1 : 0
     if (still === STILL_PROBES) return { reports, probes }

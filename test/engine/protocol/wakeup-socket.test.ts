@@ -32,8 +32,7 @@ here('a line wakes until its other end is gone, and says so then', async (t) => 
     await woken.promise
     // Whoever does not read has wake-ups to read.
     other.pause()
-    for (let i = 0; i < MORE_THAN_FIT; i++)
-      if (!line.wake()) throw new Error('a full line is not a broken one')
+    for (let i = 0; i < MORE_THAN_FIT; i++) if (!line.wake()) throw new Error('a full line is not a broken one')
     other.destroy()
     await until(() => !line.wake())
     line.close()

@@ -408,11 +408,7 @@ test('waits can be given up without losing a frame, and the link goes on', async
   for (const wait of waits) await rejects(t, wait, 'ERR_ABORTED')
   for (const wait of [link.connected(options), link.receive(options), link.ready(options)])
     await rejects(t, wait, 'ERR_ABORTED')
-  const timed = [
-    link.connected({ timeoutMs: 5 }),
-    link.receive({ timeoutMs: 5 }),
-    link.ready({ timeoutMs: 5 }),
-  ]
+  const timed = [link.connected({ timeoutMs: 5 }), link.receive({ timeoutMs: 5 }), link.ready({ timeoutMs: 5 })]
   fake.clock.advance(5)
   for (const wait of timed) await rejects(t, wait, 'ERR_TIMEOUT')
   const connection = await fake.connect()

@@ -213,8 +213,7 @@ class Run {
       }
       place++
       if (report === undefined) return `loss ${String(place)} was not reported`
-      if (report.connection !== place)
-        return `report ${String(report.connection)} came as number ${String(place)}`
+      if (report.connection !== place) return `report ${String(report.connection)} came as number ${String(place)}`
       if (report.handedOver !== left.length)
         return `report ${String(place)}: ${String(report.handedOver)} handed over, not ${String(left.length)}`
       fates.push(...report.unconfirmed.map(String), ...report.dropped.map(String))
@@ -237,10 +236,8 @@ class Run {
       const dropped = reports[i]?.unreadDropped ?? 0
       const given = spoken.slice(0, spoken.length - dropped)
       expected.push(...given)
-      if (!same(story.splice(0, given.length).map(describe), given))
-        return `connection ${String(i + 1)} out of order`
-      if (i < carried.length - 1 && typeof story.shift() === 'string')
-        return `report ${String(i + 1)} out of place`
+      if (!same(story.splice(0, given.length).map(describe), given)) return `connection ${String(i + 1)} out of order`
+      if (i < carried.length - 1 && typeof story.shift() === 'string') return `report ${String(i + 1)} out of place`
     }
     if (story.length > 0) return `more than there was: ${story.map(describe).join(' ')}`
     return same(received, expected) ? undefined : `received: ${received.join(' ')}`

@@ -76,30 +76,26 @@ for (const where of ['before the name is taken', 'while a stale socket is being 
   })
 }
 
-onLinux(
-  'what a process that was killed while it waited for a thread has left is gone with the next',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    await withEnvironment({ TMPDIR: folder.path }, async () => {
-      await killedAt('', 'meeting')
-      const left = await folder.list()
-      t.is(left.length, 1)
-      const meeting = openOneShotListener(
-        () => undefined,
-        () => undefined,
-      )
-      const ours = basename(dirname(meeting.path))
-      await until(() => fs.readdirSync(folder.path).join() === ours)
-      meeting.close()
-      t.deepEqual(await folder.list(), [])
-    })
-  },
-)
+onLinux('what a process that was killed while it waited for a thread has left is gone with the next', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await withEnvironment({ TMPDIR: folder.path }, async () => {
+    await killedAt('', 'meeting')
+    const left = await folder.list()
+    t.is(left.length, 1)
+    const meeting = openOneShotListener(
+      () => undefined,
+      () => undefined,
+    )
+    const ours = basename(dirname(meeting.path))
+    await until(() => fs.readdirSync(folder.path).join() === ours)
+    meeting.close()
+    t.deepEqual(await folder.list(), [])
+  })
+})
 
 /** What looks like a leftover and is none. `dead` is the mark of a process that has ended. */
 const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
-  'of a process that lives': () =>
-    fs.promises.mkdir(join(folder.path, `.s-${creatorMark()}`), { mode: 0o700 }),
+  'of a process that lives': () => fs.promises.mkdir(join(folder.path, `.s-${creatorMark()}`), { mode: 0o700 }),
   'without a mark': () => fs.promises.mkdir(join(folder.path, '.s-AbCdEf'), { mode: 0o700 }),
   'of another place': (dead) => {
     const [pid = '', start = '', , random = ''] = dead.split('-')
@@ -160,22 +156,17 @@ onLinux('a socket that somebody listens on again is not taken along with what wa
   }
 })
 
-test.serial(
-  'a mark says that its maker lives as long as it does, and nothing of what is no mark',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const mark = creatorMark()
-    t.is(creatorStatus(mark), 'alive')
-    t.not(creatorMark(), mark)
-    for (const wrong of ['', 'x', '1-2-3', `${mark}-1`, mark.toUpperCase()])
-      t.is(creatorStatus(wrong), 'unknown', wrong)
-    const [, start = '', place = '', random = ''] = mark.split('-')
-    for (const pid of ['0', 'zzzzzzzzzzzzz'])
-      t.is(creatorStatus([pid, start, place, random].join('-')), 'unknown', pid)
-    if (process.platform === 'win32') return
-    t.is(creatorStatus(await markOfDead()), 'dead')
-  },
-)
+test.serial('a mark says that its maker lives as long as it does, and nothing of what is no mark', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const mark = creatorMark()
+  t.is(creatorStatus(mark), 'alive')
+  t.not(creatorMark(), mark)
+  for (const wrong of ['', 'x', '1-2-3', `${mark}-1`, mark.toUpperCase()]) t.is(creatorStatus(wrong), 'unknown', wrong)
+  const [, start = '', place = '', random = ''] = mark.split('-')
+  for (const pid of ['0', 'zzzzzzzzzzzzz']) t.is(creatorStatus([pid, start, place, random].join('-')), 'unknown', pid)
+  if (process.platform === 'win32') return
+  t.is(creatorStatus(await markOfDead()), 'dead')
+})
 
 onLinux('a number that was given to another process is not its former one', (t) => {
   const [pid = '', , place = '', random = ''] = creatorMark().split('-')

@@ -60,30 +60,27 @@ const strangers: Readonly<Record<string, (path: string) => void>> = {
 }
 
 for (const [what, make] of Object.entries(strangers)) {
-  test.serial(
-    `${what} named like a lock is nobody's lock: a stale socket is taken over beside it`,
-    async (t) => {
-      t.timeout(WATCHDOG_MS)
-      const path = folder.socketPath()
-      await leaveStaleSocket(path)
-      make(`${path}.lock`)
-      const names = await folder.list()
-      const before = identityOf(`${path}.lock`)
-      const listener = await FileListener.prepare(path)
-      try {
-        await listener.publish()
-        t.true(await isLive(path))
-        t.is(identityOf(`${path}.lock`), before)
-      } finally {
-        await listener.close()
-      }
-      t.deepEqual(
-        (await folder.list()).sort(),
-        names.filter((name) => name !== basename(path)).sort(),
-        'only the socket is gone',
-      )
-    },
-  )
+  test.serial(`${what} named like a lock is nobody's lock: a stale socket is taken over beside it`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const path = folder.socketPath()
+    await leaveStaleSocket(path)
+    make(`${path}.lock`)
+    const names = await folder.list()
+    const before = identityOf(`${path}.lock`)
+    const listener = await FileListener.prepare(path)
+    try {
+      await listener.publish()
+      t.true(await isLive(path))
+      t.is(identityOf(`${path}.lock`), before)
+    } finally {
+      await listener.close()
+    }
+    t.deepEqual(
+      (await folder.list()).sort(),
+      names.filter((name) => name !== basename(path)).sort(),
+      'only the socket is gone',
+    )
+  })
 }
 
 /** One of them has won, the others were told so, and the winner can be reached. */
@@ -112,36 +109,33 @@ test.serial('of three in one process that take a stale socket at once one wins, 
   }
 })
 
-test.serial(
-  'of two processes that take a stale socket in the same instant one wins, every time',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const racers = [1, 2].map(() => ChildProgram.start('stale-racer', [folder.path]))
-    try {
-      await Promise.all(racers.map((racer) => racer.line('up')))
-      for (let round = 0; round < 60; round++) {
-        const name = `r${String(round)}`
-        const path = join(folder.path, `${name}.sock`)
-        await leaveStaleSocket(path)
-        for (const racer of racers) racer.tell(name)
-        await Promise.all(racers.map((racer) => racer.line('ready')))
-        fs.writeFileSync(join(folder.path, `${name}.go`), '')
-        const outcomes = await Promise.all(racers.map((racer) => racer.next()))
-        t.deepEqual([...outcomes].sort(), ['ERR_ADDRESS_IN_USE', 'won'])
-        t.true(await isLive(path))
-        fs.unlinkSync(join(folder.path, `${name}.go`))
-        t.deepEqual(await folder.list(), [`${name}.sock`])
-        for (const racer of racers) racer.tell('close')
-        await Promise.all(racers.map((racer) => racer.line('closed')))
-        t.deepEqual(await folder.list(), [])
-      }
-      for (const racer of racers) racer.tell('leave')
-      for (const { stderr } of await Promise.all(racers.map((racer) => racer.exit))) t.is(stderr, '')
-    } finally {
-      for (const racer of racers) racer.kill('SIGKILL')
+test.serial('of two processes that take a stale socket in the same instant one wins, every time', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const racers = [1, 2].map(() => ChildProgram.start('stale-racer', [folder.path]))
+  try {
+    await Promise.all(racers.map((racer) => racer.line('up')))
+    for (let round = 0; round < 60; round++) {
+      const name = `r${String(round)}`
+      const path = join(folder.path, `${name}.sock`)
+      await leaveStaleSocket(path)
+      for (const racer of racers) racer.tell(name)
+      await Promise.all(racers.map((racer) => racer.line('ready')))
+      fs.writeFileSync(join(folder.path, `${name}.go`), '')
+      const outcomes = await Promise.all(racers.map((racer) => racer.next()))
+      t.deepEqual([...outcomes].sort(), ['ERR_ADDRESS_IN_USE', 'won'])
+      t.true(await isLive(path))
+      fs.unlinkSync(join(folder.path, `${name}.go`))
+      t.deepEqual(await folder.list(), [`${name}.sock`])
+      for (const racer of racers) racer.tell('close')
+      await Promise.all(racers.map((racer) => racer.line('closed')))
+      t.deepEqual(await folder.list(), [])
     }
-  },
-)
+    for (const racer of racers) racer.tell('leave')
+    for (const { stderr } of await Promise.all(racers.map((racer) => racer.exit))) t.is(stderr, '')
+  } finally {
+    for (const racer of racers) racer.kill('SIGKILL')
+  }
+})
 
 /** The lock of a name, held by whoever this mark is of. */
 function leaveLock(path: string, mark: string): string {
@@ -500,42 +494,39 @@ for (const what of ['with /proc', 'without /proc'] as const) {
   })
 }
 
-test.serial(
-  'a socket file has its mode at every moment at which it can be seen, whatever the umask',
-  async (t) => {
-    t.timeout(WATCHDOG_MS)
-    const umask = process.umask(0)
-    const shared = new Int32Array(new SharedArrayBuffer(8))
-    const data: ModeWatch = { folder: folder.path, shared }
-    const worker = new Worker(new URL('../../helpers/mode-watcher.js', import.meta.url), { workerData: data })
-    const seen = new Promise<unknown>((resolve, reject) => {
-      worker.once('message', resolve)
-      worker.once('error', reject)
-    })
-    try {
-      for (let round = 0; round < 60; round++) {
-        const path = folder.socketPath()
-        // Every other one in place of a stale socket, which that socket's owner had given the same mode.
-        if (round % 2 === 1) {
-          const former = await FileListener.prepare(path)
-          await former.publish()
-          const kept = `${folder.path}.kept`
-          fs.linkSync(path, kept)
-          await former.close()
-          fs.renameSync(kept, path)
-        }
-        const listener = await FileListener.prepare(path)
-        await listener.publish()
-        const before = Atomics.load(shared, 0)
-        await until(() => Atomics.load(shared, 0) > before)
-        await listener.close()
+test.serial('a socket file has its mode at every moment at which it can be seen, whatever the umask', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const umask = process.umask(0)
+  const shared = new Int32Array(new SharedArrayBuffer(8))
+  const data: ModeWatch = { folder: folder.path, shared }
+  const worker = new Worker(new URL('../../helpers/mode-watcher.js', import.meta.url), { workerData: data })
+  const seen = new Promise<unknown>((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+  })
+  try {
+    for (let round = 0; round < 60; round++) {
+      const path = folder.socketPath()
+      // Every other one in place of a stale socket, which that socket's owner had given the same mode.
+      if (round % 2 === 1) {
+        const former = await FileListener.prepare(path)
+        await former.publish()
+        const kept = `${folder.path}.kept`
+        fs.linkSync(path, kept)
+        await former.close()
+        fs.renameSync(kept, path)
       }
-      Atomics.store(shared, 1, 1)
-      t.deepEqual(await seen, ['folder 700', 'socket 600'])
-    } finally {
-      Atomics.store(shared, 1, 1)
-      process.umask(umask)
-      await worker.terminate()
+      const listener = await FileListener.prepare(path)
+      await listener.publish()
+      const before = Atomics.load(shared, 0)
+      await until(() => Atomics.load(shared, 0) > before)
+      await listener.close()
     }
-  },
-)
+    Atomics.store(shared, 1, 1)
+    t.deepEqual(await seen, ['folder 700', 'socket 600'])
+  } finally {
+    Atomics.store(shared, 1, 1)
+    process.umask(umask)
+    await worker.terminate()
+  }
+})

@@ -21,11 +21,7 @@ function reply(chooser: SpinTuner, count: number, ms: Costs): Record<keyof Costs
 }
 
 const cases: readonly (readonly [string, Costs, keyof Costs])[] = [
-  [
-    'main alone spins where the shard would only be in the way',
-    { sleep: 0.06, spin: 0.04, both: 0.15 },
-    'spin',
-  ],
+  ['main alone spins where the shard would only be in the way', { sleep: 0.06, spin: 0.04, both: 0.15 }, 'spin'],
   ['both stay awake where that is much better', { sleep: 0.06, spin: 0.03, both: 0.01 }, 'both'],
   ['both do not stay awake for a little', { sleep: 0.06, spin: 0.04, both: 0.036 }, 'spin'],
   ['nobody spins where sleeping is much better', { sleep: 0.02, spin: 0.2, both: 0.5 }, 'sleep'],
@@ -38,9 +34,7 @@ for (const [title, ms, best] of cases) {
     const seen = reply(chooser, 100_000, ms)
     t.true(seen[best] > 98_000, JSON.stringify(seen))
     // Shards have nothing to stay awake for while main sleeps.
-    const others = Object.entries(seen).filter(
-      ([mode]) => mode !== best && !(best === 'sleep' && mode === 'both'),
-    )
+    const others = Object.entries(seen).filter(([mode]) => mode !== best && !(best === 'sleep' && mode === 'both'))
     for (const [mode, count] of others) t.true(count > 0, `${mode} was never tried again`)
   })
 }

@@ -140,10 +140,7 @@ for (const kind of framed) {
       t,
       fc.property(frames, (payloads) => {
         const bodies = payloads.map((payload) => carriable(kind, payload))
-        const { frames: seen, fault } = everyCut(
-          specOf(kind),
-          Buffer.concat(bodies.map((body) => onWire(kind, body))),
-        )
+        const { frames: seen, fault } = everyCut(specOf(kind), Buffer.concat(bodies.map((body) => onWire(kind, body))))
         return fault === undefined && JSON.stringify(seen) === JSON.stringify(bodies.map(latin1))
       }),
       60,
@@ -291,11 +288,7 @@ test('content-length: other headers are skipped, names have no case, lines may e
   ]
   for (const block of blocks) {
     const bytes = Buffer.from(`${block}ok${block}\r\n`)
-    t.deepEqual(
-      everyCut(specOf('content-length'), bytes),
-      { frames: ['ok', '\r\n'], fault: undefined },
-      block,
-    )
+    t.deepEqual(everyCut(specOf('content-length'), bytes), { frames: ['ok', '\r\n'], fault: undefined }, block)
   }
 })
 
@@ -324,11 +317,7 @@ test('content-length: what is not a block of headers with one length is ERR_FRAM
   for (const block of blocks) {
     const before = 'Content-Length: 3\r\n\r\none'
     const expected = { frames: ['one'], fault: 'ERR_FRAMING' }
-    t.deepEqual(
-      everyCut(specOf('content-length'), Buffer.from(before + block)),
-      expected,
-      JSON.stringify(block),
-    )
+    t.deepEqual(everyCut(specOf('content-length'), Buffer.from(before + block)), expected, JSON.stringify(block))
   }
   t.is(text(specOf('content-length'), 'Content\rLength: 2\r\n\r\nok').fault, 'ERR_FRAMING')
 })
@@ -398,9 +387,7 @@ for (const kind of framed) {
     }
     const wire = onWire(kind, '')
     const before =
-      kind === 'length-be'
-        ? Buffer.from([4, 0, 0, 0])
-        : Buffer.from(`Content-Length: ${String(length)}\r\n\r\n`)
+      kind === 'length-be' ? Buffer.from([4, 0, 0, 0]) : Buffer.from(`Content-Length: ${String(length)}\r\n\r\n`)
     const delimited = kind === 'line' || kind === 'nul'
     const piece = Buffer.alloc(KiB, 0x61)
     let copied = 0
@@ -494,9 +481,7 @@ test('decoded frames of two connections that share memory come out as they went 
       decoded[which].settle()
     }
     for (const which of [0, 1] as const) while (!decoded[which].isEmpty()) move(which, 100_000)
-    return ([0, 1] as const).every((which) =>
-      Buffer.concat(got[which]).equals(Buffer.concat(expected[which])),
-    )
+    return ([0, 1] as const).every((which) => Buffer.concat(got[which]).equals(Buffer.concat(expected[which])))
   }
   holds(t, fc.property(steps, run), 150)
 })
@@ -567,9 +552,7 @@ for (const kind of translated) {
   })
 
   test(`${kind}: small frames are the same on the wire wherever the ring is cut`, (t) => {
-    const bodies = ['', 'a', 'some text', '', 'x'.repeat(12), 'last'].filter(
-      (body) => kind !== 'raw' || body !== '',
-    )
+    const bodies = ['', 'a', 'some text', '', 'x'.repeat(12), 'last'].filter((body) => kind !== 'raw' || body !== '')
     const ring = Buffer.concat(bodies.map((body) => encodeFrame(Buffer.from(body))))
     const wire = Buffer.concat(bodies.map((body) => onWire(kind, body)))
     for (let cut = 0; cut <= ring.length; cut++) {
@@ -626,8 +609,7 @@ test('bytes whose write is in flight are not touched by other connections', (t) 
           connection.inFlight = undefined
           connection.translation.done()
         }
-        for (const { inFlight } of connections)
-          if (inFlight?.bytes.equals(inFlight.expected) === false) return false
+        for (const { inFlight } of connections) if (inFlight?.bytes.equals(inFlight.expected) === false) return false
       }
       return true
     }),

@@ -232,8 +232,7 @@ const steps = fc.array(
 
 type Ending = 'end' | 'garbage' | 'truncated'
 
-const resetError = (): NodeJS.ErrnoException =>
-  Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+const resetError = (): NodeJS.ErrnoException => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
 
 for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satisfies readonly FramingKind[]) {
   test(`${kind}: whatever happens, all that was decoded arrives once and in order, then the end, then the close`, async (t) => {
@@ -327,22 +326,18 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
         const whole = received.length >= expected.length
         if (!received.subarray(0, expected.length).equals(expected.subarray(0, received.length)))
           throw new Error('what arrived is not what was sent')
-        if (ending === 'end' && received.length > expected.length)
-          throw new Error('more arrived than was sent')
-        if (calls.includes('end') && (!whole || ending !== 'end'))
-          throw new Error('the end came before its time')
+        if (ending === 'end' && received.length > expected.length) throw new Error('more arrived than was sent')
+        if (calls.includes('end') && (!whole || ending !== 'end')) throw new Error('the end came before its time')
         if (closed.error instanceof FramingFault && (!whole || ending === 'end'))
           throw new Error('a fault came before its time')
         if (!did.destroy && !did.reset && ending !== 'end') {
           const fault = closed.error instanceof FramingFault ? closed.error.code : 'none'
-          if (fault !== (ending === 'garbage' ? 'ERR_FRAME_TOO_LARGE' : 'ERR_TRUNCATED'))
-            throw new Error(fault)
+          if (fault !== (ending === 'garbage' ? 'ERR_FRAME_TOO_LARGE' : 'ERR_TRUNCATED')) throw new Error(fault)
         }
         if (!did.destroy && !did.reset && ending === 'end' && !(whole && calls.includes('end')))
           throw new Error('not all of it arrived')
         const out = Buffer.concat(wire.written)
-        if (!out.equals(outgoing.subarray(0, out.length)))
-          throw new Error('what was written is not what was sent')
+        if (!out.equals(outgoing.subarray(0, out.length))) throw new Error('what was written is not what was sent')
       }),
       { numRuns: 100, includeErrorInReport: true },
     )
@@ -441,11 +436,9 @@ test('two connections of one thread do not see each other in the memory that the
   for (const both of ends) resume(both, 1, 6)
   lines.wire.read(Buffer.from('first\nsecond\n'))
   nuls.wire.read(Buffer.from('eins\0zwei\0drei\0'))
-  for (const both of ends)
-    while (both.pump.received.length < both.pump.readView().length + 6) resume(both, 1, 1)
+  for (const both of ends) while (both.pump.received.length < both.pump.readView().length + 6) resume(both, 1, 1)
   for (const both of ends) resume(both, 99, 50)
-  const asRing = (words: string[]): Buffer =>
-    Buffer.concat(words.map((word) => encodeFrame(Buffer.from(word))))
+  const asRing = (words: string[]): Buffer => Buffer.concat(words.map((word) => encodeFrame(Buffer.from(word))))
   t.deepEqual(lines.pump.received, asRing(['first', 'second']))
   t.deepEqual(nuls.pump.received, asRing(['eins', 'zwei', 'drei']))
 })
@@ -505,45 +498,42 @@ function faultOf({ pump, wire }: Setup): string | undefined {
   return (pump.closed?.error as FramingFault | undefined)?.code
 }
 
-test.serial(
-  'without memory to decode, to keep or to translate the wire ends with ERR_OUT_OF_MEMORY',
-  async (t) => {
-    const begun = Buffer.alloc(2000, 'x')
-    const decoding = setup(specOf('line'))
-    resume(decoding, 100, 64)
-    decoding.wire.read(Buffer.from('whole\n'))
-    withoutMemory(1000, () => {
-      decoding.wire.read(begun)
-    })
-    t.true(decoding.wire.destroyed)
-    t.is(faultOf(decoding), 'ERR_OUT_OF_MEMORY')
-    t.deepEqual(decoding.pump.received, encodeFrame(Buffer.from('whole')), 'what came before is handed on')
+test.serial('without memory to decode, to keep or to translate the wire ends with ERR_OUT_OF_MEMORY', async (t) => {
+  const begun = Buffer.alloc(2000, 'x')
+  const decoding = setup(specOf('line'))
+  resume(decoding, 100, 64)
+  decoding.wire.read(Buffer.from('whole\n'))
+  withoutMemory(1000, () => {
+    decoding.wire.read(begun)
+  })
+  t.true(decoding.wire.destroyed)
+  t.is(faultOf(decoding), 'ERR_OUT_OF_MEMORY')
+  t.deepEqual(decoding.pump.received, encodeFrame(Buffer.from('whole')), 'what came before is handed on')
 
-    const many = Buffer.alloc(2000, 'x\0')
-    const keeping = setup(specOf('nul'))
-    resume(keeping, 1, 64)
-    withoutMemory(1000, () => {
-      keeping.wire.read(many)
-    })
-    t.true(keeping.wire.destroyed)
-    t.is(faultOf(keeping), 'ERR_OUT_OF_MEMORY')
-    t.is(keeping.pump.received.length, 64)
+  const many = Buffer.alloc(2000, 'x\0')
+  const keeping = setup(specOf('nul'))
+  resume(keeping, 1, 64)
+  withoutMemory(1000, () => {
+    keeping.wire.read(many)
+  })
+  t.true(keeping.wire.destroyed)
+  t.is(faultOf(keeping), 'ERR_OUT_OF_MEMORY')
+  t.is(keeping.pump.received.length, 64)
 
-    const frames = Buffer.concat(Array<Buffer>(100).fill(encodeFrame(Buffer.alloc(30))))
-    for (const hasEnded of [false, true]) {
-      const translating = setup(specOf('content-length'))
-      resume(translating, 100, 64)
-      if (hasEnded) translating.framed.onEnd()
-      withoutMemory(1000, () => {
-        translating.framed.write(frames, undefined)
-      })
-      t.true(translating.wire.destroyed)
-      t.is(faultOf(translating), 'ERR_OUT_OF_MEMORY')
-      await soon()
-      t.deepEqual(translating.pump.calls, hasEnded ? ['end', 'close'] : ['close'])
-    }
-  },
-)
+  const frames = Buffer.concat(Array<Buffer>(100).fill(encodeFrame(Buffer.alloc(30))))
+  for (const hasEnded of [false, true]) {
+    const translating = setup(specOf('content-length'))
+    resume(translating, 100, 64)
+    if (hasEnded) translating.framed.onEnd()
+    withoutMemory(1000, () => {
+      translating.framed.write(frames, undefined)
+    })
+    t.true(translating.wire.destroyed)
+    t.is(faultOf(translating), 'ERR_OUT_OF_MEMORY')
+    await soon()
+    t.deepEqual(translating.pump.calls, hasEnded ? ['end', 'close'] : ['close'])
+  }
+})
 
 test('length-be: a length that is too large is handed on with what follows, and never as a whole frame', (t) => {
   const both = setup(specOf('length-be', { maxFrameBytes: 20 }))

@@ -53,8 +53,7 @@ function stage(title: string, body: (t: ExecutionContext, stage: Stage) => Promi
   test.serial(title, async (t) => {
     t.timeout(WATCHDOG_MS)
     const folder = await makeTemporaryFolder()
-    const path = (): string =>
-      process.platform === 'win32' ? `\\\\.\\pipe\\${randomName()}` : folder.socketPath()
+    const path = (): string => (process.platform === 'win32' ? `\\\\.\\pipe\\${randomName()}` : folder.socketPath())
     const guests: Guest[] = []
     try {
       await body(t, {
@@ -89,45 +88,39 @@ stage('what was asked before anybody came is done once both have', async (t, { t
   t.deepEqual([...owner.calls].sort(), ['close', 'end', 'finished', 'written'])
 })
 
-stage(
-  'a token that comes in pieces, and at once with what follows it, is one',
-  async (t, { target, owner, guest }) => {
-    const wire = await childPipesTransport.dial(target, owner, noMain).connected
-    wire.resume()
-    const stdin = guest(target.stdin)
-    for (const byte of TOKEN) stdin.socket.write(Uint8Array.of(byte))
-    guest(target.stdout).show(Buffer.concat([TOKEN, Buffer.from('at once')]))
-    await until(() => owner.text === 'at once')
-    t.deepEqual(owner.calls, [])
-    wire.destroy()
-    await until(() => owner.calls.includes('close'))
-  },
-)
+stage('a token that comes in pieces, and at once with what follows it, is one', async (t, { target, owner, guest }) => {
+  const wire = await childPipesTransport.dial(target, owner, noMain).connected
+  wire.resume()
+  const stdin = guest(target.stdin)
+  for (const byte of TOKEN) stdin.socket.write(Uint8Array.of(byte))
+  guest(target.stdout).show(Buffer.concat([TOKEN, Buffer.from('at once')]))
+  await until(() => owner.text === 'at once')
+  t.deepEqual(owner.calls, [])
+  wire.destroy()
+  await until(() => owner.calls.includes('close'))
+})
 
-stage(
-  'others who find the pipes get nothing, and are cut once main is there',
-  async (t, { target, owner, guest }) => {
-    const wire = await childPipesTransport.dial(target, owner, noMain).connected
-    wire.resume()
-    wire.write(Buffer.from('secret'), undefined)
-    const others = [
-      guest(target.stdin).show(WRONG).show(TOKEN),
-      guest(target.stdin),
-      guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
-    ]
-    await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
-    const stdin = guest(target.stdin).show(TOKEN)
-    guest(target.stdout).show(TOKEN).socket.write('genuine')
-    await until(() => stdin.text === 'secret' && owner.text === 'genuine')
-    await until(() => others.every(({ over }) => over))
-    t.deepEqual(
-      others.map(({ text }) => text),
-      ['', '', ''],
-    )
-    wire.destroy()
-    await until(() => owner.calls.includes('close'))
-  },
-)
+stage('others who find the pipes get nothing, and are cut once main is there', async (t, { target, owner, guest }) => {
+  const wire = await childPipesTransport.dial(target, owner, noMain).connected
+  wire.resume()
+  wire.write(Buffer.from('secret'), undefined)
+  const others = [
+    guest(target.stdin).show(WRONG).show(TOKEN),
+    guest(target.stdin),
+    guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
+  ]
+  await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
+  const stdin = guest(target.stdin).show(TOKEN)
+  guest(target.stdout).show(TOKEN).socket.write('genuine')
+  await until(() => stdin.text === 'secret' && owner.text === 'genuine')
+  await until(() => others.every(({ over }) => over))
+  t.deepEqual(
+    others.map(({ text }) => text),
+    ['', '', ''],
+  )
+  wire.destroy()
+  await until(() => owner.calls.includes('close'))
+})
 
 stage(
   'a wire that is destroyed before anybody came closes, and takes the pipes away',
