@@ -1,5 +1,5 @@
 /** Connection pools, as hosts use them. */
-import type { Connection } from '../engine/connection/connection.js'
+import type { LaneConnection } from '../engine/connection/lane-connection.js'
 import type { Lease } from '../engine/pool/lease.js'
 import type { Pool } from '../engine/pool/pool.js'
 import type { PoolBounds } from '../engine/pool/pool-settings.js'
@@ -19,11 +19,11 @@ import {
  * while leased ones and those who wait do.
  */
 export class ConnectionPool implements AsyncDisposable {
-  readonly #pool: Pool<Connection, LeasedConnection>
+  readonly #pool: Pool<LaneConnection, LeasedConnection>
   #bounds: PoolBounds
 
   /** @internal Pools are made by `transport.pool()`. */
-  constructor(pool: Pool<Connection, LeasedConnection>, bounds: PoolBounds) {
+  constructor(pool: Pool<LaneConnection, LeasedConnection>, bounds: PoolBounds) {
     this.#pool = pool
     this.#bounds = bounds
   }

@@ -1,5 +1,5 @@
 /** The engine: shards, what runs on them, and the end of it all. */
-import type { Connection, ConnectionIdentity } from '../engine/connection/connection.js'
+import type { ConnectionIdentity, LaneConnection } from '../engine/connection/lane-connection.js'
 import type { ConnectionSettings } from '../engine/connection/connection-settings.js'
 import type { DeliveryTracking } from '../engine/connection/delivery-tracker.js'
 import { Children } from '../engine/process/children.js'
@@ -7,7 +7,8 @@ import { dialChild } from '../engine/process/dial-child.js'
 import { dialProcessStdio } from '../engine/process/dial-process-stdio.js'
 import { findWorkerEntry } from '../engine/shard/entry-discovery.js'
 import type { BreakerStats } from '../engine/reconnect/breaker.js'
-import { ReconnectingConnection, type ReconnectingStats } from '../engine/reconnect/reconnecting-connection.js'
+import type { ReconnectingConnection, ReconnectingStats } from '../engine/reconnect/reconnecting-connection.js'
+import { Reconnector } from '../engine/reconnect/reconnector.js'
 import { Pool } from '../engine/pool/pool.js'
 import type { PoolStats } from '../engine/pool/pool-stats.js'
 import type { Shard, ShardStats } from '../engine/shard/shard.js'
@@ -97,9 +98,9 @@ export class Engine implements AsyncDisposable {
   readonly #supervisor: Supervisor
   readonly #children: Children
   readonly #listeners: ListenerRegistry
-  readonly #pools = new Set<Pool<Connection, LeasedConnection>>()
+  readonly #pools = new Set<Pool<LaneConnection, LeasedConnection>>()
   readonly #pendingConnects = new Set<(error: TransportError) => void>()
-  readonly #reconnecting = new Set<ReconnectingConnection<Connection>>()
+  readonly #reconnecting = new Set<Reconnector<LaneConnection>>()
   readonly #breakers: Breakers
   readonly #failures: HandlerFailures
   readonly #outliving = new OutlivingHandlers()
@@ -184,12 +185,12 @@ export class Engine implements AsyncDisposable {
     options: ResolvedTransportOptions,
     wait: WaitOptions,
     tracking?: DeliveryTracking,
-  ): Promise<Connection> {
+  ): Promise<LaneConnection> {
     this.#assertOpen(endpoint.text)
     if (wait.signal?.aborted === true) throw abortError('connecting', endpoint.text, wait.signal.reason)
     let abort = (): void => undefined
     const timeoutMs = wait.timeoutMs ?? options.connectTimeoutMs
-    const waiter = new Waiter<Connection>(
+    const waiter = new Waiter<LaneConnection>(
       `connecting to ${endpoint.text}`,
       endpoint.text,
       { signal: wait.signal, timeoutMs },
@@ -215,7 +216,7 @@ export class Engine implements AsyncDisposable {
     const { route } = endpoint
     const control = { onStarted, timeoutMs }
     const link = this.#connectionSettings(options, tracking)
-    const dialOn = (shard: Shard): Promise<Connection> => {
+    const dialOn = (shard: Shard): Promise<LaneConnection> => {
       switch (route.via) {
         case 'target':
           return shard.dial(route.target, link, identity, control)
@@ -225,7 +226,7 @@ export class Engine implements AsyncDisposable {
           return dialProcessStdio(shard, link, identity, control, this.#ledger)
       }
     }
-    const settle = (connection: Connection | undefined): void => {
+    const settle = (connection: LaneConnection | undefined): void => {
       // Given up while the answer was on its way: nobody else will close it.
       if (waiter.settled) connection?.destroy()
       else if (connection !== undefined) waiter.resolve(connection)
@@ -248,11 +249,11 @@ export class Engine implements AsyncDisposable {
     endpoint: ResolvedEndpoint,
     options: ResolvedTransportOptions,
     settings: ResolvedReconnectingOptions,
-  ): ReconnectingConnection<Connection> {
+  ): ReconnectingConnection {
     this.#assertOpen(endpoint.text)
     const { retainBytes, maxAttempts = Infinity, maxElapsedMs = Infinity, heartbeat } = settings
     const use = settings.breaker === false ? undefined : this.#breakers.use(endpoint.text, settings.breaker)
-    const link = new ReconnectingConnection<Connection>({
+    const link = new Reconnector<LaneConnection>({
       endpoint: endpoint.text,
       kind: endpoint.kind,
       halfClose: hasHalfClose(endpoint),
@@ -302,7 +303,7 @@ export class Engine implements AsyncDisposable {
   /** @internal */
   pool(endpoint: ResolvedEndpoint, options: ResolvedTransportOptions, settings: ResolvedPoolOptions): ConnectionPool {
     this.#assertOpen(endpoint.text)
-    const pool = new Pool<Connection, LeasedConnection>(
+    const pool = new Pool<LaneConnection, LeasedConnection>(
       {
         ...settings,
         maxLifetimeMs: settings.maxLifetimeMs,
@@ -328,9 +329,9 @@ export class Engine implements AsyncDisposable {
   }
 
   async #dialWhenUp(
-    dial: (shard: Shard) => Promise<Connection>,
+    dial: (shard: Shard) => Promise<LaneConnection>,
     isGivenUp: () => boolean,
-  ): Promise<Connection | undefined> {
+  ): Promise<LaneConnection | undefined> {
     for (;;) {
       const shard = this.#supervisor.leastLoaded()
       if (shard !== undefined) return dial(shard)

@@ -12,19 +12,25 @@ export type { LeasedConnection } from './leased-connection.js'
 export type { ConnectionPool } from './connection-pool.js'
 export type { PoolCloseOptions, PoolOptions, PoolResizeOptions } from './pool-options.js'
 export type { Transport } from './transport.js'
-export type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/connection/connection.js'
-export type { FrameHandler } from '../engine/connection/receiver.js'
+export type {
+  Capabilities,
+  ClosedInfo,
+  Connection,
+  ConnectionInfo,
+  SubscribeOptions,
+} from '../engine/common/connection.js'
+export type { FrameHandler } from '../engine/common/connection.js'
 export type { Lease } from '../engine/pool/lease.js'
 export type { PoolStats } from '../engine/pool/pool-stats.js'
 export type { BackoffOptions, BreakerOptions, HeartbeatOptions, ReconnectingOptions } from './reconnecting-options.js'
 export type { Frame } from '../engine/common/frame.js'
 export type { BreakerStats } from '../engine/reconnect/breaker.js'
 export type {
-  ReconnectingInfo,
-  ReconnectingStats,
   ReconnectingConnection,
+  ReconnectingState,
+  ReconnectingStats,
 } from '../engine/reconnect/reconnecting-connection.js'
-export type { ConnectedInfo, ReconnectingState, LossReport } from '../engine/reconnect/reconnecting-settings.js'
+export type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
 export type { ShardStats } from '../engine/shard/shard.js'
 export type {
   BackpressureEvent,

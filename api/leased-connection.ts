@@ -1,6 +1,7 @@
 /** What the holder of a lease sees of a connection: all of it, as long as the lease is held. */
-import type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/connection/connection.js'
-import type { FrameHandler } from '../engine/connection/receiver.js'
+import type { ClosedInfo, Connection, ConnectionInfo, SubscribeOptions } from '../engine/common/connection.js'
+import type { FrameHandler } from '../engine/common/connection.js'
+import type { LaneConnection } from '../engine/connection/lane-connection.js'
 import type { Frame } from '../engine/common/frame.js'
 import type { HandlerPlace } from '../engine/common/handler-failures.js'
 import type { Gate } from '../engine/pool/pool-settings.js'
@@ -11,12 +12,12 @@ import type { WaitOptions } from '../engine/protocol/waiter.js'
  * throws or rejects with ERR_LEASE_ENDED, so that nobody writes into the exchange of the next user.
  * `close()`, `end()` and `destroy()` end the connection itself: it will not be lent again.
  */
-export class LeasedConnection implements AsyncDisposable {
-  readonly #connection: Connection
+export class LeasedConnection implements Connection {
+  readonly #connection: LaneConnection
   readonly #gate: Gate
 
   /** @internal Made by a pool. */
-  constructor(connection: Connection, gate: Gate) {
+  constructor(connection: LaneConnection, gate: Gate) {
     this.#connection = connection
     this.#gate = gate
   }

@@ -1,5 +1,5 @@
 /** The listeners of an engine: how they open, what shards say of them, and how they outlive shards. */
-import type { ConnectionIdentity } from '../engine/connection/connection.js'
+import type { ConnectionIdentity } from '../engine/connection/lane-connection.js'
 import type { ConnectionSettings } from '../engine/connection/connection-settings.js'
 import { ShardBindings } from '../engine/listening/shard-bindings.js'
 import type { Arrival } from '../engine/shard/accepted-connections.js'

@@ -5,7 +5,8 @@ import { TransportError } from '../engine/protocol/errors.js'
 import { checkWaitOptions } from '../engine/common/wait-options.js'
 import type { Clock } from '../engine/protocol/clock.js'
 import { abortError, Waiter, type WaitOptions } from '../engine/protocol/waiter.js'
-import type { Connection } from '../engine/connection/connection.js'
+import type { Connection } from '../engine/common/connection.js'
+import type { LaneConnection } from '../engine/connection/lane-connection.js'
 import { parseListenerCloseOptions, type ListenerCloseOptions } from './engine-options.js'
 
 /** A connection that a shard has accepted and that nobody has taken yet. */
@@ -13,7 +14,7 @@ export interface PendingAccept {
   /** The shard that has it. */
   readonly source: object
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY. */
-  adopt(): Connection
+  adopt(): LaneConnection
   reject(): void
 }
 
@@ -73,15 +74,15 @@ export class Listener implements AsyncDisposable {
   readonly #handler: ConnectionHandler | undefined
   #queue: PendingAccept[] = []
   /** Adopted for somebody who did not want to wait any more. */
-  #untaken: Connection[] = []
-  readonly #waiters = new Set<Waiter<Connection | undefined>>()
+  #untaken: LaneConnection[] = []
+  readonly #waiters = new Set<Waiter<LaneConnection | undefined>>()
   /** Sources that have stopped accepting, with what makes them go on. */
   readonly #paused = new Map<object, PausedSource>()
   #state: State = { kind: 'open' }
   #closing: Promise<ListenerClosed> | undefined
   #settleClosed!: (info: ListenerClosed) => void
   #accepted = 0
-  readonly #open = new Set<Connection>()
+  readonly #open = new Set<LaneConnection>()
   #refused = 0
 
   /** @internal */
@@ -120,9 +121,15 @@ export class Listener implements AsyncDisposable {
       return Promise.reject(abortError('accepting', this.endpoint, options.signal.reason))
     const next = this.#next()
     if (next !== undefined || this.#state.kind === 'closed') return Promise.resolve(next)
-    const waiter = new Waiter<Connection | undefined>('accepting', this.endpoint, options, this.#settings.clock, () => {
-      this.#waiters.delete(waiter)
-    })
+    const waiter = new Waiter<LaneConnection | undefined>(
+      'accepting',
+      this.endpoint,
+      options,
+      this.#settings.clock,
+      () => {
+        this.#waiters.delete(waiter)
+      },
+    )
     this.#waiters.add(waiter)
     return waiter.promise
   }
@@ -208,13 +215,13 @@ export class Listener implements AsyncDisposable {
   }
 
   /** The longest-queued connection that can be carried. */
-  #next(): Connection | undefined {
+  #next(): LaneConnection | undefined {
     const untaken = this.#untaken.shift()
     if (untaken !== undefined) return untaken
     for (;;) {
       const pending = this.#queue.shift()
       if (pending === undefined) return undefined
-      let connection: Connection
+      let connection: LaneConnection
       try {
         connection = pending.adopt()
       } catch {
@@ -246,7 +253,7 @@ export class Listener implements AsyncDisposable {
     paused.resume()
   }
 
-  #hand(connection: Connection, handler: ConnectionHandler): void {
+  #hand(connection: LaneConnection, handler: ConnectionHandler): void {
     attempt(
       () => connection.attend(handler(connection)),
       (cause) => {

@@ -1,6 +1,6 @@
 /** Options of `transport.reconnecting()`, declared once: default, unit, range. */
 import * as v from 'valibot'
-import type { Connection } from '../engine/connection/connection.js'
+import type { Connection } from '../engine/common/connection.js'
 import type { Frame } from '../engine/common/frame.js'
 import type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
 import { integer, milliseconds } from './engine-options.js'

@@ -1,5 +1,5 @@
 /** An endpoint with options: what one connects to and listens on. */
-import type { Connection } from '../engine/connection/connection.js'
+import type { Connection } from '../engine/common/connection.js'
 import type { ReconnectingConnection } from '../engine/reconnect/reconnecting-connection.js'
 import { invalidOption, readConnectOptions, readListenOptions } from '../engine/common/wait-options.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
@@ -43,7 +43,7 @@ export class Transport {
    * `await link.connected()`, or just use it. It keeps the process alive until it is closed or unref'd.
    * @throws {TransportError} ERR_INVALID_OPTION, ERR_ENGINE_CLOSED
    */
-  reconnecting(options: ReconnectingOptions = {}): ReconnectingConnection<Connection> {
+  reconnecting(options: ReconnectingOptions = {}): ReconnectingConnection {
     return this.#engine.reconnecting(this.#endpoint, this.#options, parseReconnectingOptions(options))
   }
 

@@ -1,4 +1,4 @@
-import type { ConnectionInfo } from '../../engine/connection/connection.js'
+import type { ConnectionInfo } from '../../engine/common/connection.js'
 import type { Frame } from '../../engine/common/frame.js'
 import type { HandlerPlace } from '../../engine/common/handler-failures.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'

@@ -1,5 +1,6 @@
 /** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
 import { TransportError } from '../protocol/errors.js'
+import type { FrameHandler } from '../common/connection.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import { FrameReader } from './frame-reader.js'
 import { describeExcess, type Excess } from '../protocol/framing.js'
@@ -14,9 +15,6 @@ import { systemClock } from '../protocol/clock.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { LaneHost, NotifyHandler, PendingReply } from './lane-host.js'
 import type { ConnectionSettings } from './connection-settings.js'
-
-/** Called with each frame. A returned promise holds the next frame back until it settles. */
-export type FrameHandler = (frame: Buffer) => unknown
 
 /** What the receiving half tells its connection. */
 export interface ReceiverEvents {

@@ -1,5 +1,5 @@
 /** Starts a child process and makes its stdin and stdout a connection. */
-import type { Connection, ConnectionIdentity } from '../connection/connection.js'
+import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ChildSettings } from './child.js'
 import { nobodyCame, notAccepted, offerEnds } from './child-ends.js'
@@ -14,10 +14,10 @@ export async function dialChild(
   identity: ConnectionIdentity,
   control: DialControl,
   children: Children,
-): Promise<Connection> {
+): Promise<LaneConnection> {
   const { endpoint } = identity
   const ends = offerEnds(endpoint)
-  let connection: Connection | undefined
+  let connection: LaneConnection | undefined
   const wait = { givenUp: false }
   const onStarted = (stop: () => void): void => {
     control.onStarted(() => {

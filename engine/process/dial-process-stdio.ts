@@ -1,5 +1,5 @@
 /** The process's own stdin and stdout, of which there is one, as one connection: see docs/decisions/process-stdio.md. */
-import type { Connection, ConnectionIdentity } from '../connection/connection.js'
+import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
@@ -16,11 +16,11 @@ export async function dialProcessStdio(
   identity: ConnectionIdentity,
   control: DialControl,
   ledger: Ledger,
-): Promise<Connection> {
+): Promise<LaneConnection> {
   if (use !== 'free') throw refusal(use, identity.endpoint)
   use = 'taken'
   ledger.open('descriptors', 2)
-  let connection: Connection
+  let connection: LaneConnection
   try {
     connection = await shard.dial({ kind: 'process-stdio' }, options, identity, control)
   } catch (error) {

@@ -1,15 +1,8 @@
 /** What a reconnecting link needs of the connections that carry it. It knows no more of them, and nothing of transports. */
-import type { TransportErrorCode } from '../protocol/errors.js'
+import type { ClosedInfo } from '../common/connection.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
 import type { WaitOptions } from '../protocol/waiter.js'
-
-/** How a connection or a link ended. */
-export interface Ending {
-  /** 'OK' after a clean end, otherwise the code of what ended it. */
-  readonly code: 'OK' | TransportErrorCode
-  readonly cause?: Error | undefined
-}
 
 export interface CarrierInfo {
   readonly shard: number
@@ -24,7 +17,7 @@ export interface Carrier {
   readonly info: CarrierInfo
   readonly pendingBytes: number
   /** Settles once I/O is finished. What was received stays readable. */
-  readonly closed: Promise<Ending>
+  readonly closed: Promise<ClosedInfo>
   /** Settles before `closed`. */
   readonly fate: Promise<DeliveryReport>
   /** Resolves once no frame will come any more and all that came were taken. */
@@ -35,7 +28,7 @@ export interface Carrier {
   take(): Buffer | undefined
   subscribe(handler: (frame: Buffer) => unknown, options?: { readonly borrow?: boolean | undefined }): () => void
   end(options?: WaitOptions): Promise<void>
-  close(): Promise<Ending>
+  close(): Promise<ClosedInfo>
   /** Ends at once; what was received is dropped. */
   destroy(reason?: Error): void
   /** Ends at once; what was received stays readable. */

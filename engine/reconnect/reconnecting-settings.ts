@@ -7,13 +7,8 @@ import type { Clock } from '../protocol/clock.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import type { BackoffSettings } from '../common/backoff.js'
 import type { Breaker } from './breaker.js'
-import type { Carrier, Ending } from './carrier.js'
-
-/**
- * `connecting`: an attempt is under way, `onConnected` included. `waiting`: for the next attempt. `closing`: `close()` or
- * `destroy()` was called. `closed`: nothing follows.
- */
-export type ReconnectingState = 'connecting' | 'connected' | 'waiting' | 'closing' | 'closed'
+import type { ClosedInfo } from '../common/connection.js'
+import type { Carrier } from './carrier.js'
 
 /**
  * What became of the frames of one connection, told in order with the frames received: after the last one from that
@@ -97,5 +92,5 @@ export interface ReconnectingSettings<C extends Carrier> {
   /** Whether the process stays alive for this link. */
   readonly keepAlive: (on: boolean) => void
   /** Called once, before `closed` settles. */
-  readonly onClosed: (ending: Ending) => void
+  readonly onClosed: (ending: ClosedInfo) => void
 }

@@ -6,7 +6,7 @@
  * main has no more to lend, because so many are untaken that lanes would lie idle, they come by a number: they wait in the
  * shard, unread, until main sends a lane or rejects them, in one call for all of a turn. See docs/decisions/accepting.md.
  */
-import type { Connection, ConnectionIdentity } from '../connection/connection.js'
+import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { AcceptCounts, AcceptLogReader, STOCK_LANES } from '../protocol/accept-log.js'
 import type { Adoption, ListenRequest, ShardControl } from '../protocol/control.js'
@@ -20,7 +20,7 @@ const STOCK_BYTES = 4_194_304
 /** A connection that a shard has accepted and that nobody has taken yet. */
 export interface Arrival {
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY, ERR_SHARD_LOST. */
-  adopt(options: ConnectionSettings, identity: ConnectionIdentity): Connection
+  adopt(options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection
   reject(): void
 }
 
@@ -33,7 +33,7 @@ export interface AcceptedConnectionsHost {
   /** A lane that carries nothing yet, and the way back for one that nothing was made of. */
   takeLane(): LaneGrant
   giveLane(grant: LaneGrant): void
-  connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): Connection
+  connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection
   wordsOf(grant: LaneGrant): Int32Array
   baseOf(grant: LaneGrant): number
   notify(laneId: number): void
@@ -57,7 +57,7 @@ export class AcceptedConnections {
   /** Lanes of the stock whose connection nobody wants: the shard is letting go of it. */
   readonly #unwanted = new Map<number, LaneGrant>()
   /** What the shard is told when this turn ends, for all that were taken in it. */
-  #adoptions: (Adoption & { readonly connection: Connection })[] = []
+  #adoptions: (Adoption & { readonly connection: LaneConnection })[] = []
   #rejections: number[] = []
   /** Why nothing can be taken any more: the shard is dead, and its memory goes to others. */
   #lost: TransportError | undefined
@@ -181,7 +181,12 @@ export class AcceptedConnections {
     }
   }
 
-  #adopt(listenerId: number, acceptId: number, options: ConnectionSettings, identity: ConnectionIdentity): Connection {
+  #adopt(
+    listenerId: number,
+    acceptId: number,
+    options: ConnectionSettings,
+    identity: ConnectionIdentity,
+  ): LaneConnection {
     if (this.#lost !== undefined) throw this.#lost
     const lane = this.#host.takeLane()
     const connection = this.#host.connect(lane, options, identity)
@@ -197,7 +202,12 @@ export class AcceptedConnections {
     if (this.#adoptions.length === 0 && this.#rejections.length === 0) setImmediate(this.answer)
   }
 
-  #take(listenerId: number, grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): Connection {
+  #take(
+    listenerId: number,
+    grant: LaneGrant,
+    options: ConnectionSettings,
+    identity: ConnectionIdentity,
+  ): LaneConnection {
     if (this.#lost !== undefined) throw this.#lost
     this.#stock.delete(grant.id)
     this.#countTaken(listenerId)

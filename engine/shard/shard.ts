@@ -3,7 +3,7 @@
  * death. What comes after the death is the supervisor's business.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { Connection, type ConnectionIdentity } from '../connection/connection.js'
+import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
 import type { Flushable, LaneHost, NotifyHandler, PendingReply } from '../connection/lane-host.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { createAcceptLog } from '../protocol/accept-log.js'
@@ -109,7 +109,7 @@ export class Shard implements LaneHost {
   readonly #regions: RegionAllocator
   readonly #growth: RegionGrowth
   readonly #lanes: LaneAllocator
-  readonly #carried: (Connection | undefined)[] = []
+  readonly #carried: (LaneConnection | undefined)[] = []
   readonly #accepts: AcceptedConnections
   readonly #counters: Float64Array
   readonly #thread: ShardThread
@@ -267,7 +267,7 @@ export class Shard implements LaneHost {
     return this.#lanes.inUse - this.#accepts.idleLanes
   }
 
-  get connections(): readonly Connection[] {
+  get connections(): readonly LaneConnection[] {
     return this.#carried.filter((connection) => connection !== undefined)
   }
 
@@ -277,7 +277,7 @@ export class Shard implements LaneHost {
     options: ConnectionSettings,
     identity: ConnectionIdentity,
     control: DialControl,
-  ): Promise<Connection> {
+  ): Promise<LaneConnection> {
     const grant = this.#takeLane(identity.endpoint)
     this.#ledger.open('dials')
     let given = false
@@ -410,8 +410,8 @@ export class Shard implements LaneHost {
     return this.#keepAlive > 0
   }
 
-  #connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): Connection {
-    const connection = new Connection(this, grant, options, identity)
+  #connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
+    const connection = new LaneConnection(this, grant, options, identity)
     this.#carried[grant.id] = connection
     this.#connections++
     this.#ledger.open('connections')

@@ -4,7 +4,7 @@
  * from the engine's store, where that of its former life has gone.
  */
 import process from 'node:process'
-import type { Connection } from '../connection/connection.js'
+import type { LaneConnection } from '../connection/lane-connection.js'
 import { createCounters } from '../protocol/counters.js'
 import { nameOf } from '../common/describe.js'
 import { events } from '../common/diagnostics.js'
@@ -127,7 +127,7 @@ export class Supervisor {
     return this.#memory.slabs.spareBytes
   }
 
-  get connections(): readonly Connection[] {
+  get connections(): readonly LaneConnection[] {
     return this.shards.flatMap((shard) => shard.connections)
   }
 

@@ -13,7 +13,7 @@ import { makeFrame, openFrame, randomPayload } from './frames.js'
 import type { Gate } from './gate.js'
 import { writeOrder, type Misbehaviour } from './misbehaviour.js'
 
-export type Link = ReconnectingConnection<Connection>
+export type Link = ReconnectingConnection
 
 const NOTHING = Buffer.alloc(0)
 

@@ -10,6 +10,7 @@ import {
   type Transport,
   type TransportOptions,
 } from '../../api/index.js'
+import type { Poolable } from '../../engine/pool/poolable.js'
 import { Pool } from '../../engine/pool/pool.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
 import { systemClock } from '../../engine/protocol/clock.js'
@@ -170,9 +171,11 @@ test.serial('an idle connection that its peer ends, or cuts, leaves the pool by 
   })
 })
 
+type PooledConnection = Connection & Poolable
+
 /** A pool over bare connections, so that a test can look at what it holds without a turn of the event loop. */
-function barePool(transport: Transport): Pool<Connection, Connection> {
-  return new Pool<Connection, Connection>(
+function barePool(transport: Transport): Pool<PooledConnection, PooledConnection> {
+  return new Pool<PooledConnection, PooledConnection>(
     {
       min: 0,
       max: 4,
@@ -190,7 +193,7 @@ function barePool(transport: Transport): Pool<Connection, Connection> {
       clock: systemClock,
       failures: new HandlerFailures(systemClock, undefined),
       random: () => 0,
-      dial: (wait) => transport.connect(wait),
+      dial: (wait) => transport.connect(wait) as Promise<PooledConnection>,
       present: (connection) => connection,
     },
   )

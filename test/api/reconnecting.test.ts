@@ -2,7 +2,6 @@
 import test, { type ExecutionContext } from 'ava'
 import {
   createEngine,
-  type Connection,
   type Engine,
   type EngineOptions,
   type LossReport,
@@ -66,12 +65,12 @@ function forEachKind(
 /** Sends numbered frames for as long as it is let, as a careful sender does. */
 class Sender {
   sent = 0
-  readonly #link: ReconnectingConnection<Connection>
+  readonly #link: ReconnectingConnection
   readonly #bytes: number
   #stopped = false
   readonly done: Promise<void>
 
-  constructor(link: ReconnectingConnection<Connection>, bytes: number) {
+  constructor(link: ReconnectingConnection, bytes: number) {
     this.#link = link
     this.#bytes = bytes
     this.done = this.#run()

@@ -3,7 +3,8 @@ import { TransportError, type TransportErrorCode } from '../../engine/protocol/e
 import type { DeliveryReport } from '../../engine/common/delivery-report.js'
 import { partsOf, type Frame } from '../../engine/common/frame.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
-import type { Carrier, Ending } from '../../engine/reconnect/carrier.js'
+import type { ClosedInfo } from '../../engine/common/connection.js'
+import type { Carrier } from '../../engine/reconnect/carrier.js'
 import { signal } from './turns.js'
 
 type Handler = (frame: Buffer) => unknown
@@ -20,7 +21,7 @@ export class FakeCarrier implements Carrier {
   limit = Infinity
   /** What was asked of it. */
   readonly asked: ('end' | 'close' | 'destroy' | 'cut')[] = []
-  readonly #closed = signal<Ending>()
+  readonly #closed = signal<ClosedInfo>()
   readonly #fate = signal<DeliveryReport>()
   readonly #exhausted = signal()
   readonly #ended = signal()
@@ -89,7 +90,7 @@ export class FakeCarrier implements Carrier {
     return this.#ended.promise
   }
 
-  close(): Promise<Ending> {
+  close(): Promise<ClosedInfo> {
     this.asked.push('close')
     return this.closed
   }

@@ -1,12 +1,9 @@
 /** A link over connections that the test makes, with a clock that stands still. */
 import { Breaker, type BreakerSettings } from '../../engine/reconnect/breaker.js'
-import type { Ending } from '../../engine/reconnect/carrier.js'
-import { ReconnectingConnection } from '../../engine/reconnect/reconnecting-connection.js'
-import type {
-  ReconnectingState,
-  LossReport,
-  ReconnectingSettings,
-} from '../../engine/reconnect/reconnecting-settings.js'
+import type { ClosedInfo } from '../../engine/common/connection.js'
+import type { ReconnectingState } from '../../engine/reconnect/reconnecting-connection.js'
+import { Reconnector } from '../../engine/reconnect/reconnector.js'
+import type { LossReport, ReconnectingSettings } from '../../engine/reconnect/reconnecting-settings.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
 import { FakeCarrier, FakeDialler } from './fake-carrier.js'
 import { FailureBook } from './failure-book.js'
@@ -25,15 +22,15 @@ export class FakeReconnecting {
   readonly dialler = new FakeDialler()
   readonly reports: LossReport[] = []
   readonly states: ReconnectingState[] = []
-  readonly endings: Ending[] = []
+  readonly endings: ClosedInfo[] = []
   readonly failures = new FailureBook()
-  readonly link: ReconnectingConnection<FakeCarrier>
+  readonly link: Reconnector<FakeCarrier>
   /** How many of the link's wishes to keep the process alive are not taken back. */
   keepsAlive = 0
 
   constructor(settings: Partial<ReconnectingSettings<FakeCarrier>> = {}, clock: FakeClock = new TurningClock()) {
     this.clock = clock
-    this.link = new ReconnectingConnection<FakeCarrier>({
+    this.link = new Reconnector<FakeCarrier>({
       endpoint: 'fake:peer',
       kind: 'fake',
       halfClose: true,

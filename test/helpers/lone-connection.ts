@@ -1,5 +1,5 @@
 /** A connection whose shard is the test: it moves the lane's words itself, and says when there is news. */
-import { Connection } from '../../engine/connection/connection.js'
+import { LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { LaneHost } from '../../engine/connection/lane-host.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
 import { inWords, outWords, regionSizeFor, type lane } from '../../engine/protocol/ring-layout.js'
@@ -14,7 +14,7 @@ const RING_BYTES = 4096
 const MAX_FRAME_BYTES = 1_000_000
 
 export class LoneConnection {
-  readonly connection: Connection
+  readonly connection: LaneConnection
   /** What the peer says. */
   readonly producer: RingProducer
   /** What is said to the peer. */
@@ -59,7 +59,7 @@ export class LoneConnection {
     }
     this.producer = new RingProducer(this.#words, this.#base, inWords, regions.table)
     this.consumer = new RingConsumer(this.#words, this.#base, outWords, regions.table)
-    this.connection = new Connection(
+    this.connection = new LaneConnection(
       host,
       grant,
       {

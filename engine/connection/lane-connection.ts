@@ -1,5 +1,13 @@
 /** A connection: one lane, its two halves, and how it comes to an end. */
 import { getSystemErrorName } from 'node:util'
+import type {
+  Capabilities,
+  ClosedInfo,
+  Connection,
+  ConnectionInfo,
+  FrameHandler,
+  SubscribeOptions,
+} from '../common/connection.js'
 import { events, type ConnectionEvent } from '../common/diagnostics.js'
 import type { AttachedProcess, ProcessExit } from '../common/attached-process.js'
 import { AwaitedPromise } from '../common/awaited-promise.js'
@@ -16,50 +24,10 @@ import { checkSubscription } from '../common/subscribe-options.js'
 import { trace } from '../common/trace.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import type { Role } from '../protocol/target.js'
-import { Receiver, type FrameHandler } from './receiver.js'
+import { Receiver } from './receiver.js'
 import { createPendingReply, type LaneHost, type NotifyHandler } from './lane-host.js'
 import type { ConnectionSettings } from './connection-settings.js'
 import { Sender } from './sender.js'
-
-/** How a connection ended. */
-export interface ClosedInfo {
-  /** 'OK' after a clean end on both sides, otherwise the code of what ended it. */
-  readonly code: 'OK' | TransportErrorCode
-  readonly cause?: Error | undefined
-  /** Of a child process: its exit code, null if a signal ended it. */
-  readonly exitCode?: number | null
-  /** Of a child process: the signal that ended it, or null. */
-  readonly signal?: NodeJS.Signals | null
-}
-
-export interface ConnectionInfo {
-  /** Unique within the process. */
-  readonly id: string
-  readonly kind: string
-  readonly endpoint: string
-  /** Index of the shard that carries it. */
-  readonly shard: number
-  /** Epoch milliseconds. */
-  readonly establishedAt: number
-  readonly framesSent: number
-  /** Payload bytes. */
-  readonly bytesSent: number
-  readonly framesReceived: number
-  /** Payload bytes. */
-  readonly bytesReceived: number
-  /** Epoch milliseconds of the last turn in which frames were sent or received. */
-  readonly lastActivityAt: number
-  /** Of a child process. */
-  readonly pid?: number
-}
-
-export interface SubscribeOptions {
-  /**
-   * Hands over a view that is valid only during the call, instead of a copy. Default: false. The memory is used
-   * again as soon as the handler returns, also when it returns a promise.
-   */
-  readonly borrow?: boolean | undefined
-}
 
 export interface ConnectionIdentity {
   readonly kind: string
@@ -94,15 +62,11 @@ interface Afterlife {
 
 let connections = 0
 
-/**
- * A connection to a peer, dialled or accepted. Ordered, reliable, frame by frame.
- * Both directions end on their own; `closed` settles once all I/O is finished.
- */
-export class Connection implements NotifyHandler, AsyncDisposable {
-  /** @internal As `closed`, of which it is not known that somebody waits for it. */
+/** A connection over one lane of one shard. */
+export class LaneConnection implements Connection, NotifyHandler {
+  /** As `closed`, of which it is not known that somebody waits for it. */
   readonly ended: Promise<ClosedInfo>
-  /** What this transport can do. `halfClose`: `end()` tells the peer, whose frames still arrive. */
-  readonly capabilities: { readonly halfClose: boolean }
+  readonly capabilities: Capabilities
   readonly #id = `${String(process.pid)}-${String(++connections)}`
   readonly #identity: ConnectionIdentity
   readonly #host: LaneHost
@@ -128,7 +92,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
   #onUnfit: ((why: ReuseBlocker) => void) | undefined
   #settleClosed!: (info: ClosedInfo) => void
 
-  /** @internal Connections are made by `Transport.connect()` and listeners. */
+  /** Connections are made by `Transport.connect()` and listeners. */
   constructor(host: LaneHost, grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity) {
     this.#host = host
     this.#lane = grant
@@ -173,7 +137,6 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     trace('connection %s: %s %s on shard %d', this.#id, identity.role, identity.endpoint, host.shard)
   }
 
-  /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
   get closed(): Promise<ClosedInfo> {
     return (this.#closed ??= new AwaitedPromise(this.ended, () => {
       this.#endAwaitedAt = this.#framesMoved
@@ -199,70 +162,37 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     }
   }
 
-  /** Bytes, frame headers included, that `send()` took and the operating system has not confirmed. 0 once closed. */
   get pendingBytes(): number {
     return this.#state.kind === 'closed' ? 0 : this.#outgoing.pendingBytes
   }
 
-  /**
-   * Sends one frame. The frame is always taken, its bytes copied before this returns. True: go on; false: the ring
-   * is full and the frame waits in front of it, so call `ready()` before sending more.
-   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY; then
-   * nothing was taken.
-   */
   send(frame: Frame): boolean {
     return this.#outgoing.send(frame)
   }
 
-  /**
-   * Resolves once half of the ring is free, at once if it already is. Rejects with ERR_CLOSED when the connection
-   * ends first, with ERR_ABORTED or ERR_TIMEOUT when the caller gives up.
-   */
   ready(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'ready()')
     return wrong === undefined ? this.#outgoing.ready(options) : Promise.reject(wrong)
   }
 
-  /**
-   * The next frame, in a Buffer of the receiver's own; undefined at the end of the stream. Rejects with what ended
-   * the connection if it did not end cleanly, after the frames received before. One consumer at a time.
-   * Of a child process the end is told once it has exited: undefined after exit code 0, else a rejection with ERR_EXIT. Only with
-   * `allowHalfOpen` the end of its stdout is told at once, as undefined, and `closed` says how it exited.
-   */
   receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
     const wrong = checkWaitOptions(options, 'receive()')
     return wrong === undefined ? this.#incoming.receive(options) : Promise.reject(wrong)
   }
 
-  /** `for await (const frame of connection)`. Leaving the loop does not close the connection. */
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
     return this.#incoming.iterate()
   }
 
-  /**
-   * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next
-   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which `onError` is told
-   * or else a process warning. What it sends after `close()` was called throws ERR_CLOSED, and is no failure of its own.
-   * @returns A function that ends the subscription.
-   */
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
     return this.#incoming.subscribe(handler, checkSubscription(handler, options))
   }
 
-  /**
-   * Ends the outgoing side: everything sent leaves, then the end of the stream. Resolves when it has left, or when
-   * the connection is over. Frames of the peer still arrive. Giving the wait up does not take the end back.
-   */
   end(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'end()')
     return wrong === undefined ? this.#outgoing.end(options) : Promise.reject(wrong)
   }
 
-  /**
-   * Ends gracefully: everything sent leaves, the peer's end is awaited, both bounded by `closeTimeoutMs`; then the
-   * rest is cut. Resolves as `closed` does. Keep reading, or the peer's frames can fill the ring until the deadline. A
-   * handler that is at work can send nothing from here on: wait for it first, as `engine.close()` does.
-   */
   close(): Promise<ClosedInfo> {
     this.#closeAsked = true
     if (this.#state.kind === 'open') {
@@ -275,12 +205,6 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     return this.ended
   }
 
-  /**
-   * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped. A peer that has read all
-   * sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes of its own are unread.
-   * `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED, whose cause is the reason: an
-   * error, or whatever else was given. It never throws.
-   */
   destroy(reason?: Error): void {
     const error =
       reason instanceof TransportError
@@ -298,12 +222,10 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     }
   }
 
-  /** An open connection keeps the process alive. This is the default. */
   ref(): this {
     return this.#reference(true)
   }
 
-  /** The process may end although this connection is open. */
   unref(): this {
     return this.#reference(false)
   }
@@ -312,7 +234,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     return this.close().then(() => undefined)
   }
 
-  /** @internal Ends at once, as `destroy()` does, but what was received stays readable. False: it was ending at once already. */
+  /** Ends at once, as `destroy()` does, but what was received stays readable. False: it was ending at once already. */
   cut(error: TransportError): boolean {
     if (this.#state.kind === 'destroying' || this.#state.kind === 'closed') return false
     if (this.#state.kind === 'closing') this.#state.cancelDeadline()
@@ -324,7 +246,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
   }
 
   /**
-   * @internal A function of the host's has failed over it: it is destroyed, and that is told, unless the function failed
+   * A function of the host's has failed over it: it is destroyed, and that is told, unless the function failed
    * for nothing but its end.
    */
   handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
@@ -332,7 +254,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     if (!this.#isEnding || !this.#isOfTheEnd(cause)) this.#fail(where, what, cause, isLate)
   }
 
-  /** @internal A listener has given it to its handler, which may be at work for a while. Returns what that settles with. */
+  /** A listener has given it to its handler, which may be at work for a while. Returns what that settles with. */
   attend(result: unknown): Promise<unknown> | undefined {
     if (!isThenable(result)) return undefined
     const handler = Promise.resolve(result)
@@ -340,37 +262,37 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     return handler
   }
 
-  /** @internal A function that was handed a frame works on it until this settles, and holds no other frame back. */
+  /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
   atWork(pending: Promise<unknown>): void {
     this.#incoming.atWork(pending)
   }
 
-  /** @internal Resolves once handlers are done with what has come until now; undefined: they are. Bounded by nothing. */
+  /** Resolves once handlers are done with what has come until now; undefined: they are. Bounded by nothing. */
   settle(): Promise<void> | undefined {
     return this.#incoming.settle()
   }
 
-  /** @internal The next frame, if one is there: a `receive()` that does not wait. Throws ERR_CONSUMER_BUSY. */
+  /** The next frame, if one is there: a `receive()` that does not wait. Throws ERR_CONSUMER_BUSY. */
   take(): Buffer | undefined {
     return this.#incoming.take()
   }
 
-  /** @internal Whether a link ends it, and not somebody who has it. */
+  /** Whether a link ends it, and not somebody who has it. */
   get carriesLink(): boolean {
     return this.#afterlife !== undefined
   }
 
-  /** @internal What became of every frame that was sent; settles before `closed`. Only with `salvage`. */
+  /** What became of every frame that was sent; settles before `closed`. Only with `salvage`. */
   get fate(): Promise<DeliveryReport> {
     return this.#afterlifeOf('fate')
   }
 
-  /** @internal Resolves when no frame will come any more and all that came were taken. Only with `salvage`. */
+  /** Resolves when no frame will come any more and all that came were taken. Only with `salvage`. */
   get exhausted(): Promise<void> {
     return this.#afterlifeOf('exhausted')
   }
 
-  /** @internal The process whose stdin and stdout this is; `closed` waits for its end. */
+  /** The process whose stdin and stdout this is; `closed` waits for its end. */
   attachProcess(process: AttachedProcess): void {
     this.#process = process
     if (this.#state.kind !== 'open') process.endNow()
@@ -380,7 +302,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
   }
 
   /**
-   * @internal Nobody uses it from here on, and it keeps no process alive. `onUnfit` is called once if it ends, fails, or
+   * Nobody uses it from here on, and it keeps no process alive. `onUnfit` is called once if it ends, fails, or
    * anything comes. Returns why it cannot rest; then nothing has changed.
    */
   park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined {
@@ -393,7 +315,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     return undefined
   }
 
-  /** @internal Somebody is about to use it: ends its rest. Returns why it cannot be used. */
+  /** Somebody is about to use it: ends its rest. Returns why it cannot be used. */
   checkout(): ReuseBlocker | undefined {
     this.#onUnfit = undefined
     const why = this.#reuseBlocker
@@ -401,7 +323,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     return why
   }
 
-  /** @internal The shard has news of this lane. */
+  /** The shard has news of this lane. */
   onNotify(): boolean {
     if (this.#state.kind === 'closed') return false
     // LIFE before anything else: what was published before CLOSED is then seen by all that follows.
@@ -420,7 +342,7 @@ export class Connection implements NotifyHandler, AsyncDisposable {
     return more
   }
 
-  /** @internal The shard is dead: nobody else touches the lane any more. What its rings hold is still delivered. */
+  /** The shard is dead: nobody else touches the lane any more. What its rings hold is still delivered. */
   onShardLost(error: TransportError): void {
     if (this.#state.kind !== 'closed') this.#finish(this.#state.kind === 'destroying' ? this.#state.error : error)
   }

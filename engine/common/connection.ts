@@ -1,0 +1,127 @@
+/** What a host sees of a connection, whichever carries it: one lane, one lane after another, or one lent by a pool. */
+import type { TransportErrorCode } from '../protocol/errors.js'
+import type { WaitOptions } from '../protocol/waiter.js'
+import type { Frame } from './frame.js'
+
+/** How a connection ended. */
+export interface ClosedInfo {
+  /** 'OK' after a clean end on both sides, otherwise the code of what ended it. */
+  readonly code: 'OK' | TransportErrorCode
+  readonly cause?: Error | undefined
+  /** Of a child process: its exit code, null if a signal ended it. */
+  readonly exitCode?: number | null
+  /** Of a child process: the signal that ended it, or null. */
+  readonly signal?: NodeJS.Signals | null
+}
+
+/** A snapshot. A reconnecting connection counts over all its connections, and each frame once. */
+export interface ConnectionInfo {
+  /** Unique within the process. */
+  readonly id: string
+  readonly kind: string
+  readonly endpoint: string
+  /** Index of the shard that carries it; -1 while a reconnecting connection is not connected. */
+  readonly shard: number
+  /** When it was (first) connected, in epoch milliseconds; 0: never yet. */
+  readonly establishedAt: number
+  readonly framesSent: number
+  /** Payload bytes. */
+  readonly bytesSent: number
+  readonly framesReceived: number
+  /** Payload bytes. */
+  readonly bytesReceived: number
+  /** Epoch milliseconds of the last turn in which frames were sent or received; 0: never yet. */
+  readonly lastActivityAt: number
+  /** Of a child process. */
+  readonly pid?: number
+}
+
+export interface SubscribeOptions {
+  /**
+   * Hands over a view that is valid only during the call, instead of a copy. Default: false. The memory is used
+   * again as soon as the handler returns, also when it returns a promise.
+   */
+  readonly borrow?: boolean | undefined
+}
+
+/** Called with each frame. A returned promise holds the next frame back until it settles. */
+export type FrameHandler = (frame: Buffer) => unknown
+
+/** What a transport can do. */
+export interface Capabilities {
+  /** `end()` tells the peer, whose frames still arrive. */
+  readonly halfClose: boolean
+}
+
+/**
+ * A connection to a peer, dialled or accepted. Ordered, reliable, frame by frame.
+ * Both directions end on their own; `closed` settles once all I/O is finished.
+ */
+export interface Connection extends AsyncDisposable {
+  /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
+  readonly closed: Promise<ClosedInfo>
+  readonly capabilities: Capabilities
+  readonly info: ConnectionInfo
+  /** Bytes, frame headers included, that `send()` took and the operating system has not confirmed. 0 once closed. */
+  readonly pendingBytes: number
+
+  /**
+   * Sends one frame. The frame is always taken, its bytes copied before this returns. True: go on; false: the ring
+   * is full and the frame waits in front of it, so call `ready()` before sending more.
+   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY; then
+   * nothing was taken.
+   */
+  send(frame: Frame): boolean
+
+  /**
+   * Resolves once half of the ring is free, at once if it already is. Rejects with ERR_CLOSED when the connection
+   * ends first, with ERR_ABORTED or ERR_TIMEOUT when the caller gives up.
+   */
+  ready(options?: WaitOptions): Promise<void>
+
+  /**
+   * The next frame, in a Buffer of the receiver's own; undefined at the end of the stream. Rejects with what ended
+   * the connection if it did not end cleanly, after the frames received before. One consumer at a time: ERR_CONSUMER_BUSY.
+   * A child process ends its stream by its exit: undefined after exit code 0, else a rejection with ERR_EXIT. Only with
+   * `allowHalfOpen` the end of its stdout is told at once, as undefined, and `closed` says how it exited.
+   */
+  receive(options?: WaitOptions): Promise<Buffer | undefined>
+
+  /** `for await (const frame of connection)`. Leaving the loop does not close the connection. */
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined>
+
+  /**
+   * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next
+   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which `onError` is told
+   * or else a process warning. What it sends after `close()` was called throws ERR_CLOSED, and is no failure of its own.
+   * @returns A function that ends the subscription.
+   */
+  subscribe(handler: FrameHandler, options?: SubscribeOptions): () => void
+
+  /**
+   * Ends the outgoing side: everything sent leaves, then the end of the stream. Resolves when it has left, or when
+   * the connection is over. Frames of the peer still arrive. Giving the wait up does not take the end back.
+   */
+  end(options?: WaitOptions): Promise<void>
+
+  /**
+   * Ends gracefully: everything sent leaves, the peer's end is awaited, both bounded by `closeTimeoutMs`; then the
+   * rest is cut. Resolves as `closed` does. Keep reading, or the peer's frames can fill the ring until the deadline. A
+   * handler that is at work can send nothing from here on: wait for it first, as `engine.close()` does.
+   */
+  close(): Promise<ClosedInfo>
+
+  /**
+   * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped. A peer that has read
+   * all sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes of its own are
+   * unread. `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED, whose cause is the
+   * reason. It never throws.
+   */
+  destroy(reason?: Error): void
+
+  /** An open connection keeps the process alive. This is the default. */
+  ref(): this
+
+  /** The process may end although this connection is open. */
+  unref(): this
+}
