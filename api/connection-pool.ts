@@ -14,9 +14,9 @@ import {
 } from './pool-options.js'
 
 /**
- * Connections to one endpoint that are lent to one user at a time and used again. A connection whose end its thread has seen
- * is never lent. Idle connections keep reading: any byte, any end takes them out; and they do not keep the process alive,
- * while leased ones and those who wait do.
+ * Connections to one endpoint that are lent to one user at a time and used again. A connection whose end its thread has
+ * seen is never lent. Idle connections keep reading: any byte, any end takes them out; and they do not keep the process
+ * alive, while leased ones and those who wait do.
  */
 export class ConnectionPool implements AsyncDisposable {
   readonly #pool: Pool<LaneConnection, LeasedConnection>
@@ -34,9 +34,9 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   /**
-   * Lends a connection, which must be given back: `lease.release()`. Those who wait are served in their order. A wait that is
-   * given up costs no connection: the one that was being made for it goes to the next, or is kept.
-   * Rejects with ERR_ACQUIRE_TIMEOUT (after `timeoutMs`, default the pool's acquireTimeoutMs), ERR_ABORTED, ERR_POOL_CLOSED, or as
+   * Lends a connection, which must be given back: `lease.release()`. Those who wait are served in their order. A wait
+   * that is given up costs no connection: the one that was being made for it goes to the next, or is kept. Rejects with
+   * ERR_ACQUIRE_TIMEOUT (after `timeoutMs`, default the pool's acquireTimeoutMs), ERR_ABORTED, ERR_POOL_CLOSED, or as
    * making a connection has failed; the cause is that failure.
    */
   acquire(options?: WaitOptions): Promise<Lease<LeasedConnection>> {
@@ -44,8 +44,9 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   /**
-   * Lends a connection to `fn` until what it returns has settled, and resolves with that. If `fn` throws or rejects, the
-   * connection is destroyed, since nobody knows what was under way, and so does this. Rejects as `acquire()` does, too.
+   * Lends a connection to `fn` until what it returns has settled, and resolves with that. If `fn` throws or rejects,
+   * the connection is destroyed, since nobody knows what was under way, and so does this. Rejects as `acquire()` does,
+   * too.
    */
   use<Result>(
     fn: (connection: LeasedConnection) => Result | PromiseLike<Result>,
@@ -55,7 +56,8 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   /**
-   * Changes `min` and `max`. Connections above the new maximum are closed: idle ones at once, leased ones as they come back.
+   * Changes `min` and `max`. Connections above the new maximum are closed: idle ones at once, leased ones as they come
+   * back.
    * @throws {TransportError} ERR_INVALID_OPTION, ERR_POOL_CLOSED
    */
   resize(options: PoolResizeOptions): void {
@@ -70,9 +72,9 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   /**
-   * Grants no more leases, rejects whoever waits with ERR_POOL_CLOSED, closes idle connections, and waits up to `graceMs` for
-   * leases to come back; connections that are still out then are destroyed. Resolves when every connection is gone. A second call
-   * returns the first one's promise. `engine.close()` closes pools, too.
+   * Grants no more leases, rejects whoever waits with ERR_POOL_CLOSED, closes idle connections, and waits up to
+   * `graceMs` for leases to come back; connections that are still out then are destroyed. Resolves when every
+   * connection is gone. A second call returns the first one's promise. `engine.close()` closes pools, too.
    */
   async close(options: PoolCloseOptions = {}): Promise<void> {
     const { graceMs } = parsePoolCloseOptions(options)

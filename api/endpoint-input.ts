@@ -1,4 +1,7 @@
-/** Endpoints as a caller writes them, as text or as an object: read once, and whatever is wrong is told with what to write. */
+/**
+ * Endpoints as a caller writes them, as text or as an object: read once, and whatever is wrong is told with what to
+ * write.
+ */
 import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
 import { closest } from '../engine/common/closest.js'
@@ -149,8 +152,8 @@ function filePath(url: string): string | undefined {
 }
 
 /**
- * What is shown of a text. A URL for another program may have a password in it, with any signs, or a token; a command line may have
- * anything.
+ * What is shown of a text. A URL for another program may have a password in it, with any signs, or a token; a command
+ * line may have anything.
  */
 function shownOf(text: string): string {
   const [, start = '', scheme = '', rest = ''] = SCHEME.exec(text) ?? []
@@ -241,7 +244,10 @@ function checkChild(endpoint: unknown): CheckedChild {
   })
 }
 
-/** Nothing besides kind: the own stdin and stdout. A command that is undefined is a mistake, and must not be taken for them. */
+/**
+ * Nothing besides kind: the own stdin and stdout. A command that is undefined is a mistake, and must not be taken for
+ * them.
+ */
 function isBare(endpoint: object): boolean {
   try {
     return Object.keys(endpoint).length === 1 && !('command' in endpoint)

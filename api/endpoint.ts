@@ -9,9 +9,11 @@ import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type Che
 
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
- * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode; on Node 20 other
+ * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode; on Node 20
+ *   other
  *   programs know it with NULs at its end
- * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is looked at
+ * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is looked
+ *   at
  *   whenever it is used; on Windows a pipe
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
@@ -42,16 +44,17 @@ export interface PipeEndpoint {
 }
 
 /**
- * The process's own stdin and stdout, whatever they are: pipes, sockets, files, a terminal. They are one connection, once: a
- * second `connect()` rejects with ERR_ADDRESS_IN_USE while it is open and with ERR_CLOSED after it. Not on Windows.
+ * The process's own stdin and stdout, whatever they are: pipes, sockets, files, a terminal. They are one connection,
+ * once: a second `connect()` rejects with ERR_ADDRESS_IN_USE while it is open and with ERR_CLOSED after it. Not on
+ * Windows.
  */
 export interface ProcessStdioEndpoint {
   readonly kind: 'stdio'
 }
 
 /**
- * A child process. It is started by `connect()`, once for each call, and never outlives the engine, nor a host that exits. What
- * becomes of it when a signal ends the host: see `guard`.
+ * A child process. It is started by `connect()`, once for each call, and never outlives the engine, nor a host that
+ * exits. What becomes of it when a signal ends the host: see `guard`.
  */
 export interface ChildEndpoint {
   readonly kind: 'stdio'
@@ -63,27 +66,27 @@ export interface ChildEndpoint {
   /** Its whole environment. Default: the host's own. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   /**
-   * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the rest,
-   * `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
-   * characters come in pieces. One that throws or rejects ends the connection with ERR_HANDLER,
-   * which `onError` is told or else a process warning.
+   * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the
+   * rest, `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
+   * characters come in pieces. One that throws or rejects ends the connection with ERR_HANDLER, which `onError` is told
+   * or else a process warning.
    */
   readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown) | undefined
   /** True: it gets a process group of its own, all of which is ended with it. Default false. Refused on Windows. */
   readonly processGroup?: boolean | undefined
   /**
-   * From the end of its stdin to SIGTERM, in milliseconds; from `close()`, or the end of its stdout without `allowHalfOpen`, also
-   * when what was sent before that end has not left. Default 2,000. Windows has no signals: there either of them ends the child
-   * at once.
+   * From the end of its stdin to SIGTERM, in milliseconds; from `close()`, or the end of its stdout without
+   * `allowHalfOpen`, also when what was sent before that end has not left. Default 2,000. Windows has no signals: there
+   * either of them ends the child at once.
    */
   readonly terminateAfterMs?: number | undefined
   /** From SIGTERM to SIGKILL, in milliseconds. Default 2,000. */
   readonly killAfterMs?: number | undefined
   /**
-   * What a host that a signal ends (SIGKILL, or one that it does not handle) can no longer do, a guardian does: a process of
-   * /bin/sh, one for each engine. After the end of stdin the child gets SIGTERM and SIGKILL, in the times above. Default true.
-   * False: it sees the end of its stdin and may live on. Where there is no /bin/sh, a process warning says so. Windows ends
-   * such children by itself, whatever this says.
+   * What a host that a signal ends (SIGKILL, or one that it does not handle) can no longer do, a guardian does: a
+   * process of /bin/sh, one for each engine. After the end of stdin the child gets SIGTERM and SIGKILL, in the times
+   * above. Default true. False: it sees the end of its stdin and may live on. Where there is no /bin/sh, a process
+   * warning says so. Windows ends such children by itself, whatever this says.
    */
   readonly guard?: boolean | undefined
 }

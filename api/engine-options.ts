@@ -72,7 +72,10 @@ export interface EngineOptions {
    * up to 1 ms. `park`: it always sleeps. `{spinMicros}`: it polls that long after each send, 0 to 1,000,000.
    */
   readonly wake?: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
-  /** Size of a new connection's rings, each way, in bytes: 4096, 8192, 32768, 131072, 524288, 2097152, 8388608. Default 8192. */
+  /**
+   * Size of a new connection's rings, each way, in bytes: 4096, 8192, 32768, 131072, 524288, 2097152, 8388608. Default
+   * 8192.
+   */
   readonly initialRingBytes?: number | undefined
   /** Size that a ring may grow to, in bytes, of the same sizes. A full ring grows to 2 MiB, further only for frames
    * that are large themselves. Default 8388608. */
@@ -80,23 +83,27 @@ export interface EngineOptions {
   /** How long a worker thread may take to start, in milliseconds. Default 10,000. */
   readonly bootTimeoutMs?: number | undefined
   /**
-   * How long a worker thread may leave work untaken before it is asked whether it is alive, and then how long it may take
-   * to answer, in milliseconds, at least 10. One that does not is stuck: it is ended and replaced. Default 5,000.
+   * How long a worker thread may leave work untaken before it is asked whether it is alive, and then how long it may
+   * take to answer, in milliseconds, at least 10. One that does not is stuck: it is ended and replaced. Default 5,000.
    */
   readonly stuckTimeoutMs?: number | undefined
   /** JavaScript heap of one worker thread, in MiB, 16 to 65,536; a thread that needs more dies. Default 1,024. */
   readonly shardHeapMb?: number | undefined
   /**
-   * How worker threads that die are replaced: at most `max` times (0 to 1,000, default 5) of each shard in any `windowMs`
-   * (default 60,000), after `initialDelayMs` (default 50), doubled each time in a window up to `maxDelayMs` (default 5,000).
+   * How worker threads that die are replaced: at most `max` times (0 to 1,000, default 5) of each shard in any
+   * `windowMs` (default 60,000), after `initialDelayMs` (default 50), doubled each time in a window up to `maxDelayMs`
+   * (default 5,000).
    */
   readonly restart?: RestartOptions | undefined
-  /** The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`, best bundled as CommonJS. Default: found beside the engine. */
+  /**
+   * The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`, best bundled as CommonJS.
+   * Default: found beside the engine.
+   */
   readonly workerEntry?: string | URL | undefined
   /**
-   * Told of each failure in a function of the host's (listener callback, subscriber, `onLoss`, …), which nobody else hears of: the
-   * error (ERR_HANDLER, with what was thrown as its cause), where, and of which connection. Default: a process warning, once for
-   * each place that fails, at most ten a minute.
+   * Told of each failure in a function of the host's (listener callback, subscriber, `onLoss`, …), which nobody else
+   * hears of: the error (ERR_HANDLER, with what was thrown as its cause), where, and of which connection. Default: a
+   * process warning, once for each place that fails, at most ten a minute.
    */
   readonly onError?: OnError | undefined
 }
@@ -126,8 +133,8 @@ export interface TransportOptions {
   /** `content-length`: largest block of headers accepted, in bytes; 64 to 1 MiB. Default 8,192. */
   readonly maxHeaderBytes?: number | undefined
   /**
-   * `line`, `nul`: whether bytes behind the last delimiter at the end of the stream are a frame (`keep`) or an end in the
-   * middle of one (`refuse`, the default: ERR_TRUNCATED).
+   * `line`, `nul`: whether bytes behind the last delimiter at the end of the stream are a frame (`keep`) or an end in
+   * the middle of one (`refuse`, the default: ERR_TRUNCATED).
    */
   readonly lastLine?: 'refuse' | 'keep' | undefined
   /** Largest payload sent or accepted, in bytes; 1 to 2^30. Default 16 MiB. */
@@ -138,11 +145,13 @@ export interface TransportOptions {
   readonly connectTimeoutMs?: number | undefined
   /** How long `close()` waits for the peer, in milliseconds. Default 2,000. */
   readonly closeTimeoutMs?: number | undefined
-  /** True: our side stays open after the peer's end of stream. Default false: it ends once everything is read and sent. */
+  /**
+   * True: our side stays open after the peer's end of stream. Default false: it ends once everything is read and sent.
+   */
   readonly allowHalfOpen?: boolean | undefined
   /**
-   * How long a frame may take from its first byte to its last while somebody reads, in milliseconds, at least 1; past it
-   * the connection is destroyed with ERR_FRAME_TIMEOUT. Default: as long as it likes.
+   * How long a frame may take from its first byte to its last while somebody reads, in milliseconds, at least 1; past
+   * it the connection is destroyed with ERR_FRAME_TIMEOUT. Default: as long as it likes.
    */
   readonly frameTimeoutMs?: number | undefined
   /**
@@ -150,11 +159,14 @@ export interface TransportOptions {
    * net.core.somaxconn). Default 4,096: peers that come in a burst and find it full get EAGAIN.
    */
   readonly backlog?: number | undefined
-  /** Connections that a listener has open at once, 1 to 1,048,576; one more is cut as soon as it comes. Default 1,048,576. */
+  /**
+   * Connections that a listener has open at once, 1 to 1,048,576; one more is cut as soon as it comes. Default
+   * 1,048,576.
+   */
   readonly maxConnections?: number | undefined
   /**
-   * Connections that were accepted and that nobody has taken, 16 to 65,535, shared evenly by the shards, of which each has
-   * at least 16; past it no more are accepted, and peers wait in the backlog. Default 1,024.
+   * Connections that were accepted and that nobody has taken, 16 to 65,535, shared evenly by the shards, of which each
+   * has at least 16; past it no more are accepted, and peers wait in the backlog. Default 1,024.
    */
   readonly maxQueuedConnections?: number | undefined
   /** Mode of the socket file that a listener makes. Default 0o600: the owner alone. */
@@ -164,8 +176,8 @@ export interface TransportOptions {
 /** Options of `engine.close()`. */
 export interface CloseOptions {
   /**
-   * How long handlers that are at work may take, and what they and others have sent to leave, in milliseconds, before connections
-   * are cut. Default 1,000.
+   * How long handlers that are at work may take, and what they and others have sent to leave, in milliseconds, before
+   * connections are cut. Default 1,000.
    */
   readonly graceMs?: number | undefined
 }

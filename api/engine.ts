@@ -75,8 +75,8 @@ const HANDLERS_SHARE = 0.75
 const THREAD_GRACE_MS = 1_000
 
 /**
- * How long threads may take in all to end once nothing of theirs is left. The system can hold one: on Windows a wait for a
- * busy pipe takes up to 30 s, and nothing interrupts it.
+ * How long threads may take in all to end once nothing of theirs is left. The system can hold one: on Windows a wait
+ * for a busy pipe takes up to 30 s, and nothing interrupts it.
  */
 const HELD_THREAD_MS = 6_000
 
@@ -154,12 +154,13 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, aborts pending connects, lets handlers that are at work finish and what was sent leave within `graceMs`,
-   * cuts the rest, ends the threads. A handler is at work on what had come when this was called; one that waits for its peer is
-   * not. One that never settles costs the whole of `graceMs`, as one does that waits for this itself. A child process is sent SIGTERM by then, and
-   * has its own `killAfterMs` from there on, which `graceMs` does not bound. Resolves with what was opened and what was released. A thread that the system holds is not waited for longer
-   * than six seconds: the ledger names it as not released. A second call returns the first one's promise. Rejects with
-   * ERR_INVALID_OPTION, and has then closed nothing.
+   * Stops accepting, aborts pending connects, lets handlers that are at work finish and what was sent leave within
+   * `graceMs`, cuts the rest, ends the threads. A handler is at work on what had come when this was called; one that
+   * waits for its peer is not. One that never settles costs the whole of `graceMs`, as one does that waits for this
+   * itself. A child process is sent SIGTERM by then, and has its own `killAfterMs` from there on, which `graceMs` does
+   * not bound. Resolves with what was opened and what was released. A thread that the system holds is not waited for
+   * longer than six seconds: the ledger names it as not released. A second call returns the first one's promise.
+   * Rejects with ERR_INVALID_OPTION, and has then closed nothing.
    */
   close(options: CloseOptions = {}): Promise<LedgerReport> {
     if (this.#state.kind === 'closing') return this.#state.report
@@ -381,7 +382,8 @@ export class Engine implements AsyncDisposable {
     const cancelKill = this.#clock.setTimer(() => {
       supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed'))
     }, graceMs + THREAD_GRACE_MS)
-    // Before the dials that pools have under way: they are not to begin others. Leases may go on until connections are cut.
+    // Before the dials that pools have under way: they are not to begin others. Leases may go on until connections are
+    // cut.
     const pools = [...this.#pools]
     for (const pool of pools) void pool.close(undefined, error)
     // Before dials are given up: they must not connect again. By the others somebody at work may want to reply.

@@ -17,7 +17,9 @@ export class HandlersAtWork {
   readonly #late: Promise<void>
   #cancelLate = (): void => undefined
 
-  /** `outliving`: work on what connections have received that are over. `shareMs`: how long `done()` waits from now on. */
+  /**
+   * `outliving`: work on what connections have received that are over. `shareMs`: how long `done()` waits from now on.
+   */
   constructor(closables: Iterable<Closable>, outliving: Iterable<Promise<unknown>>, clock: Clock, shareMs: number) {
     for (const closable of closables) {
       const done = closable.settle()

@@ -8,9 +8,9 @@ import type { Gate } from '../engine/pool/pool-settings.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
 
 /**
- * A connection that was lent by a pool. It does what a `Connection` does until its lease ends; from then on every method
- * throws or rejects with ERR_LEASE_ENDED, so that nobody writes into the exchange of the next user.
- * `close()`, `end()` and `destroy()` end the connection itself: it will not be lent again.
+ * A connection that was lent by a pool. It does what a `Connection` does until its lease ends; from then on every
+ * method throws or rejects with ERR_LEASE_ENDED, so that nobody writes into the exchange of the next user. `close()`,
+ * `end()` and `destroy()` end the connection itself: it will not be lent again.
  */
 export class LeasedConnection implements Connection {
   readonly #connection: LaneConnection

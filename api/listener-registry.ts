@@ -273,7 +273,10 @@ export class ListenerRegistry implements SupervisorEvents {
     for (const shard of shards) this.#insist(open, shard, () => open.listening.join([shard]), 0)
   }
 
-  /** What a listener needs of a shard, tried until it succeeds or one of the two is gone: it must not end for want of it. */
+  /**
+   * What a listener needs of a shard, tried until it succeeds or one of the two is gone: it must not end for want of
+   * it.
+   */
   #insist(open: OpenListener, shard: Shard, step: () => Promise<void>, failures: number): void {
     step().catch((error: unknown) => {
       const { listener } = open

@@ -144,9 +144,9 @@ export class Listener implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, refuses what nobody has taken, removes the socket file. Connections taken live on. With `graceMs` it then
-   * waits so long for handlers that are at work on them: for what had come before, and for what they send meanwhile. Rejects with
-   * ERR_INVALID_OPTION, and has then closed nothing.
+   * Stops accepting, refuses what nobody has taken, removes the socket file. Connections taken live on. With `graceMs`
+   * it then waits so long for handlers that are at work on them: for what had come before, and for what they send
+   * meanwhile. Rejects with ERR_INVALID_OPTION, and has then closed nothing.
    */
   async close(options: ListenerCloseOptions = {}): Promise<ListenerClosed> {
     const { graceMs } = parseListenerCloseOptions(options)

@@ -49,25 +49,33 @@ export interface PoolOptions {
   readonly max?: number | undefined
   /** A connection that nobody has used for so long is closed, unless there are only `min`. Default 30,000. */
   readonly idleTimeoutMs?: number | undefined
-  /** A connection of this age is closed as soon as nobody uses it; at least 1. Default: it may grow as old as it likes. */
+  /**
+   * A connection of this age is closed as soon as nobody uses it; at least 1. Default: it may grow as old as it likes.
+   */
   readonly maxLifetimeMs?: number | undefined
-  /** Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once. Default 0.1. */
+  /**
+   * Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once.
+   * Default 0.1.
+   */
   readonly lifetimeJitter?: number | undefined
   /** How long `acquire()` waits, and how long `validate` may take. Default 10,000. */
   readonly acquireTimeoutMs?: number | undefined
   /**
-   * So many failures in a row to make a connection reject everybody who waits for one, 1 to 1,000; an error that no retry
-   * can help does so at once. Default 3.
+   * So many failures in a row to make a connection reject everybody who waits for one, 1 to 1,000; an error that no
+   * retry can help does so at once. Default 3.
    */
   readonly createAttempts?: number | undefined
   /** The pauses between attempts to make a connection, while they fail. */
   readonly backoff?: BackoffOptions | undefined
-  /** A lease that is held so long is reported, with the stack where it was taken; at least 1. Costs a stack trace each time. Default: off. */
+  /**
+   * A lease that is held so long is reported, with the stack where it was taken; at least 1. Costs a stack trace each
+   * time. Default: off.
+   */
   readonly leakAfterMs?: number | undefined
   /**
-   * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes longer than
-   * `acquireTimeoutMs`, the connection is destroyed and another one is tried; what it throws is told to `onError`, or
-   * by a process warning, unless it is a TransportError. Default: what the thread that carries the
+   * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes
+   * longer than `acquireTimeoutMs`, the connection is destroyed and another one is tried; what it throws is told to
+   * `onError`, or by a process warning, unless it is a TransportError. Default: what the thread that carries the
    * connection has seen of it is good enough.
    */
   readonly validate?: ((connection: LeasedConnection) => unknown) | undefined
@@ -82,8 +90,8 @@ export interface BackoffOptions {
   /** 1 to 100. Default 2. */
   readonly factor?: number | undefined
   /**
-   * What chance does to a pause. `decorrelated` (default): between `initialMs` and the last pause times `factor`. `full`: between
-   * 0 and what it would be. `none`: nothing.
+   * What chance does to a pause. `decorrelated` (default): between `initialMs` and the last pause times `factor`.
+   * `full`: between 0 and what it would be. `none`: nothing.
    */
   readonly jitter?: 'decorrelated' | 'full' | 'none' | undefined
 }

@@ -1,6 +1,6 @@
 /**
- * Options as a caller gives them, read once and checked against a schema. All that is wrong with them is told at once, in
- * words of our own: which option, what was expected, and what kind of value was there instead.
+ * Options as a caller gives them, read once and checked against a schema. All that is wrong with them is told at once,
+ * in words of our own: which option, what was expected, and what kind of value was there instead.
  */
 import * as v from 'valibot'
 import { closest } from '../engine/common/closest.js'
@@ -48,7 +48,9 @@ export function isLess(a: number | undefined, b: number | undefined): boolean {
   return a !== undefined && b !== undefined && a < b
 }
 
-/** Undefined: it is no object at all. What is wrong is added to the problems; `what` is what keys are called in them. */
+/**
+ * Undefined: it is no object at all. What is wrong is added to the problems; `what` is what keys are called in them.
+ */
 export function read<Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,

@@ -30,9 +30,9 @@ export class Transport {
 
   /**
    * Connects. Rejects with a TransportError: ERR_NOT_FOUND, ERR_REFUSED, ERR_ACCESS, ERR_NOT_A_SOCKET, ERR_TIMEOUT
-   * (after `timeoutMs`, default the transport's connectTimeoutMs), ERR_ABORTED, ERR_SHARD_LOST, ERR_ENGINE_CLOSED; for a child
-   * ERR_PATH_TOO_LONG, too, where the system's temporary folder is too long for a socket in it.
-   * The connection keeps the process alive until it is closed or unref'd.
+   * (after `timeoutMs`, default the transport's connectTimeoutMs), ERR_ABORTED, ERR_SHARD_LOST, ERR_ENGINE_CLOSED; for
+   * a child ERR_PATH_TOO_LONG, too, where the system's temporary folder is too long for a socket in it. The connection
+   * keeps the process alive until it is closed or unref'd.
    */
   async connect(options: WaitOptions = {}): Promise<Connection> {
     return this.#engine.connect(this.#endpoint, this.#options, readConnectOptions(options))
@@ -49,8 +49,8 @@ export class Transport {
 
   /**
    * Listens, on every shard at once, and again on a shard that comes back. With a callback each connection is given to
-   * it, and `onError` is told if it fails, in place of the engine's; without one, iterate over the listener. Rejects with
-   * ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS, ERR_NOT_FOUND (the folder), ERR_PATH_TOO_LONG, ERR_ABORTED,
+   * it, and `onError` is told if it fails, in place of the engine's; without one, iterate over the listener. Rejects
+   * with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS, ERR_NOT_FOUND (the folder), ERR_PATH_TOO_LONG, ERR_ABORTED,
    * ERR_TIMEOUT, ERR_SHARD_LOST, ERR_ENGINE_CLOSED.
    */
   async listen(handler?: ConnectionHandler, options: ListenOptions = {}): Promise<Listener> {

@@ -1,4 +1,7 @@
-/** The command line of `npm run perf`: which flags each scenario takes, what each may be, and what was given. Starts nothing. */
+/**
+ * The command line of `npm run perf`: which flags each scenario takes, what each may be, and what was given. Starts
+ * nothing.
+ */
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -1,6 +1,6 @@
 /**
- * `npm run perf -- SCENARIO [flags]`. Prints the baseline beside every figure; exits with 1 if a count is wrong, and with 2 if
- * the flags are, before anything is started.
+ * `npm run perf -- SCENARIO [flags]`. Prints the baseline beside every figure; exits with 1 if a count is wrong, and
+ * with 2 if the flags are, before anything is started.
  */
 import { writeFileSync } from 'node:fs'
 import { chaosLines } from './report/chaos.js'

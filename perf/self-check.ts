@@ -1,7 +1,8 @@
 /**
  * `npm start`: real processes over a real socket, the mission's figures beside their targets and beside plain `net`
- * in the same run. Marks each row that misses its target. Fails on a wrong count or checksum or an unbalanced ledger, never on
- * a missed target of speed, which may be the machine's fault. `--quick` takes few rounds of few frames, and judges no speed.
+ * in the same run. Marks each row that misses its target. Fails on a wrong count or checksum or an unbalanced ledger,
+ * never on a missed target of speed, which may be the machine's fault. `--quick` takes few rounds of few frames, and
+ * judges no speed.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /**
- * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With `-- --others`,
- * on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes, packages. What is
- * computed alone (rings, frames, decoders) is the same on all of them, and so are the bounds.
+ * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With `--
+ * --others`, on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes,
+ * packages. What is computed alone (rings, frames, decoders) is the same on all of them, and so are the bounds.
  *
  * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
  * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.

@@ -64,7 +64,9 @@ export class ControlServer implements ShardControl {
     this.#onStop = onStop
   }
 
-  /** Main has news for a lane. True: it is of a connection that was dialled. Rung for one that is gone: nothing to do. */
+  /**
+   * Main has news for a lane. True: it is of a connection that was dialled. Rung for one that is gone: nothing to do.
+   */
   onNotify(laneId: number): boolean {
     const pump = this.#pumps[laneId]
     pump?.onNotify()
@@ -147,8 +149,8 @@ export class ControlServer implements ShardControl {
   async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
     const listener = this.#listeners.get(listenerId)
     if (listener === undefined || listener.isAccepting) {
-      // Closed meanwhile: a descriptor that came for it would be nobody's. Closed by a handle, since Node warns of numbers
-      // that a worker closes without having opened them.
+      // Closed meanwhile: a descriptor that came for it would be nobody's. Closed by a handle, since Node warns of
+      // numbers that a worker closes without having opened them.
       if ('fd' in target) new net.Socket({ fd: target.fd, readable: false, writable: false }).destroy()
       return done
     }
@@ -221,8 +223,8 @@ export class ControlServer implements ShardControl {
     if (lane === undefined) return false
     this.#adopt(peer, lane, listener)
     this.#log.push(listener.id, lane.id)
-    // Main has no connection in the lane of an entry that it has not read: news of such a lane makes it look. Many come in one
-    // turn, and whoever connects mostly speaks at once: one wake-up is for all of that.
+    // Main has no connection in the lane of an entry that it has not read: news of such a lane makes it look. Many come
+    // in one turn, and whoever connects mostly speaks at once: one wake-up is for all of that.
     this.#bell.notifySoon(lane.id)
     return true
   }

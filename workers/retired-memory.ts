@@ -22,8 +22,8 @@ export class RetiredMemory {
 }
 
 /**
- * A full collection of this thread's heap, some milliseconds. The inspector is the only documented way to one that needs no
- * flag; where it is not to be had (Node's permission model, builds without it) nothing is collected.
+ * A full collection of this thread's heap, some milliseconds. The inspector is the only documented way to one that
+ * needs no flag; where it is not to be had (Node's permission model, builds without it) nothing is collected.
  */
 async function collectGarbage(): Promise<void> {
   let session: Session | undefined

@@ -1,5 +1,6 @@
 /**
- * One listener on one shard: what it has accepted and main has not taken yet, up to a bound at which it stops accepting.
+ * One listener on one shard: what it has accepted and main has not taken yet, up to a bound at which it stops
+ * accepting.
  *
  * The system hands over whoever waits in one go, so main is told of many at a time: a message for each would cost both
  * threads more than all the rest of accepting.

@@ -1,18 +1,21 @@
 /**
  * Where a shard waits for main's news: asleep until it is woken, or awake for a moment.
  *
- * Main's news of a connection that this side has dialled is most often a request, and the next one follows its reply. Whoever
- * makes one round trip after the other pays a wake-up of this thread for each, which is most of the trip. So when such news
- * comes soon after the last, the thread looks by itself in each turn of its event loop, which goes on reading its sockets
- * meanwhile, where main has found that this pays. Connections that were accepted do not keep it awake: both ends would, and
- * take each other's CPU. See docs/decisions/wake-policy.md for what was measured.
+ * Main's news of a connection that this side has dialled is most often a request, and the next one follows its reply.
+ * Whoever makes one round trip after the other pays a wake-up of this thread for each, which is most of the trip. So
+ * when such news comes soon after the last, the thread looks by itself in each turn of its event loop, which goes on
+ * reading its sockets meanwhile, where main has found that this pays. Connections that were accepted do not keep it
+ * awake: both ends would, and take each other's CPU. See docs/decisions/wake-policy.md for what was measured.
  */
 import type { BellListener } from '../engine/protocol/bell.js'
 import type { Clock } from '../engine/protocol/clock.js'
 
 /** How long it looks by itself after the last news, in milliseconds: a round trip takes a fraction of it. */
 const AWAKE_MS = 0.05
-/** News that comes later than this after the last one is none of a series: it would be paid for in CPU with nothing saved. */
+/**
+ * News that comes later than this after the last one is none of a series: it would be paid for in CPU with nothing
+ * saved.
+ */
 const SERIES_MS = 0.5
 
 export class WakeLoop {

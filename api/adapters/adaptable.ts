@@ -14,8 +14,13 @@ export interface Adaptable {
   end(options?: WaitOptions): Promise<void>
   close(): Promise<unknown>
   destroy(reason?: Error): void
-  /** Told when a function fails that an adapter was given: it ends with ERR_HANDLER, and that is told. Optional for others. */
+  /**
+   * Told when a function fails that an adapter was given: it ends with ERR_HANDLER, and that is told. Optional for
+   * others.
+   */
   handlerFailed?(where: HandlerPlace, what: string, cause: unknown): void
-  /** Told of work on a frame that an adapter has handed on, which an end of the engine waits for. Optional for others. */
+  /**
+   * Told of work on a frame that an adapter has handed on, which an end of the engine waits for. Optional for others.
+   */
   atWork?(pending: Promise<unknown>): void
 }

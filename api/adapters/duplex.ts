@@ -8,9 +8,9 @@ import { room } from './room.js'
 
 export interface DuplexOptions {
   /**
-   * True: what is read and written are frames, also empty ones and strings. False (default): bytes; each frame is a chunk,
-   * each chunk a frame, and what goes through pipes may come in other chunks than it was written in, so use it with
-   * `raw` framing or where boundaries do not matter.
+   * True: what is read and written are frames, also empty ones and strings. False (default): bytes; each frame is a
+   * chunk, each chunk a frame, and what goes through pipes may come in other chunks than it was written in, so use it
+   * with `raw` framing or where boundaries do not matter.
    */
   readonly objectMode?: boolean | undefined
 }
@@ -20,9 +20,9 @@ const checks = {
 } satisfies Checks
 
 /**
- * The stream owns the connection: it is the connection's one consumer, ending it ends the outgoing side, and destroying it
- * destroys the connection. It is destroyed with what ended the connection, unless that ended cleanly. Backpressure goes through:
- * a write is done when the connection has room, and nothing is read that nobody asks for.
+ * The stream owns the connection: it is the connection's one consumer, ending it ends the outgoing side, and destroying
+ * it destroys the connection. It is destroyed with what ended the connection, unless that ended cleanly. Backpressure
+ * goes through: a write is done when the connection has room, and nothing is read that nobody asks for.
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Duplex {
@@ -87,7 +87,8 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
       stream.destroy()
       return
     }
-    // Nobody may be reading, nor write again: the reason is found behind what was received, or is the writing side's alone.
+    // Nobody may be reading, nor write again: the reason is found behind what was received, or is the writing side's
+    // alone.
     if (!ended) stream.read(0)
     else if (stream.readableEnded) stream.destroy(cause)
     else stream.once('end', () => stream.destroy(cause))

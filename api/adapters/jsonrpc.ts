@@ -1,7 +1,8 @@
 /**
- * A connection as the `MessageReader` and `MessageWriter` of `vscode-jsonrpc`, so that a language client or server runs over
- * any transport unchanged. The interfaces are written out here, as far as they are used: that package is not needed to build
- * or to run this one. The framing is the connection's: `content-length` for language servers, `line` for MCP.
+ * A connection as the `MessageReader` and `MessageWriter` of `vscode-jsonrpc`, so that a language client or server runs
+ * over any transport unchanged. The interfaces are written out here, as far as they are used: that package is not
+ * needed to build or to run this one. The framing is the connection's: `content-length` for language servers, `line`
+ * for MCP.
  */
 import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/protocol/errors.js'
@@ -24,7 +25,10 @@ export interface JsonRpcReader extends Disposable {
   readonly onError: Event<Error>
   readonly onClose: Event<void>
   readonly onPartialMessage: Event<{ readonly messageToken: number; readonly waitingTime: number }>
-  /** A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends the connection. */
+  /**
+   * A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends
+   * the connection.
+   */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable
 }
 
@@ -97,7 +101,10 @@ class Reader implements JsonRpcReader {
     })
   }
 
-  /** A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends the connection. */
+  /**
+   * A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends
+   * the connection.
+   */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable {
     const stop = this.#connection.subscribe(
       (frame) => {
@@ -227,7 +234,9 @@ class Writer implements JsonRpcWriter {
   }
 }
 
-/** `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the one consumer. */
+/**
+ * `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the one consumer.
+ */
 export function toJsonRpc(connection: Adaptable): JsonRpcTransport {
   return { reader: new Reader(connection), writer: new Writer(connection) }
 }

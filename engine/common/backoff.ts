@@ -1,9 +1,9 @@
 /**
  * Pauses between attempts, as an immutable iterator: a state of its own is all that an attempt needs to remember.
  *
- * `decorrelated` jitter draws each pause from [initialMs, previous pause * factor] and caps it at maxMs, so that many who
- * failed at the same moment do not come back at the same moment (Marc Brooker, "Exponential Backoff And Jitter", AWS
- * Architecture Blog, 2015). `full` draws from [0, initialMs * factor^n]; `none` takes that bound itself.
+ * `decorrelated` jitter draws each pause from [initialMs, previous pause * factor] and caps it at maxMs, so that many
+ * who failed at the same moment do not come back at the same moment (Marc Brooker, "Exponential Backoff And Jitter",
+ * AWS Architecture Blog, 2015). `full` draws from [0, initialMs * factor^n]; `none` takes that bound itself.
  */
 export type Jitter = 'decorrelated' | 'full' | 'none'
 

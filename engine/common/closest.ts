@@ -3,7 +3,10 @@
 /** A longer one is not a name that somebody has mistyped. */
 const LONGEST_NAME = 64
 
-/** What the word was most likely meant to be: of the same letters, its beginning or it with something behind, or few letters away. */
+/**
+ * What the word was most likely meant to be: of the same letters, its beginning or it with something behind, or few
+ * letters away.
+ */
 export function closest(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_NAME) return undefined
   const wanted = word.toLowerCase()

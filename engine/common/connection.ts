@@ -68,8 +68,8 @@ export interface Connection extends AsyncDisposable {
   /**
    * Sends one frame. The frame is always taken, its bytes copied before this returns. True: go on; false: the ring
    * is full and the frame waits in front of it, so call `ready()` before sending more.
-   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY; then
-   * nothing was taken.
+   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY;
+   *   then nothing was taken.
    */
   send(frame: Frame): boolean
 
@@ -81,9 +81,10 @@ export interface Connection extends AsyncDisposable {
 
   /**
    * The next frame, in a Buffer of the receiver's own; undefined at the end of the stream. Rejects with what ended
-   * the connection if it did not end cleanly, after the frames received before. One consumer at a time: ERR_CONSUMER_BUSY.
-   * A child process ends its stream by its exit: undefined after exit code 0, else a rejection with ERR_EXIT. Only with
-   * `allowHalfOpen` the end of its stdout is told at once, as undefined, and `closed` says how it exited.
+   * the connection if it did not end cleanly, after the frames received before. One consumer at a time:
+   * ERR_CONSUMER_BUSY. A child process ends its stream by its exit: undefined after exit code 0, else a rejection with
+   * ERR_EXIT. Only with `allowHalfOpen` the end of its stdout is told at once, as undefined, and `closed` says how it
+   * exited.
    */
   receive(options?: WaitOptions): Promise<Buffer | undefined>
 
@@ -93,7 +94,8 @@ export interface Connection extends AsyncDisposable {
   /**
    * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next
    * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which `onError` is told
-   * or else a process warning. What it sends after `close()` was called throws ERR_CLOSED, and is no failure of its own.
+   * or else a process warning. What it sends after `close()` was called throws ERR_CLOSED, and is no failure of its
+   * own.
    * @returns A function that ends the subscription.
    */
   subscribe(handler: FrameHandler, options?: SubscribeOptions): () => void
@@ -112,10 +114,10 @@ export interface Connection extends AsyncDisposable {
   close(): Promise<ClosedInfo>
 
   /**
-   * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped. A peer that has read
-   * all sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes of its own are
-   * unread. `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED, whose cause is the
-   * reason. It never throws.
+   * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped. A peer that has
+   * read all sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes of its
+   * own are unread. `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED, whose
+   * cause is the reason. It never throws.
    */
   destroy(reason?: Error): void
 

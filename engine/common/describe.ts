@@ -21,7 +21,10 @@ const otherKinds: readonly (readonly [test: (value: unknown) => boolean, kind: s
   [(value) => typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function', 'something iterable'],
 ]
 
-/** Of an object that holds nothing under its keys; undefined: it is a record, or an instance of a class that is as good as one. */
+/**
+ * Of an object that holds nothing under its keys; undefined: it is a record, or an instance of a class that is as good
+ * as one.
+ */
 function otherKind(value: object): string | undefined {
   try {
     const prototype: unknown = Object.getPrototypeOf(value)

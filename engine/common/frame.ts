@@ -30,8 +30,8 @@ export function isBytes(value: unknown): value is Uint8Array {
 }
 
 /**
- * A view whose memory was transferred away, or whose buffer was made shorter than it, looks like an empty one. So this is to be
- * asked of views that are empty, and costs nothing where bytes are sent.
+ * A view whose memory was transferred away, or whose buffer was made shorter than it, looks like an empty one. So this
+ * is to be asked of views that are empty, and costs nothing where bytes are sent.
  * @throws {TransportError} ERR_INVALID_FRAME
  */
 export function assertPresent(view: Uint8Array, endpoint: string): void {

@@ -1,6 +1,6 @@
 /**
- * What becomes of a failure in a function of the host's, whichever it is: `onError` is told, or a process warning is emitted,
- * once for each place that fails and never many. None of them ends the process.
+ * What becomes of a failure in a function of the host's, whichever it is: `onError` is told, or a process warning is
+ * emitted, once for each place that fails and never many. None of them ends the process.
  */
 import process from 'node:process'
 import { TransportError } from '../protocol/errors.js'
@@ -27,7 +27,10 @@ export interface HandlerErrorContext {
   readonly connection: string | undefined
 }
 
-/** Told of each failure, in place of the process warning. `error` has the code ERR_HANDLER, and what was thrown as its cause. */
+/**
+ * Told of each failure, in place of the process warning. `error` has the code ERR_HANDLER, and what was thrown as its
+ * cause.
+ */
 export type OnError = (error: TransportError, context: HandlerErrorContext) => unknown
 
 const WINDOW_MS = 60_000

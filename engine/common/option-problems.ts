@@ -75,7 +75,10 @@ export function checkOptions(given: unknown, checks: Checks, where: string): Tra
   return problems.isEmpty ? undefined : problems.toError(where)
 }
 
-/** As `checkOptions()`, with what was read: a getter of the caller's may say something else the next time. @throws {TransportError} ERR_INVALID_OPTION */
+/**
+ * As `checkOptions()`, with what was read: a getter of the caller's may say something else the next time. @throws
+ * {TransportError} ERR_INVALID_OPTION
+ */
 export function readOptions<Options extends object>(
   given: unknown,
   checks: Checks & Readonly<Record<keyof Options, unknown>>,

@@ -14,8 +14,8 @@ export interface ConnectionSettings {
   readonly closeTimeoutMs: number
   readonly allowHalfOpen: boolean
   /**
-   * The connection tells what became of each frame (`fate`), and is over once its peer has ended or does not read any more,
-   * read or unread: for those who connect again. Undefined: it does neither, and pays for neither.
+   * The connection tells what became of each frame (`fate`), and is over once its peer has ended or does not read any
+   * more, read or unread: for those who connect again. Undefined: it does neither, and pays for neither.
    */
   readonly tracking?: DeliveryTracking | undefined
   /** Told when a function of the host's fails over the connection. */

@@ -1,11 +1,13 @@
 /**
- * What becomes of each frame when a connection is over, for connections that are made to tell (`ConnectionSettings.salvage`).
+ * What becomes of each frame when a connection is over, for connections that are made to tell
+ * (`ConnectionSettings.salvage`).
  *
- * HEAD and SENT say it exactly, whatever ended the shard: what ends at or before HEAD was handed over, what starts at or
- * behind SENT was never touched. The bytes of all others are in the out ring and the queue in front of it, where main reads
- * them once the shard has let go of the lane. Two things are lost on the way unless they are kept: where frames begin,
- * since HEAD may stand in the middle of one; and the beginning of that one, which the ring will overwrite. Both are kept
- * here, by looking at each HEAD that the producer loads: it overwrites nothing behind a HEAD that it has not loaded.
+ * HEAD and SENT say it exactly, whatever ended the shard: what ends at or before HEAD was handed over, what starts at
+ * or behind SENT was never touched. The bytes of all others are in the out ring and the queue in front of it, where
+ * main reads them once the shard has let go of the lane. Two things are lost on the way unless they are kept: where
+ * frames begin, since HEAD may stand in the middle of one; and the beginning of that one, which the ring will
+ * overwrite. Both are kept here, by looking at each HEAD that the producer loads: it overwrites nothing behind a HEAD
+ * that it has not loaded.
  */
 import { copyOut } from '../protocol/copy.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
@@ -90,7 +92,10 @@ export class DeliveryTracker {
     this.#former = undefined
   }
 
-  /** What became of everything taken. Called once, when the shard has let go of the lane; `queued` waits behind the ring. */
+  /**
+   * What became of everything taken. Called once, when the shard has let go of the lane; `queued` waits behind the
+   * ring.
+   */
   settle(head: number, sent: number, queued: readonly Uint8Array[]): DeliveryReport {
     this.#onHead(head)
     const frames = this.#sizes.length

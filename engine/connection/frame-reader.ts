@@ -4,7 +4,8 @@
  *
  * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once.
  * The length is checked against the limit before a byte of memory is taken for it, and a length that is announced takes
- * none: memory is taken as bytes come. All three throw ERR_OUT_OF_MEMORY when there is none; then nothing can be read on.
+ * none: memory is taken as bytes come. All three throw ERR_OUT_OF_MEMORY when there is none; then nothing can be read
+ * on.
  */
 import { copyOut } from '../protocol/copy.js'
 import { PREVIEW_BYTES, type Excess } from '../protocol/framing.js'
@@ -40,8 +41,8 @@ type Memory = 'own' | 'scratch' | 'small for own' | 'small for scratch'
 /** What a frame of which hardly anything has come gets; a scratch buffer of this size is not worth sharing. */
 const SMALL_BYTES = 16_384
 /**
- * For each byte that has come there is memory for so many. Bytes that are announced and never come cost nothing then, and
- * the part of a frame that has to be moved while it comes is as small.
+ * For each byte that has come there is memory for so many. Bytes that are announced and never come cost nothing then,
+ * and the part of a frame that has to be moved while it comes is as small.
  */
 const BYTES_FOR_EACH = 32
 
@@ -61,7 +62,9 @@ export class FrameReader {
   ring: RingConsumer
   /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
   length = 0
-  /** Somebody looks at what `borrow()` gave, perhaps in the middle of reading on: then no scratch buffer goes to others. */
+  /**
+   * Somebody looks at what `borrow()` gave, perhaps in the middle of reading on: then no scratch buffer goes to others.
+   */
   isLent = false
   readonly #limit: number
   #stage: Stage = BOUNDARY
@@ -115,7 +118,10 @@ export class FrameReader {
     return { kind: at === rest.length ? 'whole' : 'cut-off' }
   }
 
-  /** After 'too-large': what was announced, and the first of what follows, as far as it is there. Valid until asked again. */
+  /**
+   * After 'too-large': what was announced, and the first of what follows, as far as it is there. Valid until asked
+   * again.
+   */
   get excess(): Excess {
     const ring = this.ring
     const before = this.#stage.kind === 'boundary' ? FRAME_HEADER_BYTES : 0
@@ -136,7 +142,9 @@ export class FrameReader {
     this.ring = ring
   }
 
-  /** `borrowing`: a frame that has to be streamed may go into the scratch buffer, since only `borrow()` will be called. */
+  /**
+   * `borrowing`: a frame that has to be streamed may go into the scratch buffer, since only `borrow()` will be called.
+   */
   next(borrowing = false): FrameProgress {
     const ring = this.ring
     if (this.#stage === BOUNDARY) {

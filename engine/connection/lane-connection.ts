@@ -40,7 +40,9 @@ type State =
   | { readonly kind: 'open' }
   /** `close()` was called: everything sent leaves, the peer's end is awaited, both until a deadline. */
   | { readonly kind: 'closing'; readonly cancelDeadline: () => void }
-  /** The process behind it has ended and somebody else holds its pipe: the shard was told to let go, nothing is dropped. */
+  /**
+   * The process behind it has ended and somebody else holds its pipe: the shard was told to let go, nothing is dropped.
+   */
   | { readonly kind: 'cutting' }
   /** The shard was told to let go at once. */
   | { readonly kind: 'destroying'; readonly error: TransportError }

@@ -45,8 +45,8 @@ export interface LaneHost {
   /** Calls `onNotify()` in one of the next turns. */
   revisit(reader: NotifyHandler): void
   /**
-   * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked again:
-   * the shard knows one then, or there may be memory for one.
+   * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked
+   * again: the shard knows one then, or there may be memory for one.
    */
   takeRegion(bytes: number, onKnown: () => void): number | undefined
   giveRegion(regionId: number): void

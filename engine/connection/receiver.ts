@@ -28,7 +28,9 @@ export interface ReceiverEvents {
   onFailure(error: TransportError): void
   /** Whether a subscriber has failed because the connection is ending, and for nothing else. */
   isOfTheEnd(cause: unknown): boolean
-  /** A subscriber failed: the connection must go, unless `closed` has told something else. Returns what ends the stream. */
+  /**
+   * A subscriber failed: the connection must go, unless `closed` has told something else. Returns what ends the stream.
+   */
   onHandlerFailed(cause: unknown, isLate: boolean): TransportError
   /** So did one that had ended its subscription before. */
   onStrayFailure(cause: unknown): void
@@ -52,7 +54,10 @@ type Consumer =
 
 type Stream =
   | { readonly kind: 'open' }
-  /** Every frame was taken; how it has ended is still to be told. `failure`: why that was no clean end, as far as it shows here. */
+  /**
+   * Every frame was taken; how it has ended is still to be told. `failure`: why that was no clean end, as far as it
+   * shows here.
+   */
   | { readonly kind: 'inconclusive'; readonly failure: TransportError | undefined }
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: TransportError }
@@ -88,13 +93,17 @@ export class Receiver implements NotifyHandler {
   #ring: RingConsumer
   #consumer: Consumer = NOBODY
   #stream: Stream = { kind: 'open' }
-  /** `ending`: the lane is being given back, and what was unread lives in memory of our own; `over`: `closed` is told. */
+  /**
+   * `ending`: the lane is being given back, and what was unread lives in memory of our own; `over`: `closed` is told.
+   */
   #io: 'on' | 'ending' | 'over' = 'on'
   /** Main frames are dropped from here on: the connection was destroyed. */
   #dropped = false
   /** What ends the stream once the frames that came before it are taken. */
   #failAfterRest: TransportError | undefined
-  /** Handlers at work that no consumer stands for: the listener's, and subscribers that have ended their subscription. */
+  /**
+   * Handlers at work that no consumer stands for: the listener's, and subscribers that have ended their subscription.
+   */
   #tending = 0
   #settlings = NO_SETTLINGS
   /** Work on frames that holds none back; undefined: there was none yet. */
@@ -203,8 +212,8 @@ export class Receiver implements NotifyHandler {
   }
 
   /**
-   * Resolves once handlers are done with every frame that has come until now; undefined: they are. One that waits for the
-   * peer is, and so is a frame that nobody is there for.
+   * Resolves once handlers are done with every frame that has come until now; undefined: they are. One that waits for
+   * the peer is, and so is a frame that nobody is there for.
    */
   settle(): Promise<void> | undefined {
     const upTo = this.#detached ? (this.#ring.head + this.#ring.refresh()) | 0 : this.#load(lane.IN_TAIL)
@@ -694,7 +703,9 @@ export class Receiver implements NotifyHandler {
     this.#region = this.#ring.regionId
   }
 
-  /** The shard asks for a larger ring. What is not granted stays armed, to be looked at again when larger frames come. */
+  /**
+   * The shard asks for a larger ring. What is not granted stays armed, to be looked at again when larger frames come.
+   */
   #grantGrowth(): void {
     if (this.#load(lane.IN_GROW) === 0) return
     // At most one region is behind us and not given back yet: it must be gone before another change can follow.

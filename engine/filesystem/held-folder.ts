@@ -1,9 +1,11 @@
 /**
- * A folder that is held by a descriptor. What was looked at through it is what names in it go on to mean, whatever its path
- * leads to by then: between a look at a path and the next use of it, that folder may be gone and another lie there.
+ * A folder that is held by a descriptor. What was looked at through it is what names in it go on to mean, whatever its
+ * path leads to by then: between a look at a path and the next use of it, that folder may be gone and another lie
+ * there.
  *
- * Node takes paths alone for what lies in a folder, so names are reached through the descriptor's own path below /proc. Where
- * there is none, they are reached by the folder's path, and `isStill()` says afterwards whether that was the same folder.
+ * Node takes paths alone for what lies in a folder, so names are reached through the descriptor's own path below /proc.
+ * Where there is none, they are reached by the folder's path, and `isStill()` says afterwards whether that was the same
+ * folder.
  */
 import fs from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * The folder of `local:` names, which only its user can enter. It is looked at each time when something is dialled or listened
- * on in it: who holds a transport may outlive the folder, and below the temporary folder anybody can make another in its place.
+ * The folder of `local:` names, which only its user can enter. It is looked at each time when something is dialled or
+ * listened on in it: who holds a transport may outlive the folder, and below the temporary folder anybody can make
+ * another in its place.
  */
 import fs from 'node:fs'
 import { basename } from 'node:path'
@@ -26,7 +27,9 @@ export function openLocalFolder(folder: LocalFolder, purpose: LocalPurpose, endp
   }
 }
 
-/** Who can enter it was not looked at, and need not be: `XDG_RUNTIME_DIR` may be less private than what we make in it. */
+/**
+ * Who can enter it was not looked at, and need not be: `XDG_RUNTIME_DIR` may be less private than what we make in it.
+ */
 function openBase(path: string, purpose: LocalPurpose, endpoint: string): HeldFolder {
   const refused = (what: string, cause?: unknown): TransportError =>
     new TransportError(

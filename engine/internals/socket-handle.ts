@@ -1,4 +1,7 @@
-/** Accepted sockets that read into memory of our choice. Undocumented parts of `net`, tried on each Node version of the test matrix. */
+/**
+ * Accepted sockets that read into memory of our choice. Undocumented parts of `net`, tried on each Node version of the
+ * test matrix.
+ */
 import net from 'node:net'
 
 /** What libuv has of a socket. */
@@ -38,8 +41,8 @@ export function socketOver(handle: object, onread: net.OnReadOpts): net.Socket {
 }
 
 /**
- * Gives the handles of a listening server's connections to `onHandle`, and spares the socket that the server would have made
- * of each. Where Node does not work like that any more, the server says 'connection' as ever.
+ * Gives the handles of a listening server's connections to `onHandle`, and spares the socket that the server would have
+ * made of each. Where Node does not work like that any more, the server says 'connection' as ever.
  */
 export function divertHandles(server: net.Server, onHandle: (handle: SocketHandle) => void): void {
   const listening = (server as unknown as ServerShell)._handle

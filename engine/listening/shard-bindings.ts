@@ -1,4 +1,7 @@
-/** One listener on its shards, whatever its transport needs for that: put onto each, also when one comes back, and taken down. */
+/**
+ * One listener on its shards, whatever its transport needs for that: put onto each, also when one comes back, and taken
+ * down.
+ */
 import { fromSystemError, deserializeError, TransportError } from '../protocol/errors.js'
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'

@@ -1,4 +1,6 @@
-/** Main's allocator of ring regions for one shard: cut from slabs, which come from the engine's store and go back to it. */
+/**
+ * Main's allocator of ring regions for one shard: cut from slabs, which come from the engine's store and go back to it.
+ */
 import { outOfMemory } from '../protocol/allocation.js'
 import {
   MAX_SLAB_ID,
@@ -14,7 +16,10 @@ import {
 import { SlabTable, type SlabDescriptor } from '../protocol/slab-table.js'
 import { BuddyAllocator } from './buddy-allocator.js'
 
-/** Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, or is lost and will not look any more. */
+/**
+ * Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, or is lost and will not look any
+ * more.
+ */
 export interface SlabAnnouncer {
   addSlab(slab: SlabDescriptor): Promise<void>
   removeSlab(id: number): void

@@ -1,4 +1,7 @@
-/** Larger regions for rings that grow. Where there is no memory for one the ring stays as it is, and it is tried again later. */
+/**
+ * Larger regions for rings that grow. Where there is no memory for one the ring stays as it is, and it is tried again
+ * later.
+ */
 import { memoryFailure } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'
 import type { RegionAllocator } from './region-allocator.js'

@@ -1,14 +1,14 @@
 /**
  * Shared memory of one size, for all shards of an engine and for those that come after them.
  *
- * A SharedArrayBuffer that is dropped stays until the garbage collector of every thread that has seen it has run, and nothing
- * drives those: V8 does not count shared memory as a reason to collect. So what a shard gives back is kept for the
- * next one that asks, and there is never more than was in use at one time.
+ * A SharedArrayBuffer that is dropped stays until the garbage collector of every thread that has seen it has run, and
+ * nothing drives those: V8 does not count shared memory as a reason to collect. So what a shard gives back is kept for
+ * the next one that asks, and there is never more than was in use at one time.
  *
  * What nobody has asked for in a while is let go of in two steps. First the shards collect their own garbage, which is
- * cheap, since their heaps are small, and say whether their references are gone. Then this thread keeps only weak references: the
- * memory goes with the host's next full collection, and until then is found again if it is needed, so that even then none is made
- * beside it.
+ * cheap, since their heaps are small, and say whether their references are gone. Then this thread keeps only weak
+ * references: the memory goes with the host's next full collection, and until then is found again if it is needed, so
+ * that even then none is made beside it.
  */
 import { takeSharedMemory } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'
@@ -31,8 +31,8 @@ export class SlabStore {
   #isClosed = false
 
   /**
-   * `collectGarbage` makes other threads let go of what was given back, and says whether they have. Undefined: what is spare
-   * stays.
+   * `collectGarbage` makes other threads let go of what was given back, and says whether they have. Undefined: what is
+   * spare stays.
    */
   constructor(bytes: number, clock: Clock, collectGarbage: (() => Promise<boolean>) | undefined) {
     this.#bytes = bytes

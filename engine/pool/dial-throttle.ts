@@ -1,4 +1,7 @@
-/** When a pool may try to make connections: as it likes while that works, one at a time and with pauses while it does not. */
+/**
+ * When a pool may try to make connections: as it likes while that works, one at a time and with pauses while it does
+ * not.
+ */
 import type { Clock } from '../protocol/clock.js'
 import { Backoff, type BackoffSettings } from '../common/backoff.js'
 
@@ -38,7 +41,9 @@ export class DialThrottle {
     }
   }
 
-  /** An attempt failed. Returns how long the pause is that follows, in milliseconds; undefined: one has begun already. */
+  /**
+   * An attempt failed. Returns how long the pause is that follows, in milliseconds; undefined: one has begun already.
+   */
   failed(): number | undefined {
     const state = this.#state
     if (state.kind === 'pausing') return undefined

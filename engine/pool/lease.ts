@@ -20,8 +20,8 @@ const HELD: State = { kind: 'held' }
 const ENDED: State = { kind: 'ended' }
 
 /**
- * The right to use a connection of a pool. Give it back with `release()`, or with `destroy()` if the connection is not to be
- * used again: after an exchange that was not finished, for example.
+ * The right to use a connection of a pool. Give it back with `release()`, or with `destroy()` if the connection is not
+ * to be used again: after an exchange that was not finished, for example.
  */
 export class Lease<View> implements Disposable, Gate {
   readonly #lender: Lender<View>
@@ -48,9 +48,9 @@ export class Lease<View> implements Disposable, Gate {
   }
 
   /**
-   * Gives the connection back. It is lent again unless it has ended, is too old, or has unread or unsent frames or a reader;
-   * then it leaves the pool: what was sent still leaves, what was not read is dropped.
-   * Does nothing if the pool was closed and took it away.
+   * Gives the connection back. It is lent again unless it has ended, is too old, or has unread or unsent frames or a
+   * reader; then it leaves the pool: what was sent still leaves, what was not read is dropped. Does nothing if the pool
+   * was closed and took it away.
    * @throws {TransportError} ERR_LEASE_ENDED if it was given back before.
    */
   release(): void {

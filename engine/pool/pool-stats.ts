@@ -1,4 +1,7 @@
-/** A pool at one moment. `size` = connecting + validating + idle + leased; `created` - `destroyed` = validating + idle + leased. */
+/**
+ * A pool at one moment. `size` = connecting + validating + idle + leased; `created` - `destroyed` = validating + idle +
+ * leased.
+ */
 export interface PoolStats {
   readonly size: number
   /** Connections that are being made. */

@@ -1,9 +1,9 @@
 /**
- * A pool of connections: lends each to one user at a time, keeps those that came back fit, and makes new ones as they are
- * needed. It knows no transport and no shard.
+ * A pool of connections: lends each to one user at a time, keeps those that came back fit, and makes new ones as they
+ * are needed. It knows no transport and no shard.
  *
- * Whoever waits and whatever is on its way (being made, being validated) are not tied to each other: a connection that gets
- * ready goes to the first who waits, or on the shelf. So nobody is overtaken, and giving up costs no connection.
+ * Whoever waits and whatever is on its way (being made, being validated) are not tied to each other: a connection that
+ * gets ready goes to the first who waits, or on the shelf. So nobody is overtaken, and giving up costs no connection.
  */
 import { events, type PoolDiscardedEvent } from '../common/diagnostics.js'
 import { TransportError } from '../protocol/errors.js'
@@ -163,8 +163,9 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   }
 
   /**
-   * Grants no more leases, rejects whoever waits, closes what is idle, and waits for leases to come back; after `graceMs`
-   * (undefined: when `cut()` is called) what is left is destroyed. `cause`: why, if its owner did not ask for it.
+   * Grants no more leases, rejects whoever waits, closes what is idle, and waits for leases to come back; after
+   * `graceMs` (undefined: when `cut()` is called) what is left is destroyed. `cause`: why, if its owner did not ask for
+   * it.
    */
   close(graceMs: number | undefined, cause?: unknown): Promise<void> {
     if (this.#state.kind !== 'open') return this.closed

@@ -61,7 +61,8 @@ export function startValidation<View>(terms: ValidationTerms<View>): () => void 
       finish(verdict === false ? invalidConnection(endpoint, undefined) : undefined)
     },
     (error: unknown) => {
-      // An error of ours says what is wrong with the connection, which was asked for; any other is a fault of `validate`.
+      // An error of ours says what is wrong with the connection, which was asked for; any other is a fault of
+      // `validate`.
       if (gate.isOpen && !(error instanceof TransportError)) onFault(error)
       finish(invalidConnection(endpoint, error))
     },

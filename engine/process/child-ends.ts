@@ -53,8 +53,8 @@ export function nobodyCame(endpoint: string): TransportError {
 }
 
 /**
- * The shard's ends were closed and nobody gave up: where a process has no descriptor left to accept a connection with, libuv
- * closes the connection, so that it does not hear of it again and again (uv__emfile_trick).
+ * The shard's ends were closed and nobody gave up: where a process has no descriptor left to accept a connection with,
+ * libuv closes the connection, so that it does not hear of it again and again (uv__emfile_trick).
  */
 export function notAccepted(endpoint: string): TransportError {
   return new TransportError(

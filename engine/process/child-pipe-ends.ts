@@ -1,6 +1,6 @@
 /**
- * A child's ends on Windows: the shard listens on two named pipes, and main opens each as a file. What the child gets is
- * then what it would get from `child_process`: a handle for plain reads and writes, tied to no event loop. See
+ * A child's ends on Windows: the shard listens on two named pipes, and main opens each as a file. What the child gets
+ * is then what it would get from `child_process`: a handle for plain reads and writes, tied to no event loop. See
  * docs/decisions/children-on-windows.md.
  */
 import { randomBytes } from 'node:crypto'

@@ -8,7 +8,9 @@ import type { Clock } from '../protocol/clock.js'
 const HEAD_CHARS = 2_048
 /** A longer line is handed over in pieces. */
 const LINE_CHARS = 65_536
-/** After the exit, silence of this length means that nothing more comes; a grandchild that goes on is not listened to. */
+/**
+ * After the exit, silence of this length means that nothing more comes; a grandchild that goes on is not listened to.
+ */
 const DRAIN_MS = 100
 const DRAIN_ROUNDS = 10
 

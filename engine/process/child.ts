@@ -1,8 +1,8 @@
 /**
  * A child process whose stdin and stdout are sockets; a shard has the other ends.
  *
- * A worker that spawned it could not be trusted to reap it: when the worker dies, the child becomes a zombie that nobody
- * can wait for. So main spawns and reaps, and touches none of its bytes but stderr's.
+ * A worker that spawned it could not be trusted to reap it: when the worker dies, the child becomes a zombie that
+ * nobody can wait for. So main spawns and reaps, and touches none of its bytes but stderr's.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
@@ -120,7 +120,10 @@ export class Child implements AttachedProcess {
     })
   }
 
-  /** The ends become the child's; main's are closed. Rejects with ERR_SPAWN, or ERR_IO for want of descriptors or processes. */
+  /**
+   * The ends become the child's; main's are closed. Rejects with ERR_SPAWN, or ERR_IO for want of descriptors or
+   * processes.
+   */
   static start(
     settings: ChildSettings,
     stdin: ChildEnd,

@@ -1,4 +1,6 @@
-/** The process's own stdin and stdout, of which there is one, as one connection: see docs/decisions/process-stdio.md. */
+/**
+ * The process's own stdin and stdout, of which there is one, as one connection: see docs/decisions/process-stdio.md.
+ */
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { TransportError } from '../protocol/errors.js'

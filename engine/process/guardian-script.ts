@@ -1,13 +1,14 @@
 /**
- * What the guardian runs: POSIX sh, which every Unix has as /bin/sh, with nothing but its builtins and `sleep` (and `ps` where
- * there is no /proc).
+ * What the guardian runs: POSIX sh, which every Unix has as /bin/sh, with nothing but its builtins and `sleep` (and
+ * `ps` where there is no /proc).
  *
- * It is told on its stdin of each child that starts, `add PID START GROUP TERM KILL`, and of each that is gone, `del PID`. The
- * end of its stdin is the end of the host, however that came: only the host has the other end. Then it goes through the ladder
- * that the host would have gone through: TERM tenths of a second after that end SIGTERM, after KILL of them SIGKILL.
+ * It is told on its stdin of each child that starts, `add PID START GROUP TERM KILL`, and of each that is gone, `del
+ * PID`. The end of its stdin is the end of the host, however that came: only the host has the other end. Then it goes
+ * through the ladder that the host would have gone through: TERM tenths of a second after that end SIGTERM, after KILL
+ * of them SIGKILL.
  *
- * GROUP is 1 for a process group. START is when the process started, which tells it from a later one with the same number; `-`:
- * the host cannot tell. A process of another start, or of none, is never signalled.
+ * GROUP is 1 for a process group. START is when the process started, which tells it from a later one with the same
+ * number; `-`: the host cannot tell. A process of another start, or of none, is never signalled.
  */
 export const GUARDIAN_NAME = 'symphony-guardian'
 

@@ -1,7 +1,7 @@
 /**
- * Ends the children that their host could not end itself, because a signal that it does not handle has ended it. One small
- * process for an engine, started with its first child, that outlives the host by as long as the children's ladder takes. See
- * docs/decisions/children.md.
+ * Ends the children that their host could not end itself, because a signal that it does not handle has ended it. One
+ * small process for an engine, started with its first child, that outlives the host by as long as the children's ladder
+ * takes. See docs/decisions/children.md.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import fs from 'node:fs'

@@ -1,10 +1,10 @@
 /**
- * Whom the listeners of a shard have accepted into lanes of the stock: a log in shared memory, written by the shard and read
- * by main, in the order in which they came.
+ * Whom the listeners of a shard have accepted into lanes of the stock: a log in shared memory, written by the shard and
+ * read by main, in the order in which they came.
  *
- * Main lends the shard a few lanes beforehand (see engine/shard/accepted-connections.ts), so that it need not ask for one: an accepted
- * connection is read from at once, and main finds it here. An entry takes a lane of the stock with it, so there are never
- * more unread entries than the stock has lanes: the log cannot overflow.
+ * Main lends the shard a few lanes beforehand (see engine/shard/accepted-connections.ts), so that it need not ask for
+ * one: an accepted connection is read from at once, and main finds it here. An entry takes a lane of the stock with it,
+ * so there are never more unread entries than the stock has lanes: the log cannot overflow.
  */
 
 /** Lanes that one shard has in stock at most; a power of two. */

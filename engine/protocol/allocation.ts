@@ -13,7 +13,10 @@ export function takeMemory(bytes: number): Buffer<ArrayBuffer> {
   }
 }
 
-/** Memory for something that others are done with soon too: small pieces share a pool. @throws {TransportError} ERR_OUT_OF_MEMORY */
+/**
+ * Memory for something that others are done with soon too: small pieces share a pool. @throws {TransportError}
+ * ERR_OUT_OF_MEMORY
+ */
 export function takePooledMemory(bytes: number): Buffer<ArrayBuffer> {
   try {
     return Buffer.allocUnsafe(bytes)

@@ -2,14 +2,14 @@
  * The doorbell: which lanes have news, and whether the other thread must be woken for it.
  *
  * One bell a direction; the notifier is one thread, the listener the other. Setting a bit is idempotent, so the bell
- * cannot overflow. The bits form a tree of three levels, so that looking for news is one load and finding it a few steps,
- * however many lanes there are.
+ * cannot overflow. The bits form a tree of three levels, so that looking for news is one load and finding it a few
+ * steps, however many lanes there are.
  *
  * Lost wake-ups. Two races could lose one; both are closed by the order of sequentially consistent operations:
  *
  *  1. News against parking (Dekker 1965): the notifier stores the news, then reads PARKED; the listener stores
  *     PARKED, then reads the news. In any interleaving at least one of them sees the other's store.
- *  2. A level against the one above it: the notifier sets the lower bit, then the upper bit if the lower word was empty;
+ * 2. A level against the one above it: the notifier sets the lower bit, then the upper bit if the lower word was empty;
  *     the listener clears the upper bit, then takes the lower word. A lower word that was not empty when the notifier
  *     added to it will still be taken: the upper bit that it set for the earlier one is either still there, or
  *     has been cleared by a listener that has yet to take the word.
@@ -89,7 +89,10 @@ export class BellNotifier {
     if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1) this.#wake(busy)
   }
 
-  /** Whether the listener is to look by itself for a moment after news. A wish: whether it has been read changes nothing else. */
+  /**
+   * Whether the listener is to look by itself for a moment after news. A wish: whether it has been read changes nothing
+   * else.
+   */
   keepAwake(on: boolean): void {
     Atomics.store(this.#words, bell.STAY_AWAKE, on ? 1 : 0)
   }

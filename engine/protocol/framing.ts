@@ -15,13 +15,16 @@ export interface FramingSpec {
   readonly maxHeaderBytes: number
   /** `line`, `nul`: what becomes of bytes behind the last delimiter when the stream ends. */
   readonly lastLine: 'refuse' | 'keep'
-  /** How long what comes before a frame's payload, or a frame without an announced length, may take. Undefined: for ever. */
+  /**
+   * How long what comes before a frame's payload, or a frame without an announced length, may take. Undefined: for
+   * ever.
+   */
   readonly frameTimeoutMs: number | undefined
 }
 
 /**
- * What a shard can find wrong with what a peer sends, or that there was no memory to translate it or what is sent to the
- * peer; the order is that of the failure word in the lane.
+ * What a shard can find wrong with what a peer sends, or that there was no memory to translate it or what is sent to
+ * the peer; the order is that of the failure word in the lane.
  */
 export const framingFaults = [
   'ERR_FRAMING',

@@ -1,6 +1,6 @@
 /**
- * Text where a length should be: something of the peer's, most often a log, speaks to a human. To show it says more than
- * the number that its first four bytes make.
+ * Text where a length should be: something of the peer's, most often a log, speaks to a human. To show it says more
+ * than the number that its first four bytes make.
  */
 
 /** How much of it is shown. */
@@ -17,7 +17,10 @@ const NAMED: Readonly<Record<string, string>> = {
   '\\': String.raw`\\`,
 }
 
-/** The text that these bytes begin, on one line and in quotes; undefined: they are no text. The last character may be cut. */
+/**
+ * The text that these bytes begin, on one line and in quotes; undefined: they are no text. The last character may be
+ * cut.
+ */
 export function quoteText(bytes: Uint8Array): string | undefined {
   let text: string
   try {

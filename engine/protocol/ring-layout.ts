@@ -34,11 +34,12 @@
  * WANTING BYTES: main, in the middle of a large frame, stores the TAIL from which it can go on in IN_NOTIFY_AT before
  * it arms IN_NOTIFY, so that it is not woken for each of the pieces.
  *
- * BYTES THAT DO NOT SHOW: where the framing is translated, the beginning of a frame may wait in the shard. IN_HELD says so;
- * main arms IN_GUARD to be woken for it, while nobody uses the connection and no byte is expected.
+ * BYTES THAT DO NOT SHOW: where the framing is translated, the beginning of a frame may wait in the shard. IN_HELD says
+ * so; main arms IN_GUARD to be woken for it, while nobody uses the connection and no byte is expected.
  *
- * BELL: PARKED, TOP and STAY_AWAKE (the notifier's wish) in a line of their own, then the summary words, then the leaves. One leaf bit a lane, one summary
- * bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x 32 lanes, found in three steps.
+ * BELL: PARKED, TOP and STAY_AWAKE (the notifier's wish) in a line of their own, then the summary words, then the
+ * leaves. One leaf bit a lane, one summary bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x
+ * 32 lanes, found in three steps.
  */
 
 export const LANE_WORDS = 64
@@ -81,8 +82,9 @@ export const lane = {
 } as const
 
 /**
- * OUT_INTENT: what main wants done once everything before TAIL has left. END: end the outgoing side, where the transport
- * can do that alone. CLOSE: end it in any case, even if the incoming side goes with it. DESTROY: at once, leaving or not.
+ * OUT_INTENT: what main wants done once everything before TAIL has left. END: end the outgoing side, where the
+ * transport can do that alone. CLOSE: end it in any case, even if the incoming side goes with it. DESTROY: at once,
+ * leaving or not.
  */
 export const intent = { OPEN: 0, END: 1, DESTROY: 2, CLOSE: 3 } as const
 /** OUT_STATE: whether the shard has flushed everything and ended the outgoing side, or cannot write any more. */

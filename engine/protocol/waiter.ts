@@ -67,7 +67,9 @@ export class Waiter<T> {
   }
 }
 
-/** Those who wait on one signal: a single listener of ours, however many they are. Hosts share a signal for a shutdown. */
+/**
+ * Those who wait on one signal: a single listener of ours, however many they are. Hosts share a signal for a shutdown.
+ */
 class SignalWaiters {
   readonly #signal: AbortSignal
   readonly #callbacks = new Set<() => void>()

@@ -1,8 +1,9 @@
 /**
  * A line between main and a shard that carries nothing but "look now": one byte on a socket of which each side owns one
- * end. It stands beside the MessagePort that does the same, because which is better depends on what the caller does next:
+ * end. It stands beside the MessagePort that does the same, because which is better depends on what the caller does
+ * next:
  *
- *  - The line wakes with the kernel's hint that the waker is about to sleep, so the woken thread starts on the same CPU,
+ * - The line wakes with the kernel's hint that the waker is about to sleep, so the woken thread starts on the same CPU,
  *    and no lock is shared. Best for a thread that has nothing more to do.
  *  - The port wakes without the hint, so the woken thread starts on a free CPU. Best for a thread that goes on (spins).
  *    But it wakes while it holds a lock that the woken thread takes first thing.

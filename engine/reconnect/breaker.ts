@@ -1,9 +1,9 @@
 /**
  * A circuit breaker for one endpoint, shared by all links that dial it (after Michael Nygard, "Release It!").
  *
- * Closed: attempts go ahead, a few at a time, so that a server that comes back is not met by everybody at once. After some
- * failures in a row it opens: nobody dials for a while. Then it is half-open: one probe goes ahead, and its outcome
- * closes the circuit or opens it again. Who is not let in waits in line.
+ * Closed: attempts go ahead, a few at a time, so that a server that comes back is not met by everybody at once. After
+ * some failures in a row it opens: nobody dials for a while. Then it is half-open: one probe goes ahead, and its
+ * outcome closes the circuit or opens it again. Who is not let in waits in line.
  */
 import { TransportError } from '../protocol/errors.js'
 import { events } from '../common/diagnostics.js'
@@ -189,7 +189,10 @@ export class Breaker {
     this.#watch()
   }
 
-  /** While somebody waits for an open circuit, a timer says when the probe may go. Links keep the process alive, not this. */
+  /**
+   * While somebody waits for an open circuit, a timer says when the probe may go. Links keep the process alive, not
+   * this.
+   */
   #watch(): void {
     this.#endWatch()
     if (this.#state.kind !== 'open' || this.#line.size === 0) return

@@ -1,4 +1,6 @@
-/** What a reconnecting link needs of the connections that carry it. It knows no more of them, and nothing of transports. */
+/**
+ * What a reconnecting link needs of the connections that carry it. It knows no more of them, and nothing of transports.
+ */
 import type { ClosedInfo } from '../common/connection.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'

@@ -1,6 +1,6 @@
 /**
- * The receiving half of a link: one stream of frames out of one connection after the other, with the report of each loss
- * between the last frame of one and the first of the next.
+ * The receiving half of a link: one stream of frames out of one connection after the other, with the report of each
+ * loss between the last frame of one and the first of the next.
  *
  * A connection that is lost with frames that nobody has taken stays in line. Of such connections a few are kept; if one
  * more is lost, the oldest one's frames are dropped, and its report says how many.
@@ -64,7 +64,9 @@ export class Inbox<C extends Carrier> {
   #entries: Entry<C>[] = []
   #consumer: Consumer = NOBODY
   #behind: Behind = { kind: 'more' }
-  /** What subscribers are at work on, also those that have ended their subscription, and work that holds no frame back. */
+  /**
+   * What subscribers are at work on, also those that have ended their subscription, and work that holds no frame back.
+   */
   readonly #pending = new Set<Promise<unknown>>()
 
   constructor(endpoint: string, clock: Clock, events: InboxEvents) {

@@ -3,8 +3,8 @@ import type { Connection } from '../common/connection.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
 /**
- * `connecting`: an attempt is under way, `onConnected` included. `waiting`: for the next attempt. `closing`: `close()` or
- * `destroy()` was called. `closed`: nothing follows.
+ * `connecting`: an attempt is under way, `onConnected` included. `waiting`: for the next attempt. `closing`: `close()`
+ * or `destroy()` was called. `closed`: nothing follows.
  */
 export type ReconnectingState = 'connecting' | 'connected' | 'waiting' | 'closing' | 'closed'
 
@@ -20,9 +20,9 @@ export interface ReconnectingStats {
 }
 
 /**
- * A connection that comes back. Frames are taken while there is none, and what becomes of each frame across a loss is told
- * to `onLoss`. It ends by `close()`, `end()` or `destroy()`, when its limits are reached (ERR_GAVE_UP), or with an error
- * that no retry can mend; `closed` says 'OK' only if its user ended it. Reading goes on across losses.
+ * A connection that comes back. Frames are taken while there is none, and what becomes of each frame across a loss is
+ * told to `onLoss`. It ends by `close()`, `end()` or `destroy()`, when its limits are reached (ERR_GAVE_UP), or with an
+ * error that no retry can mend; `closed` says 'OK' only if its user ended it. Reading goes on across losses.
  */
 export interface ReconnectingConnection extends Connection {
   readonly state: ReconnectingState
@@ -30,16 +30,16 @@ export interface ReconnectingConnection extends Connection {
   readonly attempts: number
 
   /**
-   * Calls `listener` with each new state, after it was entered. One that throws or rejects is told to `onError`, or else by a
-   * process warning; the connection goes on.
+   * Calls `listener` with each new state, after it was entered. One that throws or rejects is told to `onError`, or
+   * else by a process warning; the connection goes on.
    * @returns A function that ends this.
    * @throws {TransportError} ERR_INVALID_OPTION
    */
   onStateChange(listener: (state: ReconnectingState) => unknown): () => void
 
   /**
-   * Resolves when it is connected and greeted, at once if it is. Rejects with what ended it if it ends first, with ERR_ABORTED
-   * or ERR_TIMEOUT when the caller gives up; it goes on connecting then.
+   * Resolves when it is connected and greeted, at once if it is. Rejects with what ended it if it ends first, with
+   * ERR_ABORTED or ERR_TIMEOUT when the caller gives up; it goes on connecting then.
    */
   connected(options?: WaitOptions): Promise<void>
 
@@ -50,15 +50,15 @@ export interface ReconnectingConnection extends Connection {
   ready: Connection['ready']
 
   /**
-   * No frame is taken any more; all that were leave, then the outgoing side ends, and the connection does when its peer has
-   * ended too. Resolves when they have left or it is over. While it is not connected, `closeTimeoutMs` bounds this.
+   * No frame is taken any more; all that were leave, then the outgoing side ends, and the connection does when its peer
+   * has ended too. Resolves when they have left or it is over. While it is not connected, `closeTimeoutMs` bounds this.
    */
   end: Connection['end']
 
   /**
-   * Ends gracefully: what was sent leaves, on the next connection if there is none. For all of it to be with a connection
-   * there is `closeTimeoutMs`, and then the connection closes as connections do. What has not left is in the last loss
-   * report. Resolves as `closed` does.
+   * Ends gracefully: what was sent leaves, on the next connection if there is none. For all of it to be with a
+   * connection there is `closeTimeoutMs`, and then the connection closes as connections do. What has not left is in the
+   * last loss report. Resolves as `closed` does.
    */
   close: Connection['close']
 

@@ -32,9 +32,13 @@ export interface LossReport {
   readonly resent: number
   /** Frames that were not sent and will not be: `unsent: 'drop'`, or the link is over. Oldest first. */
   readonly dropped: readonly Buffer[]
-  /** Frames that were not sent, and for whose bytes there was no memory when the connection was lost. Almost always 0. */
+  /**
+   * Frames that were not sent, and for whose bytes there was no memory when the connection was lost. Almost always 0.
+   */
   readonly lost: number
-  /** Frames received and taken by nobody that were dropped, because too many connections were lost while nobody read. */
+  /**
+   * Frames received and taken by nobody that were dropped, because too many connections were lost while nobody read.
+   */
   readonly unreadDropped: number
 }
 

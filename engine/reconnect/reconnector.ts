@@ -524,7 +524,8 @@ export class Reconnector<C extends Carrier> implements ReconnectingConnection {
       void connection.close()
     }
     void connection.end().then(async () => {
-      // Also resolved by a loss; then there may be something left to send. A fate that is known comes first in the race.
+      // Also resolved by a loss; then there may be something left to send. A fate that is known comes first in the
+      // race.
       const fate = await Promise.race([connection.fate, Promise.resolve(undefined)])
       if (fate === undefined && connection.pendingBytes === 0) this.#tellEnded()
     })

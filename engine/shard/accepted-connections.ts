@@ -1,10 +1,11 @@
 /**
  * Main's side of what the listeners of one shard accept.
  *
- * A connection comes in one of two ways. Most come in a lane: main has lent the shard a few (the stock), the shard has given
- * one away at once, and the log in shared memory says so; nothing is left to be asked or answered. When
- * main has no more to lend, because so many are untaken that lanes would lie idle, they come by a number: they wait in the
- * shard, unread, until main sends a lane or rejects them, in one call for all of a turn. See docs/decisions/accepting.md.
+ * A connection comes in one of two ways. Most come in a lane: main has lent the shard a few (the stock), the shard has
+ * given one away at once, and the log in shared memory says so; nothing is left to be asked or answered. When main has
+ * no more to lend, because so many are untaken that lanes would lie idle, they come by a number: they wait in the
+ * shard, unread, until main sends a lane or rejects them, in one call for all of a turn. See
+ * docs/decisions/accepting.md.
  */
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'

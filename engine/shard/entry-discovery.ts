@@ -8,7 +8,8 @@ import { invalidOption } from '../common/wait-options.js'
 
 /**
  * The worker's entry: configured (for bundled hosts), or beside the engine.
- * @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT where it is not beside the engine, which is so in a bundle
+ * @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT where it is not beside the engine, which is so in a
+ *   bundle
  */
 export function findWorkerEntry(configured: string | URL | undefined): string {
   if (configured !== undefined) {

@@ -1,11 +1,11 @@
 /**
  * Letting go of the process's own stdin and stdout, so that their peer learns of it.
  *
- * libuv leaves descriptors 0 to 2 open when a stream over them is closed, and so does a worker that is terminated: without
- * this a pipe's reader would wait for its end as long as the process lives. A closed number goes to whoever opens
- * something next, in any thread, and would get what others print: /dev/null takes its place at once. Node has no dup2(), so
- * these are two system calls in a row, between which another thread can still be first; then it keeps the number. Main does
- * it, since Node closes with a worker what the worker has opened.
+ * libuv leaves descriptors 0 to 2 open when a stream over them is closed, and so does a worker that is terminated:
+ * without this a pipe's reader would wait for its end as long as the process lives. A closed number goes to whoever
+ * opens something next, in any thread, and would get what others print: /dev/null takes its place at once. Node has no
+ * dup2(), so these are two system calls in a row, between which another thread can still be first; then it keeps the
+ * number. Main does it, since Node closes with a worker what the worker has opened.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -17,8 +17,8 @@ interface Shell {
 }
 
 /**
- * Puts /dev/null in the place of a pipe or a socket; files and terminals stay. Nothing may be reading or writing there any
- * more. Done twice it changes nothing.
+ * Puts /dev/null in the place of a pipe or a socket; files and terminals stay. Nothing may be reading or writing there
+ * any more. Done twice it changes nothing.
  */
 export function releaseStdio(descriptor: StdioDescriptor): void {
   try {

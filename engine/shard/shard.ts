@@ -432,7 +432,10 @@ export class Shard implements LaneHost {
     return grant
   }
 
-  /** A lane is in the books from when it carries a connection, or a dial: the stock of lanes comes and goes with listeners. */
+  /**
+   * A lane is in the books from when it carries a connection, or a dial: the stock of lanes comes and goes with
+   * listeners.
+   */
   #bookLane(): void {
     this.#ledger.open('lanes')
     this.#ledger.open('regions', REGIONS_OF_NEW_LANE)
@@ -531,7 +534,8 @@ export class Shard implements LaneHost {
     this.#wakeupSocketHost?.close()
     this.#eventPort.close()
     this.#ledger.release('shards')
-    // Dials that were pending give their lanes back in this turn; whoever still holds a connection holds no rings with it.
+    // Dials that were pending give their lanes back in this turn; whoever still holds a connection holds no rings with
+    // it.
     this.#clock.nextTurn(() => {
       this.#regions.dispose()
       this.#lanes.dispose()

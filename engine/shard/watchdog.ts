@@ -2,8 +2,8 @@
  * Finds a shard that is stuck rather than dead: it holds its connections and answers nobody.
  *
  * While the shard has work from main that it has not taken up, a probe is sent each `timeoutMs`; a probe that is not
- * answered within as long again means that the shard's event loop does not turn. An idle engine arms no timer: the watch
- * begins with the first piece of work and ends when none is left.
+ * answered within as long again means that the shard's event loop does not turn. An idle engine arms no timer: the
+ * watch begins with the first piece of work and ends when none is left.
  *
  * A timer can be late because main was stalled, or the whole process was stopped: then the shard may have had no chance
  * either, and the probe begins anew. An answer that came in the meantime lies in the queue behind the timer, so before
@@ -28,7 +28,9 @@ type State =
 const RESTING: State = { kind: 'resting' }
 const ENDED: State = { kind: 'ended' }
 
-/** A timer that fires so much later than asked says more about main than about the shard: a share of the time, at least. */
+/**
+ * A timer that fires so much later than asked says more about main than about the shard: a share of the time, at least.
+ */
 const LATE_SHARE = 0.1
 const LATE_LEAST_MS = 50
 

@@ -1,7 +1,6 @@
 /**
- * A Unix socket that main has bound and never listens on. Shards listen on duplicates of it, so the socket outlives each
- * of them: peers that connect while a shard is away wait in the backlog.
- * See docs/decisions/accept-sharding.md.
+ * A Unix socket that main has bound and never listens on. Shards listen on duplicates of it, so the socket outlives
+ * each of them: peers that connect while a shard is away wait in the backlog. See docs/decisions/accept-sharding.md.
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -20,8 +19,8 @@ const MOST_ATTEMPTS = 5
  * What the helper process runs. Node cannot duplicate a descriptor, but one that travels to another process and back
  * arrives as a duplicate. As text, so that it needs no file, which a bundled host would not have.
  *
- * What it says last carries no descriptor and waits for its turn behind those that do: one that found no room in this process
- * is not repeated and not reported, by Node of a handle like this, so that it would be waited for in vain.
+ * What it says last carries no descriptor and waits for its turn behind those that do: one that found no room in this
+ * process is not repeated and not reported, by Node of a handle like this, so that it would be waited for in vain.
  */
 const DUPLICATOR = `
 process.once('message', ({ copies }, handle) => {
@@ -43,8 +42,8 @@ interface CreatesServerHandle {
 }
 
 /**
- * Which duplicate came last under a number. Main's handle of one that was given to a shard is closed only when the number is
- * certainly still that duplicate's: the shard closes it itself, and it may be a stranger's from then on.
+ * Which duplicate came last under a number. Main's handle of one that was given to a shard is closed only when the
+ * number is certainly still that duplicate's: the shard closes it itself, and it may be a stranger's from then on.
  */
 const latest = new Map<number, Duplicate>()
 
@@ -70,8 +69,8 @@ export class Duplicate {
   }
 
   /**
-   * The taker is dead, and has perhaps never come to take it. `inode` is that of the socket: only main makes duplicates of
-   * it, so a descriptor that still leads there, and was not given away again, is this one, left open.
+   * The taker is dead, and has perhaps never come to take it. `inode` is that of the socket: only main makes duplicates
+   * of it, so a descriptor that still leads there, and was not given away again, is this one, left open.
    */
   reclaim(inode: string): void {
     if (latest.get(this.#fd) !== this) return
@@ -113,13 +112,18 @@ export class BoundSocket {
     ledger.open('descriptors')
   }
 
-  /** The shard that was given this duplicate is dead. Waits for those on their way: one of them may have got its number. */
+  /**
+   * The shard that was given this duplicate is dead. Waits for those on their way: one of them may have got its number.
+   */
   reclaim(duplicate: Duplicate): void {
     this.#toReclaim.push(duplicate)
     this.#reclaimAll()
   }
 
-  /** Rejects if the socket is closed first. `spare`: how many to make beforehand for the next who ask, if there is need to make any. */
+  /**
+   * Rejects if the socket is closed first. `spare`: how many to make beforehand for the next who ask, if there is need
+   * to make any.
+   */
   async duplicate(copies: number, spare = 0): Promise<Duplicate[]> {
     if (this.#spare.length >= copies) return this.#spare.splice(-copies)
     if (spare === 0) return this.#make(copies, MOST_ATTEMPTS)
@@ -198,8 +202,8 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
     const finish = (error: Error | undefined): void => {
       clearTimeout(timer)
       failure ??= error
-      // Not disconnected: a handle that is on its way would be acknowledged into a channel that is gone, which Node asserts
-      // against. The channel ends with the process.
+      // Not disconnected: a handle that is on its way would be acknowledged into a channel that is gone, which Node
+      // asserts against. The channel ends with the process.
       child.kill('SIGKILL')
     }
     const timer = setTimeout(() => {

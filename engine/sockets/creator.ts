@@ -1,6 +1,6 @@
 /**
- * Who has made something, as a part of its name: enough to tell from the name alone that its maker is dead, so that what a
- * killed process has left can be removed. There from the first moment at which the name is.
+ * Who has made something, as a part of its name: enough to tell from the name alone that its maker is dead, so that
+ * what a killed process has left can be removed. There from the first moment at which the name is.
  */
 import { createHash, randomInt } from 'node:crypto'
 import fs from 'node:fs'

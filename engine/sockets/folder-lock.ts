@@ -1,9 +1,9 @@
 /**
  * A lock that only who may write a folder can hold, and that ends with its process.
  *
- * It is a folder with one entry, named after its holder. It is made elsewhere with that entry in it and takes its name by
- * `rename`, which the system allows over an empty folder and over no other: so one of many gets it. A dead holder's is freed by
- * removing the entry of that very name, which cannot be the one of whoever has taken it meanwhile.
+ * It is a folder with one entry, named after its holder. It is made elsewhere with that entry in it and takes its name
+ * by `rename`, which the system allows over an empty folder and over no other: so one of many gets it. A dead holder's
+ * is freed by removing the entry of that very name, which cannot be the one of whoever has taken it meanwhile.
  */
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,9 @@ export class FolderLock {
   readonly #path: string
   readonly #mark: string
 
-  /** `own` is a folder of the taker's own in the same one, which is to be empty of the name that this gives its draft. */
+  /**
+   * `own` is a folder of the taker's own in the same one, which is to be empty of the name that this gives its draft.
+   */
   constructor(folder: Folder, name: string, own: string, mark: string) {
     this.#path = folder.at(name)
     this.#mark = mark
@@ -104,8 +106,8 @@ function freed(path: string): CreatorStatus {
 }
 
 /**
- * Whether what lies there was not made by a holder of ours. Another user may have put anything there, for as long as he likes: that
- * must not be in our way.
+ * Whether what lies there was not made by a holder of ours. Another user may have put anything there, for as long as he
+ * likes: that must not be in our way.
  */
 function isForeign(path: string): boolean {
   const stat = fs.lstatSync(path, { throwIfNoEntry: false })

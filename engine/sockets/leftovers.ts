@@ -1,7 +1,7 @@
 /**
- * Folders of our own with a maker's mark in their names, and what processes that were killed have left of them. Only what
- * belongs to this user, has the mode that we give, is of a maker that is certainly dead, and holds nothing but what we put into
- * such a folder, is removed.
+ * Folders of our own with a maker's mark in their names, and what processes that were killed have left of them. Only
+ * what belongs to this user, has the mode that we give, is of a maker that is certainly dead, and holds nothing but
+ * what we put into such a folder, is removed.
  */
 import fs from 'node:fs'
 import { basename } from 'node:path'
@@ -17,7 +17,10 @@ export const OWN_SOCKET = 's'
 /** A socket that was found stale, on its way out. */
 export const STALE_SOCKET = 'stale'
 
-/** Removes those of dead makers. `prefix` is what their names begin with, and `own` is such a folder of the caller's. Never rejects. */
+/**
+ * Removes those of dead makers. `prefix` is what their names begin with, and `own` is such a folder of the caller's.
+ * Never rejects.
+ */
 export async function removeLeftovers(paths: readonly string[], prefix: string, own: string): Promise<void> {
   for (const path of paths) {
     const name = basename(path)

@@ -1,6 +1,6 @@
 /**
- * A private place for one meeting: a socket in a folder that only we can enter, for one connection of one shard. How main
- * comes to hold one end of a socket whose other end is a shard's, since sockets cannot be passed between threads.
+ * A private place for one meeting: a socket in a folder that only we can enter, for one connection of one shard. How
+ * main comes to hold one end of a socket whose other end is a shard's, since sockets cannot be passed between threads.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -24,7 +24,10 @@ export interface OneShotListener {
   close(): void
 }
 
-/** `onMeeting` gets main's end, paused and unread. @throws The system's error, where there is no folder to meet in, or ERR_PATH_TOO_LONG. */
+/**
+ * `onMeeting` gets main's end, paused and unread. @throws The system's error, where there is no folder to meet in, or
+ * ERR_PATH_TOO_LONG.
+ */
 export function openOneShotListener(
   onMeeting: (socket: net.Socket) => void,
   onFailure: (error: Error) => void,

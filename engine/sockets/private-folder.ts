@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { trace } from '../common/trace.js'
 
 /**
- * Needs no descriptor, as `fs.rm` with `recursive` does, which throws where there is none: in the middle of an event of which
- * nobody could catch that. What cannot be removed, by a process that has given up its rights for example, stays: that is no
- * reason to fail.
+ * Needs no descriptor, as `fs.rm` with `recursive` does, which throws where there is none: in the middle of an event of
+ * which nobody could catch that. What cannot be removed, by a process that has given up its rights for example, stays:
+ * that is no reason to fail.
  */
 export function removePrivateFolder(folder: string, ...names: readonly string[]): void {
   // The system removes a socket's name with it, so most are gone.

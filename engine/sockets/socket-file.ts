@@ -87,7 +87,10 @@ async function makePlace(folder: Folder, path: string, limit: number, onMade: (o
   return { folder, name: basename(path), own, mark, addressOf }
 }
 
-/** What socket addresses begin with: where the folder has no short path of its own, its path as given if the whole one is too long. */
+/**
+ * What socket addresses begin with: where the folder has no short path of its own, its path as given if the whole one
+ * is too long.
+ */
 function baseOf(folder: Folder, path: string, limit: number, fitsIn: (base: string) => boolean): string {
   if (folder.isPinned) return folder.at('')
   const whole = resolve(path)

@@ -1,7 +1,8 @@
 /**
- * How a socket file takes its name. `link` is the only way in which that is done, and it fails if the name exists: nothing is
- * ever replaced. A stale socket, one that refuses connections, has to leave the name first; it is moved into the taker's
- * private folder, looked at there, and put back if it is not the one that was found stale. What cannot be put back is kept.
+ * How a socket file takes its name. `link` is the only way in which that is done, and it fails if the name exists:
+ * nothing is ever replaced. A stale socket, one that refuses connections, has to leave the name first; it is moved into
+ * the taker's private folder, looked at there, and put back if it is not the one that was found stale. What cannot be
+ * put back is kept.
  *
  * A socket that nobody listens on stays like that for ever, so it can be probed before the lock is taken. What has to
  * be guarded is the step from a look at the name to the move. Two things guard it: both are system calls in a row,
@@ -135,8 +136,8 @@ export function isSame(one: Identity, other: Identity | undefined): boolean {
 }
 
 /**
- * Whether what lies there is what lay there before, by all that a move leaves as it is. Where a system does not keep the time of birth it
- * gives another time for it, which a move may change.
+ * Whether what lies there is what lay there before, by all that a move leaves as it is. Where a system does not keep
+ * the time of birth it gives another time for it, which a move may change.
  */
 function isSameFile(now: fs.BigIntStats, before: fs.BigIntStats): boolean {
   const isBornThen = now.birthtimeNs === before.birthtimeNs || now.birthtimeNs === now.ctimeNs

@@ -2,12 +2,15 @@
 import fs from 'node:fs'
 import os from 'node:os'
 
-/** What `spawn` opens on its way: a pair for each pipe, a pair to hear of a failed exec, and some for what others open meanwhile. */
+/**
+ * What `spawn` opens on its way: a pair for each pipe, a pair to hear of a failed exec, and some for what others open
+ * meanwhile.
+ */
 const SPARE_DESCRIPTORS = 8
 
 /**
- * A spawn that runs out of descriptors returns before it has looked after the pipes that it was given, and leaves them open for
- * good (nodejs/node#14166 is the same early return): each attempt would make the shortage worse.
+ * A spawn that runs out of descriptors returns before it has looked after the pipes that it was given, and leaves them
+ * open for good (nodejs/node#14166 is the same early return): each attempt would make the shortage worse.
  * @throws The system's error, EMFILE or ENFILE.
  */
 export function assertDescriptors(): void {

@@ -1,4 +1,6 @@
-/** How replies are waited for: main asleep, main spinning, or the shard looking for main's next send by itself as well. */
+/**
+ * How replies are waited for: main asleep, main spinning, or the shard looking for main's next send by itself as well.
+ */
 import { TwoArmedBandit, type WaitChoice } from './two-armed-bandit.js'
 
 const SHORT_TRIAL = { ignored: 2, replies: 16, weight: 0.3 }
@@ -11,9 +13,9 @@ const mainWays: WaitChoice<'spins' | 'sleeps'> = {
 }
 
 /**
- * With two threads awake the system takes some time to settle who runs where. And against an engine at the other end, which
- * needs the CPUs too, most replies come in half the time then and some in ten times as much: a few cannot show that. It is
- * 2 to 4 times as good against a peer with one thread, and has to go on being better at all.
+ * With two threads awake the system takes some time to settle who runs where. And against an engine at the other end,
+ * which needs the CPUs too, most replies come in half the time then and some in ten times as much: a few cannot show
+ * that. It is 2 to 4 times as good against a peer with one thread, and has to go on being better at all.
  */
 const LONG_TRIAL = { ignored: 16, replies: 64, weight: 1 }
 const shardWays: WaitChoice<'sleeps' | 'stays awake'> = {

@@ -10,7 +10,10 @@ export interface WakeupSocketHost {
   close(): void
 }
 
-/** Undefined where there are no Unix sockets, or no folder to put one, or one with too long a path: the MessagePort serves alone then. */
+/**
+ * Undefined where there are no Unix sockets, or no folder to put one, or one with too long a path: the MessagePort
+ * serves alone then.
+ */
 export function offerWakeupSocket(onWake: () => void): WakeupSocketHost | undefined {
   if (process.platform === 'win32') return undefined
   let line: WakeupSocket | undefined

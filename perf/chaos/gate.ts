@@ -1,4 +1,7 @@
-/** Waiting for a state that something announces: every event of the campaign pokes, and every condition is looked at again. */
+/**
+ * Waiting for a state that something announces: every event of the campaign pokes, and every condition is looked at
+ * again.
+ */
 export class Gate {
   readonly #waiting = new Set<() => void>()
 

@@ -1,7 +1,7 @@
 /**
  * The host: owns the engine, lets the planned faults happen one after the other, and says after each what it found.
- * Argument: JSON of HostConfig. Run with --expose-gc, an IPC channel and a low limit of open files. It ends by itself, or with
- * its runner.
+ * Argument: JSON of HostConfig. Run with --expose-gc, an IPC channel and a low limit of open files. It ends by itself,
+ * or with its runner.
  */
 import { endByItself } from '../harness/runner-end.js'
 import process from 'node:process'

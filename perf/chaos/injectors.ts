@@ -1,4 +1,6 @@
-/** How each kind of fault is brought about. An injector returns when its fault has struck and the target has noticed. */
+/**
+ * How each kind of fault is brought about. An injector returns when its fault has struck and the target has noticed.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { abortCalls } from './aborts.js'
 import { DescriptorHog } from './descriptors.js'
@@ -33,7 +35,8 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
 
 /** Strikes, and waits until the link says that a connection was lost. */
 async function untilLost(world: World, traffic: Traffic, strikeNow: () => Promise<void>): Promise<void> {
-  // The one before may have struck just now: without a connection there is none to lose. No await between this and the strike.
+  // The one before may have struck just now: without a connection there is none to lose. No await between this and the
+  // strike.
   while (!traffic.isConnected) await connected(world, traffic)
   const { losses } = traffic.book
   await strikeNow()

@@ -1,4 +1,6 @@
-/** What a peer can be ordered to do wrong, by a frame among the others: so it happens at a known place of the stream. */
+/**
+ * What a peer can be ordered to do wrong, by a frame among the others: so it happens at a known place of the stream.
+ */
 
 export type Misbehaviour =
   /** The first bytes of a frame, then the end of the stream, or a cut. */

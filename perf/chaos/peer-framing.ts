@@ -1,4 +1,7 @@
-/** The framings of the campaign as its peers speak them: plain code of their own, so that the engine's is not its own judge. */
+/**
+ * The framings of the campaign as its peers speak them: plain code of their own, so that the engine's is not its own
+ * judge.
+ */
 
 export type PeerFraming = 'length' | 'length-be' | 'content-length'
 

@@ -5,8 +5,8 @@ import type { Misbehaviour } from './misbehaviour.js'
 import type { Fault as Death } from './strikes.js'
 
 /**
- * Whom it happens to: a process that listens on a Unix socket, a child of the engine's, a listener within the engine; and one
- * within it on a Unix socket.
+ * Whom it happens to: a process that listens on a Unix socket, a child of the engine's, a listener within the engine;
+ * and one within it on a Unix socket.
  */
 export const targetNames = ['unix', 'stdio', 'memory', 'hosted'] as const
 

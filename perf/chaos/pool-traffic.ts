@@ -1,4 +1,7 @@
-/** Questions and answers over a pool to the same peer, beside the link: one that fails says so, one that succeeds is right. */
+/**
+ * Questions and answers over a pool to the same peer, beside the link: one that fails says so, one that succeeds is
+ * right.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TransportError, type ConnectionPool, type LeasedConnection } from '../../api/index.js'
 import type { Random } from '../harness/random.js'

@@ -1,6 +1,6 @@
 /**
- * What a peer has received: pairs of u32, a connection and the number of a frame. It is written before the echo, by a call
- * that has returned when the system has it, so that whoever kills the peer takes nothing of it away.
+ * What a peer has received: pairs of u32, a connection and the number of a frame. It is written before the echo, by a
+ * call that has returned when the system has it, so that whoever kills the peer takes nothing of it away.
  */
 import fs from 'node:fs'
 

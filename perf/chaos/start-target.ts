@@ -27,7 +27,10 @@ interface Settings {
   readonly hasPool: boolean
 }
 
-/** How long a peer may be silent, in milliseconds: a loss that is reported too soon on a busy machine is accounted for, too. */
+/**
+ * How long a peer may be silent, in milliseconds: a loss that is reported too soon on a busy machine is accounted for,
+ * too.
+ */
 const HEARTBEAT = { intervalMs: 300, timeoutMs: 1_000 }
 
 /** No two alike, so that together they go through everything there is. */

@@ -12,7 +12,9 @@ import { readRecord, type RecordEntry } from './record.js'
 import type { SocketPeerConfig } from './socket-peer.js'
 
 export interface Peer {
-  /** Takes nothing and says nothing, until `goOn()`. `pid`: of the process that the link talks to, if it has a child. */
+  /**
+   * Takes nothing and says nothing, until `goOn()`. `pid`: of the process that the link talks to, if it has a child.
+   */
   stop(pid: number | undefined): void
   goOn(pid: number | undefined): void
   record(): RecordEntry[]

@@ -124,7 +124,10 @@ export const HUB_ECHO_BYTES = 64
 export const GATEWAY_BYTES = 256
 export const GATEWAY_REPLY = 'round trip'
 
-/** How many different frames are sent in turn, a power of two. Each is a buffer of its own: `net` may hold on to it after write(). */
+/**
+ * How many different frames are sent in turn, a power of two. Each is a buffer of its own: `net` may hold on to it
+ * after write().
+ */
 export const STAMPS = 16
 
 /** What byte 0 of frame number `n` carries, and sender and receiver add up. */

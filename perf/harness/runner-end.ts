@@ -1,6 +1,6 @@
 /**
- * Imported first by every program that a runner starts over IPC: the program ends with its runner, however that ends. The
- * system closes the channel of a process that is gone, and nobody is left to report to.
+ * Imported first by every program that a runner starts over IPC: the program ends with its runner, however that ends.
+ * The system closes the channel of a process that is gone, and nobody is left to report to.
  */
 import process from 'node:process'
 

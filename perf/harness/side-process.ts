@@ -53,8 +53,8 @@ export class SideProcess {
   }
 
   /**
-   * Ends the program and waits until it is gone; 0: its engine released everything. One that does not end by itself is ended,
-   * and has then not released everything.
+   * Ends the program and waits until it is gone; 0: its engine released everything. One that does not end by itself is
+   * ended, and has then not released everything.
    */
   async stop(): Promise<number | null> {
     if (this.#exited) return this.#child.exitCode

@@ -1,4 +1,7 @@
-/** AcceptedConnections connections, sends back what each says, and keeps the books: which have come, and when the last did. */
+/**
+ * AcceptedConnections connections, sends back what each says, and keeps the books: which have come, and when the last
+ * did.
+ */
 import net from 'node:net'
 import process from 'node:process'
 import { createEngine } from '../../api/index.js'

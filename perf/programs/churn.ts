@@ -1,6 +1,6 @@
 /**
- * Connections that come, echo one frame, and go, both ends in this process. Its one argument is a `ChurnPlan`; it prints a
- * `ChurnReport`, with the memory that this took.
+ * Connections that come, echo one frame, and go, both ends in this process. Its one argument is a `ChurnPlan`; it
+ * prints a `ChurnReport`, with the memory that this took.
  */
 import { endByItself } from '../harness/runner-end.js'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'

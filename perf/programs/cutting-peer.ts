@@ -1,4 +1,7 @@
-/** Argument: socket path. Says each frame again; one that reads `cut` cuts its connection instead, without a word. It ends with its runner. */
+/**
+ * Argument: socket path. Says each frame again; one that reads `cut` cuts its connection instead, without a word. It
+ * ends with its runner.
+ */
 import '../harness/runner-end.js'
 import net from 'node:net'
 import { LengthParser } from './length-parser.js'

@@ -32,8 +32,8 @@ export interface Verdict {
 const HEAD = ['metric', 'measured', 'target', 'met', 'baseline, same run', 'x baseline']
 
 /**
- * `failures`: counts, checksums and ledgers that are wrong, in words. They alone fail the run: a target that is missed may be
- * the fault of a machine that has other things to do. `judgesSpeed`: there were frames enough to judge it by.
+ * `failures`: counts, checksums and ledgers that are wrong, in words. They alone fail the run: a target that is missed
+ * may be the fault of a machine that has other things to do. `judgesSpeed`: there were frames enough to judge it by.
  */
 export function judge(
   rows: readonly Row[],

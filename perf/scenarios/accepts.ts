@@ -1,4 +1,7 @@
-/** Accepted connections a second: foreign peers, plain `net` in a process of their own, come to an engine and to plain `net`. */
+/**
+ * Accepted connections a second: foreign peers, plain `net` in a process of their own, come to an engine and to plain
+ * `net`.
+ */
 import type { AcceptorConfig, AcceptorOrder, AcceptorReport, CallerOrder, CallerReport } from '../harness/calls.js'
 import { cpuUsed, readCpu } from '../harness/cpu.js'
 import { Forked } from '../harness/forked.js'
@@ -17,7 +20,9 @@ export interface AcceptsPlan {
   readonly pinTo: string | undefined
 }
 
-/** What the callers do: they say a frame and wait for its echo, they leave at once, or they speak and come all together. */
+/**
+ * What the callers do: they say a frame and wait for its echo, they leave at once, or they speak and come all together.
+ */
 export const callings = ['echo', 'leave', 'burst'] as const
 
 export type Calling = (typeof callings)[number]

@@ -1,6 +1,6 @@
 /**
- * The fault campaign: traffic over every transport at once, and faults that a seed has drawn, one after the other, until
- * each is over. See docs/chaos.md.
+ * The fault campaign: traffic over every transport at once, and faults that a seed has drawn, one after the other,
+ * until each is over. See docs/chaos.md.
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'

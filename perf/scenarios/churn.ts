@@ -1,4 +1,7 @@
-/** Connections that come and go: the memory that this takes, with both ends in one process, over the engine and over plain `net`. */
+/**
+ * Connections that come and go: the memory that this takes, with both ends in one process, over the engine and over
+ * plain `net`.
+ */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { FramingKind } from '../../api/index.js'

@@ -1,6 +1,6 @@
 /**
- * One peer floods a hub; another one makes round trips with it, and the hub's own timers run. What the flood costs them is
- * the figure, engine against `net` under the same two `net` peers.
+ * One peer floods a hub; another one makes round trips with it, and the hub's own timers run. What the flood costs them
+ * is the figure, engine against `net` under the same two `net` peers.
  */
 import type { ContenderSettings } from '../harness/contender.js'
 import { HUB_ECHO_BYTES, type HubResult, type PingResult, type Stack } from '../harness/messages.js'

@@ -1,4 +1,7 @@
-/** A host under HTTP load from autocannon: each request is a round trip to a process behind it, by the engine or by `net`. */
+/**
+ * A host under HTTP load from autocannon: each request is a round trip to a process behind it, by the engine or by
+ * `net`.
+ */
 import autocannon from 'autocannon'
 import { rmSync } from 'node:fs'
 import type { ContenderSettings } from '../harness/contender.js'

@@ -1,4 +1,7 @@
-/** Idle connections: resident memory of each, in the process that dialled and in the one that accepted; CPU of an idle engine. */
+/**
+ * Idle connections: resident memory of each, in the process that dialled and in the one that accepted; CPU of an idle
+ * engine.
+ */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as wait } from 'node:timers/promises'

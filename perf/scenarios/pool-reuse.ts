@@ -1,6 +1,6 @@
 /**
- * The fixed workload behind the figure "pool reuse": see docs/reliability.md. One request and its reply to an acquisition, every
- * reply checked, while connections expire and peers die.
+ * The fixed workload behind the figure "pool reuse": see docs/reliability.md. One request and its reply to an
+ * acquisition, every reply checked, while connections expire and peers die.
  */
 import type { Engine, LeasedConnection } from '../../api/index.js'
 

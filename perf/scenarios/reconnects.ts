@@ -1,6 +1,6 @@
 /**
- * Losses of a link. A peer in a process of its own, plain `net`, cuts the connection whenever it is told to; as soon as the
- * link has reported the loss, a frame is sent. The reconnect succeeds if that frame comes back within the limit.
+ * Losses of a link. A peer in a process of its own, plain `net`, cuts the connection whenever it is told to; as soon as
+ * the link has reported the loss, a frame is sent. The reconnect succeeds if that frame comes back within the limit.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

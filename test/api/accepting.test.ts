@@ -1,4 +1,6 @@
-/** Many connections at a time: how they are told, bounded, ordered, and let go of. The peers are plain `net` sockets. */
+/**
+ * Many connections at a time: how they are told, bounded, ordered, and let go of. The peers are plain `net` sockets.
+ */
 import { once } from 'node:events'
 import net from 'node:net'
 import process from 'node:process'

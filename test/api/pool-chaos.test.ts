@@ -1,4 +1,7 @@
-/** A pool in the middle of deaths, aborts and impatience: every answer is the one that was asked for, and all is released. */
+/**
+ * A pool in the middle of deaths, aborts and impatience: every answer is the one that was asked for, and all is
+ * released.
+ */
 import test from 'ava'
 import { createEngine, TransportError, type Connection, type LeasedConnection } from '../../api/index.js'
 import { faultyOptions, strike } from '../helpers/faults.js'

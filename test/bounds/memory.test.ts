@@ -1,4 +1,7 @@
-/** What a peer that does not read, or a listener that does not accept, can make this process take: bounds, in programs of their own. */
+/**
+ * What a peer that does not read, or a listener that does not accept, can make this process take: bounds, in programs
+ * of their own.
+ */
 import fs from 'node:fs'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
@@ -11,7 +14,9 @@ const WATCHDOG_MS = 150_000
 const RINGS_MIB = 16
 /** The default of maxPendingBytes. */
 const PENDING_MIB = 16
-/** Garbage that is not collected yet, in two threads, and the allocator's slack. Without a bound it would be 1024 MiB. */
+/**
+ * Garbage that is not collected yet, in two threads, and the allocator's slack. Without a bound it would be 1024 MiB.
+ */
 const SLACK_MIB = 64
 
 interface Stall {

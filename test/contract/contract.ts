@@ -17,8 +17,8 @@ export interface ContractTransport {
   /** `info.kind` of its connections. */
   readonly kind: string
   /**
-   * Where it cannot be listened on: the kind of the transport that listens for it, whose own suite asks about listeners.
-   * Default: its own.
+   * Where it cannot be listened on: the kind of the transport that listens for it, whose own suite asks about
+   * listeners. Default: its own.
    */
   readonly listenerKind?: string
   /** True: a connection costs a process, so tests of many make fewer. Default false. */
@@ -39,11 +39,13 @@ export interface ContractTransport {
    */
   readonly waitsWhenFull?: boolean
   /**
-   * True: while connections of a closed listener live, whoever connects there waits until the timeout, as for a listener
-   * that is busy. Default false.
+   * True: while connections of a closed listener live, whoever connects there waits until the timeout, as for a
+   * listener that is busy. Default false.
    */
   readonly lingers?: boolean
-  /** What connecting to an endpoint that nobody has ever listened on gives; undefined: what is connected to is started. */
+  /**
+   * What connecting to an endpoint that nobody has ever listened on gives; undefined: what is connected to is started.
+   */
   readonly nobody: TransportErrorCode | undefined
   /** Of all its transports, where a test does not say otherwise. */
   readonly options?: TransportOptions

@@ -1,4 +1,7 @@
-/** A command whose output is kept, that is ended with all its processes when it takes too long, or when this process ends. */
+/**
+ * A command whose output is kept, that is ended with all its processes when it takes too long, or when this process
+ * ends.
+ */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { constants } from 'node:os'
@@ -17,7 +20,10 @@ export interface RunSettings {
   readonly env?: NodeJS.ProcessEnv
   /** How long it may take. */
   readonly limitMs: number
-  /** Where its output goes. By a file, since whoever is left of it may hold a pipe for ever, and not every program can write into one. */
+  /**
+   * Where its output goes. By a file, since whoever is left of it may hold a pipe for ever, and not every program can
+   * write into one.
+   */
   readonly log: string
   readonly clock?: Clock
 }

@@ -153,7 +153,9 @@ export class FakePool {
   }
 }
 
-/** Resolves once every promise that is resolved by now has called whoever waits for it, and they whoever waits for them. */
+/**
+ * Resolves once every promise that is resolved by now has called whoever waits for it, and they whoever waits for them.
+ */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 12; i++) await Promise.resolve()
 }

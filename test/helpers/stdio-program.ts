@@ -1,4 +1,7 @@
-/** test/fixtures/process-stdio.ts in a process of its own, with a stdin and a stdout of our choice. It reports on stderr. */
+/**
+ * test/fixtures/process-stdio.ts in a process of its own, with a stdin and a stdout of our choice. It reports on
+ * stderr.
+ */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'

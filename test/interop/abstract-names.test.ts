@@ -16,7 +16,9 @@ const isPadding = process.version.startsWith('v20.')
 
 failOnWarnings()
 
-/** Arguments: `listen` or `connect`, name, length of the address without its first byte. Answers one line with another. */
+/**
+ * Arguments: `listen` or `connect`, name, length of the address without its first byte. Answers one line with another.
+ */
 const PEER = `
 import socket, sys
 verb, name, length = sys.argv[1:]

@@ -1,4 +1,7 @@
-/** Peers that know nothing of the engine: plain `net` sockets, and bytes written by hand. Each test runs both ways round. */
+/**
+ * Peers that know nothing of the engine: plain `net` sockets, and bytes written by hand. Each test runs both ways
+ * round.
+ */
 import { once } from 'node:events'
 import net from 'node:net'
 import process from 'node:process'

@@ -24,8 +24,8 @@ interface Ended {
 }
 
 /**
- * Starts a runner that would never end, strikes once it has so many programs, and resolves when it and all of them are gone:
- * they have its stderr, which ends with the last of them.
+ * Starts a runner that would never end, strikes once it has so many programs, and resolves when it and all of them are
+ * gone: they have its stderr, which ends with the last of them.
  */
 async function endOf(
   t: ExecutionContext,

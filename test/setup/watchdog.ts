@@ -1,7 +1,7 @@
 /**
- * Loaded into every process of tests, before its test file (ava.config.js): one in which nothing happens any more is ended, and
- * says which tests were running. AVA's own timeout is not enough: it passes once in vain while a test has a longer one of its
- * own, and a process that something keeps after its tests is waited for.
+ * Loaded into every process of tests, before its test file (ava.config.js): one in which nothing happens any more is
+ * ended, and says which tests were running. AVA's own timeout is not enough: it passes once in vain while a test has a
+ * longer one of its own, and a process that something keeps after its tests is waited for.
  *
  * What the tests do is what AVA's reporter hears of them, over the channel to AVA.
  */

@@ -1,4 +1,7 @@
-/** Child processes on every platform: the children are programs of Node, and nothing here knows a shell or a signal handler. */
+/**
+ * Child processes on every platform: the children are programs of Node, and nothing here knows a shell or a signal
+ * handler.
+ */
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { Engine } from '../../api/engine.js'

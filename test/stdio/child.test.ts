@@ -215,8 +215,8 @@ scene('what a child said is kept for a reader who comes long after its exit', as
   const options = { framing: 'line', closeTimeoutMs: 2_003 } as const
   const connection = await here.start(sh('seq 1 10000; exit 4'), options, engine)
   const { pid = 0 } = connection.info
-  // More than the ring has room for, less than the socket has: it need not wait for anybody. In lines, since main gathers
-  // a frame that is larger than half the ring, whether or not somebody reads.
+  // More than the ring has room for, less than the socket has: it need not wait for anybody. In lines, since main
+  // gathers a frame that is larger than half the ring, whether or not somebody reads.
   await until(() => !isThere(pid))
   await until(() => (engine.stats().shards[0]?.pausedReads ?? 0) > 0)
   for (let i = 0; i < 5; i++) {

@@ -118,7 +118,9 @@ scene('the end is not told before the child has exited; the wait for it can be g
   await other.closed
 })
 
-/** The header of a frame of 200,000 bytes, and less than a third of it: too large to wait for, so read while it comes. */
+/**
+ * The header of a frame of 200,000 bytes, and less than a third of it: too large to wait for, so read while it comes.
+ */
 const CUT_OFF = "printf '\\100\\015\\003\\000'; head -c 60000 /dev/zero"
 
 scene('a large frame that is cut off is no clean end, however the child goes on', async (t) => {

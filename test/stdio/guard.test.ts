@@ -25,8 +25,8 @@ interface Scene {
 }
 
 /**
- * Starts a host and its child, lets the lead end the host, and waits until everybody who has the host's stderr is gone, and
- * the guardian too.
+ * Starts a host and its child, lets the lead end the host, and waits until everybody who has the host's stderr is gone,
+ * and the guardian too.
  */
 async function afterHost(
   t: ExecutionContext,

@@ -1,4 +1,7 @@
-/** A shard that dies, and an engine that closes, at any moment of a child's life: nothing hangs, and no child is left, nor a zombie. */
+/**
+ * A shard that dies, and an engine that closes, at any moment of a child's life: nothing hangs, and no child is left,
+ * nor a zombie.
+ */
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'

@@ -1,7 +1,7 @@
 /**
  * `Content-Length: N` and other headers, an empty line, then N bytes: the base protocol of the Language Server Protocol
- * (https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#baseProtocol). Header names
- * are compared without case; lines may end in LF alone.
+ * (https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#baseProtocol). Header
+ * names are compared without case; lines may end in LF alone.
  */
 import { FramingFault, type FramingSpec } from '../../engine/protocol/framing.js'
 import { Accumulator } from './accumulator.js'
@@ -131,7 +131,9 @@ function isContentLength(bytes: Buffer, from: number, to: number): boolean {
   return isSame
 }
 
-/** Digits with blanks around them; NaN where there is anything else. A number too large to be exact is too large anyway. */
+/**
+ * Digits with blanks around them; NaN where there is anything else. A number too large to be exact is too large anyway.
+ */
 function numberOf(bytes: Buffer, from: number, to: number): number {
   let at = from
   let end = to

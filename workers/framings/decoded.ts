@@ -1,6 +1,6 @@
 /**
- * Decoded frames in the format of the rings, on their way into one. Small pieces are put together, so that a read of many
- * frames is one copy into the ring; a large piece that may be kept is not copied on its way there.
+ * Decoded frames in the format of the rings, on their way into one. Small pieces are put together, so that a read of
+ * many frames is one copy into the ring; a large piece that may be kept is not copied on its way there.
  *
  * The kernel's reads and what is decoded of them lie in one piece of memory: `copyWithin` is a memmove behind 25 ns of
  * call, where every copy between two Buffers costs 60 to 120 ns (256 bytes, Node 20).
@@ -92,7 +92,10 @@ export class Decoded implements FrameSink {
     return done
   }
 
-  /** What is left has to wait: it moves out of the memory that others use too. @throws {TransportError} ERR_OUT_OF_MEMORY */
+  /**
+   * What is left has to wait: it moves out of the memory that others use too. @throws {TransportError}
+   * ERR_OUT_OF_MEMORY
+   */
   settle(): void {
     for (const segment of this.#segments) {
       if (segment.bytes !== memory) continue

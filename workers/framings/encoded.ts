@@ -1,9 +1,10 @@
 /**
  * Translates the bytes of an out ring, cut anywhere, into those of the wire.
  *
- * The ring's bytes are copied in one piece to the end of a buffer, and from there frame by frame to its beginning: within
- * one piece of ordinary memory the small copies are cheap, out of shared memory they are not (docs/decisions/copying.md).
- * What is written never overtakes what is yet to be read; where frames grow, the gap between the two is widened in time.
+ * The ring's bytes are copied in one piece to the end of a buffer, and from there frame by frame to its beginning:
+ * within one piece of ordinary memory the small copies are cheap, out of shared memory they are not
+ * (docs/decisions/copying.md). What is written never overtakes what is yet to be read; where frames grow, the gap
+ * between the two is widened in time.
  */
 import { copyOut } from '../../engine/protocol/copy.js'
 import { takeMemory } from '../../engine/protocol/allocation.js'
@@ -34,7 +35,9 @@ export class Translation {
     this.#encoder = encoder
   }
 
-  /** Whether the next `length` bytes are the inside of one payload: they are the same on the wire. Then they are behind. */
+  /**
+   * Whether the next `length` bytes are the inside of one payload: they are the same on the wire. Then they are behind.
+   */
   passes(length: number): boolean {
     if (this.#missing <= length) return false
     this.#missing -= length

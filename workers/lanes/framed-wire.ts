@@ -6,8 +6,8 @@
  * next one begins. What is decoded is copied into the pump's view. What does not fit waits, and nothing is read
  * meanwhile; the peer's end, a fault in its framing, and the close wait behind it.
  *
- * Sender: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out of
- * the ring as it is.
+ * Sender: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out
+ * of the ring as it is.
  */
 import { FramingFault } from '../../engine/protocol/framing.js'
 import { memoryFailure } from '../../engine/protocol/allocation.js'

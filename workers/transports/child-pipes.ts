@@ -109,7 +109,9 @@ class GuardedPipe {
   }
 }
 
-/** Reads exactly the token, then stops; from the next read on `afterwards` applies. One that is wrong is never right. */
+/**
+ * Reads exactly the token, then stops; from the next read on `afterwards` applies. One that is wrong is never right.
+ */
 function readToken(token: Uint8Array, afterwards: net.OnReadOpts, onToken: () => void): net.OnReadOpts {
   const shown = new Uint8Array(TOKEN_BYTES)
   let length = 0

@@ -5,7 +5,8 @@ import type { AcceptedPeer, Dialling, ListenHandle, WireOwner } from '../wire.js
 import { acceptedPeer, readInto, SocketWire, unopenedPeer } from './socket-wire.js'
 
 /**
- * `explain` turns the system's error into one of ours. `refuse` is asked of a connection before it is used: an error cuts it.
+ * `explain` turns the system's error into one of ours. `refuse` is asked of a connection before it is used: an error
+ * cuts it.
  */
 export function dialPath(
   path: string,

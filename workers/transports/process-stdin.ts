@@ -17,7 +17,9 @@ export interface Input {
 /** Called once, last; with what broke it, if something did. */
 export type OnHalfClosed = (error: NodeJS.ErrnoException | undefined) => void
 
-/** Tells the owner what is read and that it has ended. Nothing is read before `resume()`. @throws The system's error. */
+/**
+ * Tells the owner what is read and that it has ended. Nothing is read before `resume()`. @throws The system's error.
+ */
 export function openInput(owner: WireOwner, onClose: OnHalfClosed): Input {
   const stat = fs.fstatSync(STDIN)
   if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, halfOptions(owner)), owner, onClose)

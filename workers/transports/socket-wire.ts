@@ -1,4 +1,6 @@
-/** A wire over a `net.Socket` whose reads land in the owner's memory. Serves every transport that has a libuv stream. */
+/**
+ * A wire over a `net.Socket` whose reads land in the owner's memory. Serves every transport that has a libuv stream.
+ */
 import type net from 'node:net'
 import { moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer, Wire, WireOwner } from '../wire.js'

@@ -64,8 +64,9 @@ function folderChanged(endpoint: string): TransportError {
 }
 
 /**
- * Node 20 makes every abstract name one of the greatest length, with NULs at its end; later ones, and other programs, leave it
- * as it is. So what a later one does not find is looked for under the other name; there is no way in the other direction.
+ * Node 20 makes every abstract name one of the greatest length, with NULs at its end; later ones, and other programs,
+ * leave it as it is. So what a later one does not find is looked for under the other name; there is no way in the other
+ * direction.
  */
 const [uvMajor = 0, uvMinor = 0] = process.versions.uv.split('.').map(Number)
 const PADS_NAMES = uvMajor === 1 && uvMinor < 48

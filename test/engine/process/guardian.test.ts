@@ -18,7 +18,9 @@ function startOf(pid: number): string {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
 }
 
-/** Tells the script about a process of its own making, ends its stdin, and says which signal ended the process, if any. */
+/**
+ * Tells the script about a process of its own making, ends its stdin, and says which signal ended the process, if any.
+ */
 async function creatorStatus(
   t: ExecutionContext,
   news: (pid: number) => string,

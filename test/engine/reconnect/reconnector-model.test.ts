@@ -1,6 +1,6 @@
 /**
- * A link under random losses, fates, refusals, sends and clock advances: every frame is accounted for exactly once, order is
- * kept both ways, and reports come where they belong among the frames received.
+ * A link under random losses, fates, refusals, sends and clock advances: every frame is accounted for exactly once,
+ * order is kept both ways, and reports come where they belong among the frames received.
  */
 import test from 'ava'
 import fc from 'fast-check'

@@ -1,4 +1,7 @@
-/** What processes that were killed have left beside sockets: removed by the next that listens there, and nothing else is. */
+/**
+ * What processes that were killed have left beside sockets: removed by the next that listens there, and nothing else
+ * is.
+ */
 import fs from 'node:fs'
 import net from 'node:net'
 import { basename, dirname, join } from 'node:path'

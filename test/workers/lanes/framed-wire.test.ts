@@ -21,7 +21,9 @@ test.beforeEach((t) => {
   t.timeout(WATCHDOG_MS)
 })
 
-/** Stands in for a pump: takes what comes into a small view, says no when it has had enough, and remembers all calls. */
+/**
+ * Stands in for a pump: takes what comes into a small view, says no when it has had enough, and remembers all calls.
+ */
 class FakePump implements FrameOwner {
   readonly calls: string[] = []
   readonly #received: Buffer[] = []

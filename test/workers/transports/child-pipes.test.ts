@@ -1,4 +1,7 @@
-/** The pipes that a child's ends come through: who has no token gets nothing. Elsewhere than on Windows they are sockets. */
+/**
+ * The pipes that a child's ends come through: who has no token gets nothing. Elsewhere than on Windows they are
+ * sockets.
+ */
 import net from 'node:net'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
