@@ -155,14 +155,18 @@ const flagsOf = {
   },
 } as const
 
-type Scenario = keyof typeof flagsOf
+export type Scenario = keyof typeof flagsOf
 
-type Values<Of extends Scenario> = {
+export type FlagsOf<Of extends Scenario> = {
   readonly [Flag in keyof (typeof flagsOf)[Of]]?: (typeof flagsOf)[Of][Flag] extends Reader<infer T> ? T : never
 }
 
 /** A scenario, and the flags that were given for it. */
-export type Command = { [Of in Scenario]: { readonly scenario: Of; readonly flags: Values<Of> } }[Scenario]
+export type CommandOf<Of extends Scenario> = {
+  [Each in Of]: { readonly scenario: Each; readonly flags: FlagsOf<Each> }
+}[Of]
+
+export type Command = CommandOf<Scenario>
 
 export type Parsed =
   | { readonly kind: 'help' }

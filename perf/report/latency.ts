@@ -1,0 +1,19 @@
+import type { LatencyReport } from '../scenarios/latency.js'
+import { figure, table, times } from './table.js'
+
+/** `rateHz` 0: closed loop. */
+export function latencyTable(bytes: number, rateHz: number, { rows }: LatencyReport): string {
+  const title = `${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`
+  const head = [title, 'mean us', 'p50 us', 'p99 us', 'CPU us', 'x base mean', 'x base p99', 'wrong']
+  const cells = rows.map((row) => [
+    row.name,
+    figure(row.meanMicros),
+    figure(row.p50Micros),
+    figure(row.p99Micros),
+    figure(row.cpuMicros),
+    times(row.ratio),
+    times(row.p99Ratio),
+    `${String(row.wrong)} of ${String(row.count)}`,
+  ])
+  return `${table(head, cells)}\n`
+}
