@@ -25,7 +25,7 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['perf/**/*.ts', 'api/cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['perf/**/*.ts'], rules: { 'no-console': 'off' } },
   {
     files: ['**/*.js', '**/*.mjs'],
     rules: { 'no-restricted-syntax': ['error', noBlockingWait] },
