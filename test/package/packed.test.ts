@@ -83,7 +83,7 @@ test.serial('what is packed is the compiled package and nothing else', (t) => {
   const { files } = theProject()
   const known = [/^dist\/(api|engine|workers)\//, /^docs\//]
   const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))
-  t.deepEqual(rest.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+  t.deepEqual(rest.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'])
   for (const file of ['dist/api/index.js', 'dist/api/index.d.ts', 'dist/workers/entry.js', 'dist/workers/entry.cjs']) {
     t.true(files.includes(file), file)
   }
