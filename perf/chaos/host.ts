@@ -37,11 +37,11 @@ function descriptorsNow(): readonly string[] {
 function state(): string {
   if (world === undefined) return 'not started'
   const { engine } = world
-  const links = world.traffics.map(({ name, link, book, lastEcho, isStalled, failures }) => ({
+  const connections = world.traffics.map(({ name, connection, book, lastEcho, isStalled, failures }) => ({
     name,
-    state: link.state,
-    info: link.info,
-    attempts: link.attempts,
+    state: connection.state,
+    info: connection.info,
+    attempts: connection.attempts,
     failures,
     isStalled,
     next: book.next,
@@ -50,18 +50,18 @@ function state(): string {
     lastEcho,
   }))
   const more = before === undefined ? [] : surplus(before, holdingsOf(world))
-  return JSON.stringify({ more, descriptors: descriptorsNow(), links, engine: engine.stats() }, null, 1)
+  return JSON.stringify({ more, descriptors: descriptorsNow(), connections, engine: engine.stats() }, null, 1)
 }
 
 function sumOf(traffics: readonly Traffic[]): FaultCounts {
   const sum = { ...NO_FRAMES, losses: 0 }
   let replaced = 0
-  for (const { book, linksEnded: ended } of traffics) {
+  for (const { book, connectionsReplaced: ended } of traffics) {
     for (const kind of Object.keys(book.counts) as (keyof typeof book.counts)[]) sum[kind] += book.counts[kind]
     sum.losses += book.losses
     replaced += ended
   }
-  return { ...sum, linksEnded: replaced }
+  return { ...sum, connectionsReplaced: replaced }
 }
 
 function difference(after: FaultCounts, earlier: FaultCounts): FaultCounts {

@@ -67,10 +67,10 @@ function killPeer(world: World, { peer, traffic }: Target): Promise<void> {
   })
 }
 
-async function killWorker(world: World, { link, book }: Traffic, death: Death): Promise<void> {
+async function killWorker(world: World, { connection, book }: Traffic, death: Death): Promise<void> {
   const { losses } = book
   const givenUp = new AbortController()
-  const struck = strike(world.engine, link.info.shard, death, givenUp.signal).catch((error: unknown) => {
+  const struck = strike(world.engine, connection.info.shard, death, givenUp.signal).catch((error: unknown) => {
     if (!givenUp.signal.aborted) throw error
   })
   // The thread may die of something else before it is told.

@@ -20,10 +20,10 @@ export const abortedCalls = [
   'receive',
   'ready',
   'end',
-  'link-ready',
-  'link-receive',
-  'link-connected',
-  'link-end',
+  'reconnecting-ready',
+  'reconnecting-receive',
+  'reconnecting-connected',
+  'reconnecting-end',
   'acquire',
 ] as const
 
@@ -32,7 +32,7 @@ export type AbortedCall = (typeof abortedCalls)[number]
 /** What happens to a target. */
 export type Action =
   | { readonly kind: 'peer killed' }
-  /** Stopped until the link cannot send any more, or until its heartbeat gives the connection up, then continued. */
+  /** Stopped until its connection cannot send any more, or until its heartbeat gives the connection up, then continued. */
   | { readonly kind: 'peer stopped'; readonly until: 'stalled' | 'given up' }
   /** The peer does wrong. */
   | { readonly kind: 'peer errs'; readonly order: Misbehaviour }

@@ -14,7 +14,7 @@ export interface HostConfig {
 export interface FaultCounts extends FrameCounts {
   readonly losses: number
   /** Links that ended with an error that no retry can mend, and were replaced. */
-  readonly linksEnded: number
+  readonly connectionsReplaced: number
 }
 
 export interface HostReport {

@@ -93,7 +93,7 @@ export class World {
 function countFailures(targets: ReadonlyMap<TargetName, Target>, gate: Gate): () => void {
   const onFailure = (message: unknown): void => {
     const { id } = message as { readonly id: string }
-    for (const { traffic } of targets.values()) if (traffic.link.info.id === id) traffic.failures++
+    for (const { traffic } of targets.values()) if (traffic.connection.info.id === id) traffic.failures++
     gate.poke()
   }
   subscribe('symphony-transport:reconnecting.failed', onFailure)

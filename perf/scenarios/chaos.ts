@@ -137,7 +137,7 @@ function host(config: HostConfig, failures: string[], hear: (message: FromHost) 
   })
 }
 
-const NOTHING: FaultCounts = { ...NO_FRAMES, losses: 0, linksEnded: 0 }
+const NOTHING: FaultCounts = { ...NO_FRAMES, losses: 0, connectionsReplaced: 0 }
 
 /** The row with so many more faults that were brought about. */
 function strikeRow(row: ChaosRow | undefined, kind: string, more = 1): ChaosRow {
