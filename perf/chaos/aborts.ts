@@ -63,7 +63,7 @@ const calls: Record<AbortedCall, Call> = {
   'reconnecting-end': (world, signal) => withReconnecting(world, (connection) => connection.end({ signal })),
 }
 
-/** Resolves when all have settled. Rejects if one did so with anything but an error of the engine's. */
+/** Resolves when all have settled. Rejects if one rejected with anything but an error of the engine. */
 export async function abortCalls(world: World, list: Calls): Promise<void> {
   await Promise.all(
     list.map(async ({ call, turns }) => {

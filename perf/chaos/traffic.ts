@@ -89,7 +89,7 @@ export class Traffic {
     await this.#gate.until(() => this.#lastEcho >= first)
   }
 
-  /** Resolves once so many frames more have come back. */
+  /** Resolves once `echoes` more frames have come back. */
   async progress(echoes: number): Promise<void> {
     const { counts } = this.book
     const before = counts.echoed

@@ -1,6 +1,6 @@
 /**
- * Losses of a link. A peer in a process of its own, plain `net`, cuts the connection whenever it is told to; as soon as
- * the link has reported the loss, a frame is sent. The reconnect succeeds if that frame comes back within the limit.
+ * Losses of a reconnecting connection. A peer in a separate process (plain `net`) cuts the connection on order. As soon
+ * as the loss is reported, a frame is sent. The reconnect succeeds if that frame comes back within the limit.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -44,7 +44,7 @@ export async function runReconnects(plan: ReconnectsPlan): Promise<ReconnectsRes
     let onLoss = (): void => undefined
     const connection = engine.transport(`unix:${path}`).reconnecting({
       backoff: { initialMs: 1 },
-      // Each loss is to be met as the first one is: no pause grows.
+      // Each loss counts as the first one, so that no pause grows.
       stableMs: 0,
       onLoss: (report) => {
         reports.push(report)
