@@ -154,15 +154,15 @@ test.serial('what a subscriber of a link is at work on is waited for when the en
   const endpoint = `local:${randomName()}`
   try {
     const listener = await far.transport(endpoint).listen()
-    const link = near.transport(endpoint).reconnecting()
+    const connection = near.transport(endpoint).reconnecting()
     const peer = await listener.accept()
     if (peer === undefined) throw new Error('the listener closed')
     const taken = signal()
     const go = signal()
-    link.subscribe(async (frame) => {
+    connection.subscribe(async (frame) => {
       taken.resolve()
       await go.promise
-      link.send(`re: ${String(frame)}`)
+      connection.send(`re: ${String(frame)}`)
     })
     const received = receiveToEnd(peer)
     peer.send('a')
@@ -171,7 +171,7 @@ test.serial('what a subscriber of a link is at work on is waited for when the en
     const closing = near.close({ graceMs: GRACE_MS })
     go.resolve()
     t.deepEqual((await received).map(String), ['re: a', 're: b'])
-    t.is((await link.closed).code, 'OK')
+    t.is((await connection.closed).code, 'OK')
     t.is((await closing).leaked, 0)
   } finally {
     await Promise.all([near.close({ graceMs: 0 }), far.close({ graceMs: 0 })])

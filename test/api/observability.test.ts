@@ -25,7 +25,7 @@ test.serial.afterEach.always('the folder is removed', async () => {
   await folder.remove()
 })
 
-interface News {
+interface PublishedEvent {
   readonly event: string
   readonly message: Readonly<Record<string, unknown>>
 }
@@ -43,22 +43,25 @@ const names = [
 ]
 
 /** Everything that one endpoint's events say while the body runs. */
-async function observe(endpoint: string, body: (news: readonly News[]) => Promise<void>): Promise<readonly News[]> {
-  const news: News[] = []
+async function observe(
+  endpoint: string,
+  body: (published: readonly PublishedEvent[]) => Promise<void>,
+): Promise<readonly PublishedEvent[]> {
+  const published: PublishedEvent[] = []
   const stops = names.map((event) => {
     const onNotify = (message: unknown): void => {
       const record = message as Readonly<Record<string, unknown>>
-      if (record['endpoint'] === endpoint) news.push({ event, message: record })
+      if (record['endpoint'] === endpoint) published.push({ event, message: record })
     }
     subscribe(`symphony-transport:${event}`, onNotify)
     return () => unsubscribe(`symphony-transport:${event}`, onNotify)
   })
   try {
-    await body(news)
+    await body(published)
   } finally {
     for (const stop of stops) stop()
   }
-  return news
+  return published
 }
 
 async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise<void>): Promise<void> {
@@ -77,7 +80,7 @@ test.serial('the life of a connection and of its listener is told once, in order
   await withEngine(t, async (engine) => {
     const transport = engine.transport(endpoint)
     let ids: string[] = []
-    const news = await observe(endpoint, async () => {
+    const published = await observe(endpoint, async () => {
       const listener = await transport.listen()
       const dialled = await transport.connect()
       const accepted = await listener.accept()
@@ -85,18 +88,18 @@ test.serial('the life of a connection and of its listener is told once, in order
       await Promise.all([dialled.close(), accepted?.closed])
       await listener.close()
     })
-    t.is(news[0]?.event, 'listener.opened')
-    t.is(news.at(-1)?.event, 'listener.closed')
-    t.deepEqual(news.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
+    t.is(published[0]?.event, 'listener.opened')
+    t.is(published.at(-1)?.event, 'listener.closed')
+    t.deepEqual(published.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
     for (const [i, role] of (['dialled', 'accepted'] as const).entries()) {
-      const own = news.filter(({ message }) => message['id'] === ids[i])
+      const own = published.filter(({ message }) => message['id'] === ids[i])
       const who = { id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
       t.deepEqual(own, [
         { event: 'connection.opened', message: who },
         { event: 'connection.closed', message: { ...who, code: 'OK', cause: undefined } },
       ])
     }
-    t.is(news.length, 6)
+    t.is(published.length, 6)
   })
 })
 
@@ -104,7 +107,7 @@ test.serial('a connection that fails is told with its code and its cause', async
   const endpoint = `unix:${folder.socketPath()}`
   await withEngine(t, async (engine) => {
     const transport = engine.transport(endpoint)
-    const news = await observe(endpoint, async () => {
+    const published = await observe(endpoint, async () => {
       const listener = await transport.listen()
       const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
       accepted?.subscribe(() => {
@@ -114,7 +117,9 @@ test.serial('a connection that fails is told with its code and its cause', async
       await Promise.all([accepted?.closed, dialled.closed])
       await listener.close()
     })
-    const closed = news.find(({ event, message }) => event === 'connection.closed' && message['role'] === 'accepted')
+    const closed = published.find(
+      ({ event, message }) => event === 'connection.closed' && message['role'] === 'accepted',
+    )
     t.is(closed?.message['code'], 'ERR_HANDLER')
     t.is(((closed?.message['cause'] as Error).cause as Error).message, 'cannot digest')
     t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
@@ -127,7 +132,7 @@ for (const kind of ['unix', 'memory'] as const) {
     await withEngine(t, async (engine) => {
       const transport = engine.transport(endpoint)
       let id = ''
-      const news = await observe(endpoint, async (sofar) => {
+      const published = await observe(endpoint, async (sofar) => {
         const listener = await transport.listen()
         const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
         if (accepted === undefined) throw new Error('the listener closed')
@@ -147,7 +152,7 @@ for (const kind of ['unix', 'memory'] as const) {
         await Promise.all([dialled.closed, accepted.closed])
         await listener.close()
       })
-      const pressure = news.filter(({ event }) => event.startsWith('backpressure'))
+      const pressure = published.filter(({ event }) => event.startsWith('backpressure'))
       t.true(pressure.length >= 8, String(pressure.length))
       t.is(pressure.length % 2, 0)
       pressure.forEach(({ event, message }, i) => {
@@ -156,8 +161,8 @@ for (const kind of ['unix', 'memory'] as const) {
         t.is(typeof message['pendingBytes'], 'number')
         if (event === 'backpressure.on') t.true((message['pendingBytes'] as number) > 0)
       })
-      const closed = news.findIndex(({ event, message }) => event === 'connection.closed' && message['id'] === id)
-      t.true(closed > news.findLastIndex(({ event }) => event.startsWith('backpressure')))
+      const closed = published.findIndex(({ event, message }) => event === 'connection.closed' && message['id'] === id)
+      t.true(closed > published.findLastIndex(({ event }) => event.startsWith('backpressure')))
     })
   })
 }
@@ -172,10 +177,10 @@ test.serial('an observer that comes and goes sees no second start and no end wit
     let sent = 0
     while (dialled.send(frameOf(20_000, sent++)));
     // It comes too late for this pressure's start, so it is not told of its end.
-    const news = await observe(endpoint, async () => {
+    const published = await observe(endpoint, async () => {
       await Promise.all([dialled.ready(), receiveMany(accepted, sent)])
     })
-    t.deepEqual(news, [])
+    t.deepEqual(published, [])
   })
 })
 

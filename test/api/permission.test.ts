@@ -54,7 +54,7 @@ onUnix('without --allow-fs-write nothing can be listened on and no child started
       ['loop unix:FOLDER/x.sock', denied],
       ['loop local:x', denied],
       ['child /bin/sh', denied],
-      ['link /bin/cat', denied],
+      ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
       ['connect unix:FOLDER/none.sock', /^ERR_NOT_FOUND true /],
     ],
@@ -70,7 +70,7 @@ onUnix('without --allow-child-process neither is possible', async (t) => {
       ['loop unix:FOLDER/x.sock', denied],
       ['loop local:x', denied],
       ['child /bin/sh', denied],
-      ['link /bin/cat', denied],
+      ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
     ],
   )
@@ -85,7 +85,7 @@ whereNetIsAsked('without --allow-net there are no sockets', async (t) => {
       ['loop unix:FOLDER/x.sock', denied],
       ['connect unix:FOLDER/none.sock', denied],
       ['child /bin/sh', denied],
-      ['link /bin/cat', denied],
+      ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
     ],
   )
@@ -100,7 +100,7 @@ onUnix('with the flags that are documented everything works', async (t) => {
       ['loop unix:FOLDER/x.sock', done],
       ['loop local:x', done],
       ['child /bin/sh', done],
-      ['link /bin/cat', done],
+      ['reconnecting /bin/cat', done],
       ['loop memory:x', done],
     ],
   )

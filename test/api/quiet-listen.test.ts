@@ -62,9 +62,9 @@ onLinux('nor while its thread is away, nor once that is back', async (t) => {
   await withEngines(t, async (engine, other) => {
     const endpoint = folder.endpoint()
     const listener = await engine.transport(endpoint).listen()
-    const news = [nextEvent('shard.lost'), nextEvent('shard.restored')]
+    const published = [nextEvent('shard.lost'), nextEvent('shard.restored')]
     await strike(engine, 0, 'exit')
-    for (const step of news) {
+    for (const step of published) {
       await step
       await rejects(t, other.transport(endpoint).listen(), 'ERR_ADDRESS_IN_USE')
     }

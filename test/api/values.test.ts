@@ -103,12 +103,12 @@ const calls: Readonly<Record<string, (options: WaitOptions) => Promise<unknown>>
       await pool.close()
     }
   },
-  'link.connected()': async (options) => {
-    const link = transport.reconnecting()
+  'reconnecting.connected()': async (options) => {
+    const connection = transport.reconnecting()
     try {
-      await link.connected(options)
+      await connection.connected(options)
     } finally {
-      await link.close()
+      await connection.close()
     }
   },
 }
@@ -217,25 +217,25 @@ test.serial('each getter is read once', (t) => {
 
 test.serial('subscribe() and onStateChange() refuse what they cannot use, and nobody is reading then', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const link = transport.reconnecting()
-  for (const reader of [connection, link]) {
+  const reconnecting = transport.reconnecting()
+  for (const reader of [connection, reconnecting]) {
     for (const options of [...noOptions, { borow: true }, { borrow: 1 }, { borrow: 'yes' }, { borrow: null }])
       throws(t, () => reader.subscribe(() => undefined, options as object), 'ERR_INVALID_OPTION')
     for (const handler of [undefined, null, 5, 'x', {}])
       throws(t, () => reader.subscribe(handler as () => void), 'ERR_INVALID_OPTION')
     reader.subscribe(() => undefined)()
   }
-  throws(t, () => link.onStateChange(5 as unknown as () => void), 'ERR_INVALID_OPTION')
-  await link.close()
+  throws(t, () => reconnecting.onStateChange(5 as unknown as () => void), 'ERR_INVALID_OPTION')
+  await reconnecting.close()
 })
 
 test.serial('destroy() takes any reason, and what is no error is the cause', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const reason of ['x', null, 5n, Object.create(null), Symbol('x')] as unknown[]) {
     const one = await transport.connect()
-    const link = transport.reconnecting()
-    await link.connected()
-    for (const each of [one, link]) {
+    const connection = transport.reconnecting()
+    await connection.connected()
+    for (const each of [one, connection]) {
       each.destroy(reason as Error)
       const { code, cause } = await each.closed
       t.is(code, 'ERR_ABORTED')
@@ -282,22 +282,22 @@ for (const [what, make] of Object.entries(lost)) {
       const framed = engine.transport(`memory:${randomName()}`, { framing })
       const framedListener = await framed.listen(() => undefined)
       const one = await framed.connect()
-      const link = framed.reconnecting()
+      const connection = framed.reconnecting()
       // At first it has no connection, and puts frames into its queue.
-      for (const sender of [link, one]) {
+      for (const sender of [connection, one]) {
         throws(t, () => sender.send(make()), 'ERR_INVALID_FRAME')
         throws(t, () => sender.send(['x', make()]), 'ERR_INVALID_FRAME')
       }
-      await link.connected()
-      throws(t, () => link.send(make()), 'ERR_INVALID_FRAME')
+      await connection.connected()
+      throws(t, () => connection.send(make()), 'ERR_INVALID_FRAME')
       t.is(one.info.framesSent, 0)
       for (const empty of empties) {
         one.send(empty)
         one.send(['', empty])
-        link.send(empty)
+        connection.send(empty)
       }
-      t.deepEqual([one.info.framesSent, link.info.framesSent], [8, 4])
-      await link.close()
+      t.deepEqual([one.info.framesSent, connection.info.framesSent], [8, 4])
+      await connection.close()
       await one.close()
       await framedListener.close()
     }
@@ -330,7 +330,7 @@ for (const [what, make] of Object.entries(lost)) {
 
 test.serial('what is no frame is refused, whatever it looks like', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const link = engine.transport(`memory:${randomName()}`).reconnecting()
+  const reconnecting = engine.transport(`memory:${randomName()}`).reconnecting()
   const hostileParts = new Proxy(['x'], {
     get() {
       throw new Error(SECRET)
@@ -357,7 +357,7 @@ test.serial('what is no frame is refused, whatever it looks like', async (t) => 
     [new Proxy(new Uint8Array(2), {})],
   ]
   for (const frame of wrong) {
-    for (const sender of [connection, link]) {
+    for (const sender of [connection, reconnecting]) {
       const before = sender.info.framesSent
       keepsQuiet(
         t,
@@ -366,8 +366,8 @@ test.serial('what is no frame is refused, whatever it looks like', async (t) => 
       t.is(sender.info.framesSent, before)
     }
   }
-  link.destroy()
-  await link.closed
+  reconnecting.destroy()
+  await reconnecting.closed
 })
 
 test.serial('a message that is no JSON is refused as a frame', async (t) => {

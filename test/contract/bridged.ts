@@ -17,7 +17,7 @@ export function bridged(by: 'streams' | 'engine'): ContractTransport {
     cleanEnd: { code: 'OK', exitCode: 0, signal: null },
     supported: process.platform !== 'win32',
     halfClose: true,
-    nobody: undefined,
+    noListener: undefined,
     async makeEndpoint() {
       const folder = await makeTemporaryFolder()
       const path = folder.socketPath()

@@ -99,12 +99,12 @@ export function connectingTests(contract: Contract): void {
     })
   }
 
-  const { nobody } = subject
-  testIf(nobody !== undefined)(
+  const { noListener } = subject
+  testIf(noListener !== undefined)(
     'connecting to nobody is refused with a code, an endpoint and advice',
     async (t, world) => {
       const { endpoint } = await world.endpoint()
-      const error = await rejects(t, world.engine.transport(endpoint).connect(), nobody ?? 'ERR_IO')
+      const error = await rejects(t, world.engine.transport(endpoint).connect(), noListener ?? 'ERR_IO')
       t.is(error.endpoint, endpoint)
       t.true(error.retryable)
       t.is(world.engine.stats().pendingConnects, 0)
@@ -186,12 +186,12 @@ export function connectingTests(contract: Contract): void {
     const [accepted] = await loop
     if (socketFile !== undefined) t.false(fs.existsSync(socketFile))
     if (subject.lingers === true) await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
-    else if (nobody !== undefined) await rejects(t, transport.connect(), nobody)
+    else if (noListener !== undefined) await rejects(t, transport.connect(), noListener)
     accepted?.send('after')
     t.is(String(await accepted?.receive()), 'before')
     t.is(String(await dialled.receive()), 'after')
     await Promise.all([accepted?.close(), dialled.close()])
-    if (nobody !== undefined) await rejects(t, transport.connect(), nobody)
+    if (noListener !== undefined) await rejects(t, transport.connect(), noListener)
   })
 
   test('a connection that nobody has taken ends when its listener closes', async (t, world) => {

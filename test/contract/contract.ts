@@ -46,7 +46,7 @@ export interface ContractTransport {
   /**
    * What connecting to an endpoint that nobody has ever listened on gives; undefined: what is connected to is started.
    */
-  readonly nobody: TransportErrorCode | undefined
+  readonly noListener: TransportErrorCode | undefined
   /** Of all its transports, where a test does not say otherwise. */
   readonly options?: TransportOptions
   /** An endpoint that nobody else uses. */

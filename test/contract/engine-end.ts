@@ -13,7 +13,7 @@ const GRACE_MS = 60_000
 type Reply = (connection: Connection, frame: Buffer) => Promise<void>
 
 export function engineEndTests({ test, testIf, transport: subject }: Contract): void {
-  const { nobody, cleanEnd: clean = { code: 'OK' } } = subject
+  const { noListener: nobody, cleanEnd: clean = { code: 'OK' } } = subject
 
   test('a closed engine has released all that it opened, and says the same when asked twice', async (t, world) => {
     const engine = await world.newEngine()

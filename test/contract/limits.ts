@@ -10,18 +10,18 @@ import type { World } from './world.js'
 const QUEUED = 16
 
 /** What listeners of an endpoint have told observers, in order. */
-function watchListener(endpoint: string): { readonly news: string[]; readonly stop: () => void } {
-  const news: string[] = []
+function watchListener(endpoint: string): { readonly events: string[]; readonly stop: () => void } {
+  const events: string[] = []
   const watched = ['opened', 'closed', 'paused', 'resumed', 'refused'].map((event) => {
     const name = `symphony-transport:listener.${event}`
     const onNotify = (message: unknown): void => {
-      if ((message as { endpoint: string }).endpoint === endpoint) news.push(event)
+      if ((message as { endpoint: string }).endpoint === endpoint) events.push(event)
     }
     subscribe(name, onNotify)
     return { name, onNotify }
   })
   return {
-    news,
+    events,
     stop: () => {
       for (const { name, onNotify } of watched) unsubscribe(name, onNotify)
     },
@@ -93,7 +93,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
       t.is(String(await accepted[3]?.receive()), 'welcome')
       t.deepEqual(listener.stats(), { accepted: 4, open: 3, queued: 0, refused: 5 })
       await listener.close()
-      t.deepEqual(watch.news, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
+      t.deepEqual(watch.events, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
     } finally {
       watch.stop()
     }
@@ -128,22 +128,22 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
         }
         // They are connected, and say so to each other: what is not accepted waits in the backlog.
         await until(() => listener.stats().queued === QUEUED)
-        await until(() => watch.news.includes('paused'))
+        await until(() => watch.events.includes('paused'))
         const words: string[] = []
         for (let i = 0; i < count; i++) {
           const connection = await world.next(listener)
           words.push(String(await connection.receive()))
           t.true(listener.stats().queued <= QUEUED)
           // Enough are left to fill the queue again: whoever goes on accepting is full before the next is taken.
-          if (i < 3 * QUEUED) await until(() => watch.news.at(-1) === 'paused')
+          if (i < 3 * QUEUED) await until(() => watch.events.at(-1) === 'paused')
         }
         t.deepEqual(
           words,
           Array.from({ length: count }, (_, i) => String(i)),
         )
-        await until(() => watch.news.at(-1) === 'resumed')
+        await until(() => watch.events.at(-1) === 'resumed')
         t.deepEqual(listener.stats(), { accepted: count, open: count, queued: 0, refused: 0 })
-        const changes = watch.news.slice(1)
+        const changes = watch.events.slice(1)
         t.true(changes.length >= 4, 'more than one pause')
         changes.forEach((event, i) => t.is(event, i % 2 === 0 ? 'paused' : 'resumed'))
       } finally {
@@ -180,9 +180,9 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
   testFull('a backlog that stays full is an error that can be tried again', async (t, world) => {
     const transport = await world.transport({ maxQueuedConnections: QUEUED, backlog: 1 })
     const listener = await world.listen(transport)
-    const patient = new AbortController()
+    const waiting = new AbortController()
     const connecting = Array.from({ length: QUEUED + 4 }, async () =>
-      transport.connect({ signal: patient.signal }).then(
+      transport.connect({ signal: waiting.signal }).then(
         (connection) => {
           world.keep(connection)
         },
@@ -211,7 +211,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     await turns(5)
     abort.abort()
     await aborted
-    patient.abort()
+    waiting.abort()
     await Promise.all(connecting)
     await listener.close()
     await until(() => {

@@ -47,14 +47,14 @@ export function sendingTests({ test }: Contract): void {
     frames.push(...fill(dialled, 3000))
     const abort = new AbortController()
     const reason = new Error('too slow')
-    const waiting = dialled.ready({ signal: abort.signal })
-    const patient = dialled.ready()
+    const aborted = dialled.ready({ signal: abort.signal })
+    const waiting = dialled.ready()
     abort.abort(reason)
-    t.is((await rejects(t, waiting, 'ERR_ABORTED')).cause, reason)
+    t.is((await rejects(t, aborted, 'ERR_ABORTED')).cause, reason)
     await rejects(t, dialled.ready({ signal: abort.signal }), 'ERR_ABORTED')
     await rejects(t, dialled.ready({ timeoutMs: 1 }), 'ERR_TIMEOUT')
     const received = await receiveMany(accepted, frames.length)
-    await patient
+    await waiting
     t.is(digestOf(received), digestOf(frames))
   })
 

@@ -48,7 +48,7 @@ declare(
       t.deepEqual(lines.slice(3), [JSON.stringify({ leaked: 0, cameIn: FRAMES, cameBack: FRAMES }), 'empty'])
       await Promise.all(ended)
       t.true(received.includes('answer'))
-      for (const sender of ['link', 'pool']) {
+      for (const sender of ['reconnecting', 'pool']) {
         const own = received.filter((frame) => frame.startsWith(sender))
         t.deepEqual(
           own,

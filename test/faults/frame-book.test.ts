@@ -18,7 +18,7 @@ function record(...runs: readonly (readonly [connection: number, first: number, 
 
 /** Ten frames of which the first connection carried six, and brought three back. */
 function bookOfTen(): FrameBook {
-  const book = new FrameBook('link')
+  const book = new FrameBook('unix')
   for (let i = 0; i < 10; i++) book.take()
   for (let i = 0; i < 3; i++) book.onEcho(1, i)
   return book

@@ -19,19 +19,19 @@ for (const shards of [1, 2]) {
       const engine = await createEngine({ ...faultyOptions(), shards })
       try {
         const transport = engine.transport(`pipe:${randomName()}`)
-        const carriers: number[] = []
+        const carryingShards: number[] = []
         const listener = await transport.listen((connection) => {
-          carriers.push(connection.info.shard)
+          carryingShards.push(connection.info.shard)
           connection.subscribe((frame) => connection.send(frame), { borrow: true })
         })
-        const link = await transport.connect()
-        link.send('before')
-        t.is(String(await link.receive()), 'before')
-        t.deepEqual(carriers, [0])
+        const dialled = await transport.connect()
+        dialled.send('before')
+        t.is(String(await dialled.receive()), 'before')
+        t.deepEqual(carryingShards, [0])
         const lost = nextEvent('shard.lost')
         await strike(engine, 0, 'exit')
         await lost
-        t.true(['ERR_SHARD_LOST', 'ERR_RESET', 'OK'].includes((await link.closed).code))
+        t.true(['ERR_SHARD_LOST', 'ERR_RESET', 'OK'].includes((await dialled.closed).code))
 
         let again: Connection | undefined
         while (again === undefined) {
@@ -44,8 +44,8 @@ for (const shards of [1, 2]) {
         }
         again.send('after')
         t.is(String(await again.receive()), 'after')
-        t.is(carriers.length, 2)
-        t.is(carriers[1], shards - 1)
+        t.is(carryingShards.length, 2)
+        t.is(carryingShards[1], shards - 1)
         t.true(listener.isOpen)
       } finally {
         t.is((await engine.close({ graceMs: 0 })).leaked, 0)

@@ -113,7 +113,7 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
 
   test('observers hear of the loss and the return, and stats() says the same', {}, async (t, world, engine) => {
     const { meeting } = await Meeting.open(world, engine)
-    await meeting.link()
+    await meeting.connect()
     const [before] = engine.stats().shards
     const log = new EventLog('shard.lost', 'shard.restored', 'shard.given-up', 'listener.closed')
     try {

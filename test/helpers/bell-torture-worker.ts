@@ -16,7 +16,7 @@ export interface BellTortureBoot {
   /** By side, the bell that it listens to. */
   readonly bells: readonly [SharedArrayBuffer, SharedArrayBuffer]
   /** For each lane, how many times it had news; one word more for how much side 1 has seen. */
-  readonly news: Int32Array
+  readonly notifications: Int32Array
   readonly wakePort: MessagePort
 }
 
@@ -29,7 +29,7 @@ const SEEN = MAX_LANES
 const MAX_BURST = 40
 const MAX_PAUSE = 40
 
-const { side, seed, bursts, bells, news, wakePort } = workerData as BellTortureBoot
+const { side, seed, bursts, bells, notifications, wakePort } = workerData as BellTortureBoot
 const random = new Random(seed, side)
 const listener = new BellListener(bells[side])
 const notifier = new BellNotifier(bells[side === 0 ? 1 : 0], () => {
@@ -51,16 +51,16 @@ let parks = 0
 function ringBurst(): void {
   for (let left = random.between(1, MAX_BURST); left > 0; left--) {
     const id = random.pick(lanes)
-    Atomics.add(news, id, 1)
+    Atomics.add(notifications, id, 1)
     rung++
     notifier.notify(id)
-    for (let pause = random.below(MAX_PAUSE); pause > 0; pause--) Atomics.load(news, SEEN)
+    for (let pause = random.below(MAX_PAUSE); pause > 0; pause--) Atomics.load(notifications, SEEN)
   }
 }
 
 function ringSide(): void {
   listener.take(() => undefined)
-  while (Atomics.load(news, SEEN) === rung) {
+  while (Atomics.load(notifications, SEEN) === rung) {
     if (burstsLeft-- === 0) {
       const report: BellTortureReport = { rung, parks }
       parentPort?.postMessage(report)
@@ -76,12 +76,12 @@ let seen = 0
 function takeSide(): void {
   const before = seen
   listener.take((id) => {
-    const now = Atomics.load(news, id)
+    const now = Atomics.load(notifications, id)
     seen += now - (seenOf[id] ?? 0)
     seenOf[id] = now
   })
   if (seen === before) return
-  Atomics.store(news, SEEN, seen)
+  Atomics.store(notifications, SEEN, seen)
   notifier.notify(0)
 }
 

@@ -306,14 +306,14 @@ class Receiver {
   drain(): void {
     for (;;) {
       const borrow = this.#whims.oneIn(2)
-      const news = this.#reader.next(borrow)
-      if (news === 'frame') {
+      const step = this.#reader.next(borrow)
+      if (step === 'frame') {
         this.#check(borrow ? this.#reader.borrow() : this.#reader.copy())
         this.#reader.done()
         if (this.#whims.oneIn(8)) this.#release()
         continue
       }
-      if (news === 'too-large') throw this.#failure(`announced ${String(this.#reader.length)} bytes`)
+      if (step === 'too-large') throw this.#failure(`announced ${String(this.#reader.length)} bytes`)
       this.#release()
       const { notify, notifyAt } = this.#names
       const wants = notifyAt === undefined ? 1 : this.#reader.wants

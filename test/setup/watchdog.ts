@@ -14,7 +14,7 @@ const GRACE_MS = 60_000
 /** How long a process may take to end when its tests are over. */
 const END_MS = 60_000
 
-interface News {
+interface AvaEvent {
   readonly type: string
   readonly title?: string
   readonly period?: number
@@ -38,7 +38,7 @@ function arm(): void {
   timer.unref()
 }
 
-function hear({ type, title = '', period = 0 }: News): void {
+function hear({ type, title = '', period = 0 }: AvaEvent): void {
   switch (type) {
     case 'test-register-log-reference':
       running.add(title)
@@ -76,7 +76,7 @@ async function expire(): Promise<void> {
 const send = process.send?.bind(process)
 if (send !== undefined) {
   const listen = (...args: Parameters<typeof send>): boolean => {
-    const { ava } = args[0] as { readonly ava?: News }
+    const { ava } = args[0] as { readonly ava?: AvaEvent }
     if (ava !== undefined) hear(ava)
     return send(...args)
   }

@@ -226,26 +226,26 @@ scene('a JSON-RPC reader tells it as its error, before the close', async (t) => 
 })
 
 scene('a link reads on across children that fail, and ends with the exit of the last one', async (t) => {
-  const link = engine
+  const connection = engine
     .transport(sh('echo $$; read line; exit 7'), { framing: 'line' })
     .reconnecting({ backoff: { initialMs: 0, maxMs: 0 } })
-  t.is(link.info.pid, undefined)
-  const first = Number(await link.receive())
-  t.is(link.info.pid, first)
+  t.is(connection.info.pid, undefined)
+  const first = Number(await connection.receive())
+  t.is(connection.info.pid, first)
   const inTheMeantime = new Set<number | undefined>()
-  link.onStateChange((state) => {
-    if (state === 'waiting' || state === 'connecting') inTheMeantime.add(link.info.pid)
+  connection.onStateChange((state) => {
+    if (state === 'waiting' || state === 'connecting') inTheMeantime.add(connection.info.pid)
   })
-  link.send('go')
-  const second = Number(await link.receive())
+  connection.send('go')
+  const second = Number(await connection.receive())
   t.not(second, first)
-  t.is(link.info.pid, second)
+  t.is(connection.info.pid, second)
   t.deepEqual([...inTheMeantime], [undefined])
-  const ended = link.end()
-  const error = await rejects(t, link.receive(), 'ERR_EXIT')
+  const ended = connection.end()
+  const error = await rejects(t, connection.receive(), 'ERR_EXIT')
   await ended
-  t.is((await link.closed).cause, error)
-  t.is(link.info.pid, undefined)
+  t.is((await connection.closed).cause, error)
+  t.is(connection.info.pid, undefined)
 })
 
 scene('a leased connection has the pid of its child', async (t) => {

@@ -143,26 +143,26 @@ test('any sequence of ringing, taking and parking behaves like a set with a slee
     t,
     fc.property(fc.array(anyStep, { maxLength: 200 }), (steps) => {
       const bell = new Bell()
-      const news = new Set<number>()
+      const notified = new Set<number>()
       let parked = false
       let wakes = 0
       for (const step of steps) {
         switch (step.kind) {
           case 'ring':
             bell.notifier.notify(step.id)
-            news.add(step.id)
+            notified.add(step.id)
             if (parked) wakes++
             parked = false
             break
           case 'take': {
-            const expected = [...news].sort(byNumber)
-            news.clear()
+            const expected = [...notified].sort(byNumber)
+            notified.clear()
             const taken = bell.taken().sort(byNumber)
             if (taken.join() !== expected.join()) return false
             break
           }
           case 'park':
-            parked = news.size === 0
+            parked = notified.size === 0
             if (bell.listener.park() !== parked) return false
             break
           case 'unpark':
@@ -170,7 +170,7 @@ test('any sequence of ringing, taking and parking behaves like a set with a slee
             parked = false
             break
         }
-        if (bell.wakes !== wakes || bell.listener.hasNotifications !== news.size > 0) return false
+        if (bell.wakes !== wakes || bell.listener.hasNotifications !== notified.size > 0) return false
       }
       return true
     }),

@@ -26,9 +26,9 @@ class Bell {
 }
 
 /** Lane 5 alone, or beside news of its own leaf word, of its summary word, of another summary word. */
-const otherNews = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
+const otherNotifications = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
 
-for (const others of otherNews) {
+for (const others of otherNotifications) {
   const beside = others.length === 0 ? 'alone' : `beside news of ${others.join(', ')}`
 
   test.serial(`a listener that parks while lane 5 is rung ${beside} sees the news or is woken`, (t) => {

@@ -104,7 +104,7 @@ control('control: without the second look both threads sleep while news wait', a
   const { reports, probes } = await untilStopped(torture)
   describe(t, reports)
   t.log(`stopped within ${String(probes)} probes`)
-  const asleep = ([0, 1] as const).filter((side) => torture.hasUntakenNews(side))
+  const asleep = ([0, 1] as const).filter((side) => torture.hasUntakenNotifications(side))
   t.true(asleep.length > 0, 'somebody has news')
   for (const side of [0, 1] as const) {
     t.true(reports[side].parked, 'its event loop has nothing to do')
@@ -136,7 +136,7 @@ async function untilStopped(torture: Torture): Promise<{ reports: SideReports; p
       last[1].parked &&
       torture.isParked(0) &&
       torture.isParked(1) &&
-      (torture.hasUntakenNews(0) || torture.hasUntakenNews(1))
+      (torture.hasUntakenNotifications(0) || torture.hasUntakenNotifications(1))
     const reports = await torture.probe()
     if (reports[0].done || reports[1].done) throw new Error('the broken listener got through: no stop was seen')
     const unmoved = ([0, 1] as const).every((side) => reports[side].turns === last[side].turns)
