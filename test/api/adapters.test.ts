@@ -116,7 +116,7 @@ pair('as bytes, empty chunks are nothing, and strings have their encoding', RAW,
   await finished(stream)
 })
 
-pair('an empty frame is no end of a stream of bytes', HALF_OPEN, async (t, { near, far }) => {
+pair('an empty frame does not end a stream of bytes', HALF_OPEN, async (t, { near, far }) => {
   const stream = toDuplex(near)
   for (const word of ['a', '', 'b']) far.send(word)
   await far.end()
@@ -125,26 +125,30 @@ pair('an empty frame is no end of a stream of bytes', HALF_OPEN, async (t, { nea
   t.is(text, 'ab')
 })
 
-pair('a stream whose peer takes nothing says so, and drains once it does', RAW, async (t, { near, far }) => {
-  const stream = toDuplex(near)
-  const chunk = Buffer.alloc(16_384, 7)
-  let count = 0
-  while (stream.write(chunk)) {
-    count++
-    await turns()
-    if (count > 100_000) throw new Error('it takes everything')
-  }
-  t.true(near.info.bytesSent < 4_000_000)
-  const drained = new Promise<void>((resolve) => {
-    stream.once('drain', resolve)
-  })
-  far.subscribe(() => undefined)
-  await drained
-  stream.destroy()
-  t.is((await near.closed).code, 'ERR_ABORTED')
-})
+pair(
+  "write() returns false while the peer does not read, and 'drain' comes once it does",
+  RAW,
+  async (t, { near, far }) => {
+    const stream = toDuplex(near)
+    const chunk = Buffer.alloc(16_384, 7)
+    let count = 0
+    while (stream.write(chunk)) {
+      count++
+      await turns()
+      if (count > 100_000) throw new Error('it takes everything')
+    }
+    t.true(near.info.bytesSent < 4_000_000)
+    const drained = new Promise<void>((resolve) => {
+      stream.once('drain', resolve)
+    })
+    far.subscribe(() => undefined)
+    await drained
+    stream.destroy()
+    t.is((await near.closed).code, 'ERR_ABORTED')
+  },
+)
 
-pair('nothing is read that nobody asks for', HALF_OPEN, async (t, { near, far }) => {
+pair('a stream reads nothing before it is asked to', HALF_OPEN, async (t, { near, far }) => {
   const stream = toDuplex(near, { objectMode: true })
   for (let i = 0; i < 100; i++) far.send(String(i))
   await until(() => far.pendingBytes === 0)
@@ -157,7 +161,7 @@ pair('nothing is read that nobody asks for', HALF_OPEN, async (t, { near, far })
   stream.destroy()
 })
 
-pair('the stream ends with the connection where that is not half-open', {}, async (t, { near, far }) => {
+pair('without half-open the stream ends with the connection', {}, async (t, { near, far }) => {
   const stream = toDuplex(near)
   stream.resume()
   await far.end()
@@ -206,13 +210,13 @@ pair('a stream does not finish when what was written has not left', RAW, async (
   t.is(finishes, 0)
 })
 
-pair('a stream that nobody reads hears of what broke its connection', {}, async (t, { near, far }) => {
+pair('a stream without a reader emits the error that broke its connection', {}, async (t, { near, far }) => {
   const stream = toDuplex(near)
   far.destroy(new Error('enough'))
   t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
 })
 
-pair('a stream that was read to its end hears of what broke its connection', RAW, async (t, { near, far }) => {
+pair('a stream that was read to its end emits the error that broke its connection', RAW, async (t, { near, far }) => {
   const stream = toDuplex(near).resume()
   const ended = new Promise((resolve) => stream.once('end', resolve))
   await far.end()
@@ -221,7 +225,7 @@ pair('a stream that was read to its end hears of what broke its connection', RAW
   t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
 })
 
-pair('a stream that nobody reads is destroyed with its connection, which is no failure', {}, async (t, { near }) => {
+pair('a stream without a reader is destroyed with its connection, without an error', {}, async (t, { near }) => {
   const stream = toDuplex(near)
   const closed = new Promise((resolve) => stream.once('close', resolve))
   near.destroy()
@@ -259,7 +263,7 @@ pair('web streams carry an echo by pipeTo()', HALF_OPEN, async (t, { near, far }
   t.deepEqual(await near.closed, { code: 'OK' })
 })
 
-pair('a web stream takes nothing ahead', HALF_OPEN, async (t, { near, far }) => {
+pair('a web stream reads nothing ahead', HALF_OPEN, async (t, { near, far }) => {
   const { readable } = toWebStreams(near)
   for (const word of ['one', 'two']) far.send(word)
   await until(() => far.pendingBytes === 0)
@@ -373,7 +377,7 @@ pair('JSON-RPC messages go both ways', {}, async (t, { near, far }) => {
   t.deepEqual(await got.promise, message(1))
 })
 
-pair('a bad message is told of, and later ones still come', {}, async (t, { near, far }) => {
+pair('a bad message is reported, and later ones still arrive', {}, async (t, { near, far }) => {
   const { reader } = toJsonRpc(near)
   const errors: string[] = []
   const also: string[] = []
@@ -395,7 +399,7 @@ pair('a bad message is told of, and later ones still come', {}, async (t, { near
   t.deepEqual([errors, also], [['SyntaxError', 'SyntaxError'], ['SyntaxError']])
 })
 
-pair('onClose comes once, to each listener, behind the last message', {}, async (t, { near, far }) => {
+pair('onClose calls each listener once, after the last message', {}, async (t, { near, far }) => {
   const { reader, writer } = toJsonRpc(near)
   const log: string[] = []
   const over = signal()
@@ -415,7 +419,7 @@ pair('onClose comes once, to each listener, behind the last message', {}, async 
   t.deepEqual(log.filter((line) => !line.startsWith('first')).sort(), ['second', 'writer'])
 })
 
-pair('what a callback throws at a message that comes behind the end is told of', {}, async (t, { near, far }) => {
+pair('what a callback throws on a message after the end is reported', {}, async (t, { near, far }) => {
   near.subscribe(() => new Promise(() => undefined))()
   for (let i = 0; i < 3; i++) far.send(JSON.stringify(message(i)))
   await Promise.all([far.end(), near.end()])
@@ -436,7 +440,7 @@ pair('what a callback throws at a message that comes behind the end is told of',
   t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
 })
 
-pair('a listener that throws does not keep the others from being told', {}, async (t, { near, far }) => {
+pair('a listener that throws does not keep others from being called', {}, async (t, { near, far }) => {
   const { reader } = toJsonRpc(near)
   const told: string[] = []
   const over = signal()
@@ -489,7 +493,7 @@ pair('a write that fails says why, whatever a listener throws', {}, async (t, { 
   t.deepEqual(failures.takeTold(), ['adapter: cannot digest'])
 })
 
-test.serial('a callback over a connection that is not ours is told of by a warning', async (t) => {
+test.serial('a failing callback over a connection that is not ours is a process warning', async (t) => {
   t.timeout(WATCHDOG_MS)
   const warnings = new WarningBook()
   const destroyed = signal<Error | undefined>()
@@ -518,7 +522,7 @@ test.serial('a callback over a connection that is not ours is told of by a warni
   }
 })
 
-pair('what is disposed of is told nothing more', {}, async (t, { near, far }) => {
+pair('a disposed listener is not called any more', {}, async (t, { near, far }) => {
   const { reader, writer } = toJsonRpc(near)
   let told = 0
   const listening = reader.listen(() => told++)
@@ -535,7 +539,7 @@ pair('what is disposed of is told nothing more', {}, async (t, { near, far }) =>
   t.is(told, 0)
 })
 
-pair('a write that fails is told of with its message and how many failed before', {}, async (t, { near }) => {
+pair('a failed write is reported with its message and the number of earlier failures', {}, async (t, { near }) => {
   const { writer } = toJsonRpc(near)
   const failures: unknown[] = []
   writer.onError(([error, failed, count]) =>
@@ -549,7 +553,7 @@ pair('a write that fails is told of with its message and how many failed before'
   ])
 })
 
-test.serial('messages go on across a loss where the connection is a link', async (t) => {
+test.serial('over a reconnecting connection messages go on across a loss', async (t) => {
   t.timeout(WATCHDOG_MS)
   const transport = engine.transport(`memory:${randomName()}`)
   const listener = await transport.listen()

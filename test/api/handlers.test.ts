@@ -56,7 +56,7 @@ const digest = (): never => {
   throw new Error('cannot digest')
 }
 
-test.serial('a failure that nobody asks for is a process warning with where it was thrown', async (t) => {
+test.serial('without onError a failure is a process warning that shows where it was thrown', async (t) => {
   const warnings = new WarningBook()
   try {
     await withEngine(t, async (engine) => {
@@ -79,7 +79,7 @@ test.serial('a failure that nobody asks for is a process warning with where it w
   }
 })
 
-test.serial("a listener's onError is told in place of the engine's", async (t) => {
+test.serial("a listener's onError is called instead of the engine's", async (t) => {
   const ofEngine = new FailureBook()
   const ofListener = new FailureBook()
   await withEngine(
@@ -110,7 +110,7 @@ test.serial("a listener's onError is told in place of the engine's", async (t) =
   )
 })
 
-test.serial('a listener that is given graceMs waits for handlers that are at work, and for no other', async (t) => {
+test.serial('listener.close({graceMs}) waits for its handlers at work, and for no others', async (t) => {
   await withEngine(t, async (engine) => {
     const transport = engine.transport(`memory:${randomName()}`)
     const worker = new Worker()
@@ -148,7 +148,7 @@ test.serial('graceMs bounds how long a listener waits', async (t) => {
   })
 })
 
-test.serial('what a subscriber of a link is at work on is waited for when the engine closes', async (t) => {
+test.serial('a closing engine waits for the work of a subscriber to a reconnecting connection', async (t) => {
   t.timeout(WATCHDOG_MS)
   const [near, far] = [await createEngine({ shards: 1 }), await createEngine({ shards: 1 })]
   const endpoint = `local:${randomName()}`
@@ -178,7 +178,7 @@ test.serial('what a subscriber of a link is at work on is waited for when the en
   }
 })
 
-test.serial('a handler at work whose connection has ended is waited for as well', async (t) => {
+test.serial('a closing engine also waits for a handler at work whose connection has ended', async (t) => {
   await withEngine(t, async (engine) => {
     const transport = engine.transport(`memory:${randomName()}`)
     const taken = signal()
@@ -237,7 +237,7 @@ test.serial('a handler may use other connections while its engine closes', async
   })
 })
 
-test.serial('peers that go on sending do not hold an engine up', async (t) => {
+test.serial('peers that keep sending do not delay the end of an engine', async (t) => {
   await withEngine(t, async (engine) => {
     const transport = engine.transport(`memory:${randomName()}`)
     await transport.listen((connection) => {
@@ -258,7 +258,7 @@ test.serial('peers that go on sending do not hold an engine up', async (t) => {
   })
 })
 
-test.serial('a handler that never settles costs graceMs, and the others a part of it', async (t) => {
+test.serial('a handler that never settles costs graceMs, but the other connections close before that', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new ManualClock((ms) => ms === 4_000 || ms === 3_000)
   const engine = new OwnEngine(parseEngineOptions({ shards: 1 }), clock)
@@ -313,7 +313,7 @@ async function closeDuring(
   }
 }
 
-test.serial('a handler that took `closed` before it sent, and waits for it, is not at work', async (t) => {
+test.serial('a handler that read `closed` before it sent, and awaits it, is not at work', async (t) => {
   const sent = await closeDuring(t, async (connection, taken) => {
     const gone = connection.closed
     connection.send('hello')
@@ -325,7 +325,7 @@ test.serial('a handler that took `closed` before it sent, and waits for it, is n
   t.deepEqual(sent, ['hello', 'bye'])
 })
 
-test.serial('one that took `closed` and does not wait for it yet is at work', async (t) => {
+test.serial('a handler that has read `closed` and does not await it yet is at work', async (t) => {
   const sent = await closeDuring(t, async (connection, taken, go) => {
     const gone = connection.closed
     connection.send('hello')
@@ -337,7 +337,7 @@ test.serial('one that took `closed` and does not wait for it yet is at work', as
   t.deepEqual(sent, ['hello', 'bye'])
 })
 
-test.serial('callbacks of a JSON-RPC reader are waited for, and hold no message back', async (t) => {
+test.serial('a closing engine waits for callbacks of a JSON-RPC reader, which delay no message', async (t) => {
   const sent = await closeDuring(t, (connection, taken, go) => {
     const { reader, writer } = toJsonRpc(connection)
     reader.listen(async ({ jsonrpc }) => {
@@ -349,7 +349,7 @@ test.serial('callbacks of a JSON-RPC reader are waited for, and hold no message 
   t.deepEqual(sent, ['{"jsonrpc":"re: 1"}', '{"jsonrpc":"re: 2"}'])
 })
 
-test.serial('so are those of one that reads a link', async (t) => {
+test.serial('so it does if the reader is on a reconnecting connection', async (t) => {
   t.timeout(WATCHDOG_MS)
   const [near, far] = [await createEngine({ shards: 1 }), await createEngine({ shards: 1 })]
   const endpoint = `local:${randomName()}`
@@ -378,7 +378,7 @@ test.serial('so are those of one that reads a link', async (t) => {
   }
 })
 
-test.serial('a promise of a subscriber that cannot even be looked at is a failure of that subscriber', async (t) => {
+test.serial('a subscriber fails if looking at its promise throws', async (t) => {
   const failures = new FailureBook()
   await withEngine(
     t,

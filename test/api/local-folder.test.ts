@@ -27,7 +27,7 @@ const replacements: Readonly<Record<string, (path: string) => void>> = {
     fs.mkdirSync(path)
     fs.chmodSync(path, 0o755)
   },
-  'a link to a private one': (path) => {
+  'a symbolic link to a private folder': (path) => {
     fs.mkdirSync(`${path}.real`, { mode: 0o700 })
     fs.symlinkSync(`${path}.real`, path)
   },
@@ -119,7 +119,7 @@ for (const [what, make] of Object.entries(replacements)) {
     })
   })
 
-  onUnix(`nor does what connects again when its folder is ${what}: a link and a pool`, async (t) => {
+  onUnix(`nor does a reconnecting connection or a pool that dials again when its folder is ${what}`, async (t) => {
     await withScene(t, {}, async ({ engine, name, replace }) => {
       const transport = engine.transport(`local:${name}`)
       const accepted: Connection[] = []
@@ -142,14 +142,14 @@ for (const [what, make] of Object.entries(replacements)) {
   })
 }
 
-onUnix('an endpoint is only a name: nothing is made or looked at before it is used', async (t) => {
+onUnix('a transport only makes a name: no folder is made or checked before it is used', async (t) => {
   await withScene(t, {}, async ({ engine, name, private: path }) => {
     fs.writeFileSync(path, 'precious')
     const transport = engine.transport(`local:${name}`)
     t.is(transport.endpoint, `local:${name}`)
     fs.unlinkSync(path)
     await rejects(t, transport.connect(), 'ERR_NOT_FOUND')
-    t.false(fs.existsSync(path), 'who connects makes no folder')
+    t.false(fs.existsSync(path), 'connect() makes no folder')
     const listener = await transport.listen(() => undefined)
     t.is(fs.lstatSync(path).mode & 0o7777, 0o700)
     await listener.close()
@@ -178,7 +178,7 @@ onUnix('a listener goes on in the folder that it was opened in, also on a thread
   })
 })
 
-onLinux('no descriptor of a folder is left open, whatever became of the dial', async (t) => {
+onLinux('no descriptor of a folder is left open, whatever the result of the dial', async (t) => {
   await withScene(t, {}, async ({ engine, name, private: path }) => {
     const transport = engine.transport(`local:${name}`)
     const foldersOpen = (): number =>

@@ -74,7 +74,7 @@ async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise
   }
 }
 
-test.serial('the life of a connection and of its listener is told once, in order, with who it was', async (t) => {
+test.serial('the events of a connection and its listener come once, in order, with their ids', async (t) => {
   const path = folder.socketPath()
   const endpoint = `unix:${path}`
   await withEngine(t, async (engine) => {
@@ -103,7 +103,7 @@ test.serial('the life of a connection and of its listener is told once, in order
   })
 })
 
-test.serial('a connection that fails is told with its code and its cause', async (t) => {
+test.serial('the event of a failed connection has its code and its cause', async (t) => {
   const endpoint = `unix:${folder.socketPath()}`
   await withEngine(t, async (engine) => {
     const transport = engine.transport(endpoint)
@@ -167,7 +167,7 @@ for (const kind of ['unix', 'memory'] as const) {
   })
 }
 
-test.serial('an observer that comes and goes sees no second start and no end without a start', async (t) => {
+test.serial("an observer that comes and goes sees no second 'on' and no 'off' without an 'on'", async (t) => {
   const endpoint = `unix:${folder.socketPath()}`
   await withEngine(t, async (engine) => {
     const transport = engine.transport(endpoint)
@@ -256,7 +256,7 @@ test.serial('observers that throw break nothing, and each is reported', async (t
   ])
 })
 
-test.serial('what is open while an engine lives is open, and only what is left by close() has leaked', async (t) => {
+test.serial('while an engine lives its ledger says open; only what close() leaves has leaked', async (t) => {
   t.timeout(WATCHDOG_MS)
   const engine = await createEngine({ shards: 1 })
   const transport = engine.transport(folder.endpoint())
@@ -275,7 +275,7 @@ test.serial('what is open while an engine lives is open, and only what is left b
   t.deepEqual(report.byKind.listeners, { opened: 1, released: 1 })
 })
 
-test.serial('neither events nor errors, statistics or traces have what a child is given', async (t) => {
+test.serial("no event, error, statistic or trace shows a child's arguments or environment", async (t) => {
   t.timeout(WATCHDOG_MS)
   const secret = 'hunter2'
   const child = ChildProgram.start('secretive', [secret], { env: { NODE_DEBUG: 'symphony-transport' } })

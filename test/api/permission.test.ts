@@ -45,7 +45,7 @@ async function run(
   }
 }
 
-onUnix('without --allow-fs-write nothing can be listened on and no child started', async (t) => {
+onUnix('without --allow-fs-write listening and starting a child are refused', async (t) => {
   const denied = /^ERR_ACCESS false .*--allow-fs-write, for /
   await run(
     t,
@@ -61,7 +61,7 @@ onUnix('without --allow-fs-write nothing can be listened on and no child started
   )
 })
 
-onUnix('without --allow-child-process neither is possible', async (t) => {
+onUnix('without --allow-child-process both are refused too', async (t) => {
   const denied = /^ERR_ACCESS false .*--allow-child-process\./
   await run(
     t,

@@ -36,7 +36,7 @@ async function withEngines(t: ExecutionContext, body: (one: Engine, other: Engin
   }
 }
 
-onLinux('a listener of ours is given no connection by a listen that is refused', async (t) => {
+onLinux('a refused listen() makes no connection to our listener', async (t) => {
   await withEngines(t, async (engine, other) => {
     const endpoint = folder.endpoint()
     const texts: string[] = []
@@ -58,7 +58,7 @@ onLinux('a listener of ours is given no connection by a listen that is refused',
   })
 })
 
-onLinux('nor while its thread is away, nor once that is back', async (t) => {
+onLinux("nor while the listener's thread is dead, nor once it is back", async (t) => {
   await withEngines(t, async (engine, other) => {
     const endpoint = folder.endpoint()
     const listener = await engine.transport(endpoint).listen()
@@ -78,7 +78,7 @@ onLinux('nor while its thread is away, nor once that is back', async (t) => {
   })
 })
 
-onLinux('nor is a listener that knows nothing of us', async (t) => {
+onLinux('nor to a listener of another program', async (t) => {
   await withEngines(t, async (engine) => {
     const path = folder.socketPath()
     const first = signal<string>()
@@ -105,7 +105,7 @@ onLinux('nor is a listener that knows nothing of us', async (t) => {
   })
 })
 
-onLinux('nor is one in a worker of the cluster module, by listens in others', async (t) => {
+onLinux('nor to a listener in a worker of the cluster module, by a listen() in another worker', async (t) => {
   t.timeout(WATCHDOG_MS)
   const child = ChildProgram.start('cluster-listeners', [folder.endpoint()])
   try {

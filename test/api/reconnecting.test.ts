@@ -110,7 +110,7 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
         heard.numbers,
         heard.numbers.map((_, i) => next + i),
       )
-      t.true(next + heard.numbers.length <= end, 'nothing that was said not to have left arrived')
+      t.true(next + heard.numbers.length <= end, 'no frame that was reported unsent arrived')
     }
     t.deepEqual(report.dropped, [])
     next = end
@@ -123,23 +123,26 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
   t.is(next + last.length, sent, 'the last connection had all the rest')
 }
 
-forEachKind('a peer that is killed under traffic costs no frame its account', async (t, { engine, far, endpoint }) => {
-  const peer = await new PeerServer(far, endpoint).listen()
-  const reports: LossReport[] = []
-  const connection = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
-  const sender = new Sender(connection, 300)
-  for (let i = 1; i <= 25; i++) {
-    await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 5 * i)
-    peer.kill()
-  }
-  await until(() => peer.heard.length === 26)
-  await sender.stop()
-  t.is((await connection.close()).code, 'OK')
-  t.is(reports.length, 25)
-  await until(() => (peer.last?.numbers.at(-1) ?? 0) === sender.sent - 1)
-  account(t, sender.sent, reports, peer)
-  await peer.close()
-})
+forEachKind(
+  'when a peer is killed under traffic, every frame is accounted for',
+  async (t, { engine, far, endpoint }) => {
+    const peer = await new PeerServer(far, endpoint).listen()
+    const reports: LossReport[] = []
+    const connection = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+    const sender = new Sender(connection, 300)
+    for (let i = 1; i <= 25; i++) {
+      await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 5 * i)
+      peer.kill()
+    }
+    await until(() => peer.heard.length === 26)
+    await sender.stop()
+    t.is((await connection.close()).code, 'OK')
+    t.is(reports.length, 25)
+    await until(() => (peer.last?.numbers.at(-1) ?? 0) === sender.sent - 1)
+    account(t, sender.sent, reports, peer)
+    await peer.close()
+  },
+)
 
 forEachKind(
   'large frames that stream through the ring survive a loss whole',
@@ -174,7 +177,7 @@ forEachKind(
 
 for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
   forEachKind(
-    `worker threads that die under traffic (${fault}) cost no frame its account`,
+    `when worker threads die under traffic (${fault}), every frame is accounted for`,
     async (t, { engine, far, endpoint }) => {
       const peer = await new PeerServer(far, endpoint).listen()
       const reports: LossReport[] = []
@@ -198,7 +201,7 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
 }
 
 forEachKind(
-  'a peer that ends cleanly is a loss too, whether anybody reads or not',
+  'a peer that ends cleanly is a loss too, with or without a reader',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -278,24 +281,27 @@ forEachKind('every kind of reader goes on across losses', async (t, { engine, fa
   await peer.close()
 })
 
-forEachKind('a link waits for its peer to come, and for it to come back', async (t, { engine, far, endpoint }) => {
-  const connection = engine.transport(endpoint).reconnecting(quick)
-  t.false(connection.send('early'))
-  await until(() => connection.attempts > 3)
-  const peer = await new PeerServer(far, endpoint, {}, true).listen()
-  t.is(String(await connection.receive()), 'early')
-  t.is(engine.stats().reconnectingConnections.length, 1)
-  t.like(engine.stats().reconnectingConnections[0], { endpoint, state: 'connected', losses: 0 })
-  await peer.close()
-  await until(() => connection.state === 'waiting')
-  connection.send('later')
-  const back = await new PeerServer(far, endpoint, {}, true).listen()
-  t.is(String(await connection.receive()), 'later')
-  t.like(engine.stats().reconnectingConnections[0], { state: 'connected', losses: 1 })
-  await connection.close()
-  t.deepEqual(engine.stats().reconnectingConnections, [])
-  await back.close()
-})
+forEachKind(
+  'a reconnecting connection waits for its peer to appear, and to come back',
+  async (t, { engine, far, endpoint }) => {
+    const connection = engine.transport(endpoint).reconnecting(quick)
+    t.false(connection.send('early'))
+    await until(() => connection.attempts > 3)
+    const peer = await new PeerServer(far, endpoint, {}, true).listen()
+    t.is(String(await connection.receive()), 'early')
+    t.is(engine.stats().reconnectingConnections.length, 1)
+    t.like(engine.stats().reconnectingConnections[0], { endpoint, state: 'connected', losses: 0 })
+    await peer.close()
+    await until(() => connection.state === 'waiting')
+    connection.send('later')
+    const back = await new PeerServer(far, endpoint, {}, true).listen()
+    t.is(String(await connection.receive()), 'later')
+    t.like(engine.stats().reconnectingConnections[0], { state: 'connected', losses: 1 })
+    await connection.close()
+    t.deepEqual(engine.stats().reconnectingConnections, [])
+    await back.close()
+  },
+)
 
 forEachKind('a greeting is the first thing that a peer hears', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint, {}, true).listen()
@@ -321,7 +327,7 @@ forEachKind('a greeting is the first thing that a peer hears', async (t, { engin
 })
 
 forEachKind(
-  'end() lets everything leave, the peer has the last word, and then the link is over',
+  'end() lets everything leave and reads what the peer still sends; then the connection is over',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -346,7 +352,7 @@ forEachKind(
 )
 
 forEachKind(
-  'what was handed over last is kept with its bytes, and what was not sent can be dropped instead',
+  'the last frames handed over are kept with their bytes, and unsent frames can be dropped',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -382,7 +388,7 @@ forEachKind(
   },
 )
 
-forEachKind('a peer that is there and silent is found by its heartbeat', async (t, { engine, far, endpoint }) => {
+forEachKind('a heartbeat finds a peer that is connected but silent', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint).listen()
   const reports: LossReport[] = []
   const connection = engine.transport(endpoint).reconnecting({
@@ -397,7 +403,7 @@ forEachKind('a peer that is there and silent is found by its heartbeat', async (
   await peer.close()
 })
 
-forEachKind('engine.close() ends links in every state', async (t, { engine, far, endpoint }) => {
+forEachKind('engine.close() ends reconnecting connections in every state', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint).listen()
   const transport = engine.transport(endpoint)
   const connected = transport.reconnecting(quick)
@@ -424,46 +430,49 @@ forEachKind('engine.close() ends links in every state', async (t, { engine, far,
   t.throws(() => transport.reconnecting(), { code: 'ERR_ENGINE_CLOSED' })
 })
 
-forEachKind('what happens to a link and to its breaker is told', async (t, { engine, far, endpoint }) => {
-  const events = [
-    'reconnecting.attempt',
-    'reconnecting.failed',
-    'reconnecting.connected',
-    'reconnecting.lost',
-    'reconnecting.gave-up',
-    'reconnecting.closed',
-  ]
-  const log = new EventLog(...events, 'breaker.opened', 'breaker.closed')
-  const opened = nextEvent('breaker.opened')
-  try {
-    const connection = engine
-      .transport(endpoint)
-      .reconnecting({ ...quick, breaker: { failures: 2, openMs: 1 }, maxAttempts: 1_000 })
-    await opened
-    const peer = await new PeerServer(far, endpoint).listen()
-    await until(() => peer.heard.length === 1 && connection.state === 'connected')
-    peer.kill()
-    await until(() => peer.heard.length === 2 && connection.state === 'connected')
-    t.like(engine.stats().breakers[0], { endpoint, state: 'closed', failures: 0 })
-    await connection.close()
-    await peer.close()
-    const lines = log.lines.map(({ event }) => event)
-    const attempts = lines.filter((event) => event === 'reconnecting.attempt').length
-    const failed = lines.filter((event) => event === 'reconnecting.failed').length
-    t.is(lines.filter((event) => event === 'reconnecting.connected').length, attempts - failed)
-    t.is(lines.filter((event) => event === 'reconnecting.lost').length, 2)
-    t.is(lines.filter((event) => event === 'breaker.closed').length, 1)
-    t.is(lines.at(-1), 'reconnecting.closed')
-    t.like(log.of('reconnecting.closed')[0], { endpoint, code: 'OK' })
-    const given = engine.transport(`memory:${randomName()}`).reconnecting({ ...quick, maxAttempts: 2 })
-    t.is((await given.closed).code, 'ERR_GAVE_UP')
-    t.is(log.of('reconnecting.gave-up').length, 1)
-  } finally {
-    log.stop()
-  }
-})
+forEachKind(
+  'events report what happens to a reconnecting connection and to its breaker',
+  async (t, { engine, far, endpoint }) => {
+    const events = [
+      'reconnecting.attempt',
+      'reconnecting.failed',
+      'reconnecting.connected',
+      'reconnecting.lost',
+      'reconnecting.gave-up',
+      'reconnecting.closed',
+    ]
+    const log = new EventLog(...events, 'breaker.opened', 'breaker.closed')
+    const opened = nextEvent('breaker.opened')
+    try {
+      const connection = engine
+        .transport(endpoint)
+        .reconnecting({ ...quick, breaker: { failures: 2, openMs: 1 }, maxAttempts: 1_000 })
+      await opened
+      const peer = await new PeerServer(far, endpoint).listen()
+      await until(() => peer.heard.length === 1 && connection.state === 'connected')
+      peer.kill()
+      await until(() => peer.heard.length === 2 && connection.state === 'connected')
+      t.like(engine.stats().breakers[0], { endpoint, state: 'closed', failures: 0 })
+      await connection.close()
+      await peer.close()
+      const lines = log.lines.map(({ event }) => event)
+      const attempts = lines.filter((event) => event === 'reconnecting.attempt').length
+      const failed = lines.filter((event) => event === 'reconnecting.failed').length
+      t.is(lines.filter((event) => event === 'reconnecting.connected').length, attempts - failed)
+      t.is(lines.filter((event) => event === 'reconnecting.lost').length, 2)
+      t.is(lines.filter((event) => event === 'breaker.closed').length, 1)
+      t.is(lines.at(-1), 'reconnecting.closed')
+      t.like(log.of('reconnecting.closed')[0], { endpoint, code: 'OK' })
+      const given = engine.transport(`memory:${randomName()}`).reconnecting({ ...quick, maxAttempts: 2 })
+      t.is((await given.closed).code, 'ERR_GAVE_UP')
+      t.is(log.of('reconnecting.gave-up').length, 1)
+    } finally {
+      log.stop()
+    }
+  },
+)
 
-test.serial('connect() knows nothing of an open circuit', async (t) => {
+test.serial('connect() ignores an open circuit', async (t) => {
   await onStage(t, 'memory', {}, async ({ engine, far, endpoint }) => {
     const transport = engine.transport(endpoint)
     const options = { firstConnect: 'fail-fast', breaker: { failures: 1, openMs: 1_000_000 } } as const

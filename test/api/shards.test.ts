@@ -31,7 +31,7 @@ function shardsOf(connections: readonly Connection[]): number[] {
   return connections.map((connection) => connection.info.shard)
 }
 
-test.serial('who comes while a listener is being put onto its shards is served, and not cut', async (t) => {
+test.serial('a peer that connects while a listener is put onto its shards is served, not cut', async (t) => {
   t.timeout(WATCHDOG_MS)
   const leaked = await withEngine(2, async (engine) => {
     for (let i = 0; i < ROUNDS; i++) {

@@ -114,7 +114,7 @@ const calls: Readonly<Record<string, (options: WaitOptions) => Promise<unknown>>
 }
 
 for (const [name, call] of Object.entries(calls)) {
-  test.serial(`${name} refuses whatever are no options of it`, async (t) => {
+  test.serial(`${name} refuses invalid options`, async (t) => {
     t.timeout(WATCHDOG_MS)
     for (const options of [...noOptions, ...wrongOptions]) {
       // One that is taken for valid would wait.
@@ -124,7 +124,7 @@ for (const [name, call] of Object.entries(calls)) {
   })
 }
 
-test.serial('close(), of an engine and of a pool, refuses them and closes nothing', async (t) => {
+test.serial('engine.close() and pool.close() refuse them and close nothing', async (t) => {
   t.timeout(WATCHDOG_MS)
   const pool = transport.pool()
   for (const options of [...noOptions, { graceMs: 5n }, { grace: 5 }, circular]) {
@@ -143,7 +143,7 @@ test.serial('close(), of an engine and of a pool, refuses them and closes nothin
   await pool.close()
 })
 
-test.serial('createEngine(), transport(), pool() and reconnecting() refuse what are no options', async (t) => {
+test.serial('createEngine(), transport(), pool() and reconnecting() refuse invalid options', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const options of [...noOptions, circular]) {
     await rejects(t, createEngine(options as EngineOptions), 'ERR_INVALID_OPTION')
@@ -153,7 +153,7 @@ test.serial('createEngine(), transport(), pool() and reconnecting() refuse what 
   }
 })
 
-test.serial('an array, a BigInt, a symbol or a proxy is no option of theirs, wherever it stands', (t) => {
+test.serial('they refuse an array, a BigInt, a symbol or a proxy in the place of any option', (t) => {
   const values: readonly unknown[] = [[], 5n, Symbol('x'), revoked(), circular, NaN, SECRET, -1, null]
   const wrong: readonly (readonly [name: string, make: (value: unknown) => unknown])[] = [
     ['backoff', (value) => transport.reconnecting({ backoff: value } as ReconnectingOptions)],
@@ -178,7 +178,7 @@ test.serial('an array, a BigInt, a symbol or a proxy is no option of theirs, whe
     throws(t, () => transport.reconnecting({ maxAttempts }), 'ERR_INVALID_OPTION')
 })
 
-test.serial('a frozen object, one without prototype and an instance of a class are as good as a literal', async (t) => {
+test.serial('they accept a frozen object, one without a prototype and an instance of a class', async (t) => {
   t.timeout(WATCHDOG_MS)
   class Waiting {
     readonly timeoutMs: number = 1
@@ -215,7 +215,7 @@ test.serial('each getter is read once', (t) => {
   t.is(reads, 1)
 })
 
-test.serial('subscribe() and onStateChange() refuse what they cannot use, and nobody is reading then', async (t) => {
+test.serial('subscribe() and onStateChange() refuse what is not a function, and leave no reader behind', async (t) => {
   t.timeout(WATCHDOG_MS)
   const reconnecting = transport.reconnecting()
   for (const reader of [connection, reconnecting]) {
@@ -229,7 +229,7 @@ test.serial('subscribe() and onStateChange() refuse what they cannot use, and no
   await reconnecting.close()
 })
 
-test.serial('destroy() takes any reason, and what is no error is the cause', async (t) => {
+test.serial('destroy() accepts any reason; one that is not an error becomes the cause', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const reason of ['x', null, 5n, Object.create(null), Symbol('x')] as unknown[]) {
     const one = await transport.connect()
@@ -328,7 +328,7 @@ for (const [what, make] of Object.entries(lost)) {
   })
 }
 
-test.serial('what is no frame is refused, whatever it looks like', async (t) => {
+test.serial('a value that is not a frame is refused, whatever it looks like', async (t) => {
   t.timeout(WATCHDOG_MS)
   const reconnecting = engine.transport(`memory:${randomName()}`).reconnecting()
   const hostileParts = new Proxy(['x'], {
@@ -370,7 +370,7 @@ test.serial('what is no frame is refused, whatever it looks like', async (t) => 
   await reconnecting.closed
 })
 
-test.serial('a message that is no JSON is refused as a frame', async (t) => {
+test.serial('a message that is not JSON is refused as a frame', async (t) => {
   t.timeout(WATCHDOG_MS)
   const one = await transport.connect()
   const { writer } = toJsonRpc(one)
@@ -384,12 +384,12 @@ test.serial('a message that is no JSON is refused as a frame', async (t) => {
   await one.closed
 })
 
-test.serial('toDuplex() refuses what are no options of it', (t) => {
+test.serial('toDuplex() refuses invalid options', (t) => {
   for (const options of [...noOptions, { objectMode: 1 }, { objektMode: true }])
     throws(t, () => toDuplex(connection, options as object), 'ERR_INVALID_OPTION')
 })
 
-test.serial('listen() takes a function, and accept() refuses what are no options', async (t) => {
+test.serial('listen() accepts only a function, and accept() refuses invalid options', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const handler of [null, 5, 'x', {}])
     await rejects(t, transport.listen(handler as unknown as () => void), 'ERR_INVALID_OPTION')

@@ -41,7 +41,7 @@ for (const framing of ['length', 'length-be', 'content-length'] as const) {
 }
 
 for (const framing of ['length', 'content-length', 'line'] as const) {
-  declare(`${framing}: a frame that there is no memory for ends its connection and no other`, async (t) => {
+  declare(`${framing}: a frame without memory for it ends only its own connection`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const [said, leaked] = await run(framing, 'sent', (await room()) + GiB_IN_KIB / 2)
     t.deepEqual(JSON.parse(said ?? ''), { outcome: 'ERR_OUT_OF_MEMORY', echoed: 1_048_576, generation: 1 })

@@ -76,7 +76,7 @@ interface Moment {
   readonly residentMiB: number
 }
 
-test.serial('what a burst has taken is kept for the next one, and goes when nobody wants it for long', async (t) => {
+test.serial('memory of a burst is kept for the next one, and given up when it is not used for long', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const endpoint = process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`

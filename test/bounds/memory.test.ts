@@ -108,7 +108,7 @@ function wanted(kind: 'unix' | 'memory', count: number): number {
 for (const kind of ['unix', 'memory'] as const) {
   const count = wanted(kind, CROWDS[kind])
   test.serial(
-    `${kind}: of ${String(count)} that nobody accepts few are queued, and all are served in the end`,
+    `${kind}: of ${String(count)} connections that the host does not accept few are queued, and all are served in the end`,
     async (t) => {
       t.timeout(WATCHDOG_MS)
       await withEndpoint(kind, async (endpoint) => {

@@ -101,7 +101,7 @@ export function connectingTests(contract: Contract): void {
 
   const { noListener } = subject
   testIf(noListener !== undefined)(
-    'connecting to nobody is refused with a code, an endpoint and advice',
+    'connecting without a listener is refused with a code, an endpoint and advice',
     async (t, world) => {
       const { endpoint } = await world.endpoint()
       const error = await rejects(t, world.engine.transport(endpoint).connect(), noListener ?? 'ERR_IO')
@@ -123,7 +123,7 @@ export function connectingTests(contract: Contract): void {
     t.is(accepted, 1, 'the aborted one was never dialled')
   })
 
-  test('aborting the signal gives connect() up, and what comes of it is closed', async (t, world) => {
+  test('aborting the signal rejects connect(), and its connection is closed if it still comes', async (t, world) => {
     const transport = await world.transport()
     const listener = await world.listen(transport, () => undefined)
     for (let round = 0; round < 20; round++) {
@@ -167,7 +167,7 @@ export function connectingTests(contract: Contract): void {
     await until(() => world.engine.stats().connections === 0)
   })
 
-  test('a closed listener accepts nobody, leaves its connections alone and its loops end', async (t, world) => {
+  test('a closed listener accepts no connection, leaves its connections open, and ends its loops', async (t, world) => {
     const place = await world.endpoint()
     const { socketFile } = place
     const transport = world.meet(place)
@@ -194,7 +194,7 @@ export function connectingTests(contract: Contract): void {
     if (noListener !== undefined) await rejects(t, transport.connect(), noListener)
   })
 
-  test('a connection that nobody has taken ends when its listener closes', async (t, world) => {
+  test('an untaken connection ends when its listener closes', async (t, world) => {
     const transport = await world.transport()
     const listener = await world.listen(transport)
     const dialled = await world.connect(transport)

@@ -157,7 +157,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     ],
   ] as const) {
     testIf(subject.halfClose)(
-      `the reply of ${who} that is at work when the engine closes arrives`,
+      `the reply arrives from ${who} that is at work when the engine closes`,
       async (t, world) => {
         const engine = await world.newEngine()
         const place = await world.endpoint()
@@ -187,7 +187,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
   }
 
   testIf(subject.halfClose)(
-    'frames that had come when the engine closes are handed over and answered',
+    'frames that arrived before the engine closes are delivered and answered',
     async (t, world) => {
       const engine = await world.newEngine()
       const place = await world.endpoint()
@@ -220,31 +220,34 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     },
   )
 
-  testIf(subject.halfClose)('handlers that wait for their peers do not hold an engine up', async (t, world) => {
-    const engine = await world.newEngine()
-    const transport = world.meet(await world.endpoint(), { engine })
-    const ways: ((connection: Connection) => unknown)[] = [
-      async (connection) => {
-        for await (const frame of connection) t.fail(String(frame))
-      },
-      (connection) => connection.receive(),
-      async (connection) => {
-        connection.subscribe(() => undefined)
-        await connection.closed
-      },
-    ]
-    const started = signal()
-    await world.listen(transport, (connection) => {
-      const way = ways.shift()
-      if (ways.length === 0) started.resolve()
-      return way?.(connection)
-    })
-    const dialled = [await world.connect(transport), await world.connect(transport), await world.connect(transport)]
-    await started.promise
-    // No clock is long enough for this: were any of them waited for, the test would run into its watchdog.
-    t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
-    for (const connection of dialled) t.deepEqual(await connection.closed, clean)
-  })
+  testIf(subject.halfClose)(
+    'handlers that wait for their peers do not delay the end of an engine',
+    async (t, world) => {
+      const engine = await world.newEngine()
+      const transport = world.meet(await world.endpoint(), { engine })
+      const ways: ((connection: Connection) => unknown)[] = [
+        async (connection) => {
+          for await (const frame of connection) t.fail(String(frame))
+        },
+        (connection) => connection.receive(),
+        async (connection) => {
+          connection.subscribe(() => undefined)
+          await connection.closed
+        },
+      ]
+      const started = signal()
+      await world.listen(transport, (connection) => {
+        const way = ways.shift()
+        if (ways.length === 0) started.resolve()
+        return way?.(connection)
+      })
+      const dialled = [await world.connect(transport), await world.connect(transport), await world.connect(transport)]
+      await started.promise
+      // No clock is long enough for this: were any of them waited for, the test would run into its watchdog.
+      t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
+      for (const connection of dialled) t.deepEqual(await connection.closed, clean)
+    },
+  )
 
   test('graceMs bounds the wait for a handler that never settles', async (t, world) => {
     const engine = await world.newEngine()

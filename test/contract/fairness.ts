@@ -7,7 +7,7 @@ const TRIPS = 40
 
 export function fairnessTests({ test }: Contract): void {
   for (const size of [64, 32_768]) {
-    test(`a flood of ${String(size)} byte frames starves no other connection, no timer and no immediate`, async (t, world) => {
+    test(`a flood of ${String(size)} byte frames does not starve other connections, timers or immediates`, async (t, world) => {
       const { dialled, accepted } = await world.pair()
       const other = await world.pair()
       other.accepted.subscribe((request) => other.accepted.send(request), { borrow: true })

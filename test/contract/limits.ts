@@ -38,7 +38,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
   const testListener = testIf(isListener)
 
   for (const way of ['aborted', 'timed out'] as const) {
-    test(`a connect that is ${way} after any number of turns leaves nothing`, async (t, world) => {
+    test(`a connect that is ${way} after any number of turns leaves nothing behind`, async (t, world) => {
       const transport = await world.transport()
       const listener = await world.listen(transport, (connection) => void connection.close())
       let given = 0
@@ -99,7 +99,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     }
   })
 
-  testListener('maxConnections counts those that nobody has taken too', async (t, world) => {
+  testListener('maxConnections counts untaken connections too', async (t, world) => {
     const transport = await world.transport({ maxConnections: 2 })
     const listener = await world.listen(transport)
     await world.connect(transport)
@@ -111,7 +111,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
   })
 
   testListener(
-    'past maxQueuedConnections the rest waits in the backlog, and all are served once somebody accepts',
+    'connections past maxQueuedConnections wait in the backlog, and all are served once the host accepts',
     async (t, world) => {
       const { endpoint } = await world.endpoint()
       const transport = world.engine.transport(endpoint, { maxQueuedConnections: QUEUED })
@@ -154,7 +154,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
 
   const testFull = testIf((subject.waitsWhenFull ?? true) && isListener)
 
-  testFull('a full backlog is tried again, and served once there is room', async (t, world) => {
+  testFull('a dial that finds the backlog full is tried again, and succeeds once there is room', async (t, world) => {
     const transport = await world.transport({
       maxQueuedConnections: QUEUED,
       backlog: 1,
@@ -177,7 +177,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     t.is((await Promise.all(connecting)).length, QUEUED + 5)
   })
 
-  testFull('a backlog that stays full is an error that can be tried again', async (t, world) => {
+  testFull('a backlog that stays full is a retryable error', async (t, world) => {
     const transport = await world.transport({ maxQueuedConnections: QUEUED, backlog: 1 })
     const listener = await world.listen(transport)
     const waiting = new AbortController()

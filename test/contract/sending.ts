@@ -17,7 +17,7 @@ function fill(connection: Connection, length: number): Buffer[] {
 }
 
 export function sendingTests({ test }: Contract): void {
-  test('send() says false on a full ring, and true again after ready()', async (t, world) => {
+  test('send() returns false on a full ring, and true again after ready()', async (t, world) => {
     const engine = await world.newEngine({ maxRingBytes: 32_768 })
     const { dialled, accepted } = await world.pair({ engine })
     t.true(dialled.send('room'))
@@ -40,7 +40,7 @@ export function sendingTests({ test }: Contract): void {
     await t.notThrowsAsync(dialled.ready({ timeoutMs: 1 }))
   })
 
-  test('ready() that gives up leaves the connection as it was', async (t, world) => {
+  test('ready() that is aborted leaves the connection as it was', async (t, world) => {
     const engine = await world.newEngine({ maxRingBytes: 8192 })
     const { dialled, accepted } = await world.pair({ engine })
     const frames = fill(dialled, 300_000)
@@ -102,7 +102,7 @@ export function sendingTests({ test }: Contract): void {
     t.is(String(received.at(-1)), 'after')
   })
 
-  test('a frame over maxFrameBytes is refused by send() itself', async (t, world) => {
+  test('send() refuses a frame over maxFrameBytes', async (t, world) => {
     const limits = { maxFrameBytes: 1000 }
     const { dialled, accepted } = await world.pair({ dial: limits, accept: limits })
     const tooLarge: Frame[] = [
@@ -132,7 +132,7 @@ export function sendingTests({ test }: Contract): void {
     await dialled.closed
   })
 
-  test('what is not a frame is refused and nothing of it is sent', async (t, world) => {
+  test('send() refuses a value that is not a frame, and sends nothing of it', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const wrong: unknown[] = [
       undefined,
@@ -154,7 +154,7 @@ export function sendingTests({ test }: Contract): void {
     t.is(String(await accepted.receive()), 'good')
   })
 
-  test('after end(), close() and destroy() nothing is sent any more', async (t, world) => {
+  test('send() is refused after end(), close() and destroy()', async (t, world) => {
     const ends: ((connection: Connection) => unknown)[] = [
       (connection) => connection.end(),
       (connection) => connection.close(),

@@ -17,7 +17,7 @@ failOnWarnings()
 const declare = process.platform === 'win32' ? test.serial.skip : test.serial
 
 declare(
-  'SIGTERM: what is at work is finished, everything sent arrives, the host ends by itself and leaves nothing behind',
+  'SIGTERM: work finishes, everything sent arrives, and the host ends by itself and leaves nothing behind',
   async (t) => {
     t.timeout(WATCHDOG_MS)
     const folder = await makeTemporaryFolder()

@@ -186,7 +186,7 @@ scene('accept() and listener iteration: a death leaves them waiting, close() end
   t.is(await listener.accept(), undefined)
 })
 
-scene('listener.close(): a death does not hold it up', faultyOptions('stuck'), async (scene) => {
+scene('listener.close(): a death does not delay it', faultyOptions('stuck'), async (scene) => {
   const { t, engine, listener } = scene
   await strike(engine, 0, 'stuck')
   t.deepEqual(await listener.close(), { code: 'OK' })
@@ -194,7 +194,7 @@ scene('listener.close(): a death does not hold it up', faultyOptions('stuck'), a
   t.is(engine.stats().listeners, 0)
 })
 
-scene('engine.close(): a death does not hold it up', faultyOptions('stuck'), async ({ t, engine }) => {
+scene('engine.close(): a death does not delay it', faultyOptions('stuck'), async ({ t, engine }) => {
   await strike(engine, 0, 'stuck')
   t.is((await engine.close({ graceMs: 0 })).leaked, 0)
 })

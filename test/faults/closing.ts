@@ -7,7 +7,7 @@ import { Meeting } from './meeting.js'
 
 export function closingTests({ test }: FaultSuite): void {
   test(
-    'closing an engine ends a shard that is stuck, and all that waited on it',
+    'closing an engine ends a stuck shard, and everything that waited for it',
     { shards: 2 },
     async (t, world, engine) => {
       const { meeting, listener } = await Meeting.open(world, engine)

@@ -23,7 +23,7 @@ const flood = framesOf(randomLengths(150, 40_000, 5).map((length) => 5_000 + len
 export function connectionTests({ test, faults }: FaultSuite): void {
   for (const fault of faults) {
     test(
-      `${fault}: each connection gives what its rings hold, then ERR_SHARD_LOST, and all that waits on it settles`,
+      `${fault}: each connection delivers what its rings hold, then ERR_SHARD_LOST, and every pending call settles`,
       { ...faultyOptions(fault), initialRingBytes: RING_BYTES, maxRingBytes: RING_BYTES },
       async (t, world, engine) => {
         const log = new EventLog('connection.closed')

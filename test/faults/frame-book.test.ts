@@ -24,7 +24,7 @@ function bookOfTen(): FrameBook {
   return book
 }
 
-test('books that are in order have no complaint', (t) => {
+test('a correct record causes no complaint', (t) => {
   const book = bookOfTen()
   book.onLoss(loss(5, { unconfirmed: [frame(5)], retained: [frame(3), frame(4)], resent: 4 }))
   for (let i = 6; i < 10; i++) book.onEcho(2, i)
@@ -65,7 +65,7 @@ test('a frame that was reported unsent and comes back', (t) => {
   t.regex(book.complaints.join(), /frame 4 came back although it was reported unsent/)
 })
 
-test('more came back than is said to have left', (t) => {
+test('more frames came back than were reported as having left', (t) => {
   const book = bookOfTen()
   book.onLoss(loss(2, { resent: 8 }))
   t.regex(book.complaints[0] ?? '', /up to 2 came back, but only those up to 1/)
@@ -121,7 +121,7 @@ test('a peer that has recorded a frame twice, or one that was dropped, or has no
   }
 })
 
-test('frames whose fate stays open', (t) => {
+test('frames whose outcome stays open', (t) => {
   const book = bookOfTen()
   book.close(record([1, 0, 9]))
   t.regex(book.complaints[0] ?? '', /7 frames have neither come back nor been reported/)

@@ -79,7 +79,7 @@ async function bundle(options: BuildOptions): Promise<void> {
   if (unexpected.length > 0) throw new Error(JSON.stringify(unexpected))
 }
 
-test.serial('what is packed is the compiled package and nothing else', (t) => {
+test.serial('only the compiled package is packed', (t) => {
   const { files } = theProject()
   const known = [/^dist\/(api|engine|workers)\//, /^docs\//]
   const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))

@@ -65,7 +65,7 @@ for (const programs of [1, PROGRAMS]) {
   })
 }
 
-declare('a program that has only begun when its runner is killed ends all the same', async (t) => {
+declare('a program that is still starting when its runner is killed ends too', async (t) => {
   await endOf(t, ['latency', ...ENDLESS], 1, (runner, [program = 0]) => {
     // Nobody listens in it yet.
     process.kill(program, 'SIGSTOP')
@@ -74,7 +74,7 @@ declare('a program that has only begun when its runner is killed ends all the sa
   })
 })
 
-declare('a program whose other side hangs ends with its runner all the same', async (t) => {
+declare('a program whose other side hangs ends with its runner too', async (t) => {
   await endOf(t, ['throughput', ...ENDLESS], 2, (runner, [far = 0, near = 0]) => {
     process.kill(far, 'SIGSTOP')
     process.kill(runner, 'SIGKILL')
@@ -86,7 +86,7 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const) {
-  declare(`a runner that is told to end by ${signal} leaves no program and no folder`, async (t) => {
+  declare(`a runner that ${signal} ends leaves no program and no folder`, async (t) => {
     const ended = await endOf(t, ['latency', ...ENDLESS], PROGRAMS, (runner) => {
       process.kill(runner, signal)
     })

@@ -61,7 +61,7 @@ test.serial('a hook that hangs ends the run', async (t) => {
   t.regex(output, /watchdog: .*hanging-tests\.js, in a hook; the last test was none\./)
 })
 
-test.serial('a process that something keeps after its tests ends the run', async (t) => {
+test.serial('a process that something keeps alive after its tests ends the run', async (t) => {
   const { code, output } = await runHanging(t, 'after')
   t.is(code, 1, output)
   t.regex(output, /watchdog: .*hanging-tests\.js, after its tests were over\./)
@@ -75,7 +75,7 @@ test.serial('tests that end are left alone', async (t) => {
 
 const declare = process.platform === 'linux' ? test.serial : test.serial.skip
 
-declare('test processes end with an AVA that is killed', async (t) => {
+declare('when AVA is killed its test processes end', async (t) => {
   let processes: readonly number[] = []
   const strike = (run: ChildProcess): void => {
     processes = childrenOf(run.pid ?? 0)

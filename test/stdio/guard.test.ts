@@ -69,7 +69,7 @@ function linksIn(folder: string): ReadonlyMap<string, string> {
 const stubborn = "trap '' TERM HUP INT; echo $$; exec sleep 1000"
 
 for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  declare(`a child that heeds neither its stdin nor SIGTERM goes with a host that ${signal} ends`, async (t) => {
+  declare(`a child that ignores its stdin and SIGTERM ends with a host that ${signal} ends`, async (t) => {
     const exit = await afterHost(t, stubborn, AT_ONCE, ({ host }) => {
       host.kill(signal)
     })
@@ -95,21 +95,21 @@ declare('a child whose host is gone gets no signal if it ends with its stdin', a
   t.is(stderr, 'finished\n')
 })
 
-declare('what is left of a process group goes with the host, also when its leader went by itself', async (t) => {
+declare('what is left of a process group ends with the host, even if its leader ended by itself', async (t) => {
   const script = "(trap '' TERM; exec sleep 1000 </dev/null >/dev/null) & echo $!; exec cat"
   await afterHost(t, script, { ...AT_ONCE, processGroup: true }, ({ host }) => {
     host.kill('SIGKILL')
   })
 })
 
-declare('signals that are meant for all processes of the host do not end its guardian', async (t) => {
+declare('signals to all processes of the host do not end its guardian', async (t) => {
   await afterHost(t, stubborn, AT_ONCE, ({ host, guardian }) => {
     for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGTERM'] as const) process.kill(guardian, signal)
     host.kill('SIGTERM')
   })
 })
 
-declare('a guardian that somebody has ended is replaced, and the next one knows the children', async (t) => {
+declare('a guardian that was killed is replaced, and the next one knows the children', async (t) => {
   await afterHost(t, stubborn, AT_ONCE, async ({ host, guardian }) => {
     process.kill(guardian, 'SIGKILL')
     const isReplaced = (): boolean => guardiansOf(host.pid).some((pid) => pid !== guardian)
@@ -122,7 +122,7 @@ declare('a guardian that somebody has ended is replaced, and the next one knows 
   })
 })
 
-declare('with guard: false a child lives on that heeds nothing but signals', async (t) => {
+declare('with guard: false a child that ignores everything but signals lives on', async (t) => {
   t.timeout(WATCHDOG_MS)
   const host = ChildProgram.start('guarded-host', [stubborn, JSON.stringify({ ...AT_ONCE, guard: false })])
   const pid = Number(await host.next())
@@ -137,7 +137,7 @@ declare('with guard: false a child lives on that heeds nothing but signals', asy
   }
 })
 
-declare('a guardian has nothing of its host but the pipe by which it hears of its end', async (t) => {
+declare("a guardian holds nothing of its host but the pipe that shows the host's end", async (t) => {
   await afterHost(t, stubborn, AT_ONCE, ({ host, guardian }) => {
     const place = `/proc/${String(guardian)}`
     const links = linksIn(`${place}/fd`)
@@ -153,7 +153,7 @@ declare('a guardian has nothing of its host but the pipe by which it hears of it
   })
 })
 
-declare('one guardian does for all children of an engine, and ends when the engine is closed', async (t) => {
+declare('one guardian serves all children of an engine, and ends when the engine is closed', async (t) => {
   t.timeout(WATCHDOG_MS)
   const engine = await createEngine({ shards: 1 })
   try {

@@ -44,7 +44,7 @@ async function howWardEnds(
   }
 }
 
-declare('at the end of its stdin it ends whom it was told of', async (t) => {
+declare('at the end of its stdin it ends the processes on its list', async (t) => {
   t.is(await howWardEnds(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 100\n`), 'SIGTERM')
   t.is(await howWardEnds(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0\n`), 'SIGKILL')
 })
@@ -56,33 +56,36 @@ declare('it ends a process group', async (t) => {
   t.is(await howWardEnds(t, report), 'SIGTERM')
 })
 
-declare('it leaves alone who is gone from its list', async (t) => {
+declare('it leaves processes alone that were removed from its list', async (t) => {
   const report = (pid: number): string =>
     `add 1 1 0 0 0\nadd ${String(pid)} ${startOf(pid)} 0 0 0\ndel ${String(pid)}\ndel 1\n`
   t.is(await howWardEnds(t, report), 'alive')
 })
 
 for (const detached of [false, true]) {
-  declare(`it leaves alone who has the number of another, ${detached ? 'a group' : 'a process'}`, async (t) => {
+  declare(`it leaves a process alone whose number was reused, ${detached ? 'a group' : 'a process'}`, async (t) => {
     const report = (pid: number): string => `add ${String(pid)} 1 ${detached ? '1' : '0'} 0 0\n`
     t.is(await howWardEnds(t, report, { detached }), 'alive')
   })
 }
 
-declare('half a line is none', async (t) => {
+declare('an incomplete line is ignored', async (t) => {
   t.is(await howWardEnds(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0`), 'alive')
 })
 
-declare('where the host cannot tell when a process started, it looks for itself, with /proc or without', async (t) => {
-  const report = (pid: number): string => `add ${String(pid)} - 0 0 100\n`
-  t.is(await howWardEnds(t, report), 'SIGTERM')
-  const script = GUARDIAN_SCRIPT.replace('/proc/self/stat', '/proc/self/nothing')
-  t.not(script, GUARDIAN_SCRIPT)
-  t.is(await howWardEnds(t, report, { script }), 'SIGTERM')
-  t.is(await howWardEnds(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
-})
+declare(
+  'if the host does not know when a process started, the guardian looks itself, with /proc or without',
+  async (t) => {
+    const report = (pid: number): string => `add ${String(pid)} - 0 0 100\n`
+    t.is(await howWardEnds(t, report), 'SIGTERM')
+    const script = GUARDIAN_SCRIPT.replace('/proc/self/stat', '/proc/self/nothing')
+    t.not(script, GUARDIAN_SCRIPT)
+    t.is(await howWardEnds(t, report, { script }), 'SIGTERM')
+    t.is(await howWardEnds(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
+  },
+)
 
-declare('where there is no shell a warning says so, and children start all the same', async (t) => {
+declare('without a shell there is a warning, and children still start', async (t) => {
   const warned = signal<Error>()
   process.once('warning', warned.resolve)
   const ledger = new Ledger()

@@ -12,7 +12,7 @@ const MORE_THAN_FIT = 5_000
 
 const here = process.platform === 'win32' ? test.skip : test
 
-here('a line wakes until its other end is gone, and says so then', async (t) => {
+here('a wakeup socket wakes until its other end is gone, and returns false then', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const accepted = signal<net.Socket>()

@@ -57,7 +57,7 @@ async function listenOnce(path: string): Promise<string[]> {
 }
 
 for (const where of ['before the name is taken', 'while a stale socket is being moved']) {
-  onLinux(`what a process that was killed ${where} has left is gone with the next listen`, async (t) => {
+  onLinux(`the next listen() removes the leftovers of a process that was killed ${where}`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -79,7 +79,7 @@ for (const where of ['before the name is taken', 'while a stale socket is being 
   })
 }
 
-onLinux('what a process that was killed while it waited for a thread has left is gone with the next', async (t) => {
+onLinux('the next process removes the leftovers of one that was killed while it waited for a thread', async (t) => {
   t.timeout(WATCHDOG_MS)
   await withEnvironment({ TMPDIR: folder.path }, async () => {
     await killedAt('', 'meeting')
@@ -126,7 +126,7 @@ const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
 }
 
 for (const [what, make] of Object.entries(others)) {
-  onLinux(`a folder ${what} is no leftover and stays`, async (t) => {
+  onLinux(`a folder ${what} is not a leftover, and stays`, async (t) => {
     t.timeout(WATCHDOG_MS)
     await make(await markOfDead())
     const before = fs.readdirSync(folder.path, { recursive: true }).map(String).sort()
@@ -135,7 +135,7 @@ for (const [what, make] of Object.entries(others)) {
   })
 }
 
-asRoot("somebody else's folder is no leftover and stays (needs root)", async (t) => {
+asRoot("another user's folder is not a leftover, and stays (needs root)", async (t) => {
   t.timeout(WATCHDOG_MS)
   const name = `.s-${await markOfDead()}`
   fs.mkdirSync(join(folder.path, name), { mode: 0o700 })
@@ -144,7 +144,7 @@ asRoot("somebody else's folder is no leftover and stays (needs root)", async (t)
   t.deepEqual(await folder.list(), [name])
 })
 
-onLinux('a socket that somebody listens on again is not taken along with what was left', async (t) => {
+onLinux('a socket on which a process listens again is not removed with the leftovers', async (t) => {
   t.timeout(WATCHDOG_MS)
   // Moved away for a stale one, and its mover was killed before it saw that it is not.
   const left = join(folder.path, `.s-${await markOfDead()}`)
@@ -159,7 +159,7 @@ onLinux('a socket that somebody listens on again is not taken along with what wa
   }
 })
 
-test.serial('a mark says that its maker lives as long as it does, and nothing of what is no mark', async (t) => {
+test.serial('a mark shows that its creator is alive as long as it is; other names show nothing', async (t) => {
   t.timeout(WATCHDOG_MS)
   const mark = creatorMark()
   t.is(creatorStatus(mark), 'alive')
@@ -171,7 +171,7 @@ test.serial('a mark says that its maker lives as long as it does, and nothing of
   t.is(creatorStatus(await markOfDead()), 'dead')
 })
 
-onLinux('a number that was given to another process is not its former one', (t) => {
+onLinux('a process number that was reused does not count as the former process', (t) => {
   const [pid = '', , place = '', random = ''] = creatorMark().split('-')
   t.is(creatorStatus([pid, '1', place, random].join('-')), 'dead')
 })

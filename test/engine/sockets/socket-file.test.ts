@@ -60,7 +60,7 @@ const strangers: Readonly<Record<string, (path: string) => void>> = {
 }
 
 for (const [what, make] of Object.entries(strangers)) {
-  test.serial(`${what} named like a lock is nobody's lock: a stale socket is taken over beside it`, async (t) => {
+  test.serial(`${what} named like a lock is not a lock: a stale socket is taken over beside it`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -94,7 +94,7 @@ async function race(t: ExecutionContext, path: string, racers: readonly FileList
   t.deepEqual(await folder.list(), [basename(path)])
 }
 
-test.serial('of three in one process that take a stale socket at once one wins, every time', async (t) => {
+test.serial('of three listeners in one process that take a stale socket at once one wins, every time', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (let round = 0; round < 60; round++) {
     const path = folder.socketPath()
@@ -159,7 +159,7 @@ onUnix('while another process is taking a stale socket over, it is in use and le
   fs.rmSync(lock, { recursive: true })
   const next = await FileListener.prepare(path)
   await next.publish()
-  t.true(await isLive(path), 'once that process has let go the socket is free')
+  t.true(await isLive(path), 'once that process has released the lock the socket is free')
   await next.close()
 })
 
@@ -180,7 +180,7 @@ onLinux('the lock of a process that is dead is free', async (t) => {
   }
 })
 
-onLinux('an abstract socket, whatever its name, keeps nobody from a stale socket', async (t) => {
+onLinux('an abstract socket of any name does not prevent taking over a stale socket', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   await leaveStaleSocket(path)
@@ -214,7 +214,7 @@ const squatters: Readonly<Record<string, (lock: string) => void>> = {
 }
 
 for (const [what, make] of Object.entries(squatters)) {
-  onUnix(`${what} in the place of the lock keeps nobody from a stale socket, and stays`, async (t) => {
+  onUnix(`${what} in the place of the lock does not prevent taking over a stale socket, and stays`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -250,7 +250,7 @@ const intruders: Readonly<Record<string, (path: string) => Promise<() => Promise
 }
 
 for (const [what, intrude] of Object.entries(intruders)) {
-  test.serial(`${what} that takes the place of a stale socket at the last moment is put back`, async (t) => {
+  test.serial(`${what} that replaces a stale socket at the last moment is put back`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -302,7 +302,7 @@ function afterTheQuestion(path: string, then: () => void): () => void {
 
 for (const what of ['a live socket', 'a file'] as const) {
   onUnix(
-    `${what} that takes the place of a stale socket while that is asked is left alone, whatever its number`,
+    `${what} that replaces a stale socket during the probe is left alone, whatever its inode number`,
     async (t) => {
       t.timeout(WATCHDOG_MS)
       const path = folder.socketPath()
@@ -349,7 +349,7 @@ const obstacles: Readonly<Record<string, (path: string) => () => void>> = {
 }
 
 for (const [what, obstruct] of Object.entries(obstacles)) {
-  onUnix(`a file ${what} is kept, and the error says where`, async (t) => {
+  onUnix(`a replacement ${what} is kept, and the error says where`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -382,7 +382,7 @@ for (const [what, obstruct] of Object.entries(obstacles)) {
   })
 }
 
-onUnix('an empty folder that is named like a lock and is none stays', async (t) => {
+onUnix('an empty folder that is named like a lock but is not one stays', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   await leaveStaleSocket(path)
@@ -441,7 +441,7 @@ test.serial('a listener that closes never deletes the file of the one that follo
         } catch (error) {
           await candidate.close()
           t.is((error as { code?: unknown }).code, 'ERR_ADDRESS_IN_USE')
-          t.false(free, "a closed listener is in nobody's way")
+          t.false(free, 'a closed listener does not prevent the next one')
         }
       }
       await closing

@@ -185,7 +185,7 @@ for (const [kind, pieces] of [
     ['Content-Le', 'ngth: 3\r\n\r\none', 'Content-Length: 3\r\n\r\ntwoContent', '-Length: 5\r\n\r\nthree'],
   ],
 ] as const) {
-  test(`${kind}: the owner knows of a beginning that is held back, ahead of the read that ends this`, (t) => {
+  test(`${kind}: the owner knows that a beginning is held back, until before the read that completes it`, (t) => {
     const { pump, wire, framed } = setup(specOf(kind))
     resume({ pump, wire, framed }, 100, 64)
     const held = pieces.map((piece) => {
@@ -379,7 +379,7 @@ test('an unterminated last line waits until the owner has room for it, the end b
   t.deepEqual(pump.calls, ['end'])
 })
 
-test('what a wire brings after destroy() goes nowhere, and its close is told', async (t) => {
+test('what a wire brings after destroy() is dropped, and its close is reported', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   resume(both, 1, 8)
@@ -397,7 +397,7 @@ test('what a wire brings after destroy() goes nowhere, and its close is told', a
   t.is(pump.received.length, 8)
 })
 
-test('a wire that closes with frames not handed on is told of after them, or after destroy()', async (t) => {
+test('if a wire closes with frames not handed on, the close comes after them, or after destroy()', async (t) => {
   for (const how of ['resume', 'destroy'] as const) {
     const both = setup(specOf('line'))
     const { pump, wire, framed } = both
@@ -416,7 +416,7 @@ test('a wire that closes with frames not handed on is told of after them, or aft
   }
 })
 
-test('a write that is nothing on the wire is told of later, not from inside write()', async (t) => {
+test('a write that puts no byte on the wire is reported later, not from inside write()', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   const frame = encodeFrame(Buffer.from('word'))
@@ -479,7 +479,7 @@ for (const [kind, begun, rest] of [
   })
 }
 
-test('nothing is held against a peer while nobody takes what it sends', async (t) => {
+test('no deadline runs against a peer while the host does not read', async (t) => {
   const clock = new FakeClock()
   const all = setup(specOf('line', { frameTimeoutMs: 100 }), clock)
   resume(all, 1, 64)

@@ -82,7 +82,7 @@ function afterTheLook(then: () => void): () => void {
   }
 }
 
-onLinux('a folder that is replaced after the look at it is not the one that is connected in', async (t) => {
+onLinux('a folder that replaces the checked one is not used to connect', async (t) => {
   await stage(t, async ({ dial, owner, swap, came }) => {
     const restore = afterTheLook(swap)
     try {
@@ -97,7 +97,7 @@ onLinux('a folder that is replaced after the look at it is not the one that is c
   })
 })
 
-onUnix('without /proc a folder that was replaced meanwhile is found out, and nothing is sent', async (t) => {
+onUnix('without /proc a folder that was replaced meanwhile is noticed, and nothing is sent', async (t) => {
   await stage(t, async ({ dial, owner, swap, came }) => {
     const putBack = withoutProc()
     const restore = afterTheLook(swap)
@@ -113,7 +113,7 @@ onUnix('without /proc a folder that was replaced meanwhile is found out, and not
   })
 })
 
-onUnix('without /proc a folder that stays is connected in', async (t) => {
+onUnix('without /proc a folder that stays is used to connect', async (t) => {
   await stage(t, async ({ dial, owner, came }) => {
     const putBack = withoutProc()
     try {
