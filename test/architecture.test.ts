@@ -1,4 +1,7 @@
-/** Who may import whom. The table is the one in docs/architecture.md, so that the text cannot drift from the code. */
+/**
+ * Which folder may import which. The table is the one in docs/architecture.md, so that the text cannot drift from the
+ * code.
+ */
 import fs from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,7 +20,7 @@ interface Source {
   readonly imports: readonly string[]
   /** Our own files among them, from the repository's root. */
   readonly ours: readonly string[]
-  /** Packages among them; Node's own modules are nobody's business. */
+  /** Packages among them; every folder may import Node's own modules. */
   readonly packages: readonly string[]
 }
 

@@ -1,6 +1,6 @@
 /**
- * What Windows does otherwise, on a Windows Node under Wine: `npm run test:windows`, the tests and a quick self-check;
- * with `-- FILE...` only those test files (`test/contract/pipe.test.ts`).
+ * What behaves differently on Windows, on a Windows Node under Wine: `npm run test:windows`, the tests and a quick
+ * self-check; with `-- FILE...` only those test files (`test/contract/pipe.test.ts`).
  *
  * Wine is the system's own; the Windows Node comes as an npm package that carries the binary. Both Node and Wine's
  * folder lie in a cache that git ignores. Whatever is missing is an error: a run that tests nothing looks just like one
@@ -20,7 +20,7 @@ const INSTALL = 'apt-get install -y --no-install-recommends wine wine64'
 const WATCHDOG_MS = 1_200_000
 
 /**
- * What meets the system: pipes, processes, threads, shared memory. What only computes (decoders, option schemas,
+ * What depends on the system: pipes, processes, threads, shared memory. What only computes (decoders, option schemas,
  * allocators, budgets) is the same on every platform, and Wine would only add its time.
  */
 const files = [

@@ -1,5 +1,5 @@
 /**
- * Many connections at a time: how they are told, bounded, ordered, and let go of. The peers are plain `net` sockets.
+ * Many connections at a time: how they are reported, bounded, ordered, and released. The peers are plain `net` sockets.
  */
 import { once } from 'node:events'
 import net from 'node:net'
@@ -21,7 +21,7 @@ failOnWarnings()
 interface Place {
   readonly engine: Engine
   readonly endpoint: string
-  /** A peer that is connected, and has said its name. */
+  /** A peer that is connected and has sent its name. */
   readonly peer: (name: string) => Promise<net.Socket>
 }
 
@@ -55,7 +55,7 @@ async function withEngine(
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))
 
-/** Calls over the control plane, and replies to what the shard tells: what main posts that is no wake-up. */
+/** Counts calls over the control plane and replies to the shard: everything that main posts except wake-ups. */
 async function countControlMessages(during: () => Promise<void>): Promise<number> {
   const real: unknown = Reflect.get(MessagePort.prototype, 'postMessage')
   if (typeof real !== 'function') throw new Error('there is nothing to count')
@@ -125,7 +125,7 @@ for (const shards of [1, 2]) {
 
 test.serial('connections are taken in the order in which they came, however many wait', async (t) => {
   t.timeout(WATCHDOG_MS)
-  // More than there are lanes for connections that nobody takes.
+  // More than there are lanes for untaken connections.
   const count = 400
   await withEngine(1, async ({ engine, endpoint, peer }) => {
     const listener = await engine.transport(endpoint).listen()

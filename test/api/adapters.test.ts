@@ -66,7 +66,7 @@ function digest(chunks: Iterable<Uint8Array>): string {
   return hash.digest('hex')
 }
 
-/** Says everything again, and ends when it has. */
+/** Echoes everything, and ends when its peer has ended. */
 async function echo(connection: Connection): Promise<void> {
   for await (const frame of connection) if (!connection.send(frame)) await connection.ready()
   await connection.end()
@@ -468,7 +468,7 @@ pair('listeners and callbacks that fail at any time end nothing but their connec
     throw new Error('no end')
   })
   reader.onClose(over.resolve)
-  // Its type does not allow it, which does not keep a host from it.
+  // The type does not allow it, but a host may still do it.
   const listen = reader.listen.bind(reader) as (callback: () => unknown) => void
   listen(() => Promise.reject(new Error('cannot digest')))
   far.send(JSON.stringify(message(1)))

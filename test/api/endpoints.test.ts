@@ -379,7 +379,7 @@ test.serial('of two listeners that take over a stale socket at once one wins', a
   const path = folder.socketPath()
   const abandoned = net.createServer()
   await new Promise<void>((resolve) => abandoned.listen(join(folder.path, 'first'), resolve))
-  // Closing removes the name that it was bound to; the other name stays, and nobody listens behind it.
+  // Closing removes the name that the socket was bound to. The other name stays, without a listener.
   fs.linkSync(join(folder.path, 'first'), path)
   await new Promise((resolve) => abandoned.close(resolve))
   const transports = [engine.transport(`unix:${path}`), twoShards.transport(`unix:${path}`)]

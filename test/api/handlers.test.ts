@@ -1,4 +1,4 @@
-/** The host's functions: who is told when they fail, and how long an end waits for those that are at work. */
+/** The host's functions: how their failures are reported, and how long an end waits for those at work. */
 import test, { type ExecutionContext } from 'ava'
 import { toJsonRpc } from '../../api/adapters/index.js'
 import {
@@ -19,7 +19,7 @@ import { signal, turns, until, type Signal } from '../helpers/turns.js'
 import { failOnWarnings, WarningBook } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 10_000
-/** Longer than the watchdog lets a test run: what is waited for has come to an end by itself. */
+/** Longer than the watchdog lets a test run: a test that passes has not waited for this. */
 const GRACE_MS = 60_000
 
 failOnWarnings()
@@ -38,7 +38,7 @@ async function withEngine(
   }
 }
 
-/** A subscriber that is at work until it is told to go on, and then replies. */
+/** A subscriber that is at work until the test lets it go on, and then replies. */
 class Worker {
   readonly taken: Signal<void> = signal()
   readonly go: Signal<void> = signal()
@@ -200,7 +200,7 @@ test.serial('a closing engine also waits for a handler at work whose connection 
     const closing = engine.close({ graceMs: GRACE_MS })
     await listener.closed
     await turns(3)
-    // Without anything to wait for, its threads would be on their way out by now.
+    // If there were nothing to wait for, its threads would be ending by now.
     t.is(engine.stats().shards[0]?.state, 'up')
     go.resolve()
     await closing
@@ -250,7 +250,7 @@ test.serial('peers that keep sending do not delay the end of an engine', async (
     // Its own reply asks the next question, for as long as it can.
     client.subscribe((frame) => void client.send(frame))
     for (let i = 0; i < 100; i++) client.send('again')
-    // Both ends are here; one that nobody has taken yet is cut when its listener closes.
+    // Both ends are in this engine; an untaken one is cut when its listener closes.
     await until(() => engine.stats().connections === 2)
     await turns(5)
     t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
@@ -283,7 +283,7 @@ test.serial('a handler that never settles costs graceMs, but the other connectio
   await turns(3)
 })
 
-/** Serves one connection with `serve` and closes the engine while that is at work; returns what the peer was sent. */
+/** Serves one connection with `serve` and closes the engine while that is at work; returns what the peer received. */
 async function closeDuring(
   t: ExecutionContext,
   serve: (connection: Connection, taken: Signal<void>, go: Signal<void>) => unknown,
@@ -302,7 +302,7 @@ async function closeDuring(
     client.send('{"jsonrpc":"2"}')
     await taken.promise
     const closing = engine.close({ graceMs: GRACE_MS })
-    // By then nothing but work holds the connections' end up.
+    // By then only work delays the end of the connections.
     await listener.closed
     await turns(3)
     go.resolve()

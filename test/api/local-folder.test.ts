@@ -1,4 +1,4 @@
-/** The folder of `local:` names: looked at whenever it is used, not only when a transport was made. */
+/** The folder of `local:` names is checked at each use, not only when a transport is made. */
 import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
@@ -21,7 +21,7 @@ const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 failOnWarnings()
 
-/** Who has made the folder anew: with its own look, or with a mode that lets others in. */
+/** How the folder was made again: as something else, or with a mode that lets others in. */
 const replacements: Readonly<Record<string, (path: string) => void>> = {
   'open to others': (path) => {
     fs.mkdirSync(path)
@@ -48,7 +48,7 @@ interface Scene {
   readonly replace: (make: (path: string) => void) => Promise<Stranger>
 }
 
-/** Somebody who listens in a folder that is not ours. */
+/** A stranger that listens in a folder that is not ours. */
 class Stranger {
   connections = 0
   readonly #server: net.Server

@@ -1,4 +1,4 @@
-/** What observers are told, and what the engine says of itself. */
+/** Events, statistics, traces and the ledger. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
@@ -42,7 +42,7 @@ const names = [
   'listener.refused',
 ]
 
-/** Everything that one endpoint's events say while the body runs. */
+/** All events of one endpoint while the body runs. */
 async function observe(
   endpoint: string,
   body: (published: readonly PublishedEvent[]) => Promise<void>,
@@ -145,7 +145,7 @@ for (const kind of ['unix', 'memory'] as const) {
             () => sofar.filter(({ event }) => event.startsWith('backpressure')).at(-1)?.event !== 'backpressure.on',
           )
         }
-        // Several refusals in a row are one pressure.
+        // Several times false in a row are one backpressure.
         for (let i = 0; i < 100; i++) dialled.send(frameOf(20_000, i))
         dialled.destroy()
         accepted.destroy()
@@ -176,7 +176,7 @@ test.serial("an observer that comes and goes sees no second 'on' and no 'off' wi
     if (accepted === undefined) throw new Error('the listener closed')
     let sent = 0
     while (dialled.send(frameOf(20_000, sent++)));
-    // It comes too late for this pressure's start, so it is not told of its end.
+    // It subscribes after this backpressure began, so it gets no end of it.
     const published = await observe(endpoint, async () => {
       await Promise.all([dialled.ready(), receiveMany(accepted, sent)])
     })

@@ -219,7 +219,7 @@ test('receive(), ready(), end(), accept(), listen() and subscribe() refuse optio
         async () => loop.accept(options as object),
         async () => transport.listen(undefined, options as object),
       ]) {
-        // One that is taken for valid would wait for a frame.
+        // If it were accepted it would wait for a frame.
         const outcome = Promise.race([call(), turns(3)])
         names(t, (await rejects(t, outcome, 'ERR_INVALID_OPTION')).message, name)
       }
@@ -263,7 +263,7 @@ test('an object that throws when it is read, or has no values under its keys, is
   for (const [what, options] of wrong) {
     const given = options as object
     const taking = [async () => transport.listen(() => undefined, given), async () => transport.connect(given)]
-    // These know no timeoutMs, and do not read it.
+    // These have no timeoutMs, and do not read it.
     const others = [
       () =>
         new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** Work that outlives its connection is known as long as it can end, and no longer. */
+/** Work that outlives its connection is remembered as long as it can settle, and no longer. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'

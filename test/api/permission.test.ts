@@ -1,11 +1,14 @@
-/** Node's permission model: what it forbids is ERR_ACCESS, ends a link at once, and names the flag that is missing. */
+/**
+ * Node's permission model: what it forbids is ERR_ACCESS, which ends a reconnecting connection at once and names the
+ * missing flag.
+ */
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 30_000
-/** The model keeps the host's own reads of its modules too. */
+/** The model also restricts the host's reads of its own modules. */
 const READING = '--allow-fs-read=*'
 const flags = process.allowedNodeEnvironmentFlags
 const permission = flags.has('--permission') ? '--permission' : '--experimental-permission'

@@ -1,4 +1,4 @@
-/** Named pipes: how they are written, anywhere, and what is theirs alone, on Windows. */
+/** Named pipes: how they are written, on every platform, and what only pipes do, on Windows. */
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
@@ -15,7 +15,7 @@ import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
 const isWindows = process.platform === 'win32'
-// There are no pipes elsewhere.
+// Other platforms have no pipes.
 const onWindows = isWindows ? test.serial : test.serial.skip
 const elsewhere = isWindows ? test.serial.skip : test.serial
 const PREFIX = '\\\\.\\pipe\\'
@@ -142,7 +142,7 @@ onWindows('a plain peer connects to a listener, and a connection reaches a plain
   await new Promise((resolve) => server.close(resolve))
 })
 
-/** A server that has a pipe and accepts nobody until it is told to. */
+/** A server that has a pipe and accepts no connection until the test says so. */
 const busyServer = `
   const net = require('node:net')
   const { parentPort, workerData } = require('node:worker_threads')
@@ -170,10 +170,10 @@ async function withBusyPipe(body: (endpoint: string, accept: () => void) => Prom
   }
 }
 
-/** The engine's own times, from the start of its close and from the end of all else. */
+/** The engine's own time limits: from the start of close(), and from the end of everything else. */
 const CLOSE = { kill: 1_000, held: 6_000 }
 
-/** More than the instances that a server has ready. */
+/** More than a server has instances ready. */
 const CROWD = 8
 
 onWindows('connect() waits for a busy pipe', async (t) => {
@@ -215,7 +215,7 @@ onWindows('giving up on a busy pipe settles at once and leaves nothing', async (
     t.true(codes.length > 0)
     t.deepEqual([...new Set(codes)], ['ERR_ABORTED'])
     await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
-    // The server still accepts nobody: the system's own wait for it goes on, and nothing of ours does.
+    // The server still accepts no connection: the system still waits for it, but nothing of the engine does.
     for (const connection of connections) connection.destroy()
     await Promise.all(connections.map((connection) => connection.closed))
     await until(() => {

@@ -1,4 +1,4 @@
-/** Pools over real connections: who is lent what, and that what has ended is never lent. */
+/** Pools over real connections: what is lent, and that an ended connection is never lent. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import {
@@ -21,7 +21,7 @@ import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
-/** So many looks at shared memory, without a turn of the event loop, are more than a thread needs to get there. */
+/** How often to look at shared memory, without a turn of the event loop: more than a thread needs to change it. */
 const MOST_LOOKS = 500_000_000
 
 failOnWarnings()
@@ -220,7 +220,7 @@ for (const [what, act] of [
       const [peer] = peers
       if (peer === undefined) throw new Error('nobody was there')
       act(peer)
-      // What was sent leaves at the end of this microtask; from here on main does not get to hear anything.
+      // What was sent leaves at the end of this microtask; from here on main handles no notification.
       await Promise.resolve()
       let looks = 0
       while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
@@ -241,7 +241,7 @@ const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 onUnix('a connection is not lent once the shard has seen a reset, even before main is notified', async (t) => {
   const path = folder.socketPath()
   const sockets: net.Socket[] = []
-  // Nobody reads: what lies in the kernel when a socket is closed makes a reset of it.
+  // The peer does not read: closing a socket with unread bytes in the kernel resets it.
   const server = net.createServer({ pauseOnConnect: true }, (socket) => void sockets.push(socket))
   await new Promise<void>((resolve) => server.listen(path, resolve))
   const engine = await createEngine({ shards: 1 })
@@ -326,7 +326,7 @@ test.serial('a connection that comes back with unread frames or a reader is dest
       connection.send('two')
       await connection.receive()
       await until(() => peers[0]?.info.framesSent === 2)
-      // The reply was sent, and may not be here; if it comes later, it ends an idle connection.
+      // The reply was sent and may not have arrived; if it comes later, it ends an idle connection.
     })
     await until(() => pool.stats().size === 0)
     await pool.use((connection) => void connection.subscribe(() => undefined))

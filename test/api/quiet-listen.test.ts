@@ -1,4 +1,4 @@
-/** A listen that is refused because somebody listens there: who listens there does not hear of it. */
+/** A listen() that is refused because of another listener does not disturb that listener. */
 import net from 'node:net'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
@@ -11,7 +11,7 @@ import { signal } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 30_000
-/** Elsewhere there is no way to ask but to connect. */
+/** On other systems the only way to ask is to connect. */
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 let folder: TemporaryFolder

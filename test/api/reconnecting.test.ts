@@ -1,4 +1,4 @@
-/** Links over real transports, under losses of every kind. */
+/** Reconnecting connections over real transports, under losses of every kind. */
 import test, { type ExecutionContext } from 'ava'
 import {
   createEngine,
@@ -16,14 +16,14 @@ import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
-/** No breaker: a peer that is awaited may take its time. */
+/** No breaker: the peer may take its time to appear. */
 const quick = { backoff: { initialMs: 1, maxMs: 20 }, breaker: false } as const
 
 failOnWarnings()
 
 interface Stage {
   readonly engine: Engine
-  /** Where the peer is: not there where the engine under test loses its threads. */
+  /** The engine of the peer: another one than the engine under test, which loses its threads. */
   readonly far: Engine
   readonly endpoint: string
 }
@@ -62,7 +62,7 @@ function forEachKind(
   }
 }
 
-/** Sends numbered frames for as long as it is let, as a careful sender does. */
+/** Sends numbered frames until it is stopped, and waits for room as a careful sender does. */
 class Sender {
   sent = 0
   readonly #connection: ReconnectingConnection
@@ -365,7 +365,7 @@ forEachKind(
       onLoss: (report) => reports.push(report),
     })
     await until(() => peer.heard.length === 1 && connection.state === 'connected')
-    // The first ones are read; the rest is more than all buffers on the way to a peer that does not read any more.
+    // The first frames are read. The rest is more than all buffers hold on the way to a peer that no longer reads.
     const frames = Array.from({ length: 9_000 }, (_, i) => numbered(i, 1_000))
     for (const frame of frames.slice(0, 5)) connection.send(frame)
     for (let i = 0; i < 5; i++) await peer.last?.connection.receive()

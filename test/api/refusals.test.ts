@@ -1,4 +1,4 @@
-/** Paths that cannot be used: what is said about each, and that nothing of what lies there is touched. */
+/** Paths that cannot be used: the error for each, and that nothing there is changed. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { basename, join } from 'node:path'
@@ -321,7 +321,7 @@ for (const [what, make] of Object.entries(foreignBases)) {
       const error = await rejects(t, transport.listen(), 'ERR_ACCESS')
       t.regex(error.message, /XDG_RUNTIME_DIR is .*Set it to a folder of your own, or unset it/)
       t.true(error.message.includes(base))
-      // Who only connects is told the same, or that nobody is there yet.
+      // connect() gets the same error, or one that says that there is no listener yet.
       await rejects(t, transport.connect(), what === 'does not exist' ? 'ERR_NOT_FOUND' : 'ERR_ACCESS')
       t.deepEqual(fs.existsSync(base) && fs.statSync(base).isDirectory() ? fs.readdirSync(base) : [], [])
     })

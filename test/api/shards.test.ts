@@ -1,4 +1,4 @@
-/** Several shards: who carries which connection, and what stats() says about it. */
+/** Several shards: which shard carries which connection, and what stats() says about it. */
 import net from 'node:net'
 import test from 'ava'
 import { createEngine, type Connection, type Engine, type TransportError } from '../../api/index.js'
@@ -9,10 +9,12 @@ import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-/** The kernel gives a connection to whichever thread is there first: so many must be enough to reach each once. */
+/**
+ * The kernel gives a connection to the first thread that is ready. This many must be enough to reach each thread once.
+ */
 const MOST_CONNECTIONS = 400
 const BURST = 20
-/** About every second of them came too early, when that was too early. */
+/** When there was such a moment, about every second connection hit it. */
 const ROUNDS = 30
 
 failOnWarnings()

@@ -1,4 +1,4 @@
-/** Values that are none: whatever is given to a call, the answer is one of ours, and says where. */
+/** Invalid values: whatever a call is given, it answers with one of our errors, which says where the mistake is. */
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { toDuplex, toJsonRpc, toWebStreams, type JsonRpcMessage } from '../../api/adapters/index.js'
@@ -58,10 +58,10 @@ const hostile = {
   },
 }
 
-/** No options at all, for any call. */
+/** Values that no call accepts as options. */
 const noOptions: readonly unknown[] = [null, 5, 5n, 'x', true, Symbol('x'), [], [1], () => undefined, revoked()]
 
-/** Objects, but not such options. */
+/** Objects with wrong options. */
 const wrongOptions: readonly unknown[] = [
   circular,
   { timeoutMs: 5n },
@@ -117,7 +117,7 @@ for (const [name, call] of Object.entries(calls)) {
   test.serial(`${name} refuses invalid options`, async (t) => {
     t.timeout(WATCHDOG_MS)
     for (const options of [...noOptions, ...wrongOptions]) {
-      // One that is taken for valid would wait.
+      // If it were accepted it would wait.
       const outcome = Promise.race([call(options as WaitOptions), turns(50)])
       keepsQuiet(t, await rejects(t, outcome, 'ERR_INVALID_OPTION'))
     }
@@ -244,7 +244,7 @@ test.serial('destroy() accepts any reason; one that is not an error becomes the 
   }
 })
 
-/** Views that have lost their memory, each made anew. */
+/** Views that have lost their memory, a new one for each use. */
 const lost: Readonly<Record<string, () => Uint8Array>> = {
   'a transferred view': () => {
     const view = Uint8Array.of(1, 2, 3)

@@ -1,6 +1,6 @@
 /**
- * Children as the contract wants them: a listener and what connects to it, in one engine. The listener is a Unix
- * socket's, and what is connected to is a child that joins its stdin and stdout to that socket.
+ * Children in the form that the contract needs: a listener, and an endpoint that connects to it, in one engine. The
+ * listener is on a Unix socket, and the endpoint is a child that joins its stdin and stdout to that socket.
  */
 import process from 'node:process'
 import { nodeProgram } from '../helpers/children.js'

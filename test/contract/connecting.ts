@@ -134,7 +134,7 @@ export function connectingTests(contract: Contract): void {
       abort.abort()
       await rejection
     }
-    // Nothing is accepted from here on; what was accepted learns that its peer has given up.
+    // No connection is accepted from here on; accepted ones see that their peer has gone.
     await listener.close()
     await until(() => {
       const { connections, ledger } = world.engine.stats()

@@ -290,7 +290,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     await busy()
     dialled.send('b')
     t.is(String((await step).value), 'b')
-    // Between two steps nobody waits, but the loop is there.
+    // Between two steps there is no pending receive(), but the loop still counts.
     await busy()
     await loop.return()
 

@@ -1,4 +1,4 @@
-/** The end of an engine: everything is told, everything is released, and it says so. */
+/** The end of an engine: everything pending settles, everything is released, and the ledger says so. */
 import fs from 'node:fs'
 import type { Connection } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
@@ -7,7 +7,7 @@ import { Random } from '../helpers/random.js'
 import { signal, turns } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
-/** So long may handlers take: longer than the watchdog lets a test run. */
+/** How long handlers may take: longer than the watchdog lets a test run. */
 const GRACE_MS = 60_000
 
 type Reply = (connection: Connection, frame: Buffer) => Promise<void>
@@ -100,7 +100,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     t.is(lanes.released, lanes.opened)
   })
 
-  // Both ends are closed at once: without half-close the first to have said all takes the other's words along.
+  // Both ends are closed at once: without half-close the first to finish cuts what the other still sends.
   testIf(subject.halfClose)('what was sent before the engine closes arrives', async (t, world) => {
     const engine = await world.newEngine()
     const { dialled, accepted } = await world.pair({ engine })
@@ -243,7 +243,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
       })
       const dialled = [await world.connect(transport), await world.connect(transport), await world.connect(transport)]
       await started.promise
-      // No clock is long enough for this: were any of them waited for, the test would run into its watchdog.
+      // If close() waited for any of them, the test would run into its watchdog.
       t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
       for (const connection of dialled) t.deepEqual(await connection.closed, clean)
     },

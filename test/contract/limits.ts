@@ -1,4 +1,4 @@
-/** Connecting that is given up at any moment, and listeners that take no more than they were told to. */
+/** connect() aborted at any moment, and listeners that take no more than their limits. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Connection, TransportError } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
@@ -6,10 +6,10 @@ import { turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 import type { World } from './world.js'
 
-/** The fewest that a listener can be told to queue. */
+/** The smallest queue that a listener can have. */
 const QUEUED = 16
 
-/** What listeners of an endpoint have told observers, in order. */
+/** The events of an endpoint's listeners, in order. */
 function watchListener(endpoint: string): { readonly events: string[]; readonly stop: () => void } {
   const events: string[] = []
   const watched = ['opened', 'closed', 'paused', 'resumed', 'refused'].map((event) => {
@@ -60,7 +60,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
         given++
         t.is(code, way === 'aborted' ? 'ERR_ABORTED' : 'ERR_TIMEOUT')
       }
-      // One that is aborted at once is; whether a timer is faster is the machine's business.
+      // One that is aborted at once always rejects; whether a timer is faster depends on the machine.
       if (way === 'aborted') t.true(given > 0)
       t.is(world.engine.stats().pendingConnects, 0)
       await listener.close()
@@ -126,7 +126,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
           dialled.push(connection)
           t.true(listener.stats().queued <= QUEUED)
         }
-        // They are connected, and say so to each other: what is not accepted waits in the backlog.
+        // They count as connected: connections that are not accepted wait in the backlog.
         await until(() => listener.stats().queued === QUEUED)
         await until(() => watch.events.includes('paused'))
         const words: string[] = []
@@ -134,7 +134,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
           const connection = await world.next(listener)
           words.push(String(await connection.receive()))
           t.true(listener.stats().queued <= QUEUED)
-          // Enough are left to fill the queue again: whoever goes on accepting is full before the next is taken.
+          // Enough are left to fill the queue again: it is full again before the next connection is taken.
           if (i < 3 * QUEUED) await until(() => watch.events.at(-1) === 'paused')
         }
         t.deepEqual(
@@ -162,7 +162,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     })
     const listener = await world.listen(transport)
     const connecting: Promise<Connection>[] = []
-    // The queue takes so many, the backlog one or two; more than that can only wait.
+    // The queue takes this many, the backlog one or two; further ones must wait.
     for (let i = 0; i < QUEUED + 5; i++) connecting.push(world.connect(transport))
     await until(() => listener.stats().queued === QUEUED)
     await until(() => world.engine.stats().pendingConnects <= 4)

@@ -1,11 +1,11 @@
-/** What send() takes, what it refuses, and how it says that it is enough. */
+/** What send() takes, what it refuses, and how it reports backpressure. */
 import type { Connection, Frame } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { digestOf, frameOf, framesOf, receiveMany, sendAll } from '../helpers/frames.js'
 import { until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
-/** Sends until it is told that the ring is full; the frames that were sent. */
+/** Sends until the ring is full; returns the frames that were sent. */
 function fill(connection: Connection, length: number): Buffer[] {
   const frames: Buffer[] = []
   for (let i = 0; i < 100_000; i++) {
@@ -163,7 +163,7 @@ export function sendingTests({ test }: Contract): void {
       },
     ]
     for (const end of ends) {
-      // Nobody reads: close() has to come to its deadline.
+      // The peer does not read, so close() reaches its deadline.
       const { dialled } = await world.pair({ dial: { closeTimeoutMs: 5 } })
       dialled.send('before')
       const ending = end(dialled)

@@ -1,4 +1,4 @@
-/** A host that is told to end: what it has sent arrives, it ends by itself, and nothing of it is left. */
+/** A host that gets SIGTERM: what it has sent arrives, it ends by itself, and nothing of it is left. */
 import net from 'node:net'
 import process from 'node:process'
 import test from 'ava'

@@ -1,4 +1,4 @@
-/** What of a pool keeps a process alive and what does not, proven in processes of their own. */
+/** What of a pool keeps a process alive and what does not, tested in separate processes. */
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'

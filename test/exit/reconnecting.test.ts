@@ -1,4 +1,4 @@
-/** What a reconnecting link keeps alive. */
+/** Whether a reconnecting connection keeps the process alive. */
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'

@@ -11,7 +11,7 @@ import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-/** So long that only the thread's own word can end the wait within the watchdog's time. */
+/** So long that only a report from the thread can end the wait within the watchdog's time. */
 const FOREVER_MS = 600_000
 
 failOnWarnings()

@@ -13,7 +13,7 @@ export function closingTests({ test }: FaultSuite): void {
       const { meeting, listener } = await Meeting.open(world, engine)
       const pairs = [await meeting.connect(), await meeting.connect()]
       await strike(engine, 0, 'stuck')
-      // Placement knows nothing of it yet: of so many, some go to either shard.
+      // Placement does not know of it yet, so some of these go to each shard.
       const connecting = Array.from({ length: 4 }, () => meeting.transport.connect()).map((promise) =>
         promise.then(
           () => 'connected',

@@ -1,4 +1,4 @@
-/** The connections of a shard that dies: what its rings hold is delivered, then each of them is told, once. */
+/** The connections of a shard that dies: what its rings hold is delivered, then each of them ends, once. */
 import type { ConnectionClosedEvent, Connection, Engine } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
@@ -139,7 +139,7 @@ export function connectionTests({ test, faults }: FaultSuite): void {
   }
 }
 
-/** Resolves when all that is sent has been read by the shard, and so lies in rings: nobody takes any of it. */
+/** Resolves when the shard has read everything that was sent. It stays in the rings, because nothing takes it. */
 async function inRings(engine: Engine, sendSome: () => readonly Uint8Array[]): Promise<void> {
   const bytesRead = (): number => engine.stats().shards.reduce((sum, shard) => sum + shard.bytesRead, 0)
   const before = bytesRead()

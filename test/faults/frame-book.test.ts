@@ -1,4 +1,4 @@
-/** The campaign's books find what a link must not do: each way of getting the fate of a frame wrong. */
+/** The campaign's record finds each way in which a reconnecting connection could report a wrong outcome. */
 import test from 'ava'
 import { FrameBook, type Loss } from '../../perf/chaos/frame-book.js'
 import { makeFrame } from '../../perf/chaos/frames.js'
@@ -29,7 +29,7 @@ test('a correct record causes no complaint', (t) => {
   book.onLoss(loss(5, { unconfirmed: [frame(5)], retained: [frame(3), frame(4)], resent: 4 }))
   for (let i = 6; i < 10; i++) book.onEcho(2, i)
   t.is(book.outstanding, 0)
-  // Of those that were handed over or are unconfirmed it may have read any number.
+  // The peer may have read any number of the frames that were handed over or are unconfirmed.
   book.close(record([1, 0, 3], [2, 6, 9]))
   t.deepEqual(book.complaints, [])
   t.deepEqual(book.counts, {
@@ -49,7 +49,7 @@ test('the last frame of a connection comes after the report of its loss', (t) =>
   book.onEcho(1, 3)
   t.regex(book.complaints[0] ?? '', /frame 3 came after the report/)
 
-  // Unless the link is over: what it has received stays readable behind its last report.
+  // Unless the reconnecting connection has ended: received frames stay readable after its last report.
   const over = bookOfTen()
   const dropped = Array.from({ length: 5 }, (_, i) => frame(5 + i))
   over.onLoss(loss(5, { dropped, isFinal: true }))

@@ -1,4 +1,4 @@
-/** A listener, and connections to it of which both ends are known. */
+/** A listener, and connections to it with both ends in hand. */
 import type { Connection, Engine, Listener, Transport } from '../../api/index.js'
 import type { World } from '../contract/world.js'
 import { signal, type Signal } from '../helpers/turns.js'
@@ -15,7 +15,7 @@ export class Meeting {
   #pairs = 0
 
   static async open(world: World, engine: Engine): Promise<{ readonly meeting: Meeting; readonly listener: Listener }> {
-    // What is told to close gets all the time that it wants: only a death ends it.
+    // Closing may take any time: only a death ends it earlier.
     const transport = engine.transport((await world.endpoint()).endpoint, { closeTimeoutMs: 600_000 })
     const meeting = new Meeting(world, transport)
     const listener = await world.listen(transport, (connection) => meeting.#onAccepted(connection))
@@ -27,7 +27,7 @@ export class Meeting {
     this.transport = transport
   }
 
-  /** Both ends of a new connection, which the first frame has introduced. */
+  /** Both ends of a new connection, matched by its first frame. */
   async connect(): Promise<Pair> {
     return this.introduce(await this.#world.connect(this.transport))
   }

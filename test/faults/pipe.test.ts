@@ -1,4 +1,4 @@
-/** A listener on a pipe is on one shard: what becomes of it when that one dies. On Windows only. */
+/** A listener on a pipe is on one shard: what happens when that shard dies. On Windows only. */
 import test from 'ava'
 import { createEngine, type Connection, type TransportError } from '../../api/index.js'
 import { faultyOptions, nextEvent, strike } from '../helpers/faults.js'
@@ -6,7 +6,7 @@ import { randomName } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-// There are no pipes elsewhere.
+// Other platforms have no pipes.
 const onWindows = process.platform === 'win32' ? test.serial : test.serial.skip
 
 failOnWarnings()

@@ -1,7 +1,7 @@
 /**
- * The bell alone, as fast as two threads can go: side 0 rings for bursts of lanes, side 1 takes the news and says how
- * much it has seen. At the end of each burst side 0 sleeps until side 1 has seen everything, so that one piece of news
- * or one wake-up that is lost stops both.
+ * The bell alone, as fast as two threads can go: side 0 notifies bursts of lanes, side 1 takes the notifications and
+ * reports how many it has seen. At the end of each burst side 0 sleeps until side 1 has seen everything, so that one
+ * lost notification or wake-up stops both.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { BellListener, BellNotifier } from '../../engine/protocol/bell.js'
@@ -15,7 +15,7 @@ export interface BellTortureBoot {
   readonly bursts: number
   /** By side, the bell that it listens to. */
   readonly bells: readonly [SharedArrayBuffer, SharedArrayBuffer]
-  /** For each lane, how many times it had news; one word more for how much side 1 has seen. */
+  /** For each lane, how often it was notified; one more word for how many notifications side 1 has seen. */
   readonly notifications: Int32Array
   readonly wakePort: MessagePort
 }

@@ -52,7 +52,7 @@ export class Torture {
     }
     this.#workers = [start(0), start(1)]
     this.finished = this.#both('done')
-    // A test that only probes learns of a failure from its probes.
+    // A test that only probes sees a failure by its probes.
     this.finished.catch(() => undefined)
     for (const worker of this.#workers) worker.postMessage('start')
   }
@@ -69,7 +69,7 @@ export class Torture {
     return Atomics.load(this.#bell(side), bell.PARKED) === 1
   }
 
-  /** Whether the side's bell holds news that nobody has taken, as shared memory says. */
+  /** Whether the side's bell holds untaken notifications, as shared memory says. */
   hasUntakenNotifications(side: SideIndex): boolean {
     return this.#bell(side)
       .subarray(bell.SUMMARY)

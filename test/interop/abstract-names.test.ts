@@ -63,7 +63,7 @@ async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise
   }
 }
 
-/** What a program hears that connects to a listener of ours. */
+/** What a program receives that connects to our listener. */
 async function heardFrom(engine: Engine, name: string, length: Length): Promise<string> {
   const listener = await engine.transport(`unix:@${name}`, { framing: 'line' }).listen((connection) => {
     connection.subscribe((frame) => connection.send(`heard ${String(frame)}`))
@@ -77,7 +77,7 @@ async function heardFrom(engine: Engine, name: string, length: Length): Promise<
   }
 }
 
-/** Connects to a listener of another program's, and says something. */
+/** Connects to another program's listener, and sends a frame. */
 async function hearFrom(engine: Engine, name: string, length: Length): Promise<string> {
   const child = peer('listen', name, length)
   try {

@@ -1,4 +1,4 @@
-/** frameTimeoutMs against peers that never finish a frame, by a clock that stands still until it is told to go on. */
+/** frameTimeoutMs against peers that never finish a frame, with a clock that stands still until the test moves it. */
 import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
@@ -53,7 +53,7 @@ function deadlineTest(title: string, body: (t: ExecutionContext, ends: Ends) => 
         client.write(bytes)
         written += bytes.length
         await until(() => (engine.stats().shards[0]?.bytesRead ?? 0) >= written)
-        // The news of it, too.
+        // Its notification too.
         await turns(3)
       }
       await body(t, { clock, ours, peer: client, write })

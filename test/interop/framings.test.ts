@@ -79,7 +79,7 @@ function bothWays(
   }
 }
 
-/** A connection whose every frame comes back: a wait for events of the shard instead of for time. */
+/** A connection that echoes every frame, to wait for events of the shard instead of for time. */
 async function otherConnection(): Promise<{
   roundTrip: () => Promise<unknown>
   close: () => Promise<unknown>

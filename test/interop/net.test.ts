@@ -36,7 +36,7 @@ test.serial.after.always('everything was released', async (t) => {
 interface Ends {
   readonly ours: Connection
   readonly peer: net.Socket
-  /** Waits until the engine's thread has read so many bytes of the peer's. */
+  /** Waits until the engine's thread has read this many of the peer's bytes. */
   readonly hasRead: (bytes: number) => Promise<void>
 }
 

@@ -1,4 +1,4 @@
-/** Programs that people use, which know nothing of the engine: a language server, an MCP server, an editor's core. */
+/** Real programs that do not know the engine: a language server, an MCP server, an editor's core. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -9,7 +9,7 @@ import { BridgedProgram } from '../helpers/bridged-program.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
-/** Other programs have to start. */
+/** Other programs need time to start. */
 const WATCHDOG_MS = 50_000
 
 let engine: Engine
@@ -63,7 +63,7 @@ class Rpc {
     return result
   }
 
-  /** The next message of this sort; others stay for who wants them. */
+  /** The next message of this sort; others stay for later calls. */
   async next(wanted: (message: Message) => boolean): Promise<Message> {
     for (;;) {
       const at = this.#seen.findIndex(wanted)

@@ -1,4 +1,4 @@
-/** What the self-check says of its figures, and when it fails. */
+/** The verdict of the self-check on its figures, and when it fails. */
 import test from 'ava'
 import { judge, type Row, type Target } from '../../perf/report/verdict.js'
 

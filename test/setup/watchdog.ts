@@ -1,7 +1,7 @@
 /**
  * Loaded into every process of tests, before its test file (ava.config.js): one in which nothing happens any more is
  * ended, and says which tests were running. AVA's own timeout is not enough: it passes once in vain while a test has a
- * longer one of its own, and a process that something keeps after its tests is waited for.
+ * longer one of its own, and it waits for a process that something keeps alive after its tests.
  *
  * What the tests do is what AVA's reporter hears of them, over the channel to AVA.
  */
@@ -81,7 +81,7 @@ if (send !== undefined) {
     return send(...args)
   }
   process.send = listen as typeof send
-  // AVA itself is gone: nobody waits for the tests any more.
+  // AVA itself is gone, so the tests have no purpose any more.
   process.once('disconnect', () => process.exit(1))
   arm()
 }

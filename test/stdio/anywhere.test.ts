@@ -22,11 +22,11 @@ const CLEAN = { code: 'OK', exitCode: 0, signal: null }
 
 failOnWarnings()
 
-/** A child that does what it is told, and ends with its stdin or not at all. */
+/** A child that follows orders, and ends with its stdin or not at all. */
 const obedient = (end: 'ends' | 'sits' = 'ends', choices: ChildChoices = {}): ChildEndpoint =>
   nodeProgram('obedient-child', [end], choices)
 
-/** An engine of a test's own, and the children that it has to be rid of. */
+/** An engine for one test, and the children that must be gone at its end. */
 class Scene {
   readonly #connections: Connection[] = []
   readonly #engines: Engine[] = []

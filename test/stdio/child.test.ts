@@ -1,4 +1,4 @@
-/** Child processes: how they start, what they say, how they end, and that nothing is left of them. */
+/** Child processes: how they start, what they send, how they end, and that nothing is left of them. */
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -73,7 +73,7 @@ class Scene {
     return engine
   }
 
-  /** A process that the test ends at last, whoever started it. */
+  /** A process that the test kills at its end. */
   pid(frame: Buffer | undefined): number {
     const pid = Number(String(frame))
     if (!Number.isSafeInteger(pid) || pid < 2) throw new Error(`${String(frame)} is no process`)
@@ -113,7 +113,7 @@ function scene(title: string, body: (t: ExecutionContext, scene: Scene) => Promi
 
 const words = async (connection: Connection): Promise<string[]> => (await receiveToEnd(connection)).map(String)
 
-/** What it said, and what receiving was refused with at last. */
+/** What it sent, and the error of the last receive(). */
 async function untilRefused(connection: Connection): Promise<[string[], TransportErrorCode | undefined]> {
   const said: string[] = []
   try {
@@ -215,8 +215,8 @@ scene('what a child sent is kept for a reader that comes long after its exit', a
   const options = { framing: 'line', closeTimeoutMs: 2_003 } as const
   const connection = await here.start(sh('seq 1 10000; exit 4'), options, engine)
   const { pid = 0 } = connection.info
-  // More than the ring has room for, less than the socket has: it need not wait for anybody. In lines, since main
-  // gathers a frame that is larger than half the ring, whether or not somebody reads.
+  // More than the ring has room for, less than the socket has, so the child need not wait. In lines, since main
+  // gathers a frame that is larger than half the ring, whether or not the host reads.
   await until(() => !isThere(pid))
   await until(() => (engine.stats().shards[0]?.pausedReads ?? 0) > 0)
   for (let i = 0; i < 5; i++) {
@@ -289,7 +289,7 @@ scene('destroy() sends SIGTERM once, and then SIGKILL', async (t, here) => {
   const engine = await here.engine({}, clock)
   const said: string[] = []
   const heard = signal()
-  // On stderr, which is heard also when the connection is over.
+  // On stderr, which is read even after the connection has ended.
   const stderr = (line: string): void => {
     said.push(line)
     heard.resolve()
@@ -634,7 +634,7 @@ for (const fault of ['throw', 'exit', 'stuck'] satisfies Fault[]) {
     const before = bytesRead()
     const held = ['held', 'by', 'rings']
     for (const word of held) connection.send(word)
-    // Nobody takes them: what the shard has read lies in the ring.
+    // The host does not read them: what the shard has read stays in the ring.
     await until(() => bytesRead() - before >= held.join('\n').length + 1)
     await strike(engine, 0, fault)
     if (fault === 'stuck') connection.send('into the void')

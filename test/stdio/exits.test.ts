@@ -1,4 +1,4 @@
-/** A child that fails is told to whoever reads, in every way of reading; what it said before is not lost. */
+/** Every way of reading reports that a child has failed; what the child sent before is not lost. */
 import process from 'node:process'
 import { setImmediate } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
@@ -254,7 +254,7 @@ scene(
 scene('a leased connection has the pid of its child', async (t) => {
   const pool = engine.transport(sh('read -r line; echo $$'), { framing: 'line' }).pool({ max: 1 })
   await pool.use(async (connection) => {
-    // It speaks when it is spoken to: a pool takes a greeting for an unexpected byte.
+    // The child must not speak first: a pool takes a greeting for an unexpected byte.
     connection.send('who are you')
     t.is(connection.info.pid, Number(await connection.receive()))
   })

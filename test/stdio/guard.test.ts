@@ -1,4 +1,4 @@
-/** Hosts that a signal ends: what becomes of their children, and of the guardian itself. */
+/** Hosts that a signal ends: what happens to their children, and to the guardian. */
 import fs from 'node:fs'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
@@ -9,7 +9,7 @@ import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-/** Longer than any test waits: what comes then does not come at all. */
+/** Longer than any test waits. */
 const NEVER_MS = 3_600_000
 const AT_ONCE = { terminateAfterMs: 0, killAfterMs: 0 }
 
@@ -19,14 +19,14 @@ const declare = process.platform === 'linux' ? test.serial : test.serial.skip
 
 interface Scene {
   readonly host: ChildProgram
-  /** What the child's first line named: itself, or a child of its own. */
+  /** The pid in the child's first line: its own, or that of its child. */
   readonly pid: number
   readonly guardian: number
 }
 
 /**
- * Starts a host and its child, lets the lead end the host, and waits until everybody who has the host's stderr is gone,
- * and the guardian too.
+ * Starts a host and its child, calls `lead` to end the host, and waits until every process with the host's stderr is
+ * gone, and the guardian too.
  */
 async function afterHost(
   t: ExecutionContext,
@@ -43,7 +43,7 @@ async function afterHost(
     t.true(pid > 1 && guardian > 1, 'the host has a child and a guardian')
     await lead({ host, pid, guardian })
     const exit = await host.exit
-    // Nobody has its stderr any more; so the child has ended, or is about to.
+    // No process has its stderr any more, so the child has ended or is about to.
     await until(() => !isRunning(pid) && !isRunning(guardian))
     return exit
   } finally {
@@ -115,7 +115,7 @@ declare('a guardian that was killed is replaced, and the next one knows the chil
     const isReplaced = (): boolean => guardiansOf(host.pid).some((pid) => pid !== guardian)
     await until(isReplaced)
     const [next = 0] = guardiansOf(host.pid).filter((pid) => pid !== guardian)
-    // Another turn of the host's: by then it has told the next one.
+    // Another turn of the host: by then it has reported the children to the next guardian.
     await host.proveAlive()
     host.kill('SIGKILL')
     await until(() => !isRunning(next))
@@ -142,7 +142,7 @@ declare("a guardian holds nothing of its host but the pipe that shows the host's
     const place = `/proc/${String(guardian)}`
     const links = linksIn(`${place}/fd`)
     t.deepEqual([links.get('1'), links.get('2')], ['/dev/null', '/dev/null'])
-    // What this process and its host were started with, and nobody can close, is not the host's.
+    // Descriptors that this process and its host inherited, and cannot close, do not count.
     const outer = linksIn('/proc/self/fd')
     const more = [...links].filter(([fd, link]) => Number(fd) > 2 && outer.get(fd) !== link)
     t.deepEqual(more, [])

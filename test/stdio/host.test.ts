@@ -1,4 +1,4 @@
-/** Hosts that end, in one way or another, and the children that they leave: none. */
+/** Hosts that end in different ways leave no children. */
 import fs from 'node:fs'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'

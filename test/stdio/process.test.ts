@@ -1,4 +1,4 @@
-/** The program's own stdin and stdout, whatever they are, in programs of their own. */
+/** A program's stdin and stdout, of every kind, in separate programs. */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
@@ -259,7 +259,7 @@ scene('another process that shares the pipes finds them as they were', async (t,
     if (what === 'lose shard') {
       let last = ''
       while (!last.startsWith('pid ')) last = await program.report()
-      // Killed: it cannot put anything right at its end.
+      // Killed, so it cannot restore anything at its end.
       process.kill(Number(last.slice(4)), 'SIGKILL')
     }
     const output = String(await program.output())
@@ -273,7 +273,7 @@ scene('another process that shares the pipes finds them as they were', async (t,
   }
 })
 
-/** What starts a command in a terminal of its own, and speaks for whoever sits there; undefined: nothing here does. */
+/** Starts a command in its own terminal and types into it; undefined: no program here can. */
 function terminal(): ((command: string) => readonly string[]) | undefined {
   if (String(spawnSync('script', ['--version']).stdout).includes('util-linux'))
     return (command) => ['script', '-qec', command, '/dev/null']

@@ -1,4 +1,4 @@
-/** How a shard waits for main's news: it is asleep, or looks by itself for a moment in a series of requests. */
+/** How a shard waits for main's notifications: asleep, or looking by itself for a moment in a series of requests. */
 import test, { type ExecutionContext } from 'ava'
 import { BellListener, BellNotifier, createBellMemory } from '../../engine/protocol/bell.js'
 import type { Clock } from '../../engine/protocol/clock.js'
@@ -19,7 +19,7 @@ interface Rig {
   advance(ms: number): void
 }
 
-/** A shard whose clock stands still until it is told to go on. */
+/** A shard whose clock stands still until the test moves it. */
 function makeRig(t: ExecutionContext): Rig {
   const memory = createBellMemory()
   const heard: number[] = []
@@ -45,7 +45,7 @@ function makeRig(t: ExecutionContext): Rig {
     setImmediate(loop.wake)
   })
   loop.start()
-  // Its clock stands still: it would look for news for ever.
+  // Its clock stands still, so it would look for notifications for ever.
   t.teardown(() => {
     notifier.keepAwake(false)
   })
@@ -59,7 +59,7 @@ function makeRig(t: ExecutionContext): Rig {
   }
 }
 
-/** Rings, and waits until that has been heard. */
+/** Notifies, and waits until the loop has seen it. */
 async function say({ notifier, heard }: Rig, laneId: number): Promise<void> {
   const before = heard.length
   notifier.notify(laneId)

@@ -1,4 +1,4 @@
-/** Failures of the host's functions: told once for each place, never many, and never lost. */
+/** Failures of the host's functions: reported once for each place, never in masses, and never lost. */
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import {
@@ -18,7 +18,7 @@ function failure(cause: unknown): TransportError {
   return new TransportError('ERR_HANDLER', 'a subscriber failed, so its connection was destroyed.', { cause })
 }
 
-/** As thrown from a place of its own. */
+/** An error that looks as if it was thrown at this place. */
 function thrownAt(place: string, message = 'cannot digest'): Error {
   const error = new Error(message)
   error.stack = `Error: ${message}\n    at parse (lib.js:1:1)\n    at ${place} (host.js:${place})`

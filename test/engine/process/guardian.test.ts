@@ -1,4 +1,4 @@
-/** The guardian's script: whom it ends when its stdin does, and whom it must not. */
+/** The guardian's script: which processes it ends when its stdin ends, and which it must not. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -19,7 +19,8 @@ function startOf(pid: number): string {
 }
 
 /**
- * Tells the script about a process of its own making, ends its stdin, and says which signal ended the process, if any.
+ * Starts a process, reports it to the script, ends the script's stdin, and returns the signal that ended the process,
+ * if any.
  */
 async function howWardEnds(
   t: ExecutionContext,

@@ -1,4 +1,4 @@
-/** What a length that is too large says of the peer that wrote it. */
+/** What the error on a length that is too large says about the peer. */
 import test from 'ava'
 import { describeExcess, PREVIEW_BYTES } from '../../../engine/protocol/framing.js'
 import { quoteText } from '../../../engine/protocol/peer-text.js'

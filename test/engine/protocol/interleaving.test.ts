@@ -25,7 +25,7 @@ class Bell {
   }
 }
 
-/** Lane 5 alone, or beside news of its own leaf word, of its summary word, of another summary word. */
+/** Lane 5 alone, or beside notifications in its leaf word, in its summary word, or in another summary word. */
 const otherNotifications = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
 
 for (const others of otherNotifications) {
@@ -63,7 +63,7 @@ for (const others of otherNotifications) {
           bell.take()
         },
         intrusion: () => {
-          // What was there before must not hide the new news.
+          // Earlier notifications must not hide the new one.
           bell.visited.delete(5)
           bell.notifier.notify(5)
         },

@@ -95,7 +95,7 @@ test.serial('a listener that is slow to park loses no wake-up, because it looks 
   t.true(reports[0].parksRefused + reports[1].parksRefused > 0, 'notifications have come while parking')
 })
 
-// It takes a race that is lost: Wine's threads on a busy machine may win it for long.
+// The control needs a race to be lost. Under Wine on a busy machine it may be won for a long time.
 const control = isWine ? test.serial.skip : test.serial
 
 control('control: without the second look both threads sleep while a notification waits', async (t) => {
@@ -113,7 +113,7 @@ control('control: without the second look both threads sleep while a notificatio
   }
   t.true(torture.undelivered(0) + torture.undelivered(1) > 0, 'bytes were published and not read')
 
-  // The news was there, only the wake-up was missing.
+  // The notification was there; only the wake-up was missing.
   const before = total(reports)
   for (const side of asleep) torture.wakeByHand(side)
   t.true(total(await torture.probe()) > before, 'one wake by hand sets it going again')
@@ -124,8 +124,9 @@ function total([first, second]: SideReports): number {
 }
 
 /**
- * Probes until both sides sleep over undelivered news. Both PARKED words are set and both event loops answer that
- * they have nothing to do: no wake-up is under way and neither thread can send one, so this state is for ever.
+ * Probes until both sides sleep although notifications are undelivered. Both PARKED words are set and both event loops
+ * answer that they have nothing to do: no wake-up is under way and neither thread can send one, so this state is for
+ * ever.
  */
 async function untilStopped(torture: Torture): Promise<{ reports: SideReports; probes: number }> {
   let last = await torture.probe()

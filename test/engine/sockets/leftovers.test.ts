@@ -1,6 +1,5 @@
 /**
- * What processes that were killed have left beside sockets: removed by the next that listens there, and nothing else
- * is.
+ * What killed processes have left beside sockets: the next listen() there removes it, and nothing else.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -19,7 +18,7 @@ import { failOnWarnings } from '../../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
 const NOBODY = 65_534
-/** Elsewhere nothing says when a process was started. */
+/** Other systems do not show when a process was started. */
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 const asRoot = process.getuid?.() === 0 ? onLinux : test.serial.skip
 
@@ -45,7 +44,7 @@ async function killedAt(path: string, where: string, env: Record<string, string>
   }
 }
 
-/** Listens there, and on nothing any more when it resolves. */
+/** Listens there, and has closed when it resolves. */
 async function listenOnce(path: string): Promise<string[]> {
   const listener = await FileListener.prepare(path)
   try {
@@ -96,7 +95,7 @@ onLinux('the next process removes the leftovers of one that was killed while it 
   })
 })
 
-/** What looks like a leftover and is none. `dead` is the mark of a process that has ended. */
+/** What looks like a leftover but is not one. `dead` is the mark of a process that has ended. */
 const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
   'of a process that lives': () => fs.promises.mkdir(join(folder.path, `.s-${creatorMark()}`), { mode: 0o700 }),
   'without a mark': () => fs.promises.mkdir(join(folder.path, '.s-AbCdEf'), { mode: 0o700 }),
@@ -146,7 +145,7 @@ asRoot("another user's folder is not a leftover, and stays (needs root)", async 
 
 onLinux('a socket on which a process listens again is not removed with the leftovers', async (t) => {
   t.timeout(WATCHDOG_MS)
-  // Moved away for a stale one, and its mover was killed before it saw that it is not.
+  // It was moved away as a stale socket, and the process that moved it was killed before it noticed the mistake.
   const left = join(folder.path, `.s-${await markOfDead()}`)
   fs.mkdirSync(left, { mode: 0o700 })
   const server = net.createServer((socket) => socket.destroy())

@@ -1,4 +1,4 @@
-/** Socket files: how a name is taken, by whom, and whose files are left alone. */
+/** Socket files: how and by which process a name is taken, and which files are left alone. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { basename, join } from 'node:path'
@@ -83,7 +83,7 @@ for (const [what, make] of Object.entries(strangers)) {
   })
 }
 
-/** One of them has won, the others were told so, and the winner can be reached. */
+/** One of them has won, the others were refused, and the winner can be reached. */
 async function race(t: ExecutionContext, path: string, racers: readonly FileListener[]): Promise<void> {
   const outcomes = await Promise.allSettled(racers.map((racer) => racer.publish()))
   const codes = outcomes.map((outcome) =>
@@ -255,7 +255,7 @@ for (const [what, intrude] of Object.entries(intruders)) {
     const path = folder.socketPath()
     await leaveStaleSocket(path)
     const late = await FileListener.prepare(path)
-    // What somebody else has made, ready to be slipped in between the last look and the move.
+    // A stranger's file, ready to replace the socket between the last look and the move.
     const elsewhere = folder.socketPath()
     const leave = await intrude(elsewhere)
     const identity = fs.lstatSync(elsewhere).ino
@@ -281,7 +281,7 @@ for (const [what, intrude] of Object.entries(intruders)) {
   })
 }
 
-/** Calls `then` once, when somebody has been asked whether he listens there. */
+/** Calls `then` once, when the probe has asked whether a process listens there. */
 function afterTheQuestion(path: string, then: () => void): () => void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with the socket that it was called on
   const { connect } = net.Socket.prototype
@@ -310,7 +310,7 @@ for (const what of ['a live socket', 'a file'] as const) {
       const { ino } = fs.lstatSync(path)
       fs.utimesSync(path, 1, 1)
       const late = await FileListener.prepare(path)
-      // Node's own, so that it is bound at once: the number is given to the next file that is made.
+      // A plain Node server, so that it is bound at once and gets the inode number of the removed file.
       const server = net.createServer((socket) => socket.destroy())
       const restore = afterTheQuestion(path, () => {
         fs.unlinkSync(path)
@@ -369,7 +369,7 @@ for (const [what, obstruct] of Object.entries(obstacles)) {
       const [, kept = ''] = /kept as (\S+) in/.exec(message) ?? []
       await late.close()
       t.is(fs.readFileSync(join(folder.path, kept), 'utf8'), 'precious')
-      // Nor does the next that listens there take it for a leftover.
+      // The next listen() does not take it for a leftover either.
       const next = await FileListener.prepare(folder.socketPath())
       await next.publish()
       await next.close()

@@ -1,4 +1,4 @@
-/** The bell loop: what one turn gives to whom. */
+/** The bell loop: how much work one turn does for each connection. */
 import test from 'ava'
 import { Doorbell, type BellSource } from '../../../engine/wake/doorbell.js'
 import { BellListener, BellNotifier, createBellMemory } from '../../../engine/protocol/bell.js'

@@ -1,4 +1,4 @@
-/** How replies are waited for: the way that brings them soonest is found, and left when it does so no more. */
+/** How to wait for replies: the tuner finds the fastest way, and leaves it when it is no longer the fastest. */
 import test from 'ava'
 import { SpinTuner } from '../../../engine/wake/spin-tuner.js'
 
@@ -9,7 +9,7 @@ function modeOf(chooser: SpinTuner): keyof Costs {
   return chooser.shardsStayAwake ? 'both' : 'spin'
 }
 
-/** So many replies, each as late as the mode makes it. Returns how many came in each mode. */
+/** Records `count` replies, each as late as its mode makes it. Returns how many came in each mode. */
 function reply(chooser: SpinTuner, count: number, ms: Costs): Record<keyof Costs, number> {
   const seen = { sleep: 0, spin: 0, both: 0 }
   for (let i = 0; i < count; i++) {

@@ -108,7 +108,7 @@ function text(spec: FramingSpec, ...chunks: string[]): Outcome {
   )
 }
 
-/** The bytes cut behind each of these places. */
+/** The bytes, cut after each of these places. */
 function cutAt(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const sorted = [...new Set([0, ...places.map((place) => place % (bytes.length + 1)), bytes.length])]
   sorted.sort((a, b) => a - b)
@@ -477,7 +477,7 @@ test('decoded frames of two connections that share memory come out as they went 
           decoded[which].payload(bytes, middle, bytes.length)
         }
       }
-      // What the other one decodes next goes where this one's began.
+      // What the other one decodes next goes where the bytes of this one began.
       decoded[which].settle()
     }
     for (const which of [0, 1] as const) while (!decoded[which].isEmpty()) move(which, 100_000)

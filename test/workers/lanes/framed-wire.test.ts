@@ -1,4 +1,7 @@
-/** The wire between a pump and the peer's framing, with a pump and a wire that do anything that theirs may do. */
+/**
+ * The wire between a pump and the peer's framing, with a fake pump and a fake wire that do anything the real ones may
+ * do.
+ */
 import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../../engine/protocol/framing.js'
@@ -22,7 +25,8 @@ test.beforeEach((t) => {
 })
 
 /**
- * Stands in for a pump: takes what comes into a small view, says no when it has had enough, and remembers all calls.
+ * Stands in for a pump: takes what comes into a small view, returns false when it has had enough, and records all
+ * calls.
  */
 class FakePump implements FrameOwner {
   readonly calls: string[] = []
@@ -39,7 +43,7 @@ class FakePump implements FrameOwner {
     return Buffer.concat(this.#received)
   }
 
-  /** Takes so many reads before it says no. */
+  /** Accepts this many reads before it returns false. */
   allow(reads: number, viewBytes: number): void {
     this.#allowance = reads
     this.#view = Buffer.from(new SharedArrayBuffer(viewBytes))
@@ -95,7 +99,7 @@ class FakePump implements FrameOwner {
   }
 }
 
-/** Stands in for a transport's wire: says what the test wants it to say, and closes soon after it was destroyed. */
+/** Stands in for a transport's wire: delivers what the test wants, and closes soon after it was destroyed. */
 class FakeWire implements Wire {
   readonly halfClose = true
   readonly written: Buffer[] = []

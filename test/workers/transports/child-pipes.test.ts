@@ -1,5 +1,5 @@
 /**
- * The pipes that a child's ends come through: who has no token gets nothing. Elsewhere than on Windows they are
+ * The pipes for a child's stdin and stdout: a process without the token gets nothing. On other systems the test uses
  * sockets.
  */
 import net from 'node:net'
@@ -19,10 +19,10 @@ const WRONG = Buffer.alloc(TOKEN_BYTES, 'wrong')
 
 failOnWarnings()
 
-/** This transport asks nothing of it. */
+/** This transport does not use it. */
 const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
-/** Somebody at a pipe's other end. */
+/** A process at a pipe's other end. */
 class Guest {
   readonly socket: net.Socket
   text = ''

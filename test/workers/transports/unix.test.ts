@@ -1,4 +1,4 @@
-/** Dialling in a folder that has to be the user's alone, while somebody puts another in its place. */
+/** Dialling in a folder that must belong to the user alone, while it is replaced by another. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
 failOnWarnings()
 
-/** This transport asks nothing of it. */
+/** This transport does not use it. */
 const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
 interface Stage {
@@ -28,7 +28,7 @@ interface Stage {
   readonly owner: Taker
   /** Puts the other folder in the place of the first. */
   readonly swap: () => void
-  /** Who was connected to, in the first folder and in the other one. */
+  /** Which listener was connected to: in the first folder, or in the other. */
   readonly came: { ours: number; theirs: number }
 }
 
@@ -68,7 +68,7 @@ async function stage(t: ExecutionContext, body: (stage: Stage) => Promise<void>)
   }
 }
 
-/** Calls `then` once, when the folder has been looked at. */
+/** Calls `then` once, when the folder has been checked. */
 function afterTheLook(then: () => void): () => void {
   const { fstatSync } = fs
   fs.fstatSync = ((...args: Parameters<typeof fstatSync>) => {
