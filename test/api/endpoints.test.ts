@@ -318,7 +318,7 @@ test.serial('listening over a regular file is refused and the file is untouched'
   t.deepEqual(await folder.list(), [basename(path)])
 })
 
-test.serial('listening over a folder or a link to a file is refused and they stay', async (t) => {
+test.serial('listening over a folder or a symbolic link to a file is refused and they stay', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   fs.mkdirSync(path)

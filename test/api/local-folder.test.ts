@@ -32,7 +32,7 @@ const replacements: Readonly<Record<string, (path: string) => void>> = {
     fs.symlinkSync(`${path}.real`, path)
   },
   ...(isRoot && {
-    "somebody else's": (path: string) => {
+    "another user's": (path: string) => {
       fs.mkdirSync(path, { mode: 0o700 })
       fs.chownSync(path, NOBODY, NOBODY)
     },

@@ -226,7 +226,7 @@ test.serial('NODE_DEBUG=symphony-transport prints a trace to stderr, and nothing
   const [traced, quiet, other] = [
     await run(t, 'traced', { env: { NODE_DEBUG: 'symphony-transport' } }),
     await run(t, 'traced', { env: { NODE_DEBUG: undefined } }),
-    await run(t, 'traced', { env: { NODE_DEBUG: 'somebody-else' } }),
+    await run(t, 'traced', { env: { NODE_DEBUG: 'another-package' } }),
   ]
   for (const { lines } of [traced, quiet, other]) t.deepEqual(lines, ['hello'])
   t.is(quiet.stderr, '')

@@ -143,7 +143,7 @@ test.serial('a leased connection works as one does, until its lease ends', async
 
     const next = await pool.acquire()
     stop()
-    throws(t, () => connection.send('into the exchange of somebody else'), 'ERR_LEASE_ENDED')
+    throws(t, () => connection.send('into another exchange'), 'ERR_LEASE_ENDED')
     t.is(await ask(next.connection, 'mine'), 'mine')
     next.release()
     t.like(pool.stats(), { created: 1, acquired: 2, reused: 1 })
@@ -162,7 +162,7 @@ test.serial('an idle connection leaves the pool by itself when its peer ends or 
     ].entries()) {
       t.is(await pool.use((connection) => ask(connection, 'x')), 'x')
       const peer = peers[at]
-      if (peer === undefined) throw new Error('nobody was there')
+      if (peer === undefined) throw new Error('there was no peer')
       leave(peer)
       await until(() => pool.stats().size === 0)
       t.like(pool.stats(), { created: at + 1, destroyed: at + 1 })
@@ -218,7 +218,7 @@ for (const [what, act] of [
       lease.release()
       t.like(pool.stats(), { idle: 1 })
       const [peer] = peers
-      if (peer === undefined) throw new Error('nobody was there')
+      if (peer === undefined) throw new Error('there was no peer')
       act(peer)
       // What was sent leaves at the end of this microtask; from here on main handles no notification.
       await Promise.resolve()

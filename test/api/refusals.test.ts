@@ -46,7 +46,7 @@ const others: Readonly<Record<string, (path: string) => void>> = {
   'a FIFO': (path) => {
     execFileSync('mkfifo', [path])
   },
-  'a link to a regular file': (path) => {
+  'a symbolic link to a regular file': (path) => {
     fs.writeFileSync(`${path}.target`, 'precious')
     fs.symlinkSync(`${path}.target`, path)
   },
@@ -344,7 +344,7 @@ const unsafe: Readonly<Record<string, (path: string) => void>> = {
     fs.mkdirSync(path)
     fs.chmodSync(path, 0o710)
   },
-  'open to everybody': (path) => {
+  'open to every user': (path) => {
     fs.mkdirSync(path)
     fs.chmodSync(path, 0o707)
   },
@@ -356,7 +356,7 @@ const unsafe: Readonly<Record<string, (path: string) => void>> = {
     fs.writeFileSync(path, '', { mode: 0o600 })
   },
   ...(isRoot && {
-    "somebody else's": (path: string) => {
+    "another user's": (path: string) => {
       fs.mkdirSync(path, { mode: 0o700 })
       fs.chownSync(path, 65_534, 65_534)
     },

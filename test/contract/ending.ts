@@ -86,7 +86,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
       const { dialled, accepted } = await world.pair({ accept: halfOpen })
       t.deepEqual(await dialled.close(), { code: 'OK' })
       t.is(await accepted.receive(), undefined)
-      accepted.send('nobody hears this')
+      accepted.send('this is not read')
       const { code } = await accepted.close()
       t.true(code === 'OK' || code === 'ERR_RESET', code)
     },

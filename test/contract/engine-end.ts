@@ -13,7 +13,7 @@ const GRACE_MS = 60_000
 type Reply = (connection: Connection, frame: Buffer) => Promise<void>
 
 export function engineEndTests({ test, testIf, transport: subject }: Contract): void {
-  const { noListener: nobody, cleanEnd: clean = { code: 'OK' } } = subject
+  const { noListener, cleanEnd: clean = { code: 'OK' } } = subject
 
   test('a closed engine has released all that it opened, and says the same when asked twice', async (t, world) => {
     const engine = await world.newEngine()
@@ -25,9 +25,9 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     const accepted = await world.next(listener)
     const untaken = await world.connect(transport)
     await Promise.all([sendAll(dialled, framesOf([5, 3_000_000])), receiveMany(accepted, 2)])
-    if (nobody !== undefined) {
+    if (noListener !== undefined) {
       const nowhere = world.meet(await world.endpoint(), { engine })
-      await rejects(t, nowhere.connect(), nobody)
+      await rejects(t, nowhere.connect(), noListener)
     }
     const closing = engine.close()
     t.is(engine.close(), closing)
@@ -36,7 +36,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     t.is(report.opened, report.released)
     for (const [kind, line] of Object.entries(report.byKind)) t.is(line.opened, line.released, kind)
     t.is(report.byKind.connections.opened, 3)
-    t.is(report.byKind.dials.opened, nobody === undefined ? 2 : 3)
+    t.is(report.byKind.dials.opened, noListener === undefined ? 2 : 3)
     t.is(report.byKind.listeners.opened, 1)
     t.is(report.byKind.socketFiles.opened, socketFile === undefined ? 0 : 1)
     t.is(report.byKind.shards.opened, 1)

@@ -11,7 +11,7 @@ const FLOOD_BYTES = 16_777_216
 const FRAME_BYTES = 8192
 
 /**
- * Resolves once `progress()` has stood still while so many round trips went through another connection of the same
+ * Resolves once `progress()` has stood still while some round trips went through another connection of the same
  * shard: a wait for events instead of for time. Too early an answer fails no assertion that follows.
  */
 async function standstill(progress: () => number, other: { from: Connection; to: Connection }): Promise<void> {

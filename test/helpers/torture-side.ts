@@ -24,9 +24,9 @@ export interface TorturePlan {
   readonly lanes: readonly number[]
   /** For each lane and direction. */
   readonly frames: number
-  /** A side may be so many frames ahead of what it has received on the lane; one is chosen for each run of frames. */
+  /** A side may be this many frames ahead of what it has received on the lane; one is chosen for each run of frames. */
   readonly windows: readonly [number, ...number[]]
-  /** Frames are cut to so many bytes: small ones never fill a ring, so that no side waits for room. */
+  /** Frames are cut to this many bytes: small ones never fill a ring, so that no side waits for room. */
   readonly largestFrame: number
   readonly listener: ListenerKind
 }
@@ -99,7 +99,7 @@ export const directions: readonly [Direction, Direction] = [
 const PATTERN_BYTES = 65_536
 export const LARGEST_FRAME = 12_000
 const CHECKSUM_BYTES = 4
-/** A window holds for so many frames. */
+/** A window applies to this many frames. */
 const RUN_OF_FRAMES = 64
 const WINDOW_LOOKS = 4000
 
@@ -504,7 +504,7 @@ export class TortureSide {
 
   #visit = (id: number): void => {
     const found = this.#lanes.get(id)
-    if (found === undefined) throw new Error(`the bell named lane ${String(id)}, which nobody uses`)
+    if (found === undefined) throw new Error(`the bell named lane ${String(id)}, which is not in use`)
     found.receiver.drain()
     found.sender.advance(found.receiver.received)
   }

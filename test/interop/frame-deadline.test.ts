@@ -105,7 +105,7 @@ for (const [what, bytes] of beginnings) {
   deadlineTest(`a reader that comes after ${what} has the full time for the rest`, async (t, ends) => {
     const { clock, ours, write } = ends
     await write(bytes)
-    t.deepEqual(clock.armed, [], 'nobody reads')
+    t.deepEqual(clock.armed, [], 'no reader, no timer')
     clock.advance(LIMIT_MS * 5)
     const waiting = ours.receive()
     await runs(t, clock, LIMIT_MS)

@@ -244,7 +244,7 @@ test('notifySoon() sets its notification at once, and wakes a sleeper once, afte
   bell.notifier.notifySoon(5)
   t.true(bell.listener.hasNotifications)
   await turns(2)
-  t.is(bell.wakes, 1, 'nobody sleeps')
+  t.is(bell.wakes, 1, 'the listener does not sleep')
 })
 
 test('while notifySoon() is called in every turn, the wake-up waits for a few turns at most', async (t) => {

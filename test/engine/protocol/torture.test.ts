@@ -105,7 +105,7 @@ control('control: without the second look both threads sleep while a notificatio
   describe(t, reports)
   t.log(`stopped within ${String(probes)} probes`)
   const asleep = ([0, 1] as const).filter((side) => torture.hasUntakenNotifications(side))
-  t.true(asleep.length > 0, 'somebody has news')
+  t.true(asleep.length > 0, 'a sleeping side has notifications')
   for (const side of [0, 1] as const) {
     t.true(reports[side].parked, 'its event loop has nothing to do')
     t.true(torture.isParked(side), 'it has announced that it must be woken, and was not')

@@ -117,7 +117,7 @@ const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
     fs.mkdirSync(join(folder.path, `.s-${dead}`), { mode: 0o700 })
     return leaveStaleSocket(join(folder.path, `.s-${dead}`, 'other'))
   },
-  'that is a link': (dead) => {
+  'that is a symbolic link': (dead) => {
     fs.mkdirSync(join(folder.path, 'real'), { mode: 0o700 })
     return fs.promises.symlink('real', join(folder.path, `.s-${dead}`))
   },

@@ -48,11 +48,11 @@ const strangers: Readonly<Record<string, (path: string) => void>> = {
     fs.mkdirSync(path)
     fs.utimesSync(path, 1, 1)
   },
-  'a link to nowhere': (path) => {
+  'a symbolic link to nowhere': (path) => {
     fs.symlinkSync('nowhere', path)
     fs.lutimesSync(path, 1, 1)
   },
-  'a link to a file': (path) => {
+  'a symbolic link to a file': (path) => {
     fs.writeFileSync(`${path}.target`, 'precious')
     fs.symlinkSync(`${path}.target`, path)
     fs.lutimesSync(path, 1, 1)
@@ -137,7 +137,7 @@ test.serial('of two processes that take a stale socket in the same instant one w
   }
 })
 
-/** The lock of a name, held by whoever this mark is of. */
+/** The lock of a name, held by the creator with this mark. */
 function leaveLock(path: string, mark: string): string {
   const lock = join(folder.path, `.s-lock.${basename(path)}`)
   fs.mkdirSync(lock, { mode: 0o700 })
@@ -206,7 +206,7 @@ const squatters: Readonly<Record<string, (lock: string) => void>> = {
     fs.mkdirSync(join(lock, 'precious'), { recursive: true })
   },
   ...(process.getuid?.() === 0 && {
-    "somebody else's lock": (lock: string) => {
+    "another user's lock": (lock: string) => {
       fs.mkdirSync(join(lock, creatorMark()), { recursive: true })
       fs.chownSync(lock, 65_534, 65_534)
     },

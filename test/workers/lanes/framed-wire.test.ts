@@ -328,7 +328,7 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
         if (closed === undefined) throw new Error('it never closed')
         if (calls.filter((call) => call === 'close').length !== 1 || calls.at(-1) !== 'close')
           throw new Error(`calls: ${String(calls)}`)
-        if (!did.reset && !wire.destroyed) throw new Error('the wire was never let go')
+        if (!did.reset && !wire.destroyed) throw new Error('the wire was never destroyed')
         const whole = received.length >= expected.length
         if (!received.subarray(0, expected.length).equals(expected.subarray(0, received.length)))
           throw new Error('what arrived is not what was sent')
@@ -498,7 +498,7 @@ test('no deadline runs against a peer while the host does not read', async (t) =
   t.is(all.wire.destroyed, true)
 })
 
-/** What the pump is told when the wire has closed. */
+/** What the pump gets when the wire has closed. */
 function faultOf({ pump, wire }: Setup): string | undefined {
   wire.close()
   return (pump.closed?.error as FramingFault | undefined)?.code
