@@ -20,7 +20,7 @@ const INSTALL = 'apt-get install -y --no-install-recommends wine wine64'
 const WATCHDOG_MS = 1_200_000
 
 /**
- * What depends on the system: pipes, processes, threads, shared memory. What only computes (decoders, option schemas,
+ * What meets the system: pipes, processes, threads, shared memory. What only computes (decoders, option schemas,
  * allocators, budgets) is the same on every platform, and Wine would only add its time.
  */
 const files = [
