@@ -1,8 +1,8 @@
 /**
- * `npm start`: real processes over a real socket, the mission's figures beside their targets and beside plain `net`
- * in the same run. Marks each row that misses its target. Fails on a wrong count or checksum or an unbalanced ledger,
- * never on a missed target of speed, which may be the machine's fault. `--quick` takes few rounds of few frames, and
- * judges no speed.
+ * `npm start`: real processes over a real socket, with figures beside their targets and beside plain `net` in the same
+ * run. Marks each row that misses its target. Fails on a wrong count or checksum or an unbalanced ledger, never on a
+ * missed target of speed, which may be the machine's fault. `--quick` runs few rounds of few frames, and does not judge
+ * speed.
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -182,7 +182,7 @@ async function poolReuse(): Promise<void> {
     measured: `${figure(reuseRate * 100)} % (${String(reused)} of ${String(acquired)})`,
     value: reuseRate * 100,
     target: { is: 'above', limit: 95, text: '> 95 %' },
-    // How many expire is a matter of how long everything takes.
+    // How many connections expire depends on how long everything takes.
     of: 'speed',
   })
   check(`pool: ${String(failed)} requests failed, ${String(wrong)} replies were wrong`, failed + wrong === 0)

@@ -1,4 +1,7 @@
-/** Who may import whom. The table is the one in docs/architecture.md, so that the text cannot drift from the code. */
+/**
+ * Which folder may import which. The table is the one in docs/architecture.md, so that the text cannot drift from the
+ * code.
+ */
 import fs from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,7 +20,7 @@ interface Source {
   readonly imports: readonly string[]
   /** Our own files among them, from the repository's root. */
   readonly ours: readonly string[]
-  /** Packages among them; Node's own modules are nobody's business. */
+  /** Packages among them; every folder may import Node's own modules. */
   readonly packages: readonly string[]
 }
 
@@ -110,7 +113,7 @@ test('imports go only where the table in docs/architecture.md allows', (t) => {
   t.deepEqual(wrong, [])
 })
 
-test('the table says what the design says', (t) => {
+test('the table keeps the layers of the design', (t) => {
   const folders = new Map(
     [...readTable()].map(([folder, allowed]) => [
       folder,
@@ -132,7 +135,7 @@ test('the table says what the design says', (t) => {
   t.deepEqual(folders.get('workers'), ['engine/filesystem', 'engine/internals', 'engine/protocol'])
 })
 
-test('nobody imports workers: they are named by URL', (t) => {
+test('no module imports workers: they are named by URL', (t) => {
   const importers = sources.filter(
     ({ path, ours }) => !liesIn(path, 'workers') && ours.some((target) => liesIn(target, 'workers')),
   )
@@ -153,7 +156,7 @@ test('one module knows Piscina, and one on each side knows Comlink', (t) => {
     [],
   )
   const server = sources.find(({ path }) => path === 'workers/control-server.ts')
-  t.true(server === undefined || importsOnlyTypes(server, 'comlink'), 'the control server takes types alone')
+  t.true(server === undefined || importsOnlyTypes(server, 'comlink'), 'the control server imports only types')
 })
 
 test('an index only re-exports', (t) => {

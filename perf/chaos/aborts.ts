@@ -1,8 +1,7 @@
-/** Every promise of the API, given up after so many turns: it settles, as it should, and leaves nothing behind. */
+/** Aborts every promise of the API after some turns: each must settle and leave nothing behind. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { TransportError, type Connection } from '../../api/index.js'
+import { TransportError, type Connection, type ReconnectingConnection } from '../../api/index.js'
 import type { Action, AbortedCall } from './plan.js'
-import type { Link } from './traffic.js'
 import type { World } from './world.js'
 
 type Calls = Extract<Action, { kind: 'aborts' }>['calls']
@@ -49,7 +48,7 @@ const calls: Record<AbortedCall, Call> = {
     const pool = engine.transport('memory:chaos', { framing: 'length-be' }).pool({ max: 1 })
     try {
       const lease = await pool.acquire({ signal })
-      // The second one waits until it is given up, which nobody but the signal does.
+      // The second one waits until the signal aborts it.
       await pool.acquire({ signal }).finally(() => {
         lease.release()
       })
@@ -57,13 +56,14 @@ const calls: Record<AbortedCall, Call> = {
       await pool.close()
     }
   },
-  'link-connected': (world, signal) => withLink(world, (link) => link.connected({ signal })),
-  'link-ready': (world, signal) => withLink(world, (link) => link.ready({ signal })),
-  'link-receive': (world, signal) => withLink(world, (link) => link.receive({ signal })),
-  'link-end': (world, signal) => withLink(world, (link) => link.end({ signal })),
+  'reconnecting-connected': (world, signal) =>
+    withReconnecting(world, (connection) => connection.connected({ signal })),
+  'reconnecting-ready': (world, signal) => withReconnecting(world, (connection) => connection.ready({ signal })),
+  'reconnecting-receive': (world, signal) => withReconnecting(world, (connection) => connection.receive({ signal })),
+  'reconnecting-end': (world, signal) => withReconnecting(world, (connection) => connection.end({ signal })),
 }
 
-/** Resolves when all have settled. Rejects if one did so with anything but an error of the engine's. */
+/** Resolves when all have settled. Rejects if one rejected with anything but an error of the engine. */
 export async function abortCalls(world: World, list: Calls): Promise<void> {
   await Promise.all(
     list.map(async ({ call, turns }) => {
@@ -81,7 +81,7 @@ export async function abortCalls(world: World, list: Calls): Promise<void> {
   )
 }
 
-/** To a peer that never reads nor says anything. */
+/** To a peer that never reads and never sends anything. */
 async function withConnection({ engine }: World, use: (connection: Connection) => Promise<unknown>): Promise<void> {
   const transport = engine.transport(`memory:aborts-${String(++names)}`)
   const listener = await transport.listen()
@@ -98,13 +98,16 @@ async function withConnection({ engine }: World, use: (connection: Connection) =
   }
 }
 
-/** To nobody: it goes on trying until it is destroyed. */
-async function withLink({ engine }: World, use: (link: Link) => Promise<unknown>): Promise<void> {
-  const link = engine.transport(`memory:nobody-${String(++names)}`).reconnecting()
+/** To an endpoint without a listener: it keeps trying until it is destroyed. */
+async function withReconnecting(
+  { engine }: World,
+  use: (connection: ReconnectingConnection) => Promise<unknown>,
+): Promise<void> {
+  const connection = engine.transport(`memory:unserved-${String(++names)}`).reconnecting()
   try {
-    await use(link)
+    await use(connection)
   } finally {
-    link.destroy()
-    await link.closed
+    connection.destroy()
+    await connection.closed
   }
 }

@@ -1,4 +1,4 @@
-/** A peer on its own stdin and stdout. Argument: JSON of ChildPeerConfig. */
+/** A peer that speaks over its stdin and stdout. Argument: JSON of ChildPeerConfig. */
 import net from 'node:net'
 import process from 'node:process'
 import { PeerConnection } from './peer-connection.js'

@@ -1,4 +1,4 @@
-/** Takes every descriptor that the process may still open, so that nobody else gets one. */
+/** Takes every descriptor that the process may still open, so that no other code gets one. */
 import fs from 'node:fs'
 
 export class DescriptorHog {
@@ -17,7 +17,7 @@ export class DescriptorHog {
     }
   }
 
-  /** Gives so many back; all of them by default. */
+  /** Gives `count` of them back; all by default. */
   release(count = this.#held.length): void {
     for (const descriptor of this.#held.splice(0, count)) fs.closeSync(descriptor)
   }

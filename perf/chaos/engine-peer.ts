@@ -1,4 +1,7 @@
-/** A peer that is a listener of the host's own engine, with `raw` framing, so that it can say what is no frame. */
+/**
+ * A peer that is a listener of the host's own engine. It uses `raw` framing, so that it can send bytes that are no
+ * frame.
+ */
 import type { Connection, Engine, Listener } from '../../api/index.js'
 import { PeerConnection, type PeerHost } from './peer-connection.js'
 import type { PeerFraming } from './peer-framing.js'
@@ -28,7 +31,7 @@ export class EnginePeer implements PeerHost {
     this.#refused = count
   }
 
-  /** Takes nothing from here on, until `resume()`. */
+  /** Reads nothing from here on, until `resume()`. */
   pause(): void {
     let end = (): void => undefined
     const over = new Promise<void>((resolve) => {
@@ -70,7 +73,7 @@ export class EnginePeer implements PeerHost {
     connection.subscribe((chunk) => {
       peer.onBytes(Buffer.from(chunk))
       if (this.#pause !== undefined) return this.#pause.over
-      // Rejected when the connection ends: then nothing more is to come.
+      // Rejects when the connection ends: then nothing more follows.
       return hasRoom ? undefined : connection.ready().catch(() => undefined)
     })
   }
@@ -81,7 +84,7 @@ function sendIfOpen(connection: Connection, bytes: Buffer): boolean {
   try {
     return connection.send(bytes)
   } catch {
-    // It has ended in the meantime; what it had taken is recorded.
+    // It has ended meanwhile; what it had received is recorded.
     return true
   }
 }

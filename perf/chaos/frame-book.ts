@@ -1,15 +1,16 @@
 /**
- * The books of one link: every frame that it took, against what it says became of them and what the peer has recorded.
+ * The record of one reconnecting connection: compares every frame that it took with the loss reports and with what the
+ * peer has recorded.
  *
- * Frames are numbered in the order in which `send()` took them. A connection of the link carries a stretch of them: it
- * begins where the one before it left off, and when it is lost the link says how many of it were handed over and which
- * are unconfirmed; there the next stretch begins, since whatever is unsent goes first.
+ * Frames are numbered in the order in which `send()` took them. Each connection carries a stretch of them. When it is
+ * lost, the report says how many of the stretch were handed over and which are unconfirmed. The next stretch begins
+ * there, since unsent frames go first.
  */
 import type { LossReport } from '../../api/index.js'
 import { openFrame } from './frames.js'
 import type { RecordEntry } from './record.js'
 
-/** What the link says became of the frames of one connection. */
+/** The loss report on the frames of one connection. */
 export type Loss = Pick<LossReport, 'handedOver' | 'unconfirmed' | 'retained' | 'resent' | 'dropped' | 'isFinal'>
 
 export interface FrameCounts {
@@ -40,9 +41,9 @@ interface Stretch {
   end: number | undefined
   /** The next one to be echoed. */
   next: number
-  /** Which connection the peer says it is; undefined: it has not said anything yet. */
+  /** The number that the peer gives this connection; undefined: no frame has come back yet. */
   connection: number | undefined
-  /** The link ended with it. */
+  /** The reconnecting connection ended with it. */
   isFinal: boolean
 }
 
@@ -51,7 +52,7 @@ export class FrameBook {
   readonly complaints: string[] = []
   readonly #name: string
   readonly #stretches: Stretch[] = [{ first: 0, end: undefined, next: 0, connection: undefined, isFinal: false }]
-  /** Numbers that were given up with the link: first, and behind the last. */
+  /** Numbers of dropped frames: the first, and the one after the last. */
   readonly #dropped: (readonly [number, number])[] = []
   /** The number of the next frame. */
   next = 0
@@ -61,7 +62,7 @@ export class FrameBook {
     this.#name = name
   }
 
-  /** Frames whose fate is open. */
+  /** Frames without an outcome yet. */
   get outstanding(): number {
     return this.next - this.#current.next
   }
@@ -82,7 +83,7 @@ export class FrameBook {
     const last = this.#stretches.at(-2)
     const isLate = last?.connection === connection && connection !== current.connection
     const stretch = isLate ? last : current
-    // The last report of a link does not wait for its frames to be taken.
+    // The last report does not wait until the frames before it were read.
     if (isLate && !last.isFinal)
       this.#complain(`frame ${String(number)} came after the report that its connection was lost`)
     stretch.connection ??= connection
@@ -129,12 +130,12 @@ export class FrameBook {
     this.#stretches.push({ first, end: undefined, next: first, connection: undefined, isFinal: false })
   }
 
-  /** Something came that is no frame of ours. */
+  /** Bytes came that are no frame of ours. */
   onWrong(what: string): void {
     this.#complain(what)
   }
 
-  /** Everything has come to an end: what the peer has recorded is exactly what the link said. */
+  /** Everything has ended: what the peer has recorded must match the reports exactly. */
   close(record: readonly RecordEntry[]): void {
     const at = new Map<number, number>()
     for (const { connection, number } of record) {
@@ -156,7 +157,7 @@ export class FrameBook {
       this.#complain(`${String(this.outstanding)} frames have neither come back nor been reported`)
   }
 
-  /** On each connection frames arrive in order and without a gap; of two, those of the later one are later frames. */
+  /** On each connection frames arrive in order and without a gap. A later connection carries later frames. */
   #checkOrder(record: readonly RecordEntry[]): void {
     const runs = new Map<number, { readonly first: number; last: number }>()
     for (const { connection, number } of record) {

@@ -1,16 +1,19 @@
 /**
- * What travels in the fault campaign: a number, a purpose, a checksum, and as many random bytes as the plan says.
+ * The frames of the fault campaign: a number, a purpose, a checksum, and as many random bytes as the plan says.
  *
  *     u32 number | u32 purpose | u32 connection | u32 CRC-32 | payload
  *
- * The peer sends a frame back as it came, but for `connection`, where it says over which of its connections it came.
+ * The peer sends a frame back unchanged, except for `connection`: there it says over which connection the frame came.
  */
 import { crc32 } from 'node:zlib'
 import type { Random } from '../harness/random.js'
 
 export const FRAME_HEAD_BYTES = 16
 
-/** `data` and `order` are counted by a link; `hello` opens each of its connections; `ask` is a round trip beside it. */
+/**
+ * `data` and `order` are numbered frames; `hello` is the first frame of each connection; `ask` is a round trip over a
+ * pool.
+ */
 export const purposes = ['data', 'order', 'hello', 'ask'] as const
 
 export type Purpose = (typeof purposes)[number]
@@ -18,7 +21,7 @@ export type Purpose = (typeof purposes)[number]
 export interface OpenedFrame {
   readonly number: number
   readonly purpose: Purpose
-  /** 0 in what has not been at a peer. */
+  /** 0 in a frame that has not been at a peer. */
   readonly connection: number
   readonly payload: Buffer
 }
@@ -55,7 +58,7 @@ export function makeFrame(number: number, purpose: Purpose, payload: Uint8Array)
   return frame
 }
 
-/** Says in the frame over which connection it came. */
+/** Writes into the frame over which connection it came. */
 export function stampConnection(frame: Buffer, connection: number): void {
   frame.writeUInt32LE(connection, 8)
 }
@@ -73,7 +76,7 @@ export function openFrame(frame: Buffer): OpenedFrame | undefined {
   }
 }
 
-/** Of everything but the connection, which the peer fills in. */
+/** Over everything but the connection, which the peer fills in. */
 function checksum(frame: Buffer): number {
   return crc32(frame.subarray(FRAME_HEAD_BYTES), crc32(frame.subarray(0, 8)))
 }

@@ -1,5 +1,5 @@
 /**
- * Waiting for a state that something announces: every event of the campaign pokes, and every condition is looked at
+ * Waits for a condition without a timer: every event of the campaign calls `poke()`, which checks every condition
  * again.
  */
 export class Gate {

@@ -1,5 +1,5 @@
 /**
- * The host: owns the engine, lets the planned faults happen one after the other, and says after each what it found.
+ * The host: owns the engine, injects the planned faults one after the other, and reports after each what it found.
  * Argument: JSON of HostConfig. Run with --expose-gc, an IPC channel and a low limit of open files. It ends by itself,
  * or with its runner.
  */
@@ -16,7 +16,7 @@ import { World } from './world.js'
 import type { Traffic } from './traffic.js'
 
 const config = JSON.parse(process.argv[2] ?? '{}') as HostConfig
-/** Where the host is, for a failure's message. */
+/** What the host is doing, for the message of a failure. */
 let step = 'starting'
 let world: World | undefined
 let before: Holdings | undefined
@@ -33,15 +33,15 @@ function descriptorsNow(): readonly string[] {
   )
 }
 
-/** What everything looks like, for a fault that does not end. */
+/** The state of everything, for a fault that does not end. */
 function state(): string {
   if (world === undefined) return 'not started'
   const { engine } = world
-  const links = world.traffics.map(({ name, link, book, lastEcho, isStalled, failures }) => ({
+  const connections = world.traffics.map(({ name, connection, book, lastEcho, isStalled, failures }) => ({
     name,
-    state: link.state,
-    info: link.info,
-    attempts: link.attempts,
+    state: connection.state,
+    info: connection.info,
+    attempts: connection.attempts,
     failures,
     isStalled,
     next: book.next,
@@ -50,18 +50,18 @@ function state(): string {
     lastEcho,
   }))
   const more = before === undefined ? [] : surplus(before, holdingsOf(world))
-  return JSON.stringify({ more, descriptors: descriptorsNow(), links, engine: engine.stats() }, null, 1)
+  return JSON.stringify({ more, descriptors: descriptorsNow(), connections, engine: engine.stats() }, null, 1)
 }
 
 function sumOf(traffics: readonly Traffic[]): FaultCounts {
   const sum = { ...NO_FRAMES, losses: 0 }
   let replaced = 0
-  for (const { book, linksEnded: ended } of traffics) {
+  for (const { book, connectionsReplaced: ended } of traffics) {
     for (const kind of Object.keys(book.counts) as (keyof typeof book.counts)[]) sum[kind] += book.counts[kind]
     sum.losses += book.losses
     replaced += ended
   }
-  return { ...sum, linksEnded: replaced }
+  return { ...sum, connectionsReplaced: replaced }
 }
 
 function difference(after: FaultCounts, earlier: FaultCounts): FaultCounts {
@@ -70,7 +70,7 @@ function difference(after: FaultCounts, earlier: FaultCounts): FaultCounts {
   ) as unknown as FaultCounts
 }
 
-/** Everybody's frames go through again. */
+/** Every target's frames go through again. */
 async function allWell({ flows }: World): Promise<void> {
   await Promise.all(flows.map((flow) => flow.wellAgain()))
 }
@@ -98,7 +98,7 @@ async function watched(index: number, work: Promise<void>): Promise<void> {
   }
 }
 
-/** What a process takes for itself once, at its first child, listener or thread that is replaced, is not a leak. */
+/** What a process takes once, at its first child, listener or replaced thread, is not a leak. */
 async function warmUp(here: World): Promise<void> {
   await allWell(here)
   const calls = abortedCalls.map((call) => ({ call, turns: 100 }))
@@ -145,7 +145,7 @@ async function run(): Promise<HostReport> {
     })
     counts = now
     if (now.wrong > 0) break
-    // What a process needs for all there is to happen it has taken by then.
+    // By then the process has taken all that it needs for the rest of the faults.
     if (fault.index === Math.floor(config.faults / 5)) memory = await memoryInUse()
   }
   step = 'closing'
@@ -171,11 +171,11 @@ async function run(): Promise<HostReport> {
 
 try {
   say({ kind: 'report', report: await run() })
-  // Everything is closed: what keeps the process alive now is a leak, and the campaign sees that it does not end.
+  // Everything is closed. Anything that still keeps the process alive is a leak, which the campaign notices.
   endByItself()
 } catch (error) {
   say({ kind: 'failed', message: String(error), step, state: state() })
   process.exitCode = 1
-  // Whatever hangs would go on hanging; children end with their parent's channel.
+  // What hangs would go on hanging; children end with their parent's channel.
   setImmediate(() => process.exit())
 }

@@ -1,5 +1,5 @@
 /**
- * How each kind of fault is brought about. An injector returns when its fault has struck and the target has noticed.
+ * How each kind of fault is injected. An injector returns when its fault has struck and the target has noticed.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { abortCalls } from './aborts.js'
@@ -33,10 +33,10 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
   }
 }
 
-/** Strikes, and waits until the link says that a connection was lost. */
+/** Strikes, and waits until the loss of a connection is reported. */
 async function untilLost(world: World, traffic: Traffic, strikeNow: () => Promise<void>): Promise<void> {
-  // The one before may have struck just now: without a connection there is none to lose. No await between this and the
-  // strike.
+  // The fault before may have struck just now, and then there is no connection to lose. There is no await between this
+  // and the strike.
   while (!traffic.isConnected) await connected(world, traffic)
   const { losses } = traffic.book
   await strikeNow()
@@ -47,7 +47,7 @@ function connected({ gate }: World, traffic: Traffic): Promise<void> {
   return gate.until(() => traffic.isConnected)
 }
 
-/** The peer gets it like any other frame; unless the connection is lost before, for a reason of its own. */
+/** The peer gets the order like any other frame, unless the connection is lost first for another reason. */
 async function orderAndGoOn({ gate }: World, traffic: Traffic, order: Misbehaviour): Promise<void> {
   const { losses } = traffic.book
   while (!traffic.order(order) && traffic.book.losses === losses) {
@@ -67,13 +67,13 @@ function killPeer(world: World, { peer, traffic }: Target): Promise<void> {
   })
 }
 
-async function killWorker(world: World, { link, book }: Traffic, death: Death): Promise<void> {
+async function killWorker(world: World, { connection, book }: Traffic, death: Death): Promise<void> {
   const { losses } = book
   const givenUp = new AbortController()
-  const struck = strike(world.engine, link.info.shard, death, givenUp.signal).catch((error: unknown) => {
+  const struck = strike(world.engine, connection.info.shard, death, givenUp.signal).catch((error: unknown) => {
     if (!givenUp.signal.aborted) throw error
   })
-  // The thread may die of something else before it is told.
+  // The thread may die for another reason before the order arrives.
   await Promise.race([struck, world.gate.until(() => book.losses > losses)])
   givenUp.abort()
   await struck
@@ -116,7 +116,7 @@ async function exhaustDescriptors(world: World, { traffic }: Target, attempts: n
   const hog = new DescriptorHog()
   try {
     let ordered = -1
-    // Each connection that ends gives descriptors back, of which the next one must get none; it may, now and then.
+    // Each connection that ends frees descriptors. The next attempt should get none of them, but now and then it does.
     while (traffic.failures < before + attempts) {
       hog.take()
       const { losses } = traffic.book

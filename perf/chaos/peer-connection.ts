@@ -1,4 +1,4 @@
-/** One connection of a peer: records what comes, sends it back, and does what it is ordered to do wrong. */
+/** One connection of a peer: records each frame, sends it back, and misbehaves when ordered to. */
 import { Random } from '../harness/random.js'
 import { makeFrame, openFrame, stampConnection } from './frames.js'
 import { readOrder, type Misbehaviour } from './misbehaviour.js'
@@ -16,7 +16,7 @@ export interface PeerPipe {
 export interface PeerHost {
   readonly framing: PeerFraming
   readonly recorder: Recorder
-  /** So many connections that come are cut at once. */
+  /** How many of the next connections are cut at once. */
   refuse(count: number): void
 }
 
@@ -24,9 +24,9 @@ export class PeerConnection {
   readonly #pipe: PeerPipe
   readonly #host: PeerHost
   readonly #parser: FrameParser
-  /** Which one the other side says it is. */
+  /** The number that the other side gives this connection. */
   #connection = 0
-  /** It has done wrong: it goes on listening, and says nothing any more. */
+  /** It has misbehaved: it still reads, and sends nothing any more. */
   #isMute = false
   #entries: RecordEntry[] = []
   #echoes: Buffer[] = []
@@ -46,7 +46,7 @@ export class PeerConnection {
 
   #onFrame(frame: Buffer): void {
     const opened = openFrame(frame)
-    // The engine has sent what nobody gave it: recorded as a number that is never given.
+    // The engine has sent bytes that it was never given. They are recorded under a number that no frame has.
     if (opened === undefined) {
       this.#entries.push({ connection: this.#connection, number: 0xffffffff })
       return
@@ -62,7 +62,7 @@ export class PeerConnection {
     this.#misbehave(readOrder(opened.payload))
   }
 
-  /** Record first: what was echoed is recorded, whatever happens in between. */
+  /** Record first: then every frame that was echoed is recorded, whatever happens in between. */
   #flush(): void {
     if (this.#entries.length > 0) this.#host.recorder.add(this.#entries)
     this.#entries = []

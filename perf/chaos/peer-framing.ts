@@ -1,6 +1,5 @@
 /**
- * The framings of the campaign as its peers speak them: plain code of their own, so that the engine's is not its own
- * judge.
+ * The peers' own plain implementation of the campaign's framings, so that the engine's code does not check itself.
  */
 
 export type PeerFraming = 'length' | 'length-be' | 'content-length'
@@ -11,7 +10,7 @@ export function encode(framing: PeerFraming, frame: Uint8Array): Buffer {
   return Buffer.concat([head(framing, frame.length), frame])
 }
 
-/** What announces a frame of so many bytes. */
+/** The header of a frame with `length` bytes. */
 export function head(framing: PeerFraming, length: number): Buffer {
   if (framing === 'content-length') return Buffer.from(`Content-Length: ${String(length)}\r\n\r\n`)
   const bytes = Buffer.alloc(4)
@@ -35,7 +34,7 @@ export class FrameParser {
   readonly #onFrame: (frame: Buffer) => void
   #chunks: Buffer[] = []
   #bytes = 0
-  /** As many bytes are needed before it is worth looking. */
+  /** How many bytes are needed before the next look. */
   #needed = 1
 
   constructor(framing: PeerFraming, onFrame: (frame: Buffer) => void) {

@@ -1,12 +1,12 @@
-/** From a seed to a list of faults with all their parameters: the same seed, the same list. */
+/** Makes a list of faults with all their parameters from a seed: the same seed gives the same list. */
 import { Random } from '../harness/random.js'
 import { MAX_FRAME_BYTES } from './peer-framing.js'
 import type { Misbehaviour } from './misbehaviour.js'
 import type { Fault as Death } from './strikes.js'
 
 /**
- * Whom it happens to: a process that listens on a Unix socket, a child of the engine's, a listener within the engine;
- * and one within it on a Unix socket.
+ * The targets of faults: a process that listens on a Unix socket, a child of the engine, a listener in the engine, and
+ * a listener in the engine on a Unix socket.
  */
 export const targetNames = ['unix', 'stdio', 'memory', 'hosted'] as const
 
@@ -20,10 +20,10 @@ export const abortedCalls = [
   'receive',
   'ready',
   'end',
-  'link-ready',
-  'link-receive',
-  'link-connected',
-  'link-end',
+  'reconnecting-ready',
+  'reconnecting-receive',
+  'reconnecting-connected',
+  'reconnecting-end',
   'acquire',
 ] as const
 
@@ -32,19 +32,21 @@ export type AbortedCall = (typeof abortedCalls)[number]
 /** What happens to a target. */
 export type Action =
   | { readonly kind: 'peer killed' }
-  /** Stopped until the link cannot send any more, or until its heartbeat gives the connection up, then continued. */
+  /**
+   * Stopped until its connection cannot send any more, or until its heartbeat gives the connection up, then continued.
+   */
   | { readonly kind: 'peer stopped'; readonly until: 'stalled' | 'given up' }
-  /** The peer does wrong. */
+  /** The peer misbehaves. */
   | { readonly kind: 'peer errs'; readonly order: Misbehaviour }
-  /** Killed, and started again once so many attempts to connect have failed. */
+  /** Killed, and started again once `attempts` attempts to connect have failed. */
   | { readonly kind: 'refused'; readonly attempts: number }
-  /** Its socket file is deleted and the connection cut; it listens anew once so many attempts have failed. */
+  /** Its socket file is deleted and the connection cut; it listens again once `attempts` attempts have failed. */
   | { readonly kind: 'file deleted'; readonly attempts: number }
-  /** The host has no descriptor left while the connection is cut, until so many attempts have failed. */
+  /** The host has no descriptor left while the connection is cut, until `attempts` attempts have failed. */
   | { readonly kind: 'descriptors'; readonly attempts: number }
   /** The worker thread that carries the connection dies. */
   | { readonly kind: 'worker'; readonly death: Death }
-  /** Calls beside the traffic, each given up after so many turns. */
+  /** Calls beside the traffic, each aborted after `turns` turns of the event loop. */
   | {
       readonly kind: 'aborts'
       readonly calls: readonly { readonly call: AbortedCall; readonly turns: number }[]
@@ -53,9 +55,9 @@ export type Action =
 export interface Fault {
   readonly index: number
   readonly target: TargetName
-  /** It strikes once so many echoes more have come. */
+  /** It strikes once this many more echoes have come. */
   readonly afterEchoes: number
-  /** It strikes when the one before it has struck, instead of when the target is well again. */
+  /** It strikes as soon as the fault before it has struck, instead of when the target has recovered. */
   readonly atOnce: boolean
   readonly action: Action
 }
@@ -72,7 +74,7 @@ const attempts = (random: Random): number => random.between(1, 4)
 
 const everywhere = targetNames
 const processes = ['unix', 'stdio'] as const
-/** Whether there is a process of its own behind it. */
+/** Whether the peer is a separate process. */
 export function isProcess(name: TargetName): boolean {
   return processes.some((other) => other === name)
 }
@@ -80,11 +82,11 @@ export function isProcess(name: TargetName): boolean {
 const listening = ['unix', 'memory', 'hosted'] as const
 const threads = ['unix', 'stdio', 'memory'] as const
 
-/** What can happen to whom. In each round of the plan every line happens once to each of its targets. */
+/** Which faults apply to which targets. In each round of the plan every line happens once to each of its targets. */
 const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
   [processes, () => ({ kind: 'peer killed' })],
   [everywhere, () => ({ kind: 'peer stopped', until: 'stalled' })],
-  // The one whose link has a heartbeat.
+  // The target whose connection has a heartbeat.
   [['unix'], () => ({ kind: 'peer stopped', until: 'given up' })],
   [
     everywhere,
@@ -120,7 +122,7 @@ function drawAborts(random: Random): Action {
   }
 }
 
-/** While the host has no descriptor left, or is given one after the other, nothing else may need one. */
+/** While the host has no descriptor left, or gets them back one by one, no other fault may need one. */
 function standsAlone({ kind }: Action): boolean {
   return kind === 'descriptors'
 }

@@ -1,6 +1,6 @@
 /**
- * Questions and answers over a pool to the same peer, beside the link: one that fails says so, one that succeeds is
- * right.
+ * Questions and answers over a pool, to the same peer as the traffic. A question may fail, but only with an error; an
+ * answer must be right.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TransportError, type ConnectionPool, type LeasedConnection } from '../../api/index.js'
@@ -8,7 +8,7 @@ import type { Random } from '../harness/random.js'
 import { makeFrame, openFrame, randomPayload } from './frames.js'
 import type { Gate } from './gate.js'
 
-/** Users at the same time, each with a connection of its own. */
+/** Users at the same time, each with its own connection. */
 export const POOL_USERS = 2
 
 export class PoolTraffic {

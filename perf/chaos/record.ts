@@ -1,6 +1,6 @@
 /**
- * What a peer has received: pairs of u32, a connection and the number of a frame. It is written before the echo, by a
- * call that has returned when the system has it, so that whoever kills the peer takes nothing of it away.
+ * What a peer has received: pairs of u32, a connection and the number of a frame. A synchronous call writes it before
+ * the echo, so that killing the peer loses nothing of it.
  */
 import fs from 'node:fs'
 
@@ -17,7 +17,7 @@ export class FileRecorder implements Recorder {
   readonly #descriptor: number
 
   constructor(path: string) {
-    // Appended, so that a peer and the one before it, which may still be about, do not overwrite each other.
+    // Appended, so that a peer and the one before it, which may still be running, do not overwrite each other.
     this.#descriptor = fs.openSync(path, 'a')
   }
 

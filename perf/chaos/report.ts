@@ -1,4 +1,4 @@
-/** What the host tells the campaign. */
+/** What the host reports to the campaign. */
 import type { FrameCounts } from './frame-book.js'
 import type { TargetName } from './plan.js'
 
@@ -13,21 +13,21 @@ export interface HostConfig {
 
 export interface FaultCounts extends FrameCounts {
   readonly losses: number
-  /** Links that ended with an error that no retry can mend, and were replaced. */
-  readonly linksEnded: number
+  /** Reconnecting connections that ended with an error that no retry can mend, and were replaced. */
+  readonly connectionsReplaced: number
 }
 
 export interface HostReport {
   /** By the engine's own ledger. */
   readonly leaked: number
   readonly counts: FaultCounts
-  /** What is wrong with the fate of frames, in words. */
+  /** Which outcomes of frames are wrong, in words. */
   readonly complaints: readonly string[]
   /** Over pools. */
   readonly answered: number
-  /** Over pools: those that ended with an error, as they may. */
+  /** Over pools: questions that ended with an error, which is allowed. */
   readonly failedQuestions: number
-  /** Since a fifth of the faults had happened, in bytes; what the allocator keeps included. */
+  /** Bytes since a fifth of the faults had happened, including what the allocator keeps. */
   readonly residentGrowth: number
   /** Heap and buffers. */
   readonly ownGrowth: number
@@ -36,7 +36,7 @@ export interface HostReport {
 export type FromHost =
   /** It is about to happen. */
   | { readonly kind: 'striking'; readonly index: number; readonly label: string }
-  /** It is over: every link's frames go through again, and nothing is left of it. */
+  /** It is over: the frames of every connection go through again, and nothing is left over. */
   | {
       readonly kind: 'fault'
       readonly index: number

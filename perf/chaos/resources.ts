@@ -1,4 +1,6 @@
-/** The campaign's ledger against the operating system's: what the host has must come back to what it had. */
+/**
+ * Compares the host's threads, descriptors, children and connections with what it had before: nothing may be left over.
+ */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { canCountResources, processResources, type ProcessResources } from '../harness/process-resources.js'
 import type { World } from './world.js'
@@ -15,7 +17,7 @@ export function holdingsOf({ engine }: World): Holdings {
   return { ...system, connections, listeners, pendingConnects }
 }
 
-/** The system tells nobody that a thread or a process is gone from its books: it is asked again and again. */
+/** The system does not announce when it has removed a thread or a process from its books, so this polls. */
 const LOOK_AGAIN_MS = 3
 
 /** Resolves once every worker thread that has died is replaced. */
@@ -23,12 +25,12 @@ export async function allUp({ engine }: World): Promise<void> {
   while (engine.stats().shards.some(({ state }) => state !== 'up')) await pause(LOOK_AGAIN_MS)
 }
 
-/** Resolves once there is no more of anything than there was: what has ended is gone from the books a little later. */
+/** Resolves once there is no more of anything than before. The system removes what has ended a little later. */
 export async function backTo(before: Holdings, world: World): Promise<void> {
   while (surplus(before, holdingsOf(world)).length > 0) await pause(LOOK_AGAIN_MS)
 }
 
-/** What there is more of, in words. */
+/** What there is more of than before, in words. */
 export function surplus(before: Holdings, now: Holdings): string[] {
   return (Object.keys(before) as (keyof Holdings)[])
     .filter((kind) => now[kind] > before[kind])
@@ -39,7 +41,7 @@ export function surplus(before: Holdings, now: Holdings): string[] {
 export async function memoryInUse(): Promise<{ readonly resident: number; readonly own: number }> {
   for (let round = 0; round < 5; round++) {
     globalThis.gc?.()
-    // What finalizers free needs turns in between.
+    // Finalizers need turns of the event loop in between.
     for (let turn = 0; turn < 3; turn++) await nextTurn()
   }
   const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()

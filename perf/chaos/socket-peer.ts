@@ -1,6 +1,6 @@
 /**
- * A peer on a Unix socket, plain `net`. Argument: JSON of SocketPeerConfig. Says `listening` over IPC; told `listen`,
- * it listens anew, wherever its socket file has gone; it ends with its parent.
+ * A peer on a Unix socket, plain `net`. Argument: JSON of SocketPeerConfig. Says `listening` over IPC. On `listen` it
+ * listens again, even if its socket file is gone. It ends with its parent.
  */
 import '../harness/runner-end.js'
 import fs from 'node:fs'

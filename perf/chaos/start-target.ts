@@ -1,4 +1,4 @@
-/** What each target of the campaign is: its peer, the link to it, and for some a pool. */
+/** Starts each target of the campaign: its peer, the reconnecting connection to it, and for some a pool. */
 import type { Endpoint, Engine, ReconnectingOptions } from '../../api/index.js'
 import type { Random } from '../harness/random.js'
 import { EnginePeer } from './engine-peer.js'
@@ -14,7 +14,7 @@ export interface Target {
   readonly name: TargetName
   readonly peer: Peer
   readonly traffic: Traffic
-  /** To a peer that is worth one. */
+  /** For peers that serve many connections. */
   readonly pool: PoolTraffic | undefined
 }
 
@@ -28,12 +28,12 @@ interface Settings {
 }
 
 /**
- * How long a peer may be silent, in milliseconds: a loss that is reported too soon on a busy machine is accounted for,
- * too.
+ * How long a peer may be silent, in milliseconds. On a busy machine this may report a loss too early, which is
+ * accounted for like any other.
  */
 const HEARTBEAT = { intervalMs: 300, timeoutMs: 1_000 }
 
-/** No two alike, so that together they go through everything there is. */
+/** All different, so that together they use every option. */
 const settingsOf: Record<TargetName, Settings> = {
   unix: {
     framing: 'length',

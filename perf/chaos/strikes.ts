@@ -22,13 +22,15 @@ export interface Strike {
   readonly fault: Fault
 }
 
-/** Found by `workerEntry`. */
+/** For `workerEntry`. */
 export const faultyWorker = fileURLToPath(new URL('./faulty-worker.cjs', import.meta.url))
 
-/** How soon a stuck thread is found where a test wants that: no sooner than a busy machine lets a sound one answer. */
+/**
+ * How soon a stuck thread is found in tests that want that. Shorter would accuse a healthy thread on a busy machine.
+ */
 const STUCK_TIMEOUT_MS = 250
 
-/** Of an engine whose threads may die in this way, and come back at once. */
+/** For an engine whose threads can be killed in this way, and come back at once. */
 export function faultyOptions(fault: Fault = 'exit'): EngineOptions {
   return {
     workerEntry: faultyWorker,
@@ -42,7 +44,7 @@ const name = `symphony-faults-${randomBytes(6).toString('hex')}`
 process.env['SYMPHONY_FAULTS'] = name
 let strikes = 0
 
-/** Tells the thread to die, and waits for nothing: it may be about to die already, or not be there. */
+/** Tells the thread to die, without waiting: it may be dying already, or not exist. */
 export function strikeSoon(engine: Engine, shard: number, fault: Fault): void {
   const generation = engine.stats().shards[shard]?.generation ?? 0
   const channel = new BroadcastChannel(name)
@@ -52,8 +54,8 @@ export function strikeSoon(engine: Engine, shard: number, fault: Fault): void {
 }
 
 /**
- * Resolves when the thread has said that it is about to die of this. A stuck one says so too, and from then on takes up
- * no work; somebody has to give it some before it is found. One that dies of something else says nothing: `signal` ends
+ * Resolves when the thread has announced this death. A stuck thread announces it too, and takes up no work from then
+ * on; it is found only once it is given some. A thread that dies for another reason announces nothing: `signal` ends
  * the wait, with an AbortError.
  */
 export async function strike(

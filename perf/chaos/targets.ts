@@ -1,4 +1,7 @@
-/** Whom faults happen to: a peer on a Unix socket, one that is a child of the engine, and one in the engine itself. */
+/**
+ * The peers that faults happen to: one on a Unix socket, one that is a child of the engine, and one in the engine
+ * itself.
+ */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -13,7 +16,7 @@ import type { SocketPeerConfig } from './socket-peer.js'
 
 export interface Peer {
   /**
-   * Takes nothing and says nothing, until `goOn()`. `pid`: of the process that the link talks to, if it has a child.
+   * Reads nothing and sends nothing, until `goOn()`. `pid`: of the connection's child process, if it has one.
    */
   stop(pid: number | undefined): void
   goOn(pid: number | undefined): void
@@ -23,7 +26,7 @@ export interface Peer {
 
 const program = (name: string): string => fileURLToPath(new URL(`./${name}.js`, import.meta.url))
 
-/** `kill` says false where the process is gone already: then there is nothing to be done to it. */
+/** If the process is gone already, there is nothing to do. */
 export function signalProcess(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return
   try {
@@ -110,7 +113,7 @@ async function launch(config: SocketPeerConfig): Promise<ChildProcess> {
   return peer
 }
 
-/** Started by each connect of the link, so there is nothing to start here. */
+/** Each connect starts the child, so there is nothing to start here. */
 export class ChildPeer implements Peer {
   readonly endpoint: Endpoint
   readonly #record: string

@@ -1,4 +1,4 @@
-/** Frames in both directions over one link without a pause, every one of them in the books. */
+/** Frames in both directions over one reconnecting connection without a pause, and a record of each. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   TransportError,
@@ -13,8 +13,6 @@ import { makeFrame, openFrame, randomPayload } from './frames.js'
 import type { Gate } from './gate.js'
 import { writeOrder, type Misbehaviour } from './misbehaviour.js'
 
-export type Link = ReconnectingConnection
-
 const NOTHING = Buffer.alloc(0)
 
 /** Frames under way at most. */
@@ -22,10 +20,10 @@ const WINDOW = 48
 /** While the peer is stopped: as many as it takes to fill every buffer on the way. */
 const WIDE_WINDOW = 1_000
 
-/** How frames are taken from the link; each link of the campaign does it differently. */
+/** How frames are read; each connection of the campaign does it differently. */
 export type Consuming = 'subscribe' | 'iterate' | 'receive'
 
-export interface LinkHooks {
+export interface ConnectionHooks {
   readonly onConnected: (connection: Connection, info: ConnectedInfo) => Promise<void>
   readonly onLoss: (report: LossReport) => void
 }
@@ -33,11 +31,11 @@ export interface LinkHooks {
 export class Traffic {
   readonly book: FrameBook
   readonly name: string
-  /** Links that ended by themselves and were replaced. */
-  linksEnded = 0
+  /** Reconnecting connections that ended by themselves and were replaced. */
+  connectionsReplaced = 0
   /** Attempts to connect that failed. */
   failures = 0
-  link: Link
+  connection: ReconnectingConnection
   /** Of the process behind the connection, if it is one of the engine's children. */
   pid: number | undefined
   /** The highest number that has come back. */
@@ -48,16 +46,22 @@ export class Traffic {
   #isBlocked = false
   readonly #gate: Gate
   readonly #random: Random
-  readonly #open: (hooks: LinkHooks) => Link
+  readonly #open: (hooks: ConnectionHooks) => ReconnectingConnection
   readonly #running: Promise<void>
 
-  constructor(name: string, open: (hooks: LinkHooks) => Link, consuming: Consuming, random: Random, gate: Gate) {
+  constructor(
+    name: string,
+    open: (hooks: ConnectionHooks) => ReconnectingConnection,
+    consuming: Consuming,
+    random: Random,
+    gate: Gate,
+  ) {
     this.name = name
     this.book = new FrameBook(name)
     this.#gate = gate
     this.#random = random
     this.#open = open
-    this.link = this.#openLink()
+    this.connection = this.#openConnection()
     this.#running = this.#run(consuming)
   }
 
@@ -66,10 +70,10 @@ export class Traffic {
   }
 
   get isConnected(): boolean {
-    return this.link.state === 'connected'
+    return this.connection.state === 'connected'
   }
 
-  /** As much is under way as is let, or as fits. */
+  /** As much is under way as the window allows, or as fits. */
   get isStalled(): boolean {
     return this.#isBlocked || this.book.outstanding >= this.#window
   }
@@ -85,28 +89,28 @@ export class Traffic {
     await this.#gate.until(() => this.#lastEcho >= first)
   }
 
-  /** Resolves once so many frames more have come back. */
+  /** Resolves once `echoes` more frames have come back. */
   async progress(echoes: number): Promise<void> {
     const { counts } = this.book
     const before = counts.echoed
     await this.#gate.until(() => counts.echoed >= before + echoes)
   }
 
-  /** Puts an order to the peer among the frames. False: the link takes no frame now. */
+  /** Puts an order to the peer among the frames. False: the connection takes no frame now. */
   order(order: Misbehaviour): boolean {
     return this.#send('order', writeOrder(order)) !== 'refused'
   }
 
-  /** Sends nothing more, waits for everything that is under way, closes the link. */
+  /** Sends nothing more, waits for everything that is under way, closes the connection. */
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#gate.poke()
     await this.#gate.until(() => this.book.outstanding === 0)
-    await this.link.close()
+    await this.connection.close()
     await this.#running
   }
 
-  #openLink(): Link {
+  #openConnection(): ReconnectingConnection {
     return this.#open({
       onConnected: (connection, info) => this.#greet(connection, info),
       onLoss: (report) => {
@@ -117,19 +121,19 @@ export class Traffic {
 
   async #run(consuming: Consuming): Promise<void> {
     for (;;) {
-      const { link } = this
-      const consumed = this.#consume(link, consuming)
-      await Promise.all([link.closed, consumed, this.#feed(link)])
+      const { connection } = this
+      const consumed = this.#consume(connection, consuming)
+      await Promise.all([connection.closed, consumed, this.#feed(connection)])
       this.#gate.poke()
       if (this.#isStopping) return
-      this.linksEnded++
-      this.link = this.#openLink()
+      this.connectionsReplaced++
+      this.connection = this.#openConnection()
     }
   }
 
-  async #feed(link: Link): Promise<void> {
+  async #feed(connection: ReconnectingConnection): Promise<void> {
     const over = { now: false }
-    const ended = link.closed.then(() => {
+    const ended = connection.closed.then(() => {
       over.now = true
       this.#gate.poke()
     })
@@ -139,8 +143,8 @@ export class Traffic {
         if (this.#send('data', randomPayload(this.#random)) === 'goes on') continue
         this.#isBlocked = true
         this.#gate.poke()
-        // Rejected when the link ends.
-        await link.ready().catch(() => undefined)
+        // Rejects when the connection ends.
+        await connection.ready().catch(() => undefined)
         this.#isBlocked = false
         break
       }
@@ -157,7 +161,7 @@ export class Traffic {
   #send(purpose: 'data' | 'order', payload: Buffer): 'goes on' | 'waits' | 'refused' {
     const number = this.book.take()
     try {
-      return this.link.send(makeFrame(number, purpose, payload)) ? 'goes on' : 'waits'
+      return this.connection.send(makeFrame(number, purpose, payload)) ? 'goes on' : 'waits'
     } catch (error) {
       this.book.putBack()
       if (!(error instanceof TransportError)) throw error
@@ -167,23 +171,24 @@ export class Traffic {
     }
   }
 
-  async #consume(link: Link, consuming: Consuming): Promise<void> {
+  async #consume(connection: ReconnectingConnection, consuming: Consuming): Promise<void> {
     try {
       switch (consuming) {
         case 'subscribe':
-          link.subscribe((frame) => {
+          connection.subscribe((frame) => {
             this.#onFrame(frame)
           })
-          await link.closed
+          await connection.closed
           break
         case 'iterate':
-          for await (const frame of link) this.#onFrame(frame)
+          for await (const frame of connection) this.#onFrame(frame)
           break
         case 'receive':
-          for (let frame = await link.receive(); frame !== undefined; frame = await link.receive()) this.#onFrame(frame)
+          for (let frame = await connection.receive(); frame !== undefined; frame = await connection.receive())
+            this.#onFrame(frame)
       }
     } catch (error) {
-      // What ended the link; anything else is a defect of the campaign.
+      // What ended the connection; anything else is a defect of the campaign.
       if (!(error instanceof TransportError)) throw error
     }
   }
@@ -192,7 +197,7 @@ export class Traffic {
     const frame = openFrame(bytes)
     if (frame === undefined) this.book.onWrong(`${String(bytes.length)} bytes came that are no frame`)
     else if (frame.purpose !== 'data' && frame.purpose !== 'order')
-      this.book.onWrong(`a ${frame.purpose} came that nobody waits for`)
+      this.book.onWrong(`an unexpected ${frame.purpose} came`)
     else {
       this.book.onEcho(frame.connection, frame.number)
       this.#lastEcho = frame.number

@@ -1,4 +1,4 @@
-/** Everything that faults happen in: one engine, and for each target a peer with a link full of traffic. */
+/** Everything that faults happen to: one engine, and for each target a peer with a connection full of traffic. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createEngine, type Engine } from '../../api/index.js'
 import { Random } from '../harness/random.js'
@@ -9,7 +9,7 @@ import { faultyOptions } from './strikes.js'
 import { startTarget, type Target } from './start-target.js'
 import type { Traffic } from './traffic.js'
 
-/** A shard's JavaScript heap: one that eats memory is to get there soon. */
+/** A shard's JavaScript heap: small, so that the fault that eats memory reaches the limit soon. */
 const HEAP_MB = 32
 
 export class World {
@@ -60,7 +60,7 @@ export class World {
     return [...this.targets.values()].flatMap(({ pool }) => (pool === undefined ? [] : [pool]))
   }
 
-  /** Links and pools. */
+  /** Reconnecting connections and pools. */
   get flows(): readonly (Traffic | PoolTraffic)[] {
     return [...this.traffics, ...this.pools]
   }
@@ -77,10 +77,10 @@ export class World {
     return target
   }
 
-  /** Ends all traffic, closes the books, and the engine; returns what that leaks. */
+  /** Ends all traffic, checks every record, and closes the engine; returns how much leaked. */
   async stop(): Promise<number> {
     await Promise.all(this.flows.map((flow) => flow.stop()))
-    // Whoever has still something of an old connection to read does so before it ends.
+    // A peer reads what is left of an old connection before it ends.
     await Promise.all([...this.targets.values()].map(({ peer }) => peer.close()))
     const { leaked } = await this.engine.close()
     for (const { peer, traffic } of this.targets.values()) traffic.book.close(peer.record())
@@ -89,11 +89,11 @@ export class World {
   }
 }
 
-/** The engine says of each attempt that fails whose it was. */
+/** The engine's event names the connection whose attempt failed. */
 function countFailures(targets: ReadonlyMap<TargetName, Target>, gate: Gate): () => void {
   const onFailure = (message: unknown): void => {
     const { id } = message as { readonly id: string }
-    for (const { traffic } of targets.values()) if (traffic.link.info.id === id) traffic.failures++
+    for (const { traffic } of targets.values()) if (traffic.connection.info.id === id) traffic.failures++
     gate.poke()
   }
   subscribe('symphony-transport:reconnecting.failed', onFailure)

@@ -1,4 +1,4 @@
-/** What the runner, the accepting program and the calling program say to each other. */
+/** The messages between the runner, the accepting program and the calling program. */
 export interface AcceptorConfig {
   readonly stack: 'engine' | 'net'
   readonly path: string
@@ -6,13 +6,13 @@ export interface AcceptorConfig {
 }
 
 export type AcceptorOrder =
-  /** Forgets what was counted; so many connections are going to come. */
+  /** Resets the counts, and expects `count` connections. */
   { readonly kind: 'watch'; readonly count: number } | { readonly kind: 'report' }
 
 export interface AcceptorReport {
   readonly kind: 'report'
   readonly accepted: number
-  /** Different calls that were heard, and how often one was heard again. */
+  /** How many different calls arrived, and how often a call arrived again. */
   readonly calls: number
   readonly twice: number
   /** When the last one was accepted: CLOCK_MONOTONIC, the same for every process of the machine. */

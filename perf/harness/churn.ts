@@ -1,4 +1,4 @@
-/** What perf/programs/churn.ts is told, and what it says. */
+/** The argument and the report of perf/programs/churn.ts. */
 import type { FramingKind } from '../../api/index.js'
 
 export interface ChurnPlan {

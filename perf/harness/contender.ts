@@ -43,7 +43,7 @@ export interface ThroughputSample {
   readonly cpuMs: number | undefined
 }
 
-/** Of a child process that is not one of ours nothing is known. */
+/** Nothing is known of a child process that is not one of ours. */
 const NO_CPU: CpuUse = { mainThreadMs: 0, totalMs: 0 }
 
 export class Contender {

@@ -1,4 +1,4 @@
-/** A program of ours in a process of its own, which is told something and says something back. */
+/** One of our programs in a separate process, with orders and answers over IPC. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -37,7 +37,7 @@ export class Forked {
     return this.#child.pid ?? 0
   }
 
-  /** Gives an order, and waits for what is said to it. */
+  /** Gives an order, and waits for the answer. */
   ask<Answer extends { readonly kind: string }>(order: object, kind: Answer['kind']): Promise<Answer> {
     this.#child.send(order)
     return this.next<Answer>(kind)

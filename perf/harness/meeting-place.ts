@@ -3,12 +3,12 @@ import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import process from 'node:process'
 
-/** What `net` is over here, as `--transport` names it. */
+/** What `net` uses on this platform, as `--transport` names it. */
 export const SOCKETS = process.platform === 'win32' ? 'pipe' : 'unix'
 
 const PIPES = '\\\\.\\pipe\\'
 
-/** A place that nobody is at. As `net` takes it. */
+/** A free place, in the form that `net` takes. */
 export function meetingPlace(folder: string, name: string): string {
   const plain = name.replaceAll(/[^a-z0-9]+/gi, '-')
   // Pipes of all runs share one folder; the run's own has a name that no other has.
@@ -18,7 +18,7 @@ export function meetingPlace(folder: string, name: string): string {
   return path
 }
 
-/** The same as the engine takes it. */
+/** The same in the form that the engine takes. */
 export function endpointAt(place: string): string {
   return place.startsWith(PIPES) ? place : `unix:${place}`
 }

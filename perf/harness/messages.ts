@@ -1,7 +1,7 @@
-/** What the runner and the measured programs say to each other. */
+/** The messages between the runner and the measured programs. */
 import type { FramingKind } from '../../engine/protocol/framing.js'
 
-/** The last two start a child process of their own and need no other side. */
+/** The last two start their own child process and need no other side. */
 export type Stack = 'engine' | 'net' | 'engine-child' | 'child-process'
 
 export interface SideConfig {
@@ -41,7 +41,7 @@ export interface SinkOrder {
   readonly frames: number
 }
 
-/** Sends as fast as backpressure lets it until it is told to stop. */
+/** Sends as fast as backpressure allows, until the order to stop. */
 export interface FloodOrder {
   readonly kind: 'flood'
   readonly bytes: number
@@ -125,17 +125,17 @@ export const GATEWAY_BYTES = 256
 export const GATEWAY_REPLY = 'round trip'
 
 /**
- * How many different frames are sent in turn, a power of two. Each is a buffer of its own: `net` may hold on to it
+ * How many different frames are sent in turn, a power of two. Each is a separate buffer, because `net` may keep it
  * after write().
  */
 export const STAMPS = 16
 
-/** What byte 0 of frame number `n` carries, and sender and receiver add up. */
+/** The value of byte 0 in frame number `n`; sender and receiver add these up. */
 export function stamp(n: number): number {
   return n & (STAMPS - 1)
 }
 
-/** Above all bytes that end a line: every framing carries it. */
+/** Above all bytes that can end a line, so that every framing can carry it. */
 export const STAMP_BASE = 0x40
 
 export function stampOf(frame: Buffer): number {

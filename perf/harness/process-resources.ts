@@ -5,7 +5,7 @@ export interface ProcessResources {
   readonly threads: number
   readonly descriptors: number
   readonly children: number
-  /** Children that have ended and that nobody has waited for. */
+  /** Children that have ended and were not reaped. */
   readonly zombies: number
 }
 

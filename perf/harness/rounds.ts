@@ -1,4 +1,4 @@
-/** Interleaved rounds: every contender once a round, so that the machine's moods hit all of them alike. */
+/** Interleaved rounds: every contender once a round, so that changes of the machine's load affect all of them alike. */
 import { median } from './statistics.js'
 
 /** Runs `measure` for each contender in each round; results by contender, in order of rounds. */

@@ -1,4 +1,4 @@
-/** The folder of one run, which goes when the run ends, also by a signal that can be heard. */
+/** The folder of one run. It is removed when the run ends, also by a signal that can be handled. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,17 +1,17 @@
 /**
- * Imported first by every program that a runner starts over IPC: the program ends with its runner, however that ends.
- * The system closes the channel of a process that is gone, and nobody is left to report to.
+ * Every program that a runner starts over IPC imports this first. The program then ends with its runner, for whatever
+ * reason: the system closes the channel of a runner that is gone.
  */
 import process from 'node:process'
 
 const leave = (): void => process.exit(1)
 
-// It may have ended before anybody could listen.
+// The runner may have ended before this could listen.
 if (process.send !== undefined && !process.connected) leave()
 process.once('disconnect', leave)
 
-/** The work is done: from here on the program ends by itself, and nothing that it has left open may keep it. */
+/** The work is done: from here on the program ends by itself, unless it has left something open. */
 export function endByItself(): void {
-  // The runner may still go: if something keeps this program then, it is to end all the same.
+  // If something keeps this program alive, it still ends with its runner.
   process.channel?.unref()
 }

@@ -1,11 +1,11 @@
-/** One measured program in a process of its own, told what to do over IPC. */
+/** One measured program in a separate process, with orders over IPC. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { FromSide, Order, Result, SideConfig } from './messages.js'
 
 const program = fileURLToPath(new URL('../programs/side.js', import.meta.url))
 
-/** To close everything and end takes some milliseconds. */
+/** Closing everything and ending takes some milliseconds. */
 const MOST_STOP_MS = 20_000
 
 export class SideProcess {
@@ -28,7 +28,7 @@ export class SideProcess {
       this.#wake?.()
     }
     this.#child.once('exit', end)
-    // It could not be started, or an order could not be sent: it is gone, or has never been.
+    // It could not be started, or an order could not be sent: the process does not exist.
     this.#child.on('error', end)
   }
 
@@ -53,8 +53,8 @@ export class SideProcess {
   }
 
   /**
-   * Ends the program and waits until it is gone; 0: its engine released everything. One that does not end by itself is
-   * ended, and has then not released everything.
+   * Ends the program and waits until it is gone; 0: its engine released everything. A program that does not end by
+   * itself is killed, and counts as not having released everything.
    */
   async stop(): Promise<number | null> {
     if (this.#exited) return this.#child.exitCode

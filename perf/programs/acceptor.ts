@@ -1,6 +1,5 @@
 /**
- * AcceptedConnections connections, sends back what each says, and keeps the books: which have come, and when the last
- * did.
+ * Accepts connections, sends back what each sends, and records which have come and when the last one came.
  */
 import net from 'node:net'
 import process from 'node:process'
@@ -29,7 +28,7 @@ function onCall(id: number): void {
   seen[id] = 1
 }
 
-/** Returns what releases everything, and says whether it was. */
+/** Returns a function that releases everything and says whether all was released. */
 async function listen(): Promise<() => Promise<boolean>> {
   if (config.stack === 'net') {
     const open = new Set<net.Socket>()

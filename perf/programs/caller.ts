@@ -1,4 +1,4 @@
-/** Foreign peers: plain `net` clients, each of which connects, says who it is if it is to, and leaves. */
+/** Foreign peers: plain `net` clients, each of which connects, sends its number if ordered to, and leaves. */
 import net from 'node:net'
 import process from 'node:process'
 import { CALL_BYTES, CALL_ID_AT, type CallerOrder, type CallerReport } from '../harness/calls.js'
@@ -38,7 +38,7 @@ async function call({ count, atOnce, speaks }: CallerOrder): Promise<CallerRepor
         else wrong++
         socket.destroy()
       })
-      // Gone without an answer: it is missing among the answered.
+      // Gone without an answer: it does not count as answered.
       socket.on('end', () => {
         socket.destroy()
       })

@@ -1,6 +1,6 @@
 /**
- * A child process that sends everything back, by its stdin and stdout: over the engine, and over `child_process` with
- * its pipes on the main thread.
+ * A child process that sends everything back over its stdin and stdout: with the engine, and with `child_process`,
+ * whose pipes are on the main thread.
  */
 import { spawn } from 'node:child_process'
 import { createEngine } from '../../api/index.js'

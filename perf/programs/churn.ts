@@ -1,6 +1,6 @@
 /**
  * Connections that come, echo one frame, and go, both ends in this process. Its one argument is a `ChurnPlan`; it
- * prints a `ChurnReport`, with the memory that this took.
+ * prints a `ChurnReport` with the memory used.
  */
 import { endByItself } from '../harness/runner-end.js'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -126,7 +126,7 @@ async function overNet(): Promise<Partial<ChurnReport>> {
 
 function peakMiB(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024
-  // Not that of getrusage(), which a process inherits from whoever started it.
+  // Not the value of getrusage(), which a process inherits from its parent.
   const [, kib = '0'] = /VmHWM:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8')) ?? []
   return Number(kib) / 1024
 }

@@ -1,6 +1,6 @@
 /**
- * Argument: socket path. Says each frame again; one that reads `cut` cuts its connection instead, without a word. It
- * ends with its runner.
+ * Argument: socket path. Echoes each frame; a frame that reads `cut` makes it cut the connection instead. It ends with
+ * its runner.
  */
 import '../harness/runner-end.js'
 import net from 'node:net'
@@ -24,5 +24,5 @@ const server = net.createServer((socket) => {
   socket.on('error', () => undefined)
 })
 server.listen(process.argv[2], () => process.send?.('listening'))
-// Takes its socket file with it.
+// Removes its socket file.
 process.once('exit', () => server.close())

@@ -1,4 +1,4 @@
-/** Says every byte of its stdin again, and ends when its stdin does: what `cat` is elsewhere. */
+/** Copies its stdin to its stdout and ends when its stdin does: what `cat` is elsewhere. */
 import process from 'node:process'
 
 process.stdin.pipe(process.stdout)

@@ -8,7 +8,7 @@ import type { Peer, PeerStack } from './peer.js'
 
 interface Backend {
   readonly peer: Peer
-  /** Who waits for a reply, oldest first. */
+  /** The requests that wait for a reply, oldest first. */
   readonly waiting: ((frame: Buffer) => void)[]
 }
 

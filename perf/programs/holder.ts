@@ -1,5 +1,6 @@
 /**
- * Holds many idle connections, to be looked at from outside: how much memory, how much CPU. It ends with its runner.
+ * Holds many idle connections, so that the runner can measure their memory and CPU from outside. It ends with its
+ * runner.
  */
 import '../harness/runner-end.js'
 import net from 'node:net'

@@ -1,7 +1,7 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
 
 export interface Peer {
-  /** Makes the frames that `send()` sends: so many bytes, byte 0 of the payload is the stamp, the rest is filler. */
+  /** Makes the frames that `send()` sends: `bytes` long, byte 0 of the payload is the stamp, the rest is filler. */
   prepare(bytes: number): void
   /** Sends one frame; false: wait for `ready()`. */
   send(stamp: number): boolean
@@ -12,7 +12,7 @@ export interface Peer {
 
 export interface PeerStack {
   connect(onFrame: (frame: Buffer) => void): Promise<Peer>
-  /** Calls `onPeer` for each connection; what it returns is given that connection's frames. */
+  /** Calls `onPeer` for each connection; the function that it returns gets that connection's frames. */
   listen(onPeer: (peer: Peer) => (frame: Buffer) => void): Promise<void>
   /** Sends each chunk of bytes back as it came, the cheapest echo the stack can do. */
   echo(): Promise<void>

@@ -132,7 +132,7 @@ async function pour(peer: Peer, count: number): Promise<{ frames: number; checks
   return { frames: count, checksum }
 }
 
-/** As fast as backpressure lets it, spread over all connections. */
+/** As fast as backpressure allows, spread over all connections. */
 async function source(order: SourceOrder): Promise<void> {
   for (const peer of peers) peer.prepare(order.bytes)
   const startedNs = process.hrtime.bigint().toString()
@@ -162,7 +162,7 @@ async function flood(bytes: number): Promise<void> {
     const room = peer.send(stamp(frames++))
     if (room) continue
     peer.flush()
-    // A peer that has room again at once must still let the order to stop through.
+    // Even if the peer has room again at once, the order to stop must get through.
     await peer.ready()
     await new Promise(setImmediate)
   }

@@ -29,7 +29,7 @@ export function chaosLines({ seed, targets, faults, recovered, rows, host, failu
     const { counts, leaked, ownGrowth, residentGrowth, answered, failedQuestions } = host
     lines.push(
       `${String(counts.sent)} frames sent: ${String(counts.echoed)} came back, ${String(counts.handedOver)} were handed over and did not,`,
-      `  ${String(counts.unconfirmed)} unconfirmed, ${String(counts.resent)} sent again, ${String(counts.dropped)} dropped, ${String(counts.wrong)} wrong; ${String(counts.losses)} losses, ${String(counts.linksEnded)} links replaced`,
+      `  ${String(counts.unconfirmed)} unconfirmed, ${String(counts.resent)} sent again, ${String(counts.dropped)} dropped, ${String(counts.wrong)} wrong; ${String(counts.losses)} losses, ${String(counts.connectionsReplaced)} connections replaced`,
       `pools: ${String(answered)} questions answered, ${String(failedQuestions)} failed`,
       `leaked: ${String(leaked)}; heap and buffers ${figure(ownGrowth / MIB)} MiB, resident ${figure(residentGrowth / MIB)} MiB more than after a fifth of the faults`,
     )

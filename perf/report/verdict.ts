@@ -1,6 +1,6 @@
-/** What the self-check's figures amount to: which rows miss their targets, and whether the run has failed. */
+/** The verdict on the self-check's figures: which rows miss their targets, and whether the run has failed. */
 
-/** What a row's value is to be. */
+/** The target of a row's value. */
 export interface Target {
   readonly is: 'below' | 'above' | 'at least'
   readonly limit: number
@@ -14,7 +14,7 @@ export interface Row {
   readonly measured: string
   readonly value: number
   readonly target?: Target | undefined
-  /** `speed`: of few frames nothing follows about it. */
+  /** `speed` is not judged when there were only a few frames. */
   readonly of: 'speed' | 'counts'
   readonly baseline?: string | undefined
   readonly ratio?: string | undefined
@@ -24,7 +24,7 @@ export interface Verdict {
   readonly head: readonly string[]
   /** The cells of each row. */
   readonly cells: readonly (readonly string[])[]
-  /** What is said below the table. */
+  /** The lines below the table. */
   readonly lines: readonly string[]
   readonly exitCode: 0 | 1
 }
@@ -32,8 +32,8 @@ export interface Verdict {
 const HEAD = ['metric', 'measured', 'target', 'met', 'baseline, same run', 'x baseline']
 
 /**
- * `failures`: counts, checksums and ledgers that are wrong, in words. They alone fail the run: a target that is missed
- * may be the fault of a machine that has other things to do. `judgesSpeed`: there were frames enough to judge it by.
+ * `failures`: counts, checksums and ledgers that are wrong, in words. Only they fail the run, because a busy machine
+ * may miss a target. `judgesSpeed`: there were enough frames to judge speed.
  */
 export function judge(
   rows: readonly Row[],
@@ -58,7 +58,7 @@ export function judge(
   return { head: HEAD, cells, lines, exitCode: failures.length === 0 ? 0 : 1 }
 }
 
-/** What is no number meets nothing. */
+/** NaN meets no target. */
 function meets(value: number, { is, limit }: Target): boolean {
   switch (is) {
     case 'below':

@@ -1,5 +1,5 @@
 /**
- * Accepted connections a second: foreign peers, plain `net` in a process of their own, come to an engine and to plain
+ * Accepted connections a second: foreign peers (plain `net` in a separate process) connect to an engine and to plain
  * `net`.
  */
 import type { AcceptorConfig, AcceptorOrder, AcceptorReport, CallerOrder, CallerReport } from '../harness/calls.js'
@@ -21,7 +21,7 @@ export interface AcceptsPlan {
 }
 
 /**
- * What the callers do: they say a frame and wait for its echo, they leave at once, or they speak and come all together.
+ * What the callers do: send a frame and wait for its echo, leave at once, or send a frame and come all together.
  */
 export const callings = ['echo', 'leave', 'burst'] as const
 
@@ -34,9 +34,11 @@ export interface AcceptsRow {
   readonly ratio: number
   /** CPU of the accepting process, all threads, for one connection. */
   readonly cpuMicros: number | undefined
-  /** Of the callers' process: a million over this is the most that they could do. */
+  /**
+   * CPU of the callers' process for one connection: a million divided by this is the most that they could do a second.
+   */
   readonly callerCpuMicros: number | undefined
-  /** How often a caller found the backlog full and came again, for each connection. */
+  /** How often a caller found the backlog full and tried again, for each connection. */
   readonly fullShare: number
   readonly count: number
   /** Connections that were not accepted exactly once, or not answered. */
@@ -85,7 +87,7 @@ async function measure({ acceptor, caller }: Contender, calling: Calling, plan: 
   const before = [acceptor, caller].map(({ pid }) => readCpu(pid))
   const order: CallerOrder = { count, atOnce: calling === 'burst' ? count : plan.atOnce, speaks }
   const called = await caller.ask<CallerReport>(order, 'called')
-  // Who leaves at once may have left before it is accepted.
+  // A caller that leaves at once may have left before it is accepted.
   let told = await report(acceptor)
   while (told.accepted < count) told = await report(acceptor)
   const [cpu, callerCpu] = [acceptor, caller].map(({ pid }, i) => cpuUsed(pid, before[i], readCpu(pid)))

@@ -1,6 +1,6 @@
 /**
- * The fault campaign: traffic over every transport at once, and faults that a seed has drawn, one after the other,
- * until each is over. See docs/chaos.md.
+ * The fault campaign: traffic over every transport at once, and faults drawn from a seed, one after the other, until
+ * each is over. See docs/chaos.md.
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -13,11 +13,11 @@ export interface ChaosPlan {
   readonly seed: number
   readonly faults: number
   readonly targets: readonly TargetName[]
-  /** Of the campaign's own, empty. */
+  /** An empty folder for the campaign alone. */
   readonly folder: string
   /** How long one fault may take, in milliseconds. */
   readonly watchdogMs: number
-  /** Told after each fault that is over. */
+  /** Called after each fault that is over. */
   readonly onFault?: (done: number) => void
 }
 
@@ -101,7 +101,7 @@ function judge(
   if (report === undefined) return [...wrong, 'the host did not report']
   wrong.push(...report.complaints)
   if (report.counts.wrong > report.complaints.length)
-    wrong.push(`${String(report.counts.wrong)} frames have a wrong fate`)
+    wrong.push(`${String(report.counts.wrong)} frames have a wrong outcome`)
   if (report.leaked !== 0) wrong.push(`the engine leaked ${String(report.leaked)}`)
   if (report.ownGrowth > MOST_OWN_BYTES) wrong.push(`heap and buffers grew by ${String(report.ownGrowth)} bytes`)
   if (report.residentGrowth > MOST_RESIDENT_BYTES)
@@ -109,14 +109,14 @@ function judge(
   return wrong
 }
 
-/** Runs the host to its end, which it has to reach by itself. */
+/** Runs the host until it ends, which it must do by itself. */
 function host(config: HostConfig, failures: string[], hear: (message: FromHost) => void): Promise<void> {
   const command = [process.execPath, '--expose-gc', program, JSON.stringify(config)]
   const limited = ['-c', `ulimit -n ${String(OPEN_FILES)}; exec "$@"`, 'sh', ...command]
   const child = spawn('/bin/sh', limited, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   return new Promise((resolve, reject) => {
     let isLate = false
-    // Not even its own watchdog has spoken: its event loop stands still, or will not run empty.
+    // Even its own watchdog has not reported: its event loop is stuck, or something keeps it alive.
     const kill = (): void => {
       isLate = true
       child.kill('SIGKILL')
@@ -137,9 +137,9 @@ function host(config: HostConfig, failures: string[], hear: (message: FromHost) 
   })
 }
 
-const NOTHING: FaultCounts = { ...NO_FRAMES, losses: 0, linksEnded: 0 }
+const NOTHING: FaultCounts = { ...NO_FRAMES, losses: 0, connectionsReplaced: 0 }
 
-/** The row with so many more faults that were brought about. */
+/** The row with more faults counted. */
 function strikeRow(row: ChaosRow | undefined, kind: string, more = 1): ChaosRow {
   const { injected = 0, recovered = 0, longestMs = 0, counts = NOTHING } = row ?? {}
   return { kind, injected: injected + more, recovered, longestMs, counts }

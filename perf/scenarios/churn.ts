@@ -1,6 +1,6 @@
 /**
- * Connections that come and go: the memory that this takes, with both ends in one process, over the engine and over
- * plain `net`.
+ * The memory that connections take when they come and go, with both ends in one process, over the engine and over plain
+ * `net`.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,6 +1,6 @@
 /**
- * One peer floods a hub; another one makes round trips with it, and the hub's own timers run. What the flood costs them
- * is the figure, engine against `net` under the same two `net` peers.
+ * One peer floods a hub, while another makes round trips with it and the hub's own timers run. The figure is what the
+ * flood costs these two, with the engine and with `net`, under the same two `net` peers.
  */
 import type { ContenderSettings } from '../harness/contender.js'
 import { HUB_ECHO_BYTES, type HubResult, type PingResult, type Stack } from '../harness/messages.js'
@@ -71,7 +71,8 @@ class FloodContender {
     const flooded = await this.#ping(count)
     await this.#flooder.order({ kind: 'stop-flood' })
     const { frames } = await this.#flooder.result('flood')
-    // What is still on its way: round trips go behind nothing of it, so ask until the hub has it all.
+    // Some frames are still on their way, and a round trip does not queue behind them. So ask until the hub has them
+    // all.
     let hub = await this.#report()
     for (let look = 0; hub.frames < frames && look < 1000; look++) {
       await this.#ping(1)

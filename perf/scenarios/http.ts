@@ -1,5 +1,5 @@
 /**
- * A host under HTTP load from autocannon: each request is a round trip to a process behind it, by the engine or by
+ * A host under HTTP load from autocannon: each request is a round trip to a process behind it, with the engine or with
  * `net`.
  */
 import autocannon from 'autocannon'
@@ -35,7 +35,7 @@ export interface HttpReport {
   readonly released: boolean
 }
 
-/** A run ends at one of its samples: often enough that its duration is one. */
+/** A run can end only at one of its samples, so they are frequent enough for an exact duration. */
 const SAMPLE_MS = 20
 
 interface HttpSample {

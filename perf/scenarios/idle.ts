@@ -12,7 +12,7 @@ import type { Stack } from '../harness/messages.js'
 export interface IdlePlan {
   readonly folder: string
   readonly connections: number
-  /** Milliseconds of rest before anything is looked at. */
+  /** Milliseconds of rest before anything is measured. */
   readonly settleMs: number
   /** Milliseconds over which CPU is counted. */
   readonly watchMs: number
@@ -23,7 +23,7 @@ export interface IdleRow {
   readonly connections: number
   /** Resident bytes of the process per connection, above what it had before. */
   readonly bytesPerConnection: number
-  /** CPU milliseconds of all its threads while it was watched. */
+  /** CPU milliseconds of all its threads during the measurement. */
   readonly idleCpuMs: number | undefined
 }
 
@@ -83,7 +83,7 @@ async function measure(stack: Stack, plan: IdlePlan): Promise<IdleRow[]> {
   const dialling = new Holder({ ...common, role: 'dial' })
   const dialledBefore = await dialling.next('before')
   await Promise.all([dialling.next('held'), accepting.next('held')])
-  // V8 tidies up for some seconds after a burst of work, with any stack; that is not what idling costs.
+  // V8 collects garbage for some seconds after a burst of work, with any stack; that is not the cost of being idle.
   await wait(plan.settleMs)
   const rows: IdleRow[] = []
   for (const [name, holder, before] of [

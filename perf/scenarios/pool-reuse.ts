@@ -1,13 +1,13 @@
 /**
- * The fixed workload behind the figure "pool reuse": see docs/reliability.md. One request and its reply to an
- * acquisition, every reply checked, while connections expire and peers die.
+ * The fixed workload behind the figure "pool reuse": see docs/reliability.md. Each lease makes one request, and every
+ * reply is checked, while connections expire and peers die.
  */
 import type { Engine, LeasedConnection } from '../../api/index.js'
 
-/** Requests, of which each hundredth ends its peer: by turns before the reply, and behind it. */
+/** Requests. Each hundredth ends its peer, by turns before the reply and after it. */
 const REQUESTS = 1_000
 const REQUESTS_PER_DEATH = 100
-/** How many ask at once. */
+/** How many requests are made at once. */
 const CLIENTS = 2
 const IDLE_TIMEOUT_MS = 250
 const MAX_LIFETIME_MS = 1_000
@@ -28,7 +28,7 @@ export interface PoolReuseReport {
   readonly wrong: number
 }
 
-/** Listens on the endpoint, which nobody else uses. */
+/** Listens on the endpoint, which must be free. */
 export async function runPoolReuse(engine: Engine, endpoint: string): Promise<PoolReuseReport> {
   const transport = engine.transport(endpoint)
   const listener = await transport.listen((connection) => {
@@ -74,7 +74,7 @@ export async function runPoolReuse(engine: Engine, endpoint: string): Promise<Po
   }
 
   await clients(REQUESTS / 2)
-  // A rest that is long enough for the idle ones to expire.
+  // A pause that is long enough for the idle connections to expire.
   while (pool.stats().size > 0) await new Promise((resolve) => setTimeout(resolve, IDLE_TIMEOUT_MS / 10))
   await clients(REQUESTS)
   const { acquired, reused, reuseRate, created } = pool.stats()

@@ -37,7 +37,7 @@ interface Sample {
   readonly wrong: number
 }
 
-/** `run` acquires and releases so many times, and says how often it got something wrong. */
+/** `run` acquires and releases `count` times, and returns how often something was wrong. */
 interface Lender {
   readonly name: string
   readonly run: (count: number) => Promise<number>
@@ -67,7 +67,7 @@ const promise: Lender = {
   },
 }
 
-// What a user would pick instead: present once `npm ci` has been run in perf/peers.
+// What a user could choose instead; installed by `npm ci --prefix perf/peers`.
 
 interface GenericPool<Item> {
   acquire(): Promise<Item>

@@ -1,6 +1,6 @@
 /**
- * Losses of a link. A peer in a process of its own, plain `net`, cuts the connection whenever it is told to; as soon as
- * the link has reported the loss, a frame is sent. The reconnect succeeds if that frame comes back within the limit.
+ * Losses of a reconnecting connection. A peer in a separate process (plain `net`) cuts the connection on order. As soon
+ * as the loss is reported, a frame is sent. The reconnect succeeds if that frame comes back within the limit.
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -42,9 +42,9 @@ export async function runReconnects(plan: ReconnectsPlan): Promise<ReconnectsRes
     })
     const reports: LossReport[] = []
     let onLoss = (): void => undefined
-    const link = engine.transport(`unix:${path}`).reconnecting({
+    const connection = engine.transport(`unix:${path}`).reconnecting({
       backoff: { initialMs: 1 },
-      // Each loss is to be met as the first one is: no pause grows.
+      // Each loss counts as the first one, so that no pause grows.
       stableMs: 0,
       onLoss: (report) => {
         reports.push(report)
@@ -52,9 +52,9 @@ export async function runReconnects(plan: ReconnectsPlan): Promise<ReconnectsRes
       },
     })
     const lap = async (text: string): Promise<boolean> => {
-      link.send(text)
+      connection.send(text)
       try {
-        return String(await link.receive({ timeoutMs: plan.limitMs })) === text
+        return String(await connection.receive({ timeoutMs: plan.limitMs })) === text
       } catch {
         return false
       }
@@ -67,7 +67,7 @@ export async function runReconnects(plan: ReconnectsPlan): Promise<ReconnectsRes
       const lost = new Promise<void>((resolve) => {
         onLoss = resolve
       })
-      link.send('cut')
+      connection.send('cut')
       await lost
       const start = performance.now()
       if (!(await lap(`frame ${String(i)}`))) continue
@@ -76,8 +76,8 @@ export async function runReconnects(plan: ReconnectsPlan): Promise<ReconnectsRes
       totalMs += ms
       maxMs = Math.max(maxMs, ms)
     }
-    const { framesSent } = link.info
-    const { code } = await link.close()
+    const { framesSent } = connection.info
+    const { code } = await connection.close()
     let accounted = 0
     for (const { handedOver, unconfirmed, dropped } of reports)
       accounted += handedOver + unconfirmed.length + dropped.length

@@ -1,5 +1,5 @@
 /**
- * Many connections at a time: how they are told, bounded, ordered, and let go of. The peers are plain `net` sockets.
+ * Many connections at a time: how they are reported, bounded, ordered, and released. The peers are plain `net` sockets.
  */
 import { once } from 'node:events'
 import net from 'node:net'
@@ -21,7 +21,7 @@ failOnWarnings()
 interface Place {
   readonly engine: Engine
   readonly endpoint: string
-  /** A peer that is connected, and has said its name. */
+  /** A peer that is connected and has sent its name. */
   readonly peer: (name: string) => Promise<net.Socket>
 }
 
@@ -55,7 +55,7 @@ async function withEngine(
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i))
 
-/** Calls over the control plane, and replies to what the shard tells: what main posts that is no wake-up. */
+/** Counts calls over the control plane and replies to the shard: everything that main posts except wake-ups. */
 async function countControlMessages(during: () => Promise<void>): Promise<number> {
   const real: unknown = Reflect.get(MessagePort.prototype, 'postMessage')
   if (typeof real !== 'function') throw new Error('there is nothing to count')
@@ -92,7 +92,7 @@ for (const shards of [1, 2]) {
     })
   })
 
-  test.serial(`a burst larger than the queue is wholly served, ${String(shards)} shards`, async (t) => {
+  test.serial(`a burst larger than the queue is served completely, ${String(shards)} shards`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const count = 300
     const maxQueuedConnections = 16 * shards
@@ -123,9 +123,9 @@ for (const shards of [1, 2]) {
   })
 }
 
-test.serial('however many wait to be taken, they are taken in the order in which they came', async (t) => {
+test.serial('connections are taken in the order in which they came, however many wait', async (t) => {
   t.timeout(WATCHDOG_MS)
-  // More than there are lanes for connections that nobody takes.
+  // More than there are lanes for untaken connections.
   const count = 400
   await withEngine(1, async ({ engine, endpoint, peer }) => {
     const listener = await engine.transport(endpoint).listen()
@@ -147,7 +147,7 @@ test.serial('however many wait to be taken, they are taken in the order in which
   })
 })
 
-test.serial('connections that nobody takes hold no more than a few lanes', async (t) => {
+test.serial('untaken connections use only a few lanes', async (t) => {
   t.timeout(WATCHDOG_MS)
   await withEngine(1, async ({ engine, endpoint, peer }) => {
     const listener = await engine.transport(endpoint).listen()
@@ -159,7 +159,7 @@ test.serial('connections that nobody takes hold no more than a few lanes', async
   })
 })
 
-test.serial('a listener that closes cuts everybody whom nobody has taken', async (t) => {
+test.serial('a listener that closes cuts all connections that were not taken', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const count of [20, 300]) {
     await withEngine(1, async ({ engine, endpoint, peer }) => {
@@ -200,7 +200,7 @@ test.serial('listeners that come and go leave no lanes behind', async (t) => {
   })
 })
 
-test.serial('over maxConnections everybody else is cut, whichever way they came', async (t) => {
+test.serial('connections over maxConnections are cut, whether they came with a lane or without', async (t) => {
   t.timeout(WATCHDOG_MS)
   const count = 200
   await withEngine(1, async ({ engine, endpoint, peer }) => {
@@ -219,7 +219,7 @@ for (const [how, options] of [
   ['by numbers', { frameTimeoutMs: 60_000 }],
 ] as const) {
   test.serial(
-    `a shard that dies while what it has accepted ${how} is taken one by one leaves the next life whole`,
+    `a shard dies while connections that it has accepted ${how} are taken one by one; the next life is not affected`,
     async (t) => {
       t.timeout(WATCHDOG_MS)
       await withEngine(
@@ -254,34 +254,37 @@ for (const [how, options] of [
 }
 
 if (process.platform === 'linux') {
-  test.serial('a listener that cannot be put onto every shard cuts whom the others had accepted', async (t) => {
-    t.timeout(WATCHDOG_MS)
-    await withEngine(
-      2,
-      async ({ engine }) => {
-        const name = randomName()
-        await strike(engine, 1, 'stuck')
-        const listening = engine.transport(`unix:@${name}`).listen()
-        const failing = rejects(t, listening, 'ERR_SHARD_LOST')
-        const peers: net.Socket[] = []
-        while (peers.length < 3) {
-          const socket = net.connect({ path: `\0${name}` })
-          const connected = await new Promise<boolean>((resolve) => {
-            socket.once('connect', () => {
-              resolve(true)
+  test.serial(
+    'a listener that cannot be put onto every shard cuts the connections that other shards had accepted',
+    async (t) => {
+      t.timeout(WATCHDOG_MS)
+      await withEngine(
+        2,
+        async ({ engine }) => {
+          const name = randomName()
+          await strike(engine, 1, 'stuck')
+          const listening = engine.transport(`unix:@${name}`).listen()
+          const failing = rejects(t, listening, 'ERR_SHARD_LOST')
+          const peers: net.Socket[] = []
+          while (peers.length < 3) {
+            const socket = net.connect({ path: `\0${name}` })
+            const connected = await new Promise<boolean>((resolve) => {
+              socket.once('connect', () => {
+                resolve(true)
+              })
+              socket.on('error', () => {
+                resolve(false)
+              })
             })
-            socket.on('error', () => {
-              resolve(false)
-            })
-          })
-          if (connected) peers.push(socket.resume())
-        }
-        const cut = peers.map((socket) => once(socket, 'close'))
-        await failing
-        await Promise.all(cut)
-        await until(() => engine.stats().shards[0]?.ringMemoryInUseBytes === 0)
-      },
-      faultyOptions('stuck'),
-    )
-  })
+            if (connected) peers.push(socket.resume())
+          }
+          const cut = peers.map((socket) => once(socket, 'close'))
+          await failing
+          await Promise.all(cut)
+          await until(() => engine.stats().shards[0]?.ringMemoryInUseBytes === 0)
+        },
+        faultyOptions('stuck'),
+      )
+    },
+  )
 }

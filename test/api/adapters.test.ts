@@ -30,15 +30,15 @@ test.serial.after.always('everything was released', async (t) => {
   t.is(leaked, 0, JSON.stringify(byKind))
 })
 
-interface Link {
+interface Pair {
   readonly near: Connection
   readonly far: Connection
 }
 
-function link(
+function pair(
   title: string,
   options: TransportOptions,
-  body: (t: ExecutionContext, link: Link) => Promise<void>,
+  body: (t: ExecutionContext, ends: Pair) => Promise<void>,
   farOptions = options,
 ): void {
   test.serial(title, async (t) => {
@@ -66,13 +66,13 @@ function digest(chunks: Iterable<Uint8Array>): string {
   return hash.digest('hex')
 }
 
-/** Says everything again, and ends when it has. */
+/** Echoes everything, and ends when its peer has ended. */
 async function echo(connection: Connection): Promise<void> {
   for await (const frame of connection) if (!connection.send(frame)) await connection.ready()
   await connection.end()
 }
 
-link('several megabytes go through an echo by pipeline(), and everything ends', RAW, async (t, { near, far }) => {
+pair('several megabytes go through an echo by pipeline(), and everything ends', RAW, async (t, { near, far }) => {
   const echoing = echo(far)
   const chunks = framesOf(Array<number>(100).fill(60_000))
   const heard: Buffer[] = []
@@ -88,7 +88,7 @@ link('several megabytes go through an echo by pipeline(), and everything ends', 
   t.is((await near.closed).code, 'OK')
 })
 
-link('as objects, frames keep their boundaries, also empty ones and strings', HALF_OPEN, async (t, { near, far }) => {
+pair('as objects, frames keep their boundaries, also empty ones and strings', HALF_OPEN, async (t, { near, far }) => {
   const stream = toDuplex(near, { objectMode: true })
   for (const frame of ['grüß', '', Buffer.from([1, 2]), new Uint8Array([3])]) stream.write(frame)
   stream.end()
@@ -104,7 +104,7 @@ link('as objects, frames keep their boundaries, also empty ones and strings', HA
   t.deepEqual(got, ['one', '', 'two'])
 })
 
-link('as bytes, empty chunks are nothing, and strings have their encoding', RAW, async (t, { near, far }) => {
+pair('as bytes, empty chunks are nothing, and strings have their encoding', RAW, async (t, { near, far }) => {
   const stream = toDuplex(near)
   stream.write('')
   stream.write(Buffer.alloc(0))
@@ -116,7 +116,7 @@ link('as bytes, empty chunks are nothing, and strings have their encoding', RAW,
   await finished(stream)
 })
 
-link('an empty frame is no end of a stream of bytes', HALF_OPEN, async (t, { near, far }) => {
+pair('an empty frame does not end a stream of bytes', HALF_OPEN, async (t, { near, far }) => {
   const stream = toDuplex(near)
   for (const word of ['a', '', 'b']) far.send(word)
   await far.end()
@@ -125,26 +125,30 @@ link('an empty frame is no end of a stream of bytes', HALF_OPEN, async (t, { nea
   t.is(text, 'ab')
 })
 
-link('a stream whose peer takes nothing says so, and drains once it does', RAW, async (t, { near, far }) => {
-  const stream = toDuplex(near)
-  const chunk = Buffer.alloc(16_384, 7)
-  let count = 0
-  while (stream.write(chunk)) {
-    count++
-    await turns()
-    if (count > 100_000) throw new Error('it takes everything')
-  }
-  t.true(near.info.bytesSent < 4_000_000)
-  const drained = new Promise<void>((resolve) => {
-    stream.once('drain', resolve)
-  })
-  far.subscribe(() => undefined)
-  await drained
-  stream.destroy()
-  t.is((await near.closed).code, 'ERR_ABORTED')
-})
+pair(
+  "write() returns false while the peer does not read, and 'drain' comes once it does",
+  RAW,
+  async (t, { near, far }) => {
+    const stream = toDuplex(near)
+    const chunk = Buffer.alloc(16_384, 7)
+    let count = 0
+    while (stream.write(chunk)) {
+      count++
+      await turns()
+      if (count > 100_000) throw new Error('it takes everything')
+    }
+    t.true(near.info.bytesSent < 4_000_000)
+    const drained = new Promise<void>((resolve) => {
+      stream.once('drain', resolve)
+    })
+    far.subscribe(() => undefined)
+    await drained
+    stream.destroy()
+    t.is((await near.closed).code, 'ERR_ABORTED')
+  },
+)
 
-link('nothing is read that nobody asks for', HALF_OPEN, async (t, { near, far }) => {
+pair('a stream reads nothing before it is asked to', HALF_OPEN, async (t, { near, far }) => {
   const stream = toDuplex(near, { objectMode: true })
   for (let i = 0; i < 100; i++) far.send(String(i))
   await until(() => far.pendingBytes === 0)
@@ -157,7 +161,7 @@ link('nothing is read that nobody asks for', HALF_OPEN, async (t, { near, far })
   stream.destroy()
 })
 
-link('the stream ends with the connection where that is not half-open', {}, async (t, { near, far }) => {
+pair('without half-open the stream ends with the connection', {}, async (t, { near, far }) => {
   const stream = toDuplex(near)
   stream.resume()
   await far.end()
@@ -166,7 +170,7 @@ link('the stream ends with the connection where that is not half-open', {}, asyn
   t.is((await near.closed).code, 'OK')
 })
 
-link('a stream that is destroyed with an error destroys the connection with it', {}, async (t, { near }) => {
+pair('a stream that is destroyed with an error destroys the connection with it', {}, async (t, { near }) => {
   const reason = new Error('enough')
   const stream = toDuplex(near)
   const failed = new Promise((resolve) => stream.once('error', resolve))
@@ -177,13 +181,13 @@ link('a stream that is destroyed with an error destroys the connection with it',
   t.is(cause?.cause, reason)
 })
 
-link('a connection that breaks while it is read fails the stream', HALF_OPEN, async (t, { near }) => {
+pair('a connection that breaks while it is read fails the stream', HALF_OPEN, async (t, { near }) => {
   const reading = receiveAll(toDuplex(near))
   near.destroy(new TransportError('ERR_RESET', 'broken'))
   t.is((await t.throwsAsync<TransportError>(reading)).code, 'ERR_RESET')
 })
 
-link('a connection that breaks while it is written fails pipeline()', RAW, async (t, { near }) => {
+pair('a connection that breaks while it is written fails pipeline()', RAW, async (t, { near }) => {
   const source = Readable.from(framesOf(Array<number>(400).fill(60_000)))
   const writing = pipeline(source, toDuplex(near), new PassThrough().resume())
   await until(() => near.pendingBytes > 0)
@@ -192,7 +196,7 @@ link('a connection that breaks while it is written fails pipeline()', RAW, async
   t.true(['ERR_RESET', 'ERR_CLOSED'].includes(error.code), String(error))
 })
 
-link('a stream does not finish when what was written has not left', RAW, async (t, { near }) => {
+pair('a stream does not finish when what was written has not left', RAW, async (t, { near }) => {
   const stream = toDuplex(near)
   let finishes = 0
   stream.on('finish', () => finishes++)
@@ -206,13 +210,13 @@ link('a stream does not finish when what was written has not left', RAW, async (
   t.is(finishes, 0)
 })
 
-link('a stream that nobody reads hears of what broke its connection', {}, async (t, { near, far }) => {
+pair('a stream without a reader emits the error that broke its connection', {}, async (t, { near, far }) => {
   const stream = toDuplex(near)
   far.destroy(new Error('enough'))
   t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
 })
 
-link('a stream that was read to its end hears of what broke its connection', RAW, async (t, { near, far }) => {
+pair('a stream that was read to its end emits the error that broke its connection', RAW, async (t, { near, far }) => {
   const stream = toDuplex(near).resume()
   const ended = new Promise((resolve) => stream.once('end', resolve))
   await far.end()
@@ -221,7 +225,7 @@ link('a stream that was read to its end hears of what broke its connection', RAW
   t.is((await t.throwsAsync<TransportError>(finished(stream))).code, 'ERR_RESET')
 })
 
-link('a stream that nobody reads is destroyed with its connection, which is no failure', {}, async (t, { near }) => {
+pair('a stream without a reader is destroyed with its connection, without an error', {}, async (t, { near }) => {
   const stream = toDuplex(near)
   const closed = new Promise((resolve) => stream.once('close', resolve))
   near.destroy()
@@ -235,7 +239,7 @@ async function receiveAll(stream: Readable): Promise<Buffer[]> {
   return chunks
 }
 
-link('web streams carry an echo by pipeTo()', HALF_OPEN, async (t, { near, far }) => {
+pair('web streams carry an echo by pipeTo()', HALF_OPEN, async (t, { near, far }) => {
   const { readable, writable } = toWebStreams(near)
   const there = toWebStreams(far)
   const frames = framesOf([0, 10, 60_000, 1_000_000, 3])
@@ -259,7 +263,7 @@ link('web streams carry an echo by pipeTo()', HALF_OPEN, async (t, { near, far }
   t.deepEqual(await near.closed, { code: 'OK' })
 })
 
-link('a web stream takes nothing ahead', HALF_OPEN, async (t, { near, far }) => {
+pair('a web stream reads nothing ahead', HALF_OPEN, async (t, { near, far }) => {
   const { readable } = toWebStreams(near)
   for (const word of ['one', 'two']) far.send(word)
   await until(() => far.pendingBytes === 0)
@@ -297,7 +301,7 @@ for (const [adapter, write] of [
     },
   ],
 ] as const) {
-  link(
+  pair(
     `what ${adapter} has written leaves also when the peer ends before it has taken it`,
     {},
     async (t, { near, far }) => {
@@ -316,7 +320,7 @@ for (const [adapter, write] of [
   )
 }
 
-link('cancelling a web stream destroys the connection', {}, async (t, { near }) => {
+pair('cancelling a web stream destroys the connection', {}, async (t, { near }) => {
   const { readable } = toWebStreams(near)
   const reason = new Error('enough')
   const reader = readable.getReader()
@@ -327,7 +331,7 @@ link('cancelling a web stream destroys the connection', {}, async (t, { near }) 
 })
 
 for (const doing of ['write', 'close'] as const) {
-  link(`aborting a web stream does not wait for a ${doing} that the peer holds up`, {}, async (t, { near }) => {
+  pair(`aborting a web stream does not wait for a ${doing} that the peer holds up`, {}, async (t, { near }) => {
     const { writable } = toWebStreams(near)
     const writer = writable.getWriter()
     const reason = new Error('enough')
@@ -355,7 +359,7 @@ for (const doing of ['write', 'close'] as const) {
   })
 }
 
-link('a writable whose connection breaks says why', {}, async (t, { near }) => {
+pair('a writable whose connection breaks says why', {}, async (t, { near }) => {
   const writer = toWebStreams(near).writable.getWriter()
   near.destroy(new TransportError('ERR_RESET', 'broken'))
   t.is((await t.throwsAsync<TransportError>(writer.closed)).code, 'ERR_RESET')
@@ -363,7 +367,7 @@ link('a writable whose connection breaks says why', {}, async (t, { near }) => {
 
 const message = (id: number): JsonRpcMessage => ({ jsonrpc: '2.0', id, method: 'work' }) as JsonRpcMessage
 
-link('JSON-RPC messages go both ways', {}, async (t, { near, far }) => {
+pair('JSON-RPC messages go both ways', {}, async (t, { near, far }) => {
   const here = toJsonRpc(near)
   const there = toJsonRpc(far)
   const got = signal<JsonRpcMessage>()
@@ -373,7 +377,7 @@ link('JSON-RPC messages go both ways', {}, async (t, { near, far }) => {
   t.deepEqual(await got.promise, message(1))
 })
 
-link('a bad message is told of, and later ones still come', {}, async (t, { near, far }) => {
+pair('a bad message is reported, and later ones still arrive', {}, async (t, { near, far }) => {
   const { reader } = toJsonRpc(near)
   const errors: string[] = []
   const also: string[] = []
@@ -395,7 +399,7 @@ link('a bad message is told of, and later ones still come', {}, async (t, { near
   t.deepEqual([errors, also], [['SyntaxError', 'SyntaxError'], ['SyntaxError']])
 })
 
-link('onClose comes once, to each listener, behind the last message', {}, async (t, { near, far }) => {
+pair('onClose calls each listener once, after the last message', {}, async (t, { near, far }) => {
   const { reader, writer } = toJsonRpc(near)
   const log: string[] = []
   const over = signal()
@@ -415,7 +419,7 @@ link('onClose comes once, to each listener, behind the last message', {}, async 
   t.deepEqual(log.filter((line) => !line.startsWith('first')).sort(), ['second', 'writer'])
 })
 
-link('what a callback throws at a message that comes behind the end is told of', {}, async (t, { near, far }) => {
+pair('what a callback throws on a message after the end is reported', {}, async (t, { near, far }) => {
   near.subscribe(() => new Promise(() => undefined))()
   for (let i = 0; i < 3; i++) far.send(JSON.stringify(message(i)))
   await Promise.all([far.end(), near.end()])
@@ -436,7 +440,7 @@ link('what a callback throws at a message that comes behind the end is told of',
   t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
 })
 
-link('a listener that throws does not keep the others from being told', {}, async (t, { near, far }) => {
+pair('a listener that throws does not keep others from being called', {}, async (t, { near, far }) => {
   const { reader } = toJsonRpc(near)
   const told: string[] = []
   const over = signal()
@@ -453,7 +457,7 @@ link('a listener that throws does not keep the others from being told', {}, asyn
   t.deepEqual(failures.takeTold(), ['adapter: cannot digest'])
 })
 
-link('listeners and callbacks that fail at any time end nothing but their connection', {}, async (t, { near, far }) => {
+pair('listeners and callbacks that fail at any time end nothing but their connection', {}, async (t, { near, far }) => {
   const { reader, writer } = toJsonRpc(near)
   const over = signal()
   reader.onClose(() => {
@@ -464,7 +468,7 @@ link('listeners and callbacks that fail at any time end nothing but their connec
     throw new Error('no end')
   })
   reader.onClose(over.resolve)
-  // Its type does not allow it, which does not keep a host from it.
+  // The type does not allow it, but a host may still do it.
   const listen = reader.listen.bind(reader) as (callback: () => unknown) => void
   listen(() => Promise.reject(new Error('cannot digest')))
   far.send(JSON.stringify(message(1)))
@@ -479,7 +483,7 @@ link('listeners and callbacks that fail at any time end nothing but their connec
   ])
 })
 
-link('a write that fails says why, whatever a listener throws', {}, async (t, { near }) => {
+pair('a write that fails says why, whatever a listener throws', {}, async (t, { near }) => {
   const { writer } = toJsonRpc(near)
   writer.onError(() => {
     throw new Error('cannot digest')
@@ -489,7 +493,7 @@ link('a write that fails says why, whatever a listener throws', {}, async (t, { 
   t.deepEqual(failures.takeTold(), ['adapter: cannot digest'])
 })
 
-test.serial('a callback over a connection that is not ours is told of by a warning', async (t) => {
+test.serial('a failing callback over a connection that is not ours is a process warning', async (t) => {
   t.timeout(WATCHDOG_MS)
   const warnings = new WarningBook()
   const destroyed = signal<Error | undefined>()
@@ -518,7 +522,7 @@ test.serial('a callback over a connection that is not ours is told of by a warni
   }
 })
 
-link('what is disposed of is told nothing more', {}, async (t, { near, far }) => {
+pair('a disposed listener is not called any more', {}, async (t, { near, far }) => {
   const { reader, writer } = toJsonRpc(near)
   let told = 0
   const listening = reader.listen(() => told++)
@@ -535,7 +539,7 @@ link('what is disposed of is told nothing more', {}, async (t, { near, far }) =>
   t.is(told, 0)
 })
 
-link('a write that fails is told of with its message and how many failed before', {}, async (t, { near }) => {
+pair('a failed write is reported with its message and the number of earlier failures', {}, async (t, { near }) => {
   const { writer } = toJsonRpc(near)
   const failures: unknown[] = []
   writer.onError(([error, failed, count]) =>
@@ -549,13 +553,13 @@ link('a write that fails is told of with its message and how many failed before'
   ])
 })
 
-test.serial('messages go on across a loss where the connection is a link', async (t) => {
+test.serial('over a reconnecting connection messages go on across a loss', async (t) => {
   t.timeout(WATCHDOG_MS)
   const transport = engine.transport(`memory:${randomName()}`)
   const listener = await transport.listen()
-  const link = transport.reconnecting()
+  const connection = transport.reconnecting()
   try {
-    const { reader, writer } = toJsonRpc(link)
+    const { reader, writer } = toJsonRpc(connection)
     const heard: unknown[] = []
     reader.listen(({ jsonrpc }) => void heard.push(jsonrpc))
     for (const round of ['before', 'after']) {
@@ -569,7 +573,7 @@ test.serial('messages go on across a loss where the connection is a link', async
     }
     t.deepEqual(heard, ['before, heard', 'after, heard'])
   } finally {
-    link.destroy()
-    await Promise.all([link.closed, listener.close()])
+    connection.destroy()
+    await Promise.all([connection.closed, listener.close()])
   }
 })

@@ -56,7 +56,7 @@ async function roundTrip(t: ExecutionContext, carrier: Engine, endpoint: Endpoin
 const circular: Record<string, unknown> = {}
 circular['self'] = circular
 
-test.serial('what is not an endpoint is refused with its text', (t) => {
+test.serial('an invalid endpoint is refused, and the error shows its text', (t) => {
   const wrong: unknown[] = [
     '',
     '   ',
@@ -133,7 +133,7 @@ test.serial('what is not an endpoint is refused with its text', (t) => {
   }
 })
 
-test.serial('what looks like an endpoint is answered with what to write', (t) => {
+test.serial('a near miss is refused with the correct form', (t) => {
   const advice: readonly (readonly [given: unknown, advice: string])[] = [
     ['/tmp/x.sock', 'did you mean unix:/tmp/x.sock?'],
     ['./x', 'did you mean unix:./x?'],
@@ -162,7 +162,7 @@ test.serial('what looks like an endpoint is answered with what to write', (t) =>
   }
 })
 
-test.serial('what may be a secret in the wrong place is not shown', (t) => {
+test.serial('the error does not show what may be a secret in the wrong place', (t) => {
   const secret = 'hunter2'
   const wrong: unknown[] = [
     `http://user:${secret}@localhost/x`,
@@ -199,7 +199,7 @@ test.serial('what may be a secret in the wrong place is not shown', (t) => {
   }
 })
 
-test.serial('a getter of an endpoint is read once, and undefined is as good as nothing', (t) => {
+test.serial('a getter of an endpoint is read once, and undefined counts as missing', (t) => {
   let reads = 0
   const endpoint = {
     kind: 'memory',
@@ -318,7 +318,7 @@ test.serial('listening over a regular file is refused and the file is untouched'
   t.deepEqual(await folder.list(), [basename(path)])
 })
 
-test.serial('listening over a folder or a link to a file is refused and they stay', async (t) => {
+test.serial('listening over a folder or a symbolic link to a file is refused and they stay', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   fs.mkdirSync(path)
@@ -331,7 +331,7 @@ test.serial('listening over a folder or a link to a file is refused and they sta
   t.is((await folder.list()).length, 2)
 })
 
-test.serial('listening on a live socket is refused and that one lives on', async (t) => {
+test.serial('listening on a live socket is refused, and that socket is not disturbed', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   const server = net.createServer((socket) => socket.end('served').on('error', () => undefined))
@@ -374,12 +374,12 @@ test.serial('the stale socket of a killed process refuses connections and is tak
   t.deepEqual(await folder.list(), [])
 })
 
-test.serial('of two that take a stale socket over at once one wins', async (t) => {
+test.serial('of two listeners that take over a stale socket at once one wins', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   const abandoned = net.createServer()
   await new Promise<void>((resolve) => abandoned.listen(join(folder.path, 'first'), resolve))
-  // Closing removes the name that it was bound to; the other name stays, and nobody listens behind it.
+  // Closing removes the name that the socket was bound to. The other name stays, without a listener.
   fs.linkSync(join(folder.path, 'first'), path)
   await new Promise((resolve) => abandoned.close(resolve))
   const transports = [engine.transport(`unix:${path}`), twoShards.transport(`unix:${path}`)]
@@ -398,7 +398,7 @@ test.serial('of two that take a stale socket over at once one wins', async (t) =
   t.deepEqual(await folder.list(), [])
 })
 
-test.serial('a listener that closes leaves the file of whoever has taken its place', async (t) => {
+test.serial('a listener that closes leaves a file that has replaced its own', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   const listener = await engine.transport(`unix:${path}`).listen(() => undefined)

@@ -1,4 +1,4 @@
-/** The host's functions: who is told when they fail, and how long an end waits for those that are at work. */
+/** The host's functions: how their failures are reported, and how long an end waits for those at work. */
 import test, { type ExecutionContext } from 'ava'
 import { toJsonRpc } from '../../api/adapters/index.js'
 import {
@@ -19,7 +19,7 @@ import { signal, turns, until, type Signal } from '../helpers/turns.js'
 import { failOnWarnings, WarningBook } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 10_000
-/** Longer than the watchdog lets a test run: what is waited for has come to an end by itself. */
+/** Longer than the watchdog lets a test run: a test that passes has not waited for this. */
 const GRACE_MS = 60_000
 
 failOnWarnings()
@@ -38,7 +38,7 @@ async function withEngine(
   }
 }
 
-/** A subscriber that is at work until it is told to go on, and then replies. */
+/** A subscriber that is at work until the test lets it go on, and then replies. */
 class Worker {
   readonly taken: Signal<void> = signal()
   readonly go: Signal<void> = signal()
@@ -56,7 +56,7 @@ const digest = (): never => {
   throw new Error('cannot digest')
 }
 
-test.serial('a failure that nobody asks for is a process warning with where it was thrown', async (t) => {
+test.serial('without onError a failure is a process warning that shows where it was thrown', async (t) => {
   const warnings = new WarningBook()
   try {
     await withEngine(t, async (engine) => {
@@ -79,7 +79,7 @@ test.serial('a failure that nobody asks for is a process warning with where it w
   }
 })
 
-test.serial("a listener's onError is told in place of the engine's", async (t) => {
+test.serial("a listener's onError is called instead of the engine's", async (t) => {
   const ofEngine = new FailureBook()
   const ofListener = new FailureBook()
   await withEngine(
@@ -110,7 +110,7 @@ test.serial("a listener's onError is told in place of the engine's", async (t) =
   )
 })
 
-test.serial('a listener that is given graceMs waits for handlers that are at work, and for no other', async (t) => {
+test.serial('listener.close({graceMs}) waits for its handlers at work, and for no others', async (t) => {
   await withEngine(t, async (engine) => {
     const transport = engine.transport(`memory:${randomName()}`)
     const worker = new Worker()
@@ -148,21 +148,21 @@ test.serial('graceMs bounds how long a listener waits', async (t) => {
   })
 })
 
-test.serial('what a subscriber of a link is at work on is waited for when the engine closes', async (t) => {
+test.serial('a closing engine waits for the work of a subscriber to a reconnecting connection', async (t) => {
   t.timeout(WATCHDOG_MS)
   const [near, far] = [await createEngine({ shards: 1 }), await createEngine({ shards: 1 })]
   const endpoint = `local:${randomName()}`
   try {
     const listener = await far.transport(endpoint).listen()
-    const link = near.transport(endpoint).reconnecting()
+    const connection = near.transport(endpoint).reconnecting()
     const peer = await listener.accept()
     if (peer === undefined) throw new Error('the listener closed')
     const taken = signal()
     const go = signal()
-    link.subscribe(async (frame) => {
+    connection.subscribe(async (frame) => {
       taken.resolve()
       await go.promise
-      link.send(`re: ${String(frame)}`)
+      connection.send(`re: ${String(frame)}`)
     })
     const received = receiveToEnd(peer)
     peer.send('a')
@@ -171,14 +171,14 @@ test.serial('what a subscriber of a link is at work on is waited for when the en
     const closing = near.close({ graceMs: GRACE_MS })
     go.resolve()
     t.deepEqual((await received).map(String), ['re: a', 're: b'])
-    t.is((await link.closed).code, 'OK')
+    t.is((await connection.closed).code, 'OK')
     t.is((await closing).leaked, 0)
   } finally {
     await Promise.all([near.close({ graceMs: 0 }), far.close({ graceMs: 0 })])
   }
 })
 
-test.serial('a handler at work whose connection has ended is waited for as well', async (t) => {
+test.serial('a closing engine also waits for a handler at work whose connection has ended', async (t) => {
   await withEngine(t, async (engine) => {
     const transport = engine.transport(`memory:${randomName()}`)
     const taken = signal()
@@ -200,7 +200,7 @@ test.serial('a handler at work whose connection has ended is waited for as well'
     const closing = engine.close({ graceMs: GRACE_MS })
     await listener.closed
     await turns(3)
-    // Without anything to wait for, its threads would be on their way out by now.
+    // If there were nothing to wait for, its threads would be ending by now.
     t.is(engine.stats().shards[0]?.state, 'up')
     go.resolve()
     await closing
@@ -237,7 +237,7 @@ test.serial('a handler may use other connections while its engine closes', async
   })
 })
 
-test.serial('peers that go on sending do not hold an engine up', async (t) => {
+test.serial('peers that keep sending do not delay the end of an engine', async (t) => {
   await withEngine(t, async (engine) => {
     const transport = engine.transport(`memory:${randomName()}`)
     await transport.listen((connection) => {
@@ -250,7 +250,7 @@ test.serial('peers that go on sending do not hold an engine up', async (t) => {
     // Its own reply asks the next question, for as long as it can.
     client.subscribe((frame) => void client.send(frame))
     for (let i = 0; i < 100; i++) client.send('again')
-    // Both ends are here; one that nobody has taken yet is cut when its listener closes.
+    // Both ends are in this engine; an untaken one is cut when its listener closes.
     await until(() => engine.stats().connections === 2)
     await turns(5)
     t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
@@ -258,7 +258,7 @@ test.serial('peers that go on sending do not hold an engine up', async (t) => {
   })
 })
 
-test.serial('a handler that never settles costs graceMs, and the others a part of it', async (t) => {
+test.serial('a handler that never settles costs graceMs, but the other connections close before that', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new ManualClock((ms) => ms === 4_000 || ms === 3_000)
   const engine = new OwnEngine(parseEngineOptions({ shards: 1 }), clock)
@@ -283,7 +283,7 @@ test.serial('a handler that never settles costs graceMs, and the others a part o
   await turns(3)
 })
 
-/** Serves one connection with `serve` and closes the engine while that is at work; returns what the peer was sent. */
+/** Serves one connection with `serve` and closes the engine while that is at work; returns what the peer received. */
 async function closeDuring(
   t: ExecutionContext,
   serve: (connection: Connection, taken: Signal<void>, go: Signal<void>) => unknown,
@@ -302,7 +302,7 @@ async function closeDuring(
     client.send('{"jsonrpc":"2"}')
     await taken.promise
     const closing = engine.close({ graceMs: GRACE_MS })
-    // By then nothing but work holds the connections' end up.
+    // By then only work delays the end of the connections.
     await listener.closed
     await turns(3)
     go.resolve()
@@ -313,7 +313,7 @@ async function closeDuring(
   }
 }
 
-test.serial('a handler that took `closed` before it sent, and waits for it, is not at work', async (t) => {
+test.serial('a handler that read `closed` before it sent, and awaits it, is not at work', async (t) => {
   const sent = await closeDuring(t, async (connection, taken) => {
     const gone = connection.closed
     connection.send('hello')
@@ -325,7 +325,7 @@ test.serial('a handler that took `closed` before it sent, and waits for it, is n
   t.deepEqual(sent, ['hello', 'bye'])
 })
 
-test.serial('one that took `closed` and does not wait for it yet is at work', async (t) => {
+test.serial('a handler that has read `closed` and does not await it yet is at work', async (t) => {
   const sent = await closeDuring(t, async (connection, taken, go) => {
     const gone = connection.closed
     connection.send('hello')
@@ -337,7 +337,7 @@ test.serial('one that took `closed` and does not wait for it yet is at work', as
   t.deepEqual(sent, ['hello', 'bye'])
 })
 
-test.serial('callbacks of a JSON-RPC reader are waited for, and hold no message back', async (t) => {
+test.serial('a closing engine waits for callbacks of a JSON-RPC reader, which delay no message', async (t) => {
   const sent = await closeDuring(t, (connection, taken, go) => {
     const { reader, writer } = toJsonRpc(connection)
     reader.listen(async ({ jsonrpc }) => {
@@ -349,7 +349,7 @@ test.serial('callbacks of a JSON-RPC reader are waited for, and hold no message 
   t.deepEqual(sent, ['{"jsonrpc":"re: 1"}', '{"jsonrpc":"re: 2"}'])
 })
 
-test.serial('so are those of one that reads a link', async (t) => {
+test.serial('so it does if the reader is on a reconnecting connection', async (t) => {
   t.timeout(WATCHDOG_MS)
   const [near, far] = [await createEngine({ shards: 1 }), await createEngine({ shards: 1 })]
   const endpoint = `local:${randomName()}`
@@ -378,7 +378,7 @@ test.serial('so are those of one that reads a link', async (t) => {
   }
 })
 
-test.serial('a promise of a subscriber that cannot even be looked at is a failure of that subscriber', async (t) => {
+test.serial('a subscriber fails if looking at its promise throws', async (t) => {
   const failures = new FailureBook()
   await withEngine(
     t,

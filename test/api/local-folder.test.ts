@@ -1,4 +1,4 @@
-/** The folder of `local:` names: looked at whenever it is used, not only when a transport was made. */
+/** The folder of `local:` names is checked at each use, not only when a transport is made. */
 import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
@@ -21,18 +21,18 @@ const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 failOnWarnings()
 
-/** Who has made the folder anew: with its own look, or with a mode that lets others in. */
+/** How the folder was made again: as something else, or with a mode that lets others in. */
 const replacements: Readonly<Record<string, (path: string) => void>> = {
   'open to others': (path) => {
     fs.mkdirSync(path)
     fs.chmodSync(path, 0o755)
   },
-  'a link to a private one': (path) => {
+  'a symbolic link to a private folder': (path) => {
     fs.mkdirSync(`${path}.real`, { mode: 0o700 })
     fs.symlinkSync(`${path}.real`, path)
   },
   ...(isRoot && {
-    "somebody else's": (path: string) => {
+    "another user's": (path: string) => {
       fs.mkdirSync(path, { mode: 0o700 })
       fs.chownSync(path, NOBODY, NOBODY)
     },
@@ -48,7 +48,7 @@ interface Scene {
   readonly replace: (make: (path: string) => void) => Promise<Stranger>
 }
 
-/** Somebody who listens in a folder that is not ours. */
+/** A stranger that listens in a folder that is not ours. */
 class Stranger {
   connections = 0
   readonly #server: net.Server
@@ -119,22 +119,22 @@ for (const [what, make] of Object.entries(replacements)) {
     })
   })
 
-  onUnix(`nor does what connects again when its folder is ${what}: a link and a pool`, async (t) => {
+  onUnix(`nor does a reconnecting connection or a pool that dials again when its folder is ${what}`, async (t) => {
     await withScene(t, {}, async ({ engine, name, replace }) => {
       const transport = engine.transport(`local:${name}`)
       const accepted: Connection[] = []
       const listener = await transport.listen((connection) => {
         accepted.push(connection)
       })
-      const link = transport.reconnecting({ backoff: { initialMs: 1, maxMs: 1 } })
-      await link.connected()
+      const reconnecting = transport.reconnecting({ backoff: { initialMs: 1, maxMs: 1 } })
+      await reconnecting.connected()
       const pool = transport.pool({ max: 1, createAttempts: 1 })
       ;(await pool.acquire()).destroy()
       await until(() => accepted.length === 2)
       const stranger = await replace(make)
       await listener.close()
       for (const connection of accepted) connection.destroy()
-      t.is((await link.closed).code, 'ERR_ACCESS')
+      t.is((await reconnecting.closed).code, 'ERR_ACCESS')
       await rejects(t, pool.acquire(), 'ERR_ACCESS')
       await pool.close()
       t.is(stranger.connections, 0)
@@ -142,14 +142,14 @@ for (const [what, make] of Object.entries(replacements)) {
   })
 }
 
-onUnix('an endpoint is only a name: nothing is made or looked at before it is used', async (t) => {
+onUnix('a transport only makes a name: no folder is made or checked before it is used', async (t) => {
   await withScene(t, {}, async ({ engine, name, private: path }) => {
     fs.writeFileSync(path, 'precious')
     const transport = engine.transport(`local:${name}`)
     t.is(transport.endpoint, `local:${name}`)
     fs.unlinkSync(path)
     await rejects(t, transport.connect(), 'ERR_NOT_FOUND')
-    t.false(fs.existsSync(path), 'who connects makes no folder')
+    t.false(fs.existsSync(path), 'connect() makes no folder')
     const listener = await transport.listen(() => undefined)
     t.is(fs.lstatSync(path).mode & 0o7777, 0o700)
     await listener.close()
@@ -178,7 +178,7 @@ onUnix('a listener goes on in the folder that it was opened in, also on a thread
   })
 })
 
-onLinux('no descriptor of a folder is left open, whatever became of the dial', async (t) => {
+onLinux('no descriptor of a folder is left open, whatever the result of the dial', async (t) => {
   await withScene(t, {}, async ({ engine, name, private: path }) => {
     const transport = engine.transport(`local:${name}`)
     const foldersOpen = (): number =>

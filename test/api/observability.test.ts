@@ -1,4 +1,4 @@
-/** What observers are told, and what the engine says of itself. */
+/** Events, statistics, traces and the ledger. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
@@ -25,7 +25,7 @@ test.serial.afterEach.always('the folder is removed', async () => {
   await folder.remove()
 })
 
-interface News {
+interface PublishedEvent {
   readonly event: string
   readonly message: Readonly<Record<string, unknown>>
 }
@@ -42,23 +42,26 @@ const names = [
   'listener.refused',
 ]
 
-/** Everything that one endpoint's events say while the body runs. */
-async function observe(endpoint: string, body: (news: readonly News[]) => Promise<void>): Promise<readonly News[]> {
-  const news: News[] = []
+/** All events of one endpoint while the body runs. */
+async function observe(
+  endpoint: string,
+  body: (published: readonly PublishedEvent[]) => Promise<void>,
+): Promise<readonly PublishedEvent[]> {
+  const published: PublishedEvent[] = []
   const stops = names.map((event) => {
     const onNotify = (message: unknown): void => {
       const record = message as Readonly<Record<string, unknown>>
-      if (record['endpoint'] === endpoint) news.push({ event, message: record })
+      if (record['endpoint'] === endpoint) published.push({ event, message: record })
     }
     subscribe(`symphony-transport:${event}`, onNotify)
     return () => unsubscribe(`symphony-transport:${event}`, onNotify)
   })
   try {
-    await body(news)
+    await body(published)
   } finally {
     for (const stop of stops) stop()
   }
-  return news
+  return published
 }
 
 async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise<void>): Promise<void> {
@@ -71,13 +74,13 @@ async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise
   }
 }
 
-test.serial('the life of a connection and of its listener is told once, in order, with who it was', async (t) => {
+test.serial('the events of a connection and its listener come once, in order, with their ids', async (t) => {
   const path = folder.socketPath()
   const endpoint = `unix:${path}`
   await withEngine(t, async (engine) => {
     const transport = engine.transport(endpoint)
     let ids: string[] = []
-    const news = await observe(endpoint, async () => {
+    const published = await observe(endpoint, async () => {
       const listener = await transport.listen()
       const dialled = await transport.connect()
       const accepted = await listener.accept()
@@ -85,26 +88,26 @@ test.serial('the life of a connection and of its listener is told once, in order
       await Promise.all([dialled.close(), accepted?.closed])
       await listener.close()
     })
-    t.is(news[0]?.event, 'listener.opened')
-    t.is(news.at(-1)?.event, 'listener.closed')
-    t.deepEqual(news.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
+    t.is(published[0]?.event, 'listener.opened')
+    t.is(published.at(-1)?.event, 'listener.closed')
+    t.deepEqual(published.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
     for (const [i, role] of (['dialled', 'accepted'] as const).entries()) {
-      const own = news.filter(({ message }) => message['id'] === ids[i])
+      const own = published.filter(({ message }) => message['id'] === ids[i])
       const who = { id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
       t.deepEqual(own, [
         { event: 'connection.opened', message: who },
         { event: 'connection.closed', message: { ...who, code: 'OK', cause: undefined } },
       ])
     }
-    t.is(news.length, 6)
+    t.is(published.length, 6)
   })
 })
 
-test.serial('a connection that fails is told with its code and its cause', async (t) => {
+test.serial('the event of a failed connection has its code and its cause', async (t) => {
   const endpoint = `unix:${folder.socketPath()}`
   await withEngine(t, async (engine) => {
     const transport = engine.transport(endpoint)
-    const news = await observe(endpoint, async () => {
+    const published = await observe(endpoint, async () => {
       const listener = await transport.listen()
       const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
       accepted?.subscribe(() => {
@@ -114,7 +117,9 @@ test.serial('a connection that fails is told with its code and its cause', async
       await Promise.all([accepted?.closed, dialled.closed])
       await listener.close()
     })
-    const closed = news.find(({ event, message }) => event === 'connection.closed' && message['role'] === 'accepted')
+    const closed = published.find(
+      ({ event, message }) => event === 'connection.closed' && message['role'] === 'accepted',
+    )
     t.is(closed?.message['code'], 'ERR_HANDLER')
     t.is(((closed?.message['cause'] as Error).cause as Error).message, 'cannot digest')
     t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
@@ -127,7 +132,7 @@ for (const kind of ['unix', 'memory'] as const) {
     await withEngine(t, async (engine) => {
       const transport = engine.transport(endpoint)
       let id = ''
-      const news = await observe(endpoint, async (sofar) => {
+      const published = await observe(endpoint, async (sofar) => {
         const listener = await transport.listen()
         const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
         if (accepted === undefined) throw new Error('the listener closed')
@@ -140,14 +145,14 @@ for (const kind of ['unix', 'memory'] as const) {
             () => sofar.filter(({ event }) => event.startsWith('backpressure')).at(-1)?.event !== 'backpressure.on',
           )
         }
-        // Several refusals in a row are one pressure.
+        // Several times false in a row are one backpressure.
         for (let i = 0; i < 100; i++) dialled.send(frameOf(20_000, i))
         dialled.destroy()
         accepted.destroy()
         await Promise.all([dialled.closed, accepted.closed])
         await listener.close()
       })
-      const pressure = news.filter(({ event }) => event.startsWith('backpressure'))
+      const pressure = published.filter(({ event }) => event.startsWith('backpressure'))
       t.true(pressure.length >= 8, String(pressure.length))
       t.is(pressure.length % 2, 0)
       pressure.forEach(({ event, message }, i) => {
@@ -156,13 +161,13 @@ for (const kind of ['unix', 'memory'] as const) {
         t.is(typeof message['pendingBytes'], 'number')
         if (event === 'backpressure.on') t.true((message['pendingBytes'] as number) > 0)
       })
-      const closed = news.findIndex(({ event, message }) => event === 'connection.closed' && message['id'] === id)
-      t.true(closed > news.findLastIndex(({ event }) => event.startsWith('backpressure')))
+      const closed = published.findIndex(({ event, message }) => event === 'connection.closed' && message['id'] === id)
+      t.true(closed > published.findLastIndex(({ event }) => event.startsWith('backpressure')))
     })
   })
 }
 
-test.serial('an observer that comes and goes sees no second start and no end without a start', async (t) => {
+test.serial("an observer that comes and goes sees no second 'on' and no 'off' without an 'on'", async (t) => {
   const endpoint = `unix:${folder.socketPath()}`
   await withEngine(t, async (engine) => {
     const transport = engine.transport(endpoint)
@@ -171,11 +176,11 @@ test.serial('an observer that comes and goes sees no second start and no end wit
     if (accepted === undefined) throw new Error('the listener closed')
     let sent = 0
     while (dialled.send(frameOf(20_000, sent++)));
-    // It comes too late for this pressure's start, so it is not told of its end.
-    const news = await observe(endpoint, async () => {
+    // It subscribes after this backpressure began, so it gets no end of it.
+    const published = await observe(endpoint, async () => {
       await Promise.all([dialled.ready(), receiveMany(accepted, sent)])
     })
-    t.deepEqual(news, [])
+    t.deepEqual(published, [])
   })
 })
 
@@ -221,7 +226,7 @@ test.serial('NODE_DEBUG=symphony-transport prints a trace to stderr, and nothing
   const [traced, quiet, other] = [
     await run(t, 'traced', { env: { NODE_DEBUG: 'symphony-transport' } }),
     await run(t, 'traced', { env: { NODE_DEBUG: undefined } }),
-    await run(t, 'traced', { env: { NODE_DEBUG: 'somebody-else' } }),
+    await run(t, 'traced', { env: { NODE_DEBUG: 'another-package' } }),
   ]
   for (const { lines } of [traced, quiet, other]) t.deepEqual(lines, ['hello'])
   t.is(quiet.stderr, '')
@@ -251,7 +256,7 @@ test.serial('observers that throw break nothing, and each is reported', async (t
   ])
 })
 
-test.serial('what is open while an engine lives is open, and only what is left by close() has leaked', async (t) => {
+test.serial('while an engine lives its ledger says open; only what close() leaves has leaked', async (t) => {
   t.timeout(WATCHDOG_MS)
   const engine = await createEngine({ shards: 1 })
   const transport = engine.transport(folder.endpoint())
@@ -270,7 +275,7 @@ test.serial('what is open while an engine lives is open, and only what is left b
   t.deepEqual(report.byKind.listeners, { opened: 1, released: 1 })
 })
 
-test.serial('neither events nor errors, statistics or traces have what a child is given', async (t) => {
+test.serial("no event, error, statistic or trace shows a child's arguments or environment", async (t) => {
   t.timeout(WATCHDOG_MS)
   const secret = 'hunter2'
   const child = ChildProgram.start('secretive', [secret], { env: { NODE_DEBUG: 'symphony-transport' } })

@@ -117,7 +117,7 @@ for (const [name, options] of wrongTransportOptions) {
   })
 }
 
-test('options that are no object at all are refused', async (t) => {
+test('options that are not an object are refused', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const wrong of [7, 'shards', true, null, []]) {
     await rejects(t, createEngine(wrong as unknown as EngineOptions), 'ERR_INVALID_OPTION')
@@ -125,7 +125,7 @@ test('options that are no object at all are refused', async (t) => {
   }
 })
 
-test('a misspelt option is told with the one that was meant', async (t) => {
+test('the error on a misspelt option suggests the right name', async (t) => {
   t.timeout(WATCHDOG_MS)
   const typos: readonly (readonly [given: object, message: string])[] = [
     [{ shard: 2 }, 'unknown option "shard"; did you mean "shards"?'],
@@ -145,7 +145,7 @@ test('a misspelt option is told with the one that was meant', async (t) => {
   t.true(timed.message.includes('unknown option "timeout"; did you mean "timeoutMs"?'), timed.message)
 })
 
-test('all that is wrong is told at once: what was expected, its unit, and what kind of value was there', async (t) => {
+test('one error lists everything that is wrong: what was expected, its unit, and the kind of value given', async (t) => {
   t.timeout(WATCHDOG_MS)
   const options = {
     shard: 2,
@@ -219,7 +219,7 @@ test('receive(), ready(), end(), accept(), listen() and subscribe() refuse optio
         async () => loop.accept(options as object),
         async () => transport.listen(undefined, options as object),
       ]) {
-        // One that is taken for valid would wait for a frame.
+        // If it were accepted it would wait for a frame.
         const outcome = Promise.race([call(), turns(3)])
         names(t, (await rejects(t, outcome, 'ERR_INVALID_OPTION')).message, name)
       }
@@ -236,7 +236,7 @@ test('receive(), ready(), end(), accept(), listen() and subscribe() refuse optio
   }
 })
 
-test('what throws where it is read, and what holds nothing under its keys, is no object of options', async (t) => {
+test('an object that throws when it is read, or has no values under its keys, is refused', async (t) => {
   t.timeout(WATCHDOG_MS)
   const transport = engine.transport(`memory:${randomName()}`)
   const revoked = (target: object): unknown => {
@@ -263,7 +263,7 @@ test('what throws where it is read, and what holds nothing under its keys, is no
   for (const [what, options] of wrong) {
     const given = options as object
     const taking = [async () => transport.listen(() => undefined, given), async () => transport.connect(given)]
-    // These know no timeoutMs, and do not read it.
+    // These have no timeoutMs, and do not read it.
     const others = [
       () =>
         new Promise((resolve) => {
@@ -319,7 +319,7 @@ test('listen() and connect() read each of their options once', async (t) => {
   }
 })
 
-test('an instance of a class, and an object without a prototype, are as good as a literal', async (t) => {
+test('an instance of a class and an object without a prototype are accepted', async (t) => {
   t.timeout(WATCHDOG_MS)
   class Patience {
     timeoutMs = 10_000

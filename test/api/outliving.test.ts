@@ -1,4 +1,4 @@
-/** Work that outlives its connection is known as long as it can end, and no longer. */
+/** Work that outlives its connection is remembered as long as it can settle, and no longer. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
@@ -8,7 +8,7 @@ import { signal, turns, type Signal } from '../helpers/turns.js'
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-test('work that can settle is kept until it does; what nothing can settle is forgotten', async (t) => {
+test('work is kept until it settles; work that nothing can settle any more is forgotten', async (t) => {
   t.timeout(10_000)
   const outliving = new OutlivingHandlers()
   const living: Signal<void> = signal()

@@ -1,11 +1,14 @@
-/** Node's permission model: what it forbids is ERR_ACCESS, ends a link at once, and names the flag that is missing. */
+/**
+ * Node's permission model: what it forbids is ERR_ACCESS, which ends a reconnecting connection at once and names the
+ * missing flag.
+ */
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 30_000
-/** The model keeps the host's own reads of its modules too. */
+/** The model also restricts the host's reads of its own modules. */
 const READING = '--allow-fs-read=*'
 const flags = process.allowedNodeEnvironmentFlags
 const permission = flags.has('--permission') ? '--permission' : '--experimental-permission'
@@ -45,7 +48,7 @@ async function run(
   }
 }
 
-onUnix('without --allow-fs-write nothing can be listened on and no child started', async (t) => {
+onUnix('without --allow-fs-write listening and starting a child are refused', async (t) => {
   const denied = /^ERR_ACCESS false .*--allow-fs-write, for /
   await run(
     t,
@@ -54,14 +57,14 @@ onUnix('without --allow-fs-write nothing can be listened on and no child started
       ['loop unix:FOLDER/x.sock', denied],
       ['loop local:x', denied],
       ['child /bin/sh', denied],
-      ['link /bin/cat', denied],
+      ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
       ['connect unix:FOLDER/none.sock', /^ERR_NOT_FOUND true /],
     ],
   )
 })
 
-onUnix('without --allow-child-process neither is possible', async (t) => {
+onUnix('without --allow-child-process both are refused too', async (t) => {
   const denied = /^ERR_ACCESS false .*--allow-child-process\./
   await run(
     t,
@@ -70,7 +73,7 @@ onUnix('without --allow-child-process neither is possible', async (t) => {
       ['loop unix:FOLDER/x.sock', denied],
       ['loop local:x', denied],
       ['child /bin/sh', denied],
-      ['link /bin/cat', denied],
+      ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
     ],
   )
@@ -85,7 +88,7 @@ whereNetIsAsked('without --allow-net there are no sockets', async (t) => {
       ['loop unix:FOLDER/x.sock', denied],
       ['connect unix:FOLDER/none.sock', denied],
       ['child /bin/sh', denied],
-      ['link /bin/cat', denied],
+      ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
     ],
   )
@@ -100,7 +103,7 @@ onUnix('with the flags that are documented everything works', async (t) => {
       ['loop unix:FOLDER/x.sock', done],
       ['loop local:x', done],
       ['child /bin/sh', done],
-      ['link /bin/cat', done],
+      ['reconnecting /bin/cat', done],
       ['loop memory:x', done],
     ],
   )

@@ -1,4 +1,4 @@
-/** Named pipes: how they are written, anywhere, and what is theirs alone, on Windows. */
+/** Named pipes: how they are written, on every platform, and what only pipes do, on Windows. */
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
@@ -15,7 +15,7 @@ import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
 const isWindows = process.platform === 'win32'
-// There are no pipes elsewhere.
+// Other platforms have no pipes.
 const onWindows = isWindows ? test.serial : test.serial.skip
 const elsewhere = isWindows ? test.serial.skip : test.serial
 const PREFIX = '\\\\.\\pipe\\'
@@ -33,7 +33,7 @@ test.serial.after.always('everything was released', async (t) => {
   t.is((await engine.close()).leaked, 0)
 })
 
-test.serial('what is not the name of a pipe is refused, on every platform', (t) => {
+test.serial('an invalid pipe name is refused, on every platform', (t) => {
   const names = ['', 'a\\b', 'a/b', '../x', '.', '..', 'x.', 'x ', 'a\0b', 'n'.repeat(LONGEST + 1)]
   const wrong: unknown[] = [
     ...names.map((name) => `pipe:${name}`),
@@ -63,7 +63,7 @@ const spellings = (name: string): readonly Endpoint[] => [
   { kind: 'pipe', name, readableAll: undefined, writableAll: true },
 ]
 
-elsewhere('elsewhere a pipe is refused by its name, however it is written', (t) => {
+elsewhere('on other platforms a pipe is refused by its name, however it is written', (t) => {
   for (const name of ['x', 'with space', 'a:b', 'ü', 'n'.repeat(LONGEST)]) {
     for (const endpoint of spellings(name)) {
       const error = throws(t, () => engine.transport(endpoint), 'ERR_UNSUPPORTED_PLATFORM')
@@ -111,7 +111,7 @@ onWindows('other users get no access unless that is asked for', (t) => {
   t.deepEqual(accessOf({ kind: 'pipe', name: 'x', writableAll: true }), [false, true])
 })
 
-onWindows('local names are pipes of their own, shown by the name that was given', async (t) => {
+onWindows('local names are separate pipes, and are shown as they were given', async (t) => {
   t.timeout(WATCHDOG_MS)
   const name = randomName()
   const listener = await engine.transport(`local:${name}`).listen()
@@ -142,7 +142,7 @@ onWindows('a plain peer connects to a listener, and a connection reaches a plain
   await new Promise((resolve) => server.close(resolve))
 })
 
-/** A server that has a pipe and accepts nobody until it is told to. */
+/** A server that has a pipe and accepts no connection until the test says so. */
 const busyServer = `
   const net = require('node:net')
   const { parentPort, workerData } = require('node:worker_threads')
@@ -170,13 +170,13 @@ async function withBusyPipe(body: (endpoint: string, accept: () => void) => Prom
   }
 }
 
-/** The engine's own times, from the start of its close and from the end of all else. */
+/** The engine's own time limits: from the start of close(), and from the end of everything else. */
 const CLOSE = { kill: 1_000, held: 6_000 }
 
-/** More than the instances that a server has ready. */
+/** More than a server has instances ready. */
 const CROWD = 8
 
-onWindows('a busy pipe is waited for', async (t) => {
+onWindows('connect() waits for a busy pipe', async (t) => {
   t.timeout(WATCHDOG_MS)
   await withBusyPipe(async (endpoint, accept) => {
     const transport = engine.transport(endpoint)
@@ -215,7 +215,7 @@ onWindows('giving up on a busy pipe settles at once and leaves nothing', async (
     t.true(codes.length > 0)
     t.deepEqual([...new Set(codes)], ['ERR_ABORTED'])
     await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
-    // The server still accepts nobody: the system's own wait for it goes on, and nothing of ours does.
+    // The server still accepts no connection: the system still waits for it, but nothing of the engine does.
     for (const connection of connections) connection.destroy()
     await Promise.all(connections.map((connection) => connection.closed))
     await until(() => {
@@ -225,7 +225,7 @@ onWindows('giving up on a busy pipe settles at once and leaves nothing', async (
   })
 })
 
-onWindows('closing an engine does not wait for what the system holds, and the ledger names it', async (t) => {
+onWindows('closing an engine does not wait for a thread that the system holds, and the ledger names it', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new ManualClock((ms) => ms === CLOSE.kill || ms === CLOSE.held)
   const own = new Engine(parseEngineOptions({ shards: 1 }), clock)
@@ -255,7 +255,7 @@ onWindows('closing an engine does not wait for what the system holds, and the le
   await until(() => own.stats().ledger.open === 0)
 })
 
-onWindows('past queue and backlog a peer is cut, and the rest is served in order', async (t) => {
+onWindows('a peer past queue and backlog is cut, and the others are served in order', async (t) => {
   t.timeout(WATCHDOG_MS)
   const [queued, backlog, surplus] = [16, 3, 4]
   const options = { maxQueuedConnections: queued, backlog }

@@ -1,4 +1,4 @@
-/** A listen that is refused because somebody listens there: who listens there does not hear of it. */
+/** A listen() that is refused because of another listener does not disturb that listener. */
 import net from 'node:net'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
@@ -11,7 +11,7 @@ import { signal } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 30_000
-/** Elsewhere there is no way to ask but to connect. */
+/** On other systems the only way to ask is to connect. */
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 let folder: TemporaryFolder
@@ -36,7 +36,7 @@ async function withEngines(t: ExecutionContext, body: (one: Engine, other: Engin
   }
 }
 
-onLinux('a listener of ours is given no connection by a listen that is refused', async (t) => {
+onLinux('a refused listen() makes no connection to our listener', async (t) => {
   await withEngines(t, async (engine, other) => {
     const endpoint = folder.endpoint()
     const texts: string[] = []
@@ -58,13 +58,13 @@ onLinux('a listener of ours is given no connection by a listen that is refused',
   })
 })
 
-onLinux('nor while its thread is away, nor once that is back', async (t) => {
+onLinux("nor while the listener's thread is dead, nor once it is back", async (t) => {
   await withEngines(t, async (engine, other) => {
     const endpoint = folder.endpoint()
     const listener = await engine.transport(endpoint).listen()
-    const news = [nextEvent('shard.lost'), nextEvent('shard.restored')]
+    const published = [nextEvent('shard.lost'), nextEvent('shard.restored')]
     await strike(engine, 0, 'exit')
-    for (const step of news) {
+    for (const step of published) {
       await step
       await rejects(t, other.transport(endpoint).listen(), 'ERR_ADDRESS_IN_USE')
     }
@@ -78,7 +78,7 @@ onLinux('nor while its thread is away, nor once that is back', async (t) => {
   })
 })
 
-onLinux('nor is a listener that knows nothing of us', async (t) => {
+onLinux('nor to a listener of another program', async (t) => {
   await withEngines(t, async (engine) => {
     const path = folder.socketPath()
     const first = signal<string>()
@@ -105,7 +105,7 @@ onLinux('nor is a listener that knows nothing of us', async (t) => {
   })
 })
 
-onLinux('nor is one in a worker of the cluster module, by listens in others', async (t) => {
+onLinux('nor to a listener in a worker of the cluster module, by a listen() in another worker', async (t) => {
   t.timeout(WATCHDOG_MS)
   const child = ChildProgram.start('cluster-listeners', [folder.endpoint()])
   try {

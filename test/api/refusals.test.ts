@@ -1,4 +1,4 @@
-/** Paths that cannot be used: what is said about each, and that nothing of what lies there is touched. */
+/** Paths that cannot be used: the error for each, and that nothing there is changed. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { basename, join } from 'node:path'
@@ -46,14 +46,14 @@ const others: Readonly<Record<string, (path: string) => void>> = {
   'a FIFO': (path) => {
     execFileSync('mkfifo', [path])
   },
-  'a link to a regular file': (path) => {
+  'a symbolic link to a regular file': (path) => {
     fs.writeFileSync(`${path}.target`, 'precious')
     fs.symlinkSync(`${path}.target`, path)
   },
 }
 
 for (const [what, make] of Object.entries(others)) {
-  test.serial(`${what} is not a socket: neither connecting nor listening touches it`, async (t) => {
+  test.serial(`${what} is not a socket: connect() and listen() leave it as it is`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     make(path)
@@ -75,7 +75,7 @@ for (const [what, make] of Object.entries(others)) {
   })
 }
 
-test.serial('a missing path, a refusing socket and a folder that is a file say what to do', async (t) => {
+test.serial('errors on a missing path, a refusing socket and a folder that is a file say what to do', async (t) => {
   t.timeout(WATCHDOG_MS)
   const missing = folder.socketPath()
   const absent = await rejects(t, engine.transport(`unix:${missing}`).connect(), 'ERR_NOT_FOUND')
@@ -94,7 +94,7 @@ test.serial('a missing path, a refusing socket and a folder that is a file say w
   }
 })
 
-test.serial('whoever listens in a folder that is not there is told to make it, not to start a peer', async (t) => {
+test.serial('the error on listening in a missing folder says to make the folder, not to start a peer', async (t) => {
   t.timeout(WATCHDOG_MS)
   const inside = engine.transport(`unix:${join(folder.path, 'missing', 'x.sock')}`)
   const { message } = await rejects(t, inside.listen(), 'ERR_NOT_FOUND')
@@ -103,7 +103,7 @@ test.serial('whoever listens in a folder that is not there is told to make it, n
   t.regex((await rejects(t, inside.connect(), 'ERR_NOT_FOUND')).message, /Start the peer first/)
 })
 
-test.serial("a child is not started where the system's temporary folder is missing, and that is said", async (t) => {
+test.serial("without the system's temporary folder no child is started, and the error says why", async (t) => {
   t.timeout(WATCHDOG_MS)
   await withEnvironment({ TMPDIR: join(folder.path, 'missing') }, async () => {
     const transport = engine.transport({ kind: 'stdio', command: '/bin/cat' })
@@ -115,47 +115,50 @@ test.serial("a child is not started where the system's temporary folder is missi
 
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
-onUnix('a temporary folder that is too long for a socket is told, and wakes go another way', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const limit = process.platform === 'linux' ? 107 : 103
-  const longest = limit - '/symphony-XXXXXX/s'.length
-  for (const bytes of [longest, longest + 1, limit - 1, limit + 20]) {
-    const temporary = join(folder.path, 'd'.repeat(bytes - Buffer.byteLength(folder.path) - 1))
-    fs.mkdirSync(temporary)
-    const seen = new Set<string | null>()
-    const watcher = fs.watch(temporary, (_, name) => seen.add(name))
-    try {
-      await withEnvironment({ TMPDIR: temporary }, async () => {
-        const own = await createEngine({ shards: 1 })
-        try {
-          const child = own.transport({ kind: 'stdio', command: '/bin/cat' })
-          if (bytes > longest) {
-            const { message } = await rejects(t, child.connect(), 'ERR_PATH_TOO_LONG')
-            t.regex(message, /^starting stdio:.*Set TMPDIR to a shorter one/)
-          } else {
-            const connection = await child.connect()
+onUnix(
+  'a temporary folder whose path is too long for a socket is an error for a child; threads are woken another way',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const limit = process.platform === 'linux' ? 107 : 103
+    const longest = limit - '/symphony-XXXXXX/s'.length
+    for (const bytes of [longest, longest + 1, limit - 1, limit + 20]) {
+      const temporary = join(folder.path, 'd'.repeat(bytes - Buffer.byteLength(folder.path) - 1))
+      fs.mkdirSync(temporary)
+      const seen = new Set<string | null>()
+      const watcher = fs.watch(temporary, (_, name) => seen.add(name))
+      try {
+        await withEnvironment({ TMPDIR: temporary }, async () => {
+          const own = await createEngine({ shards: 1 })
+          try {
+            const child = own.transport({ kind: 'stdio', command: '/bin/cat' })
+            if (bytes > longest) {
+              const { message } = await rejects(t, child.connect(), 'ERR_PATH_TOO_LONG')
+              t.regex(message, /^starting stdio:.*Set TMPDIR to a shorter one/)
+            } else {
+              const connection = await child.connect()
+              await connection.close()
+            }
+            const name = own.transport(`memory:${randomName()}`)
+            const listener = await name.listen((connection) => {
+              connection.subscribe((frame) => connection.send(frame), { borrow: true })
+            })
+            const connection = await name.connect()
+            connection.send('through')
+            t.is(String(await connection.receive()), 'through')
             await connection.close()
+            await listener.close()
+          } finally {
+            t.is((await own.close()).leaked, 0)
           }
-          const name = own.transport(`memory:${randomName()}`)
-          const listener = await name.listen((connection) => {
-            connection.subscribe((frame) => connection.send(frame), { borrow: true })
-          })
-          const connection = await name.connect()
-          connection.send('through')
-          t.is(String(await connection.receive()), 'through')
-          await connection.close()
-          await listener.close()
-        } finally {
-          t.is((await own.close()).leaked, 0)
-        }
-      })
-      t.deepEqual(fs.readdirSync(temporary), [], String(bytes))
-      if (bytes > longest) t.deepEqual([...seen], [], String(bytes))
-    } finally {
-      watcher.close()
+        })
+        t.deepEqual(fs.readdirSync(temporary), [], String(bytes))
+        if (bytes > longest) t.deepEqual([...seen], [], String(bytes))
+      } finally {
+        watcher.close()
+      }
     }
-  }
-})
+  },
+)
 
 async function attempts(t: ExecutionContext, how: 'drop' | 'stay', tasks: readonly string[]): Promise<void> {
   const child = ChildProgram.start('other-user', [how, ...tasks])
@@ -176,7 +179,7 @@ async function attempts(t: ExecutionContext, how: 'drop' | 'stay', tasks: readon
 const asRoot = isRoot ? test.serial : test.serial.skip
 const asAnother = isRoot || process.platform === 'win32' ? test.serial.skip : test.serial
 
-asRoot('somebody else is kept out by modes (needs root, to become somebody else)', async (t) => {
+asRoot('modes keep another user out (needs root, to become another user)', async (t) => {
   t.timeout(WATCHDOG_MS)
   fs.chmodSync(folder.path, 0o755)
   const open = folder.socketPath()
@@ -206,7 +209,7 @@ asRoot('somebody else is kept out by modes (needs root, to become somebody else)
   }
 })
 
-asRoot('a stale socket of somebody else in a shared folder is not taken over (needs root)', async (t) => {
+asRoot("another user's stale socket in a shared folder is not taken over (needs root)", async (t) => {
   t.timeout(WATCHDOG_MS)
   fs.chmodSync(folder.path, 0o1777)
   const path = folder.socketPath()
@@ -218,45 +221,48 @@ asRoot('a stale socket of somebody else in a shared folder is not taken over (ne
   t.deepEqual(await folder.list(), [basename(path)])
 })
 
-asRoot('who has given up rights listens where it may write, and need not read (needs root)', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  fs.chmodSync(folder.path, 0o755)
-  const unreadable = join(folder.path, 'drop')
-  // No room for a mark in a temporary name.
-  const deep = join(folder.path, 'd'.repeat(107 - Buffer.byteLength(folder.path) - 20))
-  const shared = join(folder.path, 'shared')
-  for (const [path, mode] of [
-    [unreadable, 0o733],
-    [deep, 0o733],
-    [shared, 0o1777],
-  ] as const) {
-    fs.mkdirSync(path)
-    fs.chmodSync(path, mode)
-  }
-  const name = randomName()
-  const tasks = [
-    `listen unix:${join(unreadable, 'x.sock')}`,
-    `listen unix:${join(deep, 'x.sock')}`,
-    `listen local:${name}`,
-    `connect local:${name}`,
-  ]
-  const child = ChildProgram.start('other-user', ['drop', ...tasks], {
-    env: { XDG_RUNTIME_DIR: undefined, TMPDIR: shared },
-  })
-  try {
-    const { lines, stderr } = await child.exit
-    t.is(stderr, '')
-    t.deepEqual(lines, [...tasks.map(() => 'nothing stopped it'), 'leaked 0'])
-    t.deepEqual(
-      [unreadable, deep].map((path) => fs.readdirSync(path)),
-      [[], []],
-    )
-  } finally {
-    child.kill('SIGKILL')
-  }
-})
+asRoot(
+  'after giving up rights a process listens where it may write, even if it may not read (needs root)',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    fs.chmodSync(folder.path, 0o755)
+    const unreadable = join(folder.path, 'drop')
+    // No room for a mark in a temporary name.
+    const deep = join(folder.path, 'd'.repeat(107 - Buffer.byteLength(folder.path) - 20))
+    const shared = join(folder.path, 'shared')
+    for (const [path, mode] of [
+      [unreadable, 0o733],
+      [deep, 0o733],
+      [shared, 0o1777],
+    ] as const) {
+      fs.mkdirSync(path)
+      fs.chmodSync(path, mode)
+    }
+    const name = randomName()
+    const tasks = [
+      `listen unix:${join(unreadable, 'x.sock')}`,
+      `listen unix:${join(deep, 'x.sock')}`,
+      `listen local:${name}`,
+      `connect local:${name}`,
+    ]
+    const child = ChildProgram.start('other-user', ['drop', ...tasks], {
+      env: { XDG_RUNTIME_DIR: undefined, TMPDIR: shared },
+    })
+    try {
+      const { lines, stderr } = await child.exit
+      t.is(stderr, '')
+      t.deepEqual(lines, [...tasks.map(() => 'nothing stopped it'), 'leaked 0'])
+      t.deepEqual(
+        [unreadable, deep].map((path) => fs.readdirSync(path)),
+        [[], []],
+      )
+    } finally {
+      child.kill('SIGKILL')
+    }
+  },
+)
 
-asAnother('a folder without permissions keeps its owner out (not as root, whom no mode stops)', async (t) => {
+asAnother('a folder without permissions keeps its owner out (not as root, which no mode stops)', async (t) => {
   t.timeout(WATCHDOG_MS)
   const closed = join(folder.path, 'closed')
   fs.mkdirSync(closed)
@@ -298,7 +304,7 @@ const foreignBases: Readonly<Record<string, (path: string) => void>> = {
     fs.writeFileSync(path, '')
   },
   ...(isRoot && {
-    'belongs to somebody else': (path: string) => {
+    'belongs to another user': (path: string) => {
       fs.mkdirSync(path, { mode: 0o700 })
       fs.chownSync(path, 65_534, 65_534)
     },
@@ -315,7 +321,7 @@ for (const [what, make] of Object.entries(foreignBases)) {
       const error = await rejects(t, transport.listen(), 'ERR_ACCESS')
       t.regex(error.message, /XDG_RUNTIME_DIR is .*Set it to a folder of your own, or unset it/)
       t.true(error.message.includes(base))
-      // Who only connects is told the same, or that nobody is there yet.
+      // connect() gets the same error, or one that says that there is no listener yet.
       await rejects(t, transport.connect(), what === 'does not exist' ? 'ERR_NOT_FOUND' : 'ERR_ACCESS')
       t.deepEqual(fs.existsSync(base) && fs.statSync(base).isDirectory() ? fs.readdirSync(base) : [], [])
     })
@@ -338,11 +344,11 @@ const unsafe: Readonly<Record<string, (path: string) => void>> = {
     fs.mkdirSync(path)
     fs.chmodSync(path, 0o710)
   },
-  'open to everybody': (path) => {
+  'open to every user': (path) => {
     fs.mkdirSync(path)
     fs.chmodSync(path, 0o707)
   },
-  'a link to a private folder': (path) => {
+  'a symbolic link to a private folder': (path) => {
     fs.mkdirSync(`${path}.real`, { mode: 0o700 })
     fs.symlinkSync(`${path}.real`, path)
   },
@@ -350,7 +356,7 @@ const unsafe: Readonly<Record<string, (path: string) => void>> = {
     fs.writeFileSync(path, '', { mode: 0o600 })
   },
   ...(isRoot && {
-    "somebody else's": (path: string) => {
+    "another user's": (path: string) => {
       fs.mkdirSync(path, { mode: 0o700 })
       fs.chownSync(path, 65_534, 65_534)
     },

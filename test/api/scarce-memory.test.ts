@@ -1,4 +1,4 @@
-/** Connections for whose rings there is no memory: each is refused by itself, and everything else goes on. */
+/** Connections without memory for their rings: each is refused alone, and everything else goes on. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'

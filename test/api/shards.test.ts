@@ -1,4 +1,4 @@
-/** Several shards: who carries which connection, and what stats() says about it. */
+/** Several shards: which shard carries which connection, and what stats() says about it. */
 import net from 'node:net'
 import test from 'ava'
 import { createEngine, type Connection, type Engine, type TransportError } from '../../api/index.js'
@@ -9,10 +9,12 @@ import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-/** The kernel gives a connection to whichever thread is there first: so many must be enough to reach each once. */
+/**
+ * The kernel gives a connection to the first thread that is ready. This many must be enough to reach each thread once.
+ */
 const MOST_CONNECTIONS = 400
 const BURST = 20
-/** About every second of them came too early, when that was too early. */
+/** When there was such a moment, about every second connection hit it. */
 const ROUNDS = 30
 
 failOnWarnings()
@@ -31,7 +33,7 @@ function shardsOf(connections: readonly Connection[]): number[] {
   return connections.map((connection) => connection.info.shard)
 }
 
-test.serial('who comes while a listener is being put onto its shards is served, and not cut', async (t) => {
+test.serial('a peer that connects while a listener is put onto its shards is served, not cut', async (t) => {
   t.timeout(WATCHDOG_MS)
   const leaked = await withEngine(2, async (engine) => {
     for (let i = 0; i < ROUNDS; i++) {

@@ -1,4 +1,4 @@
-/** Values that are none: whatever is given to a call, the answer is one of ours, and says where. */
+/** Invalid values: whatever a call is given, it answers with one of our errors, which says where the mistake is. */
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { toDuplex, toJsonRpc, toWebStreams, type JsonRpcMessage } from '../../api/adapters/index.js'
@@ -58,10 +58,10 @@ const hostile = {
   },
 }
 
-/** No options at all, for any call. */
+/** Values that no call accepts as options. */
 const noOptions: readonly unknown[] = [null, 5, 5n, 'x', true, Symbol('x'), [], [1], () => undefined, revoked()]
 
-/** Objects, but not such options. */
+/** Objects with wrong options. */
 const wrongOptions: readonly unknown[] = [
   circular,
   { timeoutMs: 5n },
@@ -103,28 +103,28 @@ const calls: Readonly<Record<string, (options: WaitOptions) => Promise<unknown>>
       await pool.close()
     }
   },
-  'link.connected()': async (options) => {
-    const link = transport.reconnecting()
+  'reconnecting.connected()': async (options) => {
+    const connection = transport.reconnecting()
     try {
-      await link.connected(options)
+      await connection.connected(options)
     } finally {
-      await link.close()
+      await connection.close()
     }
   },
 }
 
 for (const [name, call] of Object.entries(calls)) {
-  test.serial(`${name} refuses whatever are no options of it`, async (t) => {
+  test.serial(`${name} refuses invalid options`, async (t) => {
     t.timeout(WATCHDOG_MS)
     for (const options of [...noOptions, ...wrongOptions]) {
-      // One that is taken for valid would wait.
+      // If it were accepted it would wait.
       const outcome = Promise.race([call(options as WaitOptions), turns(50)])
       keepsQuiet(t, await rejects(t, outcome, 'ERR_INVALID_OPTION'))
     }
   })
 }
 
-test.serial('close(), of an engine and of a pool, refuses them and closes nothing', async (t) => {
+test.serial('engine.close() and pool.close() refuse them and close nothing', async (t) => {
   t.timeout(WATCHDOG_MS)
   const pool = transport.pool()
   for (const options of [...noOptions, { graceMs: 5n }, { grace: 5 }, circular]) {
@@ -143,7 +143,7 @@ test.serial('close(), of an engine and of a pool, refuses them and closes nothin
   await pool.close()
 })
 
-test.serial('createEngine(), transport(), pool() and reconnecting() refuse what are no options', async (t) => {
+test.serial('createEngine(), transport(), pool() and reconnecting() refuse invalid options', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const options of [...noOptions, circular]) {
     await rejects(t, createEngine(options as EngineOptions), 'ERR_INVALID_OPTION')
@@ -153,7 +153,7 @@ test.serial('createEngine(), transport(), pool() and reconnecting() refuse what 
   }
 })
 
-test.serial('an array, a BigInt, a symbol or a proxy is no option of theirs, wherever it stands', (t) => {
+test.serial('they refuse an array, a BigInt, a symbol or a proxy in the place of any option', (t) => {
   const values: readonly unknown[] = [[], 5n, Symbol('x'), revoked(), circular, NaN, SECRET, -1, null]
   const wrong: readonly (readonly [name: string, make: (value: unknown) => unknown])[] = [
     ['backoff', (value) => transport.reconnecting({ backoff: value } as ReconnectingOptions)],
@@ -178,7 +178,7 @@ test.serial('an array, a BigInt, a symbol or a proxy is no option of theirs, whe
     throws(t, () => transport.reconnecting({ maxAttempts }), 'ERR_INVALID_OPTION')
 })
 
-test.serial('a frozen object, one without prototype and an instance of a class are as good as a literal', async (t) => {
+test.serial('they accept a frozen object, one without a prototype and an instance of a class', async (t) => {
   t.timeout(WATCHDOG_MS)
   class Waiting {
     readonly timeoutMs: number = 1
@@ -215,27 +215,27 @@ test.serial('each getter is read once', (t) => {
   t.is(reads, 1)
 })
 
-test.serial('subscribe() and onStateChange() refuse what they cannot use, and nobody is reading then', async (t) => {
+test.serial('subscribe() and onStateChange() refuse what is not a function, and leave no reader behind', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const link = transport.reconnecting()
-  for (const reader of [connection, link]) {
+  const reconnecting = transport.reconnecting()
+  for (const reader of [connection, reconnecting]) {
     for (const options of [...noOptions, { borow: true }, { borrow: 1 }, { borrow: 'yes' }, { borrow: null }])
       throws(t, () => reader.subscribe(() => undefined, options as object), 'ERR_INVALID_OPTION')
     for (const handler of [undefined, null, 5, 'x', {}])
       throws(t, () => reader.subscribe(handler as () => void), 'ERR_INVALID_OPTION')
     reader.subscribe(() => undefined)()
   }
-  throws(t, () => link.onStateChange(5 as unknown as () => void), 'ERR_INVALID_OPTION')
-  await link.close()
+  throws(t, () => reconnecting.onStateChange(5 as unknown as () => void), 'ERR_INVALID_OPTION')
+  await reconnecting.close()
 })
 
-test.serial('destroy() takes any reason, and what is no error is the cause', async (t) => {
+test.serial('destroy() accepts any reason; one that is not an error becomes the cause', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const reason of ['x', null, 5n, Object.create(null), Symbol('x')] as unknown[]) {
     const one = await transport.connect()
-    const link = transport.reconnecting()
-    await link.connected()
-    for (const each of [one, link]) {
+    const connection = transport.reconnecting()
+    await connection.connected()
+    for (const each of [one, connection]) {
       each.destroy(reason as Error)
       const { code, cause } = await each.closed
       t.is(code, 'ERR_ABORTED')
@@ -244,7 +244,7 @@ test.serial('destroy() takes any reason, and what is no error is the cause', asy
   }
 })
 
-/** Views that have lost their memory, each made anew. */
+/** Views that have lost their memory, a new one for each use. */
 const lost: Readonly<Record<string, () => Uint8Array>> = {
   'a transferred view': () => {
     const view = Uint8Array.of(1, 2, 3)
@@ -282,22 +282,22 @@ for (const [what, make] of Object.entries(lost)) {
       const framed = engine.transport(`memory:${randomName()}`, { framing })
       const framedListener = await framed.listen(() => undefined)
       const one = await framed.connect()
-      const link = framed.reconnecting()
+      const connection = framed.reconnecting()
       // At first it has no connection, and puts frames into its queue.
-      for (const sender of [link, one]) {
+      for (const sender of [connection, one]) {
         throws(t, () => sender.send(make()), 'ERR_INVALID_FRAME')
         throws(t, () => sender.send(['x', make()]), 'ERR_INVALID_FRAME')
       }
-      await link.connected()
-      throws(t, () => link.send(make()), 'ERR_INVALID_FRAME')
+      await connection.connected()
+      throws(t, () => connection.send(make()), 'ERR_INVALID_FRAME')
       t.is(one.info.framesSent, 0)
       for (const empty of empties) {
         one.send(empty)
         one.send(['', empty])
-        link.send(empty)
+        connection.send(empty)
       }
-      t.deepEqual([one.info.framesSent, link.info.framesSent], [8, 4])
-      await link.close()
+      t.deepEqual([one.info.framesSent, connection.info.framesSent], [8, 4])
+      await connection.close()
       await one.close()
       await framedListener.close()
     }
@@ -328,9 +328,9 @@ for (const [what, make] of Object.entries(lost)) {
   })
 }
 
-test.serial('what is no frame is refused, whatever it looks like', async (t) => {
+test.serial('a value that is not a frame is refused, whatever it looks like', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const link = engine.transport(`memory:${randomName()}`).reconnecting()
+  const reconnecting = engine.transport(`memory:${randomName()}`).reconnecting()
   const hostileParts = new Proxy(['x'], {
     get() {
       throw new Error(SECRET)
@@ -357,7 +357,7 @@ test.serial('what is no frame is refused, whatever it looks like', async (t) => 
     [new Proxy(new Uint8Array(2), {})],
   ]
   for (const frame of wrong) {
-    for (const sender of [connection, link]) {
+    for (const sender of [connection, reconnecting]) {
       const before = sender.info.framesSent
       keepsQuiet(
         t,
@@ -366,11 +366,11 @@ test.serial('what is no frame is refused, whatever it looks like', async (t) => 
       t.is(sender.info.framesSent, before)
     }
   }
-  link.destroy()
-  await link.closed
+  reconnecting.destroy()
+  await reconnecting.closed
 })
 
-test.serial('a message that is no JSON is refused as a frame', async (t) => {
+test.serial('a message that is not JSON is refused as a frame', async (t) => {
   t.timeout(WATCHDOG_MS)
   const one = await transport.connect()
   const { writer } = toJsonRpc(one)
@@ -384,12 +384,12 @@ test.serial('a message that is no JSON is refused as a frame', async (t) => {
   await one.closed
 })
 
-test.serial('toDuplex() refuses what are no options of it', (t) => {
+test.serial('toDuplex() refuses invalid options', (t) => {
   for (const options of [...noOptions, { objectMode: 1 }, { objektMode: true }])
     throws(t, () => toDuplex(connection, options as object), 'ERR_INVALID_OPTION')
 })
 
-test.serial('listen() takes a function, and accept() refuses what are no options', async (t) => {
+test.serial('listen() accepts only a function, and accept() refuses invalid options', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const handler of [null, 5, 'x', {}])
     await rejects(t, transport.listen(handler as unknown as () => void), 'ERR_INVALID_OPTION')

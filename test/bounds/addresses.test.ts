@@ -1,4 +1,4 @@
-/** What peers can do to a process whose address space is limited: end their own connections. */
+/** In a process with limited address space, peers that announce large frames can end only their own connections. */
 import process from 'node:process'
 import test from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
@@ -11,7 +11,7 @@ const declare = process.platform === 'linux' ? test.serial : test.serial.skip
 
 let measured: Promise<number> | undefined
 
-/** How much address space the program takes where nobody announces anything large, in KiB; V8 reserves most of it. */
+/** The address space that the program takes when no peer announces a large frame, in KiB; V8 reserves most of it. */
 function room(): Promise<number> {
   measured ??= run('length', 'room', undefined).then((lines) => Number(lines.at(-1)))
   return measured
@@ -41,7 +41,7 @@ for (const framing of ['length', 'length-be', 'content-length'] as const) {
 }
 
 for (const framing of ['length', 'content-length', 'line'] as const) {
-  declare(`${framing}: a frame that there is no memory for ends its connection and no other`, async (t) => {
+  declare(`${framing}: a frame without memory for it ends only its own connection`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const [said, leaked] = await run(framing, 'sent', (await room()) + GiB_IN_KIB / 2)
     t.deepEqual(JSON.parse(said ?? ''), { outcome: 'ERR_OUT_OF_MEMORY', echoed: 1_048_576, generation: 1 })

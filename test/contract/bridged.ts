@@ -1,6 +1,6 @@
 /**
- * Children as the contract wants them: a listener and what connects to it, in one engine. The listener is a Unix
- * socket's, and what is connected to is a child that joins its stdin and stdout to that socket.
+ * Children in the form that the contract needs: a listener, and an endpoint that connects to it, in one engine. The
+ * listener is on a Unix socket, and the endpoint is a child that joins its stdin and stdout to that socket.
  */
 import process from 'node:process'
 import { nodeProgram } from '../helpers/children.js'
@@ -17,7 +17,7 @@ export function bridged(by: 'streams' | 'engine'): ContractTransport {
     cleanEnd: { code: 'OK', exitCode: 0, signal: null },
     supported: process.platform !== 'win32',
     halfClose: true,
-    nobody: undefined,
+    noListener: undefined,
     async makeEndpoint() {
       const folder = await makeTemporaryFolder()
       const path = folder.socketPath()

@@ -99,12 +99,12 @@ export function connectingTests(contract: Contract): void {
     })
   }
 
-  const { nobody } = subject
-  testIf(nobody !== undefined)(
-    'connecting to nobody is refused with a code, an endpoint and advice',
+  const { noListener } = subject
+  testIf(noListener !== undefined)(
+    'connecting without a listener is refused with a code, an endpoint and advice',
     async (t, world) => {
       const { endpoint } = await world.endpoint()
-      const error = await rejects(t, world.engine.transport(endpoint).connect(), nobody ?? 'ERR_IO')
+      const error = await rejects(t, world.engine.transport(endpoint).connect(), noListener ?? 'ERR_IO')
       t.is(error.endpoint, endpoint)
       t.true(error.retryable)
       t.is(world.engine.stats().pendingConnects, 0)
@@ -123,7 +123,7 @@ export function connectingTests(contract: Contract): void {
     t.is(accepted, 1, 'the aborted one was never dialled')
   })
 
-  test('aborting the signal gives connect() up, and what comes of it is closed', async (t, world) => {
+  test('aborting the signal rejects connect(), and its connection is closed if it still comes', async (t, world) => {
     const transport = await world.transport()
     const listener = await world.listen(transport, () => undefined)
     for (let round = 0; round < 20; round++) {
@@ -134,7 +134,7 @@ export function connectingTests(contract: Contract): void {
       abort.abort()
       await rejection
     }
-    // Nothing is accepted from here on; what was accepted learns that its peer has given up.
+    // No connection is accepted from here on; accepted ones see that their peer has gone.
     await listener.close()
     await until(() => {
       const { connections, ledger } = world.engine.stats()
@@ -167,7 +167,7 @@ export function connectingTests(contract: Contract): void {
     await until(() => world.engine.stats().connections === 0)
   })
 
-  test('a closed listener accepts nobody, leaves its connections alone and its loops end', async (t, world) => {
+  test('a closed listener accepts no connection, leaves its connections open, and ends its loops', async (t, world) => {
     const place = await world.endpoint()
     const { socketFile } = place
     const transport = world.meet(place)
@@ -186,15 +186,15 @@ export function connectingTests(contract: Contract): void {
     const [accepted] = await loop
     if (socketFile !== undefined) t.false(fs.existsSync(socketFile))
     if (subject.lingers === true) await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
-    else if (nobody !== undefined) await rejects(t, transport.connect(), nobody)
+    else if (noListener !== undefined) await rejects(t, transport.connect(), noListener)
     accepted?.send('after')
     t.is(String(await accepted?.receive()), 'before')
     t.is(String(await dialled.receive()), 'after')
     await Promise.all([accepted?.close(), dialled.close()])
-    if (nobody !== undefined) await rejects(t, transport.connect(), nobody)
+    if (noListener !== undefined) await rejects(t, transport.connect(), noListener)
   })
 
-  test('a connection that nobody has taken ends when its listener closes', async (t, world) => {
+  test('an untaken connection ends when its listener closes', async (t, world) => {
     const transport = await world.transport()
     const listener = await world.listen(transport)
     const dialled = await world.connect(transport)

@@ -169,7 +169,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a host may do
     ['rejects with', () => Promise.reject('a word')],
   ] as const) {
-    test(`a subscriber that ${how} something other than an Error has failed all the same`, async (t, world) => {
+    test(`a subscriber that ${how} something other than an Error has failed too`, async (t, world) => {
       const { dialled, accepted } = await world.pair()
       accepted.subscribe(handler, { borrow: true })
       dialled.send('poison')
@@ -190,7 +190,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     ],
     ['meanwhile', (stop: () => void): void => void setImmediate(stop)],
   ] as const) {
-    test(`a subscriber that has ended its subscription ${when} and rejects is told of, and its connection goes on`, async (t, world) => {
+    test(`a subscriber that has ended its subscription ${when} and rejects is reported, and its connection goes on`, async (t, world) => {
       const { dialled, accepted } = await world.pair()
       const told = signal()
       const stop = accepted.subscribe(async () => {
@@ -211,7 +211,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     })
   }
 
-  test('whoever reads after a subscriber that stopped and then threw is told of the end', async (t, world) => {
+  test('a reader that follows a subscriber which stopped and then threw sees the end', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const reading = signal<unknown>()
     const stop = accepted.subscribe(() => {
@@ -290,7 +290,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     await busy()
     dialled.send('b')
     t.is(String((await step).value), 'b')
-    // Between two steps nobody waits, but the loop is there.
+    // Between two steps there is no pending receive(), but the loop still counts.
     await busy()
     await loop.return()
 
@@ -304,7 +304,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     t.is(String(await accepted.receive()), 'd')
   })
 
-  test('receive() that gives up loses no frame', async (t, world) => {
+  test('receive() that is aborted loses no frame', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const reason = new Error('changed my mind')
     const abort = new AbortController()
@@ -317,7 +317,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     t.is(String(await accepted.receive({ signal: new AbortController().signal, timeoutMs: 60_000 })), 'kept')
   })
 
-  test('receive() that gives up while frames come in loses none of them', async (t, world) => {
+  test('receive() that is aborted while frames arrive loses none of them', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const random = new Random(5)
     const received: number[] = []

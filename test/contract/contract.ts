@@ -6,7 +6,7 @@ import type { World } from './world.js'
 export interface ContractEndpoint {
   /** Where to listen, and where to connect to unless `dialled` says otherwise. */
   readonly endpoint: string
-  /** What one connection is made to instead; `onThere`: the listening side has it. */
+  /** What to connect to instead, for one connection; call `onThere` once the listening side has it. */
   readonly dialled?: (onThere: () => void) => EndpointObject
   /** The file that an open listener has; undefined where there is none. */
   readonly socketFile: string | undefined
@@ -17,21 +17,21 @@ export interface ContractTransport {
   /** `info.kind` of its connections. */
   readonly kind: string
   /**
-   * Where it cannot be listened on: the kind of the transport that listens for it, whose own suite asks about
-   * listeners. Default: its own.
+   * For a transport that cannot listen: the kind of the transport that listens for it, whose own suite tests listeners.
+   * Default: its own.
    */
   readonly listenerKind?: string
   /** True: a connection costs a process, so tests of many make fewer. Default false. */
   readonly costly?: boolean
-  /** True: `close()` is bounded by times of the process's, not by `closeTimeoutMs`. Default false. */
+  /** True: `close()` is bounded by the time limits of the process, not by `closeTimeoutMs`. Default false. */
   readonly endsProcess?: boolean
-  /** What `closed` says of a dialled connection that has ended well. Default: `{code: 'OK'}`. */
+  /** The value of `closed` for a dialled connection that has ended cleanly. Default: `{code: 'OK'}`. */
   readonly cleanEnd?: ClosedInfo
   /** False: the platform does not have it, and its tests are skipped. */
   readonly supported: boolean
-  /** Whether a side that has ended can still be answered: tests of that are skipped where there is no half-close. */
+  /** Whether a side that has ended can still get an answer. Without half-close, tests of that are skipped. */
   readonly halfClose: boolean
-  /** False: the platform lets a second listener have an endpoint that is taken. Default true. */
+  /** False: the platform lets a second listener open an endpoint that is in use. Default true. */
   readonly exclusive?: boolean
   /**
    * False: the system keeps no peers waiting to be connected: one that comes to a full backlog is cut instead of trying
@@ -39,17 +39,17 @@ export interface ContractTransport {
    */
   readonly waitsWhenFull?: boolean
   /**
-   * True: while connections of a closed listener live, whoever connects there waits until the timeout, as for a
-   * listener that is busy. Default false.
+   * True: while connections of a closed listener live, connect() waits until its timeout, as for a busy listener.
+   * Default false.
    */
   readonly lingers?: boolean
   /**
-   * What connecting to an endpoint that nobody has ever listened on gives; undefined: what is connected to is started.
+   * The error code of connecting to an endpoint that never had a listener; undefined: connecting starts the peer.
    */
-  readonly nobody: TransportErrorCode | undefined
-  /** Of all its transports, where a test does not say otherwise. */
+  readonly noListener: TransportErrorCode | undefined
+  /** Options of all its transports, unless a test gives others. */
   readonly options?: TransportOptions
-  /** An endpoint that nobody else uses. */
+  /** An unused endpoint. */
   makeEndpoint(): Promise<ContractEndpoint>
 }
 

@@ -40,7 +40,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     throws(t, () => accepted.send('late'), 'ERR_CLOSED')
   })
 
-  test('the end alone is noticed by a side that does not read', async (t, world) => {
+  test("a side that does not read notices the peer's end", async (t, world) => {
     const { dialled, accepted } = await world.pair()
     await world.finish(dialled)
     t.deepEqual(await Promise.all([dialled.closed, accepted.closed]), [clean, { code: 'OK' }])
@@ -60,7 +60,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
   })
 
   testIf(!subject.halfClose)(
-    'without half-close end() lets everything leave, and is answered until close()',
+    'without half-close end() lets everything leave, and replies still arrive until close()',
     async (t, world) => {
       const { dialled, accepted } = await world.pair()
       const questions = framesOf([5, 1_000_000, 7])
@@ -86,7 +86,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
       const { dialled, accepted } = await world.pair({ accept: halfOpen })
       t.deepEqual(await dialled.close(), { code: 'OK' })
       t.is(await accepted.receive(), undefined)
-      accepted.send('nobody hears this')
+      accepted.send('this is not read')
       const { code } = await accepted.close()
       t.true(code === 'OK' || code === 'ERR_RESET', code)
     },
@@ -141,7 +141,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
     },
   )
 
-  test('destroy() ends at once and closed tells the reason', async (t, world) => {
+  test('destroy() ends at once, and closed has the reason', async (t, world) => {
     const own = new TransportError('ERR_REFUSED', 'we do not like you')
     const foreign = new Error('out of patience')
     const reasons = [

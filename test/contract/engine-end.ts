@@ -1,4 +1,4 @@
-/** The end of an engine: everything is told, everything is released, and it says so. */
+/** The end of an engine: everything pending settles, everything is released, and the ledger says so. */
 import fs from 'node:fs'
 import type { Connection } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
@@ -7,13 +7,13 @@ import { Random } from '../helpers/random.js'
 import { signal, turns } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
-/** So long may handlers take: longer than the watchdog lets a test run. */
+/** How long handlers may take: longer than the watchdog lets a test run. */
 const GRACE_MS = 60_000
 
 type Reply = (connection: Connection, frame: Buffer) => Promise<void>
 
 export function engineEndTests({ test, testIf, transport: subject }: Contract): void {
-  const { nobody, cleanEnd: clean = { code: 'OK' } } = subject
+  const { noListener, cleanEnd: clean = { code: 'OK' } } = subject
 
   test('a closed engine has released all that it opened, and says the same when asked twice', async (t, world) => {
     const engine = await world.newEngine()
@@ -25,9 +25,9 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     const accepted = await world.next(listener)
     const untaken = await world.connect(transport)
     await Promise.all([sendAll(dialled, framesOf([5, 3_000_000])), receiveMany(accepted, 2)])
-    if (nobody !== undefined) {
+    if (noListener !== undefined) {
       const nowhere = world.meet(await world.endpoint(), { engine })
-      await rejects(t, nowhere.connect(), nobody)
+      await rejects(t, nowhere.connect(), noListener)
     }
     const closing = engine.close()
     t.is(engine.close(), closing)
@@ -36,7 +36,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     t.is(report.opened, report.released)
     for (const [kind, line] of Object.entries(report.byKind)) t.is(line.opened, line.released, kind)
     t.is(report.byKind.connections.opened, 3)
-    t.is(report.byKind.dials.opened, nobody === undefined ? 2 : 3)
+    t.is(report.byKind.dials.opened, noListener === undefined ? 2 : 3)
     t.is(report.byKind.listeners.opened, 1)
     t.is(report.byKind.socketFiles.opened, socketFile === undefined ? 0 : 1)
     t.is(report.byKind.shards.opened, 1)
@@ -100,7 +100,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     t.is(lanes.released, lanes.opened)
   })
 
-  // Both ends are closed at once: without half-close the first to have said all takes the other's words along.
+  // Both ends are closed at once: without half-close the first to finish cuts what the other still sends.
   testIf(subject.halfClose)('what was sent before the engine closes arrives', async (t, world) => {
     const engine = await world.newEngine()
     const { dialled, accepted } = await world.pair({ engine })
@@ -157,7 +157,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     ],
   ] as const) {
     testIf(subject.halfClose)(
-      `the reply of ${who} that is at work when the engine closes arrives`,
+      `the reply arrives from ${who} that is at work when the engine closes`,
       async (t, world) => {
         const engine = await world.newEngine()
         const place = await world.endpoint()
@@ -187,7 +187,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
   }
 
   testIf(subject.halfClose)(
-    'frames that had come when the engine closes are handed over and answered',
+    'frames that arrived before the engine closes are delivered and answered',
     async (t, world) => {
       const engine = await world.newEngine()
       const place = await world.endpoint()
@@ -220,31 +220,34 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     },
   )
 
-  testIf(subject.halfClose)('handlers that wait for their peers do not hold an engine up', async (t, world) => {
-    const engine = await world.newEngine()
-    const transport = world.meet(await world.endpoint(), { engine })
-    const ways: ((connection: Connection) => unknown)[] = [
-      async (connection) => {
-        for await (const frame of connection) t.fail(String(frame))
-      },
-      (connection) => connection.receive(),
-      async (connection) => {
-        connection.subscribe(() => undefined)
-        await connection.closed
-      },
-    ]
-    const started = signal()
-    await world.listen(transport, (connection) => {
-      const way = ways.shift()
-      if (ways.length === 0) started.resolve()
-      return way?.(connection)
-    })
-    const dialled = [await world.connect(transport), await world.connect(transport), await world.connect(transport)]
-    await started.promise
-    // No clock is long enough for this: were any of them waited for, the test would run into its watchdog.
-    t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
-    for (const connection of dialled) t.deepEqual(await connection.closed, clean)
-  })
+  testIf(subject.halfClose)(
+    'handlers that wait for their peers do not delay the end of an engine',
+    async (t, world) => {
+      const engine = await world.newEngine()
+      const transport = world.meet(await world.endpoint(), { engine })
+      const ways: ((connection: Connection) => unknown)[] = [
+        async (connection) => {
+          for await (const frame of connection) t.fail(String(frame))
+        },
+        (connection) => connection.receive(),
+        async (connection) => {
+          connection.subscribe(() => undefined)
+          await connection.closed
+        },
+      ]
+      const started = signal()
+      await world.listen(transport, (connection) => {
+        const way = ways.shift()
+        if (ways.length === 0) started.resolve()
+        return way?.(connection)
+      })
+      const dialled = [await world.connect(transport), await world.connect(transport), await world.connect(transport)]
+      await started.promise
+      // If close() waited for any of them, the test would run into its watchdog.
+      t.is((await engine.close({ graceMs: GRACE_MS })).leaked, 0)
+      for (const connection of dialled) t.deepEqual(await connection.closed, clean)
+    },
+  )
 
   test('graceMs bounds the wait for a handler that never settles', async (t, world) => {
     const engine = await world.newEngine()

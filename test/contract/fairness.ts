@@ -1,4 +1,4 @@
-/** A flood and everything else beside it, counted: so much of the others' work for so much of the flood. */
+/** Counts the work of everything else during a flood, in relation to the flood's bytes. */
 import { frameOf } from '../helpers/frames.js'
 import { turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
@@ -7,7 +7,7 @@ const TRIPS = 40
 
 export function fairnessTests({ test }: Contract): void {
   for (const size of [64, 32_768]) {
-    test(`a flood of ${String(size)} byte frames starves no other connection, no timer and no immediate`, async (t, world) => {
+    test(`a flood of ${String(size)} byte frames does not starve other connections, timers or immediates`, async (t, world) => {
       const { dialled, accepted } = await world.pair()
       const other = await world.pair()
       other.accepted.subscribe((request) => other.accepted.send(request), { borrow: true })
@@ -17,7 +17,7 @@ export function fairnessTests({ test }: Contract): void {
       const flooding = new AbortController()
       const flood = (async () => {
         while (!flooding.signal.aborted) {
-          // Always more than one turn takes lies ready.
+          // There is always more than one turn can take.
           while (dialled.pendingBytes < 1_048_576) dialled.send(frame)
           await turns()
         }
@@ -36,7 +36,7 @@ export function fairnessTests({ test }: Contract): void {
       }
       immediate()
       timer()
-      // The flood never pauses: served until it does, it would not let one of these come back.
+      // The flood never pauses. If it were served until it does, none of these would come back.
       for (let i = 0; i < TRIPS; i++) {
         other.dialled.send(String(i))
         t.is(String(await other.dialled.receive()), String(i))

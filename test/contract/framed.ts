@@ -14,7 +14,7 @@ const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {
     kind: 'unix',
     halfClose: true,
     supported: process.platform !== 'win32',
-    nobody: 'ERR_NOT_FOUND',
+    noListener: 'ERR_NOT_FOUND',
     async makeEndpoint() {
       const folder = await makeTemporaryFolder()
       const path = folder.socketPath()
@@ -25,7 +25,7 @@ const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {
     kind: 'memory',
     halfClose: true,
     supported: true,
-    nobody: 'ERR_NOT_FOUND',
+    noListener: 'ERR_NOT_FOUND',
     makeEndpoint: () =>
       Promise.resolve({
         endpoint: `memory:${randomName()}`,

@@ -1,4 +1,4 @@
-/** Connecting that is given up at any moment, and listeners that take no more than they were told to. */
+/** connect() aborted at any moment, and listeners that take no more than their limits. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Connection, TransportError } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
@@ -6,22 +6,22 @@ import { turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 import type { World } from './world.js'
 
-/** The fewest that a listener can be told to queue. */
+/** The smallest queue that a listener can have. */
 const QUEUED = 16
 
-/** What listeners of an endpoint have told observers, in order. */
-function watchListener(endpoint: string): { readonly news: string[]; readonly stop: () => void } {
-  const news: string[] = []
+/** The events of an endpoint's listeners, in order. */
+function watchListener(endpoint: string): { readonly events: string[]; readonly stop: () => void } {
+  const events: string[] = []
   const watched = ['opened', 'closed', 'paused', 'resumed', 'refused'].map((event) => {
     const name = `symphony-transport:listener.${event}`
     const onNotify = (message: unknown): void => {
-      if ((message as { endpoint: string }).endpoint === endpoint) news.push(event)
+      if ((message as { endpoint: string }).endpoint === endpoint) events.push(event)
     }
     subscribe(name, onNotify)
     return { name, onNotify }
   })
   return {
-    news,
+    events,
     stop: () => {
       for (const { name, onNotify } of watched) unsubscribe(name, onNotify)
     },
@@ -38,7 +38,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
   const testListener = testIf(isListener)
 
   for (const way of ['aborted', 'timed out'] as const) {
-    test(`a connect that is ${way} after any number of turns leaves nothing`, async (t, world) => {
+    test(`a connect that is ${way} after any number of turns leaves nothing behind`, async (t, world) => {
       const transport = await world.transport()
       const listener = await world.listen(transport, (connection) => void connection.close())
       let given = 0
@@ -60,7 +60,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
         given++
         t.is(code, way === 'aborted' ? 'ERR_ABORTED' : 'ERR_TIMEOUT')
       }
-      // One that is aborted at once is; whether a timer is faster is the machine's business.
+      // One that is aborted at once always rejects; whether a timer is faster depends on the machine.
       if (way === 'aborted') t.true(given > 0)
       t.is(world.engine.stats().pendingConnects, 0)
       await listener.close()
@@ -93,13 +93,13 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
       t.is(String(await accepted[3]?.receive()), 'welcome')
       t.deepEqual(listener.stats(), { accepted: 4, open: 3, queued: 0, refused: 5 })
       await listener.close()
-      t.deepEqual(watch.news, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
+      t.deepEqual(watch.events, ['opened', ...Array<string>(5).fill('refused'), 'closed'])
     } finally {
       watch.stop()
     }
   })
 
-  testListener('maxConnections counts those that nobody has taken too', async (t, world) => {
+  testListener('maxConnections counts untaken connections too', async (t, world) => {
     const transport = await world.transport({ maxConnections: 2 })
     const listener = await world.listen(transport)
     await world.connect(transport)
@@ -111,7 +111,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
   })
 
   testListener(
-    'past maxQueuedConnections the rest waits in the backlog, and all are served once somebody accepts',
+    'connections past maxQueuedConnections wait in the backlog, and all are served once the host accepts',
     async (t, world) => {
       const { endpoint } = await world.endpoint()
       const transport = world.engine.transport(endpoint, { maxQueuedConnections: QUEUED })
@@ -126,24 +126,24 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
           dialled.push(connection)
           t.true(listener.stats().queued <= QUEUED)
         }
-        // They are connected, and say so to each other: what is not accepted waits in the backlog.
+        // They count as connected: connections that are not accepted wait in the backlog.
         await until(() => listener.stats().queued === QUEUED)
-        await until(() => watch.news.includes('paused'))
+        await until(() => watch.events.includes('paused'))
         const words: string[] = []
         for (let i = 0; i < count; i++) {
           const connection = await world.next(listener)
           words.push(String(await connection.receive()))
           t.true(listener.stats().queued <= QUEUED)
-          // Enough are left to fill the queue again: whoever goes on accepting is full before the next is taken.
-          if (i < 3 * QUEUED) await until(() => watch.news.at(-1) === 'paused')
+          // Enough are left to fill the queue again: it is full again before the next connection is taken.
+          if (i < 3 * QUEUED) await until(() => watch.events.at(-1) === 'paused')
         }
         t.deepEqual(
           words,
           Array.from({ length: count }, (_, i) => String(i)),
         )
-        await until(() => watch.news.at(-1) === 'resumed')
+        await until(() => watch.events.at(-1) === 'resumed')
         t.deepEqual(listener.stats(), { accepted: count, open: count, queued: 0, refused: 0 })
-        const changes = watch.news.slice(1)
+        const changes = watch.events.slice(1)
         t.true(changes.length >= 4, 'more than one pause')
         changes.forEach((event, i) => t.is(event, i % 2 === 0 ? 'paused' : 'resumed'))
       } finally {
@@ -154,7 +154,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
 
   const testFull = testIf((subject.waitsWhenFull ?? true) && isListener)
 
-  testFull('a full backlog is tried again, and served once there is room', async (t, world) => {
+  testFull('a dial that finds the backlog full is tried again, and succeeds once there is room', async (t, world) => {
     const transport = await world.transport({
       maxQueuedConnections: QUEUED,
       backlog: 1,
@@ -162,7 +162,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     })
     const listener = await world.listen(transport)
     const connecting: Promise<Connection>[] = []
-    // The queue takes so many, the backlog one or two; more than that can only wait.
+    // The queue takes this many, the backlog one or two; further ones must wait.
     for (let i = 0; i < QUEUED + 5; i++) connecting.push(world.connect(transport))
     await until(() => listener.stats().queued === QUEUED)
     await until(() => world.engine.stats().pendingConnects <= 4)
@@ -177,12 +177,12 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     t.is((await Promise.all(connecting)).length, QUEUED + 5)
   })
 
-  testFull('a backlog that stays full is an error that can be tried again', async (t, world) => {
+  testFull('a backlog that stays full is a retryable error', async (t, world) => {
     const transport = await world.transport({ maxQueuedConnections: QUEUED, backlog: 1 })
     const listener = await world.listen(transport)
-    const patient = new AbortController()
+    const waiting = new AbortController()
     const connecting = Array.from({ length: QUEUED + 4 }, async () =>
-      transport.connect({ signal: patient.signal }).then(
+      transport.connect({ signal: waiting.signal }).then(
         (connection) => {
           world.keep(connection)
         },
@@ -211,7 +211,7 @@ export function limitTests({ test, testIf, transport: subject }: Contract): void
     await turns(5)
     abort.abort()
     await aborted
-    patient.abort()
+    waiting.abort()
     await Promise.all(connecting)
     await listener.close()
     await until(() => {

@@ -23,7 +23,7 @@ transportContract({
   exclusive: isExclusive,
   waitsWhenFull: !isPipe,
   lingers: isPipe,
-  nobody: 'ERR_NOT_FOUND',
+  noListener: 'ERR_NOT_FOUND',
   makeEndpoint() {
     const name = randomName()
     return Promise.resolve({

@@ -5,7 +5,7 @@ transportContract({
   kind: 'memory',
   supported: true,
   halfClose: true,
-  nobody: 'ERR_NOT_FOUND',
+  noListener: 'ERR_NOT_FOUND',
   makeEndpoint: () =>
     Promise.resolve({
       endpoint: `memory:${randomName()}`,

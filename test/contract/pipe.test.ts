@@ -9,7 +9,7 @@ transportContract({
   exclusive: isExclusive,
   waitsWhenFull: false,
   lingers: true,
-  nobody: 'ERR_NOT_FOUND',
+  noListener: 'ERR_NOT_FOUND',
   makeEndpoint: () =>
     Promise.resolve({
       endpoint: `pipe:${randomName()}`,

@@ -5,5 +5,5 @@ import { frameTests } from './frames.js'
 import { sendingTests } from './sending.js'
 import { transportContract } from './transport-contract.js'
 
-// What the far end has no part in is asked of a simpler one.
+// Tests that do not concern the far end use a simpler one.
 transportContract(bridged('engine'), [frameTests, sendingTests, endingTests, flowTests])

@@ -63,7 +63,7 @@ export function transportContract(transport: ContractTransport, parts: readonly 
         } finally {
           await world.cleanUp()
         }
-        // What was given up ends a little later; what is left open for good runs into the watchdog.
+        // Aborted work ends a little later; anything left open for good runs into the watchdog.
         const engine = shared
         await until(() => isDeepStrictEqual(openIn(engine), before))
         t.deepEqual(openIn(engine), before, 'the test left something open')

@@ -5,7 +5,7 @@ transportContract({
   kind: 'unix',
   supported: process.platform !== 'win32',
   halfClose: true,
-  nobody: 'ERR_NOT_FOUND',
+  noListener: 'ERR_NOT_FOUND',
   async makeEndpoint() {
     const folder = await makeTemporaryFolder()
     const path = folder.socketPath()

@@ -5,7 +5,7 @@ import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 30_000
 
-test.serial('no function of the host that fails ends the process, and each is warned of', async (t) => {
+test.serial('no failing function of the host ends the process, and each has a warning', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const host = ChildProgram.start('faulty-handlers', [folder.endpoint()])

@@ -1,4 +1,4 @@
-/** A host that is told to end: what it has sent arrives, it ends by itself, and nothing of it is left. */
+/** A host that gets SIGTERM: what it has sent arrives, it ends by itself, and nothing of it is left. */
 import net from 'node:net'
 import process from 'node:process'
 import test from 'ava'
@@ -17,7 +17,7 @@ failOnWarnings()
 const declare = process.platform === 'win32' ? test.serial.skip : test.serial
 
 declare(
-  'SIGTERM: what is at work is finished, everything sent arrives, the host ends by itself and leaves nothing behind',
+  'SIGTERM: work finishes, everything sent arrives, and the host ends by itself and leaves nothing behind',
   async (t) => {
     t.timeout(WATCHDOG_MS)
     const folder = await makeTemporaryFolder()
@@ -48,7 +48,7 @@ declare(
       t.deepEqual(lines.slice(3), [JSON.stringify({ leaked: 0, cameIn: FRAMES, cameBack: FRAMES }), 'empty'])
       await Promise.all(ended)
       t.true(received.includes('answer'))
-      for (const sender of ['link', 'pool']) {
+      for (const sender of ['reconnecting', 'pool']) {
         const own = received.filter((frame) => frame.startsWith(sender))
         t.deepEqual(
           own,

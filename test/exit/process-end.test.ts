@@ -1,4 +1,4 @@
-/** What keeps a process alive and what does not, proven in processes of their own. */
+/** What keeps a process alive and what does not, tested in separate processes. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram, type ChildExit } from '../helpers/child-program.js'
@@ -35,7 +35,7 @@ async function withPeer(body: (peer: Peer) => Promise<void>): Promise<void> {
   }
 }
 
-/** Runs a fixture to its end, which it must reach by itself and without a word on stderr. */
+/** Runs a fixture to its end, which it must reach by itself and with nothing on stderr. */
 async function run(
   t: ExecutionContext,
   fixture: string,
@@ -56,7 +56,7 @@ async function run(
   return exit.lines
 }
 
-/** Proves that the child is kept alive, then that it is not once it has let go. */
+/** Proves that the child is kept alive, and that it ends once it has released what kept it. */
 async function holdsUntilReleased(child: ChildProgram): Promise<void> {
   await child.line('open')
   await child.proveAlive()

@@ -7,7 +7,7 @@ faultSuite(
     halfClose: true,
     supported: process.platform === 'linux',
     // There is no file that could be missing: the kernel refuses.
-    nobody: 'ERR_REFUSED',
+    noListener: 'ERR_REFUSED',
     makeEndpoint: () =>
       Promise.resolve({
         endpoint: `unix:@symphony-${randomName()}`,

@@ -11,14 +11,14 @@ import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-/** So long that only the thread's own word can end the wait within the watchdog's time. */
+/** So long that only a report from the thread can end the wait within the watchdog's time. */
 const FOREVER_MS = 600_000
 
 failOnWarnings()
 
 let before: ProcessResources | undefined
 
-test.serial.before('what a first engine leaves to the process is there already', async () => {
+test.serial.before('setup: one engine first, so that what it leaves to the process is there already', async () => {
   await (await createEngine({ shards: 2 })).close()
   // libuv's own threads, which come with the first asynchronous file operation.
   await (await makeTemporaryFolder()).remove()
@@ -46,7 +46,7 @@ const prompt: readonly (readonly [BootFault, RegExp])[] = [
 ]
 
 for (const [fault, cause] of prompt) {
-  test.serial(`a worker that ${fault} is told of at once`, async (t) => {
+  test.serial(`a worker that ${fault} is reported at once`, async (t) => {
     t.timeout(WATCHDOG_MS)
     failBoots(fault)
     for (const shards of [2]) {
@@ -59,7 +59,7 @@ for (const [fault, cause] of prompt) {
 }
 
 for (const fault of ['stuck', 'waits'] as const) {
-  test.serial(`a worker that ${fault === 'stuck' ? 'is stuck' : fault} has bootTimeoutMs`, async (t) => {
+  test.serial(`a worker that ${fault === 'stuck' ? 'is stuck' : fault} is reported after bootTimeoutMs`, async (t) => {
     t.timeout(WATCHDOG_MS)
     failBoots(fault)
     for (const shards of [2]) {
@@ -81,7 +81,7 @@ test.serial('threads that are ended while they load their modules leave nothing 
   await leavesNothing()
 })
 
-test.serial('a worker module that is not there is told of at once', async (t) => {
+test.serial('a missing worker module is reported at once', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   try {
@@ -95,7 +95,7 @@ test.serial('a worker module that is not there is told of at once', async (t) =>
   }
 })
 
-test.serial('one worker of several that does not start ends the others', async (t) => {
+test.serial('if one of several workers does not start, the others are ended', async (t) => {
   t.timeout(WATCHDOG_MS)
   failBoots('throws when called', 1)
   const options: EngineOptions = { shards: 3, workerEntry: faultyWorker, bootTimeoutMs: FOREVER_MS }
@@ -104,7 +104,7 @@ test.serial('one worker of several that does not start ends the others', async (
   await leavesNothing()
 })
 
-test.serial('an engine starts after one that did not', async (t) => {
+test.serial('an engine starts after another one failed to', async (t) => {
   t.timeout(WATCHDOG_MS)
   failBoots('throws')
   await rejects(t, createEngine({ shards: 1, workerEntry: faultyWorker }), 'ERR_SHARD_BOOT')
@@ -114,7 +114,7 @@ test.serial('an engine starts after one that did not', async (t) => {
   await leavesNothing()
 })
 
-test.serial('where threads are forbidden, the error says so and the process ends by itself', async (t) => {
+test.serial('if threads are forbidden, the error says so and the process ends by itself', async (t) => {
   t.timeout(WATCHDOG_MS)
   const flag = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission'
   const child = ChildProgram.start('forbidden-threads', [], {

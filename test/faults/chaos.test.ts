@@ -8,7 +8,7 @@ import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 400_000
-/** Of one fault; what hangs is found by it. */
+/** Time for one fault; one that hangs exceeds it. */
 const FAULT_WATCHDOG_MS = 90_000
 /** A round of the plan, in which every kind happens to every target. */
 const FAULTS = 40
@@ -40,7 +40,7 @@ declare(`every fault is survived, every frame is accounted for, nothing leaks (s
     t.deepEqual(report.failures, [])
     t.is(report.recovered, FAULTS)
     const counts = report.host?.counts
-    // It was no campaign if nothing was lost or nothing went through.
+    // The campaign proves nothing if nothing was lost or nothing went through.
     t.true(counts !== undefined && counts.losses >= FAULTS / 2 && counts.echoed > counts.sent / 2)
   } finally {
     await folder.remove()

@@ -7,13 +7,13 @@ import { Meeting } from './meeting.js'
 
 export function closingTests({ test }: FaultSuite): void {
   test(
-    'closing an engine ends a shard that is stuck, and all that waited on it',
+    'closing an engine ends a stuck shard, and everything that waited for it',
     { shards: 2 },
     async (t, world, engine) => {
       const { meeting, listener } = await Meeting.open(world, engine)
-      const links = [await meeting.link(), await meeting.link()]
+      const pairs = [await meeting.connect(), await meeting.connect()]
       await strike(engine, 0, 'stuck')
-      // Placement knows nothing of it yet: of so many, some go to either shard.
+      // Placement does not know of it yet, so some of these go to each shard.
       const connecting = Array.from({ length: 4 }, () => meeting.transport.connect()).map((promise) =>
         promise.then(
           () => 'connected',
@@ -27,7 +27,7 @@ export function closingTests({ test }: FaultSuite): void {
       t.true((await Promise.all(connecting)).includes('ERR_ENGINE_CLOSED'))
       await listening
       t.deepEqual(await listener.closed, { code: 'OK' })
-      for (const { dialled, accepted } of links) await Promise.all([dialled.closed, accepted.closed])
+      for (const { dialled, accepted } of pairs) await Promise.all([dialled.closed, accepted.closed])
       t.deepEqual(
         engine.stats().shards.map(({ state, generation }) => [state, generation]),
         [
@@ -57,14 +57,14 @@ export function closingTests({ test }: FaultSuite): void {
     for (let delay = 0; delay < 40; delay += 8) {
       const engine = await world.newEngine({ ...faultyOptions(), shards: delay % 16 === 0 ? 1 : 2 })
       const { meeting } = await Meeting.open(world, engine)
-      const link = await meeting.link()
+      const pair = await meeting.connect()
       const lost = nextEvent('shard.lost')
       await strike(engine, 0, 'exit')
       await lost
       await turns(delay)
       const report = await engine.close()
       t.is(report.leaked, 0, `${String(delay)} turns after the loss: ${JSON.stringify(report.byKind)}`)
-      await Promise.all([link.dialled.closed, link.accepted.closed])
+      await Promise.all([pair.dialled.closed, pair.accepted.closed])
     }
   })
 
@@ -72,14 +72,14 @@ export function closingTests({ test }: FaultSuite): void {
     for (let delay = 0; delay < 6; delay++) {
       const engine = await world.newEngine({ ...faultyOptions(), shards: 1 + (delay % 2) })
       const { meeting, listener } = await Meeting.open(world, engine)
-      const link = await meeting.link()
-      link.dialled.send('never taken')
+      const pair = await meeting.connect()
+      pair.dialled.send('never taken')
       const closing = engine.close()
       await turns(delay)
       strikeSoon(engine, 0, 'throw')
       const report = await closing
       t.is(report.leaked, 0, `${String(delay)} turns after the call: ${JSON.stringify(report.byKind)}`)
-      await Promise.all([link.dialled.closed, link.accepted.closed, listener.closed])
+      await Promise.all([pair.dialled.closed, pair.accepted.closed, listener.closed])
       t.deepEqual([...new Set(engine.stats().shards.map(({ state }) => state))], ['stopped'])
     }
   })

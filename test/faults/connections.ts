@@ -1,4 +1,4 @@
-/** The connections of a shard that dies: what its rings hold is delivered, then each of them is told, once. */
+/** The connections of a shard that dies: what its rings hold is delivered, then each of them ends, once. */
 import type { ConnectionClosedEvent, Connection, Engine } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
@@ -23,16 +23,16 @@ const flood = framesOf(randomLengths(150, 40_000, 5).map((length) => 5_000 + len
 export function connectionTests({ test, faults }: FaultSuite): void {
   for (const fault of faults) {
     test(
-      `${fault}: each connection gives what its rings hold, then ERR_SHARD_LOST, and all that waits on it settles`,
+      `${fault}: each connection delivers what its rings hold, then ERR_SHARD_LOST, and every pending call settles`,
       { ...faultyOptions(fault), initialRingBytes: RING_BYTES, maxRingBytes: RING_BYTES },
       async (t, world, engine) => {
         const log = new EventLog('connection.closed')
         const { meeting } = await Meeting.open(world, engine)
 
-        const unread = await meeting.link()
+        const unread = await meeting.connect()
         const there = framesOf([0, 10, 1_000, 7_000], 10)
         const back = framesOf([7, 5_000], 20)
-        const held = await meeting.link()
+        const held = await meeting.connect()
         const queued = framesOf([1, 20, 300, 4_000], 30)
         const release = signal()
         const heldFrames: Buffer[] = []
@@ -47,34 +47,34 @@ export function connectionTests({ test, faults }: FaultSuite): void {
           return [...there, ...back, ...queued]
         })
 
-        const receiving = await meeting.link()
+        const receiving = await meeting.connect()
         const received = [receiving.dialled.receive(), receiving.accepted.receive()].map((promise) =>
           rejects(t, promise, 'ERR_SHARD_LOST'),
         )
 
-        const looping = await meeting.link()
+        const looping = await meeting.connect()
         const taken = framesOf([3, 500], 40)
         const loop = readToFailure(looping.accepted)
         for (const frame of taken) looping.dialled.send(frame)
         await until(() => loop.frames.length === taken.length)
 
-        const flooded = await meeting.link()
+        const flooded = await meeting.connect()
         for (const frame of flood) flooded.dialled.send(frame)
         const ready = rejects(t, flooded.dialled.ready(), 'ERR_CLOSED')
 
-        const ending = await meeting.link()
+        const ending = await meeting.connect()
         for (const frame of flood) ending.dialled.send(frame)
         const ended = ending.dialled.end()
 
-        const closing = await meeting.link()
+        const closing = await meeting.connect()
         for (const frame of flood) closing.dialled.send(frame)
         const closedByClose = closing.dialled.close()
 
-        const busy = await meeting.link()
+        const busy = await meeting.connect()
         const traffic = startTraffic(busy.dialled, busy.accepted)
         await until(() => traffic.echoes.length >= 20)
 
-        const destroyed = await meeting.link()
+        const destroyed = await meeting.connect()
         const lost = nextEvent<{ error: Error }>('shard.lost')
         const struck = strike(engine, 0, fault)
         destroyed.dialled.destroy()
@@ -94,12 +94,12 @@ export function connectionTests({ test, faults }: FaultSuite): void {
         // Whole frames, in order, then the error, as often as it is asked for.
         t.is(digestOf(await readAll(unread.accepted, t)), digestOf(there))
         t.is(digestOf(await readAll(unread.dialled, t)), digestOf(back))
-        for (const [link, name] of [
+        for (const [pair, name] of [
           [flooded, 'flooded'],
           [ending, 'ending'],
           [closing, 'closing'],
         ] as const) {
-          const frames = await readAll(link.accepted, t)
+          const frames = await readAll(pair.accepted, t)
           t.true(frames.length > 0 && frames.length < flood.length, `${name}: ${String(frames.length)}`)
           t.is(digestOf(frames), digestOf(flood.slice(0, frames.length)), name)
         }
@@ -114,8 +114,8 @@ export function connectionTests({ test, faults }: FaultSuite): void {
           traffic.echoes.map((_, i) => `frame ${String(i)}`),
         )
 
-        const links = [unread, held, receiving, looping, flooded, ending, closing, busy]
-        for (const connection of links.flatMap(({ dialled, accepted }) => [dialled, accepted])) {
+        const pairs = [unread, held, receiving, looping, flooded, ending, closing, busy]
+        for (const connection of pairs.flatMap(({ dialled, accepted }) => [dialled, accepted])) {
           const { code, cause } = await connection.closed
           t.is(code, 'ERR_SHARD_LOST')
           t.is((cause as { code?: unknown }).code, 'ERR_SHARD_LOST')
@@ -131,7 +131,7 @@ export function connectionTests({ test, faults }: FaultSuite): void {
         log.stop()
         const told = log.of<ConnectionClosedEvent>('connection.closed')
         t.is(new Set(told.map(({ id }) => id)).size, told.length, 'each was told once')
-        t.is(told.length, 2 * links.length + 2)
+        t.is(told.length, 2 * pairs.length + 2)
         const { lanes, regions, connections } = engine.stats().ledger.byKind
         for (const line of [lanes, regions, connections]) t.is(line.released, line.opened)
       },
@@ -139,7 +139,7 @@ export function connectionTests({ test, faults }: FaultSuite): void {
   }
 }
 
-/** Resolves when all that is sent has been read by the shard, and so lies in rings: nobody takes any of it. */
+/** Resolves when the shard has read everything that was sent. It stays in the rings, because nothing takes it. */
 async function inRings(engine: Engine, sendSome: () => readonly Uint8Array[]): Promise<void> {
   const bytesRead = (): number => engine.stats().shards.reduce((sum, shard) => sum + shard.bytesRead, 0)
   const before = bytesRead()

@@ -23,7 +23,7 @@ export interface FaultSuite {
   ) => void
 }
 
-/** Each way to die takes its time: where another transport differs in the address alone, one of them is enough. */
+/** Each way to die takes time. For a transport that differs only in its address one of them is enough. */
 export function faultSuite(transport: ContractTransport, faults: readonly Fault[] = everyFault): void {
   const declare = transport.supported ? test.serial : test.serial.skip
 

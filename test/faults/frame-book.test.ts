@@ -1,4 +1,4 @@
-/** The campaign's books find what a link must not do: each way of getting the fate of a frame wrong. */
+/** The campaign's record finds each way in which a reconnecting connection could report a wrong outcome. */
 import test from 'ava'
 import { FrameBook, type Loss } from '../../perf/chaos/frame-book.js'
 import { makeFrame } from '../../perf/chaos/frames.js'
@@ -18,18 +18,18 @@ function record(...runs: readonly (readonly [connection: number, first: number, 
 
 /** Ten frames of which the first connection carried six, and brought three back. */
 function bookOfTen(): FrameBook {
-  const book = new FrameBook('link')
+  const book = new FrameBook('unix')
   for (let i = 0; i < 10; i++) book.take()
   for (let i = 0; i < 3; i++) book.onEcho(1, i)
   return book
 }
 
-test('books that are in order have no complaint', (t) => {
+test('a correct record causes no complaint', (t) => {
   const book = bookOfTen()
   book.onLoss(loss(5, { unconfirmed: [frame(5)], retained: [frame(3), frame(4)], resent: 4 }))
   for (let i = 6; i < 10; i++) book.onEcho(2, i)
   t.is(book.outstanding, 0)
-  // Of those that were handed over or are unconfirmed it may have read any number.
+  // The peer may have read any number of the frames that were handed over or are unconfirmed.
   book.close(record([1, 0, 3], [2, 6, 9]))
   t.deepEqual(book.complaints, [])
   t.deepEqual(book.counts, {
@@ -49,7 +49,7 @@ test('the last frame of a connection comes after the report of its loss', (t) =>
   book.onEcho(1, 3)
   t.regex(book.complaints[0] ?? '', /frame 3 came after the report/)
 
-  // Unless the link is over: what it has received stays readable behind its last report.
+  // Unless the reconnecting connection has ended: received frames stay readable after its last report.
   const over = bookOfTen()
   const dropped = Array.from({ length: 5 }, (_, i) => frame(5 + i))
   over.onLoss(loss(5, { dropped, isFinal: true }))
@@ -65,7 +65,7 @@ test('a frame that was reported unsent and comes back', (t) => {
   t.regex(book.complaints.join(), /frame 4 came back although it was reported unsent/)
 })
 
-test('more came back than is said to have left', (t) => {
+test('more frames came back than were reported as having left', (t) => {
   const book = bookOfTen()
   book.onLoss(loss(2, { resent: 8 }))
   t.regex(book.complaints[0] ?? '', /up to 2 came back, but only those up to 1/)
@@ -121,7 +121,7 @@ test('a peer that has recorded a frame twice, or one that was dropped, or has no
   }
 })
 
-test('frames whose fate stays open', (t) => {
+test('frames whose outcome stays open', (t) => {
   const book = bookOfTen()
   book.close(record([1, 0, 9]))
   t.regex(book.complaints[0] ?? '', /7 frames have neither come back nor been reported/)

@@ -1,4 +1,4 @@
-/** Shards that die more often than the restart option allows. In a process of its own, since it warns. */
+/** Shards that die more often than the restart option allows. In a separate process, because it emits warnings. */
 import test from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'

@@ -1,4 +1,4 @@
-/** The engine's ledger against the operating system's, after connects, aborts and deaths together. */
+/** Compares the engine's ledger with what the operating system counts, after connects, aborts and deaths together. */
 import test from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { canCountResources } from '../helpers/process-resources.js'

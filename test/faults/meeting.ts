@@ -1,9 +1,9 @@
-/** A listener, and connections to it of which both ends are known. */
+/** A listener, and connections to it with both ends in hand. */
 import type { Connection, Engine, Listener, Transport } from '../../api/index.js'
 import type { World } from '../contract/world.js'
 import { signal, type Signal } from '../helpers/turns.js'
 
-export interface Link {
+export interface Pair {
   readonly dialled: Connection
   readonly accepted: Connection
 }
@@ -12,10 +12,10 @@ export class Meeting {
   readonly transport: Transport
   readonly #world: World
   readonly #arrivals = new Map<string, Signal<Connection>>()
-  #links = 0
+  #pairs = 0
 
   static async open(world: World, engine: Engine): Promise<{ readonly meeting: Meeting; readonly listener: Listener }> {
-    // What is told to close gets all the time that it wants: only a death ends it.
+    // Closing may take any time: only a death ends it earlier.
     const transport = engine.transport((await world.endpoint()).endpoint, { closeTimeoutMs: 600_000 })
     const meeting = new Meeting(world, transport)
     const listener = await world.listen(transport, (connection) => meeting.#onAccepted(connection))
@@ -27,14 +27,14 @@ export class Meeting {
     this.transport = transport
   }
 
-  /** Both ends of a new connection, which the first frame has introduced. */
-  async link(): Promise<Link> {
+  /** Both ends of a new connection, matched by its first frame. */
+  async connect(): Promise<Pair> {
     return this.introduce(await this.#world.connect(this.transport))
   }
 
   /** The other end of a connection of which nothing was sent yet. */
-  async introduce(dialled: Connection): Promise<Link> {
-    const name = `link ${String(++this.#links)}`
+  async introduce(dialled: Connection): Promise<Pair> {
+    const name = `pair ${String(++this.#pairs)}`
     dialled.send(name)
     const accepted = await Promise.race([
       this.#arrival(name).promise,

@@ -5,7 +5,7 @@ faultSuite({
   kind: 'memory',
   halfClose: true,
   supported: true,
-  nobody: 'ERR_NOT_FOUND',
+  noListener: 'ERR_NOT_FOUND',
   makeEndpoint: () =>
     Promise.resolve({
       endpoint: `memory:${randomName()}`,

@@ -1,4 +1,4 @@
-/** A listener on a pipe is on one shard: what becomes of it when that one dies. On Windows only. */
+/** A listener on a pipe is on one shard: what happens when that shard dies. On Windows only. */
 import test from 'ava'
 import { createEngine, type Connection, type TransportError } from '../../api/index.js'
 import { faultyOptions, nextEvent, strike } from '../helpers/faults.js'
@@ -6,7 +6,7 @@ import { randomName } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-// There are no pipes elsewhere.
+// Other platforms have no pipes.
 const onWindows = process.platform === 'win32' ? test.serial : test.serial.skip
 
 failOnWarnings()
@@ -19,19 +19,19 @@ for (const shards of [1, 2]) {
       const engine = await createEngine({ ...faultyOptions(), shards })
       try {
         const transport = engine.transport(`pipe:${randomName()}`)
-        const carriers: number[] = []
+        const carryingShards: number[] = []
         const listener = await transport.listen((connection) => {
-          carriers.push(connection.info.shard)
+          carryingShards.push(connection.info.shard)
           connection.subscribe((frame) => connection.send(frame), { borrow: true })
         })
-        const link = await transport.connect()
-        link.send('before')
-        t.is(String(await link.receive()), 'before')
-        t.deepEqual(carriers, [0])
+        const dialled = await transport.connect()
+        dialled.send('before')
+        t.is(String(await dialled.receive()), 'before')
+        t.deepEqual(carryingShards, [0])
         const lost = nextEvent('shard.lost')
         await strike(engine, 0, 'exit')
         await lost
-        t.true(['ERR_SHARD_LOST', 'ERR_RESET', 'OK'].includes((await link.closed).code))
+        t.true(['ERR_SHARD_LOST', 'ERR_RESET', 'OK'].includes((await dialled.closed).code))
 
         let again: Connection | undefined
         while (again === undefined) {
@@ -44,8 +44,8 @@ for (const shards of [1, 2]) {
         }
         again.send('after')
         t.is(String(await again.receive()), 'after')
-        t.is(carriers.length, 2)
-        t.is(carriers[1], shards - 1)
+        t.is(carryingShards.length, 2)
+        t.is(carryingShards[1], shards - 1)
         t.true(listener.isOpen)
       } finally {
         t.is((await engine.close({ graceMs: 0 })).leaked, 0)

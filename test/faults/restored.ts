@@ -60,7 +60,7 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
     )
   }
 
-  test('a connect that waits for a shard can be given up, and ends with its engine', AWAY, async (t, world, engine) => {
+  test('a connect that waits for a shard can be aborted, and ends with its engine', AWAY, async (t, world, engine) => {
     const { meeting } = await Meeting.open(world, engine)
     const lost = nextEvent('shard.lost')
     await strike(engine, 0, 'exit')
@@ -85,7 +85,7 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
   })
 
   test(
-    'connections that nobody had taken are gone with their shard, and accept() gives the next ones',
+    'untaken connections are gone with their shard, and accept() returns the next ones',
     {},
     async (t, world, engine) => {
       const transport = await world.transport()
@@ -111,9 +111,9 @@ export function restoredTests({ test, transport: subject }: FaultSuite): void {
     },
   )
 
-  test('observers hear of the loss and the return, and stats() says the same', {}, async (t, world, engine) => {
+  test('events report the loss and the return, and stats() agrees', {}, async (t, world, engine) => {
     const { meeting } = await Meeting.open(world, engine)
-    await meeting.link()
+    await meeting.connect()
     const [before] = engine.stats().shards
     const log = new EventLog('shard.lost', 'shard.restored', 'shard.given-up', 'listener.closed')
     try {

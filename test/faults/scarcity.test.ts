@@ -45,7 +45,7 @@ declare('with too few descriptors connecting and listening fail with ERR_IO, and
   }
 })
 
-declare('a duplicate of a socket that finds no room on its way is told of, and not waited for', async (t) => {
+declare('a duplicate of a socket that is lost for lack of descriptors is reported, and not waited for', async (t) => {
   t.timeout(WATCHDOG_MS)
   const child = ChildProgram.start('lost-descriptor', [], { openFiles: OPEN_FILES })
   try {

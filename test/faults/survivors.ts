@@ -3,7 +3,7 @@ import type { Connection, ShardEvent } from '../../api/index.js'
 import { faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { digestOf, framesOf, receiveMany, sendAll } from '../helpers/frames.js'
 import type { FaultSuite } from './fault-suite.js'
-import { Meeting, type Link } from './meeting.js'
+import { Meeting, type Pair } from './meeting.js'
 
 const MOST_CONNECTIONS = 400
 
@@ -14,11 +14,11 @@ export function survivorTests({ test, faults }: FaultSuite): void {
       { ...faultyOptions(fault), shards: 2 },
       async (t, world, engine) => {
         const { meeting, listener } = await Meeting.open(world, engine)
-        const links: Link[] = []
-        const wholly = (shard: number): Link | undefined =>
-          links.find(({ dialled, accepted }) => isOn(dialled, shard) && isOn(accepted, shard))
-        while ((wholly(0) === undefined || wholly(1) === undefined) && links.length < MOST_CONNECTIONS)
-          links.push(await meeting.link())
+        const pairs: Pair[] = []
+        const wholly = (shard: number): Pair | undefined =>
+          pairs.find(({ dialled, accepted }) => isOn(dialled, shard) && isOn(accepted, shard))
+        while ((wholly(0) === undefined || wholly(1) === undefined) && pairs.length < MOST_CONNECTIONS)
+          pairs.push(await meeting.connect())
         const survivor = wholly(1)
         const victim = wholly(0)
         if (survivor === undefined || victim === undefined) throw new Error('the kernel did not reach each shard')
@@ -43,23 +43,23 @@ export function survivorTests({ test, faults }: FaultSuite): void {
         const [back, other] = engine.stats().shards
         t.deepEqual([back?.state, back?.generation, other?.state, other?.generation], ['up', 2, 'up', 1])
         t.true((back?.bytesRead ?? 0) >= (before.shards[0]?.bytesRead ?? Infinity), 'counters go on')
-        for (const { dialled: one, accepted: two } of links) {
+        for (const { dialled: one, accepted: two } of pairs) {
           const touched = isOn(one, 0) || isOn(two, 0)
           if (touched) await Promise.all([one.closed, two.closed])
           else t.deepEqual([one.send('still there'), two.send('here too')], [true, true])
         }
-        await exchange(await meeting.link(), 0)
+        await exchange(await meeting.connect(), 0)
 
         // The shard that came back is the least loaded, so it gets the next; the listener is put onto it in its own
         // time, which the watchdog bounds.
         const acceptedOn = new Set<number>()
         while (acceptedOn.size < 2) {
-          const burst = await Promise.all(Array.from({ length: 5 }, () => meeting.link()))
-          t.true(burst.some((link) => isOn(link.dialled, 0)))
-          for (const link of burst) {
-            acceptedOn.add(link.accepted.info.shard)
-            link.accepted.destroy()
-            link.dialled.destroy()
+          const burst = await Promise.all(Array.from({ length: 5 }, () => meeting.connect()))
+          t.true(burst.some((pair) => isOn(pair.dialled, 0)))
+          for (const pair of burst) {
+            acceptedOn.add(pair.accepted.info.shard)
+            pair.accepted.destroy()
+            pair.dialled.destroy()
           }
           // What is still closing counts as load.
           await Promise.all(burst.flatMap(({ accepted, dialled: one }) => [accepted.closed, one.closed]))
@@ -70,7 +70,7 @@ export function survivorTests({ test, faults }: FaultSuite): void {
     )
   }
 
-  async function exchange({ dialled, accepted }: Link, skip = 0): Promise<void> {
+  async function exchange({ dialled, accepted }: Pair, skip = 0): Promise<void> {
     await Promise.all([receiveMany(accepted, skip), receiveMany(dialled, skip)])
     const frames = framesOf([0, 10, 50_000], 3)
     const [there] = await Promise.all([receiveMany(accepted, frames.length), sendAll(dialled, frames)])

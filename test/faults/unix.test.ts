@@ -5,7 +5,7 @@ faultSuite({
   kind: 'unix',
   halfClose: true,
   supported: process.platform !== 'win32',
-  nobody: 'ERR_NOT_FOUND',
+  noListener: 'ERR_NOT_FOUND',
   async makeEndpoint() {
     const folder = await makeTemporaryFolder()
     const path = folder.socketPath()

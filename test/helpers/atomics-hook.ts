@@ -42,7 +42,7 @@ export interface Interleaving {
   readonly check: (at: number) => void
 }
 
-/** Lets the intrusion happen ahead of each operation in turn, and after the last; says how many places there were. */
+/** Runs the intrusion before each operation in turn, and after the last; returns how many places there were. */
 export function interleave(create: () => Interleaving): number {
   for (let at = 0; ; at++) {
     const { work, intrusion, check } = create()

@@ -1,4 +1,4 @@
-/** What AVA's output says of the tests that it ran. */
+/** Reads the totals from AVA's output. */
 
 export interface Totals {
   readonly passed: number
@@ -12,7 +12,7 @@ export function totalsOf(output: string, code: number | null): Totals {
   let failed = 0
   const failures = /^ *(\d+) (?:(?:tests?|hooks?) failed|uncaught exceptions?|unhandled rejections?)/gm
   for (const [, digits] of output.matchAll(failures)) failed += Number(digits)
-  // Whatever went wrong without a test's name, such as a time-out of AVA's or no tests at all, is one failure.
+  // A failure without a test's name, such as a timeout of AVA or no tests at all, counts as one.
   if (failed === 0 && (code !== 0 || passed === 0)) failed = 1
   return { passed, failed }
 }

@@ -21,8 +21,8 @@ export interface RunSettings {
   /** How long it may take. */
   readonly limitMs: number
   /**
-   * Where its output goes. By a file, since whoever is left of it may hold a pipe for ever, and not every program can
-   * write into one.
+   * Where its output goes. A file, because a process that is left over may hold a pipe for ever, and not every program
+   * can write into a pipe.
    */
   readonly log: string
   readonly clock?: Clock
@@ -39,11 +39,11 @@ function endGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // Nobody is left in it.
+    // No process is left in it.
   }
 }
 
-/** What a key of the terminal or a caller ends is this process alone: the commands have groups of their own. */
+/** A terminal key or a caller ends this process alone, because the commands have their own groups. */
 function listen(): void {
   process.once('exit', endAll)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)

@@ -20,12 +20,12 @@ export class BridgedProgram {
     const env = { ...process.env, NODE_OPTIONS: undefined }
     const child = endWithUs(spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'ignore'] }))
     server.once('connection', (socket) => {
-      // Whoever goes first: the other end learns it from its stream.
+      // Whichever side goes first, the other sees it from its stream.
       socket.on('error', () => undefined)
       child.stdin.on('error', () => undefined)
       socket.pipe(child.stdin)
       child.stdout.pipe(socket)
-      // Whose stdin has gone does not read the rest, and the socket's end would never be seen.
+      // If the program's stdin is gone, the rest is not read, and the end of the socket would never be seen.
       child.stdin.once('close', () => socket.resume())
     })
     await new Promise<void>((resolve) => server.listen(path, resolve))

@@ -1,4 +1,4 @@
-/** A program of test/fixtures in a process of its own, which speaks in lines on stdout. */
+/** A program of test/fixtures in a separate process, which prints lines on stdout. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { endWithUs } from './with-us.js'

@@ -1,4 +1,4 @@
-/** Child processes as tests want them: small, and looked at through the system's eyes. */
+/** Child processes for tests: small, and observed through the system. */
 import fs from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +20,7 @@ export function nodeProgram(fixture: string, args: readonly string[], choices: C
   return { kind: 'stdio', command: process.execPath, args: [path, ...args], env, ...choices }
 }
 
-/** False also for what has ended and was not reaped by whoever has to. */
+/** False also for a process that has ended and was not reaped. */
 export function isRunning(pid: number): boolean {
   if (process.platform === 'win32') return answers(pid)
   try {
@@ -36,7 +36,7 @@ export function isThere(pid: number): boolean {
   return fs.existsSync(`/proc/${String(pid)}`)
 }
 
-/** The system knows it. */
+/** The system lists it. */
 function answers(pid: number): boolean {
   try {
     return process.kill(pid, 0)

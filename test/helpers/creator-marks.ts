@@ -1,4 +1,4 @@
-/** Marks of makers that are no more. */
+/** Marks of creators that have ended. */
 import { ChildProgram } from './child-program.js'
 
 /** The mark of a process that has lived, and was waited for. */

@@ -1,4 +1,4 @@
-/** Errors as the API promises them: the one class, the code, and a message that says something. */
+/** Checks errors as the API promises them: the class, the code, and a message with content. */
 import type { ExecutionContext } from 'ava'
 import { TransportError, type TransportErrorCode } from '../../api/index.js'
 

@@ -1,4 +1,4 @@
-/** What an engine's `onError` was told, instead of process warnings. */
+/** Records what an engine's `onError` gets, instead of process warnings. */
 import type { HandlerErrorContext, OnError, TransportError } from '../../api/index.js'
 
 export interface HandlerFailure {

@@ -1,4 +1,4 @@
-/** Stands in for a shard that is told of slabs and acknowledges them when the test says so. */
+/** Stands in for a shard that gets slabs and acknowledges them when the test says so. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SlabAnnouncer } from '../../engine/memory/region-allocator.js'
 import type { SlabDescriptor } from '../../engine/protocol/slab-table.js'
@@ -28,7 +28,7 @@ export class FakeAnnouncer implements SlabAnnouncer {
     return this.#waiting.length
   }
 
-  /** Answers what is pending; resolves once everybody who waited has been called. */
+  /** Answers what is pending; resolves once every callback was called. */
   async acknowledge(which: (slab: SlabDescriptor) => boolean = () => true): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = waiting.filter(({ slab }) => !which(slab))

@@ -79,7 +79,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Resolves once every promise that is resolved by now has called whoever waits for it. */
+/** Resolves once every promise that is resolved by now has called its waiters. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 5; i++) await Promise.resolve()
 }

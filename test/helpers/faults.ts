@@ -1,11 +1,11 @@
-/** Makes worker threads die, as perf/chaos/faulty-worker.ts can, and listens for what the engine says of it. */
+/** Makes worker threads die, as perf/chaos/faulty-worker.ts can, and listens for the engine's events about it. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import process from 'node:process'
 import type { BootFault } from '../../perf/chaos/strikes.js'
 
 export * from '../../perf/chaos/strikes.js'
 
-/** Threads that are started from here on do not start, in this way; `shard`: only this one, where it can tell. */
+/** Threads started from here on fail to start, in this way; `shard`: only this one, if the way allows it. */
 export function failBoots(fault: BootFault | undefined, shard?: number): void {
   process.env['SYMPHONY_BOOT_FAULT'] = fault ?? ''
   process.env['SYMPHONY_BOOT_FAULT_SHARD'] = String(shard ?? '')
@@ -27,7 +27,7 @@ export function nextEvent<Message extends object>(
   })
 }
 
-/** Everything said on some of the engine's channels, in order, until it is stopped. */
+/** Every event on some of the engine's channels, in order, until it is stopped. */
 export class EventLog {
   readonly lines: { readonly event: string; readonly message: object }[] = []
   readonly #stops: (() => void)[] = []

@@ -4,7 +4,7 @@ import type { Connection } from '../../api/index.js'
 import { Random } from './random.js'
 import { signal } from './turns.js'
 
-/** So many lengths up to `most`, the small ones more often than the large ones. */
+/** `count` lengths up to `most`, small ones more often than large ones. */
 export function randomLengths(count: number, most: number, seed: number): number[] {
   const random = new Random(seed)
   return Array.from({ length: count }, () => Math.floor((random.next() / 2 ** 32) ** 3 * most))
@@ -38,12 +38,12 @@ export function digestOf(frames: Iterable<Uint8Array>): string {
   return hash.digest('hex')
 }
 
-/** Sends all, as a careful sender does: waits for room whenever it is told that there is none. */
+/** Sends all as a careful sender does: waits for room whenever send() returns false. */
 export async function sendAll(connection: Connection, frames: Iterable<Uint8Array>): Promise<void> {
   for (const frame of frames) if (!connection.send(frame)) await connection.ready()
 }
 
-/** Takes so many frames; fails if the stream ends before. */
+/** Receives `count` frames; fails if the stream ends before. */
 export async function receiveMany(connection: Connection, count: number): Promise<Buffer[]> {
   const frames: Buffer[] = []
   while (frames.length < count) {
@@ -65,7 +65,7 @@ export type ReadingWay = 'receive()' | 'for await' | 'subscribe()' | 'subscribe(
 
 export const readingWays: readonly ReadingWay[] = ['receive()', 'for await', 'subscribe()', 'subscribe() with borrow']
 
-/** Takes so many frames in one of the ways there are. Other frames stay for the next reader. */
+/** Receives `count` frames in one of the possible ways. Other frames stay for the next reader. */
 export async function takeBy(way: ReadingWay, connection: Connection, count: number): Promise<Buffer[]> {
   if (way === 'receive()') return receiveMany(connection, count)
   const frames: Buffer[] = []

@@ -1,4 +1,4 @@
-/** A connection whose shard is the test: it moves the lane's words itself, and says when there is news. */
+/** A connection whose shard is the test: the test changes the lane's words itself, and notifies. */
 import { LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { LaneHost } from '../../engine/connection/lane-host.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
@@ -15,9 +15,9 @@ const MAX_FRAME_BYTES = 1_000_000
 
 export class LoneConnection {
   readonly connection: LaneConnection
-  /** What the peer says. */
+  /** What the peer sends. */
   readonly producer: RingProducer
-  /** What is said to the peer. */
+  /** What is sent to the peer. */
   readonly consumer: RingConsumer
   readonly #words: Int32Array
   readonly #base: number
@@ -46,7 +46,7 @@ export class LoneConnection {
           if (reader.onNotify()) host.revisit(reader)
         })
       },
-      // The shard never hears of a larger one.
+      // The shard never acknowledges a larger one.
       takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),
       giveRegion: (id) => {
         regions.give(id)

@@ -1,4 +1,4 @@
-/** A clock whose timers a test fires. Everything that it is not asked to keep back goes to the system's clock. */
+/** A clock with timers that the test fires. All other timers go to the system's clock. */
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 
 interface ManualTimer {

@@ -1,8 +1,8 @@
-/** What tests must know of the system that they run on. */
+/** What tests must know about the system they run on. */
 import process from 'node:process'
 
 /** Set by `npm run test:windows`. */
 export const isWine = process.env['SYMPHONY_UNDER_WINE'] === '1'
 
-/** Wine lets a second server have a pipe's name that is taken; Windows refuses it. */
+/** Wine lets a second server use the name of a pipe that exists; Windows refuses it. */
 export const isExclusive = !isWine

@@ -1,10 +1,10 @@
-/** Sockets that nobody listens on any more, and listeners that take their place without an engine. */
+/** Sockets without a listener, and listeners that take their place without an engine. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { prepareSocketFile, type SocketFile } from '../../engine/sockets/socket-file.js'
 import { SOCKET_PATH_LIMIT } from '../../api/endpoint.js'
 
-/** Leaves a socket at the path behind which nobody listens. */
+/** Leaves a socket at the path without a listener. */
 export async function leaveStaleSocket(path: string): Promise<void> {
   const server = net.createServer()
   const other = `${path}.o`
@@ -14,7 +14,7 @@ export async function leaveStaleSocket(path: string): Promise<void> {
   await new Promise((resolve) => server.close(resolve))
 }
 
-/** Whether somebody accepts connections there. */
+/** Whether a process accepts connections there. */
 export function isLive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(path)

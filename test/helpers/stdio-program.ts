@@ -1,5 +1,5 @@
 /**
- * test/fixtures/process-stdio.ts in a process of its own, with a stdin and a stdout of our choice. It reports on
+ * test/fixtures/process-stdio.ts in a separate process, with a chosen stdin and stdout. It reports on
  * stderr.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -54,7 +54,7 @@ export class StdioProgram {
     const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: undefined, ...choices.env }
     if (typeof stdin === 'object') env['OWN_STDIN'] = stdin.file
     if (typeof stdout === 'object') env['OWN_STDOUT'] = stdout.file
-    // Nobody else is to hold a socket: then its end would not be the end.
+    // No other process may hold a socket, or closing it would not be its end.
     const exec = stdin === 'socket' && stdout === 'socket' ? 'exec' : ''
     const script = `${exec} ${from} ${program} ${redirected} ${to}`
     const command = [process.execPath, '--trace-warnings', ownProgramPath, ...args]
@@ -106,7 +106,7 @@ export class StdioProgram {
     }
   }
 
-  /** So many bytes of its stdout, as text. */
+  /** `length` bytes of its stdout, as text. */
   async read(length: number): Promise<string> {
     for (;;) {
       const bytes: unknown = this.stdout.read(length)

@@ -1,7 +1,7 @@
-/** Who owns a wire in a test. */
+/** The owner of a wire in a test. */
 import type { WireOwner } from '../../workers/wire.js'
 
-/** Takes everything, and remembers what it was told. */
+/** Takes everything, and records each call. */
 export class Taker implements WireOwner {
   readonly calls: string[] = []
   #text = ''

@@ -1,4 +1,4 @@
-/** A folder of a test's own for sockets: random name, short enough for the path limit, removed with all in it. */
+/** A folder for a test's sockets: a random name, short enough for the path limit, removed with its content. */
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
 import os from 'node:os'
@@ -6,9 +6,9 @@ import { join } from 'node:path'
 
 export interface TemporaryFolder {
   readonly path: string
-  /** A path that nobody uses yet. */
+  /** An unused path. */
   socketPath(): string
-  /** An endpoint that nobody uses yet: a socket in it, or on Windows a pipe. */
+  /** An unused endpoint: a socket in it, or on Windows a pipe. */
   endpoint(): string
   /** What lies in it, hidden files too. */
   list(): Promise<string[]>

@@ -1,11 +1,11 @@
-/** Waiting without a clock: for turns of the event loop, and for a state that is sure to come. */
+/** Waiting without a clock: for turns of the event loop, or for a state that must come. */
 import { setImmediate as immediate } from 'node:timers/promises'
 
 export async function turns(count = 1): Promise<void> {
   for (let i = 0; i < count; i++) await immediate()
 }
 
-/** Resolves once `reached()` says true. The test's own timeout is the watchdog. */
+/** Resolves once `reached()` returns true. The test's own timeout is the watchdog. */
 export async function until(reached: () => boolean): Promise<void> {
   while (!reached()) await immediate()
 }

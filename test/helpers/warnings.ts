@@ -1,9 +1,9 @@
-/** A process warning fails the run: each one is a leak or a misuse that somebody would see in production. */
+/** A process warning fails the run, because each one is a leak or a misuse that would show in production. */
 import process from 'node:process'
 import test from 'ava'
 import { turns } from './turns.js'
 
-/** How many expect warnings: they do not fail the run meanwhile. */
+/** How many tests expect warnings now; meanwhile warnings do not fail the run. */
 let expecting = 0
 
 export interface Warning extends Error {
@@ -25,7 +25,7 @@ export class WarningBook {
     process.on('warning', this.#remember)
   }
 
-  /** The next one that was or will be emitted. */
+  /** The next warning that was or will be emitted. */
   async next(): Promise<Warning> {
     for (;;) {
       const warning = this.#warnings.shift()
@@ -36,7 +36,7 @@ export class WarningBook {
     }
   }
 
-  /** Those that were emitted until now and nobody has taken; after a turn, since Node tells them in the next tick. */
+  /** The untaken warnings until now; after a turn, because Node emits them in the next tick. */
   async rest(): Promise<Warning[]> {
     await turns()
     return this.#warnings.splice(0)

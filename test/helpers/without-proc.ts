@@ -1,4 +1,4 @@
-/** A system without /proc, as far as a held folder asks: what says that a descriptor has a path, finds none. */
+/** A system without /proc, as far as a held folder can see: the look for a descriptor's path finds none. */
 import fs from 'node:fs'
 
 export function withoutProc(): () => void {

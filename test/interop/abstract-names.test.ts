@@ -63,7 +63,7 @@ async function withEngine(t: ExecutionContext, body: (engine: Engine) => Promise
   }
 }
 
-/** What a program hears that connects to a listener of ours. */
+/** What a program receives that connects to our listener. */
 async function heardFrom(engine: Engine, name: string, length: Length): Promise<string> {
   const listener = await engine.transport(`unix:@${name}`, { framing: 'line' }).listen((connection) => {
     connection.subscribe((frame) => connection.send(`heard ${String(frame)}`))
@@ -77,7 +77,7 @@ async function heardFrom(engine: Engine, name: string, length: Length): Promise<
   }
 }
 
-/** Connects to a listener of another program's, and says something. */
+/** Connects to another program's listener, and sends a frame. */
 async function hearFrom(engine: Engine, name: string, length: Length): Promise<string> {
   const child = peer('listen', name, length)
   try {
@@ -92,14 +92,14 @@ async function hearFrom(engine: Engine, name: string, length: Length): Promise<s
   }
 }
 
-declare('a name of the greatest length is one name to all', async (t) => {
+declare('a name of the greatest length is the same for all', async (t) => {
   await withEngine(t, async (engine) => {
     for (const talk of [heardFrom, hearFrom])
       t.is(await talk(engine, randomName().padEnd(LIMIT, 'a'), 'exact'), 'heard hello')
   })
 })
 
-declare('a program that pads its name is reached, as one on Node 20 is', async (t) => {
+declare('a program that pads its name is reached, as a listener on Node 20 is', async (t) => {
   await withEngine(t, async (engine) => {
     t.is(await hearFrom(engine, randomName(), 'padded'), 'heard hello')
   })
@@ -124,7 +124,7 @@ declare('a program is reached by its exact name, except on Node 20, where the er
   })
 })
 
-declare('a name that nobody listens on is refused, whatever it is padded with', async (t) => {
+declare('a name without a listener is refused, with or without padding', async (t) => {
   await withEngine(t, async (engine) => {
     const endpoint = `unix:@${randomName()}`
     const error = await rejects(t, engine.transport(endpoint).connect(), 'ERR_REFUSED')

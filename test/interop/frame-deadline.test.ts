@@ -1,4 +1,4 @@
-/** frameTimeoutMs against peers that never finish a frame, by a clock that stands still until it is told to go on. */
+/** frameTimeoutMs against peers that never finish a frame, with a clock that stands still until the test moves it. */
 import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
@@ -53,7 +53,7 @@ function deadlineTest(title: string, body: (t: ExecutionContext, ends: Ends) => 
         client.write(bytes)
         written += bytes.length
         await until(() => (engine.stats().shards[0]?.bytesRead ?? 0) >= written)
-        // The news of it, too.
+        // Its notification too.
         await turns(3)
       }
       await body(t, { clock, ours, peer: client, write })
@@ -102,10 +102,10 @@ for (const [what, bytes] of beginnings) {
     t.deepEqual(seen, ['whole'])
   })
 
-  deadlineTest(`a reader that comes after ${what} has all the time for it`, async (t, ends) => {
+  deadlineTest(`a reader that comes after ${what} has the full time for the rest`, async (t, ends) => {
     const { clock, ours, write } = ends
     await write(bytes)
-    t.deepEqual(clock.armed, [], 'nobody reads')
+    t.deepEqual(clock.armed, [], 'no reader, no timer')
     clock.advance(LIMIT_MS * 5)
     const waiting = ours.receive()
     await runs(t, clock, LIMIT_MS)
@@ -146,7 +146,7 @@ deadlineTest('more bytes of the same frame do not give it more time', async (t, 
   await rejects(t, waiting, 'ERR_FRAME_TIMEOUT')
 })
 
-deadlineTest('while nobody reads the deadline stands still, and goes on with what was left', async (t, ends) => {
+deadlineTest('the deadline stops without a reader, and goes on with the time that was left', async (t, ends) => {
   const { clock, ours, write } = ends
   const giveUp = new AbortController()
   const given = rejects(t, ours.receive({ signal: giveUp.signal }), 'ERR_ABORTED')
@@ -170,7 +170,7 @@ deadlineTest('while nobody reads the deadline stands still, and goes on with wha
   await rejects(t, waiting, 'ERR_FRAME_TIMEOUT')
 })
 
-deadlineTest('between two steps of a loop no deadline runs', async (t, { clock, ours, write }) => {
+deadlineTest('no deadline runs between two steps of a loop', async (t, { clock, ours, write }) => {
   await write(Buffer.concat([rawFrame('first'), Buffer.from([3, 0, 0, 0, 97])]))
   const seen: string[] = []
   for await (const frame of ours) {

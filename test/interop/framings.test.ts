@@ -79,7 +79,7 @@ function bothWays(
   }
 }
 
-/** A connection whose every frame comes back: a wait for events of the shard instead of for time. */
+/** A connection that echoes every frame, to wait for events of the shard instead of for time. */
 async function otherConnection(): Promise<{
   roundTrip: () => Promise<unknown>
   close: () => Promise<unknown>
@@ -302,7 +302,7 @@ for (const { what, options, bytes, code, ends } of bad) {
 }
 
 bothWays(
-  'the last line may lack its end where lastLine says so',
+  "with lastLine 'keep' the last line may lack its end",
   { framing: 'line', lastLine: 'keep' },
   async (t, { ours, peer }) => {
     peer.end('one\r\ntwo')
@@ -313,7 +313,7 @@ bothWays(
 
 for (const framing of ['line', 'content-length', 'nul', 'length-be', 'raw'] as const) {
   bothWays(
-    'a peer that is gone with our frames unread is ERR_RESET, after its last frame',
+    'a peer that leaves our frames unread is ERR_RESET, after its last frame',
     { framing },
     async (t, { ours, peer }) => {
       peer.pause()

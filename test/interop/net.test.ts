@@ -36,7 +36,7 @@ test.serial.after.always('everything was released', async (t) => {
 interface Ends {
   readonly ours: Connection
   readonly peer: net.Socket
-  /** Waits until the engine's thread has read so many bytes of the peer's. */
+  /** Waits until the engine's thread has read this many of the peer's bytes. */
   readonly hasRead: (bytes: number) => Promise<void>
 }
 
@@ -251,13 +251,13 @@ for (const [where, bytes] of [
   )
 }
 
-bothWays('an end in the middle of a frame is noticed by a side that does not read', async (t, { ours, peer }) => {
+bothWays('a side that does not read notices an end in the middle of a frame', async (t, { ours, peer }) => {
   peer.end(Buffer.from([9, 0, 0, 0, 1]))
   t.is((await ours.closed).code, 'ERR_TRUNCATED')
 })
 
 bothWays(
-  'a peer that has ended its side is answered over a half-open connection',
+  'over a half-open connection a peer that has ended its side gets an answer',
   async (t, { ours, peer }) => {
     const reader = new RawReader(peer)
     peer.end(rawFrame('question'))
@@ -282,7 +282,7 @@ bothWays('a peer that has ended its side is ended too once everything is read an
   t.deepEqual(await ours.closed, { code: 'OK' })
 })
 
-bothWays('after our end() the peer still speaks', async (t, { ours, peer }) => {
+bothWays("after our end() the peer's frames still arrive", async (t, { ours, peer }) => {
   const reader = new RawReader(peer)
   ours.send('bye')
   await ours.end()

@@ -1,4 +1,4 @@
-/** Programs that people use, which know nothing of the engine: a language server, an MCP server, an editor's core. */
+/** Real programs that do not know the engine: a language server, an MCP server, an editor's core. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -9,7 +9,7 @@ import { BridgedProgram } from '../helpers/bridged-program.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
-/** Other programs have to start. */
+/** Other programs need time to start. */
 const WATCHDOG_MS = 50_000
 
 let engine: Engine
@@ -63,7 +63,7 @@ class Rpc {
     return result
   }
 
-  /** The next message of this sort; others stay for who wants them. */
+  /** The next message of this sort; others stay for later calls. */
   async next(wanted: (message: Message) => boolean): Promise<Message> {
     for (;;) {
       const at = this.#seen.findIndex(wanted)
@@ -227,17 +227,12 @@ for (const { what, args, options, first, second } of [
   })
 }
 
-withPeer(
-  'a peer that speaks lines where headers are expected is told apart',
-  fixture('xi-core'),
-  lsp,
-  async (t, peer) => {
-    // It takes the headers for lines of JSON and dies of them.
-    peer.connection.send('{}')
-    const { code } = await peer.connection.closed
-    t.true(['OK', 'ERR_RESET', 'ERR_FRAMING'].includes(code), code)
-  },
-)
+withPeer('a peer that sends lines instead of headers is recognized', fixture('xi-core'), lsp, async (t, peer) => {
+  // It takes the headers for lines of JSON and dies of them.
+  peer.connection.send('{}')
+  const { code } = await peer.connection.closed
+  t.true(['OK', 'ERR_RESET', 'ERR_FRAMING'].includes(code), code)
+})
 
 withPeer('an MCP server lists its tools and calls one', fixture('mcp-server'), mcp, async (t, peer) => {
   await talkToMcpServer(t, peer.connection)
@@ -280,7 +275,7 @@ withPeer("an editor's core answers and notifies over lines", fixture('xi-core'),
 const CLEAN = { code: 'OK', exitCode: 0, signal: null }
 
 withChild(
-  'a language server as a child reports what is wrong with a document, and exits when it is told to',
+  'a language server as a child reports what is wrong with a document, and exits on request',
   languageServer,
   lsp,
   async (t, connection) => {

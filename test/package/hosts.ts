@@ -37,7 +37,7 @@ async function main() {
 void main()
 `
 
-/** What `body` says after three connections over so many shards. */
+/** What `body` prints after three connections over this many shards. */
 export function happyLines(shards: number): string[] {
   return ['leaked 0', `shards ${Array.from({ length: shards }, (_, i) => String(i)).join(' ')}`]
 }

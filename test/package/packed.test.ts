@@ -1,4 +1,4 @@
-/** The package as a host gets it: packed, installed into a project of its own, imported, bundled, run by a loader. */
+/** The package as a host gets it: packed, installed into a separate project, imported, bundled, run by a loader. */
 import { basename, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -45,7 +45,7 @@ interface Host {
   readonly workerEntry?: string
 }
 
-/** Frames make their round trips, all is released, and the process ends by itself without a word on stderr. */
+/** Frames make their round trips, everything is released, and the process ends by itself with nothing on stderr. */
 async function works(t: ExecutionContext, host: Host, endpoint: string, shards: number): Promise<void> {
   const workerEntry = host.workerEntry === undefined ? [] : [host.workerEntry]
   const ended = await node([...host.command, endpoint, String(shards), ...workerEntry])
@@ -79,7 +79,7 @@ async function bundle(options: BuildOptions): Promise<void> {
   if (unexpected.length > 0) throw new Error(JSON.stringify(unexpected))
 }
 
-test.serial('what is packed is the compiled package and nothing else', (t) => {
+test.serial('only the compiled package is packed', (t) => {
   const { files } = theProject()
   const known = [/^dist\/(api|engine|workers)\//, /^docs\//]
   const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))
@@ -178,7 +178,7 @@ for (const format of ['esm', 'cjs'] as const) {
         const __dirname = import.meta.dirname
       `,
     }
-    // An optional native addon for priorities, which nobody asks for.
+    // An optional native addon for priorities, which is not needed.
     const external = ['@napi-rs/nice']
     await bundle({ entryPoints, format, external, outdir, ...(format === 'esm' ? { banner } : {}) })
     await project.write(

@@ -62,7 +62,7 @@ for (const [line, message] of wrong) {
   })
 }
 
-test('what is given arrives as what it is', (t) => {
+test('flags arrive as values of their type', (t) => {
   t.deepEqual(parse('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --pin 0 --transport stdio'), {
     kind: 'run',
     command: {
@@ -87,7 +87,7 @@ test('what is given arrives as what it is', (t) => {
   })
 })
 
-test('--help is help, wherever it stands', (t) => {
+test('--help shows the help, wherever it stands', (t) => {
   for (const line of ['--help', 'latency --help', 'latency --count abc --help']) t.is(parse(line).kind, 'help')
 })
 

@@ -1,4 +1,4 @@
-/** Programs that are measured end with their runner, however that ends. */
+/** Measured programs end with their runner, however it ends. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
@@ -24,8 +24,8 @@ interface Ended {
 }
 
 /**
- * Starts a runner that would never end, strikes once it has so many programs, and resolves when it and all of them are
- * gone: they have its stderr, which ends with the last of them.
+ * Starts a runner that would never end, strikes once it has this many programs, and resolves when it and all of them
+ * are gone: they have its stderr, which ends with the last of them.
  */
 async function endOf(
   t: ExecutionContext,
@@ -65,16 +65,16 @@ for (const programs of [1, PROGRAMS]) {
   })
 }
 
-declare('a program that has only begun when its runner is killed ends all the same', async (t) => {
+declare('a program that is still starting when its runner is killed ends too', async (t) => {
   await endOf(t, ['latency', ...ENDLESS], 1, (runner, [program = 0]) => {
-    // Nobody listens in it yet.
+    // No program listens in it yet.
     process.kill(program, 'SIGSTOP')
     process.kill(runner, 'SIGKILL')
     process.kill(program, 'SIGCONT')
   })
 })
 
-declare('a program whose other side hangs ends with its runner all the same', async (t) => {
+declare('a program whose other side hangs ends with its runner too', async (t) => {
   await endOf(t, ['throughput', ...ENDLESS], 2, (runner, [far = 0, near = 0]) => {
     process.kill(far, 'SIGSTOP')
     process.kill(runner, 'SIGKILL')
@@ -86,7 +86,7 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const) {
-  declare(`a runner that is told to end by ${signal} leaves no program and no folder`, async (t) => {
+  declare(`a runner that ${signal} ends leaves no program and no folder`, async (t) => {
     const ended = await endOf(t, ['latency', ...ENDLESS], PROGRAMS, (runner) => {
       process.kill(runner, signal)
     })

@@ -1,4 +1,4 @@
-/** What the self-check says of its figures, and when it fails. */
+/** The verdict of the self-check on its figures, and when it fails. */
 import test from 'ava'
 import { judge, type Row, type Target } from '../../perf/report/verdict.js'
 
@@ -35,7 +35,7 @@ test('a target is met at its limit only if it says so', (t) => {
   t.deepEqual(marks([{ ...fast, value: NaN }]), ['MISSED'])
 })
 
-test('targets that are missed are named at the end, and fail nothing', (t) => {
+test('missed targets are named at the end, and do not fail the run', (t) => {
   const { lines, exitCode } = judge([fast, slow, lost], [], { judgesSpeed })
   t.is(exitCode, 0)
   t.deepEqual(lines, [
@@ -47,19 +47,19 @@ test('targets that are missed are named at the end, and fail nothing', (t) => {
   ])
 })
 
-test('a count that is wrong fails, however fast it was', (t) => {
+test('a wrong count fails the run, however fast it was', (t) => {
   const { lines, exitCode } = judge([fast], ['9 of 10 replies'], { judgesSpeed })
   t.is(exitCode, 1)
   t.deepEqual(lines, ['FAILED:', '  - 9 of 10 replies'])
 })
 
-test('where all is well one line says so', (t) => {
+test('if all is well one line says so', (t) => {
   const { lines, exitCode } = judge([fast, untold], [], { judgesSpeed })
   t.is(exitCode, 0)
   t.deepEqual(lines, ['All counts, checksums and the ledger are right.'])
 })
 
-test('of few frames speed is not judged, and counts are', (t) => {
+test('with few frames speed is not judged, but counts are', (t) => {
   t.deepEqual(marks([slow, lost], false), ['', 'MISSED'])
   const { lines } = judge([slow], [], { judgesSpeed: false })
   t.is(lines.filter((line) => line.includes('missed')).length, 0)

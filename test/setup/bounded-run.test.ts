@@ -57,7 +57,7 @@ declare('a run that takes too long is ended with all that it has started', async
 })
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  declare(`a runner that ${signal} ends takes what it runs with it`, async (t) => {
+  declare(`a runner that ${signal} ends also ends what it runs`, async (t) => {
     t.timeout(WATCHDOG_MS)
     await withLog(async (log) => {
       const runner = ChildProgram.start('bounded-host', [log])

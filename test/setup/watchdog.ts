@@ -1,7 +1,7 @@
 /**
  * Loaded into every process of tests, before its test file (ava.config.js): one in which nothing happens any more is
  * ended, and says which tests were running. AVA's own timeout is not enough: it passes once in vain while a test has a
- * longer one of its own, and a process that something keeps after its tests is waited for.
+ * longer one of its own, and it waits for a process that something keeps alive after its tests.
  *
  * What the tests do is what AVA's reporter hears of them, over the channel to AVA.
  */
@@ -14,7 +14,7 @@ const GRACE_MS = 60_000
 /** How long a process may take to end when its tests are over. */
 const END_MS = 60_000
 
-interface News {
+interface AvaEvent {
   readonly type: string
   readonly title?: string
   readonly period?: number
@@ -38,7 +38,7 @@ function arm(): void {
   timer.unref()
 }
 
-function hear({ type, title = '', period = 0 }: News): void {
+function hear({ type, title = '', period = 0 }: AvaEvent): void {
   switch (type) {
     case 'test-register-log-reference':
       running.add(title)
@@ -76,12 +76,12 @@ async function expire(): Promise<void> {
 const send = process.send?.bind(process)
 if (send !== undefined) {
   const listen = (...args: Parameters<typeof send>): boolean => {
-    const { ava } = args[0] as { readonly ava?: News }
+    const { ava } = args[0] as { readonly ava?: AvaEvent }
     if (ava !== undefined) hear(ava)
     return send(...args)
   }
   process.send = listen as typeof send
-  // AVA itself is gone: nobody waits for the tests any more.
+  // AVA itself is gone, so the tests have no purpose any more.
   process.once('disconnect', () => process.exit(1))
   arm()
 }

@@ -22,11 +22,11 @@ const CLEAN = { code: 'OK', exitCode: 0, signal: null }
 
 failOnWarnings()
 
-/** A child that does what it is told, and ends with its stdin or not at all. */
+/** A child that follows orders, and ends with its stdin or not at all. */
 const obedient = (end: 'ends' | 'sits' = 'ends', choices: ChildChoices = {}): ChildEndpoint =>
   nodeProgram('obedient-child', [end], choices)
 
-/** An engine of a test's own, and the children that it has to be rid of. */
+/** An engine for one test, and the children that must be gone at its end. */
 class Scene {
   readonly #connections: Connection[] = []
   readonly #engines: Engine[] = []
@@ -90,7 +90,7 @@ scene('a child answers, ends with its stdin, and is gone when closed has settled
   t.false(isRunning(pid))
 })
 
-scene('what a child says after the end of its stdin is heard', async (t, here) => {
+scene('what a child sends after the end of its stdin arrives', async (t, here) => {
   const connection = await here.start(await here.engine(), obedient())
   connection.send('count 3')
   await connection.end()
@@ -108,7 +108,7 @@ scene('output far larger than rings and pipes is read to its end after the exit'
   t.deepEqual(await connection.closed, CLEAN)
 })
 
-scene('a child that fails gives ERR_EXIT, its code, and what it said on stderr', async (t, here) => {
+scene('a child that fails gives ERR_EXIT, its code, and its stderr', async (t, here) => {
   const connection = await here.start(await here.engine(), obedient())
   connection.send('error it went wrong')
   connection.send('exit 7')
@@ -135,7 +135,7 @@ scene('stderr comes line by line, or is ignored', async (t, here) => {
 
 const LADDER = { terminateAfterMs: 2_001, killAfterMs: 2_002 }
 
-scene('a child that does not end with its stdin is ended when its time is over', async (t, here) => {
+scene('a child that does not end with its stdin is ended after terminateAfterMs', async (t, here) => {
   const clock = new ManualClock((ms) => ms === LADDER.terminateAfterMs || ms === LADDER.killAfterMs)
   const engine = await here.engine({}, clock)
   const connection = await here.start(engine, obedient('sits', LADDER))
@@ -157,7 +157,7 @@ scene('destroy() ends the child', async (t, here) => {
   throws(t, () => connection.send('late'), 'ERR_CLOSED')
 })
 
-scene('closing the engine ends children that nothing else ends', async (t, here) => {
+scene('closing the engine ends children that ignore everything else', async (t, here) => {
   const engine = await here.engine()
   const connection = await here.start(engine, obedient('sits'))
   const { leaked, byKind } = await engine.close({ graceMs: 5 })
@@ -198,7 +198,7 @@ scene('arguments and environment reach the child as they are', async (t, here) =
   t.is((await connection.closed).code, 'OK')
 })
 
-scene('a connect that is given up at any turn leaves nothing', async (t, here) => {
+scene('a connect that is aborted at any turn leaves nothing behind', async (t, here) => {
   const engine = await here.engine()
   const transport = engine.transport(obedient('sits'), LINES)
   const ends: string[] = []

@@ -1,4 +1,4 @@
-/** Child processes: how they start, what they say, how they end, and that nothing is left of them. */
+/** Child processes: how they start, what they send, how they end, and that nothing is left of them. */
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -73,7 +73,7 @@ class Scene {
     return engine
   }
 
-  /** A process that the test ends at last, whoever started it. */
+  /** A process that the test kills at its end. */
   pid(frame: Buffer | undefined): number {
     const pid = Number(String(frame))
     if (!Number.isSafeInteger(pid) || pid < 2) throw new Error(`${String(frame)} is no process`)
@@ -113,7 +113,7 @@ function scene(title: string, body: (t: ExecutionContext, scene: Scene) => Promi
 
 const words = async (connection: Connection): Promise<string[]> => (await receiveToEnd(connection)).map(String)
 
-/** What it said, and what receiving was refused with at last. */
+/** What it sent, and the error of the last receive(). */
 async function untilRefused(connection: Connection): Promise<[string[], TransportErrorCode | undefined]> {
   const said: string[] = []
   try {
@@ -124,7 +124,7 @@ async function untilRefused(connection: Connection): Promise<[string[], Transpor
   }
 }
 
-scene('info has the pid, and the child is one of this process until it has ended', async (t, { start }) => {
+scene('info has the pid, and the child belongs to this process until it has ended', async (t, { start }) => {
   const connection = await start(sh('echo $$; exec cat'))
   const pid = Number(await connection.receive())
   t.is(connection.info.pid, pid)
@@ -141,7 +141,7 @@ scene('a child that succeeds has ended with OK', async (t, { start }) => {
   t.deepEqual(await connection.closed, { code: 'OK', exitCode: 0, signal: null })
 })
 
-scene('a child that fails has ended with ERR_EXIT, its code and what it said on stderr', async (t, { start }) => {
+scene('a child that fails has ended with ERR_EXIT, its code and its stderr', async (t, { start }) => {
   const connection = await start(sh('echo out; echo it went wrong >&2; exit 7'))
   t.deepEqual(await untilRefused(connection), [['out'], 'ERR_EXIT'])
   const { code, cause, exitCode, signal } = await connection.closed
@@ -170,7 +170,7 @@ scene('a child that breaks off in the middle of a frame and lives on is ended fo
   t.deepEqual([code, by], ['ERR_TRUNCATED', 'SIGTERM'])
 })
 
-scene('of a long stderr the beginning is told', async (t, { start }) => {
+scene('the error has the beginning of a long stderr', async (t, { start }) => {
   const connection = await start(sh('seq 1 100000 >&2; exit 1'))
   const { cause } = await connection.closed
   t.regex(cause?.message ?? '', /It said: 1\n2\n3\n/)
@@ -209,14 +209,14 @@ scene('output far larger than rings and sockets is read to its end', async (t, h
   t.deepEqual(await connection.closed, { code: 'OK', exitCode: 0, signal: null })
 })
 
-scene('what a child said is kept for a reader who comes long after its exit', async (t, here) => {
+scene('what a child sent is kept for a reader that comes long after its exit', async (t, here) => {
   const clock = new ManualClock((ms) => ms === 2_003)
   const engine = await here.engine({ initialRingBytes: 4096, maxRingBytes: 4096 }, clock)
   const options = { framing: 'line', closeTimeoutMs: 2_003 } as const
   const connection = await here.start(sh('seq 1 10000; exit 4'), options, engine)
   const { pid = 0 } = connection.info
-  // More than the ring has room for, less than the socket has: it need not wait for anybody. In lines, since main
-  // gathers a frame that is larger than half the ring, whether or not somebody reads.
+  // More than the ring has room for, less than the socket has, so the child need not wait. In lines, since main
+  // gathers a frame that is larger than half the ring, whether or not the host reads.
   await until(() => !isThere(pid))
   await until(() => (engine.stats().shards[0]?.pausedReads ?? 0) > 0)
   for (let i = 0; i < 5; i++) {
@@ -228,7 +228,7 @@ scene('what a child said is kept for a reader who comes long after its exit', as
   t.is((await connection.closed).exitCode, 4)
 })
 
-scene('close() is bounded also when nobody reads what the child said', async (t, here) => {
+scene('close() is bounded also when the host does not read what the child sent', async (t, here) => {
   const engine = await here.engine({ initialRingBytes: 4096, maxRingBytes: 4096 })
   const connection = await here.start(sh('seq 1 10000'), { framing: 'line', closeTimeoutMs: 10 }, engine)
   const { pid = 0 } = connection.info
@@ -284,12 +284,12 @@ scene('a child that ignores SIGTERM gets SIGKILL', async (t, here) => {
   t.deepEqual(await untilRefused(connection), [[], 'ERR_EXIT'])
 })
 
-scene('destroy() begins with SIGTERM, says it once, and goes on to SIGKILL', async (t, here) => {
+scene('destroy() sends SIGTERM once, and then SIGKILL', async (t, here) => {
   const clock = new ManualClock(isStep)
   const engine = await here.engine({}, clock)
   const said: string[] = []
   const heard = signal()
-  // On stderr, which is heard also when the connection is over.
+  // On stderr, which is read even after the connection has ended.
   const stderr = (line: string): void => {
     said.push(line)
     heard.resolve()
@@ -373,7 +373,7 @@ scene('a function for stderr that throws ends its connection with ERR_HANDLER', 
   t.deepEqual(failures.takeTold(), ['stderr: cannot digest a'])
 })
 
-scene('so does one that rejects', async (t, { start }) => {
+scene('so does a function that rejects', async (t, { start }) => {
   const stderr = (line: string): Promise<void> => Promise.reject(new Error(`cannot digest ${line}`))
   const connection = await start(sh('echo ready; read go; echo a >&2; exec cat', { stderr }))
   t.is(String(await connection.receive()), 'ready')
@@ -383,7 +383,7 @@ scene('so does one that rejects', async (t, { start }) => {
   t.deepEqual(failures.takeTold(), ['stderr: cannot digest a'])
 })
 
-scene('and one that returns what rejects without being a Promise', async (t, { start }) => {
+scene('and one that returns a thenable that rejects', async (t, { start }) => {
   const stderr = (): PromiseLike<void> => ({
     then: (_done, fail) => {
       fail?.(new Error('cannot digest'))
@@ -415,7 +415,7 @@ for (const framing of ['length', 'length-be'] as const) {
   }
 }
 
-scene('stderr that is ignored is not told', async (t, { start }) => {
+scene('ignored stderr is not in the error', async (t, { start }) => {
   const connection = await start(sh('echo secret >&2; exit 2', { stderr: 'ignore' }))
   const { cause } = await connection.closed
   t.regex(cause?.message ?? '', /exited with code 2\.$/)
@@ -457,27 +457,30 @@ scene('arguments, environment and folder reach the child as they are', async (t,
   t.deepEqual(await words(await start(endpoint)), ['a = b', '', '/usr', ...args])
 })
 
-scene('a child that closes its stdin goes on talking: sending fails, and it is heard to its end', async (t, here) => {
-  // It goes on when the sleeper is ended, whether or not it waits for that already.
-  const script = `sleep 1000 >/dev/null 2>&1 & exec 0<&-; echo $!; wait; seq 1 100000; exit 3`
-  const connection = await here.start(sh(script))
-  const sleeper = here.pid(await connection.receive())
-  let refusal: unknown
-  while (refusal === undefined) {
-    try {
-      connection.send('hello?')
-      await turns()
-    } catch (error) {
-      refusal = error
+scene(
+  'a child that closes its stdin can still send: our sending fails, and its output is read to the end',
+  async (t, here) => {
+    // It goes on when the sleeper is ended, whether or not it waits for that already.
+    const script = `sleep 1000 >/dev/null 2>&1 & exec 0<&-; echo $!; wait; seq 1 100000; exit 3`
+    const connection = await here.start(sh(script))
+    const sleeper = here.pid(await connection.receive())
+    let refusal: unknown
+    while (refusal === undefined) {
+      try {
+        connection.send('hello?')
+        await turns()
+      } catch (error) {
+        refusal = error
+      }
     }
-  }
-  t.is((refusal as { code: unknown }).code, 'ERR_CLOSED')
-  process.kill(sleeper, 'SIGTERM')
-  const [said, end] = await untilRefused(connection)
-  t.deepEqual([said.length, said.at(-1), end], [100_000, '100000', 'ERR_EXIT'])
-  const { code, exitCode } = await connection.closed
-  t.deepEqual([code, exitCode], ['ERR_EXIT', 3])
-})
+    t.is((refusal as { code: unknown }).code, 'ERR_CLOSED')
+    process.kill(sleeper, 'SIGTERM')
+    const [said, end] = await untilRefused(connection)
+    t.deepEqual([said.length, said.at(-1), end], [100_000, '100000', 'ERR_EXIT'])
+    const { code, exitCode } = await connection.closed
+    t.deepEqual([code, exitCode], ['ERR_EXIT', 3])
+  },
+)
 
 scene('a child that closes its stdout and lives on is ended with its stdin', async (t, { start }) => {
   const connection = await start(sh('exec 1>&-; exec cat >/dev/null'))
@@ -485,7 +488,7 @@ scene('a child that closes its stdout and lives on is ended with its stdin', asy
   t.deepEqual(await connection.closed, { code: 'OK', exitCode: 0, signal: null })
 })
 
-scene('half-open, a child that has closed its stdout can still be told something', async (t, { start }) => {
+scene('half-open, a child that has closed its stdout can still receive', async (t, { start }) => {
   const connection = await start(sh('exec 1>&-; read word; [ "$word" = go ] && exit 5'), {
     allowHalfOpen: true,
   })
@@ -496,7 +499,7 @@ scene('half-open, a child that has closed its stdout can still be told something
 
 for (const closing of [false, true]) {
   const when = closing ? 'close()' : 'the exit'
-  scene(`a grandchild that holds the pipes does not hold up ${when}`, async (t, here) => {
+  scene(`a grandchild that holds the pipes does not delay ${when}`, async (t, here) => {
     const script = `sleep 1000 & echo $!; ${closing ? 'read end' : 'exit 0'}; exit 0`
     const connection = await here.start(sh(script), { closeTimeoutMs: 20 })
     const grandchild = here.pid(await connection.receive())
@@ -507,7 +510,7 @@ for (const closing of [false, true]) {
   })
 }
 
-scene('a connect that is given up at any turn leaves nothing', async (t, here) => {
+scene('a connect that is aborted at any turn leaves nothing behind', async (t, here) => {
   const clock = new ManualClock((ms) => ms === 2_004)
   const engine = await here.engine({}, clock)
   const transport = engine.transport(sh('exec cat'), LINES)
@@ -560,7 +563,7 @@ scene('an engine that is closed at any turn of a connect leaves no child', async
   }
 })
 
-scene('closing the engine ends children that nothing else ends', async (t, here) => {
+scene('closing the engine ends children that ignore everything else', async (t, here) => {
   const engine = await here.engine()
   const connection = await here.start(sh("trap '' TERM; echo ready; exec sleep 1000", { killAfterMs: 5 }), {}, engine)
   t.is(String(await connection.receive()), 'ready')
@@ -587,7 +590,7 @@ for (const first of ['destroyed', 'ended'] as const) {
   })
 }
 
-scene('both directions stop where nobody reads, and go on', async (t, here) => {
+scene('both directions stop while neither side reads, and go on later', async (t, here) => {
   const engine = await here.engine({ maxRingBytes: 32_768 })
   const connection = await here.start(
     sh('exec cat'),
@@ -631,7 +634,7 @@ for (const fault of ['throw', 'exit', 'stuck'] satisfies Fault[]) {
     const before = bytesRead()
     const held = ['held', 'by', 'rings']
     for (const word of held) connection.send(word)
-    // Nobody takes them: what the shard has read lies in the ring.
+    // The host does not read them: what the shard has read stays in the ring.
     await until(() => bytesRead() - before >= held.join('\n').length + 1)
     await strike(engine, 0, fault)
     if (fault === 'stuck') connection.send('into the void')
@@ -672,10 +675,10 @@ scene('fifty children at once answer, each its own, and end', async (t, { start 
   t.true(ends.every(({ code }) => code === 'OK'))
 })
 
-scene('a child cannot be listened on, and nothing is sent after its end', async (t, { start }) => {
+scene('listen() on a child is refused, and nothing is sent after its end', async (t, { start }) => {
   await rejects(t, shared.transport(sh('true')).listen(), 'ERR_INVALID_ENDPOINT')
   const connection = await start(sh('true'))
   await connection.closed
   throws(t, () => connection.send('late'), 'ERR_CLOSED')
-  t.true(os.tmpdir() === folder.path, 'the folder that is looked at is the one that is used')
+  t.true(os.tmpdir() === folder.path, 'the folder that is checked is the one that is used')
 })

@@ -1,4 +1,4 @@
-/** What the contract says of frames, consumers, sending, ending and flow, over a child that says everything again. */
+/** What the contract says of frames, consumers, sending, ending and flow, over a child that echoes everything. */
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine, type TransportOptions } from '../../api/index.js'
 import { framingKinds, type FramingKind } from '../../engine/protocol/framing.js'

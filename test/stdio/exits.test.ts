@@ -1,4 +1,4 @@
-/** A child that fails is told to whoever reads, in every way of reading; what it said before is not lost. */
+/** Every way of reading reports that a child has failed; what the child sent before is not lost. */
 import process from 'node:process'
 import { setImmediate } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
@@ -65,7 +65,7 @@ scene('receive() rejects with ERR_EXIT after the last frame of a child that fail
   await assertFailed(t, connection, await rejects(t, connection.receive(), 'ERR_EXIT'))
 })
 
-scene('so it does for whoever begins to read when all is over', async (t) => {
+scene('so it does for a reader that begins when all is over', async (t) => {
   const connection = await start(FAILING)
   await connection.closed
   t.is(String(await connection.receive()), 'one')
@@ -99,7 +99,7 @@ scene('a child that succeeds ends the stream', async (t) => {
   t.deepEqual(await connection.closed, { code: 'OK', exitCode: 0, signal: null })
 })
 
-scene('the end is not told before the child has exited; the wait for it can be given up', async (t) => {
+scene('readers see the end only when the child has exited; the wait for it can be aborted', async (t) => {
   const connection = await start('echo $$; exec 1>&-; read line; exit 7', { allowHalfOpen: false })
   const pid = Number(await connection.receive())
   const error = await rejects(t, connection.receive(), 'ERR_EXIT')
@@ -123,7 +123,7 @@ scene('the end is not told before the child has exited; the wait for it can be g
  */
 const CUT_OFF = "printf '\\100\\015\\003\\000'; head -c 60000 /dev/zero"
 
-scene('a large frame that is cut off is no clean end, however the child goes on', async (t) => {
+scene('a large frame that is cut off is not a clean end, whatever the child does next', async (t) => {
   const ways = [
     [CUT_OFF, 'ERR_TRUNCATED'],
     [`${CUT_OFF}; exit 5`, 'ERR_EXIT'],
@@ -146,7 +146,7 @@ scene('a large frame that is cut off is no clean end, however the child goes on'
   await pool.close()
 })
 
-scene('a child that has ended its stdout and reads nothing is ended within its times', async (t) => {
+scene('a child that has ended its stdout and reads nothing is ended within its time limits', async (t) => {
   const endpoint = sh('echo one; exec 1>&-; exec sleep 1000', { terminateAfterMs: 20 })
   const connection = await engine.transport(endpoint, { framing: 'line' }).connect()
   for (let i = 0; i < 40; i++) connection.send(Buffer.alloc(100_000, 'a'))
@@ -157,7 +157,7 @@ scene('a child that has ended its stdout and reads nothing is ended within its t
   t.is(signal, 'SIGTERM')
 })
 
-scene('with allowHalfOpen the end of its stdout is told while it lives, and can be answered', async (t) => {
+scene('with allowHalfOpen readers see the end of its stdout while it lives, and can answer', async (t) => {
   const connection = await start('echo one; exec 1>&-; read line; exit 7', { allowHalfOpen: true })
   t.is(String(await connection.receive()), 'one')
   t.is(await connection.receive(), undefined)
@@ -168,7 +168,7 @@ scene('with allowHalfOpen the end of its stdout is told while it lives, and can 
   t.is(await connection.receive(), undefined)
 })
 
-scene('a Duplex gives everything, then the error', async (t) => {
+scene('a Duplex delivers everything, then the error', async (t) => {
   for (const slow of [false, true]) {
     const connection = await start(FAILING)
     const stream = toDuplex(connection, { objectMode: true })
@@ -195,7 +195,7 @@ scene('a pipeline out of a Duplex fails', async (t) => {
   t.is(await text(toDuplex(await start('echo fine'))), 'fine')
 })
 
-scene('a web stream gives everything, then the error', async (t) => {
+scene('a web stream delivers everything, then the error', async (t) => {
   const connection = await start(FAILING)
   const said: string[] = []
   const reading = (async () => {
@@ -205,7 +205,7 @@ scene('a web stream gives everything, then the error', async (t) => {
   t.deepEqual(said, ['one', 'two'])
 })
 
-scene('a JSON-RPC reader tells it as its error, before the close', async (t) => {
+scene('a JSON-RPC reader reports it as an error, before the close', async (t) => {
   const connection = await start('echo \'{"jsonrpc":"2.0"}\'; exit 7')
   const { reader } = toJsonRpc(connection)
   const told: string[] = []
@@ -225,33 +225,36 @@ scene('a JSON-RPC reader tells it as its error, before the close', async (t) => 
   await assertFailed(t, connection, failure)
 })
 
-scene('a link reads on across children that fail, and ends with the exit of the last one', async (t) => {
-  const link = engine
-    .transport(sh('echo $$; read line; exit 7'), { framing: 'line' })
-    .reconnecting({ backoff: { initialMs: 0, maxMs: 0 } })
-  t.is(link.info.pid, undefined)
-  const first = Number(await link.receive())
-  t.is(link.info.pid, first)
-  const inTheMeantime = new Set<number | undefined>()
-  link.onStateChange((state) => {
-    if (state === 'waiting' || state === 'connecting') inTheMeantime.add(link.info.pid)
-  })
-  link.send('go')
-  const second = Number(await link.receive())
-  t.not(second, first)
-  t.is(link.info.pid, second)
-  t.deepEqual([...inTheMeantime], [undefined])
-  const ended = link.end()
-  const error = await rejects(t, link.receive(), 'ERR_EXIT')
-  await ended
-  t.is((await link.closed).cause, error)
-  t.is(link.info.pid, undefined)
-})
+scene(
+  'a reconnecting connection reads on across children that fail, and ends with the exit of the last one',
+  async (t) => {
+    const connection = engine
+      .transport(sh('echo $$; read line; exit 7'), { framing: 'line' })
+      .reconnecting({ backoff: { initialMs: 0, maxMs: 0 } })
+    t.is(connection.info.pid, undefined)
+    const first = Number(await connection.receive())
+    t.is(connection.info.pid, first)
+    const inTheMeantime = new Set<number | undefined>()
+    connection.onStateChange((state) => {
+      if (state === 'waiting' || state === 'connecting') inTheMeantime.add(connection.info.pid)
+    })
+    connection.send('go')
+    const second = Number(await connection.receive())
+    t.not(second, first)
+    t.is(connection.info.pid, second)
+    t.deepEqual([...inTheMeantime], [undefined])
+    const ended = connection.end()
+    const error = await rejects(t, connection.receive(), 'ERR_EXIT')
+    await ended
+    t.is((await connection.closed).cause, error)
+    t.is(connection.info.pid, undefined)
+  },
+)
 
 scene('a leased connection has the pid of its child', async (t) => {
   const pool = engine.transport(sh('read -r line; echo $$'), { framing: 'line' }).pool({ max: 1 })
   await pool.use(async (connection) => {
-    // It speaks when it is spoken to: a pool takes a greeting for an unexpected byte.
+    // The child must not speak first: a pool takes a greeting for an unexpected byte.
     connection.send('who are you')
     t.is(connection.info.pid, Number(await connection.receive()))
   })

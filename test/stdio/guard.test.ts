@@ -1,4 +1,4 @@
-/** Hosts that a signal ends: what becomes of their children, and of the guardian itself. */
+/** Hosts that a signal ends: what happens to their children, and to the guardian. */
 import fs from 'node:fs'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
@@ -9,7 +9,7 @@ import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
-/** Longer than any test waits: what comes then does not come at all. */
+/** Longer than any test waits. */
 const NEVER_MS = 3_600_000
 const AT_ONCE = { terminateAfterMs: 0, killAfterMs: 0 }
 
@@ -19,14 +19,14 @@ const declare = process.platform === 'linux' ? test.serial : test.serial.skip
 
 interface Scene {
   readonly host: ChildProgram
-  /** What the child's first line named: itself, or a child of its own. */
+  /** The pid in the child's first line: its own, or that of its child. */
   readonly pid: number
   readonly guardian: number
 }
 
 /**
- * Starts a host and its child, lets the lead end the host, and waits until everybody who has the host's stderr is gone,
- * and the guardian too.
+ * Starts a host and its child, calls `lead` to end the host, and waits until every process with the host's stderr is
+ * gone, and the guardian too.
  */
 async function afterHost(
   t: ExecutionContext,
@@ -43,7 +43,7 @@ async function afterHost(
     t.true(pid > 1 && guardian > 1, 'the host has a child and a guardian')
     await lead({ host, pid, guardian })
     const exit = await host.exit
-    // Nobody has its stderr any more; so the child has ended, or is about to.
+    // No process has its stderr any more, so the child has ended or is about to.
     await until(() => !isRunning(pid) && !isRunning(guardian))
     return exit
   } finally {
@@ -69,7 +69,7 @@ function linksIn(folder: string): ReadonlyMap<string, string> {
 const stubborn = "trap '' TERM HUP INT; echo $$; exec sleep 1000"
 
 for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  declare(`a child that heeds neither its stdin nor SIGTERM goes with a host that ${signal} ends`, async (t) => {
+  declare(`a child that ignores its stdin and SIGTERM ends with a host that ${signal} ends`, async (t) => {
     const exit = await afterHost(t, stubborn, AT_ONCE, ({ host }) => {
       host.kill(signal)
     })
@@ -95,34 +95,34 @@ declare('a child whose host is gone gets no signal if it ends with its stdin', a
   t.is(stderr, 'finished\n')
 })
 
-declare('what is left of a process group goes with the host, also when its leader went by itself', async (t) => {
+declare('what is left of a process group ends with the host, even if its leader ended by itself', async (t) => {
   const script = "(trap '' TERM; exec sleep 1000 </dev/null >/dev/null) & echo $!; exec cat"
   await afterHost(t, script, { ...AT_ONCE, processGroup: true }, ({ host }) => {
     host.kill('SIGKILL')
   })
 })
 
-declare('signals that are meant for all processes of the host do not end its guardian', async (t) => {
+declare('signals to all processes of the host do not end its guardian', async (t) => {
   await afterHost(t, stubborn, AT_ONCE, ({ host, guardian }) => {
     for (const signal of ['SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGTERM'] as const) process.kill(guardian, signal)
     host.kill('SIGTERM')
   })
 })
 
-declare('a guardian that somebody has ended is replaced, and the next one knows the children', async (t) => {
+declare('a guardian that was killed is replaced, and the next one knows the children', async (t) => {
   await afterHost(t, stubborn, AT_ONCE, async ({ host, guardian }) => {
     process.kill(guardian, 'SIGKILL')
     const isReplaced = (): boolean => guardiansOf(host.pid).some((pid) => pid !== guardian)
     await until(isReplaced)
     const [next = 0] = guardiansOf(host.pid).filter((pid) => pid !== guardian)
-    // Another turn of the host's: by then it has told the next one.
+    // Another turn of the host: by then it has reported the children to the next guardian.
     await host.proveAlive()
     host.kill('SIGKILL')
     await until(() => !isRunning(next))
   })
 })
 
-declare('with guard: false a child lives on that heeds nothing but signals', async (t) => {
+declare('with guard: false a child that ignores everything but signals lives on', async (t) => {
   t.timeout(WATCHDOG_MS)
   const host = ChildProgram.start('guarded-host', [stubborn, JSON.stringify({ ...AT_ONCE, guard: false })])
   const pid = Number(await host.next())
@@ -137,12 +137,12 @@ declare('with guard: false a child lives on that heeds nothing but signals', asy
   }
 })
 
-declare('a guardian has nothing of its host but the pipe by which it hears of its end', async (t) => {
+declare("a guardian holds nothing of its host but the pipe that shows the host's end", async (t) => {
   await afterHost(t, stubborn, AT_ONCE, ({ host, guardian }) => {
     const place = `/proc/${String(guardian)}`
     const links = linksIn(`${place}/fd`)
     t.deepEqual([links.get('1'), links.get('2')], ['/dev/null', '/dev/null'])
-    // What this process and its host were started with, and nobody can close, is not the host's.
+    // Descriptors that this process and its host inherited, and cannot close, do not count.
     const outer = linksIn('/proc/self/fd')
     const more = [...links].filter(([fd, link]) => Number(fd) > 2 && outer.get(fd) !== link)
     t.deepEqual(more, [])
@@ -153,7 +153,7 @@ declare('a guardian has nothing of its host but the pipe by which it hears of it
   })
 })
 
-declare('one guardian does for all children of an engine, and ends when the engine is closed', async (t) => {
+declare('one guardian serves all children of an engine, and ends when the engine is closed', async (t) => {
   t.timeout(WATCHDOG_MS)
   const engine = await createEngine({ shards: 1 })
   try {

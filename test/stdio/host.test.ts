@@ -1,4 +1,4 @@
-/** Hosts that end, in one way or another, and the children that they leave: none. */
+/** Hosts that end in different ways leave no children. */
 import fs from 'node:fs'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
@@ -62,7 +62,7 @@ declare('a child that ends with its stdin goes with a host that is killed', asyn
   t.is(signal, 'SIGKILL')
 })
 
-declare("stderr that is inherited is the host's own", async (t) => {
+declare("inherited stderr is the host's", async (t) => {
   const { code, lines, stderr } = await endOf(t, 'inherits')
   t.deepEqual([code, lines.slice(1), stderr], [0, ['empty'], 'a word\n'])
 })

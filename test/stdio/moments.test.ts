@@ -12,7 +12,7 @@ import { turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
-/** From before the shard has heard of it until after the child runs: the steps of a connect take a few turns each. */
+/** From before the shard gets the request until after the child runs: each step of a connect takes a few turns. */
 const MOMENTS = [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144]
 /** It ends with its stdin, or with SIGTERM, whichever is first. */
 const endpoint = sh('exec cat', { killAfterMs: 10_000 })

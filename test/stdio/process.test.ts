@@ -1,4 +1,4 @@
-/** The program's own stdin and stdout, whatever they are, in programs of their own. */
+/** A program's stdin and stdout, of every kind, in separate programs. */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
@@ -58,19 +58,22 @@ function text(): Buffer {
 
 for (const stdin of ['pipe', 'socket', 'file'] as const) {
   for (const stdout of ['pipe', 'socket', 'file'] as const) {
-    scene(`from a ${stdin} to a ${stdout}: everything arrives, and the end ends it`, async (t, { folder, start }) => {
-      const [from, to] = [join(folder.path, 'in'), join(folder.path, 'out')]
-      const sent = text()
-      fs.writeFileSync(from, sent)
-      const program = start(['echo', 'line'], {
-        stdin: stdin === 'file' ? { file: from } : stdin,
-        stdout: stdout === 'file' ? { file: to } : stdout,
-      })
-      if (stdin !== 'file') program.stdin.end(sent)
-      const output = await program.output()
-      t.deepEqual(await program.over, ECHOED)
-      t.is(sha1(stdout === 'file' ? fs.readFileSync(to) : output), sha1(sent))
-    })
+    scene(
+      `from a ${stdin} to a ${stdout}: everything arrives, and the end of stdin ends the connection`,
+      async (t, { folder, start }) => {
+        const [from, to] = [join(folder.path, 'in'), join(folder.path, 'out')]
+        const sent = text()
+        fs.writeFileSync(from, sent)
+        const program = start(['echo', 'line'], {
+          stdin: stdin === 'file' ? { file: from } : stdin,
+          stdout: stdout === 'file' ? { file: to } : stdout,
+        })
+        if (stdin !== 'file') program.stdin.end(sent)
+        const output = await program.output()
+        t.deepEqual(await program.over, ECHOED)
+        t.is(sha1(stdout === 'file' ? fs.readFileSync(to) : output), sha1(sent))
+      },
+    )
   }
 }
 
@@ -82,13 +85,13 @@ scene('/dev/null has ended, and takes everything', async (t, { start }) => {
   t.deepEqual(rest, ['closed OK', 'exit 0'])
 })
 
-scene('a full disk ends it with an error', async (t, { start }) => {
+scene('a full disk ends the connection with an error', async (t, { start }) => {
   const choices = { stdin: 'socket', stdout: { file: '/dev/full' } } as const
   const reports = await start(['send for ever'], choices).over
   t.deepEqual(reports, ['refused ERR_CLOSED', 'closed ERR_IO ENOSPC', 'again ERR_CLOSED', 'exit 0'])
 })
 
-scene('one socket can be both', async (t, { folder, keep }) => {
+scene('one socket can be both stdin and stdout', async (t, { folder, keep }) => {
   const path = folder.socketPath()
   const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
   await new Promise<void>((resolve) => server.listen(path, resolve))
@@ -111,7 +114,7 @@ scene('one socket can be both', async (t, { folder, keep }) => {
 })
 
 for (const framing of ['length', 'content-length', 'raw'] as const) {
-  scene(`bytes of the ${framing} framing go in and out as they are`, async (t, { start }) => {
+  scene(`bytes of the ${framing} framing go in and out unchanged`, async (t, { start }) => {
     const program = start(['echo', framing], BOTH_PIPES)
     const frame = Buffer.alloc(300_000, 'frame')
     const header = Buffer.alloc(4)
@@ -130,7 +133,7 @@ for (const framing of ['length', 'content-length', 'raw'] as const) {
 for (const way of ['close', 'return'] as const) {
   const end = way === 'close' ? 'the engine has closed' : 'the program has returned'
   for (const choices of [BOTH_PIPES, BOTH_SOCKETS]) {
-    scene(`a slow reader of a ${choices.stdout} gets all that was sent before ${end}`, async (t, { start }) => {
+    scene(`a slow reader of a ${choices.stdout} gets everything that was sent before ${end}`, async (t, { start }) => {
       const program = start(['flood', String(FLOOD_BYTES), way], choices)
       program.stdin.end()
       const sent = await program.report()
@@ -154,7 +157,7 @@ for (const way of ['close', 'return'] as const) {
   })
 }
 
-scene('an open connection keeps the process, until its peer ends', async (t, { start }) => {
+scene('an open connection keeps the process alive until its peer ends', async (t, { start }) => {
   const program = start(['answer'], BOTH_PIPES)
   t.is(await program.report(), 'open')
   for (const word of ['one', 'two', 'three']) {
@@ -166,7 +169,7 @@ scene('an open connection keeps the process, until its peer ends', async (t, { s
   t.deepEqual(await program.over, ['open', 'closed OK', 'exit 0'])
 })
 
-scene('there is one, once, and it is not listened on', async (t, { start }) => {
+scene('there is one connection, once, and listen() is refused', async (t, { start }) => {
   const program = start(['refuse'], BOTH_PIPES)
   while ((await program.report()).split(' ')[0] !== 'elsewhere');
   program.stdin.end()
@@ -181,7 +184,7 @@ scene('there is one, once, and it is not listened on', async (t, { start }) => {
   ])
 })
 
-scene('a connect that was given up before it began leaves them to the next', async (t, { start }) => {
+scene('a connect that was aborted before it began leaves stdin and stdout to the next', async (t, { start }) => {
   const program = start(['retry'], BOTH_PIPES)
   program.stdin.end('word\n')
   t.is(String(await program.output()), 'word\n')
@@ -189,15 +192,18 @@ scene('a connect that was given up before it began leaves them to the next', asy
 })
 
 for (const stdin of ['pipe', 'socket'] as const) {
-  scene(`a reader that goes ends it with ERR_RESET, while stdin is an open ${stdin}`, async (t, { start }) => {
-    const program = start(['send for ever'], { stdin, stdout: 'leaving' })
-    const reports = []
-    while (reports.at(-1) !== 'exit 0') reports.push(await program.report())
-    t.deepEqual(reports, ['refused ERR_CLOSED', 'closed ERR_RESET EPIPE', 'again ERR_CLOSED', 'exit 0'])
-  })
+  scene(
+    `if the reader goes the connection ends with ERR_RESET, while stdin is an open ${stdin}`,
+    async (t, { start }) => {
+      const program = start(['send for ever'], { stdin, stdout: 'leaving' })
+      const reports = []
+      while (reports.at(-1) !== 'exit 0') reports.push(await program.report())
+      t.deepEqual(reports, ['refused ERR_CLOSED', 'closed ERR_RESET EPIPE', 'again ERR_CLOSED', 'exit 0'])
+    },
+  )
 }
 
-scene('a socket whose other end goes ends it with ERR_RESET', async (t, { start }) => {
+scene('if the other end of a socket goes the connection ends with ERR_RESET', async (t, { start }) => {
   const program = start(['send for ever'], BOTH_SOCKETS)
   program.stdout.once('data', () => program.stdout.destroy())
   const [refused, closed, ...rest] = await program.over
@@ -211,7 +217,7 @@ const LET_GO = ['descriptors /dev/null /dev/null', 'next free']
 for (const choices of [BOTH_PIPES, BOTH_SOCKETS]) {
   const what = `a ${choices.stdout}`
 
-  scene(`end(): the reader of ${what} sees it, and what comes after is still heard`, async (t, { start }) => {
+  scene(`end(): the reader of ${what} sees it, and what comes after still arrives`, async (t, { start }) => {
     const program = start(['end and listen'], choices)
     t.is(String(await program.output()), 'last\n')
     t.is(await program.report(), 'ended')
@@ -234,7 +240,7 @@ for (const choices of [BOTH_PIPES, BOTH_SOCKETS]) {
     })
   }
 
-  scene(`the death of the shard ends it, which the reader of ${what} sees`, async (t, { start }) => {
+  scene(`the death of the shard ends the connection, and the reader of ${what} sees it`, async (t, { start }) => {
     const program = start(['lose shard'], choices)
     program.stdin.write('go\n')
     t.is(String(await program.output()), 'last\n')
@@ -245,7 +251,7 @@ for (const choices of [BOTH_PIPES, BOTH_SOCKETS]) {
   })
 }
 
-scene('who shares the pipes finds them as they were', async (t, { start }) => {
+scene('another process that shares the pipes finds them as they were', async (t, { start }) => {
   const then = 'grep flags /proc/self/fdinfo/0 /proc/self/fdinfo/1'
   for (const what of ['echo', 'lose shard']) {
     const program = start([what, 'line'], { ...BOTH_PIPES, then })
@@ -253,7 +259,7 @@ scene('who shares the pipes finds them as they were', async (t, { start }) => {
     if (what === 'lose shard') {
       let last = ''
       while (!last.startsWith('pid ')) last = await program.report()
-      // Killed: it cannot put anything right at its end.
+      // Killed, so it cannot restore anything at its end.
       process.kill(Number(last.slice(4)), 'SIGKILL')
     }
     const output = String(await program.output())
@@ -267,7 +273,7 @@ scene('who shares the pipes finds them as they were', async (t, { start }) => {
   }
 })
 
-/** What starts a command in a terminal of its own, and speaks for whoever sits there; undefined: nothing here does. */
+/** Starts a command in its own terminal and types into it; undefined: no program here can. */
 function terminal(): ((command: string) => readonly string[]) | undefined {
   if (String(spawnSync('script', ['--version']).stdout).includes('util-linux'))
     return (command) => ['script', '-qec', command, '/dev/null']
@@ -286,7 +292,7 @@ for (const [from, to] of [
   ['terminal', 'pipe'],
 ] as const) {
   scene(
-    `from a ${from} to a ${to}: it ends with Ctrl-D, and leaves the terminal in its mode${reason}`,
+    `from a ${from} to a ${to}: the connection ends with Ctrl-D, and the terminal keeps its mode${reason}`,
     async (t, { folder, keep }) => {
       const [input, output, reports] = [
         join(folder.path, 'in'),

@@ -35,12 +35,12 @@ test('decorrelated jitter grows from the pause before, not from the number of at
   )
 })
 
-test('a state can be gone on from more than once', (t) => {
+test('a state can be continued more than once', (t) => {
   const second = Backoff.first(settings('none'), () => 0).next()
   t.is(second.next().delayMs, second.next().delayMs)
 })
 
-test('whatever is drawn, a pause stays within its bounds', (t) => {
+test('a pause stays within its bounds, whatever the random numbers', (t) => {
   const drawn = fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), {
     minLength: 1,
     maxLength: 40,

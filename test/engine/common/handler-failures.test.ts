@@ -1,4 +1,4 @@
-/** Failures of the host's functions: told once for each place, never many, and never lost. */
+/** Failures of the host's functions: reported once for each place, never in masses, and never lost. */
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import {
@@ -18,7 +18,7 @@ function failure(cause: unknown): TransportError {
   return new TransportError('ERR_HANDLER', 'a subscriber failed, so its connection was destroyed.', { cause })
 }
 
-/** As thrown from a place of its own. */
+/** An error that looks as if it was thrown at this place. */
 function thrownAt(place: string, message = 'cannot digest'): Error {
   const error = new Error(message)
   error.stack = `Error: ${message}\n    at parse (lib.js:1:1)\n    at ${place} (host.js:${place})`
@@ -38,7 +38,7 @@ async function warningsOf(body: (failures: HandlerFailures, clock: FakeClock) =>
 
 const messages = (warnings: readonly Warning[]): string[] => warnings.map(({ message }) => message)
 
-test.serial('a failure is a warning that says who, what was done and where it was thrown', async (t) => {
+test.serial('a failure is a warning that names the endpoint, what was done, and where it was thrown', async (t) => {
   t.timeout(WATCHDOG_MS)
   const cause = thrownAt('a')
   const [warning, ...others] = await warningsOf((failures) => {
@@ -52,7 +52,7 @@ test.serial('a failure is a warning that says who, what was done and where it wa
   t.is(warning?.message, 'memory:x (1-2): a subscriber failed, so its connection was destroyed. Error: cannot digest')
 })
 
-test.serial('one place is told of once a minute, with how often it failed meanwhile', async (t) => {
+test.serial('a place is reported once a minute, with how often it failed meanwhile', async (t) => {
   t.timeout(WATCHDOG_MS)
   const warnings = await warningsOf((failures, clock) => {
     for (let i = 0; i < 5; i++) failures.report(failure(thrownAt('a', String(i))), context)
@@ -66,7 +66,7 @@ test.serial('one place is told of once a minute, with how often it failed meanwh
   t.regex(warnings[2]?.message ?? '', /Error: again$/)
 })
 
-test.serial('ten places are told of in a minute, and the others are counted', async (t) => {
+test.serial('ten places are reported in a minute, and the others are counted', async (t) => {
   t.timeout(WATCHDOG_MS)
   const warnings = await warningsOf((failures) => {
     for (let i = 0; i < 1_000; i++) failures.report(failure(thrownAt(String(i))), context)
@@ -77,7 +77,7 @@ test.serial('ten places are told of in a minute, and the others are counted', as
   t.regex(warnings[10]?.message ?? '', /990 more failures/)
 })
 
-test.serial('anything that can be thrown can be told of', async (t) => {
+test.serial('any thrown value can be reported', async (t) => {
   t.timeout(WATCHDOG_MS)
   const stackless = new Error('no stack')
   delete stackless.stack
@@ -125,7 +125,7 @@ for (const [how, onError] of [
   ],
   ['rejects', () => Promise.reject(new Error('no log'))],
 ] as const) {
-  test.serial(`where onError ${how}, both failures are told of, and it is not asked again`, async (t) => {
+  test.serial(`if onError ${how}, both failures are reported, and it is not called again for them`, async (t) => {
     t.timeout(WATCHDOG_MS)
     let calls = 0
     const warnings = await warningsOf(
@@ -145,7 +145,7 @@ for (const [how, onError] of [
   })
 }
 
-test('whatever way a function fails in, its failure is heard once', async (t) => {
+test('however a function fails, its failure is reported once', async (t) => {
   t.timeout(WATCHDOG_MS)
   const cause = new Error('cannot digest')
   const ways: (() => unknown)[] = [

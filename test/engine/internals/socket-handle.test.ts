@@ -17,7 +17,7 @@ async function withServer(use: (server: net.Server, path: string) => Promise<voi
   }
 }
 
-test('the handle of an accepted connection is had before a socket is made of it', async (t) => {
+test('the handle of an accepted connection can be taken before a socket is made of it', async (t) => {
   await withServer(async (server, path) => {
     server.on('connection', () => {
       t.fail('the server made a socket')
@@ -44,7 +44,7 @@ test('the handle of an accepted connection is had before a socket is made of it'
   })
 })
 
-test('where Node keeps no such call behind a server, the server goes on as it did', async (t) => {
+test("if Node's internals change, the server emits connections as before", async (t) => {
   await withServer(async (server, path) => {
     const { _handle } = server as unknown as { _handle: { onconnection: unknown } }
     const real = _handle.onconnection

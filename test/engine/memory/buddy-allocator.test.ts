@@ -6,7 +6,7 @@ import { holds } from '../../helpers/property.js'
 
 const WHOLE = 11
 
-test('the whole is one block, and is whole again whatever it was split into', (t) => {
+test('the memory is one block, and one block again after all its parts are given back', (t) => {
   t.is(2 ** WHOLE, UNITS_PER_SLAB)
   const buddy = new BuddyAllocator()
   t.true(buddy.isEmpty)
@@ -25,7 +25,7 @@ test('the whole is one block, and is whole again whatever it was split into', (t
   t.is(buddy.take(WHOLE), 0)
 })
 
-test('a block that was not taken like this is not taken back', (t) => {
+test('a block that was not taken in this form cannot be given back', (t) => {
   const buddy = new BuddyAllocator()
   t.false(buddy.give(0, 0))
   const unit = buddy.take(3) ?? -1
@@ -36,7 +36,7 @@ test('a block that was not taken like this is not taken back', (t) => {
   t.true(buddy.isEmpty)
 })
 
-test('blocks never overlap, lie where their size allows, and there is room exactly where a model has it', (t) => {
+test('blocks never overlap and are aligned to their size, and there is room exactly where a model has it', (t) => {
   const anyStep = fc.record({ give: fc.boolean(), order: fc.nat(WHOLE), which: fc.nat(1000) })
   holds(
     t,

@@ -27,7 +27,7 @@ class Fixture {
   }
 }
 
-test('a lane has two regions of its own and both of its notices armed', (t) => {
+test('a lane has two regions, and both of its NOTIFY words are armed', (t) => {
   const fixture = new Fixture()
   const grant = fixture.lanes.take(4096)
   t.deepEqual(grant, { id: 0, generation: 1 })
@@ -87,7 +87,7 @@ test('a lane cannot be given back twice', (t) => {
   t.is(fixture.lanes.inUse, 0)
 })
 
-test('a lane cannot be given back by the one who had it before', (t) => {
+test('a lane cannot be given back under an earlier generation', (t) => {
   const fixture = new Fixture()
   const former = fixture.lanes.take(4096)
   fixture.lanes.give(former)
@@ -151,7 +151,7 @@ test('a shard carries 32,768 lanes and refuses the next one until another is giv
   t.is(fixture.lanes.take(4096).id, last.id)
 })
 
-test('a lane whose rings cannot be had leaves nothing in use', (t) => {
+test('a lane whose rings cannot be allocated leaves nothing in use', (t) => {
   const fixture = new Fixture()
   t.throws(() => fixture.lanes.take(5000), { message: /no regions of 5000 bytes/ })
   t.is(fixture.lanes.inUse, 0)

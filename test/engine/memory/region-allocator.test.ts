@@ -19,7 +19,7 @@ function placeOf(regions: RegionAllocator, id: number): { slab: number; offset: 
   return { slab: regions.table.slabOf(id).id, offset: regionOffset(id), bytes: sizeOfRegion(id) }
 }
 
-test('no memory is taken before a region is', (t) => {
+test('no memory is taken before the first region', (t) => {
   const { announcer, regions } = create()
   t.is(regions.memoryBytes, 0)
   t.is(regions.regionsInUse, 0)
@@ -44,7 +44,7 @@ test('one slab serves regions of every size', (t) => {
   for (const size of regionBytes.slice(0, -1)) t.is(placeOf(regions, regions.take(size)).bytes, size)
   t.is(announcer.added.length, 1)
   t.is(placeOf(regions, regions.take(8 * MIB)).bytes, 8 * MIB)
-  t.is(announcer.added.length, 2, 'the largest needs one of its own')
+  t.is(announcer.added.length, 2, 'the largest region needs a slab for itself')
 })
 
 test('memory that small rings have used serves a large one, and the other way round', (t) => {
@@ -61,7 +61,7 @@ test('no region has id 0, which means none', (t) => {
   for (const size of regionBytes) t.true(regions.take(size) > 0)
 })
 
-test('a size that there is not is refused', (t) => {
+test('an unknown size is refused', (t) => {
   const { regions } = create()
   t.throws(() => regions.take(5000), { message: /no regions of 5000 bytes/ })
   t.throws(() => regions.takeKnown(0, () => undefined), { message: /no regions of 0 bytes/ })
@@ -113,7 +113,7 @@ test('regions in use never overlap, whatever is taken and given back', (t) => {
   )
 })
 
-test('a region that was given back is taken again before a new slab is made', (t) => {
+test('a returned region is reused before a new slab is made', (t) => {
   const { announcer, regions } = create()
   const [first = 0] = Array.from({ length: 2048 }, () => regions.take(4096))
   regions.give(first)
@@ -121,7 +121,7 @@ test('a region that was given back is taken again before a new slab is made', (t
   t.is(announcer.added.length, 1)
 })
 
-test('one empty slab is kept, further ones go back to where they came from', (t) => {
+test('one empty slab is kept, further ones go back to the store', (t) => {
   const { announcer, memory, regions } = create()
   const ids = Array.from({ length: 5 }, () => regions.take(8 * MIB))
   t.is(regions.memoryBytes, 40 * MIB)
@@ -142,7 +142,7 @@ test('one empty slab is kept, further ones go back to where they came from', (t)
   t.is(announcer.added.length, 5, 'the kept one serves the next ring')
 })
 
-test('slabs that come and go leave their ids to others: there are few', (t) => {
+test('ids of slabs that have gone are reused: there are few ids', (t) => {
   const { announcer, regions } = create()
   const kept = regions.take(8 * MIB)
   for (let i = 0; i < 1000; i++) {
@@ -154,7 +154,7 @@ test('slabs that come and go leave their ids to others: there are few', (t) => {
   t.notThrows(() => regions.table.slabOf(kept))
 })
 
-test('a slab with a region in use does not go', (t) => {
+test('a slab with a region in use is kept', (t) => {
   const { announcer, regions } = create()
   const slabs = Array.from({ length: 4 }, () => Array.from({ length: 4 }, () => regions.take(2_097_152)))
   for (const [first = 0] of slabs) regions.give(first)
@@ -173,7 +173,7 @@ test('all memory goes back in the end, also what was in use', (t) => {
   t.is(regions.table.size, 0)
 })
 
-test('where there is no more memory nothing was taken, and what comes later is', (t) => {
+test('when memory runs out nothing is taken, and a later request can succeed', (t) => {
   const { announcer, regions, memory } = create()
   const take = memory.take.bind(memory)
   memory.take = () => {
@@ -235,7 +235,7 @@ test('a region is known only once the shard has its slab', async (t) => {
   t.is(regions.regionsInUse, 1)
 })
 
-test('nobody is called back for a slab that a lost shard never acknowledges', async (t) => {
+test('no callback comes for a slab that a lost shard never acknowledges', async (t) => {
   const { announcer, regions } = create()
   t.is(
     regions.takeKnown(8 * MIB, () => t.fail()),
@@ -250,7 +250,7 @@ test('nobody is called back for a slab that a lost shard never acknowledges', as
   )
 })
 
-test('a region that travels with a control call need not be known', (t) => {
+test('a region that is sent with a control call need not be known to the shard', (t) => {
   const { announcer, regions } = create()
   t.is(placeOf(regions, regions.take(4096)).bytes, 4096)
   t.is(announcer.pending, 1)

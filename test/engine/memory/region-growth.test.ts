@@ -8,7 +8,7 @@ import { withoutMemory } from '../../helpers/scarce-memory.js'
 
 const SIZE = 131_072
 
-test.serial('without memory nothing is taken, and whoever asked is called a second later, once', async (t) => {
+test.serial('without memory nothing is taken, and the callback comes once, a second later', async (t) => {
   const announcer = new FakeAnnouncer()
   const regions = createRegions(announcer)
   const clock = new FakeClock()
@@ -44,7 +44,7 @@ test.serial('without memory nothing is taken, and whoever asked is called a seco
   t.is(clock.armed, 0)
 })
 
-test.serial('nobody is called after the end', (t) => {
+test.serial('no callback comes after the end', (t) => {
   const clock = new FakeClock()
   const growth = new RegionGrowth(createRegions(new FakeAnnouncer()), clock)
   withoutMemory(SIZE, () => growth.take(SIZE, () => t.fail()))
@@ -53,7 +53,7 @@ test.serial('nobody is called after the end', (t) => {
   clock.advance(10_000)
 })
 
-test('what is no lack of memory is thrown', (t) => {
+test('an error other than a lack of memory is thrown', (t) => {
   const mistake = new Error('a mistake')
   const regions = {
     takeKnown: () => {

@@ -23,7 +23,7 @@ function create(answer: () => Promise<boolean> = () => Promise.resolve(true)): R
   return { clock, store, asked: () => asked }
 }
 
-test('what was given back is given out again before anything is made', (t) => {
+test('returned memory is reused before any new memory is made', (t) => {
   const { store } = create()
   const memories = [store.take(), store.take(), store.take()]
   t.is(new Set(memories).size, 3)
@@ -34,7 +34,7 @@ test('what was given back is given out again before anything is made', (t) => {
   t.is(store.spareBytes, 0)
 })
 
-test('what is spare for long is let go of, and found again as long as nobody has collected it', async (t) => {
+test('memory that is spare for long is given up, and found again until it is collected', async (t) => {
   const { clock, store, asked } = create()
   const memories = [store.take(), store.take()]
   for (const memory of memories) store.give(memory)
@@ -49,7 +49,7 @@ test('what is spare for long is let go of, and found again as long as nobody has
   t.false(memories.includes(store.take()))
 })
 
-test('what other threads still hold is kept: memory that cannot go is not made a second time', async (t) => {
+test('memory that other threads still hold is kept: nothing is made beside it', async (t) => {
   const { clock, store, asked } = create(() => Promise.resolve(false))
   const memory = store.take()
   store.give(memory)
@@ -64,7 +64,7 @@ test('what other threads still hold is kept: memory that cannot go is not made a
   t.is(asked(), 2, 'it is tried again after the next use')
 })
 
-test('what is taken while other threads collect stays taken, and what came meanwhile waits its time', async (t) => {
+test('memory taken while other threads collect stays in use, and memory returned meanwhile waits its full time', async (t) => {
   let answer: (isGone: boolean) => void = () => undefined
   const { clock, store, asked } = create(
     () =>
@@ -89,7 +89,7 @@ test('what is taken while other threads collect stays taken, and what came meanw
   t.is(clock.armed, 0)
 })
 
-test('memory that is used again and again asks nobody to collect', (t) => {
+test('memory that is reused again and again causes no collection', (t) => {
   const { clock, store, asked } = create()
   for (let i = 0; i < 100; i++) {
     const memory = store.take()
@@ -104,7 +104,7 @@ test('memory that is used again and again asks nobody to collect', (t) => {
   t.is(clock.keepingAlive, 0)
 })
 
-test('a store that is closed keeps nothing and arms nothing', (t) => {
+test('a closed store keeps no memory and arms no timer', (t) => {
   const { clock, store } = create()
   const memory = store.take()
   store.give(store.take())

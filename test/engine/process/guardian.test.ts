@@ -1,4 +1,4 @@
-/** The guardian's script: whom it ends when its stdin does, and whom it must not. */
+/** The guardian's script: which processes it ends when its stdin ends, and which it must not. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -19,11 +19,12 @@ function startOf(pid: number): string {
 }
 
 /**
- * Tells the script about a process of its own making, ends its stdin, and says which signal ended the process, if any.
+ * Starts a process, reports it to the script, ends the script's stdin, and returns the signal that ended the process,
+ * if any.
  */
-async function creatorStatus(
+async function howWardEnds(
   t: ExecutionContext,
-  news: (pid: number) => string,
+  report: (pid: number) => string,
   { script = GUARDIAN_SCRIPT, detached = false } = {},
 ): Promise<string> {
   t.timeout(WATCHDOG_MS)
@@ -32,7 +33,7 @@ async function creatorStatus(
   try {
     const shell = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'inherit', 'inherit'] })
     const over = once(shell, 'exit')
-    shell.stdin.end(news(ward.pid ?? 0))
+    shell.stdin.end(report(ward.pid ?? 0))
     t.deepEqual(await over, [0, null])
     // The script's signals are numbered lower, so they come first.
     ward.kill('SIGIO')
@@ -44,45 +45,48 @@ async function creatorStatus(
   }
 }
 
-declare('at the end of its stdin it ends whom it was told of', async (t) => {
-  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 100\n`), 'SIGTERM')
-  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0\n`), 'SIGKILL')
+declare('at the end of its stdin it ends the processes on its list', async (t) => {
+  t.is(await howWardEnds(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 100\n`), 'SIGTERM')
+  t.is(await howWardEnds(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0\n`), 'SIGKILL')
 })
 
 declare('it ends a process group', async (t) => {
-  const news = (pid: number): string => `add ${String(pid)} ${startOf(pid)} 1 0 100\n`
-  t.is(await creatorStatus(t, news, { detached: true }), 'SIGTERM')
+  const report = (pid: number): string => `add ${String(pid)} ${startOf(pid)} 1 0 100\n`
+  t.is(await howWardEnds(t, report, { detached: true }), 'SIGTERM')
   // One that has left it, or never was in it.
-  t.is(await creatorStatus(t, news), 'SIGTERM')
+  t.is(await howWardEnds(t, report), 'SIGTERM')
 })
 
-declare('it leaves alone who is gone from its list', async (t) => {
-  const news = (pid: number): string =>
+declare('it leaves processes alone that were removed from its list', async (t) => {
+  const report = (pid: number): string =>
     `add 1 1 0 0 0\nadd ${String(pid)} ${startOf(pid)} 0 0 0\ndel ${String(pid)}\ndel 1\n`
-  t.is(await creatorStatus(t, news), 'alive')
+  t.is(await howWardEnds(t, report), 'alive')
 })
 
 for (const detached of [false, true]) {
-  declare(`it leaves alone who has the number of another, ${detached ? 'a group' : 'a process'}`, async (t) => {
-    const news = (pid: number): string => `add ${String(pid)} 1 ${detached ? '1' : '0'} 0 0\n`
-    t.is(await creatorStatus(t, news, { detached }), 'alive')
+  declare(`it leaves a process alone whose number was reused, ${detached ? 'a group' : 'a process'}`, async (t) => {
+    const report = (pid: number): string => `add ${String(pid)} 1 ${detached ? '1' : '0'} 0 0\n`
+    t.is(await howWardEnds(t, report, { detached }), 'alive')
   })
 }
 
-declare('half a line is none', async (t) => {
-  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0`), 'alive')
+declare('an incomplete line is ignored', async (t) => {
+  t.is(await howWardEnds(t, (pid) => `add ${String(pid)} ${startOf(pid)} 0 0 0`), 'alive')
 })
 
-declare('where the host cannot tell when a process started, it looks for itself, with /proc or without', async (t) => {
-  const news = (pid: number): string => `add ${String(pid)} - 0 0 100\n`
-  t.is(await creatorStatus(t, news), 'SIGTERM')
-  const script = GUARDIAN_SCRIPT.replace('/proc/self/stat', '/proc/self/nothing')
-  t.not(script, GUARDIAN_SCRIPT)
-  t.is(await creatorStatus(t, news, { script }), 'SIGTERM')
-  t.is(await creatorStatus(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
-})
+declare(
+  'if the host does not know when a process started, the guardian looks itself, with /proc or without',
+  async (t) => {
+    const report = (pid: number): string => `add ${String(pid)} - 0 0 100\n`
+    t.is(await howWardEnds(t, report), 'SIGTERM')
+    const script = GUARDIAN_SCRIPT.replace('/proc/self/stat', '/proc/self/nothing')
+    t.not(script, GUARDIAN_SCRIPT)
+    t.is(await howWardEnds(t, report, { script }), 'SIGTERM')
+    t.is(await howWardEnds(t, (pid) => `add ${String(pid)} Thu_Jan_1 0 0 0\n`, { script }), 'alive')
+  },
+)
 
-declare('where there is no shell a warning says so, and children start all the same', async (t) => {
+declare('without a shell there is a warning, and children still start', async (t) => {
   const warned = signal<Error>()
   process.once('warning', warned.resolve)
   const ledger = new Ledger()

@@ -24,7 +24,7 @@ function assertOnly(bytes: Buffer, at: number, expected: Uint8Array): void {
   assert.ok(bytes.subarray(at + expected.length).every((byte) => byte === 0x5a))
 }
 
-test('bytes of any alignment are copied into shared memory and nowhere beside', (t) => {
+test('bytes of any alignment are copied into shared memory, and no byte beside them changes', (t) => {
   holds(
     t,
     fc.property(fc.nat(9000), anyLength, fc.nat(MEMORY - 8000), fc.boolean(), (from, length, at, asBuffer) => {
@@ -36,7 +36,7 @@ test('bytes of any alignment are copied into shared memory and nowhere beside', 
   )
 })
 
-test('bytes of any alignment are copied out of shared memory and nowhere beside', (t) => {
+test('bytes of any alignment are copied out of shared memory, and no byte beside them changes', (t) => {
   const shared = new BufferView(new SharedArrayBuffer(20_000), 0, 20_000)
   shared.set(source)
   holds(

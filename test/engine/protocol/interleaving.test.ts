@@ -25,13 +25,13 @@ class Bell {
   }
 }
 
-/** Lane 5 alone, or beside news of its own leaf word, of its summary word, of another summary word. */
-const otherNews = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
+/** Lane 5 alone, or beside notifications in its leaf word, in its summary word, or in another summary word. */
+const otherNotifications = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
 
-for (const others of otherNews) {
-  const beside = others.length === 0 ? 'alone' : `beside news of ${others.join(', ')}`
+for (const others of otherNotifications) {
+  const beside = others.length === 0 ? 'alone' : `beside notifications of ${others.join(', ')}`
 
-  test.serial(`a listener that parks while lane 5 is rung ${beside} sees the news or is woken`, (t) => {
+  test.serial(`a listener that parks while lane 5 is notified ${beside} sees the notification or is woken`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
       for (const id of others) bell.notifier.notify(id)
@@ -44,8 +44,8 @@ for (const others of otherNews) {
         },
         check: (at) => {
           if (bell.visited.has(5)) return
-          t.true(bell.listener.hasNotifications, `the news can be found, at ${String(at)}`)
-          t.true(!parked || bell.wakes === 1, `nobody sleeps over it, at ${String(at)}`)
+          t.true(bell.listener.hasNotifications, `the notification can be found, at ${String(at)}`)
+          t.true(!parked || bell.wakes === 1, `no thread sleeps on, at ${String(at)}`)
           bell.take()
           t.true(bell.visited.has(5))
         },
@@ -54,7 +54,7 @@ for (const others of otherNews) {
     t.true(places > 2)
   })
 
-  test.serial(`a ring for lane 5 ${beside} while the listener takes is taken now or later`, (t) => {
+  test.serial(`a notification for lane 5 ${beside} while the listener takes is taken now or later`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
       for (const id of others) bell.notifier.notify(id)
@@ -63,7 +63,7 @@ for (const others of otherNews) {
           bell.take()
         },
         intrusion: () => {
-          // What was there before must not hide the new news.
+          // Earlier notifications must not hide the new one.
           bell.visited.delete(5)
           bell.notifier.notify(5)
         },
@@ -78,7 +78,7 @@ for (const others of otherNews) {
   })
 }
 
-test.serial('a ring while the listener parks is seen by its second look or wakes it', (t) => {
+test.serial('a notification while the listener parks is seen by its second look or wakes it', (t) => {
   for (const id of [0, 31, 1024, 32_767]) {
     interleave(() => {
       const bell = new Bell()
@@ -124,7 +124,7 @@ for (const direction of ['out', 'in'] as const) {
     const having = unread === '' ? 'has read everything' : 'has bytes to read'
 
     test.serial(
-      `${direction}: a region change while the consumer, who ${having}, refreshes leads nobody astray`,
+      `${direction}: a region change while the consumer, which ${having}, refreshes does not mislead it`,
       (t) => {
         interleave(() => {
           const fixture = new LaneFixture({ direction, start: START })
@@ -150,7 +150,7 @@ for (const direction of ['out', 'in'] as const) {
       },
     )
 
-    test.serial(`${direction}: a consumer, who ${having}, may look at any moment of a region change`, (t) => {
+    test.serial(`${direction}: a consumer, which ${having}, may look at any moment of a region change`, (t) => {
       interleave(() => {
         const fixture = new LaneFixture({ direction, start: START })
         const { producer, consumer } = fixture
@@ -176,7 +176,7 @@ for (const direction of ['out', 'in'] as const) {
     })
   }
 
-  test.serial(`${direction}: the second region change looks like neither the first nor none`, (t) => {
+  test.serial(`${direction}: the second region change cannot be taken for the first, or for none`, (t) => {
     // SWITCH_AT still holds the position of the first change when the second begins.
     interleave(() => {
       const fixture = new LaneFixture({ direction, start: START })
@@ -229,7 +229,7 @@ for (const direction of ['out', 'in'] as const) {
     })
   })
 
-  test.serial(`${direction}: a consumer who looks at any moment of a publication sees written bytes only`, (t) => {
+  test.serial(`${direction}: a consumer that looks at any moment of a publication sees only written bytes`, (t) => {
     interleave(() => {
       const { producer, consumer } = new LaneFixture({ direction, start: START })
       let text = ''

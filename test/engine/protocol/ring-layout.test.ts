@@ -294,7 +294,7 @@ for (const { id, leaf, leafBit, summary, summaryBit } of bellPlaces) {
     ])
   })
 
-  test(`the listener finds lane ${String(id)} by bits that were poked in`, (t) => {
+  test(`the listener finds lane ${String(id)} by bits written into memory`, (t) => {
     const memory = createBellMemory()
     const words = new Int32Array(memory)
     words[leaf] = 1 << leafBit

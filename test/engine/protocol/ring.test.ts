@@ -45,7 +45,7 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
   size: anySize,
 })
 
-/** A ring beside the plainest model of one: counts into an endless stream of pattern bytes. */
+/** A ring beside the simplest model of one: positions in an endless stream of pattern bytes. */
 class Modelled {
   readonly fixture: LaneFixture
   written = 0

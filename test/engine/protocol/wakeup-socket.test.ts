@@ -1,4 +1,4 @@
-/** The line that wakes the other thread, and what it says of itself when it cannot. */
+/** The socket that wakes the other thread, and what it returns when it cannot. */
 import net from 'node:net'
 import process from 'node:process'
 import test from 'ava'
@@ -12,7 +12,7 @@ const MORE_THAN_FIT = 5_000
 
 const here = process.platform === 'win32' ? test.skip : test
 
-here('a line wakes until its other end is gone, and says so then', async (t) => {
+here('a wakeup socket wakes until its other end is gone, and returns false then', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const accepted = signal<net.Socket>()
@@ -30,7 +30,7 @@ here('a line wakes until its other end is gone, and says so then', async (t) => 
     })
     t.true(line.wake())
     await woken.promise
-    // Whoever does not read has wake-ups to read.
+    // A thread that does not read still has wake-ups to read.
     other.pause()
     for (let i = 0; i < MORE_THAN_FIT; i++) if (!line.wake()) throw new Error('a full line is not a broken one')
     other.destroy()

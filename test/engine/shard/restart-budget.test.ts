@@ -16,18 +16,18 @@ test('each restart in a row waits twice as long, up to the longest pause', (t) =
   t.deepEqual([budget.next(), budget.next(), budget.next(), budget.next()], [50, 100, 150, 150])
 })
 
-test('a budget that is spent gives nothing', (t) => {
+test('a spent budget allows no restart', (t) => {
   const { budget } = create({ max: 1 })
   t.is(budget.next(), 50)
   t.is(budget.next(), undefined)
   t.is(budget.next(), undefined)
 })
 
-test('a budget of none gives nothing from the start', (t) => {
+test('a budget of 0 allows no restart from the start', (t) => {
   t.is(create({ max: 0 }).budget.next(), undefined)
 })
 
-test('a restart counts until its window has passed, and not a moment longer', (t) => {
+test('a restart counts until its window has passed, and no longer', (t) => {
   const { clock, budget } = create({ max: 1 })
   t.is(budget.next(), 50)
   clock.advance(999)
@@ -36,7 +36,7 @@ test('a restart counts until its window has passed, and not a moment longer', (t
   t.is(budget.next(), 50)
 })
 
-test('the pause goes by the restarts that the window still holds', (t) => {
+test('the pause depends on the restarts still in the window', (t) => {
   const { clock, budget } = create()
   t.is(budget.next(), 50)
   clock.advance(600)
@@ -47,7 +47,7 @@ test('the pause goes by the restarts that the window still holds', (t) => {
   t.is(budget.next(), 50, 'all have left it')
 })
 
-test('being refused a restart does not use the budget up', (t) => {
+test('a refused restart does not use up the budget', (t) => {
   const { clock, budget } = create({ max: 1 })
   t.is(budget.next(), 50)
   clock.advance(900)
@@ -56,12 +56,12 @@ test('being refused a restart does not use the budget up', (t) => {
   t.is(budget.next(), 50, 'the refusal of 100 ms ago is no restart')
 })
 
-test('a window of no length never ends the restarts', (t) => {
+test('a window of 0 never ends the restarts', (t) => {
   const { budget } = create({ max: 1, windowMs: 0 })
   for (let i = 0; i < 100; i++) t.is(budget.next(), 50)
 })
 
-test('no window holds more restarts than max, none is refused that it has room for, and every pause is in range', (t) => {
+test('no window has more restarts than max, no restart is refused while there is room, and every pause is in range', (t) => {
   const options = fc.record({
     max: fc.integer({ min: 0, max: 8 }),
     windowMs: fc.integer({ min: 1, max: 500 }),

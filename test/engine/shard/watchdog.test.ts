@@ -48,19 +48,19 @@ function createProbing(): ReturnType<typeof create> {
   return all
 }
 
-test('a watch that nobody has touched arms no timer', (t) => {
+test('a watchdog that was never used arms no timer', (t) => {
   const { clock, shard } = create()
   clock.advance(10 * TIMEOUT_MS)
   t.deepEqual([clock.asked, clock.armed, shard.probes], [[], 0, 0])
 })
 
-test('work begins the watch: one timer, however much work follows, that keeps no process alive', (t) => {
+test('work starts the watchdog: one timer, however much work follows, and it keeps no process alive', (t) => {
   const { clock, watch } = create()
   for (let i = 0; i < 5; i++) watch.touch()
   t.deepEqual([clock.asked, clock.armed, clock.keepingAlive], [[TIMEOUT_MS], 1, 0])
 })
 
-test('work that was taken up is not probed for, and the watch rests again', (t) => {
+test('work that was taken up causes no probe, and the watchdog rests again', (t) => {
   const { clock, shard, watch } = create()
   watch.touch()
   clock.advance(TIMEOUT_MS - 1)
@@ -74,7 +74,7 @@ test('work that was taken up is not probed for, and the watch rests again', (t) 
   t.is(clock.armed, 1, 'the next piece of work begins it anew')
 })
 
-test('work that is left untaken is probed for, once', (t) => {
+test('untaken work causes one probe', (t) => {
   const { clock, shard, watch } = create()
   watch.touch()
   clock.advance(TIMEOUT_MS - 1)
@@ -85,7 +85,7 @@ test('work that is left untaken is probed for, once', (t) => {
   t.deepEqual([clock.armed, clock.keepingAlive, shard.probes], [1, 0, 1])
 })
 
-test('a probe that is not answered in time means that the shard is stuck, said once', async (t) => {
+test('a probe without an answer in time means that the shard is stuck, reported once', async (t) => {
   const { clock, shard } = createProbing()
   clock.advance(TIMEOUT_MS - 1)
   await clock.turn()
@@ -99,7 +99,7 @@ test('a probe that is not answered in time means that the shard is stuck, said o
   t.deepEqual([shard.stuck, clock.armed], [1, 0])
 })
 
-test('a probe that is answered goes on watching until no work is left', async (t) => {
+test('after an answered probe the watchdog goes on until no work is left', async (t) => {
   const { clock, shard } = createProbing()
   for (let probe = 1; probe <= 3; probe++) {
     t.is(shard.probes, probe)
@@ -135,7 +135,7 @@ test('a rejected probe is an answer: others find out that the shard is dead', as
   t.deepEqual([shard.stuck, clock.armed], [0, 1])
 })
 
-test('an answer that lies in the queue behind the timer counts', async (t) => {
+test('an answer that is in the queue behind the timer counts', async (t) => {
   const { clock, shard } = createProbing()
   clock.advance(TIMEOUT_MS)
   // Between the timer and the turn after it.
@@ -144,7 +144,7 @@ test('an answer that lies in the queue behind the timer counts', async (t) => {
   t.deepEqual([shard.stuck, clock.armed], [0, 1])
 })
 
-test('a timer that comes late is no verdict: the probe begins anew', async (t) => {
+test('a late timer gives no verdict: the probe starts again', async (t) => {
   const { clock, shard } = createProbing()
   clock.stall(10 * TIMEOUT_MS)
   clock.advance(0)
@@ -155,7 +155,7 @@ test('a timer that comes late is no verdict: the probe begins anew', async (t) =
   t.deepEqual([shard.probes, shard.stuck], [2, 1], 'the second probe had its time')
 })
 
-test('a timer that is hardly late is a verdict', async (t) => {
+test('a timer that is hardly late gives a verdict', async (t) => {
   const { clock, shard } = createProbing()
   clock.stall(TIMEOUT_MS * 1.4)
   clock.advance(0)
@@ -163,7 +163,7 @@ test('a timer that is hardly late is a verdict', async (t) => {
   t.is(shard.stuck, 1)
 })
 
-test('a turn that takes long after a timer in time is late too', async (t) => {
+test('a long turn after a timer in time counts as late too', async (t) => {
   const { clock, shard } = createProbing()
   clock.advance(TIMEOUT_MS)
   clock.stall(TIMEOUT_MS)
@@ -171,7 +171,7 @@ test('a turn that takes long after a timer in time is late too', async (t) => {
   t.deepEqual([shard.stuck, clock.armed], [0, 1])
 })
 
-test('an ended watch arms no timer and says nothing, whatever it was doing', async (t) => {
+test('an ended watchdog arms no timer and reports nothing, whatever it was doing', async (t) => {
   const resting = create()
   resting.watch.end()
   resting.watch.touch()

@@ -1,6 +1,5 @@
 /**
- * What processes that were killed have left beside sockets: removed by the next that listens there, and nothing else
- * is.
+ * What killed processes have left beside sockets: the next listen() there removes it, and nothing else.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -19,7 +18,7 @@ import { failOnWarnings } from '../../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
 const NOBODY = 65_534
-/** Elsewhere nothing says when a process was started. */
+/** Other systems do not show when a process was started. */
 const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 const asRoot = process.getuid?.() === 0 ? onLinux : test.serial.skip
 
@@ -45,7 +44,7 @@ async function killedAt(path: string, where: string, env: Record<string, string>
   }
 }
 
-/** Listens there, and on nothing any more when it resolves. */
+/** Listens there, and has closed when it resolves. */
 async function listenOnce(path: string): Promise<string[]> {
   const listener = await FileListener.prepare(path)
   try {
@@ -57,7 +56,7 @@ async function listenOnce(path: string): Promise<string[]> {
 }
 
 for (const where of ['before the name is taken', 'while a stale socket is being moved']) {
-  onLinux(`what a process that was killed ${where} has left is gone with the next listen`, async (t) => {
+  onLinux(`the next listen() removes the leftovers of a process that was killed ${where}`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -79,7 +78,7 @@ for (const where of ['before the name is taken', 'while a stale socket is being 
   })
 }
 
-onLinux('what a process that was killed while it waited for a thread has left is gone with the next', async (t) => {
+onLinux('the next process removes the leftovers of one that was killed while it waited for a thread', async (t) => {
   t.timeout(WATCHDOG_MS)
   await withEnvironment({ TMPDIR: folder.path }, async () => {
     await killedAt('', 'meeting')
@@ -96,7 +95,7 @@ onLinux('what a process that was killed while it waited for a thread has left is
   })
 })
 
-/** What looks like a leftover and is none. `dead` is the mark of a process that has ended. */
+/** What looks like a leftover but is not one. `dead` is the mark of a process that has ended. */
 const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
   'of a process that lives': () => fs.promises.mkdir(join(folder.path, `.s-${creatorMark()}`), { mode: 0o700 }),
   'without a mark': () => fs.promises.mkdir(join(folder.path, '.s-AbCdEf'), { mode: 0o700 }),
@@ -118,7 +117,7 @@ const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
     fs.mkdirSync(join(folder.path, `.s-${dead}`), { mode: 0o700 })
     return leaveStaleSocket(join(folder.path, `.s-${dead}`, 'other'))
   },
-  'that is a link': (dead) => {
+  'that is a symbolic link': (dead) => {
     fs.mkdirSync(join(folder.path, 'real'), { mode: 0o700 })
     return fs.promises.symlink('real', join(folder.path, `.s-${dead}`))
   },
@@ -126,7 +125,7 @@ const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
 }
 
 for (const [what, make] of Object.entries(others)) {
-  onLinux(`a folder ${what} is no leftover and stays`, async (t) => {
+  onLinux(`a folder ${what} is not a leftover, and stays`, async (t) => {
     t.timeout(WATCHDOG_MS)
     await make(await markOfDead())
     const before = fs.readdirSync(folder.path, { recursive: true }).map(String).sort()
@@ -135,7 +134,7 @@ for (const [what, make] of Object.entries(others)) {
   })
 }
 
-asRoot("somebody else's folder is no leftover and stays (needs root)", async (t) => {
+asRoot("another user's folder is not a leftover, and stays (needs root)", async (t) => {
   t.timeout(WATCHDOG_MS)
   const name = `.s-${await markOfDead()}`
   fs.mkdirSync(join(folder.path, name), { mode: 0o700 })
@@ -144,9 +143,9 @@ asRoot("somebody else's folder is no leftover and stays (needs root)", async (t)
   t.deepEqual(await folder.list(), [name])
 })
 
-onLinux('a socket that somebody listens on again is not taken along with what was left', async (t) => {
+onLinux('a socket on which a process listens again is not removed with the leftovers', async (t) => {
   t.timeout(WATCHDOG_MS)
-  // Moved away for a stale one, and its mover was killed before it saw that it is not.
+  // It was moved away as a stale socket, and the process that moved it was killed before it noticed the mistake.
   const left = join(folder.path, `.s-${await markOfDead()}`)
   fs.mkdirSync(left, { mode: 0o700 })
   const server = net.createServer((socket) => socket.destroy())
@@ -159,7 +158,7 @@ onLinux('a socket that somebody listens on again is not taken along with what wa
   }
 })
 
-test.serial('a mark says that its maker lives as long as it does, and nothing of what is no mark', async (t) => {
+test.serial('a mark shows that its creator is alive as long as it is; other names show nothing', async (t) => {
   t.timeout(WATCHDOG_MS)
   const mark = creatorMark()
   t.is(creatorStatus(mark), 'alive')
@@ -171,7 +170,7 @@ test.serial('a mark says that its maker lives as long as it does, and nothing of
   t.is(creatorStatus(await markOfDead()), 'dead')
 })
 
-onLinux('a number that was given to another process is not its former one', (t) => {
+onLinux('a process number that was reused does not count as the former process', (t) => {
   const [pid = '', , place = '', random = ''] = creatorMark().split('-')
   t.is(creatorStatus([pid, '1', place, random].join('-')), 'dead')
 })

@@ -1,4 +1,4 @@
-/** Socket files: how a name is taken, by whom, and whose files are left alone. */
+/** Socket files: how and by which process a name is taken, and which files are left alone. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { basename, join } from 'node:path'
@@ -48,11 +48,11 @@ const strangers: Readonly<Record<string, (path: string) => void>> = {
     fs.mkdirSync(path)
     fs.utimesSync(path, 1, 1)
   },
-  'a link to nowhere': (path) => {
+  'a symbolic link to nowhere': (path) => {
     fs.symlinkSync('nowhere', path)
     fs.lutimesSync(path, 1, 1)
   },
-  'a link to a file': (path) => {
+  'a symbolic link to a file': (path) => {
     fs.writeFileSync(`${path}.target`, 'precious')
     fs.symlinkSync(`${path}.target`, path)
     fs.lutimesSync(path, 1, 1)
@@ -60,7 +60,7 @@ const strangers: Readonly<Record<string, (path: string) => void>> = {
 }
 
 for (const [what, make] of Object.entries(strangers)) {
-  test.serial(`${what} named like a lock is nobody's lock: a stale socket is taken over beside it`, async (t) => {
+  test.serial(`${what} named like a lock is not a lock: a stale socket is taken over beside it`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -83,7 +83,7 @@ for (const [what, make] of Object.entries(strangers)) {
   })
 }
 
-/** One of them has won, the others were told so, and the winner can be reached. */
+/** One of them has won, the others were refused, and the winner can be reached. */
 async function race(t: ExecutionContext, path: string, racers: readonly FileListener[]): Promise<void> {
   const outcomes = await Promise.allSettled(racers.map((racer) => racer.publish()))
   const codes = outcomes.map((outcome) =>
@@ -94,7 +94,7 @@ async function race(t: ExecutionContext, path: string, racers: readonly FileList
   t.deepEqual(await folder.list(), [basename(path)])
 }
 
-test.serial('of three in one process that take a stale socket at once one wins, every time', async (t) => {
+test.serial('of three listeners in one process that take a stale socket at once one wins, every time', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (let round = 0; round < 60; round++) {
     const path = folder.socketPath()
@@ -137,7 +137,7 @@ test.serial('of two processes that take a stale socket in the same instant one w
   }
 })
 
-/** The lock of a name, held by whoever this mark is of. */
+/** The lock of a name, held by the creator with this mark. */
 function leaveLock(path: string, mark: string): string {
   const lock = join(folder.path, `.s-lock.${basename(path)}`)
   fs.mkdirSync(lock, { mode: 0o700 })
@@ -159,7 +159,7 @@ onUnix('while another process is taking a stale socket over, it is in use and le
   fs.rmSync(lock, { recursive: true })
   const next = await FileListener.prepare(path)
   await next.publish()
-  t.true(await isLive(path), 'once that process has let go the socket is free')
+  t.true(await isLive(path), 'once that process has released the lock the socket is free')
   await next.close()
 })
 
@@ -180,7 +180,7 @@ onLinux('the lock of a process that is dead is free', async (t) => {
   }
 })
 
-onLinux('an abstract socket, whatever its name, keeps nobody from a stale socket', async (t) => {
+onLinux('an abstract socket of any name does not prevent taking over a stale socket', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   await leaveStaleSocket(path)
@@ -206,7 +206,7 @@ const squatters: Readonly<Record<string, (lock: string) => void>> = {
     fs.mkdirSync(join(lock, 'precious'), { recursive: true })
   },
   ...(process.getuid?.() === 0 && {
-    "somebody else's lock": (lock: string) => {
+    "another user's lock": (lock: string) => {
       fs.mkdirSync(join(lock, creatorMark()), { recursive: true })
       fs.chownSync(lock, 65_534, 65_534)
     },
@@ -214,7 +214,7 @@ const squatters: Readonly<Record<string, (lock: string) => void>> = {
 }
 
 for (const [what, make] of Object.entries(squatters)) {
-  onUnix(`${what} in the place of the lock keeps nobody from a stale socket, and stays`, async (t) => {
+  onUnix(`${what} in the place of the lock does not prevent taking over a stale socket, and stays`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -250,12 +250,12 @@ const intruders: Readonly<Record<string, (path: string) => Promise<() => Promise
 }
 
 for (const [what, intrude] of Object.entries(intruders)) {
-  test.serial(`${what} that takes the place of a stale socket at the last moment is put back`, async (t) => {
+  test.serial(`${what} that replaces a stale socket at the last moment is put back`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
     const late = await FileListener.prepare(path)
-    // What somebody else has made, ready to be slipped in between the last look and the move.
+    // A stranger's file, ready to replace the socket between the last look and the move.
     const elsewhere = folder.socketPath()
     const leave = await intrude(elsewhere)
     const identity = fs.lstatSync(elsewhere).ino
@@ -281,7 +281,7 @@ for (const [what, intrude] of Object.entries(intruders)) {
   })
 }
 
-/** Calls `then` once, when somebody has been asked whether he listens there. */
+/** Calls `then` once, when the probe has asked whether a process listens there. */
 function afterTheQuestion(path: string, then: () => void): () => void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with the socket that it was called on
   const { connect } = net.Socket.prototype
@@ -302,7 +302,7 @@ function afterTheQuestion(path: string, then: () => void): () => void {
 
 for (const what of ['a live socket', 'a file'] as const) {
   onUnix(
-    `${what} that takes the place of a stale socket while that is asked is left alone, whatever its number`,
+    `${what} that replaces a stale socket during the probe is left alone, whatever its inode number`,
     async (t) => {
       t.timeout(WATCHDOG_MS)
       const path = folder.socketPath()
@@ -310,7 +310,7 @@ for (const what of ['a live socket', 'a file'] as const) {
       const { ino } = fs.lstatSync(path)
       fs.utimesSync(path, 1, 1)
       const late = await FileListener.prepare(path)
-      // Node's own, so that it is bound at once: the number is given to the next file that is made.
+      // A plain Node server, so that it is bound at once and gets the inode number of the removed file.
       const server = net.createServer((socket) => socket.destroy())
       const restore = afterTheQuestion(path, () => {
         fs.unlinkSync(path)
@@ -349,7 +349,7 @@ const obstacles: Readonly<Record<string, (path: string) => () => void>> = {
 }
 
 for (const [what, obstruct] of Object.entries(obstacles)) {
-  onUnix(`a file ${what} is kept, and the error says where`, async (t) => {
+  onUnix(`a replacement ${what} is kept, and the error says where`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const path = folder.socketPath()
     await leaveStaleSocket(path)
@@ -369,7 +369,7 @@ for (const [what, obstruct] of Object.entries(obstacles)) {
       const [, kept = ''] = /kept as (\S+) in/.exec(message) ?? []
       await late.close()
       t.is(fs.readFileSync(join(folder.path, kept), 'utf8'), 'precious')
-      // Nor does the next that listens there take it for a leftover.
+      // The next listen() does not take it for a leftover either.
       const next = await FileListener.prepare(folder.socketPath())
       await next.publish()
       await next.close()
@@ -382,7 +382,7 @@ for (const [what, obstruct] of Object.entries(obstacles)) {
   })
 }
 
-onUnix('an empty folder that is named like a lock and is none stays', async (t) => {
+onUnix('an empty folder that is named like a lock but is not one stays', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
   await leaveStaleSocket(path)
@@ -441,7 +441,7 @@ test.serial('a listener that closes never deletes the file of the one that follo
         } catch (error) {
           await candidate.close()
           t.is((error as { code?: unknown }).code, 'ERR_ADDRESS_IN_USE')
-          t.false(free, "a closed listener is in nobody's way")
+          t.false(free, 'a closed listener does not prevent the next one')
         }
       }
       await closing

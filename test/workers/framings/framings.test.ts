@@ -108,7 +108,7 @@ function text(spec: FramingSpec, ...chunks: string[]): Outcome {
   )
 }
 
-/** The bytes cut behind each of these places. */
+/** The bytes, cut after each of these places. */
 function cutAt(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const sorted = [...new Set([0, ...places.map((place) => place % (bytes.length + 1)), bytes.length])]
   sorted.sort((a, b) => a - b)
@@ -220,14 +220,14 @@ test('line: LF and CRLF end a line, a CR elsewhere is part of it', (t) => {
   })
 })
 
-test('nul: CR and LF are bytes like others', (t) => {
+test('nul: CR and LF are ordinary bytes', (t) => {
   t.deepEqual(everyCut(specOf('nul'), Buffer.from('a\r\n\0\r\0\n\0\0')), {
     frames: ['a\r\n', '\r', '\n', ''],
     fault: undefined,
   })
 })
 
-test('line and nul: lastLine says what an unterminated last frame is', (t) => {
+test('line and nul: lastLine decides what an unterminated last frame is', (t) => {
   const keep = { lastLine: 'keep' } as const
   t.deepEqual(everyCut(specOf('line', keep), Buffer.from('a\nb')), { frames: ['a', 'b'], fault: undefined })
   t.deepEqual(everyCut(specOf('line', keep), Buffer.from('a\nb\r')), { frames: ['a', 'b'], fault: undefined })
@@ -411,7 +411,7 @@ for (const kind of framed) {
   })
 }
 
-test('gathered bytes are let go of once they were large, and not before', (t) => {
+test('the buffer of gathered bytes is given up once it was large, and not before', (t) => {
   const gathered = new Accumulator()
   gathered.append(Buffer.from('--abc--'), 2, 5)
   t.is(gathered.bytes.toString('latin1', 0, gathered.length), 'abc')
@@ -477,7 +477,7 @@ test('decoded frames of two connections that share memory come out as they went 
           decoded[which].payload(bytes, middle, bytes.length)
         }
       }
-      // What the other one decodes next goes where this one's began.
+      // What the other one decodes next goes where the bytes of this one began.
       decoded[which].settle()
     }
     for (const which of [0, 1] as const) while (!decoded[which].isEmpty()) move(which, 100_000)
@@ -503,7 +503,7 @@ test('decoded frames fit through views of every small size', (t) => {
   }
 })
 
-test('what was cleared is gone', (t) => {
+test('cleared bytes are gone', (t) => {
   const decoded = new Decoded()
   decoded.frame(Buffer.from('old'), 0, 3)
   decoded.clear()
@@ -616,7 +616,7 @@ test('bytes whose write is in flight are not touched by other connections', (t) 
   )
 })
 
-test('the inside of a payload passes, its last byte does not', (t) => {
+test('bytes inside a payload pass unchanged, its last byte does not', (t) => {
   const translation = new Translation(codecOf(specOf('line')).encoder)
   t.false(translation.passes(1), 'a header comes first')
   t.is(String(translate(translation, encodeFrame(Buffer.from('abcdef')).subarray(0, 6))), 'ab')

@@ -1,4 +1,7 @@
-/** The wire between a pump and the peer's framing, with a pump and a wire that do anything that theirs may do. */
+/**
+ * The wire between a pump and the peer's framing, with a fake pump and a fake wire that do anything the real ones may
+ * do.
+ */
 import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../../engine/protocol/framing.js'
@@ -22,7 +25,8 @@ test.beforeEach((t) => {
 })
 
 /**
- * Stands in for a pump: takes what comes into a small view, says no when it has had enough, and remembers all calls.
+ * Stands in for a pump: takes what comes into a small view, returns false when it has had enough, and records all
+ * calls.
  */
 class FakePump implements FrameOwner {
   readonly calls: string[] = []
@@ -39,7 +43,7 @@ class FakePump implements FrameOwner {
     return Buffer.concat(this.#received)
   }
 
-  /** Takes so many reads before it says no. */
+  /** Accepts this many reads before it returns false. */
   allow(reads: number, viewBytes: number): void {
     this.#allowance = reads
     this.#view = Buffer.from(new SharedArrayBuffer(viewBytes))
@@ -95,7 +99,7 @@ class FakePump implements FrameOwner {
   }
 }
 
-/** Stands in for a transport's wire: says what the test wants it to say, and closes soon after it was destroyed. */
+/** Stands in for a transport's wire: delivers what the test wants, and closes soon after it was destroyed. */
 class FakeWire implements Wire {
   readonly halfClose = true
   readonly written: Buffer[] = []
@@ -185,7 +189,7 @@ for (const [kind, pieces] of [
     ['Content-Le', 'ngth: 3\r\n\r\none', 'Content-Length: 3\r\n\r\ntwoContent', '-Length: 5\r\n\r\nthree'],
   ],
 ] as const) {
-  test(`${kind}: the owner knows of a beginning that is held back, ahead of the read that ends this`, (t) => {
+  test(`${kind}: the owner knows that a beginning is held back, until before the read that completes it`, (t) => {
     const { pump, wire, framed } = setup(specOf(kind))
     resume({ pump, wire, framed }, 100, 64)
     const held = pieces.map((piece) => {
@@ -324,7 +328,7 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
         if (closed === undefined) throw new Error('it never closed')
         if (calls.filter((call) => call === 'close').length !== 1 || calls.at(-1) !== 'close')
           throw new Error(`calls: ${String(calls)}`)
-        if (!did.reset && !wire.destroyed) throw new Error('the wire was never let go')
+        if (!did.reset && !wire.destroyed) throw new Error('the wire was never destroyed')
         const whole = received.length >= expected.length
         if (!received.subarray(0, expected.length).equals(expected.subarray(0, received.length)))
           throw new Error('what arrived is not what was sent')
@@ -379,7 +383,7 @@ test('an unterminated last line waits until the owner has room for it, the end b
   t.deepEqual(pump.calls, ['end'])
 })
 
-test('what a wire brings after destroy() goes nowhere, and its close is told', async (t) => {
+test('what a wire brings after destroy() is dropped, and its close is reported', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   resume(both, 1, 8)
@@ -397,7 +401,7 @@ test('what a wire brings after destroy() goes nowhere, and its close is told', a
   t.is(pump.received.length, 8)
 })
 
-test('a wire that closes with frames not handed on is told of after them, or after destroy()', async (t) => {
+test('if a wire closes with frames not handed on, the close comes after them, or after destroy()', async (t) => {
   for (const how of ['resume', 'destroy'] as const) {
     const both = setup(specOf('line'))
     const { pump, wire, framed } = both
@@ -416,7 +420,7 @@ test('a wire that closes with frames not handed on is told of after them, or aft
   }
 })
 
-test('a write that is nothing on the wire is told of later, not from inside write()', async (t) => {
+test('a write that puts no byte on the wire is reported later, not from inside write()', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   const frame = encodeFrame(Buffer.from('word'))
@@ -479,7 +483,7 @@ for (const [kind, begun, rest] of [
   })
 }
 
-test('nothing is held against a peer while nobody takes what it sends', async (t) => {
+test('no deadline runs against a peer while the host does not read', async (t) => {
   const clock = new FakeClock()
   const all = setup(specOf('line', { frameTimeoutMs: 100 }), clock)
   resume(all, 1, 64)
@@ -494,7 +498,7 @@ test('nothing is held against a peer while nobody takes what it sends', async (t
   t.is(all.wire.destroyed, true)
 })
 
-/** What the pump is told when the wire has closed. */
+/** What the pump gets when the wire has closed. */
 function faultOf({ pump, wire }: Setup): string | undefined {
   wire.close()
   return (pump.closed?.error as FramingFault | undefined)?.code
