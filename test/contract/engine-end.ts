@@ -264,7 +264,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
 
   test('closing an engine ends what waits on it', async (t, world) => {
     const engine = await world.newEngine()
-    const { dialled, accepted, listener } = await world.pair({ engine })
+    const { dialled, accepted, listener } = await world.pairAndListener({ engine })
     const receiving = [dialled.receive(), accepted.receive()]
     const loop = receiveToEnd(accepted).catch((error: unknown) => error)
     const accepting = listener[Symbol.asyncIterator]().next()

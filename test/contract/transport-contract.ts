@@ -14,6 +14,7 @@ import { flowTests } from './flow.js'
 import { frameTests } from './frames.js'
 import { limitTests } from './limits.js'
 import { sendingTests } from './sending.js'
+import { StandingListeners } from './standing-listeners.js'
 import type { Contract, ContractTest, ContractTransport } from './contract.js'
 import { World } from './world.js'
 
@@ -35,17 +36,22 @@ const everything: readonly Part[] = [
 
 export function transportContract(transport: ContractTransport, parts: readonly Part[] = everything): void {
   let shared: Engine | undefined
+  let pairs: StandingListeners | undefined
   const failures = new FailureBook()
 
   failOnWarnings()
 
-  test.serial.before('an engine starts', async () => {
+  test.serial.before('engines start', async () => {
     shared = await createEngine({ shards: 1, onError: failures.onError })
+    pairs = await StandingListeners.open(transport, failures)
   })
 
   test.serial.after.always('everything that the suite opened was released', async (t) => {
-    const report = await shared?.close()
-    t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
+    await pairs?.renew()
+    for (const engine of [shared, pairs?.engine]) {
+      const report = await engine?.close()
+      t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
+    }
   })
 
   const testIf =
@@ -54,19 +60,22 @@ export function transportContract(transport: ContractTransport, parts: readonly 
       const declare = transport.supported && applies ? test.serial : test.serial.skip
       declare(title, async (t) => {
         t.timeout(WATCHDOG_MS)
-        if (shared === undefined) throw new Error('the engine did not start')
+        if (shared === undefined || pairs === undefined) throw new Error('the engines did not start')
         failures.take()
-        const world = new World(transport, shared, failures)
-        const before = openIn(shared)
+        const world = new World(transport, shared, failures, pairs)
+        const open = openIn.bind(undefined, shared, pairs)
+        const before = open()
         try {
           await body(t, world)
+        } catch (error) {
+          await pairs.renew()
+          throw error
         } finally {
           await world.cleanUp()
         }
         // What was given up ends a little later; what is left open for good runs into the watchdog.
-        const engine = shared
-        await until(() => isDeepStrictEqual(openIn(engine), before))
-        t.deepEqual(openIn(engine), before, 'the test left something open')
+        await until(() => isDeepStrictEqual(open(), before))
+        t.deepEqual(open(), before, 'the test left something open')
         t.deepEqual(world.takeFailures(), [], 'a handler has failed')
       })
     }
@@ -75,8 +84,9 @@ export function transportContract(transport: ContractTransport, parts: readonly 
   for (const part of parts) part(contract)
 }
 
-function openIn(engine: Engine): object {
+function openIn(engine: Engine, pairs: StandingListeners): object {
   const { connections, listeners, pendingConnects, ledger } = engine.stats()
   // The guardian of children is the engine's, from its first child to its end.
-  return { connections, listeners, pendingConnects, open: ledger.open - ledger.byKind.guardians.open }
+  const open = ledger.open - ledger.byKind.guardians.open
+  return { connections, listeners, pendingConnects, open, pairs: pairs.open() }
 }

@@ -24,29 +24,41 @@ export interface Meeting {
 export interface Pair {
   readonly dialled: Connection
   readonly accepted: Connection
-  readonly listener: Listener
-  /** Where they met. */
-  readonly transport: Meeting
 }
 
 export interface PairOptions {
-  readonly engine?: Engine
   readonly dial?: TransportOptions
   readonly accept?: TransportOptions
+}
+
+interface EngineChoice {
+  readonly engine?: Engine
+}
+
+/** Makes pairs through listeners that outlast a test. */
+interface Matchmaker {
+  pair(options: PairOptions): Promise<Pair>
 }
 
 export class World {
   readonly engine: Engine
   readonly #failures: FailureBook
   readonly #transport: ContractTransport
+  readonly #pairs: Matchmaker | undefined
   readonly #engines: Engine[] = []
   readonly #endpoints: ContractEndpoint[] = []
   readonly #listeners: Listener[] = []
   readonly #connections: Connection[] = []
 
   /** `failures`: of handlers, as `engine` tells them. */
-  constructor(transport: ContractTransport, engine: Engine, failures = new FailureBook()) {
+  constructor(
+    transport: ContractTransport,
+    engine: Engine,
+    failures = new FailureBook(),
+    pairs?: Matchmaker,
+  ) {
     this.#failures = failures
+    this.#pairs = pairs
     this.#transport = transport
     this.engine = engine
   }
@@ -74,7 +86,10 @@ export class World {
   }
 
   /** What one listens on and connects to at this endpoint. */
-  meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions = {}): Meeting {
+  meet(
+    place: ContractEndpoint,
+    { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {},
+  ): Meeting {
     const { options: common } = this.#transport
     const listening = engine.transport(place.endpoint, { ...common, ...accept })
     return {
@@ -114,12 +129,22 @@ export class World {
     return connection
   }
 
-  /** Both ends of one connection, and the listener that it came through. */
-  async pair(options: PairOptions = {}): Promise<Pair> {
+  /** Both ends of one connection; in another engine than the suite's if one is named. */
+  async pair(options: PairOptions & EngineChoice = {}): Promise<Pair> {
+    if (options.engine !== undefined || this.#pairs === undefined) return this.pairAndListener(options)
+    const pair = await this.#pairs.pair(options)
+    for (const connection of [pair.dialled, pair.accepted]) this.keep(connection)
+    return pair
+  }
+
+  /** Both ends of one connection, and the listener that it came through, which has no other. */
+  async pairAndListener(
+    options: PairOptions & EngineChoice = {},
+  ): Promise<Pair & { readonly listener: Listener }> {
     const transport = this.meet(await this.endpoint(), options)
     const listener = await this.listen(transport)
     const [dialled, accepted] = await Promise.all([this.connect(transport), this.next(listener)])
-    return { dialled, accepted, listener, transport }
+    return { dialled, accepted, listener }
   }
 
   /** The next connection of a listener that has no callback. */
