@@ -51,12 +51,7 @@ export class World {
   readonly #connections: Connection[] = []
 
   /** `failures`: of handlers, as `engine` tells them. */
-  constructor(
-    transport: ContractTransport,
-    engine: Engine,
-    failures = new FailureBook(),
-    pairs?: Matchmaker,
-  ) {
+  constructor(transport: ContractTransport, engine: Engine, failures = new FailureBook(), pairs?: Matchmaker) {
     this.#failures = failures
     this.#pairs = pairs
     this.#transport = transport
@@ -86,10 +81,7 @@ export class World {
   }
 
   /** What one listens on and connects to at this endpoint. */
-  meet(
-    place: ContractEndpoint,
-    { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {},
-  ): Meeting {
+  meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {}): Meeting {
     const { options: common } = this.#transport
     const listening = engine.transport(place.endpoint, { ...common, ...accept })
     return {
@@ -138,9 +130,7 @@ export class World {
   }
 
   /** Both ends of one connection, and the listener that it came through, which has no other. */
-  async pairAndListener(
-    options: PairOptions & EngineChoice = {},
-  ): Promise<Pair & { readonly listener: Listener }> {
+  async pairAndListener(options: PairOptions & EngineChoice = {}): Promise<Pair & { readonly listener: Listener }> {
     const transport = this.meet(await this.endpoint(), options)
     const listener = await this.listen(transport)
     const [dialled, accepted] = await Promise.all([this.connect(transport), this.next(listener)])
