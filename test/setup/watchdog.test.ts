@@ -48,20 +48,20 @@ async function runHanging(
   }
 }
 
-test.serial('a test that hangs ends the run, which fails and names the test and its file', async (t) => {
+test('a test that hangs ends the run, which fails and names the test and its file', async (t) => {
   const { code, output } = await runHanging(t, 'test')
   t.is(code, 1, output)
   t.regex(output, /watchdog: .*hanging-tests\.js, while running "a test that hangs"\./)
   t.regex(output, /what kept it: .*MessagePort/)
 })
 
-test.serial('a hook that hangs ends the run', async (t) => {
+test('a hook that hangs ends the run', async (t) => {
   const { code, output } = await runHanging(t, 'hook')
   t.is(code, 1, output)
   t.regex(output, /watchdog: .*hanging-tests\.js, in a hook; the last test was none\./)
 })
 
-test.serial('a process that something keeps after its tests ends the run', async (t) => {
+test('a process that something keeps after its tests ends the run', async (t) => {
   const { code, output } = await runHanging(t, 'after')
   t.is(code, 1, output)
   t.regex(output, /watchdog: .*hanging-tests\.js, after its tests were over\./)
