@@ -1,13 +1,14 @@
 /** Backpressure from end to end, and many connections beside each other. */
 import type { Connection } from '../../api/index.js'
 import { digestOf, frameOf, framesOf, randomLengths, receiveMany, sendAll } from '../helpers/frames.js'
+import { byLength } from '../helpers/length.js'
 import { Random } from '../helpers/random.js'
 import { turns } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
 const RING_BYTES = 32_768
 /** More than both rings and any kernel's socket buffers hold together. */
-const FLOOD_BYTES = 16_777_216
+const FLOOD_BYTES = byLength({ short: 4_194_304, long: 16_777_216 })
 const FRAME_BYTES = 8192
 
 /**

@@ -11,6 +11,7 @@ import {
 } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { EventLog, failBoots, faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
+import { byLength } from '../helpers/length.js'
 import { Random, testSeed } from '../helpers/random.js'
 import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { turns, until } from '../helpers/turns.js'
@@ -225,11 +226,11 @@ function isOneOf(t: ExecutionContext, outcome: string, allowed: readonly Outcome
   t.true((allowed as readonly string[]).includes(outcome), `${when}: ${outcome}`)
 }
 
-/** Turns after which the shard is told to die: each of the first ones, then fewer and fewer. */
+/** Turns after which the shard is told to die: each of the first ones, then fewer. */
 function moments(most: number): number[] {
   const random = new Random(seed)
   const all: number[] = []
-  for (let k = 0; k <= most; k += k < 6 ? 1 : random.between(1, 5)) all.push(k)
+  for (let k = 0; k <= most; k += k < 6 ? 1 : random.between(1, byLength({ short: 12, long: 5 }))) all.push(k)
   return all
 }
 
