@@ -30,9 +30,8 @@ async function standstill(progress: () => number, other: { from: Connection; to:
 
 export function flowTests({ test, transport: subject }: Contract): void {
   test('a receiver that does not read stops the sender, and nothing is lost', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: RING_BYTES })
-    const { dialled, accepted } = await world.pair({ engine })
-    const other = await world.pair({ engine })
+    const { dialled, accepted } = await world.pair({ maxRingBytes: RING_BYTES })
+    const other = await world.pair({ maxRingBytes: RING_BYTES })
     const frames = framesOf(Array<number>(FLOOD_BYTES / FRAME_BYTES).fill(FRAME_BYTES))
     let sentAll = false
     let refusals = 0
@@ -60,9 +59,8 @@ export function flowTests({ test, transport: subject }: Contract): void {
   })
 
   test('a subscriber that is slow to settle stops the sender, and nothing is lost', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: RING_BYTES })
-    const { dialled, accepted } = await world.pair({ engine })
-    const other = await world.pair({ engine })
+    const { dialled, accepted } = await world.pair({ maxRingBytes: RING_BYTES })
+    const other = await world.pair({ maxRingBytes: RING_BYTES })
     const frames = framesOf(Array<number>(FLOOD_BYTES / FRAME_BYTES).fill(FRAME_BYTES))
     const sending = sendAll(dialled, frames)
     const received: Buffer[] = []
@@ -88,10 +86,9 @@ export function flowTests({ test, transport: subject }: Contract): void {
   })
 
   test('a connection that nobody reads holds no other up', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: RING_BYTES })
-    const stuck = await world.pair({ engine })
+    const stuck = await world.pair({ maxRingBytes: RING_BYTES })
     while (stuck.dialled.send(Buffer.alloc(FRAME_BYTES)));
-    const { dialled, accepted } = await world.pair({ engine })
+    const { dialled, accepted } = await world.pair({ maxRingBytes: RING_BYTES })
     const frames = framesOf(Array<number>(300).fill(FRAME_BYTES))
     const [, received] = await Promise.all([sendAll(dialled, frames), receiveMany(accepted, frames.length)])
     t.is(digestOf(received), digestOf(frames))

@@ -18,8 +18,7 @@ function fill(connection: Connection, length: number): Buffer[] {
 
 export function sendingTests({ test }: Contract): void {
   test('send() says false on a full ring, and true again after ready()', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 32_768 })
-    const { dialled, accepted } = await world.pair({ engine })
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 32_768 })
     t.true(dialled.send('room'))
     const frames = fill(dialled, 4000)
     t.true(dialled.pendingBytes > 0)
@@ -41,8 +40,7 @@ export function sendingTests({ test }: Contract): void {
   })
 
   test('ready() that gives up leaves the connection as it was', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 8192 })
-    const { dialled, accepted } = await world.pair({ engine })
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 8192 })
     const frames = fill(dialled, 300_000)
     frames.push(...fill(dialled, 3000))
     const abort = new AbortController()
@@ -59,8 +57,7 @@ export function sendingTests({ test }: Contract): void {
   })
 
   test('ready() rejects when the connection ends', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 8192 })
-    const { dialled } = await world.pair({ engine })
+    const { dialled } = await world.pair({ maxRingBytes: 8192 })
     fill(dialled, 300_000)
     const waiting = rejects(t, dialled.ready(), 'ERR_CLOSED')
     dialled.destroy()
@@ -69,9 +66,8 @@ export function sendingTests({ test }: Contract): void {
   })
 
   test('past maxPendingBytes send() throws and takes nothing', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 32_768 })
     const limits = { maxFrameBytes: 100_000, maxPendingBytes: 250_000 }
-    const { dialled, accepted } = await world.pair({ engine, dial: limits, accept: limits })
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 32_768, dial: limits, accept: limits })
     const frames: Buffer[] = []
     let refused: unknown
     for (let i = 0; i < 10_000 && refused === undefined; i++) {

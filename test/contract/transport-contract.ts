@@ -18,7 +18,7 @@ import { StandingListeners } from './standing-listeners.js'
 import type { Contract, ContractTest, ContractTransport } from './contract.js'
 import { World } from './world.js'
 
-const WATCHDOG_MS = 10_000
+const WATCHDOG_MS = 20_000
 
 type Part = (contract: Contract) => void
 
@@ -36,22 +36,18 @@ const everything: readonly Part[] = [
 
 export function transportContract(transport: ContractTransport, parts: readonly Part[] = everything): void {
   let shared: Engine | undefined
-  let pairs: StandingListeners | undefined
   const failures = new FailureBook()
+  const pairs = new StandingListeners(transport, failures)
 
   failOnWarnings()
 
-  test.serial.before('engines start', async () => {
+  test.serial.before('an engine starts', async () => {
     shared = await createEngine({ shards: 1, onError: failures.onError })
-    pairs = await StandingListeners.open(transport, failures)
   })
 
   test.serial.after.always('everything that the suite opened was released', async (t) => {
-    await pairs?.renew()
-    for (const engine of [shared, pairs?.engine]) {
-      const report = await engine?.close()
-      t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
-    }
+    const reports = await Promise.all([shared?.close(), pairs.close()])
+    for (const report of reports.flat()) t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
   })
 
   const testIf =
@@ -60,7 +56,7 @@ export function transportContract(transport: ContractTransport, parts: readonly 
       const declare = transport.supported && applies ? test.serial : test.serial.skip
       declare(title, async (t) => {
         t.timeout(WATCHDOG_MS)
-        if (shared === undefined || pairs === undefined) throw new Error('the engines did not start')
+        if (shared === undefined) throw new Error('the engine did not start')
         failures.take()
         const world = new World(transport, shared, failures, pairs)
         const open = openIn.bind(undefined, shared, pairs)

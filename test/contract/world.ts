@@ -27,6 +27,8 @@ export interface Pair {
 }
 
 export interface PairOptions {
+  /** Of the engine that both ends are in; its default otherwise. */
+  readonly maxRingBytes?: number
   readonly dial?: TransportOptions
   readonly accept?: TransportOptions
 }
@@ -121,9 +123,10 @@ export class World {
     return connection
   }
 
-  /** Both ends of one connection; in another engine than the suite's if one is named. */
+  /** Both ends of one connection, through a listener that outlasts the test; of its own where an engine is named. */
   async pair(options: PairOptions & EngineChoice = {}): Promise<Pair> {
-    if (options.engine !== undefined || this.#pairs === undefined) return this.pairAndListener(options)
+    if (options.engine !== undefined) return this.pairAndListener(options)
+    if (this.#pairs === undefined) throw new Error('there are no listeners that outlast a test')
     const pair = await this.#pairs.pair(options)
     for (const connection of [pair.dialled, pair.accepted]) this.keep(connection)
     return pair
