@@ -3,7 +3,7 @@ import process from 'node:process'
 
 const { SYMPHONY_TEST_FIXTURE: fixture, SYMPHONY_UNDER_WINE: underWine } = process.env
 
-/** Test files wait for other processes, and for a clock here and there: one more than there are processors keeps those busy. */
+/** A test waits for other processes half of its time: one file more than there are processors keeps these busy. */
 const concurrency = underWine === undefined ? Math.min(os.availableParallelism(), 4) + 1 : 2
 
 export default {

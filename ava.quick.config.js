@@ -1,4 +1,4 @@
-/** `npm run test:quick`: what is quick, and most changes break. Paths of files, and of folders with all that is in them. */
+/** `npm run test:quick`: what is quick, and what most mistakes break. Files, and folders with all that is in them. */
 import config from './ava.config.js'
 
 export default {

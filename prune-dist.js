@@ -1,6 +1,6 @@
 /**
- * Before the compiler, which writes only what has changed: takes out of dist/ what sources that are gone have left there, since
- * tests of it would still run. If anything is missing, the compiler forgets what it wrote, and writes everything.
+ * Runs before the compiler, which writes only what has changed. It takes out of dist/ what sources that are gone have
+ * left there, since such tests would still run. If anything is missing, it makes the compiler write everything.
  */
 import fs from 'node:fs'
 import { join } from 'node:path'

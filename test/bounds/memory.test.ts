@@ -20,7 +20,8 @@ const RINGS_MIB = 16
 /** The default of maxPendingBytes. */
 const PENDING_MIB = 16
 /**
- * Garbage that is not collected yet, in two threads, and the allocator's slack. Without a bound it would be all that is offered.
+ * Garbage that is not collected yet, in two threads, and the allocator's slack. Without a bound it would be all that is
+ * offered.
  */
 const SLACK_MIB = 64
 

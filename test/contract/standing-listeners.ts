@@ -1,7 +1,7 @@
 /**
- * Engines with listeners that stay open over a whole suite, for tests that need both ends of a connection and ask nothing of
- * listening itself: on a Unix socket each listen starts a process. Other engines than the suite's own: what listeners have in
- * stock is not what a test has left open.
+ * Engines with listeners that stay open over a whole suite, for tests that need both ends of a connection and ask
+ * nothing of listening itself: on a Unix socket each listen starts a process. They are not the suite's own engine,
+ * since what listeners have in stock is not what a test has left open.
  */
 import { createEngine, type Engine, type LedgerReport, type Listener } from '../../api/index.js'
 import type { FailureBook } from '../helpers/failure-book.js'

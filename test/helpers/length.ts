@@ -1,6 +1,6 @@
 /**
- * How long the tests run that try much: properties, faults, torture, crowds. The short length is for `npm test`; the long
- * one, SYMPHONY_TEST_LENGTH=long, is for whoever has the time. Each case is there at both.
+ * How long those tests run that try much: properties, faults, torture, crowds. `npm test` runs the short length; CI
+ * runs the long one, SYMPHONY_TEST_LENGTH=long. Each case is there at both.
  */
 import process from 'node:process'
 

@@ -1,4 +1,7 @@
-/** Runs a property under AVA, `numRuns` times at the long length. The error that falsified it is in the report, with the seed that repeats it. */
+/**
+ * Runs a property under AVA, `numRuns` times at the long length. The error that falsified it is in the report, with
+ * the seed that repeats it.
+ */
 import type { ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { byLength } from './length.js'

@@ -9,8 +9,8 @@ export async function turns(count = 1): Promise<void> {
 const SPINNING_TURNS = 100
 
 /**
- * Resolves once `reached()` says true. The test's own timeout is the watchdog. What takes long is looked for less often:
- * who spins takes the processor from what it waits for.
+ * Resolves once `reached()` says true. The test's own timeout is the watchdog. What takes long is looked for less
+ * often, since spinning takes the processor from what is waited for.
  */
 export async function until(reached: () => boolean): Promise<void> {
   for (let turn = 0; !reached(); turn++) await (turn < SPINNING_TURNS ? immediate() : delay(1))
