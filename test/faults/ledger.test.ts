@@ -7,7 +7,7 @@ import { testSeed } from '../helpers/random.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
-const WATCHDOG_MS = 50_000
+const WATCHDOG_MS = 150_000
 const DEATHS = byLength({ short: 15, long: 45 })
 /** Connects, about 22 for each death, and deaths. */
 const TRIALS = byLength({ short: 340, long: 1_000 })
