@@ -1,12 +1,16 @@
+import os from 'node:os'
 import process from 'node:process'
 
-// A test of the watchdog runs a fixture as if it were a test file.
-const fixture = process.env.SYMPHONY_TEST_FIXTURE
+const { SYMPHONY_TEST_FIXTURE: fixture, SYMPHONY_UNDER_WINE: underWine } = process.env
+
+/** A test waits for other processes half of its time: one file more than there are processors keeps these busy. */
+const concurrency = underWine === undefined ? Math.min(os.availableParallelism(), 4) + 1 : 2
 
 export default {
+  // A test of the watchdog runs a fixture as if it were a test file.
   files: [fixture === undefined ? 'dist/test/**/*.test.js' : `dist/test/fixtures/${fixture}.js`],
   require: ['./dist/test/setup/watchdog.js'],
   workerThreads: false,
-  concurrency: 2,
+  concurrency,
   timeout: '3m',
 }

@@ -280,7 +280,9 @@ for (const [what, make] of Object.entries(lost)) {
     t.timeout(WATCHDOG_MS)
     for (const framing of ['length', 'line', 'content-length'] as const) {
       const framed = engine.transport(`memory:${randomName()}`, { framing })
-      const framedListener = await framed.listen(() => undefined)
+      const framedListener = await framed.listen((connection) => {
+        connection.subscribe(() => undefined)
+      })
       const one = await framed.connect()
       const connection = framed.reconnecting()
       // At first it has no connection, and puts frames into its queue.

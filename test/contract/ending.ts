@@ -250,7 +250,7 @@ export function endingTests({ test, testIf, transport: subject }: Contract): voi
   )
 
   test('connections and listeners can be disposed of', async (t, world) => {
-    const { dialled, accepted, listener } = await world.pair()
+    const { dialled, accepted, listener } = await world.pairAndListener()
     const dispose = async (thing: AsyncDisposable): Promise<void> => {
       await thing[Symbol.asyncDispose]()
     }

@@ -3,12 +3,15 @@ import fs from 'node:fs'
 import type { Connection } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { digestOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
+import { byLength } from '../helpers/length.js'
 import { Random } from '../helpers/random.js'
 import { signal, turns } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
 /** How long handlers may take: longer than the watchdog lets a test run. */
 const GRACE_MS = 60_000
+/** Of connections that are destroyed while their rings grow. */
+const ROUNDS = byLength({ short: 60, long: 200 })
 
 type Reply = (connection: Connection, frame: Buffer) => Promise<void>
 
@@ -83,7 +86,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
     const transport = world.meet(await world.endpoint(), { engine })
     const listener = await world.listen(transport)
     const random = new Random(1)
-    for (let round = 0; round < (subject.costly === true ? 10 : 200); round++) {
+    for (let round = 0; round < (subject.costly === true ? 10 : ROUNDS); round++) {
       const [dialled, accepted] = await Promise.all([world.connect(transport), world.next(listener)])
       if (random.oneIn(2)) accepted.subscribe(() => undefined)
       for (let i = random.below(10); i > 0; i--) {
@@ -267,7 +270,7 @@ export function engineEndTests({ test, testIf, transport: subject }: Contract): 
 
   test('closing an engine ends what waits on it', async (t, world) => {
     const engine = await world.newEngine()
-    const { dialled, accepted, listener } = await world.pair({ engine })
+    const { dialled, accepted, listener } = await world.pairAndListener({ engine })
     const receiving = [dialled.receive(), accepted.receive()]
     const loop = receiveToEnd(accepted).catch((error: unknown) => error)
     const accepting = listener[Symbol.asyncIterator]().next()

@@ -1,11 +1,11 @@
-/** What send() takes, what it refuses, and how it reports backpressure. */
+/** What send() takes, what it refuses, and how it says that it is enough. */
 import type { Connection, Frame } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { digestOf, frameOf, framesOf, receiveMany, sendAll } from '../helpers/frames.js'
 import { until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
-/** Sends until the ring is full; returns the frames that were sent. */
+/** Sends until it is told that the ring is full; the frames that were sent. */
 function fill(connection: Connection, length: number): Buffer[] {
   const frames: Buffer[] = []
   for (let i = 0; i < 100_000; i++) {
@@ -17,9 +17,8 @@ function fill(connection: Connection, length: number): Buffer[] {
 }
 
 export function sendingTests({ test }: Contract): void {
-  test('send() returns false on a full ring, and true again after ready()', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 32_768 })
-    const { dialled, accepted } = await world.pair({ engine })
+  test('send() says false on a full ring, and true again after ready()', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 32_768 })
     t.true(dialled.send('room'))
     const frames = fill(dialled, 4000)
     t.true(dialled.pendingBytes > 0)
@@ -40,27 +39,25 @@ export function sendingTests({ test }: Contract): void {
     await t.notThrowsAsync(dialled.ready({ timeoutMs: 1 }))
   })
 
-  test('ready() that is aborted leaves the connection as it was', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 8192 })
-    const { dialled, accepted } = await world.pair({ engine })
+  test('ready() that gives up leaves the connection as it was', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 8192 })
     const frames = fill(dialled, 300_000)
     frames.push(...fill(dialled, 3000))
     const abort = new AbortController()
     const reason = new Error('too slow')
-    const aborted = dialled.ready({ signal: abort.signal })
-    const waiting = dialled.ready()
+    const waiting = dialled.ready({ signal: abort.signal })
+    const patient = dialled.ready()
     abort.abort(reason)
-    t.is((await rejects(t, aborted, 'ERR_ABORTED')).cause, reason)
+    t.is((await rejects(t, waiting, 'ERR_ABORTED')).cause, reason)
     await rejects(t, dialled.ready({ signal: abort.signal }), 'ERR_ABORTED')
     await rejects(t, dialled.ready({ timeoutMs: 1 }), 'ERR_TIMEOUT')
     const received = await receiveMany(accepted, frames.length)
-    await waiting
+    await patient
     t.is(digestOf(received), digestOf(frames))
   })
 
   test('ready() rejects when the connection ends', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 8192 })
-    const { dialled } = await world.pair({ engine })
+    const { dialled } = await world.pair({ maxRingBytes: 8192 })
     fill(dialled, 300_000)
     const waiting = rejects(t, dialled.ready(), 'ERR_CLOSED')
     dialled.destroy()
@@ -69,9 +66,8 @@ export function sendingTests({ test }: Contract): void {
   })
 
   test('past maxPendingBytes send() throws and takes nothing', async (t, world) => {
-    const engine = await world.newEngine({ maxRingBytes: 32_768 })
     const limits = { maxFrameBytes: 100_000, maxPendingBytes: 250_000 }
-    const { dialled, accepted } = await world.pair({ engine, dial: limits, accept: limits })
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 32_768, dial: limits, accept: limits })
     const frames: Buffer[] = []
     let refused: unknown
     for (let i = 0; i < 10_000 && refused === undefined; i++) {
@@ -102,7 +98,7 @@ export function sendingTests({ test }: Contract): void {
     t.is(String(received.at(-1)), 'after')
   })
 
-  test('send() refuses a frame over maxFrameBytes', async (t, world) => {
+  test('a frame over maxFrameBytes is refused by send() itself', async (t, world) => {
     const limits = { maxFrameBytes: 1000 }
     const { dialled, accepted } = await world.pair({ dial: limits, accept: limits })
     const tooLarge: Frame[] = [
@@ -132,7 +128,7 @@ export function sendingTests({ test }: Contract): void {
     await dialled.closed
   })
 
-  test('send() refuses a value that is not a frame, and sends nothing of it', async (t, world) => {
+  test('what is not a frame is refused and nothing of it is sent', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const wrong: unknown[] = [
       undefined,
@@ -154,7 +150,7 @@ export function sendingTests({ test }: Contract): void {
     t.is(String(await accepted.receive()), 'good')
   })
 
-  test('send() is refused after end(), close() and destroy()', async (t, world) => {
+  test('after end(), close() and destroy() nothing is sent any more', async (t, world) => {
     const ends: ((connection: Connection) => unknown)[] = [
       (connection) => connection.end(),
       (connection) => connection.close(),
@@ -163,7 +159,7 @@ export function sendingTests({ test }: Contract): void {
       },
     ]
     for (const end of ends) {
-      // The peer does not read, so close() reaches its deadline.
+      // Nobody reads: close() has to come to its deadline.
       const { dialled } = await world.pair({ dial: { closeTimeoutMs: 5 } })
       dialled.send('before')
       const ending = end(dialled)

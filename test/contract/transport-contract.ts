@@ -14,10 +14,11 @@ import { flowTests } from './flow.js'
 import { frameTests } from './frames.js'
 import { limitTests } from './limits.js'
 import { sendingTests } from './sending.js'
+import { StandingListeners } from './standing-listeners.js'
 import type { Contract, ContractTest, ContractTransport } from './contract.js'
 import { World } from './world.js'
 
-const WATCHDOG_MS = 10_000
+const WATCHDOG_MS = 20_000
 
 type Part = (contract: Contract) => void
 
@@ -36,6 +37,7 @@ const everything: readonly Part[] = [
 export function transportContract(transport: ContractTransport, parts: readonly Part[] = everything): void {
   let shared: Engine | undefined
   const failures = new FailureBook()
+  const pairs = new StandingListeners(transport, failures)
 
   failOnWarnings()
 
@@ -44,8 +46,8 @@ export function transportContract(transport: ContractTransport, parts: readonly 
   })
 
   test.serial.after.always('everything that the suite opened was released', async (t) => {
-    const report = await shared?.close()
-    t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
+    const reports = await Promise.all([shared?.close(), pairs.close()])
+    for (const report of reports.flat()) t.is(report?.leaked, 0, JSON.stringify(report?.byKind))
   })
 
   const testIf =
@@ -56,17 +58,20 @@ export function transportContract(transport: ContractTransport, parts: readonly 
         t.timeout(WATCHDOG_MS)
         if (shared === undefined) throw new Error('the engine did not start')
         failures.take()
-        const world = new World(transport, shared, failures)
-        const before = openIn(shared)
+        const world = new World(transport, shared, failures, pairs)
+        const open = openIn.bind(undefined, shared, pairs)
+        const before = open()
         try {
           await body(t, world)
+        } catch (error) {
+          await pairs.renew()
+          throw error
         } finally {
           await world.cleanUp()
         }
-        // Aborted work ends a little later; anything left open for good runs into the watchdog.
-        const engine = shared
-        await until(() => isDeepStrictEqual(openIn(engine), before))
-        t.deepEqual(openIn(engine), before, 'the test left something open')
+        // What was given up ends a little later; what is left open for good runs into the watchdog.
+        await until(() => isDeepStrictEqual(open(), before))
+        t.deepEqual(open(), before, 'the test left something open')
         t.deepEqual(world.takeFailures(), [], 'a handler has failed')
       })
     }
@@ -75,8 +80,9 @@ export function transportContract(transport: ContractTransport, parts: readonly 
   for (const part of parts) part(contract)
 }
 
-function openIn(engine: Engine): object {
+function openIn(engine: Engine, pairs: StandingListeners): object {
   const { connections, listeners, pendingConnects, ledger } = engine.stats()
   // The guardian of children is the engine's, from its first child to its end.
-  return { connections, listeners, pendingConnects, open: ledger.open - ledger.byKind.guardians.open }
+  const open = ledger.open - ledger.byKind.guardians.open
+  return { connections, listeners, pendingConnects, open, pairs: pairs.open() }
 }

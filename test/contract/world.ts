@@ -1,4 +1,4 @@
-/** Remembers what one test opens, and closes it when the test ends, whatever its result. */
+/** What one test opens, remembered so that the test's end closes it, however it ended. */
 import {
   createEngine,
   type Connection,
@@ -13,7 +13,7 @@ import { FailureBook, type HandlerFailure } from '../helpers/failure-book.js'
 import { signal } from '../helpers/turns.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
 
-/** Both sides of an endpoint. They may be written differently; if they are the same, this is a transport. */
+/** Both sides of an endpoint, which need not be written the same: a transport where they are. */
 export interface Meeting {
   /** Of the listening side, as text. */
   readonly endpoint: string
@@ -24,34 +24,43 @@ export interface Meeting {
 export interface Pair {
   readonly dialled: Connection
   readonly accepted: Connection
-  readonly listener: Listener
-  /** Where they met. */
-  readonly transport: Meeting
 }
 
 export interface PairOptions {
-  readonly engine?: Engine
+  /** Of the engine that both ends are in; its default otherwise. */
+  readonly maxRingBytes?: number
   readonly dial?: TransportOptions
   readonly accept?: TransportOptions
+}
+
+interface EngineChoice {
+  readonly engine?: Engine
+}
+
+/** Makes pairs through listeners that outlast a test. */
+interface Matchmaker {
+  pair(options: PairOptions): Promise<Pair>
 }
 
 export class World {
   readonly engine: Engine
   readonly #failures: FailureBook
   readonly #transport: ContractTransport
+  readonly #pairs: Matchmaker | undefined
   readonly #engines: Engine[] = []
   readonly #endpoints: ContractEndpoint[] = []
   readonly #listeners: Listener[] = []
   readonly #connections: Connection[] = []
 
   /** `failures`: of handlers, as `engine` tells them. */
-  constructor(transport: ContractTransport, engine: Engine, failures = new FailureBook()) {
+  constructor(transport: ContractTransport, engine: Engine, failures = new FailureBook(), pairs?: Matchmaker) {
     this.#failures = failures
+    this.#pairs = pairs
     this.#transport = transport
     this.engine = engine
   }
 
-  /** Failures of handlers since the test began or last asked. */
+  /** Of handlers, since the test began or last asked. */
   takeFailures(): HandlerFailure[] {
     return this.#failures.take()
   }
@@ -68,13 +77,13 @@ export class World {
     return engine
   }
 
-  /** A new endpoint. */
+  /** An endpoint of its own. */
   async transport(options: TransportOptions = {}): Promise<Meeting> {
     return this.meet(await this.endpoint(), { dial: options, accept: options })
   }
 
-  /** The transports that listen on and connect to this endpoint. */
-  meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions = {}): Meeting {
+  /** What one listens on and connects to at this endpoint. */
+  meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {}): Meeting {
     const { options: common } = this.#transport
     const listening = engine.transport(place.endpoint, { ...common, ...accept })
     return {
@@ -114,12 +123,21 @@ export class World {
     return connection
   }
 
-  /** Both ends of one connection, and the listener that it came through. */
-  async pair(options: PairOptions = {}): Promise<Pair> {
+  /** Both ends of one connection, through a listener that outlasts the test; of its own where an engine is named. */
+  async pair(options: PairOptions & EngineChoice = {}): Promise<Pair> {
+    if (options.engine !== undefined) return this.pairAndListener(options)
+    if (this.#pairs === undefined) throw new Error('there are no listeners that outlast a test')
+    const pair = await this.#pairs.pair(options)
+    for (const connection of [pair.dialled, pair.accepted]) this.keep(connection)
+    return pair
+  }
+
+  /** Both ends of one connection, and the listener that it came through, which has no other. */
+  async pairAndListener(options: PairOptions & EngineChoice = {}): Promise<Pair & { readonly listener: Listener }> {
     const transport = this.meet(await this.endpoint(), options)
     const listener = await this.listen(transport)
     const [dialled, accepted] = await Promise.all([this.connect(transport), this.next(listener)])
-    return { dialled, accepted, listener, transport }
+    return { dialled, accepted, listener }
   }
 
   /** The next connection of a listener that has no callback. */
@@ -128,9 +146,7 @@ export class World {
     throw new Error('the listener closed')
   }
 
-  /**
-   * Everything that was sent leaves, and the peer sees the end of the stream; without half-close this takes close().
-   */
+  /** Everything that was sent leaves, and the peer learns that it was all: without half-close only closing says so. */
   async finish(connection: Connection): Promise<void> {
     if (this.#transport.halfClose) await connection.end()
     else await connection.close()

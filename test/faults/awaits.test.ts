@@ -11,6 +11,7 @@ import {
 } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { EventLog, failBoots, faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
+import { byLength } from '../helpers/length.js'
 import { Random, testSeed } from '../helpers/random.js'
 import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { turns, until } from '../helpers/turns.js'
@@ -60,14 +61,14 @@ function scene(title: string, options: EngineOptions, body: (scene: Scene) => Pr
   })
 }
 
-/** Kills the shard, and resolves when everything that waited on it has settled. */
+/** Kills the shard, and resolves when everybody has been told. */
 async function die(engine: Engine): Promise<void> {
   const lost = nextEvent('shard.lost')
   await strike(engine, 0, 'exit')
   await lost
 }
 
-/** More than rings and kernel hold, so that a wait for it to leave stays pending. */
+/** Holds more than rings and kernel do, so that whoever waits for it to leave waits. */
 function fill(connection: Connection): void {
   for (let i = 0; i < 100; i++) connection.send(Buffer.alloc(8_000, i))
 }
@@ -186,7 +187,7 @@ scene('accept() and listener iteration: a death leaves them waiting, close() end
   t.is(await listener.accept(), undefined)
 })
 
-scene('listener.close(): a death does not delay it', faultyOptions('stuck'), async (scene) => {
+scene('listener.close(): a death does not hold it up', faultyOptions('stuck'), async (scene) => {
   const { t, engine, listener } = scene
   await strike(engine, 0, 'stuck')
   t.deepEqual(await listener.close(), { code: 'OK' })
@@ -194,7 +195,7 @@ scene('listener.close(): a death does not delay it', faultyOptions('stuck'), asy
   t.is(engine.stats().listeners, 0)
 })
 
-scene('engine.close(): a death does not delay it', faultyOptions('stuck'), async ({ t, engine }) => {
+scene('engine.close(): a death does not hold it up', faultyOptions('stuck'), async ({ t, engine }) => {
   await strike(engine, 0, 'stuck')
   t.is((await engine.close({ graceMs: 0 })).leaked, 0)
 })
@@ -209,7 +210,7 @@ test.serial('createEngine(): a death while it starts rejects it', async (t) => {
   }
 })
 
-/** The results that a call may have when the shard dies around it. */
+/** What a call may come to when the shard dies around it. */
 type Outcome = 'OK' | 'ERR_SHARD_LOST' | 'ERR_CLOSED' | 'ERR_RESET' | 'ERR_TRUNCATED' | 'ERR_HANDLER'
 
 async function outcomeOf(promise: Promise<unknown>): Promise<string> {
@@ -225,11 +226,11 @@ function isOneOf(t: ExecutionContext, outcome: string, allowed: readonly Outcome
   t.true((allowed as readonly string[]).includes(outcome), `${when}: ${outcome}`)
 }
 
-/** Turns after which the shard is killed: each of the first turns, then fewer and fewer. */
+/** Turns after which the shard is told to die: each of the first ones, then fewer. */
 function moments(most: number): number[] {
   const random = new Random(seed)
   const all: number[] = []
-  for (let k = 0; k <= most; k += k < 6 ? 1 : random.between(1, 5)) all.push(k)
+  for (let k = 0; k <= most; k += k < 6 ? 1 : random.between(1, byLength({ short: 12, long: 5 }))) all.push(k)
   return all
 }
 
@@ -255,7 +256,7 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
           isOneOf(t, await outcomeOf(dialling), ['OK', 'ERR_SHARD_LOST'], `${when}, connect`)
           const connection = await dialling.catch(() => undefined)
           if (connection === undefined) break
-          // Whether it is still open here depends on chance.
+          // Whether it is still open here is for chance to say.
           const sent = await outcomeOf(Promise.resolve().then(() => connection.send('hello')))
           isOneOf(t, sent, ['OK', 'ERR_CLOSED'], `${when}, send`)
           const reply = await outcomeOf(connection.receive())

@@ -5,6 +5,7 @@ import type { Lease } from '../../../engine/pool/lease.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { ReuseBlocker } from '../../../engine/common/reuse-blocker.js'
 import { FakePool, settled, type FakeConnection, type FakeView } from '../../helpers/fake-pool.js'
+import { byLength } from '../../helpers/length.js'
 
 const WATCHDOG_MS = 120_000
 
@@ -313,7 +314,7 @@ for (const validates of [false, true]) {
           await tale.end()
           if (failures.length > 0) throw new Error(failures[0])
         }),
-        { numRuns: 2_000, includeErrorInReport: true },
+        { numRuns: byLength({ short: 400, long: 2_000 }), includeErrorInReport: true },
       )
       t.pass()
     },

@@ -7,11 +7,12 @@ import fc from 'fast-check'
 import type { LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
 import { FakeCarrier } from '../../helpers/fake-carrier.js'
 import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-dialled.js'
+import { byLength } from '../../helpers/length.js'
 import { Random } from '../../helpers/random.js'
 import { turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 150_000
-const RUNS = 200
+const RUNS = byLength({ short: 50, long: 200 })
 
 type Step =
   | { readonly kind: 'send'; readonly count: number }

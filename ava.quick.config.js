@@ -1,0 +1,16 @@
+/** `npm run test:quick`: what is quick, and what most mistakes break. Files, and folders with all that is in them. */
+import config from './ava.config.js'
+
+export default {
+  ...config,
+  files: [
+    'dist/test/architecture.test.js',
+    'dist/test/documented.test.js',
+    'dist/test/engine/**/*.test.js',
+    'dist/test/workers/**/*.test.js',
+    'dist/test/contract/unix.test.js',
+    'dist/test/contract/memory.test.js',
+    'dist/test/api/options.test.js',
+    'dist/test/api/values.test.js',
+  ],
+}

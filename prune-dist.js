@@ -1,0 +1,30 @@
+/**
+ * Runs before the compiler, which writes only what has changed. It takes out of dist/ what sources that are gone have
+ * left there, since such tests would still run. If anything is missing, it makes the compiler write everything.
+ */
+import fs from 'node:fs'
+import { join } from 'node:path'
+
+const DIST = 'dist'
+const FOLDERS = ['api', 'engine', 'workers', 'test', 'perf']
+/** Of the compiler's; what the bundler writes is named otherwise. */
+const OUTPUTS = ['.js', '.js.map', '.d.ts']
+
+/** Paths below `root`, without the ending. */
+function stems(root, ending) {
+  return FOLDERS.flatMap((folder) => {
+    const path = join(root, folder)
+    if (!fs.existsSync(path)) return []
+    const files = fs.readdirSync(path, { recursive: true }).filter((file) => file.endsWith(ending))
+    return files.map((file) => join(folder, file.slice(0, -ending.length)))
+  })
+}
+
+// What only declares is not compiled.
+const sources = new Set(stems('.', '.ts').filter((stem) => !stem.endsWith('.d')))
+for (const ending of OUTPUTS) {
+  const written = new Set(stems(DIST, ending))
+  for (const stem of written) if (!sources.has(stem)) fs.rmSync(join(DIST, stem + ending))
+  const isComplete = [...sources].every((stem) => written.has(stem))
+  if (!isComplete) fs.rmSync(join(DIST, '.tsbuildinfo'), { force: true })
+}
