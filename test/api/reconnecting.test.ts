@@ -1,4 +1,4 @@
-/** Links over real transports, under losses of every kind. */
+/** Reconnecting connections over real transports, under losses of every kind. */
 import test, { type ExecutionContext } from 'ava'
 import {
   createEngine,
@@ -19,14 +19,14 @@ import { failOnWarnings } from '../helpers/warnings.js'
 const WATCHDOG_MS = 60_000
 /** Of a shard whose connections carry traffic. */
 const DEATHS = byLength({ short: 3, long: 6 })
-/** No breaker: a peer that is awaited may take its time. */
+/** No breaker: the peer may take its time to appear. */
 const quick = { backoff: { initialMs: 1, maxMs: 20 }, breaker: false } as const
 
 failOnWarnings()
 
 interface Stage {
   readonly engine: Engine
-  /** Where the peer is: not there where the engine under test loses its threads. */
+  /** The engine of the peer: another one than the engine under test, which loses its threads. */
   readonly far: Engine
   readonly endpoint: string
 }
@@ -65,7 +65,7 @@ function forEachKind(
   }
 }
 
-/** Sends numbered frames for as long as it is let, as a careful sender does. */
+/** Sends numbered frames until it is stopped, and waits for room as a careful sender does. */
 class Sender {
   sent = 0
   readonly #link: ReconnectingConnection
@@ -113,7 +113,7 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
         heard.numbers,
         heard.numbers.map((_, i) => next + i),
       )
-      t.true(next + heard.numbers.length <= end, 'nothing that was said not to have left arrived')
+      t.true(next + heard.numbers.length <= end, 'no frame that was reported unsent arrived')
     }
     t.deepEqual(report.dropped, [])
     next = end
@@ -126,7 +126,7 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
   t.is(next + last.length, sent, 'the last connection had all the rest')
 }
 
-forEachKind('a peer that is killed under traffic costs no frame its account', async (t, { engine, far, endpoint }) => {
+forEachKind('when a peer is killed under traffic, every frame is accounted for', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint).listen()
   const reports: LossReport[] = []
   const link = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
@@ -177,7 +177,7 @@ forEachKind(
 
 for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
   forEachKind(
-    `worker threads that die under traffic (${fault}) cost no frame its account`,
+    `when worker threads die under traffic (${fault}), every frame is accounted for`,
     async (t, { engine, far, endpoint }) => {
       const peer = await new PeerServer(far, endpoint).listen()
       const reports: LossReport[] = []
@@ -201,7 +201,7 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
 }
 
 forEachKind(
-  'a peer that ends cleanly is a loss too, whether anybody reads or not',
+  'a peer that ends cleanly is a loss too, with or without a reader',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -281,7 +281,7 @@ forEachKind('every kind of reader goes on across losses', async (t, { engine, fa
   await peer.close()
 })
 
-forEachKind('a link waits for its peer to come, and for it to come back', async (t, { engine, far, endpoint }) => {
+forEachKind('a reconnecting connection waits for its peer to appear, and to come back', async (t, { engine, far, endpoint }) => {
   const link = engine.transport(endpoint).reconnecting(quick)
   t.false(link.send('early'))
   await until(() => link.attempts > 3)
@@ -324,7 +324,7 @@ forEachKind('a greeting is the first thing that a peer hears', async (t, { engin
 })
 
 forEachKind(
-  'end() lets everything leave, the peer has the last word, and then the link is over',
+  'end() lets everything leave and reads what the peer still sends; then the connection is over',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -349,7 +349,7 @@ forEachKind(
 )
 
 forEachKind(
-  'what was handed over last is kept with its bytes, and what was not sent can be dropped instead',
+  'the last frames handed over are kept with their bytes, and unsent frames can be dropped',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -362,7 +362,7 @@ forEachKind(
       onLoss: (report) => reports.push(report),
     })
     await until(() => peer.heard.length === 1 && link.state === 'connected')
-    // The first ones are read; the rest is more than all buffers on the way to a peer that does not read any more.
+    // The first frames are read. The rest is more than all buffers hold on the way to a peer that no longer reads.
     const frames = Array.from({ length: 9_000 }, (_, i) => numbered(i, 1_000))
     for (const frame of frames.slice(0, 5)) link.send(frame)
     for (let i = 0; i < 5; i++) await peer.last?.connection.receive()
@@ -385,7 +385,7 @@ forEachKind(
   },
 )
 
-forEachKind('a peer that is there and silent is found by its heartbeat', async (t, { engine, far, endpoint }) => {
+forEachKind('a heartbeat finds a peer that is connected but silent', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint).listen()
   const reports: LossReport[] = []
   const link = engine.transport(endpoint).reconnecting({
@@ -400,7 +400,7 @@ forEachKind('a peer that is there and silent is found by its heartbeat', async (
   await peer.close()
 })
 
-forEachKind('engine.close() ends links in every state', async (t, { engine, far, endpoint }) => {
+forEachKind('engine.close() ends reconnecting connections in every state', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint).listen()
   const transport = engine.transport(endpoint)
   const connected = transport.reconnecting(quick)
@@ -427,7 +427,7 @@ forEachKind('engine.close() ends links in every state', async (t, { engine, far,
   t.throws(() => transport.reconnecting(), { code: 'ERR_ENGINE_CLOSED' })
 })
 
-forEachKind('what happens to a link and to its breaker is told', async (t, { engine, far, endpoint }) => {
+forEachKind('events report what happens to a reconnecting connection and to its breaker', async (t, { engine, far, endpoint }) => {
   const events = [
     'reconnecting.attempt',
     'reconnecting.failed',
@@ -466,7 +466,7 @@ forEachKind('what happens to a link and to its breaker is told', async (t, { eng
   }
 })
 
-test.serial('connect() knows nothing of an open circuit', async (t) => {
+test.serial('connect() ignores an open circuit', async (t) => {
   await onStage(t, 'memory', {}, async ({ engine, far, endpoint }) => {
     const transport = engine.transport(endpoint)
     const options = { firstConnect: 'fail-fast', breaker: { failures: 1, openMs: 1_000_000 } } as const

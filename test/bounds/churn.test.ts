@@ -9,7 +9,7 @@ import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 const WATCHDOG_MS = 150_000
 const FEW = byLength({ short: 30, long: 60 })
 const MANY = byLength({ short: 500, long: 1_000 })
-/** What a process with an engine takes anyway, and its garbage. Without a bound it would be hundreds more. */
+/** What a process with an engine takes anyway, plus its garbage. Without a bound it would be hundreds more. */
 const MOST_RESIDENT_MIB = 300
 /** Lanes that a listener has in stock, on two shards. */
 const STOCK_MIB = 2 * 2
@@ -40,7 +40,7 @@ async function churn(t: ExecutionContext, plan: Partial<ChurnPlan>): Promise<Chu
     t.is(report.served + report.lost, whole.connections)
     t.is(report.leaked, 0)
     t.true(report.peakMiB < MOST_RESIDENT_MIB, `${String(report.peakMiB)} MiB resident`)
-    // Ring memory is all shared, and nothing else of that size is.
+    // All ring memory is shared memory, and no other shared memory has that size.
     t.true(report.madeMiB < report.ringMiB + 2, 'what the statistics say is what there is')
     return report
   } finally {
@@ -56,7 +56,7 @@ test.serial(`${String(MANY)} connections of 200 KB, one after the other`, async 
 
 test.serial('frames of 4 MiB over several shards', async (t) => {
   const report = await churn(t, { connections: FEW, bytes: 4_194_304, concurrency: 2, shards: 2 })
-  // Four rings of 8 MiB and what they grew from, for each of two connections with both ends here.
+  // Four rings of 8 MiB, and the smaller ones that they grew from, for each of two connections with both ends here.
   t.true(report.madeMiB < 2 * 4 * 16 + MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
 })
 
@@ -79,7 +79,7 @@ interface Moment {
   readonly residentMiB: number
 }
 
-test.serial('what a burst has taken is kept for the next one, and goes when nobody wants it for long', async (t) => {
+test.serial('memory of a burst is kept for the next one, and given up when it is not used for long', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const endpoint = process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`

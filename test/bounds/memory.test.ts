@@ -1,6 +1,5 @@
 /**
- * What a peer that does not read, or a listener that does not accept, can make this process take: bounds, in programs
- * of their own.
+ * What a peer that does not read, or a listener that does not accept, can make this process take: bounds, measured in separate programs.
  */
 import fs from 'node:fs'
 import process from 'node:process'
@@ -101,7 +100,7 @@ interface Crowd {
   readonly alternate: boolean
 }
 
-/** Over memory nothing is limited by descriptors, so fewer show the same. */
+/** memory: connections use no descriptors, so fewer connections show the same. */
 const CROWDS = byLength({ short: { unix: 3_000, memory: 2_000 }, long: { unix: 10_000, memory: 4_000 } })
 const MAX_QUEUED = 1024
 const manyFiles = { manyFiles: true }
@@ -117,7 +116,7 @@ function wanted(kind: 'unix' | 'memory', count: number): number {
 for (const kind of ['unix', 'memory'] as const) {
   const count = wanted(kind, CROWDS[kind])
   test.serial(
-    `${kind}: of ${String(count)} that nobody accepts few are queued, and all are served in the end`,
+    `${kind}: of ${String(count)} connections that the host does not accept few are queued, and all are served in the end`,
     async (t) => {
       t.timeout(WATCHDOG_MS)
       await withEndpoint(kind, async (endpoint) => {

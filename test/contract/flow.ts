@@ -12,7 +12,7 @@ const FLOOD_BYTES = byLength({ short: 4_194_304, long: 16_777_216 })
 const FRAME_BYTES = 8192
 
 /**
- * Resolves once `progress()` has stood still while so many round trips went through another connection of the same
+ * Resolves once `progress()` has stood still while some round trips went through another connection of the same
  * shard: a wait for events instead of for time. Too early an answer fails no assertion that follows.
  */
 async function standstill(progress: () => number, other: { from: Connection; to: Connection }): Promise<void> {
@@ -85,7 +85,7 @@ export function flowTests({ test, transport: subject }: Contract): void {
     t.is(digestOf(received), digestOf(frames))
   })
 
-  test('a connection that nobody reads holds no other up', async (t, world) => {
+  test('a connection without a reader does not delay others', async (t, world) => {
     const stuck = await world.pair({ maxRingBytes: RING_BYTES })
     while (stuck.dialled.send(Buffer.alloc(FRAME_BYTES)));
     const { dialled, accepted } = await world.pair({ maxRingBytes: RING_BYTES })
@@ -95,7 +95,7 @@ export function flowTests({ test, transport: subject }: Contract): void {
   })
 
   const crowd = subject.costly === true ? 8 : 50
-  test(`${String(crowd)} connections carry interleaved traffic, each its own`, async (t, world) => {
+  test(`${String(crowd)} connections carry interleaved traffic, and each gets only its own frames`, async (t, world) => {
     const transport = await world.transport()
     await world.listen(transport, (connection) => {
       connection.subscribe((frame) => connection.send(frame), { borrow: true })

@@ -1,11 +1,11 @@
-/** What send() takes, what it refuses, and how it says that it is enough. */
+/** What send() takes, what it refuses, and how it reports backpressure. */
 import type { Connection, Frame } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { digestOf, frameOf, framesOf, receiveMany, sendAll } from '../helpers/frames.js'
 import { until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
-/** Sends until it is told that the ring is full; the frames that were sent. */
+/** Sends until the ring is full; returns the frames that were sent. */
 function fill(connection: Connection, length: number): Buffer[] {
   const frames: Buffer[] = []
   for (let i = 0; i < 100_000; i++) {
@@ -17,7 +17,7 @@ function fill(connection: Connection, length: number): Buffer[] {
 }
 
 export function sendingTests({ test }: Contract): void {
-  test('send() says false on a full ring, and true again after ready()', async (t, world) => {
+  test('send() returns false on a full ring, and true again after ready()', async (t, world) => {
     const { dialled, accepted } = await world.pair({ maxRingBytes: 32_768 })
     t.true(dialled.send('room'))
     const frames = fill(dialled, 4000)
@@ -39,7 +39,7 @@ export function sendingTests({ test }: Contract): void {
     await t.notThrowsAsync(dialled.ready({ timeoutMs: 1 }))
   })
 
-  test('ready() that gives up leaves the connection as it was', async (t, world) => {
+  test('ready() that is aborted leaves the connection as it was', async (t, world) => {
     const { dialled, accepted } = await world.pair({ maxRingBytes: 8192 })
     const frames = fill(dialled, 300_000)
     frames.push(...fill(dialled, 3000))
@@ -98,7 +98,7 @@ export function sendingTests({ test }: Contract): void {
     t.is(String(received.at(-1)), 'after')
   })
 
-  test('a frame over maxFrameBytes is refused by send() itself', async (t, world) => {
+  test('send() refuses a frame over maxFrameBytes', async (t, world) => {
     const limits = { maxFrameBytes: 1000 }
     const { dialled, accepted } = await world.pair({ dial: limits, accept: limits })
     const tooLarge: Frame[] = [
@@ -128,7 +128,7 @@ export function sendingTests({ test }: Contract): void {
     await dialled.closed
   })
 
-  test('what is not a frame is refused and nothing of it is sent', async (t, world) => {
+  test('send() refuses a value that is not a frame, and sends nothing of it', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const wrong: unknown[] = [
       undefined,
@@ -150,7 +150,7 @@ export function sendingTests({ test }: Contract): void {
     t.is(String(await accepted.receive()), 'good')
   })
 
-  test('after end(), close() and destroy() nothing is sent any more', async (t, world) => {
+  test('send() is refused after end(), close() and destroy()', async (t, world) => {
     const ends: ((connection: Connection) => unknown)[] = [
       (connection) => connection.end(),
       (connection) => connection.close(),
@@ -159,7 +159,7 @@ export function sendingTests({ test }: Contract): void {
       },
     ]
     for (const end of ends) {
-      // Nobody reads: close() has to come to its deadline.
+      // The peer does not read, so close() reaches its deadline.
       const { dialled } = await world.pair({ dial: { closeTimeoutMs: 5 } })
       dialled.send('before')
       const ending = end(dialled)

@@ -69,7 +69,7 @@ export function transportContract(transport: ContractTransport, parts: readonly 
         } finally {
           await world.cleanUp()
         }
-        // What was given up ends a little later; what is left open for good runs into the watchdog.
+        // Aborted work ends a little later; anything left open for good runs into the watchdog.
         await until(() => isDeepStrictEqual(open(), before))
         t.deepEqual(open(), before, 'the test left something open')
         t.deepEqual(world.takeFailures(), [], 'a handler has failed')

@@ -1,4 +1,4 @@
-/** What one test opens, remembered so that the test's end closes it, however it ended. */
+/** Remembers what one test opens, and closes it when the test ends, whatever its result. */
 import {
   createEngine,
   type Connection,
@@ -13,7 +13,7 @@ import { FailureBook, type HandlerFailure } from '../helpers/failure-book.js'
 import { signal } from '../helpers/turns.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
 
-/** Both sides of an endpoint, which need not be written the same: a transport where they are. */
+/** Both sides of an endpoint. They may be written differently; if they are the same, this is a transport. */
 export interface Meeting {
   /** Of the listening side, as text. */
   readonly endpoint: string
@@ -60,7 +60,7 @@ export class World {
     this.engine = engine
   }
 
-  /** Of handlers, since the test began or last asked. */
+  /** Failures of handlers since the test began or last asked. */
   takeFailures(): HandlerFailure[] {
     return this.#failures.take()
   }
@@ -77,7 +77,7 @@ export class World {
     return engine
   }
 
-  /** An endpoint of its own. */
+  /** A new endpoint. */
   async transport(options: TransportOptions = {}): Promise<Meeting> {
     return this.meet(await this.endpoint(), { dial: options, accept: options })
   }
@@ -146,7 +146,7 @@ export class World {
     throw new Error('the listener closed')
   }
 
-  /** Everything that was sent leaves, and the peer learns that it was all: without half-close only closing says so. */
+  /** Everything that was sent leaves, and the peer sees the end of the stream; without half-close this takes close(). */
   async finish(connection: Connection): Promise<void> {
     if (this.#transport.halfClose) await connection.end()
     else await connection.close()

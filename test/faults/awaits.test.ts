@@ -61,14 +61,14 @@ function scene(title: string, options: EngineOptions, body: (scene: Scene) => Pr
   })
 }
 
-/** Kills the shard, and resolves when everybody has been told. */
+/** Kills the shard, and resolves when everything that waited on it has settled. */
 async function die(engine: Engine): Promise<void> {
   const lost = nextEvent('shard.lost')
   await strike(engine, 0, 'exit')
   await lost
 }
 
-/** Holds more than rings and kernel do, so that whoever waits for it to leave waits. */
+/** More than rings and kernel hold, so that a wait for it to leave stays pending. */
 function fill(connection: Connection): void {
   for (let i = 0; i < 100; i++) connection.send(Buffer.alloc(8_000, i))
 }
@@ -187,7 +187,7 @@ scene('accept() and listener iteration: a death leaves them waiting, close() end
   t.is(await listener.accept(), undefined)
 })
 
-scene('listener.close(): a death does not hold it up', faultyOptions('stuck'), async (scene) => {
+scene('listener.close(): a death does not delay it', faultyOptions('stuck'), async (scene) => {
   const { t, engine, listener } = scene
   await strike(engine, 0, 'stuck')
   t.deepEqual(await listener.close(), { code: 'OK' })
@@ -195,7 +195,7 @@ scene('listener.close(): a death does not hold it up', faultyOptions('stuck'), a
   t.is(engine.stats().listeners, 0)
 })
 
-scene('engine.close(): a death does not hold it up', faultyOptions('stuck'), async ({ t, engine }) => {
+scene('engine.close(): a death does not delay it', faultyOptions('stuck'), async ({ t, engine }) => {
   await strike(engine, 0, 'stuck')
   t.is((await engine.close({ graceMs: 0 })).leaked, 0)
 })
@@ -210,7 +210,7 @@ test.serial('createEngine(): a death while it starts rejects it', async (t) => {
   }
 })
 
-/** What a call may come to when the shard dies around it. */
+/** The results that a call may have when the shard dies around it. */
 type Outcome = 'OK' | 'ERR_SHARD_LOST' | 'ERR_CLOSED' | 'ERR_RESET' | 'ERR_TRUNCATED' | 'ERR_HANDLER'
 
 async function outcomeOf(promise: Promise<unknown>): Promise<string> {
@@ -256,7 +256,7 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
           isOneOf(t, await outcomeOf(dialling), ['OK', 'ERR_SHARD_LOST'], `${when}, connect`)
           const connection = await dialling.catch(() => undefined)
           if (connection === undefined) break
-          // Whether it is still open here is for chance to say.
+          // Whether it is still open here depends on chance.
           const sent = await outcomeOf(Promise.resolve().then(() => connection.send('hello')))
           isOneOf(t, sent, ['OK', 'ERR_CLOSED'], `${when}, send`)
           const reply = await outcomeOf(connection.receive())

@@ -1,4 +1,4 @@
-/** Waiting without a clock: for turns of the event loop, and for a state that is sure to come. */
+/** Waiting without a clock: for turns of the event loop, or for a state that must come. */
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 
 export async function turns(count = 1): Promise<void> {
@@ -9,7 +9,7 @@ export async function turns(count = 1): Promise<void> {
 const SPINNING_TURNS = 100
 
 /**
- * Resolves once `reached()` says true. The test's own timeout is the watchdog. What takes long is looked for less
+ * Resolves once `reached()` returns true. The test's own timeout is the watchdog. What takes long is looked for less
  * often, since spinning takes the processor from what is waited for.
  */
 export async function until(reached: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-/** A test that hangs does not keep the run from ending: AVA, over a test file that does, in a process of its own. */
+/** A test that hangs does not keep the run from ending: AVA, over a test file that does, in a separate process. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -7,12 +7,12 @@ import { childrenOf, isRunning } from '../helpers/children.js'
 import { until } from '../helpers/turns.js'
 
 const WATCHDOG_MS = 90_000
-/** Longer than an engine takes to start on a machine that has other things to do. */
+/** Longer than an engine takes to start on a busy machine. */
 const BOUND_MS = 4_000
 const NEVER_MS = 3_600_000
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** `strike`: what is done to AVA once it has said that a test is well. */
+/** `strike`: what to do to AVA once it has reported a passed test. */
 async function runHanging(
   t: ExecutionContext,
   place: 'test' | 'hook' | 'after' | 'nowhere',
@@ -61,7 +61,7 @@ test('a hook that hangs ends the run', async (t) => {
   t.regex(output, /watchdog: .*hanging-tests\.js, in a hook; the last test was none\./)
 })
 
-test('a process that something keeps after its tests ends the run', async (t) => {
+test('a process that something keeps alive after its tests ends the run', async (t) => {
   const { code, output } = await runHanging(t, 'after')
   t.is(code, 1, output)
   t.regex(output, /watchdog: .*hanging-tests\.js, after its tests were over\./)
@@ -75,7 +75,7 @@ test.serial('tests that end are left alone', async (t) => {
 
 const declare = process.platform === 'linux' ? test.serial : test.serial.skip
 
-declare('test processes end with an AVA that is killed', async (t) => {
+declare('when AVA is killed its test processes end', async (t) => {
   let processes: readonly number[] = []
   const strike = (run: ChildProcess): void => {
     processes = childrenOf(run.pid ?? 0)
