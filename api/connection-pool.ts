@@ -1,53 +1,88 @@
-/** Connection pools, as hosts use them. */
+import type { ClosedInfo, Connection, ConnectionInfo } from '../engine/common/connection.js'
+import { graceMs, readGraceMs } from '../engine/common/wait-options.js'
 import type { LaneConnection } from '../engine/connection/lane-connection.js'
 import type { Lease } from '../engine/pool/lease.js'
-import type { Pool } from '../engine/pool/pool.js'
 import type { PoolBounds } from '../engine/pool/pool-settings.js'
 import type { PoolStats } from '../engine/pool/pool-stats.js'
+import type { Pool } from '../engine/pool/pool.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
-import type { LeasedConnection } from './leased-connection.js'
-import {
-  parsePoolCloseOptions,
-  parseResizeOptions,
-  type PoolCloseOptions,
-  type PoolResizeOptions,
-} from './pool-options.js'
+import { parseResizeOptions, type PoolCloseOptions, type PoolResizeOptions } from './pool-options.js'
+
+/**
+ * A connection that was lent by a pool. It does what a `Connection` does until its lease ends; from then on every
+ * method throws or rejects with ERR_LEASE_ENDED, so that its holder cannot write into the exchange of the next one.
+ * Stop subscriptions and leave loops before the lease ends. `close()`, `end()` and `destroy()` end the connection
+ * itself: it is not lent again.
+ */
+export interface LeasedConnection extends Connection {
+  /** Settles exactly once, never rejects: how the connection ended, also after the lease. */
+  readonly closed: Promise<ClosedInfo>
+  /** Counts of the connection, not of the lease. */
+  readonly info: ConnectionInfo
+}
 
 /**
  * Connections to one endpoint that are lent to one user at a time and used again. A connection whose end its thread has
  * seen is never lent. Idle connections keep reading: any byte, any end takes them out; and they do not keep the process
- * alive, while leased ones and those who wait do.
+ * alive, while leased ones and pending acquires do.
  */
-export class ConnectionPool implements AsyncDisposable {
-  readonly #pool: Pool<LaneConnection, LeasedConnection>
+export interface ConnectionPool extends AsyncDisposable {
+  /** The endpoint as text. */
+  readonly endpoint: string
+
+  /**
+   * Lends a connection, which must be given back: `lease.release()`. Acquires are served in their order. One that is
+   * given up costs no connection: the one that was being made for it goes to the next, or is kept. Rejects with
+   * ERR_ACQUIRE_TIMEOUT (after `timeoutMs`, default the pool's acquireTimeoutMs), ERR_ABORTED, ERR_POOL_CLOSED, or as
+   * making a connection has failed; the cause is that failure.
+   */
+  acquire(options?: WaitOptions): Promise<Lease<LeasedConnection>>
+
+  /**
+   * Lends a connection to `fn` until what it returns has settled, and resolves with that. If `fn` throws or rejects,
+   * the connection is destroyed, since its exchange may be unfinished, and this rejects with the same reason. Rejects
+   * as `acquire()` does, too.
+   */
+  use<Result>(
+    fn: (connection: LeasedConnection) => Result | PromiseLike<Result>,
+    options?: WaitOptions,
+  ): Promise<Result>
+
+  /**
+   * Changes `min` and `max`. Connections above the new maximum are closed: idle ones at once, leased ones as they come
+   * back.
+   * @throws {TransportError} ERR_INVALID_OPTION, ERR_POOL_CLOSED
+   */
+  resize(options: PoolResizeOptions): void
+
+  /** A snapshot, synchronous and cheap. */
+  stats(): PoolStats
+
+  /**
+   * Grants no more leases, rejects pending acquires with ERR_POOL_CLOSED, closes idle connections, and waits up to
+   * `graceMs` for leases to come back; connections that are still out then are destroyed. Resolves when every
+   * connection is gone. A later call's `graceMs` does not count. `engine.close()` closes pools, too.
+   */
+  close(options?: PoolCloseOptions): Promise<void>
+}
+
+export class EndpointPool implements ConnectionPool {
+  readonly #pool: Pool<LaneConnection, Connection>
   #bounds: PoolBounds
 
-  /** @internal Pools are made by `transport.pool()`. */
-  constructor(pool: Pool<LaneConnection, LeasedConnection>, bounds: PoolBounds) {
+  constructor(pool: Pool<LaneConnection, Connection>, bounds: PoolBounds) {
     this.#pool = pool
     this.#bounds = bounds
   }
 
-  /** The endpoint as text. */
   get endpoint(): string {
     return this.#pool.endpoint
   }
 
-  /**
-   * Lends a connection, which must be given back: `lease.release()`. Those who wait are served in their order. A wait
-   * that is given up costs no connection: the one that was being made for it goes to the next, or is kept. Rejects with
-   * ERR_ACQUIRE_TIMEOUT (after `timeoutMs`, default the pool's acquireTimeoutMs), ERR_ABORTED, ERR_POOL_CLOSED, or as
-   * making a connection has failed; the cause is that failure.
-   */
   acquire(options?: WaitOptions): Promise<Lease<LeasedConnection>> {
     return this.#pool.acquire(options)
   }
 
-  /**
-   * Lends a connection to `fn` until what it returns has settled, and resolves with that. If `fn` throws or rejects,
-   * the connection is destroyed, since nobody knows what was under way, and so does this. Rejects as `acquire()` does,
-   * too.
-   */
   use<Result>(
     fn: (connection: LeasedConnection) => Result | PromiseLike<Result>,
     options?: WaitOptions,
@@ -55,30 +90,18 @@ export class ConnectionPool implements AsyncDisposable {
     return this.#pool.use(fn, options)
   }
 
-  /**
-   * Changes `min` and `max`. Connections above the new maximum are closed: idle ones at once, leased ones as they come
-   * back.
-   * @throws {TransportError} ERR_INVALID_OPTION, ERR_POOL_CLOSED
-   */
   resize(options: PoolResizeOptions): void {
     const bounds = parseResizeOptions(options, this.#bounds)
     this.#pool.resize(bounds)
     this.#bounds = bounds
   }
 
-  /** A snapshot, synchronous and cheap. */
   stats(): PoolStats {
     return this.#pool.stats()
   }
 
-  /**
-   * Grants no more leases, rejects whoever waits with ERR_POOL_CLOSED, closes idle connections, and waits up to
-   * `graceMs` for leases to come back; connections that are still out then are destroyed. Resolves when every
-   * connection is gone. A second call returns the first one's promise. `engine.close()` closes pools, too.
-   */
   async close(options: PoolCloseOptions = {}): Promise<void> {
-    const { graceMs } = parsePoolCloseOptions(options)
-    return this.#pool.close(graceMs)
+    return this.#pool.close(readGraceMs(options, graceMs.pool))
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -8,6 +8,7 @@ import { closest } from '../engine/common/closest.js'
 import { describe, isObject, kindOf } from '../engine/common/describe.js'
 import { TransportError } from '../engine/protocol/errors.js'
 import { Problems } from '../engine/common/option-problems.js'
+import { callback, milliseconds } from './option-schemas.js'
 import { read } from './read-options.js'
 
 export const PIPE_PREFIX = '\\\\.\\pipe\\'
@@ -26,7 +27,7 @@ const unixSchema = v.strictObject({
 })
 const localSchema = v.strictObject({ kind: v.literal('local'), name: v.string() })
 const memorySchema = v.strictObject({ kind: v.literal('memory'), name: v.string() })
-const pipeSchema = v.strictObject({
+export const pipeSchema = v.strictObject({
   kind: v.literal('pipe'),
   name: v.pipe(
     v.string(),
@@ -41,24 +42,19 @@ const pipeSchema = v.strictObject({
 
 const ownStdioSchema = v.strictObject({ kind: v.literal('stdio') })
 
-const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), 2_000)
-
-const childSchema = v.strictObject({
+export const childSchema = v.strictObject({
   kind: v.literal('stdio'),
   command: v.pipe(v.string(), v.nonEmpty('the path or name of a program')),
   args: v.optional(v.array(v.string()), []),
   cwd: v.optional(v.string()),
   env: v.optional(v.record(v.string(), v.optional(v.string()))),
   stderr: v.optional(
-    v.union([
-      v.picklist(['capture', 'ignore', 'inherit']),
-      v.custom<(line: string) => unknown>((value) => typeof value === 'function', 'a function'),
-    ]),
+    v.union([v.picklist(['capture', 'ignore', 'inherit']), callback<(line: string) => unknown>()]),
     'capture',
   ),
   processGroup: v.optional(v.boolean(), false),
-  terminateAfterMs: milliseconds,
-  killAfterMs: milliseconds,
+  terminateAfterMs: milliseconds(2_000),
+  killAfterMs: milliseconds(2_000),
   guard: v.optional(v.boolean(), true),
 })
 

@@ -1,10 +1,9 @@
 /** What endpoints mean on this machine. */
 import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import type { ChildSettings } from '../engine/process/child.js'
+import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
 import { TransportError } from '../engine/protocol/errors.js'
-import type { LocalFolder } from '../engine/protocol/target.js'
-import type { TransportTarget } from '../engine/protocol/target.js'
+import { SOCKET_PATH_LIMIT, type LocalFolder } from '../engine/protocol/target.js'
 import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type CheckedPipe } from './endpoint-input.js'
 
 /**
@@ -92,22 +91,6 @@ export interface ChildEndpoint {
 }
 
 export type Endpoint = string | EndpointObject
-
-export interface ResolvedEndpoint {
-  readonly kind: EndpointObject['kind']
-  /** As text, the way it is shown in errors and in `info`. */
-  readonly text: string
-  readonly route: Route
-}
-
-/** What a shard dials or listens on, or what has to be started first. */
-export type Route =
-  | { readonly via: 'target'; readonly target: TransportTarget }
-  | { readonly via: 'child'; readonly child: ChildSettings }
-  | { readonly via: 'process-stdio' }
-
-/** `sun_path` has room for this many bytes. Node 20 and 22 cut a longer path off in silence. */
-export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
 
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 

@@ -1,15 +1,17 @@
-export { createEngine, type Engine, type EngineStats } from './engine.js'
+export { createEngine, type Engine } from './engine.js'
+export type { EnginePoolStats, EngineStats } from '../engine/core/engine-stats.js'
 export type { ChildEndpoint, Endpoint, EndpointObject, ProcessStdioEndpoint, PipeEndpoint } from './endpoint.js'
-export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats, ListenOptions } from './listener.js'
 export type {
-  CloseOptions,
-  EngineOptions,
+  ConnectionHandler,
+  Listener,
+  ListenerClosed,
   ListenerCloseOptions,
-  RestartOptions,
-  TransportOptions,
-} from './engine-options.js'
-export type { LeasedConnection } from './leased-connection.js'
-export type { ConnectionPool } from './connection-pool.js'
+  ListenerStats,
+  ListenOptions,
+} from '../engine/listening/listener.js'
+export type { CloseOptions, EngineOptions, RestartOptions } from './engine-options.js'
+export type { TransportOptions } from './transport-options.js'
+export type { ConnectionPool, LeasedConnection } from './connection-pool.js'
 export type { PoolCloseOptions, PoolOptions, PoolResizeOptions } from './pool-options.js'
 export type { Transport } from './transport.js'
 export type {

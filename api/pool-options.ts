@@ -1,19 +1,20 @@
 /** Options of pools. */
 import * as v from 'valibot'
+import type { Connection } from '../engine/common/connection.js'
 import type { Problems } from '../engine/common/option-problems.js'
-import type { LeasedConnection } from './leased-connection.js'
-import { integer, milliseconds } from './engine-options.js'
+import type { PoolBounds, PoolSettings } from '../engine/pool/pool-settings.js'
+import type { LeasedConnection } from './connection-pool.js'
+import { callback, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 
 /** More connections than this do not fit on one shard. */
 const MOST_CONNECTIONS = 32_768
-const LONGEST_MS = 2_147_483_647
 
 const DEFAULT_MAX_PAUSE_MS = 5_000
 
-const positive = v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)))
+const positive = v.optional(time(1))
 
-const poolSchema = v.strictObject({
+export const poolSchema = v.strictObject({
   min: integer(0, MOST_CONNECTIONS, 0),
   max: integer(1, MOST_CONNECTIONS, 8),
   idleTimeoutMs: milliseconds(30_000),
@@ -23,7 +24,7 @@ const poolSchema = v.strictObject({
   createAttempts: integer(1, 1_000, 3),
   backoff: v.optional(
     v.strictObject({
-      initialMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)), 50),
+      initialMs: milliseconds(50, 1),
       maxMs: positive,
       factor: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 2),
       jitter: v.optional(v.picklist(['decorrelated', 'full', 'none']), 'decorrelated'),
@@ -31,15 +32,13 @@ const poolSchema = v.strictObject({
     {},
   ),
   leakAfterMs: positive,
-  validate: v.optional(v.function()),
+  validate: v.optional(callback<(connection: Connection) => unknown>()),
 })
 
 const boundsSchema = v.strictObject({
-  min: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MOST_CONNECTIONS))),
-  max: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_CONNECTIONS))),
+  min: v.optional(integerFrom(0, MOST_CONNECTIONS)),
+  max: v.optional(integerFrom(1, MOST_CONNECTIONS)),
 })
-
-const closeSchema = v.strictObject({ graceMs: milliseconds(1_000) })
 
 /** Options of `transport.pool()`. Times are milliseconds. */
 export interface PoolOptions {
@@ -108,35 +107,23 @@ export interface PoolCloseOptions {
   readonly graceMs?: number | undefined
 }
 
-type ParsedPoolOptions = v.InferOutput<typeof poolSchema>
-export type ResolvedPoolOptions = ParsedPoolOptions & {
-  readonly backoff: ParsedPoolOptions['backoff'] & { readonly maxMs: number }
-}
-
-export function parsePoolOptions(options: unknown): ResolvedPoolOptions {
+export function parsePoolOptions(options: unknown): PoolSettings<Connection> {
   const parsed = parse(poolSchema, options, 'pool()', (output, problems) => {
     checkOrder(output?.min, output?.max, problems)
     if (isLess(output?.backoff?.maxMs, output?.backoff?.initialMs))
       problems.add('backoff.maxMs: it must be at least backoff.initialMs')
   })
-  const { backoff } = parsed
+  const { backoff, maxLifetimeMs, leakAfterMs, validate } = parsed
   const { maxMs = Math.max(DEFAULT_MAX_PAUSE_MS, backoff.initialMs) } = backoff
-  return { ...parsed, backoff: { ...backoff, maxMs } }
+  return { ...parsed, maxLifetimeMs, leakAfterMs, validate, backoff: { ...backoff, maxMs } }
 }
 
 /** `now`: what holds where nothing is said. */
-export function parseResizeOptions(
-  options: unknown,
-  now: { readonly min: number; readonly max: number },
-): { readonly min: number; readonly max: number } {
+export function parseResizeOptions(options: unknown, now: PoolBounds): PoolBounds {
   const { min = now.min, max = now.max } = parse(boundsSchema, options, 'resize()', (output, problems) => {
     if (output !== undefined) checkOrder(output.min ?? now.min, output.max ?? now.max, problems)
   })
   return { min, max }
-}
-
-export function parsePoolCloseOptions(options: unknown): v.InferOutput<typeof closeSchema> {
-  return parse(closeSchema, options, 'close()')
 }
 
 function checkOrder(min: number | undefined, max: number | undefined, problems: Problems): void {

@@ -2,21 +2,18 @@
 import * as v from 'valibot'
 import type { Connection } from '../engine/common/connection.js'
 import type { Frame } from '../engine/common/frame.js'
+import type { ReconnectingPolicy } from '../engine/core/engine-settings.js'
 import type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
-import { integer, milliseconds } from './engine-options.js'
+import { callback, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 
-const LONGEST_MS = 2_147_483_647
-const MOST_ATTEMPTS = 2_147_483_647
-
-const fn = <Fn extends (...args: never[]) => unknown>() =>
-  v.custom<Fn>((value) => typeof value === 'function', 'a function')
+const MOST_ATTEMPTS = 2 ** 31 - 1
 
 const heartbeatSchema = v.strictObject({
-  intervalMs: v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)),
-  timeoutMs: v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)),
-  ping: v.optional(fn<() => Frame>()),
-  isPong: v.optional(fn<(frame: Buffer) => boolean>()),
+  intervalMs: time(1),
+  timeoutMs: time(1),
+  ping: v.optional(callback<() => Frame>()),
+  isPong: v.optional(callback<(frame: Buffer) => boolean>()),
 })
 
 const breakerSchema = v.strictObject({
@@ -25,7 +22,7 @@ const breakerSchema = v.strictObject({
   concurrency: integer(1, 1_000_000, 8),
 })
 
-const schema = v.strictObject({
+export const reconnectingSchema = v.strictObject({
   backoff: v.optional(
     v.strictObject({
       initialMs: milliseconds(50),
@@ -35,16 +32,16 @@ const schema = v.strictObject({
     }),
     {},
   ),
-  maxAttempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_ATTEMPTS))),
-  maxElapsedMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(LONGEST_MS))),
+  maxAttempts: v.optional(integerFrom(1, MOST_ATTEMPTS)),
+  maxElapsedMs: v.optional(time(0)),
   stableMs: milliseconds(5_000),
   firstConnect: v.optional(v.picklist(['wait', 'fail-fast']), 'wait'),
   unsent: v.optional(v.picklist(['resend', 'drop']), 'resend'),
   retainBytes: integer(0, 1_073_741_824, 0),
   heartbeat: v.optional(heartbeatSchema),
   breaker: v.optional(v.union([v.literal(false), breakerSchema]), {}),
-  onConnected: v.optional(fn<(connection: Connection, info: ConnectedInfo) => unknown>()),
-  onLoss: v.optional(fn<(report: LossReport) => unknown>()),
+  onConnected: v.optional(callback<(connection: Connection, info: ConnectedInfo) => unknown>()),
+  onLoss: v.optional(callback<(report: LossReport) => unknown>()),
 })
 
 /** Options of `transport.reconnecting()`. */
@@ -137,12 +134,19 @@ export interface BreakerOptions {
   readonly concurrency?: number | undefined
 }
 
-export type ResolvedReconnectingOptions = v.InferOutput<typeof schema>
-
-export function parseReconnectingOptions(options: unknown): ResolvedReconnectingOptions {
-  return parse(schema, options, 'reconnecting()', (output, problems) => {
+export function parseReconnectingOptions(options: unknown): ReconnectingPolicy {
+  const parsed = parse(reconnectingSchema, options, 'reconnecting()', (output, problems) => {
     const { backoff, heartbeat } = output ?? {}
     if (isLess(backoff?.maxMs, backoff?.initialMs)) problems.add('backoff.maxMs: it must be at least backoff.initialMs')
     if (heartbeat?.isPong !== undefined && heartbeat.ping === undefined) problems.add('heartbeat.ping: isPong needs it')
   })
+  const { maxAttempts = Infinity, maxElapsedMs = Infinity, heartbeat, onConnected, onLoss } = parsed
+  return {
+    ...parsed,
+    maxAttempts,
+    maxElapsedMs,
+    heartbeat: heartbeat && { ping: undefined, isPong: undefined, ...heartbeat },
+    onConnected,
+    onLoss,
+  }
 }

@@ -6,14 +6,19 @@ import { checkOptions, readOptions, type Checks } from './option-problems.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
 /** The longest time that a timer can keep, in milliseconds. */
-const LONGEST_TIMER_MS = 2_147_483_647
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** How long a `close()` waits for others, in milliseconds, if its caller does not say. */
+export const graceMs = { engine: 1_000, listener: 0, pool: 1_000 } as const
 
 type ListenWait = WaitOptions & { readonly onError?: OnError | undefined }
 
+const timeCheck = (value: unknown): string | undefined =>
+  isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`
+
 const waitChecks = {
   signal: (value: unknown) => (isSignal(value) ? undefined : 'an AbortSignal'),
-  timeoutMs: (value: unknown) =>
-    isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`,
+  timeoutMs: timeCheck,
 } satisfies Checks
 
 const listenChecks = {
@@ -34,6 +39,11 @@ export function readConnectOptions(options: unknown): WaitOptions {
 /** What `listen()` takes. @throws {TransportError} ERR_INVALID_OPTION */
 export function readListenOptions(options: unknown): ListenWait {
   return readOptions<ListenWait>(options, listenChecks, 'listen()')
+}
+
+/** What a `close()` takes: how long it waits, in milliseconds. @throws {TransportError} ERR_INVALID_OPTION */
+export function readGraceMs(options: unknown, fallback: number): number {
+  return readOptions<{ readonly graceMs?: number }>(options, { graceMs: timeCheck }, 'close()').graceMs ?? fallback
 }
 
 /** What nearly every call gets is looked at without taking memory for it. */

@@ -6,12 +6,12 @@ import { fromSystemError, deserializeError, TransportError } from '../protocol/e
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
 import { isDenied } from '../protocol/permission.js'
-import type { TransportTarget } from '../protocol/target.js'
+import { SOCKET_PATH_LIMIT, type TransportTarget } from '../protocol/target.js'
 import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 
-export interface ListenSettings {
+export interface BindingSettings {
   readonly listenerId: number
   readonly endpoint: string
   readonly target: TransportTarget
@@ -22,21 +22,19 @@ export interface ListenSettings {
   readonly maxQueued: number
   /** Mode of the socket file. */
   readonly mode: number
-  /** The most bytes that a socket path may have. */
-  readonly pathLimit: number
 }
 
 /** Pauses come in rows: a helper process for each would hold up those who wait in the backlog. */
 const SPARE_DUPLICATES = 7
 
 export class ShardBindings {
-  readonly #settings: ListenSettings
+  readonly #settings: BindingSettings
   readonly #file: SocketFile | undefined
   readonly #socket: BoundSocket | undefined
   readonly #shards = new Set<Shard>()
   #closing: Promise<void> | undefined
 
-  private constructor(settings: ListenSettings, file: SocketFile | undefined, socket: BoundSocket | undefined) {
+  private constructor(settings: BindingSettings, file: SocketFile | undefined, socket: BoundSocket | undefined) {
     this.#settings = settings
     this.#file = file
     this.#socket = socket
@@ -45,14 +43,14 @@ export class ShardBindings {
   /** Listens on all of the shards, or on none. The signal gives it up. */
   static async open(
     shards: readonly Shard[],
-    settings: ListenSettings,
+    settings: BindingSettings,
     ledger: Ledger,
     signal: AbortSignal,
   ): Promise<ShardBindings> {
     const { target, endpoint } = settings
     const file =
       target.kind === 'unix' && !target.path.startsWith('\0')
-        ? await prepareSocketFile(target, settings.mode, settings.pathLimit, endpoint)
+        ? await prepareSocketFile(target, settings.mode, SOCKET_PATH_LIMIT, endpoint)
         : undefined
     let listening: ShardBindings | undefined
     try {

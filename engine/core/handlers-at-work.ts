@@ -1,5 +1,5 @@
 /** What handlers were at work on when an engine was told to close, and who is to be closed once they are done. */
-import type { Clock } from '../engine/protocol/clock.js'
+import type { Clock } from '../protocol/clock.js'
 
 /** A connection, or a link. */
 interface Closable {
