@@ -22,6 +22,7 @@ export type {
   SubscribeOptions,
 } from '../engine/common/connection.js'
 export type { FrameHandler } from '../engine/common/connection.js'
+export type { ReuseBlocker } from '../engine/common/reuse-blocker.js'
 export type { Lease } from '../engine/pool/lease.js'
 export type { PoolStats } from '../engine/pool/pool-stats.js'
 export type { BackoffOptions, BreakerOptions, HeartbeatOptions, ReconnectingOptions } from './reconnecting-options.js'
@@ -56,7 +57,7 @@ export type {
 } from '../engine/common/diagnostics.js'
 export type { EventLoopDelay } from '../engine/protocol/counters.js'
 export type { FramingKind } from '../engine/protocol/framing.js'
-export { TransportError, type TransportErrorCode } from '../engine/protocol/errors.js'
+export { TransportError, type TransportErrorCode, type TransportErrorDetails } from '../engine/protocol/errors.js'
 export type { HandlerErrorContext, HandlerPlace, OnError } from '../engine/common/handler-failures.js'
-export type { LedgerReport, LedgerSnapshot } from '../engine/common/ledger.js'
+export type { LedgerLine, LedgerReport, LedgerSnapshot, ResourceKind } from '../engine/common/ledger.js'
 export type { WaitOptions } from '../engine/protocol/waiter.js'

@@ -6,14 +6,13 @@
 import { channel } from 'node:diagnostics_channel'
 import type { TransportErrorCode } from '../protocol/errors.js'
 import type { ReuseBlocker } from './reuse-blocker.js'
-import type { Role } from '../protocol/target.js'
 
 /** Who a connection is. */
 export interface ConnectionEvent {
   readonly id: string
   readonly kind: string
   readonly endpoint: string
-  readonly role: Role
+  readonly role: 'dialled' | 'accepted'
   readonly shard: number
 }
 
