@@ -52,8 +52,10 @@ export interface EngineOptions {
    * 8192.
    */
   readonly initialRingBytes?: number | undefined
-  /** Size that a ring may grow to, in bytes, of the same sizes. A full ring grows to 2 MiB, further only for frames
-   * that are large themselves. Default 8388608. */
+  /**
+   * Size that a ring may grow to, in bytes, of the same sizes. A full ring grows to 2 MiB, further only for frames that
+   * are large themselves. Default 8388608.
+   */
   readonly maxRingBytes?: number | undefined
   /** How long a worker thread may take to start, in milliseconds. Default 10,000. */
   readonly bootTimeoutMs?: number | undefined
@@ -64,11 +66,7 @@ export interface EngineOptions {
   readonly stuckTimeoutMs?: number | undefined
   /** JavaScript heap of one worker thread, in MiB, 16 to 65,536; a thread that needs more dies. Default 1,024. */
   readonly shardHeapMb?: number | undefined
-  /**
-   * How worker threads that die are replaced: at most `max` times (0 to 1,000, default 5) of each shard in any
-   * `windowMs` (default 60,000), after `initialDelayMs` (default 50), doubled each time in a window up to `maxDelayMs`
-   * (default 5,000).
-   */
+  /** How worker threads that die are replaced. */
   readonly restart?: RestartOptions | undefined
   /**
    * The worker module, for bundled hosts: path or file URL of `symphony-transport/worker`, best bundled as CommonJS.
@@ -83,13 +81,15 @@ export interface EngineOptions {
   readonly onError?: OnError | undefined
 }
 
+/** How worker threads that die are replaced. One that dies more often is given up, with a process warning. */
 export interface RestartOptions {
+  /** How often each shard is replaced in any `windowMs`; 0 to 1,000. Default 5. */
   readonly max?: number | undefined
-  /** Milliseconds. */
+  /** Milliseconds. Default 60,000. */
   readonly windowMs?: number | undefined
-  /** Milliseconds. */
+  /** Pause before the first replacement in a window, doubled each time, in milliseconds. Default 50. */
   readonly initialDelayMs?: number | undefined
-  /** Milliseconds. */
+  /** Longest pause, in milliseconds; at least `initialDelayMs`. Default 5,000. */
   readonly maxDelayMs?: number | undefined
 }
 
