@@ -1,25 +1,13 @@
-import type { ClosedInfo, Connection, ConnectionInfo } from '../engine/common/connection.js'
+import type { Connection } from '../engine/common/connection.js'
 import { graceMs, readGraceMs } from '../engine/common/wait-options.js'
 import type { LaneConnection } from '../engine/connection/lane-connection.js'
+import type { LeasedConnection } from '../engine/core/pooled-connection.js'
 import type { Lease } from '../engine/pool/lease.js'
 import type { PoolBounds } from '../engine/pool/pool-settings.js'
 import type { PoolStats } from '../engine/pool/pool-stats.js'
 import type { Pool } from '../engine/pool/pool.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
 import { parseResizeOptions, type PoolCloseOptions, type PoolResizeOptions } from './pool-options.js'
-
-/**
- * A connection that was lent by a pool. It does what a `Connection` does until its lease ends; from then on every
- * method throws or rejects with ERR_LEASE_ENDED, so that its holder cannot write into the exchange of the next one.
- * Stop subscriptions and leave loops before the lease ends. `close()`, `end()` and `destroy()` end the connection
- * itself: it is not lent again.
- */
-export interface LeasedConnection extends Connection {
-  /** Settles exactly once, never rejects: how the connection ended, also after the lease. */
-  readonly closed: Promise<ClosedInfo>
-  /** Counts of the connection, not of the lease. */
-  readonly info: ConnectionInfo
-}
 
 /**
  * Connections to one endpoint that are lent to one user at a time and used again. A connection whose end its thread has

@@ -62,7 +62,7 @@ export type CheckedPipe = v.InferOutput<typeof pipeSchema>
 export type CheckedChild = v.InferOutput<typeof childSchema>
 
 /** As `EndpointObject`, with its defaults, and nothing of the caller's in it that could change. */
-export type CheckedEndpoint =
+type CheckedEndpoint =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'unix'; readonly abstract: string }
   | v.InferOutput<typeof localSchema>

@@ -15,7 +15,7 @@ const wakePolicy = v.union([
 ])
 
 /** One shard for each CPU but the host's own, at most four: more have shown nothing on local sockets. */
-export const DEFAULT_SHARDS = Math.max(1, Math.min(4, availableParallelism() - 1))
+const DEFAULT_SHARDS = Math.max(1, Math.min(4, availableParallelism() - 1))
 
 export const engineSchema = v.strictObject({
   shards: integer(1, 64, DEFAULT_SHARDS),

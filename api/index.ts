@@ -11,7 +11,8 @@ export type {
 } from '../engine/listening/listener.js'
 export type { CloseOptions, EngineOptions, RestartOptions } from './engine-options.js'
 export type { TransportOptions } from './transport-options.js'
-export type { ConnectionPool, LeasedConnection } from './connection-pool.js'
+export type { LeasedConnection } from '../engine/core/pooled-connection.js'
+export type { ConnectionPool } from './connection-pool.js'
 export type { PoolCloseOptions, PoolOptions, PoolResizeOptions } from './pool-options.js'
 export type { Transport } from './transport.js'
 export type {

@@ -2,8 +2,8 @@
 import * as v from 'valibot'
 import type { Connection } from '../engine/common/connection.js'
 import type { Problems } from '../engine/common/option-problems.js'
+import type { LeasedConnection } from '../engine/core/pooled-connection.js'
 import type { PoolBounds, PoolSettings } from '../engine/pool/pool-settings.js'
-import type { LeasedConnection } from './connection-pool.js'
 import { callback, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 

@@ -23,7 +23,7 @@ interface Node {
 }
 
 /** Options of which some may have been wrong: those are undefined. */
-export type Doubtful<T> = T extends (...args: never[]) => unknown
+type Doubtful<T> = T extends (...args: never[]) => unknown
   ? T | undefined
   : T extends object
     ? { readonly [Key in keyof T]: Doubtful<T[Key]> } | undefined

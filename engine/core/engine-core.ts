@@ -133,7 +133,10 @@ export class EngineCore {
       )
     }
     const connection = this.#connectionSettings(settings, undefined, onError)
-    return this.#listeners.listen({ kind, endpoint: text, target: route.target, settings, connection, handler }, patience)
+    return this.#listeners.listen(
+      { kind, endpoint: text, target: route.target, settings, connection, handler },
+      patience,
+    )
   }
 
   pool(

@@ -6,7 +6,20 @@ import type { LaneConnection } from '../connection/lane-connection.js'
 import type { Gate } from '../pool/pool-settings.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
-export class PooledConnection implements Connection {
+/**
+ * A connection that was lent by a pool. It does what a `Connection` does until its lease ends; from then on every
+ * method throws or rejects with ERR_LEASE_ENDED, so that its holder cannot write into the exchange of the next one.
+ * Stop subscriptions and leave loops before the lease ends. `close()`, `end()` and `destroy()` end the connection
+ * itself: it is not lent again.
+ */
+export interface LeasedConnection extends Connection {
+  /** Settles exactly once, never rejects: how the connection ended, also after the lease. */
+  readonly closed: Promise<ClosedInfo>
+  /** Counts of the connection, not of the lease. */
+  readonly info: ConnectionInfo
+}
+
+export class PooledConnection implements LeasedConnection {
   readonly #connection: LaneConnection
   readonly #gate: Gate
 

@@ -10,7 +10,7 @@ export interface ResolvedEndpoint {
 }
 
 /** What a shard dials or listens on, or what has to be started first. */
-export type Route =
+type Route =
   | { readonly via: 'target'; readonly target: TransportTarget }
   | { readonly via: 'child'; readonly child: ChildSettings }
   | { readonly via: 'process-stdio' }

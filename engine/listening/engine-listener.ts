@@ -11,7 +11,7 @@ import type { ConnectionHandler, Listener, ListenerClosed, ListenerCloseOptions,
 import { nextState, type ListenerState } from './listener-state.js'
 
 /** A connection that a shard has accepted and that was not taken yet. */
-export interface PendingAccept {
+interface PendingAccept {
   /** The shard that has it. */
   readonly source: object
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY. */
@@ -20,13 +20,13 @@ export interface PendingAccept {
 }
 
 /** A shard that accepts no more for now. */
-export interface PausedSource {
+interface PausedSource {
   /** How many connections it has accepted that were not taken; not all of them need have come here yet. */
   untaken(): number
   resume(): void
 }
 
-export interface EngineListenerSettings {
+interface EngineListenerSettings {
   readonly endpoint: string
   /** Open and queued connections past which another is cut at once. */
   readonly maxConnections: number

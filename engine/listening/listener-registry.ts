@@ -26,7 +26,7 @@ export interface ListenSettings {
   readonly mode: number
 }
 
-export interface ListenRequest {
+interface ListenRequest {
   readonly kind: string
   readonly endpoint: string
   readonly target: TransportTarget
@@ -36,7 +36,7 @@ export interface ListenRequest {
   readonly handler: ConnectionHandler | undefined
 }
 
-export interface ListenerRegistryHost {
+interface ListenerRegistryHost {
   /** A function, since shards name the registry before the supervisor of all of them is there. */
   readonly supervisor: () => Supervisor
   readonly shards: number

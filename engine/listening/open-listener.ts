@@ -15,7 +15,7 @@ import type { ShardBindings } from './shard-bindings.js'
 /** Pauses between attempts to make a shard serve the listener, or resume. */
 const RETRY_PAUSES = { initialMs: 50, maxMs: 5_000, factor: 2, jitter: 'none' } as const
 
-export interface OpenListenerParts {
+interface OpenListenerParts {
   readonly id: number
   readonly listener: EngineListener
   readonly bindings: ShardBindings

@@ -11,7 +11,7 @@ import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 
-export interface BindingSettings {
+interface BindingSettings {
   readonly listenerId: number
   readonly endpoint: string
   readonly target: TransportTarget
