@@ -1,6 +1,7 @@
 /** What was opened and what was released, by kind. Anything that differs after `engine.close()` is a defect. */
 
-export const resourceKinds = [
+/** docs/observability.md says what each of them is. */
+const resourceKinds = [
   'shards',
   'connections',
   'reconnectingConnections',
