@@ -100,151 +100,101 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
     case 'unix':
       return 'abstract' in object ? resolveAbstract(object.abstract) : resolvePath(object.path)
     case 'local': {
-      assertPlainName(object.name, `local:${object.name}`)
-      if (process.platform === 'win32') return resolveLocalPipe(object.name)
+      const text = `local:${object.name}`
+      assertPlainName(object.name, text)
+      if (process.platform === 'win32') return { ...resolveLocalPipe(object.name), kind: 'local', text }
       const within = localFolder()
-      return {
-        ...resolvePath(join(within.path, `${object.name}.sock`), within),
-        kind: 'local',
-        text: `local:${object.name}`,
-      }
+      return { ...resolvePath(join(within.path, `${object.name}.sock`), within), kind: 'local', text }
     }
     case 'pipe':
       return resolvePipe(object)
-    case 'memory':
-      assertPlainName(object.name, `memory:${object.name}`)
-      return {
-        kind: 'memory',
-        text: `memory:${object.name}`,
-        route: { via: 'target', target: { kind: 'memory', name: object.name } },
-      }
+    case 'memory': {
+      const text = `memory:${object.name}`
+      assertPlainName(object.name, text)
+      return { kind: 'memory', text, route: { via: 'target', target: { kind: 'memory', name: object.name } } }
+    }
     case 'stdio':
-      return 'command' in object ? resolveChild(object) : resolveOwnStdio()
+      return 'command' in object ? resolveChild(object) : resolveProcessStdio()
   }
 }
 
 function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
   const text = `unix:${path}`
-  assertUnixPlatform(text)
+  if (process.platform === 'win32') throw unsupported(text, 'Unix sockets are not available on Windows here.')
   if (path.trim() === '' || path.includes('\0')) throw invalidEndpoint(text, 'the path is empty or contains a NUL')
-  // ShardBindings would leave the slash out, and connecting would not.
+  // Binding would leave the slash out, and connecting would not.
   if (path.endsWith('/'))
     throw invalidEndpoint(text, 'it ends in a slash, as a folder does. Write the path of a socket, without it')
-  const bytes = Buffer.byteLength(path)
-  if (bytes > SOCKET_PATH_LIMIT) {
-    throw new TransportError(
-      'ERR_PATH_TOO_LONG',
-      `${text}: the path has ${String(bytes)} bytes, the system allows ${String(SOCKET_PATH_LIMIT)}. Use a shorter folder, or local:NAME.`,
-      { endpoint: text },
-    )
-  }
+  assertFits(path, text, 'path', ' Use a shorter folder, or local:NAME.')
   const target = { kind: 'unix', path, ...(within !== undefined && { within }) } as const
   return { kind: 'unix', text, route: { via: 'target', target } }
 }
 
 function resolveAbstract(name: string): ResolvedEndpoint {
   const text = `unix:@${name}`
-  if (process.platform !== 'linux') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text}: abstract sockets exist on Linux only. Use local:NAME.`,
-      {
-        endpoint: text,
-      },
-    )
-  }
+  if (process.platform !== 'linux') throw unsupported(text, 'abstract sockets exist on Linux only. Use local:NAME.')
   if (name.trim() === '' || name.includes('\0')) throw invalidEndpoint(text, 'the name is empty or contains a NUL')
-  if (Buffer.byteLength(name) > SOCKET_PATH_LIMIT) {
-    throw new TransportError(
-      'ERR_PATH_TOO_LONG',
-      `${text}: the name has ${String(Buffer.byteLength(name))} bytes, the system allows ${String(SOCKET_PATH_LIMIT)}.`,
-      { endpoint: text },
-    )
-  }
+  assertFits(name, text, 'name', '')
   return { kind: 'unix', text, route: { via: 'target', target: { kind: 'unix', path: `\0${name}` } } }
 }
 
 function resolvePipe({ name, readableAll, writableAll }: CheckedPipe): ResolvedEndpoint {
   const text = `pipe:${name}`
   if (process.platform !== 'win32') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text}: named pipes exist on Windows only. Use local:NAME, which is a socket here and a pipe there.`,
-      { endpoint: text },
-    )
+    const advice = 'Use local:NAME, which is a socket here and a pipe there.'
+    throw unsupported(text, `named pipes exist on Windows only. ${advice}`)
   }
-  return {
-    kind: 'pipe',
-    text,
-    route: {
-      via: 'target',
-      target: { kind: 'pipe', path: `${PIPE_PREFIX}${name}`, readableAll, writableAll },
-    },
-  }
+  const target = { kind: 'pipe', path: `${PIPE_PREFIX}${name}`, readableAll, writableAll } as const
+  return { kind: 'pipe', text, route: { via: 'target', target } }
 }
 
-/** The user's own name for it: pipes of all users share one folder. */
+/** With the user's name in it: pipes of all users share one folder. */
 function resolveLocalPipe(name: string): ResolvedEndpoint {
   const user = os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, '_')
-  const resolved = resolvePipe({
-    kind: 'pipe',
-    name: `symphony-transport-${user}-${name}`,
-    readableAll: false,
-    writableAll: false,
-  })
-  return { ...resolved, kind: 'local', text: `local:${name}` }
+  const pipe = `symphony-transport-${user}-${name}`
+  return resolvePipe({ kind: 'pipe', name: pipe, readableAll: false, writableAll: false })
 }
 
-function resolveChild(endpoint: CheckedChild): ResolvedEndpoint {
-  const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard } = endpoint
-  const text = `stdio:${command}`
-  if (processGroup && process.platform === 'win32') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text}: Windows has no process groups. Leave processGroup out there; the child ends with its host all the same.`,
-      { endpoint: text },
-    )
+function resolveChild({ kind, ...child }: CheckedChild): ResolvedEndpoint {
+  const text = `stdio:${child.command}`
+  if (child.processGroup && process.platform === 'win32') {
+    const advice = 'Leave processGroup out there; the child ends with its host all the same.'
+    throw unsupported(text, `Windows has no process groups. ${advice}`)
   }
-  return {
-    kind: 'stdio',
-    text,
-    route: {
-      via: 'child',
-      child: { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard },
-    },
-  }
+  const { cwd, env } = child
+  return { kind, text, route: { via: 'child', child: { ...child, cwd, env } } }
 }
 
-function resolveOwnStdio(): ResolvedEndpoint {
+function resolveProcessStdio(): ResolvedEndpoint {
   const text = 'stdio:'
-  if (process.platform === 'win32') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text} the own stdin and stdout are not available on Windows. Use pipe:NAME.`,
-      { endpoint: text },
-    )
-  }
+  if (process.platform === 'win32')
+    throw unsupported('stdio', 'the own stdin and stdout are not available on Windows. Use pipe:NAME.', text)
   return { kind: 'stdio', text, route: { via: 'process-stdio' } }
 }
 
 function assertPlainName(name: string, text: string): void {
-  if (!PLAIN_NAME.test(name)) {
-    throw invalidEndpoint(text, 'a name has 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit')
-  }
+  if (PLAIN_NAME.test(name)) return
+  throw invalidEndpoint(text, 'a name has 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit')
 }
 
-function assertUnixPlatform(text: string): void {
-  if (process.platform === 'win32') {
-    throw new TransportError('ERR_UNSUPPORTED_PLATFORM', `${text}: Unix sockets are not available on Windows here.`, {
-      endpoint: text,
-    })
-  }
+function assertFits(path: string, endpoint: string, what: string, advice: string): void {
+  const bytes = Buffer.byteLength(path)
+  if (bytes <= SOCKET_PATH_LIMIT) return
+  throw new TransportError(
+    'ERR_PATH_TOO_LONG',
+    `${endpoint}: the ${what} has ${String(bytes)} bytes, the system allows ${String(SOCKET_PATH_LIMIT)}.${advice}`,
+    { endpoint },
+  )
+}
+
+function unsupported(text: string, why: string, endpoint = text): TransportError {
+  return new TransportError('ERR_UNSUPPORTED_PLATFORM', `${text}: ${why}`, { endpoint })
 }
 
 /**
- * Where it lies: in `XDG_RUNTIME_DIR`, which no cleaner empties, else below the system's temporary folder. A relative
- * `XDG_RUNTIME_DIR` is to be ignored, its specification says: it would mean another folder to each process. Whether the
- * folder is the user's own is looked at when it is used.
+ * Where sockets of `local:` names lie: in `XDG_RUNTIME_DIR`, which no cleaner empties, else below the system's
+ * temporary folder. The specification of `XDG_RUNTIME_DIR` says to ignore a relative one: it would mean another folder
+ * to each process. Whether the folder is the user's alone is checked when it is used.
  */
 function localFolder(): LocalFolder {
   const base = process.env['XDG_RUNTIME_DIR']

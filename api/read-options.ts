@@ -134,23 +134,25 @@ function keysOf(value: object): string[] {
   return keys
 }
 
-/** Where an object with known keys is one of the things that a value may be. */
-function entriesOf({ type, entries, wrapped, options }: Node): Node['entries'] {
-  if (type === 'strict_object') return entries
-  if (wrapped !== undefined) return entriesOf(wrapped)
-  if (type !== 'union') return undefined
-  return (options as readonly Node[]).map(entriesOf).find((found) => found !== undefined)
+/** What a value may be: the schema itself, or those that it chooses from. */
+function choicesOf(schema: Node): readonly Node[] {
+  const { type, wrapped, options = [] } = schema
+  if (wrapped !== undefined) return choicesOf(wrapped)
+  return type === 'union' ? (options as readonly Node[]).flatMap(choicesOf) : [schema]
+}
+
+/** The keys of the object that a value may be, if they are known. */
+function entriesOf(schema: Node): Node['entries'] {
+  return choicesOf(schema).find(({ type }) => type === 'strict_object')?.entries
 }
 
 /** What a schema accepts, in words. */
 function expected(schema: Node, path: string): string {
-  return `${listOf(accepted(schema, path))}${unitOf(path)}`
+  return `${listOf(choicesOf(schema).flatMap(wordsFor))}${unitOf(path)}`
 }
 
-function accepted(schema: Node, path: string): readonly string[] {
-  const { type, wrapped, pipe, options = [], literal } = schema
-  if (wrapped !== undefined) return accepted(wrapped, path)
-  const [own] = (pipe ?? [schema]).map((step) => step.message).filter((text) => typeof text === 'string')
+function wordsFor({ type, pipe, message, options = [], literal }: Node): readonly string[] {
+  const own = [message, ...(pipe ?? []).map((step) => step.message)].find((text) => typeof text === 'string')
   if (own !== undefined) return [own]
   switch (type) {
     case 'number':
@@ -163,23 +165,20 @@ function accepted(schema: Node, path: string): readonly string[] {
       return [JSON.stringify(literal)]
     case 'picklist':
       return options.map((option) => JSON.stringify(option))
-    case 'union':
-      return (options as readonly Node[]).flatMap((option) => accepted(option, path))
     case 'array':
       return ['an array of strings']
     case 'record':
       return ['an object of strings']
-    case 'function':
-      return ['a function']
     default:
       return ['an object']
   }
 }
 
-function takesNumbers({ type, wrapped, options = [] }: Node): boolean {
-  if (wrapped !== undefined) return takesNumbers(wrapped)
-  if (type === 'union') return (options as readonly Node[]).some(takesNumbers)
-  return type === 'number' || (type === 'picklist' && options.every((option) => typeof option === 'number'))
+function takesNumbers(schema: Node): boolean {
+  return choicesOf(schema).some(
+    ({ type, options = [] }) =>
+      type === 'number' || (type === 'picklist' && options.every((option) => typeof option === 'number')),
+  )
 }
 
 function numberOf(steps: readonly Node[]): string {
@@ -201,16 +200,13 @@ function listOf(words: readonly string[]): string {
   return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} or ${last}`
 }
 
-/** Only ever one of our own words: what was given may be a secret in the wrong place. */
+/** Only ever a word of a schema: what was given may be a secret in the wrong place. */
 function suggestion(schema: Node, value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  const words = wordsOf(schema).filter((word) => typeof word === 'string')
-  const word = closest(value, words)
+  const words = choicesOf(schema).flatMap(({ type, options = [] }) => (type === 'picklist' ? options : []))
+  const word = closest(
+    value,
+    words.filter((option) => typeof option === 'string'),
+  )
   return word === undefined ? undefined : JSON.stringify(word)
-}
-
-function wordsOf({ type, wrapped, options = [] }: Node): readonly unknown[] {
-  if (wrapped !== undefined) return wordsOf(wrapped)
-  if (type === 'picklist') return options
-  return type === 'union' ? (options as readonly Node[]).flatMap(wordsOf) : []
 }
