@@ -49,50 +49,25 @@ export interface ConnectionPool extends AsyncDisposable {
   /**
    * Grants no more leases, rejects pending acquires with ERR_POOL_CLOSED, closes idle connections, and waits up to
    * `graceMs` for leases to come back; connections that are still out then are destroyed. Resolves when every
-   * connection is gone. A later call's `graceMs` does not count. `engine.close()` closes pools, too.
+   * connection is gone. A second call waits for the same end. `engine.close()` closes pools, too.
    */
   close(options?: PoolCloseOptions): Promise<void>
 }
 
-export class EndpointPool implements ConnectionPool {
-  readonly #pool: Pool<LaneConnection, Connection>
-  #bounds: PoolBounds
-
-  constructor(pool: Pool<LaneConnection, Connection>, bounds: PoolBounds) {
-    this.#pool = pool
-    this.#bounds = bounds
-  }
-
-  get endpoint(): string {
-    return this.#pool.endpoint
-  }
-
-  acquire(options?: WaitOptions): Promise<Lease<LeasedConnection>> {
-    return this.#pool.acquire(options)
-  }
-
-  use<Result>(
-    fn: (connection: LeasedConnection) => Result | PromiseLike<Result>,
-    options?: WaitOptions,
-  ): Promise<Result> {
-    return this.#pool.use(fn, options)
-  }
-
-  resize(options: PoolResizeOptions): void {
-    const bounds = parseResizeOptions(options, this.#bounds)
-    this.#pool.resize(bounds)
-    this.#bounds = bounds
-  }
-
-  stats(): PoolStats {
-    return this.#pool.stats()
-  }
-
-  async close(options: PoolCloseOptions = {}): Promise<void> {
-    return this.#pool.close(readGraceMs(options, graceMs.pool))
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+export function createPool(pool: Pool<LaneConnection, Connection>, first: PoolBounds): ConnectionPool {
+  let bounds = first
+  const close = async (options: PoolCloseOptions = {}): Promise<void> => pool.close(readGraceMs(options, graceMs.pool))
+  return {
+    endpoint: pool.endpoint,
+    acquire: (options) => pool.acquire(options),
+    use: (fn, options) => pool.use(fn, options),
+    resize: (options) => {
+      const next = parseResizeOptions(options, bounds)
+      pool.resize(next)
+      bounds = next
+    },
+    stats: () => pool.stats(),
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }

@@ -7,7 +7,7 @@ import { TransportError } from '../engine/protocol/errors.js'
 import { resolveEndpoint, type Endpoint } from './endpoint.js'
 import { parseEngineOptions, type CloseOptions, type EngineOptions } from './engine-options.js'
 import { parseTransportOptions, type TransportOptions } from './transport-options.js'
-import { EndpointTransport, type Transport } from './transport.js'
+import { createTransport, type Transport } from './transport.js'
 
 /** What `createEngine()` resolves with: worker threads, and the connections, listeners and pools that they carry. */
 export interface Engine extends AsyncDisposable {
@@ -41,34 +41,18 @@ export function createEngine(options: EngineOptions = {}): Promise<Engine> {
 export async function startEngine(options: EngineOptions, clock: Clock): Promise<Engine> {
   const core = new EngineCore(parseEngineOptions(options), clock)
   await core.booted
-  return new CoreEngine(core)
-}
-
-class CoreEngine implements Engine {
-  readonly #core: EngineCore
-
-  constructor(core: EngineCore) {
-    this.#core = core
-  }
-
-  transport(endpoint: Endpoint, options: TransportOptions = {}): Transport {
-    return new EndpointTransport(this.#core, resolveEndpoint(endpoint), parseTransportOptions(options))
-  }
-
-  stats(): EngineStats {
-    return this.#core.stats()
-  }
-
-  close(options: CloseOptions = {}): Promise<LedgerReport> {
+  const close = (given: CloseOptions = {}): Promise<LedgerReport> => {
     try {
-      return this.#core.close(() => readGraceMs(options, graceMs.engine))
+      return core.close(() => readGraceMs(given, graceMs.engine))
     } catch (error) {
       if (error instanceof TransportError) return Promise.reject(error)
       throw error
     }
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  return {
+    transport: (endpoint, given = {}) => createTransport(core, resolveEndpoint(endpoint), parseTransportOptions(given)),
+    stats: () => core.stats(),
+    close,
+    [Symbol.asyncDispose]: () => close().then(() => undefined),
   }
 }

@@ -6,7 +6,7 @@ import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
 import type { ConnectionHandler, Listener, ListenOptions } from '../engine/listening/listener.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
 import type { ReconnectingConnection } from '../engine/reconnect/reconnecting-connection.js'
-import { EndpointPool, type ConnectionPool } from './connection-pool.js'
+import { createPool, type ConnectionPool } from './connection-pool.js'
 import { parsePoolOptions, type PoolOptions } from './pool-options.js'
 import { parseReconnectingOptions, type ReconnectingOptions } from './reconnecting-options.js'
 
@@ -45,38 +45,20 @@ export interface Transport {
   pool(options?: PoolOptions): ConnectionPool
 }
 
-export class EndpointTransport implements Transport {
-  readonly #core: EngineCore
-  readonly #endpoint: ResolvedEndpoint
-  readonly #settings: TransportSettings
-
-  constructor(core: EngineCore, endpoint: ResolvedEndpoint, settings: TransportSettings) {
-    this.#core = core
-    this.#endpoint = endpoint
-    this.#settings = settings
-  }
-
-  get endpoint(): string {
-    return this.#endpoint.text
-  }
-
-  async connect(options: WaitOptions = {}): Promise<Connection> {
-    return this.#core.connect(this.#endpoint, this.#settings, readConnectOptions(options))
-  }
-
-  reconnecting(options: ReconnectingOptions = {}): ReconnectingConnection {
-    return this.#core.reconnecting(this.#endpoint, this.#settings, parseReconnectingOptions(options))
-  }
-
-  async listen(handler?: ConnectionHandler, options: ListenOptions = {}): Promise<Listener> {
-    const given: unknown = handler
-    if (given !== undefined && typeof given !== 'function')
-      throw invalidOption('listen()', 'handler', 'it must be a function')
-    return this.#core.listen(this.#endpoint, this.#settings, handler, readListenOptions(options))
-  }
-
-  pool(options: PoolOptions = {}): ConnectionPool {
-    const settings = parsePoolOptions(options)
-    return new EndpointPool(this.#core.pool(this.#endpoint, this.#settings, settings), settings)
+export function createTransport(core: EngineCore, endpoint: ResolvedEndpoint, settings: TransportSettings): Transport {
+  return {
+    endpoint: endpoint.text,
+    connect: async (options = {}) => core.connect(endpoint, settings, readConnectOptions(options)),
+    reconnecting: (options = {}) => core.reconnecting(endpoint, settings, parseReconnectingOptions(options)),
+    listen: async (handler, options = {}) => {
+      const given: unknown = handler
+      if (given !== undefined && typeof given !== 'function')
+        throw invalidOption('listen()', 'handler', 'it must be a function')
+      return core.listen(endpoint, settings, handler, readListenOptions(options))
+    },
+    pool: (options = {}) => {
+      const poolSettings = parsePoolOptions(options)
+      return createPool(core.pool(endpoint, settings, poolSettings), poolSettings)
+    },
   }
 }
