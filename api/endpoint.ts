@@ -9,10 +9,8 @@ import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type Che
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
  * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode; on Node 20
- *   other
- *   programs know it with NULs at its end
- * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is looked
- *   at
+ *   other programs know it with NULs at its end
+ * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is checked
  *   whenever it is used; on Windows a pipe
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
@@ -60,18 +58,18 @@ export interface ChildEndpoint {
   /** A path, or a name that is looked for in PATH. No shell is involved. */
   readonly command: string
   readonly args?: readonly string[] | undefined
-  /** Default: the host's own. */
+  /** Default: that of the host. */
   readonly cwd?: string | undefined
-  /** Its whole environment. Default: the host's own. */
+  /** Its whole environment. Default: that of the host. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   /**
    * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the
    * rest, `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
-   * characters come in pieces. One that throws or rejects ends the connection with ERR_HANDLER, which `onError` is told
-   * or else a process warning.
+   * characters come in pieces. If the function throws or rejects, the connection ends with ERR_HANDLER, which is
+   * reported to `onError` or else by a process warning.
    */
   readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown) | undefined
-  /** True: it gets a process group of its own, all of which is ended with it. Default false. Refused on Windows. */
+  /** True: it gets its own process group, all of which is ended with it. Default false. Refused on Windows. */
   readonly processGroup?: boolean | undefined
   /**
    * From the end of its stdin to SIGTERM, in milliseconds; from `close()`, or the end of its stdout without

@@ -1,4 +1,4 @@
-/** Every option, declared once: default, unit, range. Unknown ones are refused; below this nothing has a default. */
+/** Options of `createEngine()`, declared once: default, unit, range. */
 import { availableParallelism } from 'node:os'
 import * as v from 'valibot'
 import type { OnError } from '../engine/common/handler-failures.js'
@@ -14,7 +14,7 @@ const wakePolicy = v.union([
   v.strictObject({ spinMicros: v.pipe(v.number(), v.minValue(0), v.maxValue(1_000_000)) }),
 ])
 
-/** One shard for each CPU but the host's own, at most four: more have shown nothing on local sockets. */
+/** One shard for each CPU but the host's, at most four: more have brought nothing on local sockets. */
 const DEFAULT_SHARDS = Math.max(1, Math.min(4, availableParallelism() - 1))
 
 export const engineSchema = v.strictObject({
@@ -43,8 +43,8 @@ export interface EngineOptions {
   /** Worker threads that carry the I/O; 1 to 64. Default: CPUs minus one, at least 1, at most 4. */
   readonly shards?: number | undefined
   /**
-   * How main waits for news. `adaptive` (default): after its own send, the side that dialled polls for the reply for
-   * up to 1 ms. `park`: it always sleeps. `{spinMicros}`: it polls that long after each send, 0 to 1,000,000.
+   * How the main thread waits for events. `adaptive` (default): after its own send, the side that dialled polls for the
+   * reply for up to 1 ms. `park`: it always sleeps. `{spinMicros}`: it polls that long after each send, 0 to 1,000,000.
    */
   readonly wake?: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
   /**
@@ -60,8 +60,8 @@ export interface EngineOptions {
   /** How long a worker thread may take to start, in milliseconds. Default 10,000. */
   readonly bootTimeoutMs?: number | undefined
   /**
-   * How long a worker thread may leave work untaken before it is asked whether it is alive, and then how long it may
-   * take to answer, in milliseconds, at least 10. One that does not is stuck: it is ended and replaced. Default 5,000.
+   * How long a worker thread may leave work untaken before it is probed, and then how long it may take to answer, in
+   * milliseconds, at least 10. If it does not answer it is stuck: it is ended and replaced. Default 5,000.
    */
   readonly stuckTimeoutMs?: number | undefined
   /** JavaScript heap of one worker thread, in MiB, 16 to 65,536; a thread that needs more dies. Default 1,024. */
@@ -74,9 +74,9 @@ export interface EngineOptions {
    */
   readonly workerEntry?: string | URL | undefined
   /**
-   * Told of each failure in a function of the host's (listener callback, subscriber, `onLoss`, …), which nobody else
-   * hears of: the error (ERR_HANDLER, with what was thrown as its cause), where, and of which connection. Default: a
-   * process warning, once for each place that fails, at most ten a minute.
+   * Called with each failure of one of the host's functions (listener callback, subscriber, `onLoss`, …): the error
+   * (ERR_HANDLER, with what was thrown as its cause), where, and of which connection. Default: a process warning, once
+   * for each place that fails, at most ten a minute.
    */
   readonly onError?: OnError | undefined
 }
@@ -96,8 +96,8 @@ export interface RestartOptions {
 /** Options of `engine.close()`. */
 export interface CloseOptions {
   /**
-   * How long handlers that are at work may take, and what they and others have sent to leave, in milliseconds, before
-   * connections are cut. Default 1,000.
+   * How long handlers that are at work may take, and how long frames that were sent may take to leave, in milliseconds,
+   * before connections are cut. Default 1,000.
    */
   readonly graceMs?: number | undefined
 }

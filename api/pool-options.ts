@@ -42,15 +42,13 @@ const boundsSchema = v.strictObject({
 
 /** Options of `transport.pool()`. Times are milliseconds. */
 export interface PoolOptions {
-  /** Connections that are made at once and kept, also when nobody needs them; 0 to 32,768. Default 0. */
+  /** Connections that are made at once and kept, also when they are idle; 0 to 32,768. Default 0. */
   readonly min?: number | undefined
   /** Connections at most, in use, idle and on their way together; 1 to 32,768, at least `min`. Default 8. */
   readonly max?: number | undefined
-  /** A connection that nobody has used for so long is closed, unless there are only `min`. Default 30,000. */
+  /** A connection that was idle for so long is closed, unless there are only `min`. Default 30,000. */
   readonly idleTimeoutMs?: number | undefined
-  /**
-   * A connection of this age is closed as soon as nobody uses it; at least 1. Default: it may grow as old as it likes.
-   */
+  /** A connection of this age is closed as soon as it is idle; at least 1. Default: no limit. */
   readonly maxLifetimeMs?: number | undefined
   /**
    * Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once.
@@ -60,8 +58,8 @@ export interface PoolOptions {
   /** How long `acquire()` waits, and how long `validate` may take. Default 10,000. */
   readonly acquireTimeoutMs?: number | undefined
   /**
-   * So many failures in a row to make a connection reject everybody who waits for one, 1 to 1,000; an error that no
-   * retry can help does so at once. Default 3.
+   * After so many failures in a row to make a connection, pending acquires are rejected, 1 to 1,000; after an error
+   * that no retry can help, at once. Default 3.
    */
   readonly createAttempts?: number | undefined
   /** The pauses between attempts to make a connection, while they fail. */
@@ -73,9 +71,9 @@ export interface PoolOptions {
   readonly leakAfterMs?: number | undefined
   /**
    * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes
-   * longer than `acquireTimeoutMs`, the connection is destroyed and another one is tried; what it throws is told to
-   * `onError`, or by a process warning, unless it is a TransportError. Default: what the thread that carries the
-   * connection has seen of it is good enough.
+   * longer than `acquireTimeoutMs`, the connection is destroyed and another one is tried; what it throws is reported to
+   * `onError`, or by a process warning, unless it is a TransportError. Default: a connection whose thread has seen no
+   * end of it is lent.
    */
   readonly validate?: ((connection: LeasedConnection) => unknown) | undefined
 }

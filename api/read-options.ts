@@ -1,13 +1,13 @@
 /**
- * Options as a caller gives them, read once and checked against a schema. All that is wrong with them is told at once,
- * in words of our own: which option, what was expected, and what kind of value was there instead.
+ * Options as a caller gives them, read once and checked against a schema. One error lists all problems: which option,
+ * what was expected, and what kind of value was there instead.
  */
 import * as v from 'valibot'
 import { closest } from '../engine/common/closest.js'
 import { describe, isArray, isObject, kindOf } from '../engine/common/describe.js'
 import { Problems } from '../engine/common/option-problems.js'
 
-/** What is read of a schema. */
+/** The part of a valibot schema that is read. */
 interface Node {
   readonly type: string
   readonly wrapped?: Node
@@ -22,14 +22,14 @@ interface Node {
   readonly message?: unknown
 }
 
-/** Options of which some may have been wrong: those are undefined. */
+/** Options of which some may be wrong: those are undefined. */
 type Doubtful<T> = T extends (...args: never[]) => unknown
   ? T | undefined
   : T extends object
     ? { readonly [Key in keyof T]: Doubtful<T[Key]> } | undefined
     : T | undefined
 
-/** `rules`: what else has to hold between values. */
+/** `rules` checks what has to hold between values. @throws {TransportError} ERR_INVALID_OPTION */
 export function parse<Schema extends v.GenericSchema>(
   schema: Schema,
   options: unknown,
@@ -43,14 +43,12 @@ export function parse<Schema extends v.GenericSchema>(
   return output
 }
 
-/** As `a < b` is, where both are known. */
+/** Whether both are known and a < b. */
 export function isLess(a: number | undefined, b: number | undefined): boolean {
   return a !== undefined && b !== undefined && a < b
 }
 
-/**
- * Undefined: it is no object at all. What is wrong is added to the problems; `what` is what keys are called in them.
- */
+/** Undefined: the value is no object. Adds what is wrong to the problems, which call keys `what`. */
 export function read<Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,
@@ -110,7 +108,7 @@ class Reading {
 
   #entry(schema: Node, holder: object, key: string | number, prefix: string): unknown {
     const path = `${prefix}${String(key)}`
-    // In an object of its own: undefined is a value too.
+    // Wrapped in an object, since undefined is a value too.
     const found = this.#problems.read(path, () => ({ value: (holder as Record<typeof key, unknown>)[key] }))
     return found === undefined ? undefined : this.value(schema, found.value, path)
   }
@@ -127,7 +125,7 @@ class Reading {
   }
 }
 
-/** Inherited ones too: an instance of a class is as good as a literal. */
+/** Inherited ones too: an instance of a class may be given in place of a literal. */
 function keysOf(value: object): string[] {
   const keys: string[] = []
   for (const key in value) keys.push(key)

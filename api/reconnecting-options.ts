@@ -49,11 +49,11 @@ export interface ReconnectingOptions {
   /** Pauses between attempts. */
   readonly backoff?: BackoffOptions | undefined
   /**
-   * Attempts since the link was last stable, 1 to 2,147,483,647; past it the link ends with ERR_GAVE_UP. Default: no
-   * limit.
+   * Attempts since the connection was last stable, 1 to 2,147,483,647; past it the connection ends with ERR_GAVE_UP.
+   * Default: no limit.
    */
   readonly maxAttempts?: number | undefined
-  /** Milliseconds since the link was last stable; past it the link ends with ERR_GAVE_UP. Default: no limit. */
+  /** Milliseconds since it was last stable; past it the connection ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxElapsedMs?: number | undefined
   /**
    * Milliseconds, or maxElapsedMs if that is less, that a connection must last before all are counted anew. Default
@@ -77,18 +77,19 @@ export interface ReconnectingOptions {
   /** How a silent peer is found. Default: it is not; a peer that has gone is found without. */
   readonly heartbeat?: HeartbeatOptions | undefined
   /**
-   * When an endpoint that keeps failing is left alone; shared by all links to it, as the first one says. False: never.
+   * When an endpoint that keeps failing is left alone. All reconnecting connections to it share one breaker, with the
+   * settings of the first. False: never.
    */
   readonly breaker?: BreakerOptions | false | undefined
   /**
    * Greets: runs on each new connection, before any frame that waits is sent and any is received. A failure, or more
-   * than connectTimeoutMs, counts as a failed attempt; one with anything but a TransportError is told to `onError` too,
-   * or by a process warning. What it sends is never sent again.
+   * than connectTimeoutMs, counts as a failed attempt; anything but a TransportError is also reported to `onError`, or
+   * by a process warning. What it sends is never sent again.
    */
   readonly onConnected?: ((connection: Connection, info: ConnectedInfo) => unknown) | undefined
   /**
-   * Told of each loss, in order with the frames received. A failure is told to `onError`, or by a process warning; the
-   * link goes on.
+   * Called with each loss, in order with the frames received. A failure is reported to `onError`, or by a process
+   * warning; the connection goes on.
    */
   readonly onLoss?: ((report: LossReport) => unknown) | undefined
 }
@@ -123,7 +124,7 @@ export interface HeartbeatOptions {
 }
 
 export interface BreakerOptions {
-  /** Failed attempts in a row, of all links together, that open the circuit; 1 to 1,000,000. Default 5. */
+  /** Failed attempts in a row, of all connections together, that open the circuit; 1 to 1,000,000. Default 5. */
   readonly failures?: number | undefined
   /** Milliseconds until one attempt is made again. Default 2,000. */
   readonly openMs?: number | undefined

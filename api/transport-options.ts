@@ -56,8 +56,8 @@ export interface TransportOptions {
    */
   readonly allowHalfOpen?: boolean | undefined
   /**
-   * How long a frame may take from its first byte to its last while somebody reads, in milliseconds, at least 1; past
-   * it the connection is destroyed with ERR_FRAME_TIMEOUT. Default: as long as it likes.
+   * How long a frame may take from its first byte to its last while the connection is read, in milliseconds, at least
+   * 1; past it the connection is destroyed with ERR_FRAME_TIMEOUT. Default: no limit.
    */
   readonly frameTimeoutMs?: number | undefined
   /**
@@ -71,11 +71,11 @@ export interface TransportOptions {
    */
   readonly maxConnections?: number | undefined
   /**
-   * Connections that were accepted and that nobody has taken, 16 to 65,535, shared evenly by the shards, of which each
-   * has at least 16; past it no more are accepted, and peers wait in the backlog. Default 1,024.
+   * Connections that were accepted and not taken yet, 16 to 65,535, shared evenly by the shards, of which each has at
+   * least 16; past it no more are accepted, and peers wait in the backlog. Default 1,024.
    */
   readonly maxQueuedConnections?: number | undefined
-  /** Mode of the socket file that a listener makes. Default 0o600: the owner alone. */
+  /** Mode of the socket file that a listener makes, 0 to 0o777. Default 0o600: only the owner may connect. */
   readonly mode?: number | undefined
 }
 

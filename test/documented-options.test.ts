@@ -70,9 +70,7 @@ const interfaces = [
   { file: 'api/engine-options.ts', name: 'RestartOptions', schema: engineSchema, prefix: 'restart.' },
   { file: 'api/transport-options.ts', name: 'TransportOptions', schema: transportSchema, prefix: '' },
   { file: 'api/pool-options.ts', name: 'PoolOptions', schema: poolSchema, prefix: '' },
-  { file: 'api/pool-options.ts', name: 'BackoffOptions', schema: poolSchema, prefix: 'backoff.' },
   { file: 'api/reconnecting-options.ts', name: 'ReconnectingOptions', schema: reconnectingSchema, prefix: '' },
-  { file: 'api/reconnecting-options.ts', name: 'BackoffOptions', schema: reconnectingSchema, prefix: 'backoff.' },
   { file: 'api/reconnecting-options.ts', name: 'HeartbeatOptions', schema: reconnectingSchema, prefix: 'heartbeat.' },
   { file: 'api/reconnecting-options.ts', name: 'BreakerOptions', schema: reconnectingSchema, prefix: 'breaker.' },
   { file: 'api/endpoint.ts', name: 'PipeEndpoint', schema: pipeSchema, prefix: '' },
@@ -124,6 +122,14 @@ function wrongIn(text: string, { path, default: fallback, least, most }: OptionF
   return wrong
 }
 
+/** Defaults of options that lie in another, as the docstring of that one states them: `name` and a number. */
+function wrongInOuter(text: string, { path, default: fallback }: OptionFacts): readonly string[] {
+  const name = path.slice(path.lastIndexOf('.') + 1)
+  const [, number] = new RegExp(`\`${name}\` (${NUMBER})`).exec(text) ?? []
+  if (number === undefined || typeof fallback !== 'number' || numberIn(number) === fallback) return []
+  return [`${path}: its default is said to be ${number}, and is ${String(fallback)}`]
+}
+
 for (const { file, name, schema, prefix } of interfaces) {
   test(`docstrings of ${name} in ${file} state defaults and ranges as the schema does`, (t) => {
     const members = membersOf(file, name)
@@ -132,6 +138,13 @@ for (const { file, name, schema, prefix } of interfaces) {
     )
     t.deepEqual(
       facts.map(({ path }) => path.slice(prefix.length)).filter((option) => option !== 'kind' && !members.has(option)),
+      [],
+    )
+    const inner = factsOf(schema).filter(
+      ({ path }) => path.startsWith(prefix) && path.slice(prefix.length).includes('.'),
+    )
+    t.deepEqual(
+      inner.flatMap((one) => wrongInOuter(members.get(one.path.slice(prefix.length).split('.')[0] ?? '') ?? '', one)),
       [],
     )
     const isElsewhere = ({ path }: OptionFacts): boolean => ELSEWHERE.includes(path) || path === 'kind'

@@ -1,4 +1,4 @@
-/** What was opened and what was released, by kind. Anything that differs after `engine.close()` is a defect. */
+/** Counts what was opened and released, by kind. A difference after `engine.close()` is a defect. */
 
 /** docs/observability.md says what each of them is. */
 const resourceKinds = [
@@ -24,7 +24,7 @@ export interface LedgerLine {
   readonly released: number
 }
 
-/** While an engine lives: what is open is in use. */
+/** While an engine runs: what is open is in use. */
 export interface LedgerSnapshot {
   readonly byKind: Readonly<Record<ResourceKind, LedgerLine & { readonly open: number }>>
   readonly opened: number
@@ -33,7 +33,7 @@ export interface LedgerSnapshot {
   readonly open: number
 }
 
-/** What `engine.close()` leaves. */
+/** What `engine.close()` resolves with. */
 export interface LedgerReport {
   readonly byKind: Readonly<Record<ResourceKind, LedgerLine>>
   readonly opened: number
@@ -58,7 +58,7 @@ export class Ledger {
     return { byKind, ...withOpen(this.#sums()) }
   }
 
-  /** Of an engine that has closed. */
+  /** For an engine that has closed. */
   report(): LedgerReport {
     const { opened, released } = this.#sums()
     return { byKind: mapKinds((kind) => ({ ...this.#lines[kind] })), opened, released, leaked: opened - released }

@@ -1,4 +1,4 @@
-/** Checks of options that are given with each call, by hand: a schema would cost more than the call. */
+/** Checks of options that are given with each call: by hand, since a schema would cost more than the call. */
 import { isArray } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 import type { OnError } from './handler-failures.js'
@@ -46,18 +46,18 @@ export function readGraceMs(options: unknown, fallback: number): number {
   return readOptions<{ readonly graceMs?: number }>(options, { graceMs: timeCheck }, 'close()').graceMs ?? fallback
 }
 
-/** What nearly every call gets is looked at without taking memory for it. */
+/** Accepts what nearly every call is given, without allocating. */
 function isFine(options: unknown): boolean {
   try {
     if (typeof options !== 'object' || options === null || isArray(options)) return false
     const keys = Object.keys(options)
-    // One without keys that is not a literal may be a Map.
+    // Without keys: only a literal is accepted here, since a Map has none either.
     if (keys.length === 0) return options.constructor === Object
     for (const key of keys) if (key !== 'signal' && key !== 'timeoutMs') return false
     const { signal, timeoutMs } = options as Record<string, unknown>
     return (signal === undefined || isSignal(signal)) && (timeoutMs === undefined || isTime(timeoutMs))
   } catch {
-    // A getter of the caller's, or a proxy.
+    // A getter or a proxy threw.
     return false
   }
 }

@@ -30,7 +30,7 @@ export interface OptionFacts {
 
 /** All options of a schema that have a value of their own, also those that lie in others. */
 export function factsOf(schema: v.GenericSchema): readonly OptionFacts[] {
-  return readEntries(schema as Node, '')
+  return readEntries(schema, '')
 }
 
 function readEntries(schema: Node, prefix: string): readonly OptionFacts[] {
