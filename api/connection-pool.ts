@@ -1,87 +1,73 @@
-/** Connection pools, as hosts use them. */
+import type { Connection } from '../engine/common/connection.js'
+import { graceMs, readGraceMs } from '../engine/common/wait-options.js'
 import type { LaneConnection } from '../engine/connection/lane-connection.js'
+import type { LeasedConnection } from '../engine/core/pooled-connection.js'
 import type { Lease } from '../engine/pool/lease.js'
-import type { Pool } from '../engine/pool/pool.js'
 import type { PoolBounds } from '../engine/pool/pool-settings.js'
 import type { PoolStats } from '../engine/pool/pool-stats.js'
+import type { Pool } from '../engine/pool/pool.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
-import type { LeasedConnection } from './leased-connection.js'
-import {
-  parsePoolCloseOptions,
-  parseResizeOptions,
-  type PoolCloseOptions,
-  type PoolResizeOptions,
-} from './pool-options.js'
+import { parseResizeOptions, type PoolCloseOptions, type PoolResizeOptions } from './pool-options.js'
 
 /**
  * Connections to one endpoint that are lent to one user at a time and used again. A connection whose end its thread has
  * seen is never lent. Idle connections keep reading: any byte, any end takes them out; and they do not keep the process
- * alive, while leased ones and those who wait do.
+ * alive, while leased ones and pending acquires do.
  */
-export class ConnectionPool implements AsyncDisposable {
-  readonly #pool: Pool<LaneConnection, LeasedConnection>
-  #bounds: PoolBounds
-
-  /** @internal Pools are made by `transport.pool()`. */
-  constructor(pool: Pool<LaneConnection, LeasedConnection>, bounds: PoolBounds) {
-    this.#pool = pool
-    this.#bounds = bounds
-  }
-
+export interface ConnectionPool extends AsyncDisposable {
   /** The endpoint as text. */
-  get endpoint(): string {
-    return this.#pool.endpoint
-  }
+  readonly endpoint: string
 
   /**
-   * Lends a connection, which must be given back: `lease.release()`. Those who wait are served in their order. A wait
-   * that is given up costs no connection: the one that was being made for it goes to the next, or is kept. Rejects with
+   * Lends a connection, which must be given back: `lease.release()`. Acquires are served in their order. One that is
+   * given up costs no connection: the one that was being made for it goes to the next, or is kept. Rejects with
    * ERR_ACQUIRE_TIMEOUT (after `timeoutMs`, default the pool's acquireTimeoutMs), ERR_ABORTED, ERR_POOL_CLOSED, or as
    * making a connection has failed; the cause is that failure.
    */
-  acquire(options?: WaitOptions): Promise<Lease<LeasedConnection>> {
-    return this.#pool.acquire(options)
-  }
+  acquire(options?: WaitOptions): Promise<Lease<LeasedConnection>>
 
   /**
    * Lends a connection to `fn` until what it returns has settled, and resolves with that. If `fn` throws or rejects,
-   * the connection is destroyed, since nobody knows what was under way, and so does this. Rejects as `acquire()` does,
-   * too.
+   * the connection is destroyed, since its exchange may be unfinished, and this rejects with the same reason. Rejects
+   * as `acquire()` does, too.
    */
   use<Result>(
     fn: (connection: LeasedConnection) => Result | PromiseLike<Result>,
     options?: WaitOptions,
-  ): Promise<Result> {
-    return this.#pool.use(fn, options)
-  }
+  ): Promise<Result>
 
   /**
    * Changes `min` and `max`. Connections above the new maximum are closed: idle ones at once, leased ones as they come
    * back.
    * @throws {TransportError} ERR_INVALID_OPTION, ERR_POOL_CLOSED
    */
-  resize(options: PoolResizeOptions): void {
-    const bounds = parseResizeOptions(options, this.#bounds)
-    this.#pool.resize(bounds)
-    this.#bounds = bounds
-  }
+  resize(options: PoolResizeOptions): void
 
   /** A snapshot, synchronous and cheap. */
-  stats(): PoolStats {
-    return this.#pool.stats()
-  }
+  stats(): PoolStats
 
   /**
-   * Grants no more leases, rejects whoever waits with ERR_POOL_CLOSED, closes idle connections, and waits up to
+   * Grants no more leases, rejects pending acquires with ERR_POOL_CLOSED, closes idle connections, and waits up to
    * `graceMs` for leases to come back; connections that are still out then are destroyed. Resolves when every
-   * connection is gone. A second call returns the first one's promise. `engine.close()` closes pools, too.
+   * connection is gone. A second call waits for the same end. `engine.close()` closes pools, too.
    */
-  async close(options: PoolCloseOptions = {}): Promise<void> {
-    const { graceMs } = parsePoolCloseOptions(options)
-    return this.#pool.close(graceMs)
-  }
+  close(options?: PoolCloseOptions): Promise<void>
+}
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+export function createPool(pool: Pool<LaneConnection, Connection>, first: PoolBounds): ConnectionPool {
+  let bounds = first
+  const close = async (options: PoolCloseOptions = {}): Promise<void> => pool.close(readGraceMs(options, graceMs.pool))
+  return {
+    endpoint: pool.endpoint,
+    acquire: (options) => pool.acquire(options),
+    use: (fn, options) => pool.use(fn, options),
+    resize: (options) => {
+      const next = parseResizeOptions(options, bounds)
+      pool.resize(next)
+      bounds = next
+    },
+    stats: () => pool.stats(),
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }

@@ -1,13 +1,11 @@
-/**
- * Endpoints as a caller writes them, as text or as an object: read once, and whatever is wrong is told with what to
- * write.
- */
+/** Reads endpoints as a caller writes them, as text or as an object. Errors say what to write instead. */
 import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
 import { closest } from '../engine/common/closest.js'
 import { describe, isObject, kindOf } from '../engine/common/describe.js'
 import { TransportError } from '../engine/protocol/errors.js'
 import { Problems } from '../engine/common/option-problems.js'
+import { callback, milliseconds } from './option-schemas.js'
 import { read } from './read-options.js'
 
 export const PIPE_PREFIX = '\\\\.\\pipe\\'
@@ -26,7 +24,7 @@ const unixSchema = v.strictObject({
 })
 const localSchema = v.strictObject({ kind: v.literal('local'), name: v.string() })
 const memorySchema = v.strictObject({ kind: v.literal('memory'), name: v.string() })
-const pipeSchema = v.strictObject({
+export const pipeSchema = v.strictObject({
   kind: v.literal('pipe'),
   name: v.pipe(
     v.string(),
@@ -39,40 +37,35 @@ const pipeSchema = v.strictObject({
   writableAll: v.optional(v.boolean(), false),
 })
 
-const ownStdioSchema = v.strictObject({ kind: v.literal('stdio') })
+const processStdioSchema = v.strictObject({ kind: v.literal('stdio') })
 
-const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2_147_483_647)), 2_000)
-
-const childSchema = v.strictObject({
+export const childSchema = v.strictObject({
   kind: v.literal('stdio'),
   command: v.pipe(v.string(), v.nonEmpty('the path or name of a program')),
   args: v.optional(v.array(v.string()), []),
   cwd: v.optional(v.string()),
   env: v.optional(v.record(v.string(), v.optional(v.string()))),
   stderr: v.optional(
-    v.union([
-      v.picklist(['capture', 'ignore', 'inherit']),
-      v.custom<(line: string) => unknown>((value) => typeof value === 'function', 'a function'),
-    ]),
+    v.union([v.picklist(['capture', 'ignore', 'inherit']), callback<(line: string) => unknown>()]),
     'capture',
   ),
   processGroup: v.optional(v.boolean(), false),
-  terminateAfterMs: milliseconds,
-  killAfterMs: milliseconds,
+  terminateAfterMs: milliseconds(2_000),
+  killAfterMs: milliseconds(2_000),
   guard: v.optional(v.boolean(), true),
 })
 
 export type CheckedPipe = v.InferOutput<typeof pipeSchema>
 export type CheckedChild = v.InferOutput<typeof childSchema>
 
-/** As `EndpointObject`, with its defaults, and nothing of the caller's in it that could change. */
-export type CheckedEndpoint =
+/** An `EndpointObject` with its defaults, copied, so that the caller can no longer change it. */
+type CheckedEndpoint =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'unix'; readonly abstract: string }
   | v.InferOutput<typeof localSchema>
   | v.InferOutput<typeof memorySchema>
   | CheckedPipe
-  | v.InferOutput<typeof ownStdioSchema>
+  | v.InferOutput<typeof processStdioSchema>
   | CheckedChild
 
 /** @throws {TransportError} ERR_INVALID_ENDPOINT */
@@ -117,7 +110,7 @@ function readText(text: string): CheckedEndpoint {
   }
 }
 
-/** What somebody most likely wanted who wrote this; undefined: it may be an endpoint. */
+/** What the text was most likely meant to be; undefined: it may be an endpoint. */
 function adviceFor(text: string): string | undefined {
   const trimmed = text.trim()
   if (trimmed === '') return 'it is empty. Write unix:PATH, local:NAME or another one'
@@ -151,10 +144,7 @@ function filePath(url: string): string | undefined {
   }
 }
 
-/**
- * What is shown of a text. A URL for another program may have a password in it, with any signs, or a token; a command
- * line may have anything.
- */
+/** The part of a text that may be shown. A URL may have a password or a token in it, and a command line anything. */
 function shownOf(text: string): string {
   const [, start = '', scheme = '', rest = ''] = SCHEME.exec(text) ?? []
   if (rest.trim() !== '' && closest(scheme, kinds) === 'stdio') return `${start}…`
@@ -196,7 +186,7 @@ function readObject(endpoint: Readonly<Record<string, unknown>>): CheckedEndpoin
     case 'pipe':
       return checkPipe(endpoint)
     case 'stdio':
-      return isBare(endpoint) ? check(ownStdioSchema, endpoint) : checkChild(endpoint)
+      return isBare(endpoint) ? check(processStdioSchema, endpoint) : checkChild(endpoint)
     default: {
       const other = typeof kind === 'string' ? closest(kind, kinds) : undefined
       const expected = "'unix', 'local', 'pipe', 'memory' or 'stdio'"
@@ -232,7 +222,7 @@ function checkPipe(endpoint: unknown): CheckedPipe {
 
 function checkChild(endpoint: unknown): CheckedChild {
   return check(childSchema, endpoint, ({ command, args, cwd = '', env = {} }, problems) => {
-    // Node's own error for it would show the value.
+    // Node's error for it would show the value.
     const hasNul = (text: string): boolean => text.includes('\0')
     if (hasNul(command)) problems.add('command: it contains a NUL')
     args.forEach((arg, i) => {
@@ -244,10 +234,7 @@ function checkChild(endpoint: unknown): CheckedChild {
   })
 }
 
-/**
- * Nothing besides kind: the own stdin and stdout. A command that is undefined is a mistake, and must not be taken for
- * them.
- */
+/** Nothing but a kind means the process's own stdin and stdout. A command that is undefined is a mistake. */
 function isBare(endpoint: object): boolean {
   try {
     return Object.keys(endpoint).length === 1 && !('command' in endpoint)
@@ -256,7 +243,7 @@ function isBare(endpoint: object): boolean {
   }
 }
 
-/** Of the object only what it leads to is shown: an environment, arguments and misplaced values may be secrets. */
+/** Shows only where the object leads: an environment, arguments and misplaced values may be secrets. */
 function invalidObject(output: object | undefined, problems: Problems): TransportError {
   const { kind, path, abstract, name, command } = (output ?? {}) as Readonly<Record<string, unknown>>
   const where = [path, abstract, name, command].find((part) => typeof part === 'string') ?? ''

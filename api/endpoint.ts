@@ -1,19 +1,16 @@
 /** What endpoints mean on this machine. */
 import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import type { ChildSettings } from '../engine/process/child.js'
+import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
 import { TransportError } from '../engine/protocol/errors.js'
-import type { LocalFolder } from '../engine/protocol/target.js'
-import type { TransportTarget } from '../engine/protocol/target.js'
+import { SOCKET_PATH_LIMIT, type LocalFolder } from '../engine/protocol/target.js'
 import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type CheckedPipe } from './endpoint-input.js'
 
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
  * - `{kind: 'unix', abstract}` or `unix:@NAME`: a Linux abstract socket, which has no file and no file mode; on Node 20
- *   other
- *   programs know it with NULs at its end
- * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is looked
- *   at
+ *   other programs know it with NULs at its end
+ * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is checked
  *   whenever it is used; on Windows a pipe
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
@@ -61,18 +58,18 @@ export interface ChildEndpoint {
   /** A path, or a name that is looked for in PATH. No shell is involved. */
   readonly command: string
   readonly args?: readonly string[] | undefined
-  /** Default: the host's own. */
+  /** Default: that of the host. */
   readonly cwd?: string | undefined
-  /** Its whole environment. Default: the host's own. */
+  /** Its whole environment. Default: that of the host. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   /**
    * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the
    * rest, `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
-   * characters come in pieces. One that throws or rejects ends the connection with ERR_HANDLER, which `onError` is told
-   * or else a process warning.
+   * characters come in pieces. If the function throws or rejects, the connection ends with ERR_HANDLER, which is
+   * reported to `onError` or else by a process warning.
    */
   readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown) | undefined
-  /** True: it gets a process group of its own, all of which is ended with it. Default false. Refused on Windows. */
+  /** True: it gets its own process group, all of which is ended with it. Default false. Refused on Windows. */
   readonly processGroup?: boolean | undefined
   /**
    * From the end of its stdin to SIGTERM, in milliseconds; from `close()`, or the end of its stdout without
@@ -93,22 +90,6 @@ export interface ChildEndpoint {
 
 export type Endpoint = string | EndpointObject
 
-export interface ResolvedEndpoint {
-  readonly kind: EndpointObject['kind']
-  /** As text, the way it is shown in errors and in `info`. */
-  readonly text: string
-  readonly route: Route
-}
-
-/** What a shard dials or listens on, or what has to be started first. */
-export type Route =
-  | { readonly via: 'target'; readonly target: TransportTarget }
-  | { readonly via: 'child'; readonly child: ChildSettings }
-  | { readonly via: 'process-stdio' }
-
-/** `sun_path` has room for this many bytes. Node 20 and 22 cut a longer path off in silence. */
-export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
-
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
@@ -117,151 +98,101 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
     case 'unix':
       return 'abstract' in object ? resolveAbstract(object.abstract) : resolvePath(object.path)
     case 'local': {
-      assertPlainName(object.name, `local:${object.name}`)
-      if (process.platform === 'win32') return resolveLocalPipe(object.name)
+      const text = `local:${object.name}`
+      assertPlainName(object.name, text)
+      if (process.platform === 'win32') return { ...resolveLocalPipe(object.name), kind: 'local', text }
       const within = localFolder()
-      return {
-        ...resolvePath(join(within.path, `${object.name}.sock`), within),
-        kind: 'local',
-        text: `local:${object.name}`,
-      }
+      return { ...resolvePath(join(within.path, `${object.name}.sock`), within), kind: 'local', text }
     }
     case 'pipe':
       return resolvePipe(object)
-    case 'memory':
-      assertPlainName(object.name, `memory:${object.name}`)
-      return {
-        kind: 'memory',
-        text: `memory:${object.name}`,
-        route: { via: 'target', target: { kind: 'memory', name: object.name } },
-      }
+    case 'memory': {
+      const text = `memory:${object.name}`
+      assertPlainName(object.name, text)
+      return { kind: 'memory', text, route: { via: 'target', target: { kind: 'memory', name: object.name } } }
+    }
     case 'stdio':
-      return 'command' in object ? resolveChild(object) : resolveOwnStdio()
+      return 'command' in object ? resolveChild(object) : resolveProcessStdio()
   }
 }
 
 function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
   const text = `unix:${path}`
-  assertUnixPlatform(text)
+  if (process.platform === 'win32') throw unsupported(text, 'Unix sockets are not available on Windows here.')
   if (path.trim() === '' || path.includes('\0')) throw invalidEndpoint(text, 'the path is empty or contains a NUL')
-  // ShardBindings would leave the slash out, and connecting would not.
+  // Binding would leave the slash out, and connecting would not.
   if (path.endsWith('/'))
     throw invalidEndpoint(text, 'it ends in a slash, as a folder does. Write the path of a socket, without it')
-  const bytes = Buffer.byteLength(path)
-  if (bytes > SOCKET_PATH_LIMIT) {
-    throw new TransportError(
-      'ERR_PATH_TOO_LONG',
-      `${text}: the path has ${String(bytes)} bytes, the system allows ${String(SOCKET_PATH_LIMIT)}. Use a shorter folder, or local:NAME.`,
-      { endpoint: text },
-    )
-  }
+  assertFits(path, text, 'path', ' Use a shorter folder, or local:NAME.')
   const target = { kind: 'unix', path, ...(within !== undefined && { within }) } as const
   return { kind: 'unix', text, route: { via: 'target', target } }
 }
 
 function resolveAbstract(name: string): ResolvedEndpoint {
   const text = `unix:@${name}`
-  if (process.platform !== 'linux') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text}: abstract sockets exist on Linux only. Use local:NAME.`,
-      {
-        endpoint: text,
-      },
-    )
-  }
+  if (process.platform !== 'linux') throw unsupported(text, 'abstract sockets exist on Linux only. Use local:NAME.')
   if (name.trim() === '' || name.includes('\0')) throw invalidEndpoint(text, 'the name is empty or contains a NUL')
-  if (Buffer.byteLength(name) > SOCKET_PATH_LIMIT) {
-    throw new TransportError(
-      'ERR_PATH_TOO_LONG',
-      `${text}: the name has ${String(Buffer.byteLength(name))} bytes, the system allows ${String(SOCKET_PATH_LIMIT)}.`,
-      { endpoint: text },
-    )
-  }
+  assertFits(name, text, 'name', '')
   return { kind: 'unix', text, route: { via: 'target', target: { kind: 'unix', path: `\0${name}` } } }
 }
 
 function resolvePipe({ name, readableAll, writableAll }: CheckedPipe): ResolvedEndpoint {
   const text = `pipe:${name}`
   if (process.platform !== 'win32') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text}: named pipes exist on Windows only. Use local:NAME, which is a socket here and a pipe there.`,
-      { endpoint: text },
-    )
+    const advice = 'Use local:NAME, which is a socket here and a pipe there.'
+    throw unsupported(text, `named pipes exist on Windows only. ${advice}`)
   }
-  return {
-    kind: 'pipe',
-    text,
-    route: {
-      via: 'target',
-      target: { kind: 'pipe', path: `${PIPE_PREFIX}${name}`, readableAll, writableAll },
-    },
-  }
+  const target = { kind: 'pipe', path: `${PIPE_PREFIX}${name}`, readableAll, writableAll } as const
+  return { kind: 'pipe', text, route: { via: 'target', target } }
 }
 
-/** The user's own name for it: pipes of all users share one folder. */
+/** With the user's name in it: pipes of all users share one folder. */
 function resolveLocalPipe(name: string): ResolvedEndpoint {
   const user = os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, '_')
-  const resolved = resolvePipe({
-    kind: 'pipe',
-    name: `symphony-transport-${user}-${name}`,
-    readableAll: false,
-    writableAll: false,
-  })
-  return { ...resolved, kind: 'local', text: `local:${name}` }
+  const pipe = `symphony-transport-${user}-${name}`
+  return resolvePipe({ kind: 'pipe', name: pipe, readableAll: false, writableAll: false })
 }
 
-function resolveChild(endpoint: CheckedChild): ResolvedEndpoint {
-  const { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard } = endpoint
-  const text = `stdio:${command}`
-  if (processGroup && process.platform === 'win32') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text}: Windows has no process groups. Leave processGroup out there; the child ends with its host all the same.`,
-      { endpoint: text },
-    )
+function resolveChild({ kind, ...child }: CheckedChild): ResolvedEndpoint {
+  const text = `stdio:${child.command}`
+  if (child.processGroup && process.platform === 'win32') {
+    const advice = 'Leave processGroup out there; the child ends with its host all the same.'
+    throw unsupported(text, `Windows has no process groups. ${advice}`)
   }
-  return {
-    kind: 'stdio',
-    text,
-    route: {
-      via: 'child',
-      child: { command, args, cwd, env, stderr, processGroup, terminateAfterMs, killAfterMs, guard },
-    },
-  }
+  const { cwd, env } = child
+  return { kind, text, route: { via: 'child', child: { ...child, cwd, env } } }
 }
 
-function resolveOwnStdio(): ResolvedEndpoint {
+function resolveProcessStdio(): ResolvedEndpoint {
   const text = 'stdio:'
-  if (process.platform === 'win32') {
-    throw new TransportError(
-      'ERR_UNSUPPORTED_PLATFORM',
-      `${text} the own stdin and stdout are not available on Windows. Use pipe:NAME.`,
-      { endpoint: text },
-    )
-  }
+  if (process.platform === 'win32')
+    throw unsupported('stdio', 'the own stdin and stdout are not available on Windows. Use pipe:NAME.', text)
   return { kind: 'stdio', text, route: { via: 'process-stdio' } }
 }
 
 function assertPlainName(name: string, text: string): void {
-  if (!PLAIN_NAME.test(name)) {
-    throw invalidEndpoint(text, 'a name has 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit')
-  }
+  if (PLAIN_NAME.test(name)) return
+  throw invalidEndpoint(text, 'a name has 1 to 64 of A-Z a-z 0-9 . _ - and starts with a letter or digit')
 }
 
-function assertUnixPlatform(text: string): void {
-  if (process.platform === 'win32') {
-    throw new TransportError('ERR_UNSUPPORTED_PLATFORM', `${text}: Unix sockets are not available on Windows here.`, {
-      endpoint: text,
-    })
-  }
+function assertFits(path: string, endpoint: string, what: string, advice: string): void {
+  const bytes = Buffer.byteLength(path)
+  if (bytes <= SOCKET_PATH_LIMIT) return
+  throw new TransportError(
+    'ERR_PATH_TOO_LONG',
+    `${endpoint}: the ${what} has ${String(bytes)} bytes, the system allows ${String(SOCKET_PATH_LIMIT)}.${advice}`,
+    { endpoint },
+  )
+}
+
+function unsupported(text: string, why: string, endpoint = text): TransportError {
+  return new TransportError('ERR_UNSUPPORTED_PLATFORM', `${text}: ${why}`, { endpoint })
 }
 
 /**
- * Where it lies: in `XDG_RUNTIME_DIR`, which no cleaner empties, else below the system's temporary folder. A relative
- * `XDG_RUNTIME_DIR` is to be ignored, its specification says: it would mean another folder to each process. Whether the
- * folder is the user's own is looked at when it is used.
+ * Where sockets of `local:` names lie: in `XDG_RUNTIME_DIR`, which no cleaner empties, else below the system's
+ * temporary folder. The specification of `XDG_RUNTIME_DIR` says to ignore a relative one: it would mean another folder
+ * to each process. Whether the folder is the user's alone is checked when it is used.
  */
 function localFolder(): LocalFolder {
   const base = process.env['XDG_RUNTIME_DIR']

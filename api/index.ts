@@ -1,35 +1,21 @@
-export { createEngine, type Engine, type EngineStats } from './engine.js'
+export { createEngine, type Engine } from './engine.js'
+export type * from '../engine/core/engine-stats.js'
 export type { ChildEndpoint, Endpoint, EndpointObject, ProcessStdioEndpoint, PipeEndpoint } from './endpoint.js'
-export type { ConnectionHandler, Listener, ListenerClosed, ListenerStats, ListenOptions } from './listener.js'
-export type {
-  CloseOptions,
-  EngineOptions,
-  ListenerCloseOptions,
-  RestartOptions,
-  TransportOptions,
-} from './engine-options.js'
-export type { LeasedConnection } from './leased-connection.js'
+export type * from '../engine/listening/listener.js'
+export type { CloseOptions, EngineOptions, RestartOptions } from './engine-options.js'
+export type { TransportOptions } from './transport-options.js'
+export type { LeasedConnection } from '../engine/core/pooled-connection.js'
 export type { ConnectionPool } from './connection-pool.js'
 export type { PoolCloseOptions, PoolOptions, PoolResizeOptions } from './pool-options.js'
 export type { Transport } from './transport.js'
-export type {
-  Capabilities,
-  ClosedInfo,
-  Connection,
-  ConnectionInfo,
-  SubscribeOptions,
-} from '../engine/common/connection.js'
-export type { FrameHandler } from '../engine/common/connection.js'
+export type * from '../engine/common/connection.js'
+export type { ReuseBlocker } from '../engine/common/reuse-blocker.js'
 export type { Lease } from '../engine/pool/lease.js'
 export type { PoolStats } from '../engine/pool/pool-stats.js'
 export type { BackoffOptions, BreakerOptions, HeartbeatOptions, ReconnectingOptions } from './reconnecting-options.js'
 export type { Frame } from '../engine/common/frame.js'
 export type { BreakerStats } from '../engine/reconnect/breaker.js'
-export type {
-  ReconnectingConnection,
-  ReconnectingState,
-  ReconnectingStats,
-} from '../engine/reconnect/reconnecting-connection.js'
+export type * from '../engine/reconnect/reconnecting-connection.js'
 export type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
 export type { ShardStats } from '../engine/shard/shard.js'
 export type {

@@ -1,19 +1,20 @@
 /** Options of pools. */
 import * as v from 'valibot'
+import type { Connection } from '../engine/common/connection.js'
 import type { Problems } from '../engine/common/option-problems.js'
-import type { LeasedConnection } from './leased-connection.js'
-import { integer, milliseconds } from './engine-options.js'
+import type { LeasedConnection } from '../engine/core/pooled-connection.js'
+import type { PoolBounds, PoolSettings } from '../engine/pool/pool-settings.js'
+import { callback, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 
 /** More connections than this do not fit on one shard. */
 const MOST_CONNECTIONS = 32_768
-const LONGEST_MS = 2_147_483_647
 
 const DEFAULT_MAX_PAUSE_MS = 5_000
 
-const positive = v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)))
+const positive = v.optional(time(1))
 
-const poolSchema = v.strictObject({
+export const poolSchema = v.strictObject({
   min: integer(0, MOST_CONNECTIONS, 0),
   max: integer(1, MOST_CONNECTIONS, 8),
   idleTimeoutMs: milliseconds(30_000),
@@ -23,7 +24,7 @@ const poolSchema = v.strictObject({
   createAttempts: integer(1, 1_000, 3),
   backoff: v.optional(
     v.strictObject({
-      initialMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)), 50),
+      initialMs: milliseconds(50, 1),
       maxMs: positive,
       factor: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 2),
       jitter: v.optional(v.picklist(['decorrelated', 'full', 'none']), 'decorrelated'),
@@ -31,27 +32,23 @@ const poolSchema = v.strictObject({
     {},
   ),
   leakAfterMs: positive,
-  validate: v.optional(v.function()),
+  validate: v.optional(callback<(connection: Connection) => unknown>()),
 })
 
 const boundsSchema = v.strictObject({
-  min: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MOST_CONNECTIONS))),
-  max: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_CONNECTIONS))),
+  min: v.optional(integerFrom(0, MOST_CONNECTIONS)),
+  max: v.optional(integerFrom(1, MOST_CONNECTIONS)),
 })
-
-const closeSchema = v.strictObject({ graceMs: milliseconds(1_000) })
 
 /** Options of `transport.pool()`. Times are milliseconds. */
 export interface PoolOptions {
-  /** Connections that are made at once and kept, also when nobody needs them; 0 to 32,768. Default 0. */
+  /** Connections that are made at once and kept, also when they are idle; 0 to 32,768. Default 0. */
   readonly min?: number | undefined
   /** Connections at most, in use, idle and on their way together; 1 to 32,768, at least `min`. Default 8. */
   readonly max?: number | undefined
-  /** A connection that nobody has used for so long is closed, unless there are only `min`. Default 30,000. */
+  /** A connection that was idle for so long is closed, unless there are only `min`. Default 30,000. */
   readonly idleTimeoutMs?: number | undefined
-  /**
-   * A connection of this age is closed as soon as nobody uses it; at least 1. Default: it may grow as old as it likes.
-   */
+  /** A connection of this age is closed as soon as it is idle; at least 1. Default: no limit. */
   readonly maxLifetimeMs?: number | undefined
   /**
    * Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once.
@@ -61,8 +58,8 @@ export interface PoolOptions {
   /** How long `acquire()` waits, and how long `validate` may take. Default 10,000. */
   readonly acquireTimeoutMs?: number | undefined
   /**
-   * So many failures in a row to make a connection reject everybody who waits for one, 1 to 1,000; an error that no
-   * retry can help does so at once. Default 3.
+   * After so many failures in a row to make a connection, pending acquires are rejected, 1 to 1,000; after an error
+   * that no retry can help, at once. Default 3.
    */
   readonly createAttempts?: number | undefined
   /** The pauses between attempts to make a connection, while they fail. */
@@ -74,9 +71,9 @@ export interface PoolOptions {
   readonly leakAfterMs?: number | undefined
   /**
    * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes
-   * longer than `acquireTimeoutMs`, the connection is destroyed and another one is tried; what it throws is told to
-   * `onError`, or by a process warning, unless it is a TransportError. Default: what the thread that carries the
-   * connection has seen of it is good enough.
+   * longer than `acquireTimeoutMs`, the connection is destroyed and another one is tried; what it throws is reported to
+   * `onError`, or by a process warning, unless it is a TransportError. Default: a connection whose thread has seen no
+   * end of it is lent.
    */
   readonly validate?: ((connection: LeasedConnection) => unknown) | undefined
 }
@@ -108,35 +105,23 @@ export interface PoolCloseOptions {
   readonly graceMs?: number | undefined
 }
 
-type ParsedPoolOptions = v.InferOutput<typeof poolSchema>
-export type ResolvedPoolOptions = ParsedPoolOptions & {
-  readonly backoff: ParsedPoolOptions['backoff'] & { readonly maxMs: number }
-}
-
-export function parsePoolOptions(options: unknown): ResolvedPoolOptions {
+export function parsePoolOptions(options: unknown): PoolSettings<Connection> {
   const parsed = parse(poolSchema, options, 'pool()', (output, problems) => {
     checkOrder(output?.min, output?.max, problems)
     if (isLess(output?.backoff?.maxMs, output?.backoff?.initialMs))
       problems.add('backoff.maxMs: it must be at least backoff.initialMs')
   })
-  const { backoff } = parsed
+  const { backoff, maxLifetimeMs, leakAfterMs, validate } = parsed
   const { maxMs = Math.max(DEFAULT_MAX_PAUSE_MS, backoff.initialMs) } = backoff
-  return { ...parsed, backoff: { ...backoff, maxMs } }
+  return { ...parsed, maxLifetimeMs, leakAfterMs, validate, backoff: { ...backoff, maxMs } }
 }
 
 /** `now`: what holds where nothing is said. */
-export function parseResizeOptions(
-  options: unknown,
-  now: { readonly min: number; readonly max: number },
-): { readonly min: number; readonly max: number } {
+export function parseResizeOptions(options: unknown, now: PoolBounds): PoolBounds {
   const { min = now.min, max = now.max } = parse(boundsSchema, options, 'resize()', (output, problems) => {
     if (output !== undefined) checkOrder(output.min ?? now.min, output.max ?? now.max, problems)
   })
   return { min, max }
-}
-
-export function parsePoolCloseOptions(options: unknown): v.InferOutput<typeof closeSchema> {
-  return parse(closeSchema, options, 'close()')
 }
 
 function checkOrder(min: number | undefined, max: number | undefined, problems: Problems): void {

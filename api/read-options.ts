@@ -1,13 +1,13 @@
 /**
- * Options as a caller gives them, read once and checked against a schema. All that is wrong with them is told at once,
- * in words of our own: which option, what was expected, and what kind of value was there instead.
+ * Options as a caller gives them, read once and checked against a schema. One error lists all problems: which option,
+ * what was expected, and what kind of value was there instead.
  */
 import * as v from 'valibot'
 import { closest } from '../engine/common/closest.js'
 import { describe, isArray, isObject, kindOf } from '../engine/common/describe.js'
 import { Problems } from '../engine/common/option-problems.js'
 
-/** What is read of a schema. */
+/** The part of a valibot schema that is read. */
 interface Node {
   readonly type: string
   readonly wrapped?: Node
@@ -22,14 +22,14 @@ interface Node {
   readonly message?: unknown
 }
 
-/** Options of which some may have been wrong: those are undefined. */
-export type Doubtful<T> = T extends (...args: never[]) => unknown
+/** Options of which some may be wrong: those are undefined. */
+type Doubtful<T> = T extends (...args: never[]) => unknown
   ? T | undefined
   : T extends object
     ? { readonly [Key in keyof T]: Doubtful<T[Key]> } | undefined
     : T | undefined
 
-/** `rules`: what else has to hold between values. */
+/** `rules` checks what has to hold between values. @throws {TransportError} ERR_INVALID_OPTION */
 export function parse<Schema extends v.GenericSchema>(
   schema: Schema,
   options: unknown,
@@ -43,14 +43,12 @@ export function parse<Schema extends v.GenericSchema>(
   return output
 }
 
-/** As `a < b` is, where both are known. */
+/** Whether both are known and a < b. */
 export function isLess(a: number | undefined, b: number | undefined): boolean {
   return a !== undefined && b !== undefined && a < b
 }
 
-/**
- * Undefined: it is no object at all. What is wrong is added to the problems; `what` is what keys are called in them.
- */
+/** Undefined: the value is no object. Adds what is wrong to the problems, which call keys `what`. */
 export function read<Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,
@@ -110,7 +108,7 @@ class Reading {
 
   #entry(schema: Node, holder: object, key: string | number, prefix: string): unknown {
     const path = `${prefix}${String(key)}`
-    // In an object of its own: undefined is a value too.
+    // Wrapped in an object, since undefined is a value too.
     const found = this.#problems.read(path, () => ({ value: (holder as Record<typeof key, unknown>)[key] }))
     return found === undefined ? undefined : this.value(schema, found.value, path)
   }
@@ -127,30 +125,32 @@ class Reading {
   }
 }
 
-/** Inherited ones too: an instance of a class is as good as a literal. */
+/** Inherited ones too: an instance of a class may be given in place of a literal. */
 function keysOf(value: object): string[] {
   const keys: string[] = []
   for (const key in value) keys.push(key)
   return keys
 }
 
-/** Where an object with known keys is one of the things that a value may be. */
-function entriesOf({ type, entries, wrapped, options }: Node): Node['entries'] {
-  if (type === 'strict_object') return entries
-  if (wrapped !== undefined) return entriesOf(wrapped)
-  if (type !== 'union') return undefined
-  return (options as readonly Node[]).map(entriesOf).find((found) => found !== undefined)
+/** What a value may be: the schema itself, or those that it chooses from. */
+function choicesOf(schema: Node): readonly Node[] {
+  const { type, wrapped, options = [] } = schema
+  if (wrapped !== undefined) return choicesOf(wrapped)
+  return type === 'union' ? (options as readonly Node[]).flatMap(choicesOf) : [schema]
+}
+
+/** The keys of the object that a value may be, if they are known. */
+function entriesOf(schema: Node): Node['entries'] {
+  return choicesOf(schema).find(({ type }) => type === 'strict_object')?.entries
 }
 
 /** What a schema accepts, in words. */
 function expected(schema: Node, path: string): string {
-  return `${listOf(accepted(schema, path))}${unitOf(path)}`
+  return `${listOf(choicesOf(schema).flatMap(wordsFor))}${unitOf(path)}`
 }
 
-function accepted(schema: Node, path: string): readonly string[] {
-  const { type, wrapped, pipe, options = [], literal } = schema
-  if (wrapped !== undefined) return accepted(wrapped, path)
-  const [own] = (pipe ?? [schema]).map((step) => step.message).filter((text) => typeof text === 'string')
+function wordsFor({ type, pipe, message, options = [], literal }: Node): readonly string[] {
+  const own = [message, ...(pipe ?? []).map((step) => step.message)].find((text) => typeof text === 'string')
   if (own !== undefined) return [own]
   switch (type) {
     case 'number':
@@ -163,23 +163,20 @@ function accepted(schema: Node, path: string): readonly string[] {
       return [JSON.stringify(literal)]
     case 'picklist':
       return options.map((option) => JSON.stringify(option))
-    case 'union':
-      return (options as readonly Node[]).flatMap((option) => accepted(option, path))
     case 'array':
       return ['an array of strings']
     case 'record':
       return ['an object of strings']
-    case 'function':
-      return ['a function']
     default:
       return ['an object']
   }
 }
 
-function takesNumbers({ type, wrapped, options = [] }: Node): boolean {
-  if (wrapped !== undefined) return takesNumbers(wrapped)
-  if (type === 'union') return (options as readonly Node[]).some(takesNumbers)
-  return type === 'number' || (type === 'picklist' && options.every((option) => typeof option === 'number'))
+function takesNumbers(schema: Node): boolean {
+  return choicesOf(schema).some(
+    ({ type, options = [] }) =>
+      type === 'number' || (type === 'picklist' && options.every((option) => typeof option === 'number')),
+  )
 }
 
 function numberOf(steps: readonly Node[]): string {
@@ -201,16 +198,13 @@ function listOf(words: readonly string[]): string {
   return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} or ${last}`
 }
 
-/** Only ever one of our own words: what was given may be a secret in the wrong place. */
+/** Only ever a word of a schema: what was given may be a secret in the wrong place. */
 function suggestion(schema: Node, value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  const words = wordsOf(schema).filter((word) => typeof word === 'string')
-  const word = closest(value, words)
+  const words = choicesOf(schema).flatMap(({ type, options = [] }) => (type === 'picklist' ? options : []))
+  const word = closest(
+    value,
+    words.filter((option) => typeof option === 'string'),
+  )
   return word === undefined ? undefined : JSON.stringify(word)
-}
-
-function wordsOf({ type, wrapped, options = [] }: Node): readonly unknown[] {
-  if (wrapped !== undefined) return wordsOf(wrapped)
-  if (type === 'picklist') return options
-  return type === 'union' ? (options as readonly Node[]).flatMap(wordsOf) : []
 }

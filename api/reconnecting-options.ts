@@ -2,21 +2,18 @@
 import * as v from 'valibot'
 import type { Connection } from '../engine/common/connection.js'
 import type { Frame } from '../engine/common/frame.js'
+import type { ReconnectingPolicy } from '../engine/core/engine-settings.js'
 import type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
-import { integer, milliseconds } from './engine-options.js'
+import { callback, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 
-const LONGEST_MS = 2_147_483_647
-const MOST_ATTEMPTS = 2_147_483_647
-
-const fn = <Fn extends (...args: never[]) => unknown>() =>
-  v.custom<Fn>((value) => typeof value === 'function', 'a function')
+const MOST_ATTEMPTS = 2 ** 31 - 1
 
 const heartbeatSchema = v.strictObject({
-  intervalMs: v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)),
-  timeoutMs: v.pipe(v.number(), v.minValue(1), v.maxValue(LONGEST_MS)),
-  ping: v.optional(fn<() => Frame>()),
-  isPong: v.optional(fn<(frame: Buffer) => boolean>()),
+  intervalMs: time(1),
+  timeoutMs: time(1),
+  ping: v.optional(callback<() => Frame>()),
+  isPong: v.optional(callback<(frame: Buffer) => boolean>()),
 })
 
 const breakerSchema = v.strictObject({
@@ -25,7 +22,7 @@ const breakerSchema = v.strictObject({
   concurrency: integer(1, 1_000_000, 8),
 })
 
-const schema = v.strictObject({
+export const reconnectingSchema = v.strictObject({
   backoff: v.optional(
     v.strictObject({
       initialMs: milliseconds(50),
@@ -35,16 +32,16 @@ const schema = v.strictObject({
     }),
     {},
   ),
-  maxAttempts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_ATTEMPTS))),
-  maxElapsedMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(LONGEST_MS))),
+  maxAttempts: v.optional(integerFrom(1, MOST_ATTEMPTS)),
+  maxElapsedMs: v.optional(time(0)),
   stableMs: milliseconds(5_000),
   firstConnect: v.optional(v.picklist(['wait', 'fail-fast']), 'wait'),
   unsent: v.optional(v.picklist(['resend', 'drop']), 'resend'),
   retainBytes: integer(0, 1_073_741_824, 0),
   heartbeat: v.optional(heartbeatSchema),
   breaker: v.optional(v.union([v.literal(false), breakerSchema]), {}),
-  onConnected: v.optional(fn<(connection: Connection, info: ConnectedInfo) => unknown>()),
-  onLoss: v.optional(fn<(report: LossReport) => unknown>()),
+  onConnected: v.optional(callback<(connection: Connection, info: ConnectedInfo) => unknown>()),
+  onLoss: v.optional(callback<(report: LossReport) => unknown>()),
 })
 
 /** Options of `transport.reconnecting()`. */
@@ -52,11 +49,11 @@ export interface ReconnectingOptions {
   /** Pauses between attempts. */
   readonly backoff?: BackoffOptions | undefined
   /**
-   * Attempts since the link was last stable, 1 to 2,147,483,647; past it the link ends with ERR_GAVE_UP. Default: no
-   * limit.
+   * Attempts since the connection was last stable, 1 to 2,147,483,647; past it the connection ends with ERR_GAVE_UP.
+   * Default: no limit.
    */
   readonly maxAttempts?: number | undefined
-  /** Milliseconds since the link was last stable; past it the link ends with ERR_GAVE_UP. Default: no limit. */
+  /** Milliseconds since it was last stable; past it the connection ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxElapsedMs?: number | undefined
   /**
    * Milliseconds, or maxElapsedMs if that is less, that a connection must last before all are counted anew. Default
@@ -80,18 +77,19 @@ export interface ReconnectingOptions {
   /** How a silent peer is found. Default: it is not; a peer that has gone is found without. */
   readonly heartbeat?: HeartbeatOptions | undefined
   /**
-   * When an endpoint that keeps failing is left alone; shared by all links to it, as the first one says. False: never.
+   * When an endpoint that keeps failing is left alone. All reconnecting connections to it share one breaker, with the
+   * settings of the first. False: never.
    */
   readonly breaker?: BreakerOptions | false | undefined
   /**
    * Greets: runs on each new connection, before any frame that waits is sent and any is received. A failure, or more
-   * than connectTimeoutMs, counts as a failed attempt; one with anything but a TransportError is told to `onError` too,
-   * or by a process warning. What it sends is never sent again.
+   * than connectTimeoutMs, counts as a failed attempt; anything but a TransportError is also reported to `onError`, or
+   * by a process warning. What it sends is never sent again.
    */
   readonly onConnected?: ((connection: Connection, info: ConnectedInfo) => unknown) | undefined
   /**
-   * Told of each loss, in order with the frames received. A failure is told to `onError`, or by a process warning; the
-   * link goes on.
+   * Called with each loss, in order with the frames received. A failure is reported to `onError`, or by a process
+   * warning; the connection goes on.
    */
   readonly onLoss?: ((report: LossReport) => unknown) | undefined
 }
@@ -126,7 +124,7 @@ export interface HeartbeatOptions {
 }
 
 export interface BreakerOptions {
-  /** Failed attempts in a row, of all links together, that open the circuit; 1 to 1,000,000. Default 5. */
+  /** Failed attempts in a row, of all connections together, that open the circuit; 1 to 1,000,000. Default 5. */
   readonly failures?: number | undefined
   /** Milliseconds until one attempt is made again. Default 2,000. */
   readonly openMs?: number | undefined
@@ -137,12 +135,19 @@ export interface BreakerOptions {
   readonly concurrency?: number | undefined
 }
 
-export type ResolvedReconnectingOptions = v.InferOutput<typeof schema>
-
-export function parseReconnectingOptions(options: unknown): ResolvedReconnectingOptions {
-  return parse(schema, options, 'reconnecting()', (output, problems) => {
+export function parseReconnectingOptions(options: unknown): ReconnectingPolicy {
+  const parsed = parse(reconnectingSchema, options, 'reconnecting()', (output, problems) => {
     const { backoff, heartbeat } = output ?? {}
     if (isLess(backoff?.maxMs, backoff?.initialMs)) problems.add('backoff.maxMs: it must be at least backoff.initialMs')
     if (heartbeat?.isPong !== undefined && heartbeat.ping === undefined) problems.add('heartbeat.ping: isPong needs it')
   })
+  const { maxAttempts = Infinity, maxElapsedMs = Infinity, heartbeat, onConnected, onLoss } = parsed
+  return {
+    ...parsed,
+    maxAttempts,
+    maxElapsedMs,
+    heartbeat: heartbeat && { ping: undefined, isPong: undefined, ...heartbeat },
+    onConnected,
+    onLoss,
+  }
 }

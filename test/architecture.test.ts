@@ -3,49 +3,12 @@
  * code.
  */
 import fs from 'node:fs'
-import { basename, dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { basename, join } from 'node:path'
 import test from 'ava'
 import ts from 'typescript'
+import { liesIn, root, roots, sources, type Source } from './helpers/sources.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const roots = ['api', 'engine', 'workers']
 const HEADER = /^\|\s*folder\s*\|\s*may import\s*\|/
-
-interface Source {
-  /** From the repository's root. */
-  readonly path: string
-  readonly tree: ts.SourceFile
-  /** Names as they are written. */
-  readonly imports: readonly string[]
-  /** Our own files among them, from the repository's root. */
-  readonly ours: readonly string[]
-  /** Packages among them; every folder may import Node's own modules. */
-  readonly packages: readonly string[]
-}
-
-function read(path: string): Source {
-  const text = fs.readFileSync(join(root, path), 'utf8')
-  const imports = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName)
-  const ours = imports
-    .filter((name) => name.startsWith('.'))
-    .map((name) => relative(root, resolve(root, dirname(path), name)).replace(/\.js$/, '.ts'))
-  const packages = imports.filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
-  return {
-    path,
-    packages,
-    imports,
-    ours,
-    tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true),
-  }
-}
-
-const sources = roots.flatMap((folder) =>
-  fs
-    .readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => read(join(folder, name))),
-)
 
 /** The rows of the table: folder, and the folders and packages that it may import besides itself. */
 function readTable(): Map<string, readonly string[]> {
@@ -69,10 +32,6 @@ function readTable(): Map<string, readonly string[]> {
 
 function namesIn(cell: string): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map((match) => (match[1] ?? '').replace(/\/$/, ''))
-}
-
-function liesIn(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(`${folder}/`)
 }
 
 /** The most specific row for a file. */

@@ -3,19 +3,32 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { Ledger } from '../engine/common/ledger.js'
 import { errorCodes } from '../engine/protocol/errors.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => fs.readFileSync(join(root, path), 'utf8')
 
-test('every event is in docs/observability.md', (t) => {
-  const names = [...read('engine/common/diagnostics.ts').matchAll(/new Event<\w+>\('([^']+)'\)/g)].map(
-    ([, name = '']) => name,
+test('every event is in docs/observability.md, with the type of its message', (t) => {
+  const events = [...read('engine/common/diagnostics.ts').matchAll(/new EventChannel<(\w+)>\('([^']+)'\)/g)]
+  t.true(events.length >= 16)
+  const lines = read('docs/observability.md').split('\n')
+  const isThere = (name: string, type: string): boolean =>
+    lines.some(
+      (line) =>
+        (line.includes(`symphony-transport:${name}\``) || line.includes(`…:${name}\``)) && line.includes(`\`${type}\``),
+    )
+  t.deepEqual(
+    events.filter(([, type = '', name = '']) => !isThere(name, type)).map(([text]) => text),
+    [],
   )
-  t.true(names.length >= 16)
+})
+
+test('every kind that the ledger counts is in docs/observability.md', (t) => {
+  const kinds = Object.keys(new Ledger().report().byKind)
   const text = read('docs/observability.md')
   t.deepEqual(
-    names.filter((name) => !text.includes(`symphony-transport:${name}\``) && !text.includes(`…:${name}\``)),
+    kinds.filter((kind) => !text.includes(`| \`${kind}\` `)),
     [],
   )
 })

@@ -1,11 +1,10 @@
 /** What a misspelt name was meant to be. */
 
-/** A longer one is not a name that somebody has mistyped. */
+/** A longer word is not a mistyped name. */
 const LONGEST_NAME = 64
 
 /**
- * What the word was most likely meant to be: of the same letters, its beginning or it with something behind, or few
- * letters away.
+ * The known name that the word was most likely meant to be: it continues the word, begins it, or is a few edits away.
  */
 export function closest(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_NAME) return undefined
@@ -26,7 +25,7 @@ function isBeginning(one: string, other: string): boolean {
   return one.length >= 3 && other.startsWith(one)
 }
 
-/** Levenshtein's: how many letters have to be changed, added or taken away. */
+/** Levenshtein distance: how many letters have to be changed, added or removed. */
 function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i)
   for (let i = 1; i <= one.length; i++) {

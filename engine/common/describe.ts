@@ -1,8 +1,8 @@
-/** Values of a caller's in messages, events and traces: what kind they are, and nothing that could be a secret. */
+/** Describes a caller's values in messages, events and traces: their kind, and nothing that could be a secret. */
 import { types } from 'node:util'
 import { TransportError } from '../protocol/errors.js'
 
-/** Something with keys: neither null, nor an array, nor a Map or another object that holds what it holds elsewhere. */
+/** An object with keys: not null, an array, a Map, or another object whose content is not under its keys. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !isArray(value) && otherKind(value) === undefined
 }
@@ -21,22 +21,19 @@ const otherKinds: readonly (readonly [test: (value: unknown) => boolean, kind: s
   [(value) => typeof (value as Iterable<unknown>)[Symbol.iterator] === 'function', 'something iterable'],
 ]
 
-/**
- * Of an object that holds nothing under its keys; undefined: it is a record, or an instance of a class that is as good
- * as one.
- */
+/** The kind of an object whose content is not under its keys; undefined: it is a record or an instance of a class. */
 function otherKind(value: object): string | undefined {
   try {
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Object.prototype || prototype === null) return undefined
     return otherKinds.find(([test]) => test(value))?.[1]
   } catch {
-    // A proxy of the caller's: what is read of it next says so.
+    // It is a proxy that throws. Reading its keys fails next, and is reported.
     return undefined
   }
 }
 
-/** A proxy that was revoked throws where it is asked. */
+/** Array.isArray() throws for a revoked proxy. */
 export function isArray(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value)
@@ -45,7 +42,7 @@ export function isArray(value: unknown): value is readonly unknown[] {
   }
 }
 
-/** A value in a message: its kind, and of it only what cannot be a secret. */
+/** A value in a message: its kind, or the value itself where it cannot be a secret. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'undefined':
@@ -64,12 +61,12 @@ export function describe(value: unknown): string {
   }
 }
 
-/** As `describe()`, where even a number may be a secret: one that stands where text belongs. */
+/** As `describe()`, without numbers: one that stands where text belongs may be a secret. */
 export function kindOf(value: unknown): string {
   return typeof value === 'number' || typeof value === 'boolean' ? `a ${typeof value}` : describe(value)
 }
 
-/** An error in a trace or a warning: its kind. Its message may quote what a host has sent or received. */
+/** An error in a trace or a warning, without its message, which may quote what a host has sent or received. */
 export function nameOf(error: unknown): string {
   if (error instanceof TransportError) return error.code
   if (!(error instanceof Error)) return `${describe(error)} that was thrown`

@@ -1,19 +1,17 @@
 /**
- * What observers can subscribe to through `node:diagnostics_channel`: one channel an event, named
- * `symphony-transport:` and the event. Without subscribers publishing costs one comparison. A subscriber that throws is
- * reported by Node as an uncaught exception in a later turn; it disturbs nothing here.
+ * Events that observers can subscribe to through `node:diagnostics_channel`: one channel for each event, named
+ * `symphony-transport:` and the event. Without subscribers publishing costs one comparison. If a subscriber throws,
+ * Node reports that as an uncaught exception in a later turn; nothing here is affected.
  */
 import { channel } from 'node:diagnostics_channel'
 import type { TransportErrorCode } from '../protocol/errors.js'
 import type { ReuseBlocker } from './reuse-blocker.js'
-import type { Role } from '../protocol/target.js'
 
-/** Who a connection is. */
 export interface ConnectionEvent {
   readonly id: string
   readonly kind: string
   readonly endpoint: string
-  readonly role: Role
+  readonly role: 'dialled' | 'accepted'
   readonly shard: number
 }
 
@@ -49,7 +47,7 @@ export interface ListenerClosedEvent extends ListenerEvent {
 }
 
 export interface ListenerPausedEvent extends ListenerEvent {
-  /** Which shard accepts nothing for now, or accepts again. */
+  /** Which shard has stopped accepting, or accepts again. */
   readonly shard: number
 }
 
@@ -57,7 +55,7 @@ export interface PoolConnectionFailedEvent {
   readonly endpoint: string
   /** Failures in a row. */
   readonly failures: number
-  /** What dialling or `validate` failed with, or why the connection was of no use before anybody had it. */
+  /** What dialling or `validate` failed with, or how the connection ended before it was lent. */
   readonly error: unknown
   /** Milliseconds until the next attempt. */
   readonly pauseMs: number
@@ -65,7 +63,7 @@ export interface PoolConnectionFailedEvent {
 
 export interface PoolExhaustedEvent {
   readonly endpoint: string
-  /** How many wait, with the one that begins to. */
+  /** Pending acquires, including the new one. */
   readonly waiting: number
   readonly max: number
 }
@@ -74,7 +72,7 @@ export interface PoolDiscardedEvent {
   readonly endpoint: string
   /** `invalid`: by the pool's `validate`. */
   readonly why: ReuseBlocker | 'invalid'
-  /** When it was found: while nobody used it, when it was to be lent, or when it came back. */
+  /** When it was found: while it was idle, when it was to be lent, or when it came back. */
   readonly when: 'idle' | 'lending' | 'released'
 }
 
@@ -93,7 +91,7 @@ export interface ReconnectingEvent {
 }
 
 export interface ReconnectingAttemptEvent extends ReconnectingEvent {
-  /** Since the link was last stable, counted from 1. */
+  /** Since the connection was last stable, counted from 1. */
   readonly attempt: number
 }
 
@@ -116,7 +114,7 @@ export interface BreakerOpenedEvent extends BreakerEvent {
   readonly error: Error
 }
 
-class Event<Message extends object> {
+class EventChannel<Message extends object> {
   readonly #channel
 
   constructor(name: string) {
@@ -133,38 +131,38 @@ class Event<Message extends object> {
 }
 
 export const events = {
-  connectionOpened: new Event<ConnectionEvent>('connection.opened'),
-  connectionClosed: new Event<ConnectionClosedEvent>('connection.closed'),
-  backpressureOn: new Event<BackpressureEvent>('backpressure.on'),
-  backpressureOff: new Event<BackpressureEvent>('backpressure.off'),
-  shardLost: new Event<ShardLostEvent>('shard.lost'),
-  shardRestored: new Event<ShardEvent>('shard.restored'),
-  shardGivenUp: new Event<ShardLostEvent>('shard.given-up'),
-  listenerOpened: new Event<ListenerEvent>('listener.opened'),
-  listenerClosed: new Event<ListenerClosedEvent>('listener.closed'),
-  /** Too many accepted connections wait to be taken: the rest waits in the backlog. */
-  listenerPaused: new Event<ListenerPausedEvent>('listener.paused'),
-  listenerResumed: new Event<ListenerPausedEvent>('listener.resumed'),
+  connectionOpened: new EventChannel<ConnectionEvent>('connection.opened'),
+  connectionClosed: new EventChannel<ConnectionClosedEvent>('connection.closed'),
+  backpressureOn: new EventChannel<BackpressureEvent>('backpressure.on'),
+  backpressureOff: new EventChannel<BackpressureEvent>('backpressure.off'),
+  shardLost: new EventChannel<ShardLostEvent>('shard.lost'),
+  shardRestored: new EventChannel<ShardEvent>('shard.restored'),
+  shardGivenUp: new EventChannel<ShardLostEvent>('shard.given-up'),
+  listenerOpened: new EventChannel<ListenerEvent>('listener.opened'),
+  listenerClosed: new EventChannel<ListenerClosedEvent>('listener.closed'),
+  /** Too many accepted connections were not taken yet: the rest waits in the backlog. */
+  listenerPaused: new EventChannel<ListenerPausedEvent>('listener.paused'),
+  listenerResumed: new EventChannel<ListenerPausedEvent>('listener.resumed'),
   /** A connection was cut because the listener has `maxConnections` of them. */
-  listenerRefused: new Event<ListenerEvent>('listener.refused'),
+  listenerRefused: new EventChannel<ListenerEvent>('listener.refused'),
   /** A pool could not make a connection, and pauses. */
-  poolConnectionFailed: new Event<PoolConnectionFailedEvent>('pool.connection-failed'),
-  /** Somebody has to wait because all connections that a pool may have are in use. */
-  poolExhausted: new Event<PoolExhaustedEvent>('pool.exhausted'),
+  poolConnectionFailed: new EventChannel<PoolConnectionFailedEvent>('pool.connection-failed'),
+  /** An acquire has to wait because all connections that the pool may have are in use. */
+  poolExhausted: new EventChannel<PoolExhaustedEvent>('pool.exhausted'),
   /** A connection left its pool because it was not fit for another user. */
-  poolDiscarded: new Event<PoolDiscardedEvent>('pool.discarded'),
+  poolDiscarded: new EventChannel<PoolDiscardedEvent>('pool.discarded'),
   /** A lease is held longer than `leakAfterMs`. */
-  poolLeak: new Event<PoolLeakEvent>('pool.leak'),
+  poolLeak: new EventChannel<PoolLeakEvent>('pool.leak'),
   /** An attempt to connect begins. */
-  reconnectingAttempt: new Event<ReconnectingAttemptEvent>('reconnecting.attempt'),
+  reconnectingAttempt: new EventChannel<ReconnectingAttemptEvent>('reconnecting.attempt'),
   /** An attempt failed, to connect or to greet. */
-  reconnectingFailed: new Event<ReconnectingFailureEvent>('reconnecting.failed'),
-  reconnectingConnected: new Event<ReconnectingAttemptEvent>('reconnecting.connected'),
-  /** A connection of the link is over. */
-  reconnectingLost: new Event<ReconnectingEndEvent>('reconnecting.lost'),
-  /** The attempts or the time that the link was given are over. */
-  reconnectingGaveUp: new Event<ReconnectingFailureEvent>('reconnecting.gave-up'),
-  reconnectingClosed: new Event<ReconnectingEndEvent>('reconnecting.closed'),
-  breakerOpened: new Event<BreakerOpenedEvent>('breaker.opened'),
-  breakerClosed: new Event<BreakerEvent>('breaker.closed'),
+  reconnectingFailed: new EventChannel<ReconnectingFailureEvent>('reconnecting.failed'),
+  reconnectingConnected: new EventChannel<ReconnectingAttemptEvent>('reconnecting.connected'),
+  /** The connection was lost, and comes back. */
+  reconnectingLost: new EventChannel<ReconnectingEndEvent>('reconnecting.lost'),
+  /** `maxAttempts` or `maxElapsedMs` is reached. */
+  reconnectingGaveUp: new EventChannel<ReconnectingFailureEvent>('reconnecting.gave-up'),
+  reconnectingClosed: new EventChannel<ReconnectingEndEvent>('reconnecting.closed'),
+  breakerOpened: new EventChannel<BreakerOpenedEvent>('breaker.opened'),
+  breakerClosed: new EventChannel<BreakerEvent>('breaker.closed'),
 } as const

@@ -1,6 +1,7 @@
-/** What was opened and what was released, by kind. Anything that differs after `engine.close()` is a defect. */
+/** Counts what was opened and released, by kind. A difference after `engine.close()` is a defect. */
 
-export const resourceKinds = [
+/** docs/observability.md says what each of them is. */
+const resourceKinds = [
   'shards',
   'connections',
   'reconnectingConnections',
@@ -23,7 +24,7 @@ export interface LedgerLine {
   readonly released: number
 }
 
-/** While an engine lives: what is open is in use. */
+/** While an engine runs: what is open is in use. */
 export interface LedgerSnapshot {
   readonly byKind: Readonly<Record<ResourceKind, LedgerLine & { readonly open: number }>>
   readonly opened: number
@@ -32,7 +33,7 @@ export interface LedgerSnapshot {
   readonly open: number
 }
 
-/** What `engine.close()` leaves. */
+/** What `engine.close()` resolves with. */
 export interface LedgerReport {
   readonly byKind: Readonly<Record<ResourceKind, LedgerLine>>
   readonly opened: number
@@ -42,51 +43,38 @@ export interface LedgerReport {
 }
 
 export class Ledger {
-  readonly #lines = new Map<ResourceKind, { opened: number; released: number }>(
-    resourceKinds.map((kind) => [kind, { opened: 0, released: 0 }]),
-  )
+  readonly #lines = mapKinds(() => ({ opened: 0, released: 0 }))
 
   open(kind: ResourceKind, count = 1): void {
-    this.#line(kind).opened += count
+    this.#lines[kind].opened += count
   }
 
   release(kind: ResourceKind, count = 1): void {
-    this.#line(kind).released += count
+    this.#lines[kind].released += count
   }
 
   snapshot(): LedgerSnapshot {
-    const { opened, released } = this.#sums()
-    return {
-      byKind: this.#by((line) => ({ ...line, open: line.opened - line.released })),
-      opened,
-      released,
-      open: opened - released,
-    }
+    const byKind = mapKinds((kind) => withOpen(this.#lines[kind]))
+    return { byKind, ...withOpen(this.#sums()) }
   }
 
-  /** Of an engine that has closed. */
+  /** For an engine that has closed. */
   report(): LedgerReport {
     const { opened, released } = this.#sums()
-    return { byKind: this.#by((line) => ({ ...line })), opened, released, leaked: opened - released }
+    return { byKind: mapKinds((kind) => ({ ...this.#lines[kind] })), opened, released, leaked: opened - released }
   }
 
   #sums(): LedgerLine {
-    let opened = 0
-    let released = 0
-    for (const line of this.#lines.values()) {
-      opened += line.opened
-      released += line.released
-    }
-    return { opened, released }
+    const lines = Object.values(this.#lines)
+    const sum = (what: keyof LedgerLine): number => lines.reduce((total, line) => total + line[what], 0)
+    return { opened: sum('opened'), released: sum('released') }
   }
+}
 
-  #by<Line>(of: (line: LedgerLine) => Line): Record<ResourceKind, Line> {
-    return Object.fromEntries([...this.#lines].map(([kind, line]) => [kind, of(line)])) as Record<ResourceKind, Line>
-  }
+function mapKinds<Value>(of: (kind: ResourceKind) => Value): Record<ResourceKind, Value> {
+  return Object.fromEntries(resourceKinds.map((kind) => [kind, of(kind)])) as Record<ResourceKind, Value>
+}
 
-  #line(kind: ResourceKind): { opened: number; released: number } {
-    const line = this.#lines.get(kind)
-    if (line === undefined) throw new Error(`the ledger has no line for ${kind}`)
-    return line
-  }
+function withOpen({ opened, released }: LedgerLine): LedgerLine & { readonly open: number } {
+  return { opened, released, open: opened - released }
 }

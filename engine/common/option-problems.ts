@@ -1,9 +1,9 @@
-/** What is wrong with what a caller has given, told all at once and without showing any of it. */
+/** All problems of what a caller has given, for one error that quotes none of it. */
 import { closest } from './closest.js'
 import { describe, isObject } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 
-/** More of a key that nobody knows is not shown. */
+/** How much of an unknown key is shown. */
 const LONGEST_KEY = 64
 
 export class Problems {
@@ -29,7 +29,7 @@ export class Problems {
     this.add(`${path}: expected ${expected}, got ${got}${hint}`)
   }
 
-  /** `what`: what the caller calls a key. */
+  /** `what`: how messages call a key. */
   unknown(what: 'option' | 'key', path: string, key: string, known: readonly string[]): void {
     const shown = key.length > LONGEST_KEY ? `${key.slice(0, LONGEST_KEY)}…` : key
     const other = closest(key, known)
@@ -66,19 +66,16 @@ export class Problems {
   }
 }
 
-/** For each option, what is expected of it if the value is not that. Undefined values are never asked about. */
+/** For each option a function that says what is expected, if the value is not that. Undefined is never checked. */
 export type Checks = Readonly<Record<string, (value: unknown) => string | undefined>>
 
-/** Options that are checked by hand: a schema would cost more than the calls that take them. */
+/** Checks by hand: a schema would cost more than the calls that take these options. */
 export function checkOptions(given: unknown, checks: Checks, where: string): TransportError | undefined {
   const { problems } = readAll(given, checks)
   return problems.isEmpty ? undefined : problems.toError(where)
 }
 
-/**
- * As `checkOptions()`, with what was read: a getter of the caller's may say something else the next time. @throws
- * {TransportError} ERR_INVALID_OPTION
- */
+/** Checks what it reads, since a getter may change its mind. @throws {TransportError} ERR_INVALID_OPTION */
 export function readOptions<Options extends object>(
   given: unknown,
   checks: Checks & Readonly<Record<keyof Options, unknown>>,

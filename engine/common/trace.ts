@@ -1,4 +1,6 @@
-/** What the engine is doing, on stderr, when the environment says NODE_DEBUG=symphony-transport. Free otherwise. */
+/**
+ * Prints what the engine does to stderr if the environment has NODE_DEBUG=symphony-transport; else it costs nothing.
+ */
 import { debuglog } from 'node:util'
 
 export const trace = debuglog('symphony-transport')

@@ -1,4 +1,4 @@
-/** Checks of options that are given with each call, by hand: a schema would cost more than the call. */
+/** Checks of options that are given with each call: by hand, since a schema would cost more than the call. */
 import { isArray } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 import type { OnError } from './handler-failures.js'
@@ -6,14 +6,19 @@ import { checkOptions, readOptions, type Checks } from './option-problems.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
 /** The longest time that a timer can keep, in milliseconds. */
-const LONGEST_TIMER_MS = 2_147_483_647
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** How long a `close()` waits for others, in milliseconds, if its caller does not say. */
+export const graceMs = { engine: 1_000, listener: 0, pool: 1_000 } as const
 
 type ListenWait = WaitOptions & { readonly onError?: OnError | undefined }
 
+const timeCheck = (value: unknown): string | undefined =>
+  isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`
+
 const waitChecks = {
   signal: (value: unknown) => (isSignal(value) ? undefined : 'an AbortSignal'),
-  timeoutMs: (value: unknown) =>
-    isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`,
+  timeoutMs: timeCheck,
 } satisfies Checks
 
 const listenChecks = {
@@ -36,18 +41,23 @@ export function readListenOptions(options: unknown): ListenWait {
   return readOptions<ListenWait>(options, listenChecks, 'listen()')
 }
 
-/** What nearly every call gets is looked at without taking memory for it. */
+/** What a `close()` takes: how long it waits, in milliseconds. @throws {TransportError} ERR_INVALID_OPTION */
+export function readGraceMs(options: unknown, fallback: number): number {
+  return readOptions<{ readonly graceMs?: number }>(options, { graceMs: timeCheck }, 'close()').graceMs ?? fallback
+}
+
+/** Accepts what nearly every call is given, without allocating. */
 function isFine(options: unknown): boolean {
   try {
     if (typeof options !== 'object' || options === null || isArray(options)) return false
     const keys = Object.keys(options)
-    // One without keys that is not a literal may be a Map.
+    // Without keys: only a literal is accepted here, since a Map has none either.
     if (keys.length === 0) return options.constructor === Object
     for (const key of keys) if (key !== 'signal' && key !== 'timeoutMs') return false
     const { signal, timeoutMs } = options as Record<string, unknown>
     return (signal === undefined || isSignal(signal)) && (timeoutMs === undefined || isTime(timeoutMs))
   } catch {
-    // A getter of the caller's, or a proxy.
+    // A getter or a proxy threw.
     return false
   }
 }

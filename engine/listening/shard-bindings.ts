@@ -1,58 +1,53 @@
-/**
- * One listener on its shards, whatever its transport needs for that: put onto each, also when one comes back, and taken
- * down.
- */
+/** One listener on its shards, with what its transport needs for that: a socket, a file, descriptors. */
 import { fromSystemError, deserializeError, TransportError } from '../protocol/errors.js'
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
 import { isDenied } from '../protocol/permission.js'
-import type { TransportTarget } from '../protocol/target.js'
+import { SOCKET_PATH_LIMIT, type TransportTarget } from '../protocol/target.js'
 import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 
-export interface ListenSettings {
+interface BindingSettings {
   readonly listenerId: number
   readonly endpoint: string
   readonly target: TransportTarget
   readonly backlog: number
-  /** Of its connections. */
+  /** Framing of its connections. */
   readonly framing: FramingSpec
   /** How many accepted connections may wait to be taken on one shard before it stops accepting. */
   readonly maxQueued: number
   /** Mode of the socket file. */
   readonly mode: number
-  /** The most bytes that a socket path may have. */
-  readonly pathLimit: number
 }
 
-/** Pauses come in rows: a helper process for each would hold up those who wait in the backlog. */
+/** Made ahead, since pauses come in rows: a helper process for each would delay the peers in the backlog. */
 const SPARE_DUPLICATES = 7
 
 export class ShardBindings {
-  readonly #settings: ListenSettings
+  readonly #settings: BindingSettings
   readonly #file: SocketFile | undefined
   readonly #socket: BoundSocket | undefined
   readonly #shards = new Set<Shard>()
   #closing: Promise<void> | undefined
 
-  private constructor(settings: ListenSettings, file: SocketFile | undefined, socket: BoundSocket | undefined) {
+  private constructor(settings: BindingSettings, file: SocketFile | undefined, socket: BoundSocket | undefined) {
     this.#settings = settings
     this.#file = file
     this.#socket = socket
   }
 
-  /** Listens on all of the shards, or on none. The signal gives it up. */
+  /** Listens on all of the shards, or on none. An abort closes it. */
   static async open(
     shards: readonly Shard[],
-    settings: ListenSettings,
+    settings: BindingSettings,
     ledger: Ledger,
     signal: AbortSignal,
   ): Promise<ShardBindings> {
     const { target, endpoint } = settings
     const file =
       target.kind === 'unix' && !target.path.startsWith('\0')
-        ? await prepareSocketFile(target, settings.mode, settings.pathLimit, endpoint)
+        ? await prepareSocketFile(target, settings.mode, SOCKET_PATH_LIMIT, endpoint)
         : undefined
     let listening: ShardBindings | undefined
     try {
@@ -111,7 +106,7 @@ export class ShardBindings {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
-    // While the socket is open nobody takes its file for stale, so what lies there now is still ours or a stranger's.
+    // The file goes before the socket closes: until then no other process takes it for stale and replaces it.
     await this.#file?.remove()
     await this.#socket?.close()
   }
@@ -152,12 +147,11 @@ export class ShardBindings {
       for (const one of duplicates) one.discard()
       this.#assertOpen()
     }
-    // allSettled: whatever fails, nothing of this may go on behind the caller's back.
+    // allSettled, so that nothing goes on after this has rejected.
     const results = await Promise.allSettled(
       shards.map((shard, i) => {
         const duplicate = duplicates[i]
         if (duplicate === undefined) throw new Error('a duplicate is missing')
-        // A shard that has died meanwhile takes nothing.
         if (!shard.isUp) {
           duplicate.discard()
           return Promise.reject(new TransportError('ERR_SHARD_LOST', 'the worker thread died meanwhile.'))

@@ -1,6 +1,6 @@
 /** One connection of a pool, from the moment at which it was made until it leaves. */
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
-import type { Lease, Lender } from './lease.js'
+import type { GrantedLease, Lender } from './lease.js'
 import type { Poolable } from './poolable.js'
 import type { Gate } from './pool-settings.js'
 
@@ -11,7 +11,7 @@ export type MemberState<View> =
   | { readonly kind: 'validating'; readonly stop: () => void }
   | {
       readonly kind: 'leased'
-      readonly lease: Lease<View>
+      readonly lease: GrantedLease<View>
       readonly cancelLeakTimer: (() => void) | undefined
     }
   /** It left the pool. */

@@ -14,7 +14,7 @@ import { AcquireRequest } from './acquire-request.js'
 import { DialThrottle } from './dial-throttle.js'
 import { IdleList } from './idle-list.js'
 import { LeakDetector } from './leak-detector.js'
-import { Lease } from './lease.js'
+import { GrantedLease, type Lease } from './lease.js'
 import { acquireTimeout, creationFailed, poolClosed, unfit } from './pool-errors.js'
 import { BETWEEN, GONE, IDLE, PoolMember, type MemberEvents } from './pool-member.js'
 import type { Gate, PoolBounds, PoolGround, PoolSettings } from './pool-settings.js'
@@ -398,7 +398,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   }
 
   #lend(member: PoolMember<Connection, View>, takenAt: Error | undefined): Lease<View> {
-    const lease = new Lease<View>(member)
+    const lease = new GrantedLease<View>(member)
     this.#acquired++
     this.#leased++
     if (member.used) {

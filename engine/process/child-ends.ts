@@ -2,27 +2,9 @@
 import type net from 'node:net'
 import process from 'node:process'
 import { fromSystemError, TransportError } from '../protocol/errors.js'
-import type { TransportTarget } from '../protocol/target.js'
+import type { ChildEnd, ChildEnds } from './child-end.js'
 import { offerPipes } from './child-pipe-ends.js'
 import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
-
-/** One end, until the child has it. */
-export interface ChildEnd {
-  /** As `spawn` takes it. */
-  readonly stdio: net.Socket | number
-  /** The child has its own by now, or nobody needs it. May be called again. */
-  close(): void
-}
-
-/** How main and the shard come to hold the two ends of two streams. */
-export interface ChildEnds {
-  /** What the shard is to dial. */
-  readonly target: TransportTarget
-  /** Once the shard has dialled. Rejects as the system does; settles not at all if the connection ends instead. */
-  take(): Promise<readonly [stdin: ChildEnd, stdout: ChildEnd]>
-  /** What came of it is the child's by now, or nobody's. */
-  close(): void
-}
 
 /** @throws The system's error as one of ours, where there is no place to meet in. */
 export function offerEnds(endpoint: string): ChildEnds {

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { fromSystemError } from '../protocol/errors.js'
 import { TOKEN_BYTES } from '../protocol/target.js'
-import type { ChildEnd, ChildEnds } from './child-ends.js'
+import type { ChildEnd, ChildEnds } from './child-end.js'
 
 const NAME_BYTES = 16
 

@@ -3,7 +3,7 @@ import process from 'node:process'
 import type { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
 import type { Clock } from '../protocol/clock.js'
-import type { ChildEnd } from './child-ends.js'
+import type { ChildEnd } from './child-end.js'
 import { Child, spawnError, type ChildSettings } from './child.js'
 import { Guardian } from './guardian.js'
 

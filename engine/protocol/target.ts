@@ -48,3 +48,6 @@ export interface LocalFolder {
   /** `XDG_RUNTIME_DIR`, in which it lies; undefined: it lies below the system's temporary folder. */
   readonly base: string | undefined
 }
+
+/** `sun_path` has room for this many bytes. Node 20 and 22 cut off the end of a longer path without an error. */
+export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103

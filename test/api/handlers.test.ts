@@ -8,8 +8,7 @@ import {
   type EngineOptions,
   type TransportOptions,
 } from '../../api/index.js'
-import { Engine as OwnEngine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/engine-options.js'
+import { startEngine } from '../../api/engine.js'
 import { rejects } from '../helpers/errors.js'
 import { FailureBook } from '../helpers/failure-book.js'
 import { receiveToEnd } from '../helpers/frames.js'
@@ -261,8 +260,7 @@ test.serial('peers that keep sending do not delay the end of an engine', async (
 test.serial('a handler that never settles costs graceMs, but the other connections close before that', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new ManualClock((ms) => ms === 4_000 || ms === 3_000)
-  const engine = new OwnEngine(parseEngineOptions({ shards: 1 }), clock)
-  await engine.booted
+  const engine = await startEngine({ shards: 1 }, clock)
   const transport = engine.transport(`memory:${randomName()}`)
   const worker = new Worker()
   await transport.listen(worker.serve)

@@ -3,9 +3,8 @@ import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { resolveEndpoint } from '../../api/endpoint.js'
-import { Engine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/engine-options.js'
-import { createEngine, type Connection, type Endpoint } from '../../api/index.js'
+import { startEngine } from '../../api/engine.js'
+import { createEngine, type Connection, type Endpoint, type Engine } from '../../api/index.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { ManualClock } from '../helpers/manual-clock.js'
 import { rawFrame, RawReader } from '../helpers/raw-frames.js'
@@ -228,8 +227,7 @@ onWindows('giving up on a busy pipe settles at once and leaves nothing', async (
 onWindows('closing an engine does not wait for a thread that the system holds, and the ledger names it', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new ManualClock((ms) => ms === CLOSE.kill || ms === CLOSE.held)
-  const own = new Engine(parseEngineOptions({ shards: 1 }), clock)
-  await own.booted
+  const own = await startEngine({ shards: 1 }, clock)
   await withBusyPipe(async (endpoint) => {
     const abort = new AbortController()
     const transport = own.transport(endpoint)

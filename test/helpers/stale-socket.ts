@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import { prepareSocketFile, type SocketFile } from '../../engine/sockets/socket-file.js'
-import { SOCKET_PATH_LIMIT } from '../../api/endpoint.js'
+import { SOCKET_PATH_LIMIT } from '../../engine/protocol/target.js'
 
 /** Leaves a socket at the path without a listener. */
 export async function leaveStaleSocket(path: string): Promise<void> {

@@ -2,8 +2,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { Engine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/engine-options.js'
+import { startEngine } from '../../api/engine.js'
 import type { Connection } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { ManualClock } from '../helpers/manual-clock.js'
@@ -38,10 +37,9 @@ function deadlineTest(title: string, body: (t: ExecutionContext, ends: Ends) => 
     const clock = new ManualClock((ms) => ms > 1_000_000)
     const folder = await makeTemporaryFolder()
     const path = folder.socketPath()
-    const engine = new Engine(parseEngineOptions({ shards: 1 }), clock)
+    const engine = await startEngine({ shards: 1 }, clock)
     let peer: net.Socket | undefined
     try {
-      await engine.booted
       const listener = await engine.transport(`unix:${path}`, { frameTimeoutMs: LIMIT_MS }).listen()
       const client = net.connect({ path, allowHalfOpen: true })
       peer = client.on('error', () => undefined)

@@ -4,8 +4,8 @@
  */
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
-import { Engine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/engine-options.js'
+import { startEngine, type Engine } from '../../api/engine.js'
+import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import type { ChildEndpoint, Connection, EngineOptions, TransportOptions } from '../../api/index.js'
 import { ChildProgram, type ChildExit } from '../helpers/child-program.js'
 import { isRunning, nodeProgram, type ChildChoices } from '../helpers/children.js'
@@ -32,10 +32,9 @@ class Scene {
   readonly #engines: Engine[] = []
   readonly #pids: number[] = []
 
-  async engine(options: EngineOptions = {}, clock?: ManualClock): Promise<Engine> {
-    const engine = new Engine(parseEngineOptions({ shards: 1, ...options }), clock)
+  async engine(options: EngineOptions = {}, clock: Clock = systemClock): Promise<Engine> {
+    const engine = await startEngine({ shards: 1, ...options }, clock)
     this.#engines.push(engine)
-    await engine.booted
     return engine
   }
 

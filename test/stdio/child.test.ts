@@ -14,8 +14,8 @@ import {
   type TransportErrorCode,
   type TransportOptions,
 } from '../../api/index.js'
-import { Engine } from '../../api/engine.js'
-import { parseEngineOptions } from '../../api/engine-options.js'
+import { startEngine, type Engine } from '../../api/engine.js'
+import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { countChildren, isRunning, isThere, nodeProgram, sh } from '../helpers/children.js'
 import { rejects, throws } from '../helpers/errors.js'
 import { FailureBook } from '../helpers/failure-book.js'
@@ -66,10 +66,9 @@ class Scene {
     return connection
   }
 
-  async engine(options: EngineOptions = {}, clock?: ManualClock): Promise<Engine> {
-    const engine = new Engine(parseEngineOptions({ shards: 1, ...options }), clock)
+  async engine(options: EngineOptions = {}, clock: Clock = systemClock): Promise<Engine> {
+    const engine = await startEngine({ shards: 1, ...options }, clock)
     this.#engines.push(engine)
-    await engine.booted
     return engine
   }
 

@@ -1,7 +1,7 @@
-/** What handlers were at work on when an engine was told to close, and who is to be closed once they are done. */
-import type { Clock } from '../engine/protocol/clock.js'
+/** What handlers are at work on when an engine closes. Connections are closed once their handlers are done. */
+import type { Clock } from '../protocol/clock.js'
 
-/** A connection, or a link. */
+/** A connection, reconnecting or not. */
 interface Closable {
   /** Resolves once handlers are done with what has come until now; undefined: they are. */
   settle(): Promise<unknown> | undefined
@@ -13,13 +13,11 @@ export class HandlersAtWork {
   readonly #all: readonly Promise<unknown>[]
   readonly #givenUp: Promise<void>
   #giveUp = (): void => undefined
-  /** Resolves when the time is over in which everybody waits for all. */
+  /** Resolves when the time is over in which each connection waits for the handlers of all. */
   readonly #late: Promise<void>
   #cancelLate = (): void => undefined
 
-  /**
-   * `outliving`: work on what connections have received that are over. `shareMs`: how long `done()` waits from now on.
-   */
+  /** `outliving`: work on frames of connections that have ended. `shareMs`: how long `done()` waits from now on. */
   constructor(closables: Iterable<Closable>, outliving: Iterable<Promise<unknown>>, clock: Clock, shareMs: number) {
     for (const closable of closables) {
       const done = closable.settle()
@@ -38,7 +36,7 @@ export class HandlersAtWork {
     return this.#all.length > 0
   }
 
-  /** Nobody is waited for any longer. */
+  /** Ends all waiting. */
   giveUp(): void {
     this.#giveUp()
   }
@@ -49,7 +47,7 @@ export class HandlersAtWork {
     this.#cancelLate()
   }
 
-  /** Closes each as soon as its own handlers are done: at once, where they are. */
+  /** Closes each as soon as its own handlers are done. */
   async closeEach(closables: Iterable<Closable>): Promise<void> {
     const close = async (closable: Closable): Promise<void> => {
       const done = this.#each.get(closable)

@@ -1,7 +1,6 @@
 /**
- * Handlers at work on what connections have received that are over, for an engine that waits for them when it closes.
- * One that nothing can settle any more, since nobody has what it waits for, is not kept: a host that has many of those
- * would otherwise pay for each as long as its engine lives.
+ * Handlers at work on frames of connections that have ended: an engine waits for them when it closes. Work is held
+ * weakly, since its promise may never settle: when what it waits for is gone, it is collected and forgotten.
  */
 export class OutlivingHandlers {
   readonly #works = new Set<WeakRef<Promise<void>>>()
@@ -16,7 +15,7 @@ export class OutlivingHandlers {
   add(done: Promise<void>): void {
     const work = new WeakRef(done)
     this.#works.add(work)
-    // What can still settle it holds it.
+    // Anything that can still settle the promise holds it.
     this.#collected.register(done, work)
     void done.then(() => this.#works.delete(work))
   }

@@ -2,8 +2,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import test from 'ava'
-import { OutlivingHandlers } from '../../api/outliving.js'
-import { signal, turns, type Signal } from '../helpers/turns.js'
+import { OutlivingHandlers } from '../../../engine/core/outliving-handlers.js'
+import { signal, turns, type Signal } from '../../helpers/turns.js'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

@@ -1,0 +1,106 @@
+/** Options of `engine.transport()`, declared once: default, unit, range. */
+import * as v from 'valibot'
+import type { TransportSettings } from '../engine/core/engine-settings.js'
+import { framingKinds, type FramingKind } from '../engine/protocol/framing.js'
+import { integer, integerFrom, milliseconds, time } from './option-schemas.js'
+import { isLess, parse } from './read-options.js'
+
+const MAX_FRAME_BYTES = 1_073_741_824
+const DEFAULT_PENDING_BYTES = 16_777_216
+
+export const transportSchema = v.strictObject({
+  framing: v.optional(v.picklist(framingKinds), 'length'),
+  maxHeaderBytes: integer(64, 1_048_576, 8_192),
+  lastLine: v.optional(v.picklist(['refuse', 'keep']), 'refuse'),
+  maxFrameBytes: integer(1, MAX_FRAME_BYTES, 16_777_216),
+  maxPendingBytes: v.optional(integerFrom(1, 4 * MAX_FRAME_BYTES)),
+  connectTimeoutMs: milliseconds(10_000),
+  closeTimeoutMs: milliseconds(2_000),
+  allowHalfOpen: v.optional(v.boolean(), false),
+  frameTimeoutMs: v.optional(time(1)),
+  backlog: integer(1, 65_535, 4_096),
+  maxConnections: integer(1, 1_048_576, 1_048_576),
+  maxQueuedConnections: integer(16, 65_535, 1_024),
+  mode: integer(0, 0o777, 0o600),
+})
+
+/** Options of `engine.transport()`. */
+export interface TransportOptions {
+  /**
+   * How frames are delimited on the wire; both ends must agree.
+   * - `length` (default): u32 little-endian payload length, then the payload. The fastest: nothing is translated.
+   * - `length-be`: u32 big-endian payload length, then the payload.
+   * - `line`: each frame ends in LF; CRLF is accepted. A frame cannot contain LF, nor end in CR.
+   * - `nul`: each frame ends in a NUL byte, and cannot contain one.
+   * - `content-length`: headers, an empty line, payload, as in the Language Server Protocol.
+   * - `raw`: no framing; each read is a frame, and a frame cannot be empty.
+   */
+  readonly framing?: FramingKind | undefined
+  /** `content-length`: largest block of headers accepted, in bytes; 64 to 1 MiB. Default 8,192. */
+  readonly maxHeaderBytes?: number | undefined
+  /**
+   * `line`, `nul`: whether bytes behind the last delimiter at the end of the stream are a frame (`keep`) or an end in
+   * the middle of one (`refuse`, the default: ERR_TRUNCATED).
+   */
+  readonly lastLine?: 'refuse' | 'keep' | undefined
+  /** Largest payload sent or accepted, in bytes; 1 to 2^30. Default 16 MiB. */
+  readonly maxFrameBytes?: number | undefined
+  /** Bound of the queue in front of a full ring, in bytes; at least maxFrameBytes. Default 16 MiB, or maxFrameBytes. */
+  readonly maxPendingBytes?: number | undefined
+  /** How long `connect()` may take, in milliseconds. Default 10,000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** How long `close()` waits for the peer, in milliseconds. Default 2,000. */
+  readonly closeTimeoutMs?: number | undefined
+  /**
+   * True: our side stays open after the peer's end of stream. Default false: it ends once everything is read and sent.
+   */
+  readonly allowHalfOpen?: boolean | undefined
+  /**
+   * How long a frame may take from its first byte to its last while the connection is read, in milliseconds, at least
+   * 1; past it the connection is destroyed with ERR_FRAME_TIMEOUT. Default: no limit.
+   */
+  readonly frameTimeoutMs?: number | undefined
+  /**
+   * Connections that wait in the kernel for the listener, 1 to 65,535; the system may allow fewer (on Linux
+   * net.core.somaxconn). Default 4,096: peers that come in a burst and find it full get EAGAIN.
+   */
+  readonly backlog?: number | undefined
+  /**
+   * Connections that a listener has open at once, 1 to 1,048,576; one more is cut as soon as it comes. Default
+   * 1,048,576.
+   */
+  readonly maxConnections?: number | undefined
+  /**
+   * Connections that were accepted and not taken yet, 16 to 65,535, shared evenly by the shards, of which each has at
+   * least 16; past it no more are accepted, and peers wait in the backlog. Default 1,024.
+   */
+  readonly maxQueuedConnections?: number | undefined
+  /** Mode of the socket file that a listener makes, 0 to 0o777. Default 0o600: only the owner may connect. */
+  readonly mode?: number | undefined
+}
+
+export function parseTransportOptions(options: unknown): TransportSettings {
+  const parsed = parse(transportSchema, options, 'transport()', (output, problems) => {
+    const { maxPendingBytes, maxFrameBytes } = output ?? {}
+    if (isLess(maxPendingBytes, maxFrameBytes))
+      problems.add(`maxPendingBytes: it must be at least maxFrameBytes (${String(maxFrameBytes)})`)
+  })
+  const { framing, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs, allowHalfOpen, closeTimeoutMs } = parsed
+  const { connectTimeoutMs, backlog, maxConnections, maxQueuedConnections, mode } = parsed
+  const { maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes) } = parsed
+  return {
+    connection: {
+      framing: { kind: framing, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs },
+      maxFrameBytes,
+      maxPendingBytes,
+      frameTimeoutMs,
+      closeTimeoutMs,
+      allowHalfOpen,
+    },
+    connectTimeoutMs,
+    backlog,
+    maxConnections,
+    maxQueuedConnections,
+    mode,
+  }
+}

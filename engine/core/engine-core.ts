@@ -1,0 +1,269 @@
+/** An engine behind its public interface: what it has opened, and how all of that ends. */
+import type { Connection } from '../common/connection.js'
+import { HandlerFailures, type OnError } from '../common/handler-failures.js'
+import { Ledger, type LedgerReport } from '../common/ledger.js'
+import { trace } from '../common/trace.js'
+import type { ConnectionSettings } from '../connection/connection-settings.js'
+import type { DeliveryTracking } from '../connection/delivery-tracker.js'
+import type { LaneConnection } from '../connection/lane-connection.js'
+import type { ConnectionHandler, Listener, ListenOptions } from '../listening/listener.js'
+import { ListenerRegistry } from '../listening/listener-registry.js'
+import type { PoolSettings } from '../pool/pool-settings.js'
+import { Pool } from '../pool/pool.js'
+import { Children } from '../process/children.js'
+import type { Clock } from '../protocol/clock.js'
+import { TransportError } from '../protocol/errors.js'
+import type { WaitOptions } from '../protocol/waiter.js'
+import { Breakers } from '../reconnect/breakers.js'
+import type { ReconnectingConnection } from '../reconnect/reconnecting-connection.js'
+import { Reconnector } from '../reconnect/reconnector.js'
+import { findWorkerEntry } from '../shard/entry-discovery.js'
+import { Supervisor } from '../shard/supervisor.js'
+import { Dialler } from './dialler.js'
+import type { ConnectionDefaults, EngineSettings, ReconnectingPolicy, TransportSettings } from './engine-settings.js'
+import type { EngineStats } from './engine-stats.js'
+import { HandlersAtWork } from './handlers-at-work.js'
+import { OutlivingHandlers } from './outliving-handlers.js'
+import { PooledConnection } from './pooled-connection.js'
+import { hasHalfClose, type ResolvedEndpoint } from './resolved-endpoint.js'
+
+/** The part of `graceMs` in which nothing is closed while any handler is at work: it may need the others to reply. */
+const HANDLERS_SHARE = 0.75
+
+/** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
+const THREAD_GRACE_MS = 1_000
+
+/**
+ * How long threads may take in all to end once nothing of theirs is left. The system can hold one: on Windows a wait
+ * for a busy pipe takes up to 30 s, and nothing interrupts it.
+ */
+const HELD_THREAD_MS = 6_000
+
+type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
+
+export class EngineCore {
+  /** Resolves once every shard is up. Rejects with ERR_SHARD_BOOT, and nothing is left then. */
+  readonly booted: Promise<void>
+  readonly #clock: Clock
+  readonly #ledger = new Ledger()
+  readonly #supervisor: Supervisor
+  readonly #children: Children
+  readonly #dialler: Dialler
+  readonly #listeners: ListenerRegistry
+  readonly #pools = new Set<Pool<LaneConnection, Connection>>()
+  readonly #reconnecting = new Set<Reconnector<LaneConnection>>()
+  readonly #breakers: Breakers
+  readonly #failures: HandlerFailures
+  readonly #outliving = new OutlivingHandlers()
+  readonly #connectionDefaults: ConnectionDefaults
+  #state: State = { kind: 'open' }
+
+  constructor(settings: EngineSettings, clock: Clock) {
+    this.#clock = clock
+    this.#children = new Children(this.#ledger, clock)
+    const entry = findWorkerEntry(settings.workerEntry)
+    this.#breakers = new Breakers(clock)
+    this.#failures = new HandlerFailures(clock, settings.onError)
+    this.#connectionDefaults = {
+      maxRingBytes: settings.maxRingBytes,
+      clock,
+      failures: this.#failures,
+      onOutlived: (done) => {
+        this.#outliving.add(done)
+      },
+    }
+    this.#listeners = new ListenerRegistry({
+      supervisor: () => this.#supervisor,
+      shards: settings.shards,
+      ledger: this.#ledger,
+      clock,
+      assertOpen: (endpoint) => {
+        this.#assertOpen(endpoint)
+      },
+    })
+    this.#supervisor = new Supervisor({ ...settings, entry }, this.#ledger, this.#listeners, clock)
+    this.#dialler = new Dialler(this.#supervisor, this.#children, this.#ledger, clock)
+    this.booted = this.#supervisor.boot()
+  }
+
+  stats(): EngineStats {
+    const shards = this.#supervisor.stats()
+    return {
+      shards,
+      spareRingMemoryBytes: this.#supervisor.spareMemoryBytes,
+      connections: shards.reduce((sum, shard) => sum + shard.connections, 0),
+      listeners: this.#listeners.size,
+      pendingConnects: this.#dialler.pending,
+      pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
+      reconnectingConnections: [...this.#reconnecting].map((connection) => connection.stats),
+      breakers: this.#breakers.stats,
+      ledger: this.#ledger.snapshot(),
+    }
+  }
+
+  /** Called more than once, it returns the first call's promise. */
+  close(readGraceMs: () => number): Promise<LedgerReport> {
+    if (this.#state.kind === 'open') this.#state = { kind: 'closing', report: this.#close(readGraceMs()) }
+    return this.#state.report
+  }
+
+  async connect(
+    endpoint: ResolvedEndpoint,
+    settings: TransportSettings,
+    { signal, timeoutMs = settings.connectTimeoutMs }: WaitOptions,
+    tracking?: DeliveryTracking,
+  ): Promise<LaneConnection> {
+    this.#assertOpen(endpoint.text)
+    return this.#dialler.dial(endpoint, this.#connectionSettings(settings, tracking), { signal, timeoutMs })
+  }
+
+  async listen(
+    endpoint: ResolvedEndpoint,
+    settings: TransportSettings,
+    handler: ConnectionHandler | undefined,
+    { onError, ...patience }: ListenOptions,
+  ): Promise<Listener> {
+    const { kind, text, route } = endpoint
+    this.#assertOpen(text)
+    if (route.via !== 'target') {
+      throw new TransportError(
+        'ERR_INVALID_ENDPOINT',
+        `${text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
+        { endpoint: text },
+      )
+    }
+    const connection = this.#connectionSettings(settings, undefined, onError)
+    return this.#listeners.listen(
+      { kind, endpoint: text, target: route.target, settings, connection, handler },
+      patience,
+    )
+  }
+
+  pool(
+    endpoint: ResolvedEndpoint,
+    transport: TransportSettings,
+    settings: PoolSettings<Connection>,
+  ): Pool<LaneConnection, Connection> {
+    this.#assertOpen(endpoint.text)
+    const pool = new Pool<LaneConnection, Connection>(settings, {
+      endpoint: endpoint.text,
+      clock: this.#clock,
+      failures: this.#failures,
+      random: Math.random,
+      dial: (wait) => this.connect(endpoint, transport, wait),
+      present: (connection, gate) => new PooledConnection(connection, gate),
+    })
+    this.#pools.add(pool)
+    this.#ledger.open('pools')
+    void pool.closed.then(() => {
+      this.#pools.delete(pool)
+      this.#ledger.release('pools')
+    })
+    return pool
+  }
+
+  reconnecting(
+    endpoint: ResolvedEndpoint,
+    transport: TransportSettings,
+    { retainBytes, breaker, ...policy }: ReconnectingPolicy,
+  ): ReconnectingConnection {
+    this.#assertOpen(endpoint.text)
+    const { framing, maxFrameBytes, maxPendingBytes, closeTimeoutMs } = transport.connection
+    const use = breaker === false ? undefined : this.#breakers.use(endpoint.text, breaker)
+    const connection = new Reconnector<LaneConnection>({
+      ...policy,
+      endpoint: endpoint.text,
+      kind: endpoint.kind,
+      halfClose: hasHalfClose(endpoint),
+      framing: framing.kind,
+      maxFrameBytes,
+      maxPendingBytes,
+      connectTimeoutMs: transport.connectTimeoutMs,
+      closeTimeoutMs,
+      failures: this.#failures,
+      clock: this.#clock,
+      random: Math.random,
+      breaker: use?.breaker,
+      dial: (wait) => this.connect(endpoint, transport, wait, { retainBytes }),
+      keepAlive: (on) => {
+        this.#supervisor.keepAlive(on)
+      },
+      onClosed: () => {
+        this.#reconnecting.delete(connection)
+        this.#ledger.release('reconnectingConnections')
+        use?.end()
+      },
+    })
+    this.#ledger.open('reconnectingConnections')
+    this.#reconnecting.add(connection)
+    return connection
+  }
+
+  #connectionSettings(
+    { connection }: TransportSettings,
+    tracking?: DeliveryTracking,
+    onError?: OnError,
+  ): ConnectionSettings {
+    return { ...connection, ...this.#connectionDefaults, failures: this.#failures.with(onError), tracking }
+  }
+
+  #assertOpen(endpoint: string): void {
+    if (this.#state.kind === 'open') return
+    throw new TransportError('ERR_ENGINE_CLOSED', 'the engine is closed. Create a new one.', { endpoint })
+  }
+
+  async #close(graceMs: number): Promise<LedgerReport> {
+    trace('engine: closing')
+    const error = new TransportError('ERR_ENGINE_CLOSED', 'the engine was closed while this was pending.')
+    const supervisor = this.#supervisor
+    const reconnecting = this.#reconnecting
+    const handlers = new HandlersAtWork(
+      [...supervisor.connections, ...reconnecting],
+      this.#outliving,
+      this.#clock,
+      graceMs * HANDLERS_SHARE,
+    )
+    const cancelCut = this.#clock.setTimer(() => {
+      handlers.giveUp()
+      for (const connection of reconnecting) connection.destroy(error)
+      for (const connection of supervisor.connections) connection.destroy(error)
+      this.#children.endNow()
+    }, graceMs)
+    // A thread that does not answer would hold up everything that waits for it.
+    const cancelKill = this.#clock.setTimer(() => {
+      supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed'))
+    }, graceMs + THREAD_GRACE_MS)
+    // Before the dials that pools have under way are given up, or they would begin others. Leases may go on until
+    // connections are cut.
+    const pools = [...this.#pools]
+    for (const pool of pools) void pool.close(undefined, error)
+    // Before dials are given up, or these would connect again. Over the connected ones a handler may want to reply.
+    for (const connection of reconnecting) {
+      if (!handlers.areAtWork || connection.state !== 'connected') void connection.close()
+    }
+    this.#dialler.giveUp(error)
+    this.#listeners.giveUp(error)
+    supervisor.startNoMore(error)
+    this.#children.startNoMore(error)
+    await this.#listeners.close()
+    await handlers.done()
+    // Frames that a reconnecting connection has queued leave over its lane's connection, so those close last.
+    const others = supervisor.connections.filter((connection) => !connection.carriesLink)
+    await Promise.all([handlers.closeEach(reconnecting), handlers.closeEach(others)])
+    await handlers.closeEach(supervisor.connections)
+    for (const pool of pools) pool.cut()
+    await Promise.all(pools.map((pool) => pool.closed))
+    // Also those whose connections have ended before.
+    await this.#children.gone()
+    cancelCut()
+    let cancelHeld = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      cancelHeld = this.#clock.setTimer(resolve, HELD_THREAD_MS)
+    })
+    await Promise.race([supervisor.stop(), held])
+    cancelHeld()
+    cancelKill()
+    this.#failures.flush()
+    return this.#ledger.report()
+  }
+}

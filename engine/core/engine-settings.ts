@@ -1,0 +1,43 @@
+/** What an engine and its transports are made with; the API layer has validated all of it. */
+import type { OnError } from '../common/handler-failures.js'
+import type { ConnectionSettings } from '../connection/connection-settings.js'
+import type { ListenSettings } from '../listening/listener-registry.js'
+import type { BreakerSettings } from '../reconnect/breaker.js'
+import type { ReconnectingSettings } from '../reconnect/reconnecting-settings.js'
+import type { LaneConnection } from '../connection/lane-connection.js'
+import type { SupervisorSettings } from '../shard/supervisor.js'
+
+export interface EngineSettings extends Omit<SupervisorSettings, 'entry'> {
+  readonly maxRingBytes: number
+  /** Path or file URL of the worker module. Undefined: it lies beside the engine. */
+  readonly workerEntry: string | URL | undefined
+  readonly onError: OnError | undefined
+}
+
+/** What all connections of one engine have in common. */
+export type ConnectionDefaults = Pick<ConnectionSettings, 'maxRingBytes' | 'clock' | 'failures' | 'onOutlived'>
+
+export interface TransportSettings extends ListenSettings {
+  /** Of its connections, besides what the engine adds. */
+  readonly connection: Omit<ConnectionSettings, keyof ConnectionDefaults | 'tracking'>
+  readonly connectTimeoutMs: number
+}
+
+/** What a reconnecting connection is made with, besides its endpoint and what it stands on. */
+export interface ReconnectingPolicy extends Pick<
+  ReconnectingSettings<LaneConnection>,
+  | 'backoff'
+  | 'maxAttempts'
+  | 'maxElapsedMs'
+  | 'stableMs'
+  | 'firstConnect'
+  | 'unsent'
+  | 'heartbeat'
+  | 'onConnected'
+  | 'onLoss'
+> {
+  /** How many of the last bytes that were handed over a loss report has. */
+  readonly retainBytes: number
+  /** False: the endpoint has none. */
+  readonly breaker: BreakerSettings | false
+}

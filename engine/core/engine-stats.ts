@@ -1,0 +1,30 @@
+import type { LedgerSnapshot } from '../common/ledger.js'
+import type { PoolStats } from '../pool/pool-stats.js'
+import type { BreakerStats } from '../reconnect/breaker.js'
+import type { ReconnectingStats } from '../reconnect/reconnecting-connection.js'
+import type { ShardStats } from '../shard/shard.js'
+
+/** A snapshot of the engine. The figures of a shard are read from memory that it shares, without asking it. */
+export interface EngineStats {
+  readonly shards: readonly ShardStats[]
+  /**
+   * Shared memory for rings that no shard has, in bytes: kept for the next shard that needs it, or released and not
+   * yet collected. With the `ringMemoryBytes` of all shards it is all that there is.
+   */
+  readonly spareRingMemoryBytes: number
+  readonly connections: number
+  readonly listeners: number
+  readonly pendingConnects: number
+  /** Pools that are not closed. */
+  readonly pools: readonly EnginePoolStats[]
+  readonly reconnectingConnections: readonly ReconnectingStats[]
+  /** One for each endpoint that reconnecting connections dial or have dialled. */
+  readonly breakers: readonly BreakerStats[]
+  /** What was opened and released so far; `engine.close()` says what was never released. */
+  readonly ledger: LedgerSnapshot
+}
+
+/** A pool, and what it connects to. */
+export interface EnginePoolStats extends PoolStats {
+  readonly endpoint: string
+}

@@ -1,0 +1,67 @@
+/** What a host sees of a listener. */
+import type { Connection } from '../common/connection.js'
+import type { OnError } from '../common/handler-failures.js'
+import type { TransportErrorCode } from '../protocol/errors.js'
+import type { WaitOptions } from '../protocol/waiter.js'
+
+/**
+ * Called with each connection. If it throws, or the promise that it returns rejects, that connection is destroyed with
+ * ERR_HANDLER, which is reported to `onError` or else by a process warning.
+ */
+export type ConnectionHandler = (connection: Connection) => unknown
+
+/** Options of `transport.listen()`. */
+export interface ListenOptions extends WaitOptions {
+  /** In place of the engine's: called when the callback fails, or a subscriber of one of its connections. */
+  readonly onError?: OnError | undefined
+}
+
+/** Options of `listener.close()`. */
+export interface ListenerCloseOptions {
+  /** How long to wait for handlers that are at work on its connections, in milliseconds. Default 0: not at all. */
+  readonly graceMs?: number | undefined
+}
+
+export interface ListenerClosed {
+  /** 'OK' after `close()`, otherwise the code of what ended the listener. */
+  readonly code: 'OK' | TransportErrorCode
+  readonly cause?: Error | undefined
+}
+
+export interface ListenerStats {
+  /** Connections handed over so far. */
+  readonly accepted: number
+  /** Of those, how many are open. */
+  readonly open: number
+  /** Accepted by a shard and not taken yet. */
+  readonly queued: number
+  /** Cut at once: over `maxConnections`, or more than a shard can carry. */
+  readonly refused: number
+}
+
+/** What `transport.listen()` returns. An open listener keeps the process alive. */
+export interface Listener extends AsyncDisposable {
+  /** The endpoint as text. */
+  readonly endpoint: string
+  /** Settles once, never rejects: why the listener ended. */
+  readonly closed: Promise<ListenerClosed>
+
+  /** Connections in the order in which they came. Several loops share them; leaving one does not close the listener. */
+  [Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined>
+
+  /**
+   * The next connection; undefined once the listener is closed. Rejects with ERR_ABORTED or ERR_TIMEOUT when the caller
+   * gives up, with ERR_CONSUMER_BUSY if the listener has a callback.
+   */
+  accept(options?: WaitOptions): Promise<Connection | undefined>
+
+  /** A snapshot, synchronous and cheap. */
+  stats(): ListenerStats
+
+  /**
+   * Stops accepting, refuses connections that were not taken, removes the socket file. Connections taken live on. With
+   * `graceMs` it then waits for handlers that are at work on them: on what had come before, and on what they send
+   * meanwhile. Rejects with ERR_INVALID_OPTION, and has then closed nothing.
+   */
+  close(options?: ListenerCloseOptions): Promise<ListenerClosed>
+}
