@@ -2,11 +2,11 @@
 import { nameOf } from '../common/describe.js'
 import { TransportError } from '../protocol/errors.js'
 import { abortError, Waiter } from '../protocol/waiter.js'
-import type { Carrier } from './carrier.js'
+import type { TrackedConnection } from './tracked-connection.js'
 import type { LossReport, ReconnectingSettings } from './reconnecting-settings.js'
 
 export interface AttemptFacts {
-  /** Since the link was last stable, counted from 1. */
+  /** Since it was last stable, counted from 1. */
   readonly attempt: number
   readonly isFirst: boolean
   readonly loss: LossReport | undefined
@@ -17,7 +17,7 @@ export interface AttemptFacts {
 /** What `onConnected` failed with is its cause. The next attempt may fare better, whatever it is. */
 export class GreetingFailure extends Error {}
 
-export async function establish<C extends Carrier>(
+export async function establish<C extends TrackedConnection>(
   settings: ReconnectingSettings<C>,
   facts: AttemptFacts,
   signal: AbortSignal,
@@ -33,7 +33,7 @@ export async function establish<C extends Carrier>(
   const over = new AbortController()
   try {
     await greet(settings, facts, signal, connection, onConnected, over.signal)
-    // Whoever still reads would take the user's frames.
+    // A greeting that still reads would take the user's frames.
     connection.subscribe(nothing)()
     return connection
   } catch (cause) {
@@ -44,7 +44,7 @@ export async function establish<C extends Carrier>(
   }
 }
 
-function greet<C extends Carrier>(
+function greet<C extends TrackedConnection>(
   { endpoint, clock }: ReconnectingSettings<C>,
   { attempt, isFirst, loss, timeoutMs }: AttemptFacts,
   signal: AbortSignal,
@@ -74,6 +74,14 @@ export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(nameOf(error), { cause: error })
 }
 
+/** Whether a failure says something of this process, and nothing of the endpoint. */
+export function isOfThisProcess(error: Error): boolean {
+  return (
+    error instanceof TransportError &&
+    ['ERR_ABORTED', 'ERR_SHARD_LOST', 'ERR_SHARD_BOOT', 'ERR_ENGINE_CLOSED'].includes(error.code)
+  )
+}
+
 function nothing(): void {
-  // Nobody is told.
+  // There is nothing to clean up.
 }

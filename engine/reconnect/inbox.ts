@@ -9,7 +9,7 @@ import { TransportError } from '../protocol/errors.js'
 import { isThenable, type HandlerPlace } from '../common/handler-failures.js'
 import type { Clock } from '../protocol/clock.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { Carrier } from './carrier.js'
+import type { TrackedConnection } from './tracked-connection.js'
 import type { LossReport } from './reconnecting-settings.js'
 
 /** How many lost connections may have unread frames, each as much as its ring holds. */
@@ -55,7 +55,7 @@ export interface InboxEvents {
   onStrayFailure(cause: unknown): void
 }
 
-export class Inbox<C extends Carrier> {
+export class Inbox<C extends TrackedConnection> {
   framesReceived = 0
   bytesReceived = 0
   readonly #endpoint: string

@@ -6,7 +6,7 @@ import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { Clock } from '../protocol/clock.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { Carrier } from './carrier.js'
+import type { TrackedConnection } from './tracked-connection.js'
 import { FrameQueue } from './frame-queue.js'
 
 export interface OutboxSettings {
@@ -26,7 +26,7 @@ type Way<C> =
 
 const NO_WAY = { kind: 'none' } as const
 
-export class Outbox<C extends Carrier> {
+export class Outbox<C extends TrackedConnection> {
   framesSent = 0
   bytesSent = 0
   readonly #settings: OutboxSettings

@@ -8,7 +8,7 @@ import type { WaitOptions } from '../protocol/waiter.js'
 import type { BackoffSettings } from '../common/backoff.js'
 import type { Breaker } from './breaker.js'
 import type { ClosedInfo } from '../common/connection.js'
-import type { Carrier } from './carrier.js'
+import type { TrackedConnection } from './tracked-connection.js'
 
 /**
  * What became of the frames of one connection, told in order with the frames received: after the last one from that
@@ -65,7 +65,7 @@ export interface HeartbeatSettings {
   readonly isPong: ((frame: Buffer) => boolean) | undefined
 }
 
-export interface ReconnectingSettings<C extends Carrier> {
+export interface ReconnectingSettings<C extends TrackedConnection> {
   readonly endpoint: string
   readonly kind: string
   readonly halfClose: boolean

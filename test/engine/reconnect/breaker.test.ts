@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { Permit } from '../../../engine/reconnect/breaker.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
-import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-dialled.js'
+import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-reconnecting.js'
 import { turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000

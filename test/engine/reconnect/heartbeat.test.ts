@@ -1,8 +1,8 @@
 /** How a peer that is connected and silent is found. */
 import test from 'ava'
 import type { HeartbeatSettings } from '../../../engine/reconnect/reconnecting-settings.js'
-import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { FakeReconnecting, texts } from '../../helpers/fake-dialled.js'
+import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
+import { FakeReconnecting, texts } from '../../helpers/fake-reconnecting.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
@@ -173,7 +173,7 @@ test('callbacks of the heartbeat that fail destroy the link', async (t) => {
   t.is((await asking.link.closed).code, 'ERR_HANDLER')
   t.deepEqual(asking.failures.takeTold(), ['heartbeat: no ping'])
   const judging = new FakeReconnecting({ heartbeat: { ...anyFrame, isPong: fail } })
-  const connection = await judging.connect(new FakeCarrier())
+  const connection = await judging.connect(new FakeTracked())
   judging.link.subscribe(() => undefined)
   connection.deliver('a')
   t.is((await judging.link.closed).code, 'ERR_HANDLER')

@@ -5,8 +5,8 @@
 import test from 'ava'
 import fc from 'fast-check'
 import type { LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
-import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-dialled.js'
+import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
+import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-reconnecting.js'
 import { Random } from '../../helpers/random.js'
 import { turns } from '../../helpers/turns.js'
 
@@ -73,7 +73,7 @@ class Run {
   readonly #story: (string | LossReport)[] = []
   #sent = 0
   #said = 0
-  readonly #spoken = new Map<FakeCarrier, string[]>()
+  readonly #spoken = new Map<FakeTracked, string[]>()
 
   constructor(settings: Setup) {
     this.#setup = settings
@@ -99,7 +99,7 @@ class Run {
     }
   }
 
-  get #current(): FakeCarrier | undefined {
+  get #current(): FakeTracked | undefined {
     const last = this.fake.dialler.connections.at(-1)
     return last?.isOver === false ? last : undefined
   }
@@ -112,7 +112,7 @@ class Run {
         break
       case 'answer': {
         if (dialler.pending === 0) break
-        const connection = new FakeCarrier()
+        const connection = new FakeTracked()
         connection.room = action.room
         if (action.refused) dialler.refuse()
         else dialler.accept(connection)

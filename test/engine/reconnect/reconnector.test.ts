@@ -3,8 +3,8 @@ import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
 import { rejects, throws } from '../../helpers/errors.js'
-import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { FakeReconnecting, texts } from '../../helpers/fake-dialled.js'
+import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
+import { FakeReconnecting, texts } from '../../helpers/fake-reconnecting.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
@@ -67,7 +67,7 @@ test('a queue that is longer than the connection has room for goes out as room c
   const fake = new FakeReconnecting()
   const { link } = fake
   for (let i = 0; i < 6; i++) link.send(String(i))
-  const connection = new FakeCarrier()
+  const connection = new FakeTracked()
   connection.room = 2
   connection.limit = 3
   await fake.connect(connection)
@@ -304,7 +304,7 @@ test('a greeting that has not left with its connection is not sent again', async
 
 test('a greeting that fails, hangs, loses its connection or goes on reading is a failed attempt', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const ways: ((connection: FakeCarrier) => unknown)[] = [
+  const ways: ((connection: FakeTracked) => unknown)[] = [
     () => {
       throw new TransportError('ERR_ACCESS', 'not you')
     },
@@ -666,7 +666,7 @@ test('destroy() ends each state at once, tells what never left, and every wait w
 
 test('a connection that comes when the link is over is destroyed', async (t) => {
   t.timeout(WATCHDOG_MS)
-  let answer: (connection: FakeCarrier) => void = () => undefined
+  let answer: (connection: FakeTracked) => void = () => undefined
   const fake = new FakeReconnecting({
     // One that does not hear of aborts.
     dial: () =>
@@ -676,7 +676,7 @@ test('a connection that comes when the link is over is destroyed', async (t) => 
   })
   await turns(2)
   await fake.link.close()
-  const connection = new FakeCarrier()
+  const connection = new FakeTracked()
   answer(connection)
   await turns(2)
   t.true(connection.isOver)
@@ -697,7 +697,7 @@ test('whoever closes, destroys or reads from within a callback finds the link in
     fake.link.onStateChange((now) => {
       if (now === state) fake.link.destroy()
     })
-    const connection = new FakeCarrier()
+    const connection = new FakeTracked()
     await fake.connect(connection)
     connection.lose('OK')
     await turns(2)

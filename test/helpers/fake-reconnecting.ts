@@ -5,7 +5,7 @@ import type { ReconnectingState } from '../../engine/reconnect/reconnecting-conn
 import { Reconnector } from '../../engine/reconnect/reconnector.js'
 import type { LossReport, ReconnectingSettings } from '../../engine/reconnect/reconnecting-settings.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
-import { FakeCarrier, FakeDialler } from './fake-carrier.js'
+import { FakeTracked, FakeDialler } from './fake-tracked-connection.js'
 import { FailureBook } from './failure-book.js'
 import { FakeClock } from './fake-clock.js'
 import { turns } from './turns.js'
@@ -24,13 +24,13 @@ export class FakeReconnecting {
   readonly states: ReconnectingState[] = []
   readonly endings: ClosedInfo[] = []
   readonly failures = new FailureBook()
-  readonly link: Reconnector<FakeCarrier>
+  readonly link: Reconnector<FakeTracked>
   /** How many of the link's wishes to keep the process alive are not taken back. */
   keepsAlive = 0
 
-  constructor(settings: Partial<ReconnectingSettings<FakeCarrier>> = {}, clock: FakeClock = new TurningClock()) {
+  constructor(settings: Partial<ReconnectingSettings<FakeTracked>> = {}, clock: FakeClock = new TurningClock()) {
     this.clock = clock
-    this.link = new Reconnector<FakeCarrier>({
+    this.link = new Reconnector<FakeTracked>({
       endpoint: 'fake:peer',
       kind: 'fake',
       halfClose: true,
@@ -63,7 +63,7 @@ export class FakeReconnecting {
   }
 
   /** The dial that is pending, or comes after the pause, succeeds. */
-  async connect(connection = new FakeCarrier()): Promise<FakeCarrier> {
+  async connect(connection = new FakeTracked()): Promise<FakeTracked> {
     await this.dialled()
     this.dialler.accept(connection)
     await turns(2)
