@@ -1,11 +1,11 @@
-/** The sending half of a link: straight into its connection, or into a queue while there is none that takes frames. */
+/** The sending half of a reconnecting connection: into the connection of the moment, or else into a queue. */
 import { TransportError } from '../protocol/errors.js'
 import { assertFrameable, assertLength, backpressure, isBytes, lengthOf, partsOf, type Frame } from '../common/frame.js'
 import type { FramingKind } from '../protocol/framing.js'
 import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { Clock } from '../protocol/clock.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
+import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import type { TrackedConnection } from './tracked-connection.js'
 import { FrameQueue } from './frame-queue.js'
 
@@ -31,7 +31,7 @@ export class Outbox<C extends TrackedConnection> {
   bytesSent = 0
   readonly #settings: OutboxSettings
   readonly #queue = new FrameQueue()
-  readonly #waiters = new Set<Waiter<void>>()
+  readonly #waiters: WaiterSet<void>
   readonly #onDrained: (connection: C) => void
   #way: Way<C> = NO_WAY
   /** Why no frame is taken any more. */
@@ -42,6 +42,7 @@ export class Outbox<C extends TrackedConnection> {
   constructor(settings: OutboxSettings, onDrained: (connection: C) => void) {
     this.#settings = settings
     this.#onDrained = onDrained
+    this.#waiters = new WaiterSet('waiting for room', settings.endpoint, settings.clock)
   }
 
   get queuedBytes(): number {
@@ -71,16 +72,10 @@ export class Outbox<C extends TrackedConnection> {
   }
 
   ready(options: WaitOptions): Promise<void> {
-    const { endpoint, clock } = this.#settings
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
-    if (options.signal?.aborted === true)
-      return Promise.reject(abortError('waiting for room', endpoint, options.signal.reason))
-    const waiter = new Waiter<void>('waiting for room', endpoint, options, clock, () => {
-      this.#waiters.delete(waiter)
-    })
-    this.#waiters.add(waiter)
+    const waiting = this.#waiters.wait(options)
     this.#askForRoom()
-    return waiter.promise
+    return waiting
   }
 
   /** A connection takes frames from here on, first those that wait. */
@@ -89,27 +84,26 @@ export class Outbox<C extends TrackedConnection> {
     void this.#drain(connection)
   }
 
-  /** It is lost. `unsent` go out again, before everything that waits. */
+  /** The connection is lost. `unsent` go out again, before everything that waits. */
   disconnect(unsent: readonly Buffer[]): void {
     this.#way = NO_WAY
     this.#queue.putFirst(unsent)
   }
 
-  /** No frame is taken any more; those that were still leave. */
+  /** No more frames are taken; those that were taken still leave. */
   refuse(error: TransportError): void {
     this.#refusal ??= error
-    for (const waiter of this.#waiters) waiter.reject(this.#refusal)
-    this.#waiters.clear()
+    this.#waiters.rejectAll(this.#refusal)
   }
 
-  /** The link is over: what still waits, oldest first. */
+  /** Nothing will leave any more. Returns what still waits, oldest first. */
   close(error: TransportError): Buffer[] {
     this.refuse(error)
     this.#way = NO_WAY
     return this.#queue.takeAll()
   }
 
-  /** Undefined: the connection does not take frames any more, and its loss will be told. */
+  /** Undefined: the connection takes no more frames; `disconnect()` will follow. */
   #sendDirectly(connection: C, frame: Frame): boolean | undefined {
     try {
       return connection.send(frame)
@@ -120,7 +114,7 @@ export class Outbox<C extends TrackedConnection> {
     }
   }
 
-  /** Checked as a connection would check it: it must not be refused once nobody is there to be told. */
+  /** Checked as a connection would check it: later there is no caller to refuse it to. */
   #enqueue(frame: Frame): void {
     const { endpoint, framing, maxFrameBytes, maxPendingBytes } = this.#settings
     const parts = partsOf(frame, endpoint)
@@ -148,7 +142,7 @@ export class Outbox<C extends TrackedConnection> {
       try {
         await connection.ready()
       } catch {
-        // It has ended: its loss will be told.
+        // It has ended: `disconnect()` will follow.
         return
       }
       if (this.#way.kind !== 'draining' || this.#way.connection !== connection) return
@@ -174,8 +168,7 @@ export class Outbox<C extends TrackedConnection> {
     connection.ready().then(
       () => {
         this.#asking = false
-        for (const waiter of this.#waiters) waiter.resolve()
-        this.#waiters.clear()
+        this.#waiters.resolveAll()
       },
       () => {
         // It has ended: the next one is asked.

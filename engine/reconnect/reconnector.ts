@@ -7,7 +7,7 @@ import { attempt, type HandlerPlace } from '../common/handler-failures.js'
 import { checkSubscription } from '../common/subscribe-options.js'
 import { trace } from '../common/trace.js'
 import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
+import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import { ConnectionKeeper } from './connection-keeper.js'
 import { Inbox } from './inbox.js'
 import { publicState } from './lifecycle.js'
@@ -27,8 +27,8 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
   readonly #outbox: Outbox<C>
   readonly #keeper: ConnectionKeeper<C>
   readonly #listeners = new Set<(state: ReconnectingState) => unknown>()
-  readonly #connectWaiters = new Set<Waiter<void>>()
-  readonly #endWaiters = new Set<Waiter<void>>()
+  readonly #connectWaiters: WaiterSet<void>
+  readonly #endWaiters: WaiterSet<void>
   /** What listeners were called with last. */
   #told: ReconnectingState = 'connecting'
   #referenced = true
@@ -44,44 +44,26 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
       this.#settleClosed = resolve
     })
     this.#inbox = new Inbox(endpoint, clock, {
-      onReport: (report) => {
-        this.#report(report)
-      },
-      onHandlerFailed: (where, cause) => {
-        if (this.#keeper.isOfTheEnd(cause)) return false
-        this.handlerFailed(where, where === 'subscriber' ? 'a subscriber' : 'heartbeat.isPong', cause)
-        return true
-      },
-      onStrayFailure: (cause) => {
-        if (this.#keeper.isOfTheEnd(cause)) return
-        const what = 'a subscriber failed after it had ended its subscription'
-        this.#keeper.reportFailure('subscriber', what, cause)
-      },
+      onReport: (report) => this.#report(report),
+      isOfTheEnd: (cause) => this.#keeper.isOfTheEnd(cause),
+      onHandlerFailed: (where, cause) =>
+        this.handlerFailed(where, where === 'subscriber' ? 'a subscriber' : 'heartbeat.isPong', cause),
+      onStrayFailure: (cause) =>
+        this.#keeper.reportFailure('subscriber', 'a subscriber failed after it had ended its subscription', cause),
     })
-    this.#outbox = new Outbox(settings, (connection) => {
-      this.#keeper.onDrained(connection)
-    })
+    this.#outbox = new Outbox(settings, (connection) => this.#keeper.onDrained(connection))
     this.#keeper = new ConnectionKeeper(this.#identity, settings, this.#inbox, this.#outbox, {
-      onChange: () => {
-        this.#tell()
-      },
-      onConnected: () => {
-        for (const waiter of this.#connectWaiters) waiter.resolve()
-        this.#connectWaiters.clear()
-      },
-      onLeft: () => {
-        this.#tellEnded()
-      },
-      onFinished: (ending) => {
-        this.#onFinished(ending)
-      },
+      onChange: () => this.#tell(),
+      onConnected: () => this.#connectWaiters.resolveAll(),
+      onLeft: () => this.#endWaiters.resolveAll(),
+      onFinished: (ending) => this.#onFinished(ending),
     })
+    this.#connectWaiters = new WaiterSet('connecting', endpoint, clock)
+    this.#endWaiters = new WaiterSet('ending', endpoint, clock)
     settings.keepAlive(true)
     trace('reconnecting connection %s: to %s', this.#identity.id, endpoint)
     // Not at once: its user has a turn to add listeners.
-    queueMicrotask(() => {
-      this.#keeper.start()
-    })
+    queueMicrotask(() => this.#keeper.start())
   }
 
   get state(): ReconnectingState {
@@ -135,7 +117,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     if (life.kind === 'connected') return Promise.resolve()
     if (life.kind === 'closed' || life.kind === 'destroying')
       return Promise.reject(this.#keeper.refusal(connector.lastFailure))
-    return this.#wait('connecting', options, this.#connectWaiters)
+    return this.#connectWaiters.wait(options)
   }
 
   send(frame: Frame): boolean {
@@ -149,15 +131,15 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
 
   receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
     const wrong = checkWaitOptions(options, 'receive()')
-    return wrong === undefined ? this.#inbox.receive(options) : Promise.reject(wrong)
+    return wrong === undefined ? this.#inbox.consumer.receive(options) : Promise.reject(wrong)
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    return this.#inbox.iterate()
+    return this.#inbox.consumer.iterate()
   }
 
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
-    return this.#inbox.subscribe(handler, checkSubscription(handler, options))
+    return this.#inbox.consumer.subscribe(handler, checkSubscription(handler, options))
   }
 
   end(options: WaitOptions = {}): Promise<void> {
@@ -166,7 +148,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     this.#keeper.wind('end')
     const { life } = this.#keeper
     const hasEnded = life.kind === 'connected' ? life.outgoing === 'ended' : !('intent' in life)
-    return hasEnded ? Promise.resolve() : this.#wait('ending', options, this.#endWaiters)
+    return hasEnded ? Promise.resolve() : this.#endWaiters.wait(options)
   }
 
   close(): Promise<ClosedInfo> {
@@ -205,24 +187,18 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
 
   /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
   atWork(pending: Promise<unknown>): void {
-    this.#inbox.atWork(pending)
+    this.#inbox.consumer.atWork(pending)
   }
 
   /** Resolves once subscribers are done with what they have; undefined: they are. Bounded by nothing. */
-  settle(): Promise<unknown> | undefined {
-    return this.#inbox.settle()
-  }
-
-  #tellEnded(): void {
-    for (const waiter of this.#endWaiters) waiter.resolve()
-    this.#endWaiters.clear()
+  settle(): Promise<void> | undefined {
+    return this.#inbox.consumer.worked()
   }
 
   #onFinished(ending: ClosedInfo): void {
     const { code, cause } = ending
-    for (const waiter of this.#connectWaiters) waiter.reject(this.#keeper.refusal(cause))
-    this.#connectWaiters.clear()
-    this.#tellEnded()
+    this.#connectWaiters.rejectAll(this.#keeper.refusal(cause))
+    this.#endWaiters.resolveAll()
     this.#tell()
     if (this.#referenced) this.#settings.keepAlive(false)
     this.#settings.onClosed(ending)
@@ -236,9 +212,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
   #report(report: LossReport): void {
     attempt(
       () => this.#settings.onLoss?.(report),
-      (cause) => {
-        this.#keeper.reportFailure('onLoss', 'onLoss failed', cause)
-      },
+      (cause) => this.#keeper.reportFailure('onLoss', 'onLoss failed', cause),
     )
   }
 
@@ -249,21 +223,9 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     for (const listener of [...this.#listeners]) {
       attempt(
         () => listener(state),
-        (cause) => {
-          this.#keeper.reportFailure('onStateChange', 'a listener of onStateChange failed', cause)
-        },
+        (cause) => this.#keeper.reportFailure('onStateChange', 'a listener of onStateChange failed', cause),
       )
     }
-  }
-
-  #wait(what: string, options: WaitOptions, waiters: Set<Waiter<void>>): Promise<void> {
-    const { endpoint, clock } = this.#settings
-    if (options.signal?.aborted === true) return Promise.reject(abortError(what, endpoint, options.signal.reason))
-    const waiter = new Waiter<void>(what, endpoint, options, clock, () => {
-      waiters.delete(waiter)
-    })
-    waiters.add(waiter)
-    return waiter.promise
   }
 
   #reference(on: boolean): this {
