@@ -1,4 +1,4 @@
-/** How long to go on trying: pauses, and the limits in attempts and in time, counted since the link was last stable. */
+/** How long to go on trying: pauses, and limits in attempts and in time, counted since the last stable connection. */
 import { TransportError } from '../protocol/errors.js'
 import { Backoff, type BackoffSettings } from '../common/backoff.js'
 
@@ -9,7 +9,7 @@ export interface AttemptLimits {
 }
 
 export class Attempts {
-  /** Made since the link was last stable. */
+  /** Made since the last stable connection. */
   count = 0
   readonly #endpoint: string
   readonly #limits: AttemptLimits
@@ -25,7 +25,7 @@ export class Attempts {
     this.#pause = Backoff.first(limits.backoff, random)
   }
 
-  /** The link was stable: whatever comes now is counted anew. */
+  /** The connection was stable: counts start anew. */
   reset(now: number): void {
     this.count = 0
     this.#since = now
@@ -52,7 +52,7 @@ export class Attempts {
     const limit = isLate ? `${String(maxElapsedMs)} ms (maxElapsedMs)` : `${String(maxAttempts)} attempts (maxAttempts)`
     return new TransportError(
       'ERR_GAVE_UP',
-      `no stable connection to ${this.#endpoint} within ${limit}. See the cause for the last failure; raise the limit, or make a new link.`,
+      `no stable connection to ${this.#endpoint} within ${limit}. See the cause for the last failure; raise the limit, or make a new connection.`,
       { cause: last, endpoint: this.#endpoint },
     )
   }

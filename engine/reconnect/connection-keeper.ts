@@ -64,18 +64,12 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     this.#outbox = outbox
     this.#events = keeperEvents
     this.connector = new Connector(identity, settings, {
-      onStep: (to, cancel) => {
-        this.#enter({ kind: 'step', to, cancel })
-      },
-      onEstablished: (connection, attempt) => {
-        this.#onEstablished(connection, attempt)
-      },
+      onStep: (to, cancel) => this.#enter({ kind: 'step', to, cancel }),
+      onEstablished: (connection, attempt) => this.#onEstablished(connection, attempt),
       onGreetingFault: (cause) => {
         this.reportFailure('onConnected', 'onConnected failed, and the attempt with it', cause)
       },
-      onGivenUp: (error) => {
-        this.#fail(error)
-      },
+      onGivenUp: (error) => this.#fail(error),
     })
   }
 
@@ -243,9 +237,7 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     this.#cancelDeadline()
     this.#deadline = by
     if (by === undefined) return
-    const onTimer = (): void => {
-      this.#onTooLate()
-    }
+    const onTimer = (): void => this.#onTooLate()
     const { clock } = this.#settings
     this.#cancelDeadline = clock.setTimer(onTimer, Math.max(0, by - clock.now()), { keepsAlive: false })
   }

@@ -75,11 +75,7 @@ export class Connector<C extends TrackedConnection> {
 
   /** Makes an attempt after the next pause. */
   pause(): void {
-    const onTimer = (): void => {
-      this.#giveUpOr(this.lastFailure, () => {
-        this.begin()
-      })
-    }
+    const onTimer = (): void => this.#giveUpOr(this.lastFailure, () => this.begin())
     this.#events.onStep('pausing', this.#setTimer(onTimer, this.attempts.nextPause(this.#settings.clock.now())))
   }
 
@@ -87,9 +83,7 @@ export class Connector<C extends TrackedConnection> {
     const attempt = ++this.attempts.count
     const controller = new AbortController()
     const { signal } = controller
-    this.#events.onStep('connecting', () => {
-      controller.abort()
-    })
+    this.#events.onStep('connecting', () => controller.abort())
     events.reconnectingAttempt.publish({ ...this.#identity, attempt })
     if (signal.aborted) {
       // An observer has ended it.
@@ -136,9 +130,7 @@ export class Connector<C extends TrackedConnection> {
       this.#events.onGivenUp(error)
       return
     }
-    this.#giveUpOr(error, () => {
-      this.pause()
-    })
+    this.#giveUpOr(error, () => this.pause())
   }
 
   /** Whether a failure is the end, since it was never connected. */

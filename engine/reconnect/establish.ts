@@ -57,15 +57,9 @@ function greet<C extends TrackedConnection>(
     const message = `the connection ended (${code}) while onConnected was running.`
     waiter.reject(new TransportError('ERR_RESET', message, { cause, endpoint }))
   })
-  new Promise((resolve) => {
-    resolve(onConnected(connection, { attempt, isFirst, loss, signal: over }))
-  }).then(
-    () => {
-      waiter.resolve()
-    },
-    (error: unknown) => {
-      waiter.reject(asError(error))
-    },
+  new Promise((resolve) => resolve(onConnected(connection, { attempt, isFirst, loss, signal: over }))).then(
+    () => waiter.resolve(),
+    (error: unknown) => waiter.reject(asError(error)),
   )
   return waiter.promise
 }

@@ -53,13 +53,7 @@ export class Heartbeat {
   }
 
   #rest(): () => void {
-    return this.#clock.setTimer(
-      () => {
-        this.#ask()
-      },
-      this.#settings.intervalMs,
-      { keepsAlive: false },
-    )
+    return this.#clock.setTimer(() => this.#ask(), this.#settings.intervalMs, { keepsAlive: false })
   }
 
   #ask(): void {

@@ -105,9 +105,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     if (typeof listener !== 'function') throw invalidOption('onStateChange()', 'listener', 'it must be a function')
     const own = (state: ReconnectingState): unknown => listener(state)
     this.#listeners.add(own)
-    return () => {
-      this.#listeners.delete(own)
-    }
+    return () => this.#listeners.delete(own)
   }
 
   connected(options: WaitOptions = {}): Promise<void> {
