@@ -1,4 +1,4 @@
-/** What a reconnecting link keeps alive. */
+/** What a reconnecting connection keeps alive. */
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
@@ -20,10 +20,10 @@ async function run(t: ExecutionContext, what: string): Promise<readonly string[]
   }
 }
 
-test.serial('a link that backs off keeps the process alive until it is closed', async (t) => {
+test.serial('a reconnecting connection that backs off keeps the process alive until it is closed', async (t) => {
   t.deepEqual(await run(t, 'referenced'), ['tried', 'closed', 'empty'])
 })
 
-test.serial("an unref'd link that backs off keeps nothing alive", async (t) => {
+test.serial("an unref'd one that backs off keeps nothing alive", async (t) => {
   t.deepEqual(await run(t, 'unreferenced'), ['waiting', 'empty'])
 })

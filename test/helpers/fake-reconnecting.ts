@@ -1,4 +1,4 @@
-/** A link over connections that the test makes, with a clock that stands still. */
+/** A reconnecting connection over connections that the test makes, with a clock that stands still. */
 import { Breaker, type BreakerSettings } from '../../engine/reconnect/breaker.js'
 import type { ClosedInfo } from '../../engine/common/connection.js'
 import type { ReconnectingState } from '../../engine/reconnect/reconnecting-connection.js'
@@ -24,13 +24,13 @@ export class FakeReconnecting {
   readonly states: ReconnectingState[] = []
   readonly endings: ClosedInfo[] = []
   readonly failures = new FailureBook()
-  readonly link: Reconnector<FakeTracked>
-  /** How many of the link's wishes to keep the process alive are not taken back. */
+  readonly reconnecting: Reconnector<FakeTracked>
+  /** How many wishes to keep the process alive it has not taken back. */
   keepsAlive = 0
 
   constructor(settings: Partial<ReconnectingSettings<FakeTracked>> = {}, clock: FakeClock = new TurningClock()) {
     this.clock = clock
-    this.link = new Reconnector<FakeTracked>({
+    this.reconnecting = new Reconnector<FakeTracked>({
       endpoint: 'fake:peer',
       kind: 'fake',
       halfClose: true,
@@ -59,7 +59,7 @@ export class FakeReconnecting {
       onClosed: (ending) => this.endings.push(ending),
       ...settings,
     })
-    this.link.onStateChange((state) => this.states.push(state))
+    this.reconnecting.onStateChange((state) => this.states.push(state))
   }
 
   /** The dial that is pending, or comes after the pause, succeeds. */
@@ -80,7 +80,7 @@ export class FakeReconnecting {
   async dialled(): Promise<void> {
     await turns(2)
     for (let i = 0; this.dialler.pending === 0; i++) {
-      if (i === 100) throw new Error(`the link does not dial: it is ${this.link.state}`)
+      if (i === 100) throw new Error(`it does not dial: it is ${this.reconnecting.state}`)
       this.clock.advance(100)
       await turns(2)
     }

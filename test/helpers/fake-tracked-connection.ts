@@ -228,7 +228,7 @@ export class FakeDialler {
 
   #next(): Dial {
     const dial = this.#pending.shift()
-    if (dial === undefined) throw new Error('nobody dials')
+    if (dial === undefined) throw new Error('no dial is pending')
     return dial
   }
 }
