@@ -14,7 +14,15 @@ export class Waiter<T> {
   #settle: { resolve: (value: T) => void; reject: (error: Error) => void } | undefined
   #cleanUp: (() => void)[] = []
 
-  constructor(what: string, endpoint: string, options: WaitOptions, clock: Clock, onGivenUp: () => void) {
+  /** `onTimeout` makes the error of the deadline; default: ERR_TIMEOUT. */
+  constructor(
+    what: string,
+    endpoint: string,
+    options: WaitOptions,
+    clock: Clock,
+    onGivenUp: () => void,
+    onTimeout?: () => TransportError,
+  ) {
     this.promise = new Promise<T>((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -31,18 +39,8 @@ export class Waiter<T> {
       this.#cleanUp.push(whenAborted(signal, onAbort))
     }
     if (timeoutMs !== undefined) {
-      const onTimeout = (): void => {
-        giveUp(
-          new TransportError(
-            'ERR_TIMEOUT',
-            `${what}: nothing came within ${String(timeoutMs)} ms. Retry, or allow more time.`,
-            {
-              endpoint,
-            },
-          ),
-        )
-      }
-      this.#cleanUp.push(clock.setTimer(onTimeout, timeoutMs))
+      const timeout = onTimeout ?? (() => timeoutError(what, endpoint, timeoutMs))
+      this.#cleanUp.push(clock.setTimer(() => giveUp(timeout()), timeoutMs))
     }
   }
 
@@ -160,6 +158,11 @@ function whenAborted(signal: AbortSignal, callback: () => void): () => void {
 /** Why a wait cannot begin: its signal is aborted already. Undefined: it can. */
 export function abortedBefore(what: string, endpoint: string, { signal }: WaitOptions): TransportError | undefined {
   return signal?.aborted === true ? abortError(what, endpoint, signal.reason) : undefined
+}
+
+function timeoutError(what: string, endpoint: string, timeoutMs: number): TransportError {
+  const message = `${what}: nothing came within ${String(timeoutMs)} ms. Retry, or allow more time.`
+  return new TransportError('ERR_TIMEOUT', message, { endpoint })
 }
 
 export function abortError(what: string, endpoint: string, reason: unknown): TransportError {

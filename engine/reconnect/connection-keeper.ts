@@ -2,7 +2,7 @@
 import { events, type ReconnectingEvent } from '../common/diagnostics.js'
 import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
 import type { ClosedInfo } from '../common/connection.js'
-import type { HandlerPlace } from '../common/handler-failures.js'
+import { handlerError, type HandlerPlace } from '../common/handler-failures.js'
 import { trace } from '../common/trace.js'
 import { Connector } from './connector.js'
 import { Heartbeat } from './heartbeat.js'
@@ -137,14 +137,15 @@ export class ConnectionKeeper<C extends TrackedConnection> {
   handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
     if (this.isOfTheEnd(cause)) return
     const done = this.#life.kind === 'closed' ? ' after its connection had closed' : ', so its connection was destroyed'
-    const error = this.#handlerError(`${what} failed${done}. See the cause.`, cause)
+    const error = handlerError(`${what} failed${done}. See the cause.`, cause, this.#settings.endpoint)
     this.destroy(error)
     this.#report(where, error)
   }
 
   /** Reports a failure that disturbs nothing here. */
   reportFailure(where: HandlerPlace, what: string, cause: unknown): void {
-    this.#report(where, this.#handlerError(`${what}; the connection goes on. See the cause.`, cause))
+    const message = `${what}; the connection goes on. See the cause.`
+    this.#report(where, handlerError(message, cause, this.#settings.endpoint))
   }
 
   /** Whether a function of the host's failed only because the connection ends. */
@@ -269,10 +270,6 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     const last = dropped.length === 0 ? undefined : lossReport(0, ending, { isFinal: true, resent: 0, dropped })
     this.#inbox.end(ending.cause, last)
     this.#events.onFinished(ending)
-  }
-
-  #handlerError(message: string, cause: unknown): TransportError {
-    return new TransportError('ERR_HANDLER', message, { cause, endpoint: this.#settings.endpoint })
   }
 
   #report(where: HandlerPlace, error: TransportError): void {

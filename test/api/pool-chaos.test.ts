@@ -19,7 +19,7 @@ failOnWarnings()
 
 const seed = testSeed()
 
-test.serial(`whoever dies, no answer goes to somebody else (seed ${String(seed)})`, async (t) => {
+test.serial(`whatever dies, no answer goes to another user (seed ${String(seed)})`, async (t) => {
   t.timeout(WATCHDOG_MS)
   const random = new Random(seed)
   const below = (limit: number): number => random.below(limit)

@@ -143,7 +143,7 @@ test.serial('a leased connection works as one does, until its lease ends', async
 
     const next = await pool.acquire()
     stop()
-    throws(t, () => connection.send('into the exchange of somebody else'), 'ERR_LEASE_ENDED')
+    throws(t, () => connection.send('into the exchange of another user'), 'ERR_LEASE_ENDED')
     t.is(await ask(next.connection, 'mine'), 'mine')
     next.release()
     t.like(pool.stats(), { created: 1, acquired: 2, reused: 1 })
@@ -162,7 +162,7 @@ test.serial('an idle connection that its peer ends, or cuts, leaves the pool by 
     ].entries()) {
       t.is(await pool.use((connection) => ask(connection, 'x')), 'x')
       const peer = peers[at]
-      if (peer === undefined) throw new Error('nobody was there')
+      if (peer === undefined) throw new Error('no peer was there')
       leave(peer)
       await until(() => pool.stats().size === 0)
       t.like(pool.stats(), { created: at + 1, destroyed: at + 1 })
@@ -218,7 +218,7 @@ for (const [what, act] of [
       lease.release()
       t.like(pool.stats(), { idle: 1 })
       const [peer] = peers
-      if (peer === undefined) throw new Error('nobody was there')
+      if (peer === undefined) throw new Error('no peer was there')
       act(peer)
       // What was sent leaves at the end of this microtask; from here on main does not get to hear anything.
       await Promise.resolve()
@@ -241,7 +241,7 @@ const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 onUnix('a reset that the shard has seen and main has not been told of is enough not to be lent', async (t) => {
   const path = folder.socketPath()
   const sockets: net.Socket[] = []
-  // Nobody reads: what lies in the kernel when a socket is closed makes a reset of it.
+  // Without a reader, what lies in the kernel when a socket is closed makes a reset of it.
   const server = net.createServer({ pauseOnConnect: true }, (socket) => void sockets.push(socket))
   await new Promise<void>((resolve) => server.listen(path, resolve))
   const engine = await createEngine({ shards: 1 })
@@ -446,7 +446,7 @@ test.serial('a pool outlives a shard that dies, with whatever was idle and lease
   )
 })
 
-test.serial('a pool to nobody rejects as connecting does, and recovers', async (t) => {
+test.serial('a pool without a peer rejects as connecting does, and recovers', async (t) => {
   await withPeers(t, async ({ engine }) => {
     const transport = engine.transport(folder.endpoint())
     const pool = transport.pool({ createAttempts: 2, backoff: { initialMs: 1, maxMs: 2 } })

@@ -60,7 +60,7 @@ test.serial('a leased connection keeps the process alive until it is released', 
   t.deepEqual(lines.slice(-2), ['released', 'empty'])
 })
 
-test.serial('whoever waits for a connection keeps the process alive until that is settled', async (t) => {
+test.serial('a request for a connection keeps the process alive until it is settled', async (t) => {
   t.deepEqual(await run(t, 'waiting', folder.endpoint()), ['ERR_ACQUIRE_TIMEOUT', 'empty'])
 })
 
