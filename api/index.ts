@@ -22,7 +22,8 @@ export type {
 export type { FrameHandler } from '../engine/common/connection.js'
 export type { Lease } from '../engine/pool/lease.js'
 export type { PoolStats } from '../engine/pool/pool-stats.js'
-export type { BackoffOptions, BreakerOptions, HeartbeatOptions, ReconnectingOptions } from './reconnecting-options.js'
+export type { BreakerOptions, HeartbeatOptions, ReconnectingOptions } from './reconnecting-options.js'
+export type { BackoffOptions, Jitter } from '../engine/common/backoff.js'
 export type { Frame } from '../engine/common/frame.js'
 export type { BreakerStats } from '../engine/reconnect/breaker.js'
 export type {
