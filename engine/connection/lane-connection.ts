@@ -179,15 +179,15 @@ export class LaneConnection implements Connection, NotifyHandler {
 
   receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
     const wrong = checkWaitOptions(options, 'receive()')
-    return wrong === undefined ? this.#incoming.receive(options) : Promise.reject(wrong)
+    return wrong === undefined ? this.#incoming.consumer.receive(options) : Promise.reject(wrong)
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    return this.#incoming.iterate()
+    return this.#incoming.consumer.iterate()
   }
 
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
-    return this.#incoming.subscribe(handler, checkSubscription(handler, options))
+    return this.#incoming.consumer.subscribe(handler, checkSubscription(handler, options))
   }
 
   end(options: WaitOptions = {}): Promise<void> {
@@ -266,7 +266,7 @@ export class LaneConnection implements Connection, NotifyHandler {
 
   /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
   atWork(pending: Promise<unknown>): void {
-    this.#incoming.atWork(pending)
+    this.#incoming.consumer.atWork(pending)
   }
 
   /** Resolves once handlers are done with what has come until now; undefined: they are. Bounded by nothing. */
@@ -276,7 +276,7 @@ export class LaneConnection implements Connection, NotifyHandler {
 
   /** The next frame, if one is there: a `receive()` that does not wait. Throws ERR_CONSUMER_BUSY. */
   take(): Buffer | undefined {
-    return this.#incoming.take()
+    return this.#incoming.consumer.take()
   }
 
   /** Whether a link ends it, and not somebody who has it. */

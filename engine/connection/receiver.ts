@@ -1,6 +1,12 @@
 /** The receiving half of a connection: frames out of the in ring, for one consumer at a time. */
 import { TransportError } from '../protocol/errors.js'
-import type { FrameHandler } from '../common/connection.js'
+import {
+  FrameConsumer,
+  type ConsumerEvents,
+  type FrameSource,
+  type StreamOutcome,
+  type Subscription,
+} from '../common/frame-consumer.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import { FrameReader } from './frame-reader.js'
 import { describeExcess, type Excess } from '../protocol/framing.js'
@@ -12,12 +18,11 @@ import { emptyRing, detachRing, type DetachedRing } from './detached-ring.js'
 import { distance, RingConsumer } from '../protocol/ring.js'
 import { grownRingBytes, inState, inWords, lane, life } from '../protocol/ring-layout.js'
 import { systemClock } from '../protocol/clock.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { LaneHost, NotifyHandler, PendingReply } from './lane-host.js'
 import type { ConnectionSettings } from './connection-settings.js'
 
 /** What the receiving half tells its connection. */
-export interface ReceiverEvents {
+export interface ReceiverEvents extends ConsumerEvents {
   /** The peer's end of stream was reached and every frame before it was taken. */
   onEnd(): void
   /** Whether `conclude()` will say how the stream has ended, whose end is reached now. */
@@ -26,31 +31,13 @@ export interface ReceiverEvents {
   onExhausted(): void
   /** The peer broke the protocol: the connection must go. */
   onFailure(error: TransportError): void
-  /** Whether a subscriber has failed because the connection is ending, and for nothing else. */
-  isOfTheEnd(cause: unknown): boolean
   /**
    * A subscriber failed: the connection must go, unless `closed` has told something else. Returns what ends the stream.
    */
   onHandlerFailed(cause: unknown, isLate: boolean): TransportError
-  /** So did one that had ended its subscription before. */
-  onStrayFailure(cause: unknown): void
   /** Whether whoever uses the connection waits for its end, as far as that shows. */
   awaitsEnd(): boolean
 }
-
-type Consumer =
-  | { readonly kind: 'none' }
-  /** A `for await` is running; between its steps nobody waits. */
-  | { readonly kind: 'iterating' }
-  | { readonly kind: 'waiting'; readonly waiter: Waiter<Buffer | undefined>; readonly iterating: boolean }
-  | { readonly kind: 'subscribed'; readonly handler: FrameHandler; readonly borrow: boolean }
-  /** A subscriber's promise is pending. */
-  | {
-      readonly kind: 'held'
-      readonly handler: FrameHandler
-      readonly borrow: boolean
-      readonly pending: Promise<unknown>
-    }
 
 type Stream =
   | { readonly kind: 'open' }
@@ -68,8 +55,6 @@ interface Settling {
   readonly resolve: () => void
 }
 
-const NOBODY: Consumer = { kind: 'none' }
-const ITERATING: Consumer = { kind: 'iterating' }
 const NO_SETTLINGS: readonly Settling[] = []
 
 /** What one connection may take of a turn before the others and the host's own work get theirs. */
@@ -77,7 +62,8 @@ const TURN_BYTES = 262_144
 const TURN_MS = 1
 const FRAMES_PER_CLOCK_LOOK = 64
 
-export class Receiver implements NotifyHandler {
+export class Receiver implements NotifyHandler, FrameSource {
+  readonly consumer: FrameConsumer
   framesReceived = 0
   bytesReceived = 0
   lastFrameAt = 0
@@ -91,7 +77,6 @@ export class Receiver implements NotifyHandler {
   readonly #base: number
   readonly #reader: FrameReader
   #ring: RingConsumer
-  #consumer: Consumer = NOBODY
   #stream: Stream = { kind: 'open' }
   /**
    * `ending`: the lane is being given back, and what was unread lives in memory of our own; `over`: `closed` is told.
@@ -106,8 +91,6 @@ export class Receiver implements NotifyHandler {
    */
   #tending = 0
   #settlings = NO_SETTLINGS
-  /** Work on frames that holds none back; undefined: there was none yet. */
-  #works: Set<Promise<unknown>> | undefined
   #region: number
   /** A larger region is being made known to the shard, or has to wait until there is memory for it. */
   #growthAsked = false
@@ -136,59 +119,22 @@ export class Receiver implements NotifyHandler {
     this.#ring = new RingConsumer(this.#words, this.#base, inWords, host.slabs)
     this.#reader = new FrameReader(this.#ring, options.maxFrameBytes)
     this.#region = this.#ring.regionId
+    this.consumer = new FrameConsumer(endpoint, options.clock, this, events)
   }
 
-  receive(options: WaitOptions, iterating = false): Promise<Buffer | undefined> {
-    if (this.#consumer.kind !== (iterating ? 'iterating' : 'none')) return Promise.reject(this.#busy())
-    if (options.signal?.aborted === true) {
-      return Promise.reject(abortError('receiving', this.#endpoint, options.signal.reason))
-    }
-    // Whoever asks for more is done with what it has.
-    if (this.#settlings !== NO_SETTLINGS) this.#tellSettled((upTo) => this.#isPast(upTo))
-    const found = this.#take()
-    if (found !== undefined) return Promise.resolve(found)
-    if (this.#stream.kind === 'ended') return Promise.resolve(undefined)
-    if (this.#stream.kind === 'failed') return Promise.reject(this.#stream.error)
-    const idle = this.#consumer
-    const waiter = new Waiter<Buffer | undefined>('receiving', this.#endpoint, options, this.#options.clock, () => {
-      this.#consumer = idle
-      this.#pauseDeadline()
-    })
-    this.#consumer = { kind: 'waiting', waiter, iterating }
-    this.#tellIfSettled(true)
-    this.#watchFrame()
-    return waiter.promise
-  }
-
-  /** Starts a `for await`. Leaving it does not close the connection; another consumer may follow. */
-  async *iterate(): AsyncGenerator<Buffer, void, undefined> {
-    if (this.#consumer.kind !== 'none') throw this.#busy()
-    this.#consumer = ITERATING
-    try {
-      for (;;) {
-        const frame = await this.receive({}, true)
-        if (frame === undefined) return
-        yield frame
-      }
-    } finally {
-      if (this.#consumer === ITERATING) this.#consumer = NOBODY
+  onReading(): void {
+    if (this.consumer.state.kind === 'waiting') {
+      this.#tellIfSettled(true)
+      this.#watchFrame()
+    } else {
+      this.#tellIfSettled(false)
+      this.#again()
     }
   }
 
-  subscribe(handler: FrameHandler, borrow: boolean): () => void {
-    if (this.#consumer.kind !== 'none') throw this.#busy()
-    const consumer: Consumer = { kind: 'subscribed', handler, borrow }
-    this.#consumer = consumer
-    this.#again()
-    return () => {
-      const current = this.#consumer
-      if ((current.kind === 'subscribed' || current.kind === 'held') && current.handler === handler) {
-        this.#consumer = NOBODY
-        this.#pauseDeadline()
-        if (current.kind === 'held') this.tend(current.pending)
-        this.#tellIfSettled(false)
-      }
-    }
+  onStopped(): void {
+    this.#pauseDeadline()
+    this.#tellIfSettled(false)
   }
 
   /** A handler is at work until this settles. */
@@ -201,41 +147,24 @@ export class Receiver implements NotifyHandler {
     handler.then(done, done)
   }
 
-  /** Somebody who was handed a frame works on it until this settles, and takes the next ones meanwhile. */
-  atWork(pending: Promise<unknown>): void {
-    const works = (this.#works ??= new Set())
-    works.add(pending)
-    const done = (): void => {
-      works.delete(pending)
-    }
-    pending.then(done, done)
-  }
-
   /**
    * Resolves once handlers are done with every frame that has come until now; undefined: they are. One that waits for
    * the peer is, and so is a frame that nobody is there for.
    */
   settle(): Promise<void> | undefined {
     const upTo = this.#detached ? (this.#ring.head + this.#ring.refresh()) | 0 : this.#load(lane.IN_TAIL)
-    if (this.#isSettled(upTo, false)) return this.#worked()
+    if (this.#isSettled(upTo, false)) return this.consumer.worked()
     const handed = new Promise<void>((resolve) => {
       this.#settlings = [...this.#settlings, { upTo, resolve }]
       // No news may come of what is there already.
       this.#again()
     })
-    return handed.then(() => this.#worked())
-  }
-
-  /** Of what is at work now: were later work to count, a peer that goes on sending would hold an end up. */
-  #worked(): Promise<void> | undefined {
-    const works = this.#works
-    if (works === undefined || works.size === 0) return undefined
-    return Promise.allSettled(works).then(() => undefined)
+    return handed.then(() => this.consumer.worked())
   }
 
   /** Nobody reads, and still the next byte is to be told, and the end. */
   watch(): void {
-    if (this.#consumer.kind !== 'none' || this.#detached) return
+    if (this.consumer.state.kind !== 'none' || this.#detached) return
     this.#look()
     // Stays armed until something comes; a reader is then told of nothing once.
     Atomics.store(this.#words, this.#base + lane.IN_GUARD, 1)
@@ -244,7 +173,7 @@ export class Receiver implements NotifyHandler {
   /** What is in the way of another reader, by what the shard has published until now. */
   get reuseBlocker(): ReuseBlocker | undefined {
     if (this.#stream.kind !== 'open') return 'ended'
-    if (this.#consumer.kind !== 'none') return 'busy'
+    if (this.consumer.state.kind !== 'none') return 'busy'
     // A part of a frame counts too, be it in the shard, in the ring, or read out of it already.
     const isUnread =
       this.#load(lane.IN_TAIL) !== this.#ring.head || this.#load(lane.IN_HELD) !== 0 || this.#reader.midFrame
@@ -254,26 +183,23 @@ export class Receiver implements NotifyHandler {
   /** The shard has news. True: the budget of this turn is spent and there is more. */
   onNotify(): boolean {
     if (!this.#detached) this.#grantGrowth()
-    switch (this.#consumer.kind) {
+    const { state } = this.consumer
+    switch (state.kind) {
       case 'none':
       case 'iterating':
         // Nobody is there to give frames to. The end still counts when nothing lies before it.
         this.#look()
         return false
       case 'waiting': {
-        const { waiter, iterating } = this.#consumer
-        const frame = this.#take()
-        if (frame === undefined && !this.#isConcluded) {
-          this.#tellIfSettled(true)
-          return false
-        }
-        this.#consumer = iterating ? ITERATING : NOBODY
-        if (frame !== undefined) waiter.resolve(frame)
-        else this.#finish(waiter)
+        const frame = this.next()
+        const { outcome } = this
+        if (frame !== undefined) this.consumer.serve(frame)
+        else if (outcome !== undefined) this.consumer.finish(outcome)
+        else this.#tellIfSettled(true)
         return false
       }
       case 'subscribed': {
-        const more = this.#drain(this.#consumer)
+        const more = this.#drain(state)
         this.#tellIfSettled(!more)
         return more
       }
@@ -342,9 +268,8 @@ export class Receiver implements NotifyHandler {
     return this.#stream.kind === 'inconclusive'
   }
 
-  /** Whoever waits can be told how the stream has ended. */
-  get #isConcluded(): boolean {
-    return this.#stream.kind === 'ended' || this.#stream.kind === 'failed'
+  get outcome(): StreamOutcome | undefined {
+    return this.#stream.kind === 'ended' || this.#stream.kind === 'failed' ? this.#stream : undefined
   }
 
   get #detached(): boolean {
@@ -378,23 +303,16 @@ export class Receiver implements NotifyHandler {
   /** Ends the stream at once; frames that nobody has taken are dropped. */
   abandon(error: TransportError): void {
     this.#endDeadline()
-    if (!this.#isConcluded) this.#endStream({ kind: 'failed', error })
+    if (this.outcome === undefined) this.#endStream({ kind: 'failed', error })
     this.#dropped = true
     this.#tellIfSettled(true)
-    if (this.#consumer.kind !== 'waiting') return
-    const { waiter, iterating } = this.#consumer
-    this.#consumer = iterating ? ITERATING : NOBODY
-    waiter.reject(error)
-  }
-
-  /** The next frame, if it is there and nobody else reads. */
-  take(): Buffer | undefined {
-    if (this.#consumer.kind !== 'none') throw this.#busy()
-    return this.#take()
+    this.consumer.finish({ kind: 'failed', error })
   }
 
   /** The next frame as the receiver's own; undefined: there is none now, or none will come (see `#stream`). */
-  #take(): Buffer | undefined {
+  next(): Buffer | undefined {
+    // Whoever asks for more is done with what it has.
+    if (this.#settlings !== NO_SETTLINGS) this.#tellSettled((upTo) => this.#isPast(upTo))
     let frame: Buffer
     try {
       if (!this.#findFrame()) return undefined
@@ -413,24 +331,25 @@ export class Receiver implements NotifyHandler {
   }
 
   /** Gives frames to the subscriber until there is none, the budget is spent, or it is not subscribed any more. */
-  #drain(consumer: Consumer & { kind: 'subscribed' }): boolean {
+  #drain(subscription: Subscription): boolean {
     // Around the loop, not in it: a frame of 64 bytes would cost a fifth more.
     try {
-      return this.#drainFrames(consumer)
+      return this.#drainFrames(subscription)
     } catch (error) {
       this.#failForMemory(error)
       return false
     }
   }
 
-  #drainFrames(consumer: Consumer & { kind: 'subscribed' }): boolean {
-    const { handler, borrow } = consumer
+  #drainFrames(subscription: Subscription): boolean {
+    const { handler, borrow } = subscription
+    const { consumer } = this
     const reader = this.#reader
     const deadline = systemClock.now() + TURN_MS
     let bytes = 0
     let frames = 0
     let more = false
-    while (this.#consumer === consumer && this.#findFrame()) {
+    while (consumer.state === subscription && this.#findFrame()) {
       const length = reader.length
       const frame = borrow ? reader.borrow() : reader.copy()
       // Behind us before the handler runs, which may stop and read on; given back only once it has returned.
@@ -446,14 +365,14 @@ export class Receiver implements NotifyHandler {
       } catch (cause) {
         if (!this.#events.isOfTheEnd(cause)) {
           reader.isLent = false
-          this.#handlerFailed(cause, consumer)
+          consumer.fail(cause, subscription)
           return false
         }
       }
       reader.isLent = false
       if (this.#ring.unreleased >= this.#ring.capacity >> 2) this.#release()
       if (pending !== undefined) {
-        this.#hold(consumer, pending)
+        void consumer.hold(subscription, pending)
         break
       }
       frames++
@@ -485,7 +404,8 @@ export class Receiver implements NotifyHandler {
   #findFrame(): boolean {
     if (this.#stream.kind !== 'open' || this.#dropped) return false
     for (;;) {
-      const news = this.#reader.next(this.#consumer.kind === 'subscribed' && this.#consumer.borrow)
+      const { state } = this.consumer
+      const news = this.#reader.next(state.kind === 'subscribed' && state.borrow)
       if (news === 'frame') {
         if (this.#options.frameTimeoutMs !== undefined) this.#endDeadline()
         return true
@@ -540,7 +460,8 @@ export class Receiver implements NotifyHandler {
   }
 
   #isRead(): boolean {
-    return this.#consumer.kind === 'waiting' || this.#consumer.kind === 'subscribed'
+    const { kind } = this.consumer.state
+    return kind === 'waiting' || kind === 'subscribed'
   }
 
   #failTooSlow(): void {
@@ -600,9 +521,7 @@ export class Receiver implements NotifyHandler {
     return new TransportError(error.code, error.message, { cause: error.cause, endpoint: this.#endpoint })
   }
 
-  #handlerFailed(cause: unknown, consumer: Consumer): void {
-    // It may have made way for somebody else, who is told of the end.
-    if (this.#consumer === consumer) this.#consumer = NOBODY
+  onHandlerFailed(cause: unknown): void {
     this.abandon(this.#events.onHandlerFailed(cause, this.#io === 'over'))
   }
 
@@ -615,31 +534,6 @@ export class Receiver implements NotifyHandler {
     this.#stream = stream
     this.#reader.abandon()
     this.#events.onExhausted()
-  }
-
-  #hold(consumer: Consumer & { kind: 'subscribed' }, pending: Promise<unknown>): void {
-    if (this.#consumer !== consumer) {
-      // It ended its subscription in this very call: what it still does holds no frame up.
-      this.tend(pending)
-      pending.catch((cause: unknown) => {
-        this.#events.onStrayFailure(cause)
-      })
-      return
-    }
-    const { handler, borrow } = consumer
-    const held: Consumer = { kind: 'held', handler, borrow, pending }
-    this.#consumer = held
-    const goOn = (): void => {
-      if (this.#consumer !== held) return
-      this.#consumer = consumer
-      this.#tellIfSettled(false)
-      this.#again()
-    }
-    pending.then(goOn, (cause: unknown) => {
-      if (this.#events.isOfTheEnd(cause)) goOn()
-      else if (this.#consumer === held) this.#handlerFailed(cause, held)
-      else this.#events.onStrayFailure(cause)
-    })
   }
 
   /** `isDry`: no whole frame is there. */
@@ -657,7 +551,7 @@ export class Receiver implements NotifyHandler {
   }
 
   #isSettled(upTo: number, isDry: boolean): boolean {
-    switch (this.#consumer.kind) {
+    switch (this.consumer.state.kind) {
       case 'held':
         return false
       case 'none':
@@ -734,19 +628,6 @@ export class Receiver implements NotifyHandler {
       this.abandon(this.#noMemory(error))
       return undefined
     }
-  }
-
-  #finish(waiter: Waiter<Buffer | undefined>): void {
-    if (this.#stream.kind === 'failed') waiter.reject(this.#stream.error)
-    else waiter.resolve(undefined)
-  }
-
-  #busy(): TransportError {
-    return new TransportError(
-      'ERR_CONSUMER_BUSY',
-      'someone else is reading this connection. One consumer at a time: end the other loop, receive() or subscription first.',
-      { endpoint: this.#endpoint },
-    )
   }
 
   #load(word: number): number {

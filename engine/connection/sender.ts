@@ -21,7 +21,7 @@ import { takeArmed } from '../protocol/lane.js'
 import { memoryFailure } from '../protocol/allocation.js'
 import { distance, RingProducer } from '../protocol/ring.js'
 import { FRAME_HEADER_BYTES, grownRingBytes, intent, lane, outWords } from '../protocol/ring-layout.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
+import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import type { Flushable, LaneHost, PendingReply } from './lane-host.js'
 import type { ConnectionSettings } from './connection-settings.js'
 import { DeliveryTracker } from './delivery-tracker.js'
@@ -68,8 +68,8 @@ export class Sender implements Flushable {
   #queuedFrameBytes = 0
   /** The region before the current one, until the shard has left it. 0: none. */
   #previousRegion = 0
-  readonly #waiters = new Set<Waiter<void>>()
-  readonly #endWaiters = new Set<Waiter<void>>()
+  readonly #roomWaiters: WaiterSet<void>
+  readonly #endWaiters: WaiterSet<void>
   /** The shard has flushed everything and ended the stream, or it is gone. */
   #hasEnded = false
   #endIntent: number = intent.END
@@ -92,6 +92,8 @@ export class Sender implements Flushable {
     this.#options = options
     this.#endpoint = endpoint
     this.#watch = watch
+    this.#roomWaiters = new WaiterSet('waiting for room', endpoint, options.clock)
+    this.#endWaiters = new WaiterSet('ending', endpoint, options.clock)
     this.#maxFrameBytes = options.maxFrameBytes
     this.#isPicky = ['line', 'nul', 'raw'].includes(options.framing.kind)
     this.#ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
@@ -143,30 +145,17 @@ export class Sender implements Flushable {
 
   ready(options: WaitOptions): Promise<void> {
     if (this.#state !== OPEN) return Promise.reject(this.#refusal())
-    if (options.signal?.aborted === true) {
-      return Promise.reject(abortError('waiting for room', this.#endpoint, options.signal.reason))
-    }
-    if (this.#hasRoom()) return Promise.resolve()
-    const waiter = new Waiter<void>('waiting for room', this.#endpoint, options, this.#options.clock, () => {
-      this.#waiters.delete(waiter)
-    })
-    this.#waiters.add(waiter)
-    this.#wantRoom()
-    return waiter.promise
+    if (options.signal?.aborted !== true && this.#hasRoom()) return Promise.resolve()
+    const room = this.#roomWaiters.wait(options)
+    if (this.#roomWaiters.size > 0) this.#wantRoom()
+    return room
   }
 
   /** No frame is taken from here on; resolves when all have left and the end of stream was sent. */
   end(options: WaitOptions = {}): Promise<void> {
     if (this.#state.kind === 'open') this.#beginEnd()
     if (this.#hasEnded || this.#state.kind === 'closed') return Promise.resolve()
-    if (options.signal?.aborted === true) {
-      return Promise.reject(abortError('ending', this.#endpoint, options.signal.reason))
-    }
-    const waiter = new Waiter<void>('ending', this.#endpoint, options, this.#options.clock, () => {
-      this.#endWaiters.delete(waiter)
-    })
-    this.#endWaiters.add(waiter)
-    return waiter.promise
+    return this.#endWaiters.wait(options)
   }
 
   /** The connection is to be closed: where there is no half-close, the end takes the incoming side with it. */
@@ -182,15 +171,14 @@ export class Sender implements Flushable {
   /** The shard has flushed everything and ended the stream. */
   onEnded(): void {
     this.#hasEnded = true
-    for (const waiter of this.#endWaiters) waiter.resolve()
-    this.#endWaiters.clear()
+    this.#endWaiters.resolveAll()
   }
 
   /** The shard has moved HEAD, or a region that was asked for is there. */
   onNotify(): void {
     if (this.#state.kind === 'closed') return
     this.#retireRegion()
-    if (this.#writer.overflowBytes > 0 || this.#waiters.size > 0) this.#proceed()
+    if (this.#writer.overflowBytes > 0 || this.#roomWaiters.size > 0) this.#proceed()
     if (!this.#pressed) return
     if (this.#hasRoom()) this.#relieve()
     else this.#wantRoom()
@@ -304,13 +292,9 @@ export class Sender implements Flushable {
       this.#host.notify(this.#lane.id)
       return
     }
-    if (this.#waiters.size === 0) return
-    if (this.#hasRoom()) {
-      for (const waiter of this.#waiters) waiter.resolve()
-      this.#waiters.clear()
-    } else {
-      this.#wantRoom()
-    }
+    if (this.#roomWaiters.size === 0) return
+    if (this.#hasRoom()) this.#roomWaiters.resolveAll()
+    else this.#wantRoom()
   }
 
   #hasRoom(): boolean {
@@ -392,10 +376,7 @@ export class Sender implements Flushable {
 
   #refuseWaiters(): void {
     // Seldom anybody waits, and an error with its stack costs more than all the rest of an end.
-    if (this.#waiters.size === 0) return
-    const error = this.#refusal()
-    for (const waiter of this.#waiters) waiter.reject(error)
-    this.#waiters.clear()
+    if (this.#roomWaiters.size > 0) this.#roomWaiters.rejectAll(this.#refusal())
   }
 
   #refusal(): TransportError {

@@ -67,6 +67,58 @@ export class Waiter<T> {
   }
 }
 
+/** All who wait for the same thing. Each leaves the set when it is served or gives up. */
+export class WaiterSet<T> {
+  readonly #what: string
+  readonly #endpoint: string
+  readonly #clock: Clock
+  /** Made when it is first needed: most connections never wait. */
+  #waiters: Set<Waiter<T>> | undefined
+
+  /** `what` begins the message of the error of one who gives up. */
+  constructor(what: string, endpoint: string, clock: Clock) {
+    this.#what = what
+    this.#endpoint = endpoint
+    this.#clock = clock
+  }
+
+  get size(): number {
+    return this.#waiters?.size ?? 0
+  }
+
+  /** Rejects with ERR_ABORTED at once, and adds nothing, if the signal is aborted already. */
+  wait(options: WaitOptions): Promise<T> {
+    const aborted = abortedBefore(this.#what, this.#endpoint, options)
+    if (aborted !== undefined) return Promise.reject(aborted)
+    const waiters = (this.#waiters ??= new Set())
+    const waiter = new Waiter<T>(this.#what, this.#endpoint, options, this.#clock, () => {
+      waiters.delete(waiter)
+    })
+    waiters.add(waiter)
+    return waiter.promise
+  }
+
+  /** Serves the one that waits longest. False: none waits. */
+  resolveFirst(value: T): boolean {
+    for (const waiter of this.#waiters ?? []) {
+      this.#waiters?.delete(waiter)
+      waiter.resolve(value)
+      return true
+    }
+    return false
+  }
+
+  resolveAll(value: T): void {
+    for (const waiter of this.#waiters ?? []) waiter.resolve(value)
+    this.#waiters?.clear()
+  }
+
+  rejectAll(error: Error): void {
+    for (const waiter of this.#waiters ?? []) waiter.reject(error)
+    this.#waiters?.clear()
+  }
+}
+
 /**
  * Those who wait on one signal: a single listener of ours, however many they are. Hosts share a signal for a shutdown.
  */
@@ -103,6 +155,11 @@ function whenAborted(signal: AbortSignal, callback: () => void): () => void {
   return () => {
     waiters.remove(callback)
   }
+}
+
+/** Why a wait cannot begin: its signal is aborted already. Undefined: it can. */
+export function abortedBefore(what: string, endpoint: string, { signal }: WaitOptions): TransportError | undefined {
+  return signal?.aborted === true ? abortError(what, endpoint, signal.reason) : undefined
 }
 
 export function abortError(what: string, endpoint: string, reason: unknown): TransportError {
