@@ -7,11 +7,11 @@ import type { DeliveryReport } from '../common/delivery-report.js'
 import {
   assertFrameable,
   assertLength,
-  assertPresent,
   backpressure,
+  encodeText,
   explainFrame,
+  isBytes,
   lengthOf,
-  partsOf,
   present,
   type Frame,
 } from '../common/frame.js'
@@ -105,19 +105,11 @@ export class Sender implements Flushable {
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
     try {
-      if (this.#isPicky) {
-        const bytes = frame instanceof Uint8Array ? present(frame, this.#endpoint) : partsOf(frame, this.#endpoint)
-        assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
-      }
-      if (this.#tracking?.isFull === true) this.#makeRoom(this.#tracking)
-      if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes) {
-        if (frame.length === 0) assertPresent(frame, this.#endpoint)
-        if (this.#writer.tryWrite(frame)) {
-          this.#taken(frame.length)
-          return true
-        }
-      }
-      return this.#sendSlowly(frame)
+      if (frame instanceof Uint8Array) return this.#sendBytes(present(frame, this.#endpoint))
+      const bytes = encodeText(frame, this.#endpoint)
+      if (isBytes(bytes)) return this.#sendBytes(bytes)
+      this.#assertTakeable(bytes)
+      return this.#sendSlowly(bytes, lengthOf(bytes))
     } catch (error) {
       throw explainFrame(error, frame, this.#endpoint)
     }
@@ -229,9 +221,22 @@ export class Sender implements Flushable {
     }
   }
 
-  #sendSlowly(frame: Frame): boolean {
-    const parts = partsOf(frame, this.#endpoint)
-    const length = lengthOf(parts)
+  #sendBytes(bytes: Uint8Array): boolean {
+    this.#assertTakeable(bytes)
+    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes)) {
+      return this.#sendSlowly([bytes], bytes.length)
+    }
+    this.#taken(bytes.length)
+    return true
+  }
+
+  /** @throws {TransportError} ERR_INVALID_FRAME, ERR_OUT_OF_MEMORY */
+  #assertTakeable(bytes: Uint8Array | readonly Uint8Array[]): void {
+    if (this.#isPicky) assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
+    if (this.#tracking?.isFull === true) this.#makeRoom(this.#tracking)
+  }
+
+  #sendSlowly(parts: readonly Uint8Array[], length: number): boolean {
     assertLength(length, this.#maxFrameBytes, this.#endpoint)
     const size = length + FRAME_HEADER_BYTES
     const overflow = this.#writer.overflowBytes
