@@ -354,7 +354,7 @@ export class LaneConnection implements Connection, NotifyHandler {
     this.#state = { kind: 'closed' }
     this.#outgoing.close(reason)
     // Before the regions go: the bytes of frames that have not left are in them.
-    const fate = this.#outgoing.settleFate()
+    const fate = this.#outgoing.settle()
     if (fate !== undefined) this.#afterlife?.settleFate(fate)
     this.#outgoing.release()
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
