@@ -98,6 +98,11 @@ export class FrameConsumer {
     this.#events = events
   }
 
+  /** Whether it would be given a frame that comes now. */
+  get isReading(): boolean {
+    return this.state.kind === 'waiting' || this.state.kind === 'subscribed'
+  }
+
   receive(options: WaitOptions, iterating = false): Promise<Buffer | undefined> {
     if (this.state.kind !== (iterating ? 'iterating' : 'none')) return Promise.reject(this.#busy())
     const aborted = abortedBefore('receiving', this.#endpoint, options)

@@ -17,7 +17,7 @@ export interface DetachedRing {
 export function detachRing(ring: RingConsumer): DetachedRing {
   ring.refresh()
   const length = distance(ring.seen, ring.head)
-  if (length === 0) return EMPTY
+  if (length === 0) return NOTHING_UNREAD
   // Not shared: nobody else looks at it, and V8 is slow to collect shared memory, which it does not count.
   const memory = takeMemory(regionSizeFor(length))
   const bytes = memory.subarray(0, length)
@@ -43,8 +43,7 @@ function ringOver(memory: ArrayBuffer, length: number): RingConsumer {
 }
 
 /** A ring that nobody writes; one serves all connections that left nothing unread. */
-const EMPTY: DetachedRing = { ring: ringOver(new ArrayBuffer(regionSizeFor(0)), 0), bytes: Buffer.alloc(0) }
-
-export function emptyRing(): RingConsumer {
-  return EMPTY.ring
+export const NOTHING_UNREAD: DetachedRing = {
+  ring: ringOver(new ArrayBuffer(regionSizeFor(0)), 0),
+  bytes: Buffer.alloc(0),
 }

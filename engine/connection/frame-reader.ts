@@ -59,6 +59,7 @@ export type FrameProgress = 'frame' | 'incomplete' | 'too-large'
 export type StreamEnd = { readonly kind: 'whole' | 'cut-off' } | { readonly kind: 'too-large'; readonly excess: Excess }
 
 export class FrameReader {
+  /** May be replaced by one that holds what was unread in this one. */
   ring: RingConsumer
   /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
   length = 0
@@ -135,11 +136,6 @@ export class FrameReader {
     this.#stage = BOUNDARY
     // Not given to others: somebody may be looking at it this very moment.
     this.#scratch = EMPTY
-  }
-
-  /** Goes on in another ring, which holds what was unread in this one. */
-  moveTo(ring: RingConsumer): void {
-    this.ring = ring
   }
 
   /**

@@ -122,7 +122,7 @@ export class LaneConnection implements Connection, NotifyHandler {
       onExhausted: () => this.#afterlife?.tellExhausted(),
       onFailure: (error) => {
         // Whoever waits for the end of a process is told that end.
-        if (this.#incoming.isInconclusive) this.cut(error)
+        if (this.#incoming.stream.isInconclusive) this.cut(error)
         else this.destroy(error)
       },
       awaitsEnd: () => this.#endAwaitedAt === this.#framesMoved,
@@ -142,7 +142,7 @@ export class LaneConnection implements Connection, NotifyHandler {
   get closed(): Promise<ClosedInfo> {
     return (this.#closed ??= new AwaitedPromise(this.ended, () => {
       this.#endAwaitedAt = this.#framesMoved
-      this.#incoming.onEndAwaited()
+      this.#incoming.handlers.update(false)
     }))
   }
 
@@ -217,7 +217,7 @@ export class LaneConnection implements Connection, NotifyHandler {
           })
     if (this.cut(error)) {
       this.#incoming.abandon(error)
-    } else if (this.#incoming.isInconclusive) {
+    } else if (this.#incoming.stream.isInconclusive) {
       // I/O is over, and the process behind it is not.
       this.#incoming.abandon(error)
       this.#process?.endNow()
@@ -260,7 +260,7 @@ export class LaneConnection implements Connection, NotifyHandler {
   attend(result: unknown): Promise<unknown> | undefined {
     if (!isThenable(result)) return undefined
     const handler = Promise.resolve(result)
-    this.#incoming.tend(handler)
+    this.#incoming.handlers.tend(handler)
     return handler
   }
 
@@ -354,7 +354,7 @@ export class LaneConnection implements Connection, NotifyHandler {
     this.#state = { kind: 'closed' }
     this.#outgoing.close(reason)
     // Before the regions go: the bytes of frames that have not left are in them.
-    const fate = this.#outgoing.settleFate()
+    const fate = this.#outgoing.settle()
     if (fate !== undefined) this.#afterlife?.settleFate(fate)
     this.#outgoing.release()
     // Who has heard the peer to its end has heard everything, whatever became of what was sent.
@@ -378,7 +378,7 @@ export class LaneConnection implements Connection, NotifyHandler {
       const cause = this.#howProcessEnded(exit, process, error)
       this.#concluded = true
       // With allowHalfOpen a clean end has been told already, or will be.
-      if (heard !== undefined || !this.#options.allowHalfOpen || this.#incoming.isInconclusive)
+      if (heard !== undefined || !this.#options.allowHalfOpen || this.#incoming.stream.isInconclusive)
         this.#incoming.conclude(cause === error ? heard : cause)
       this.#tellClosed(cause === undefined ? { code: 'OK', ...exit } : { code: cause.code, cause, ...exit })
     })
@@ -396,8 +396,8 @@ export class LaneConnection implements Connection, NotifyHandler {
   /** Whether this is what whoever uses the connection is told when it has ended: no fault of theirs. */
   #isOfTheEnd(cause: unknown): boolean {
     if (!(cause instanceof TransportError)) return false
-    const isOver = this.#isEnding || this.#incoming.isOver || this.#outgoing.isOver
-    return isOver && (cause.code === 'ERR_CLOSED' || cause === this.#incoming.failure)
+    const isOver = this.#isEnding || !this.#incoming.stream.isOpen || this.#outgoing.isOver
+    return isOver && (cause.code === 'ERR_CLOSED' || cause === this.#incoming.stream.failure)
   }
 
   #fail(where: HandlerPlace, what: string, cause: unknown, isLate: boolean): TransportError {

@@ -120,7 +120,7 @@ class Rig {
   /** The shard is gone. */
   settle(): DeliveryReport {
     this.outgoing.close(new TransportError('ERR_SHARD_LOST', 'gone'))
-    const fate = this.outgoing.settleFate()
+    const fate = this.outgoing.settle()
     if (fate === undefined) throw new Error('a connection with tracking has a fate')
     this.outgoing.release()
     return fate
