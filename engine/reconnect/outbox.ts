@@ -1,6 +1,14 @@
 /** The sending half of a reconnecting connection: into the connection of the moment, or else into a queue. */
 import { TransportError } from '../protocol/errors.js'
-import { assertFrameable, assertLength, backpressure, isBytes, lengthOf, partsOf, type Frame } from '../common/frame.js'
+import {
+  assertFrameable,
+  assertLength,
+  backpressure,
+  encodeText,
+  isBytes,
+  lengthOf,
+  type Frame,
+} from '../common/frame.js'
 import type { FramingKind } from '../protocol/framing.js'
 import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
@@ -23,6 +31,9 @@ type Way<C> =
   /** What has queued up goes first. */
   | { readonly kind: 'draining'; readonly connection: C }
   | { readonly kind: 'direct'; readonly connection: C }
+
+/** A frame whose text is encoded. */
+type Encoded = Uint8Array | readonly Uint8Array[]
 
 const NO_WAY = { kind: 'none' } as const
 
@@ -60,15 +71,13 @@ export class Outbox<C extends TrackedConnection> {
 
   send(frame: Frame): boolean {
     if (this.#refusal !== undefined) throw this.#refusal
-    if (this.#way.kind === 'direct') {
-      const sent = this.#sendDirectly(this.#way.connection, frame)
-      if (sent !== undefined) {
-        this.#count(payloadBytes(frame))
-        return sent
-      }
-    }
-    this.#enqueue(frame)
-    return false
+    const bytes = encodeText(frame, this.#settings.endpoint)
+    const length = isBytes(bytes) ? bytes.length : lengthOf(bytes)
+    const sent = this.#way.kind === 'direct' ? this.#sendDirectly(this.#way.connection, bytes) : undefined
+    if (sent === undefined) this.#enqueue(bytes, length)
+    this.framesSent++
+    this.bytesSent += length
+    return sent ?? false
   }
 
   ready(options: WaitOptions): Promise<void> {
@@ -104,9 +113,9 @@ export class Outbox<C extends TrackedConnection> {
   }
 
   /** Undefined: the connection takes no more frames; `disconnect()` will follow. */
-  #sendDirectly(connection: C, frame: Frame): boolean | undefined {
+  #sendDirectly(connection: C, bytes: Encoded): boolean | undefined {
     try {
-      return connection.send(frame)
+      return connection.send(bytes)
     } catch (error) {
       if (!(error instanceof TransportError && error.code === 'ERR_CLOSED')) throw error
       this.#way = NO_WAY
@@ -115,22 +124,14 @@ export class Outbox<C extends TrackedConnection> {
   }
 
   /** Checked as a connection would check it: later there is no caller to refuse it to. */
-  #enqueue(frame: Frame): void {
+  #enqueue(bytes: Encoded, length: number): void {
     const { endpoint, framing, maxFrameBytes, maxPendingBytes } = this.#settings
-    const parts = partsOf(frame, endpoint)
-    assertFrameable(framing, parts, endpoint)
-    const length = lengthOf(parts)
+    assertFrameable(framing, bytes, endpoint)
     assertLength(length, maxFrameBytes, endpoint)
     const waiting = this.#queue.bytes
     if (waiting > 0 && waiting + length + FRAME_HEADER_BYTES > maxPendingBytes)
       throw backpressure(waiting, maxPendingBytes, endpoint)
-    this.#queue.push(joined(parts, length, endpoint))
-    this.#count(length)
-  }
-
-  #count(length: number): void {
-    this.framesSent++
-    this.bytesSent += length
+    this.#queue.push(copied(bytes, length, endpoint))
   }
 
   async #drain(connection: C): Promise<void> {
@@ -179,18 +180,10 @@ export class Outbox<C extends TrackedConnection> {
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number, endpoint: string): Buffer {
+function copied(bytes: Encoded, length: number, endpoint: string): Buffer {
   try {
-    return Buffer.concat(parts, length)
+    return Buffer.concat(isBytes(bytes) ? [bytes] : bytes, length)
   } catch (cause) {
     throw outOfMemory(length, cause, endpoint)
   }
-}
-
-function payloadBytes(frame: Frame): number {
-  if (typeof frame === 'string') return Buffer.byteLength(frame)
-  if (isBytes(frame)) return frame.length
-  let bytes = 0
-  for (const part of frame) bytes += payloadBytes(part)
-  return bytes
 }
