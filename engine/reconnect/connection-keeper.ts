@@ -66,9 +66,8 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     this.connector = new Connector(identity, settings, {
       onStep: (to, cancel) => this.#enter({ kind: 'step', to, cancel }),
       onEstablished: (connection, attempt) => this.#onEstablished(connection, attempt),
-      onGreetingFault: (cause) => {
-        this.reportFailure('onConnected', 'onConnected failed, and the attempt with it', cause)
-      },
+      onGreetingFault: (cause) =>
+        this.reportFailure('onConnected', 'onConnected failed, and the attempt with it', cause),
       onGivenUp: (error) => this.#fail(error),
     })
   }
@@ -191,7 +190,7 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     this.losses++
     this.#lastActivityAt = connection.info.lastActivityAt
     // One that has outlasted all the time there is for trying is stable too.
-    if (clock.now() - since >= Math.min(stableMs, maxElapsedMs)) this.connector.attempts.reset(clock.now())
+    if (clock.now() - since >= Math.min(stableMs, maxElapsedMs)) this.connector.attempts.reset()
     if (cause !== undefined) this.connector.lastFailure = cause
     const again = unsent === 'resend' ? delivery.unsent : []
     this.#outbox.disconnect(again)
@@ -212,13 +211,13 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     else if (this.#life.kind === 'lost') this.connector.pause()
   }
 
-  /** How it ends with the loss of its connection; undefined: it goes on. */
+  /** How it ends with this loss; undefined: it goes on. */
   #endAfter(ending: ClosedInfo): ClosedInfo | undefined {
     if (this.#life.kind === 'destroying') return endingOf(this.#life.error)
     if (isWound(this.#life) && this.#outbox.isEmpty) return ending
     const { code, cause } = ending
     if (cause instanceof TransportError && !cause.retryable) return { code, cause }
-    const exhausted = this.connector.exhausted()
+    const exhausted = this.connector.attempts.exhausted(this.connector.lastFailure)
     return exhausted && endingOf(exhausted)
   }
 

@@ -32,16 +32,10 @@ export class Connector<C extends TrackedConnection> {
   #hasConnected = false
 
   constructor(identity: ReconnectingEvent, settings: ReconnectingSettings<C>, connectorEvents: ConnectorEvents<C>) {
-    const { endpoint, random, clock } = settings
     this.#identity = identity
     this.#settings = settings
     this.#events = connectorEvents
-    this.attempts = new Attempts(endpoint, settings, random, clock.now())
-  }
-
-  /** Why there is no next attempt; undefined: there is. */
-  exhausted(last = this.lastFailure): TransportError | undefined {
-    return this.attempts.exhausted(this.#settings.clock.now(), last)
+    this.attempts = new Attempts(settings)
   }
 
   /** Makes an attempt as soon as the breaker permits it. */
@@ -61,7 +55,7 @@ export class Connector<C extends TrackedConnection> {
       cancelTimer()
       this.#attempt(admitted)
     })
-    const timeLeft = this.#timeLeft
+    const { timeLeft } = this.attempts
     const onTimer = (): void => {
       leave()
       this.#giveUpOr(breaker.refusal ?? this.lastFailure, nothing)
@@ -76,7 +70,7 @@ export class Connector<C extends TrackedConnection> {
   /** Makes an attempt after the next pause. */
   pause(): void {
     const onTimer = (): void => this.#giveUpOr(this.lastFailure, () => this.begin())
-    this.#events.onStep('pausing', this.#setTimer(onTimer, this.attempts.nextPause(this.#settings.clock.now())))
+    this.#events.onStep('pausing', this.#setTimer(onTimer, this.attempts.nextPause()))
   }
 
   #attempt(permit: Permit | undefined): void {
@@ -94,7 +88,7 @@ export class Connector<C extends TrackedConnection> {
       attempt,
       isFirst: !this.#hasConnected,
       loss: this.lastLoss,
-      timeoutMs: () => Math.min(this.#settings.connectTimeoutMs, this.#timeLeft),
+      timeoutMs: () => Math.min(this.#settings.connectTimeoutMs, this.attempts.timeLeft),
     }
     establish(this.#settings, facts, signal).then(
       (connection) => {
@@ -138,12 +132,8 @@ export class Connector<C extends TrackedConnection> {
     return this.#settings.firstConnect === 'fail-fast' && !this.#hasConnected
   }
 
-  get #timeLeft(): number {
-    return this.attempts.timeLeft(this.#settings.clock.now())
-  }
-
   #giveUpOr(last: Error | undefined, goOn: () => void): void {
-    const exhausted = this.exhausted(last)
+    const exhausted = this.attempts.exhausted(last)
     if (exhausted === undefined) goOn()
     else this.#events.onGivenUp(exhausted)
   }
