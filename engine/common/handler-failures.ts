@@ -23,7 +23,7 @@ export type HandlerPlace =
 export interface HandlerErrorContext {
   readonly where: HandlerPlace
   readonly endpoint: string
-  /** `info.id` of the connection or link that it was called for; undefined: of none that anybody has yet. */
+  /** `info.id` of the connection that it was called for; undefined: of one that has no user yet, or of none. */
   readonly connection: string | undefined
 }
 
