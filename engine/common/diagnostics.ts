@@ -93,7 +93,7 @@ export interface ReconnectingEvent {
 }
 
 export interface ReconnectingAttemptEvent extends ReconnectingEvent {
-  /** Since the last stable connection, counted from 1. */
+  /** Since the link was last stable, counted from 1. */
   readonly attempt: number
 }
 
@@ -149,7 +149,7 @@ export const events = {
   listenerRefused: new Event<ListenerEvent>('listener.refused'),
   /** A pool could not make a connection, and pauses. */
   poolConnectionFailed: new Event<PoolConnectionFailedEvent>('pool.connection-failed'),
-  /** A request has to wait because all connections that a pool may have are in use. */
+  /** Somebody has to wait because all connections that a pool may have are in use. */
   poolExhausted: new Event<PoolExhaustedEvent>('pool.exhausted'),
   /** A connection left its pool because it was not fit for another user. */
   poolDiscarded: new Event<PoolDiscardedEvent>('pool.discarded'),
@@ -160,9 +160,9 @@ export const events = {
   /** An attempt failed, to connect or to greet. */
   reconnectingFailed: new Event<ReconnectingFailureEvent>('reconnecting.failed'),
   reconnectingConnected: new Event<ReconnectingAttemptEvent>('reconnecting.connected'),
-  /** A connection was lost. */
+  /** A connection of the link is over. */
   reconnectingLost: new Event<ReconnectingEndEvent>('reconnecting.lost'),
-  /** Its attempts or its time are used up. */
+  /** The attempts or the time that the link was given are over. */
   reconnectingGaveUp: new Event<ReconnectingFailureEvent>('reconnecting.gave-up'),
   reconnectingClosed: new Event<ReconnectingEndEvent>('reconnecting.closed'),
   breakerOpened: new Event<BreakerOpenedEvent>('breaker.opened'),
