@@ -69,10 +69,7 @@ export class HandlerFailures {
         this.#warnings.warn(error, context)
         const message = 'onError failed, and was told of the failure above. See the cause.'
         const { endpoint } = context
-        this.#warnings.warn(new TransportError('ERR_HANDLER', message, { cause, endpoint }), {
-          ...context,
-          where: 'onError',
-        })
+        this.#warnings.warn(handlerError(message, cause, endpoint), { ...context, where: 'onError' })
       },
     )
   }
@@ -122,6 +119,11 @@ class HandlerWarnings {
     this.#untold = 0
     return count === 0 ? '' : ` (${String(count)} more failures since the last such warning)`
   }
+}
+
+/** What failed and what was done about it, with what was thrown as the cause. */
+export function handlerError(message: string, cause: unknown, endpoint: string): TransportError {
+  return new TransportError('ERR_HANDLER', message, { cause, endpoint })
 }
 
 /** Calls what the host gave. `fail` is called if it throws, or if what it returns rejects. */
