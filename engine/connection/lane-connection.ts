@@ -13,6 +13,7 @@ import { AwaitedPromise } from '../common/awaited-promise.js'
 import { Deferred } from '../common/deferred.js'
 import { TransportError } from '../protocol/errors.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
+import { destroyReason } from '../common/destroy-reason.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
 import { handlerError, isThenable, type HandlerPlace } from '../common/handler-failures.js'
@@ -195,13 +196,7 @@ export class LaneConnection implements Connection, NotifyHandler {
   }
 
   destroy(reason?: Error): void {
-    const error =
-      reason instanceof TransportError
-        ? reason
-        : new TransportError('ERR_ABORTED', 'the connection was destroyed by its owner.', {
-            cause: reason ?? undefined,
-            endpoint: this.#identity.endpoint,
-          })
+    const error = destroyReason(reason, this.#identity.endpoint)
     if (this.cut(error)) {
       this.#receiver.abandon(error)
     } else if (this.#receiver.stream.isInconclusive) {

@@ -6,6 +6,7 @@
  * is ready goes to the first request, or onto the idle list. So no request is overtaken, and giving up costs no
  * connection.
  */
+import { Deferred } from '../common/deferred.js'
 import { events, type PoolDiscardedEvent } from '../common/diagnostics.js'
 import { TransportError } from '../protocol/errors.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
@@ -34,8 +35,9 @@ const ACQUIRING = 'acquiring a connection'
 const NO_WAIT: WaitOptions = {}
 
 export class Pool<Connection extends Poolable, View> implements MemberEvents<Connection, View> {
+  readonly #closed = new Deferred<undefined>()
   /** Settles when the pool was closed and its last connection is gone. Never rejects. */
-  readonly closed: Promise<void>
+  readonly closed: Promise<void> = this.#closed.promise
   readonly #settings: PoolSettings<View>
   readonly #ground: PoolGround<Connection, View>
   readonly #dials: DialThrottle<Connection>
@@ -43,13 +45,9 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
   /** In the order in which they came. */
   readonly #waiting = new Set<AcquireRequest<View>>()
   #state: PoolState = OPEN
-  #settleClosed = (): void => undefined
   #max: number
 
   constructor(settings: PoolSettings<View>, ground: PoolGround<Connection, View>) {
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve
-    })
     this.#settings = settings
     this.#ground = ground
     this.#max = settings.max
@@ -339,6 +337,6 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     if (this.#state.kind !== 'closing') return
     this.#state.cancelCut()
     this.#state = transition(this.#state, { kind: 'emptied' })
-    this.#settleClosed()
+    this.#closed.resolve(undefined)
   }
 }

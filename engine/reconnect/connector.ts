@@ -1,4 +1,4 @@
-/** Makes attempts until one succeeds or the limits are reached: queues for the breaker's permit, dials, greets, pauses. */
+/** Makes attempts until one succeeds or the limits are reached: gets a permit, dials, greets, pauses. */
 import { events, type ReconnectingEvent } from '../common/diagnostics.js'
 import { nameOf } from '../common/describe.js'
 import { trace } from '../common/trace.js'

@@ -77,7 +77,7 @@ export function isWound(state: Lifecycle<unknown>): boolean {
   return !('intent' in state) || state.intent.kind !== 'stay'
 }
 
-/** When what is left to be sent has had its time; undefined: there is no limit, or the connection has one of its own. */
+/** When what is left to be sent has had its time; undefined: never, or the connection has a limit of its own. */
 export function deadlineOf(state: Lifecycle<unknown>): number | undefined {
   if (!('intent' in state) || state.intent.kind === 'stay' || state.kind === 'lost') return undefined
   return state.kind === 'connected' && state.outgoing !== 'open' ? undefined : state.intent.by

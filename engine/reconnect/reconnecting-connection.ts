@@ -51,7 +51,8 @@ export interface ReconnectingConnection extends Connection {
 
   /**
    * Takes no more frames; all that were taken leave, then the outgoing side ends, and the connection with it when its
-   * peer has ended too. Resolves when they have left or it is over. While it is not connected, `closeTimeoutMs` bounds this.
+   * peer has ended too. Resolves when they have left or it is over. While it is not connected, `closeTimeoutMs` bounds
+   * this.
    */
   end: Connection['end']
 

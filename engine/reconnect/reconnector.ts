@@ -1,6 +1,7 @@
 /** A reconnecting connection, as its user sees it: one after another for as long as the peer comes back. */
+import { Deferred } from '../common/deferred.js'
 import { events, type ReconnectingEvent } from '../common/diagnostics.js'
-import { TransportError } from '../protocol/errors.js'
+import { destroyReason } from '../common/destroy-reason.js'
 import type { Capabilities, ClosedInfo, ConnectionInfo, FrameHandler, SubscribeOptions } from '../common/connection.js'
 import type { Frame } from '../common/frame.js'
 import { attempt, type HandlerPlace } from '../common/handler-failures.js'
@@ -19,7 +20,8 @@ import type { TrackedConnection } from './tracked-connection.js'
 let made = 0
 
 export class Reconnector<C extends TrackedConnection> implements ReconnectingConnection {
-  readonly closed: Promise<ClosedInfo>
+  readonly #closed = new Deferred<ClosedInfo>()
+  readonly closed = this.#closed.promise
   readonly capabilities: Capabilities
   readonly #settings: ReconnectingSettings<C>
   readonly #identity: ReconnectingEvent
@@ -32,7 +34,6 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
   /** What listeners were called with last. */
   #told: ReconnectingState = 'connecting'
   #referenced = true
-  #settleClosed: (ending: ClosedInfo) => void = () => undefined
 
   /** Reconnecting connections are made by `Transport.reconnecting()`. */
   constructor(settings: ReconnectingSettings<C>) {
@@ -40,9 +41,6 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     this.#settings = settings
     this.#identity = { endpoint, id: `${String(process.pid)}-reconnecting-${String(++made)}` }
     this.capabilities = { halfClose: settings.halfClose }
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve
-    })
     this.#inbox = new Inbox(endpoint, clock, {
       onReport: (report) => this.#report(report),
       isOfTheEnd: (cause) => this.#keeper.isOfTheEnd(cause),
@@ -155,15 +153,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
   }
 
   destroy(reason?: Error): void {
-    const { endpoint } = this.#settings
-    this.#keeper.destroy(
-      reason instanceof TransportError
-        ? reason
-        : new TransportError('ERR_ABORTED', 'the connection was destroyed by its owner.', {
-            cause: reason ?? undefined,
-            endpoint,
-          }),
-    )
+    this.#keeper.destroy(destroyReason(reason, this.#settings.endpoint))
   }
 
   ref(): this {
@@ -204,7 +194,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
       events.reconnectingGaveUp.publish({ ...this.#identity, error: cause })
     events.reconnectingClosed.publish({ ...this.#identity, code, cause })
     trace('reconnecting connection %s: closed, %s', this.#identity.id, code)
-    this.#settleClosed(ending)
+    this.#closed.resolve(ending)
   }
 
   #report(report: LossReport): void {

@@ -1,4 +1,4 @@
-/** A pool under whatever may happen in whatever order: its counts add up after every step, and no request is forgotten. */
+/** A pool under whatever may happen: its counts add up after every step, and no request is forgotten. */
 import test from 'ava'
 import fc from 'fast-check'
 import type { Lease } from '../../../engine/pool/lease.js'

@@ -1,6 +1,6 @@
 /**
- * A reconnecting connection under random losses, refusals, sends and clock advances: every frame is accounted for exactly once,
- * order is kept both ways, and reports come where they belong among the frames received.
+ * A reconnecting connection under random losses, refusals, sends and clock advances: every frame is accounted for
+ * exactly once, order is kept both ways, and reports come where they belong among the frames received.
  */
 import test from 'ava'
 import fc from 'fast-check'
