@@ -1,58 +1,48 @@
 /** The in ring of a lane, as main reads it: what has come, space that goes back to the shard, and a larger region. */
-import { takeArmed, type LaneGrant } from '../protocol/lane.js'
 import { distance, RingConsumer } from '../protocol/ring.js'
 import { grownRingBytes, inState, inWords, lane, life } from '../protocol/ring-layout.js'
-import type { ConnectionSettings } from './connection-settings.js'
 import { detachRing, NOTHING_UNREAD } from './detached-ring.js'
 import { FrameReader } from './frame-reader.js'
-import type { LaneHost } from './lane-host.js'
+import type { Lane } from './lane.js'
 
 export class InRing {
   readonly reader: FrameReader
   /** `detaching`: the lane is being given back, and what was unread lies in main's memory; `detached`: it was. */
   status: 'attached' | 'detaching' | 'detached' = 'attached'
-  readonly #host: LaneHost
-  readonly #laneId: number
-  readonly #words: Int32Array
-  readonly #base: number
-  readonly #maxRingBytes: number
+  readonly #lane: Lane
   /** The region that the reader is in, as far as the host knows. */
   #region: number
   /** `asked`: a larger region is being made known to the shard, or there is no memory for it yet. */
   #growth: 'possible' | 'asked' = 'possible'
 
-  constructor(host: LaneHost, grant: LaneGrant, { maxFrameBytes, maxRingBytes }: ConnectionSettings) {
-    this.#host = host
-    this.#laneId = grant.id
-    this.#words = host.wordsOf(grant)
-    this.#base = host.baseOf(grant)
-    this.#maxRingBytes = maxRingBytes
-    const ring = new RingConsumer(this.#words, this.#base, inWords, host.slabs)
-    this.reader = new FrameReader(ring, maxFrameBytes)
+  constructor(lane: Lane) {
+    this.#lane = lane
+    const ring = new RingConsumer(lane.words, lane.base, inWords, lane.host.slabs)
+    this.reader = new FrameReader(ring, lane.settings.maxFrameBytes)
     this.#region = ring.regionId
   }
 
   /** The position behind all that has come. */
   get end(): number {
     const { ring } = this.reader
-    return this.status === 'attached' ? this.#load(lane.IN_TAIL) : (ring.head + ring.refresh()) | 0
+    return this.status === 'attached' ? this.#lane.load(lane.IN_TAIL) : (ring.head + ring.refresh()) | 0
   }
 
   /** Whether bytes have come that were not taken, be it a part of a frame that the shard, the ring or the reader has. */
   get hasUnread(): boolean {
     const { ring, midFrame } = this.reader
-    return this.#load(lane.IN_TAIL) !== ring.head || this.#load(lane.IN_HELD) !== 0 || midFrame
+    return this.#lane.load(lane.IN_TAIL) !== ring.head || this.#lane.load(lane.IN_HELD) !== 0 || midFrame
   }
 
   /** Whether the peer has ended its side. */
   get hasEnded(): boolean {
-    return this.#load(lane.IN_STATE) === inState.ENDED
+    return this.#lane.load(lane.IN_STATE) === inState.ENDED
   }
 
   /** Has the shard tell of the next byte and of the end although nobody reads. */
   guard(): void {
     // Stays armed until something comes, so that a later reader may be notified once for nothing.
-    Atomics.store(this.#words, this.#base + lane.IN_GUARD, 1)
+    this.#lane.store(lane.IN_GUARD, 1)
   }
 
   /**
@@ -63,14 +53,14 @@ export class InRing {
     this.release()
     const { ring, wants } = this.reader
     // The end before the tail: bytes found after it are the last ones.
-    const over = this.hasEnded || this.#load(lane.LIFE) === life.CLOSED
+    const over = this.hasEnded || this.#lane.load(lane.LIFE) === life.CLOSED
     const enough = (ring.seen + wants) | 0
     // Arm, then look again: the shard may have published before it could see that we want to know.
-    Atomics.store(this.#words, this.#base + lane.IN_NOTIFY_AT, enough)
-    Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 1)
+    this.#lane.store(lane.IN_NOTIFY_AT, enough)
+    this.#lane.store(lane.IN_NOTIFY, 1)
     ring.refresh()
     if (distance(ring.seen, enough) < 0) return over ? 'over' : 'none yet'
-    Atomics.store(this.#words, this.#base + lane.IN_NOTIFY, 0)
+    this.#lane.store(lane.IN_NOTIFY, 0)
     return 'more'
   }
 
@@ -82,26 +72,26 @@ export class InRing {
     if (this.status !== 'attached') return
     if (ring.regionId !== this.#region) this.#retireRegion()
     if (
-      this.#load(lane.IN_SPACE) !== 0 &&
-      distance(ring.head, this.#load(lane.IN_SPACE_AT)) >= 0 &&
-      takeArmed(this.#words, this.#base + lane.IN_SPACE)
+      this.#lane.load(lane.IN_SPACE) !== 0 &&
+      distance(ring.head, this.#lane.load(lane.IN_SPACE_AT)) >= 0 &&
+      this.#lane.takeArmed(lane.IN_SPACE)
     ) {
       // The shard had stopped for want of room, so there is a ring full to go on with.
-      this.#host.notify(this.#laneId, true)
+      this.#lane.notify(true)
     }
   }
 
   /** If the shard asks for a larger ring. A request that is not granted stays, for when larger frames have come. */
   grantGrowth(): void {
-    if (this.status !== 'attached' || this.#load(lane.IN_GROW) === 0) return
+    if (this.status !== 'attached' || this.#lane.load(lane.IN_GROW) === 0) return
     // At most one region is behind us and not given back yet: it must be gone before another change can follow.
     this.#retireRegion()
-    const current = this.#load(lane.IN_REGION)
-    if (this.#load(lane.IN_GRANT) !== current || this.#load(lane.IN_REGION_ACK) !== current) return
+    const current = this.#lane.load(lane.IN_REGION)
+    if (this.#lane.load(lane.IN_GRANT) !== current || this.#lane.load(lane.IN_REGION_ACK) !== current) return
     const { ring, length } = this.reader
-    const wanted = grownRingBytes(ring.capacity, length, this.#maxRingBytes)
+    const wanted = grownRingBytes(ring.capacity, length, this.#lane.settings.maxRingBytes)
     if (wanted === ring.capacity || this.#growth === 'asked') return
-    const region = this.#host.takeRegion(wanted, () => {
+    const region = this.#lane.host.takeRegion(wanted, () => {
       this.#growth = 'possible'
       this.grantGrowth()
     })
@@ -109,8 +99,8 @@ export class InRing {
       this.#growth = 'asked'
       return
     }
-    Atomics.store(this.#words, this.#base + lane.IN_GRANT, region)
-    Atomics.store(this.#words, this.#base + lane.IN_GROW, 0)
+    this.#lane.store(lane.IN_GRANT, region)
+    this.#lane.store(lane.IN_GROW, 0)
   }
 
   /**
@@ -133,11 +123,7 @@ export class InRing {
   #retireRegion(): void {
     const { regionId } = this.reader.ring
     if (regionId === this.#region) return
-    this.#host.giveRegion(this.#region)
+    this.#lane.host.giveRegion(this.#region)
     this.#region = regionId
-  }
-
-  #load(word: number): number {
-    return Atomics.load(this.#words, this.#base + word)
   }
 }

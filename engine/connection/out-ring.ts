@@ -1,23 +1,17 @@
 /** The out ring of a lane, as main fills it: what is published, the queue before it, room, and a larger region. */
 import type { DeliveryReport } from '../common/delivery-report.js'
-import { takeArmed, type LaneGrant } from '../protocol/lane.js'
 import { distance, RingProducer } from '../protocol/ring.js'
 import { grownRingBytes, lane, outWords } from '../protocol/ring-layout.js'
-import type { ConnectionSettings } from './connection-settings.js'
 import { DeliveryTracker } from './delivery-tracker.js'
 import { FrameWriter } from './frame-writer.js'
-import type { LaneHost } from './lane-host.js'
+import type { Lane } from './lane.js'
 
 export class OutRing {
   readonly ring: RingProducer
   readonly writer: FrameWriter
   /** Undefined: what becomes of each frame is not asked for. */
   readonly tracker: DeliveryTracker | undefined
-  readonly #host: LaneHost
-  readonly #laneId: number
-  readonly #words: Int32Array
-  readonly #base: number
-  readonly #maxRingBytes: number
+  readonly #lane: Lane
   readonly #onRegionKnown: () => void
   /** The region before the current one, until the shard has left it. 0: none. */
   #previousRegion = 0
@@ -27,16 +21,12 @@ export class OutRing {
   #queuedFrameBytes = 0
 
   /** `onRegionKnown`: it is worth calling `grow()` again, if something still waits. */
-  constructor(host: LaneHost, grant: LaneGrant, settings: ConnectionSettings, onRegionKnown: () => void) {
-    const { framing, maxRingBytes, tracking } = settings
-    this.#host = host
-    this.#laneId = grant.id
-    this.#words = host.wordsOf(grant)
-    this.#base = host.baseOf(grant)
-    this.#maxRingBytes = maxRingBytes
+  constructor(lane: Lane, onRegionKnown: () => void) {
+    this.#lane = lane
     this.#onRegionKnown = onRegionKnown
-    this.ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
+    this.ring = new RingProducer(lane.words, lane.base, outWords, lane.host.slabs)
     this.writer = new FrameWriter(this.ring)
+    const { tracking, framing } = lane.settings
     this.tracker = tracking === undefined ? undefined : new DeliveryTracker(this.ring, framing.kind, tracking)
   }
 
@@ -48,7 +38,7 @@ export class OutRing {
 
   /** Whether there are bytes that were not handed to the operating system. */
   get hasUnsent(): boolean {
-    return this.writer.overflowBytes > 0 || this.#load(lane.OUT_SENT) !== this.ring.tail
+    return this.writer.overflowBytes > 0 || this.#lane.load(lane.OUT_SENT) !== this.ring.tail
   }
 
   /** Whether nothing waits and half of the ring is free. */
@@ -61,7 +51,7 @@ export class OutRing {
     const { ring } = this
     if (ring.unpublished === 0) return
     ring.publish()
-    if (takeArmed(this.#words, this.#base + lane.OUT_NOTIFY)) this.#host.notify(this.#laneId, busy)
+    if (this.#lane.takeArmed(lane.OUT_NOTIFY)) this.#lane.notify(busy)
   }
 
   /** Has the shard notify when half of the ring is free. True: it is already. */
@@ -72,29 +62,29 @@ export class OutRing {
     const queued = this.writer.overflowBytes
     const extra = queued <= ring.capacity >> 4 ? queued : 0
     const at = (ring.tail - (ring.capacity >> 1) + extra) | 0
-    Atomics.store(this.#words, this.#base + lane.OUT_SPACE_AT, at)
-    Atomics.store(this.#words, this.#base + lane.OUT_SPACE, 1)
+    this.#lane.store(lane.OUT_SPACE_AT, at)
+    this.#lane.store(lane.OUT_SPACE, 1)
     // Look again: it may have happened just before.
     ring.refreshFree()
-    return distance(ring.head, at) >= 0 && takeArmed(this.#words, this.#base + lane.OUT_SPACE)
+    return distance(ring.head, at) >= 0 && this.#lane.takeArmed(lane.OUT_SPACE)
   }
 
   /** The shard sees it after all that was published. */
   storeIntent(intent: number): void {
-    Atomics.store(this.#words, this.#base + lane.OUT_INTENT, intent)
-    this.#host.notify(this.#laneId)
+    this.#lane.store(lane.OUT_INTENT, intent)
+    this.#lane.notify()
   }
 
   /** Puts a larger region behind the ring, if a frame of this size, or the last one that did not fit, calls for it. */
   grow(frameBytes = this.#queuedFrameBytes): void {
     const { ring } = this
     this.#queuedFrameBytes = frameBytes
-    const wanted = grownRingBytes(ring.capacity, frameBytes, this.#maxRingBytes)
+    const wanted = grownRingBytes(ring.capacity, frameBytes, this.#lane.settings.maxRingBytes)
     if (wanted === ring.capacity) return
     this.retireRegion()
     // Not asked of the ring again: the shard may have left the region since, and then it would never be given back.
     if (this.#growth === 'asked' || this.#previousRegion !== 0) return
-    const region = this.#host.takeRegion(wanted, () => {
+    const region = this.#lane.host.takeRegion(wanted, () => {
       this.#growth = 'possible'
       this.#onRegionKnown()
     })
@@ -111,13 +101,17 @@ export class OutRing {
   retireRegion(): void {
     if (this.#previousRegion === 0 || !this.ring.settled) return
     this.tracker?.forgetRegion()
-    this.#host.giveRegion(this.#previousRegion)
+    this.#lane.host.giveRegion(this.#previousRegion)
     this.#previousRegion = 0
   }
 
   /** The shard has given the lane up: what became of everything that was taken, if that is tracked. Once. */
   settle(): DeliveryReport | undefined {
-    const report = this.tracker?.settle(this.#load(lane.OUT_HEAD), this.#load(lane.OUT_SENT), this.writer.queued)
+    const report = this.tracker?.settle(
+      this.#lane.load(lane.OUT_HEAD),
+      this.#lane.load(lane.OUT_SENT),
+      this.writer.queued,
+    )
     this.writer.discard()
     return report
   }
@@ -126,9 +120,5 @@ export class OutRing {
   release(): void {
     this.retireRegion()
     this.ring.leave()
-  }
-
-  #load(word: number): number {
-    return Atomics.load(this.#words, this.#base + word)
   }
 }

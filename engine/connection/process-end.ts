@@ -1,7 +1,8 @@
 /** How the end of a child process ends the connection to it. */
 import type { AttachedProcess, ProcessExit } from '../common/attached-process.js'
-import type { Clock } from '../protocol/clock.js'
 import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
+import { lane } from '../protocol/ring-layout.js'
+import type { Lane } from './lane.js'
 
 /** What a stream looks like whose process has died in the middle of it. */
 const BROKEN_OFF: readonly TransportErrorCode[] = ['ERR_RESET', 'ERR_TRUNCATED']
@@ -24,16 +25,7 @@ export function processFailure(
   return new TransportError('ERR_EXIT', `the child process ${how}.${said}`, { cause: error, endpoint })
 }
 
-export interface LastWordsSource {
-  readonly clock: Clock
-  /** How long nothing must come before that counts as silence. */
-  readonly quietMs: number
-  /** The position behind all that has come. */
-  position(): number
-  /** Whether the shard has stopped reading for want of room. */
-  isFull(): boolean
-  /** Resolves once the shard has read whatever it could read when this was called. */
-  turned(): Promise<void>
+export interface LastWordsEvents {
   onSilent(): void
   /** Nothing comes because the ring is full. May cancel. */
   onFull(): void
@@ -41,29 +33,32 @@ export interface LastWordsSource {
 
 /**
  * Waits for the last words of a process that has ended: another process may hold the other end of its pipe. Calls
- * `onSilent()` once no more comes. Returns what ends the wait.
+ * `onSilent()` once nothing has come for `closeTimeoutMs`. Returns what ends the wait.
  */
-export function awaitLastWords(source: LastWordsSource): () => void {
+export function awaitLastWords(words: Lane, events: LastWordsEvents): () => void {
+  const { clock, closeTimeoutMs } = words.settings
   let cancelTimer: (() => void) | undefined
   const listen = (): void => {
-    const heard = source.position()
+    const heard = words.load(lane.IN_TAIL)
+    const hasMore = (): boolean => words.load(lane.IN_TAIL) !== heard
     const onTimer = (): void => {
       // A lane that fills, or that is full, has more to come: only silence means that all was said.
-      if (source.position() !== heard) listen()
-      else if (source.isFull()) {
-        source.onFull()
+      if (hasMore()) {
+        listen()
+      } else if (words.load(lane.IN_SPACE) !== 0) {
+        events.onFull()
         if (cancelTimer !== undefined) listen()
       } else {
         // Silence is the peer's only if the shard, which has room, has had its turn to listen.
-        void source.turned().then(() => {
+        void words.host.turned().then(() => {
           if (cancelTimer === undefined) return
-          if (source.position() === heard) source.onSilent()
-          else listen()
+          if (hasMore()) listen()
+          else events.onSilent()
         })
       }
     }
     // The connection keeps the host alive, as far as it is to.
-    cancelTimer = source.clock.setTimer(onTimer, source.quietMs, { keepsAlive: false })
+    cancelTimer = clock.setTimer(onTimer, closeTimeoutMs, { keepsAlive: false })
   }
   listen()
   return () => {

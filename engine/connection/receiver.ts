@@ -11,14 +11,13 @@ import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import { isThenable } from '../common/handler-failures.js'
 import { systemClock } from '../protocol/clock.js'
 import { FrameDeadline } from '../protocol/frame-deadline.js'
-import type { LaneGrant } from '../protocol/lane.js'
 import { distance } from '../protocol/ring.js'
 import { faultAtEnd, frameTimeout, noMemory, tooLarge, truncated } from './connection-errors.js'
-import type { ConnectionSettings } from './connection-settings.js'
 import type { FrameReader } from './frame-reader.js'
 import { InRing } from './in-ring.js'
 import { IncomingStream, type StreamEvents } from './incoming-stream.js'
-import type { LaneHost, NotifyHandler, PendingReply } from './lane-host.js'
+import type { Lane } from './lane.js'
+import type { NotifyHandler, PendingReply } from './lane-host.js'
 import { HandlerDrain, type HandlerDrainEvents, type HandlerDrainSource } from './handler-drain.js'
 
 /** What the receiving half tells its connection. */
@@ -42,8 +41,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   framesReceived = 0
   bytesReceived = 0
   lastFrameAt = 0
-  readonly #host: LaneHost
-  readonly #options: ConnectionSettings
+  readonly #lane: Lane
   readonly #endpoint: string
   readonly #pendingReply: PendingReply
   readonly #events: ReceiverEvents
@@ -52,21 +50,14 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   /** Undefined: frames may take as long as they like. */
   readonly #deadline: FrameDeadline | undefined
 
-  constructor(
-    host: LaneHost,
-    grant: LaneGrant,
-    options: ConnectionSettings,
-    endpoint: string,
-    pendingReply: PendingReply,
-    events: ReceiverEvents,
-  ) {
-    const { clock, frameTimeoutMs } = options
-    this.#host = host
-    this.#options = options
+  constructor(lane: Lane, events: ReceiverEvents) {
+    const { endpoint, settings, pendingReply } = lane
+    const { clock, frameTimeoutMs } = settings
+    this.#lane = lane
     this.#endpoint = endpoint
     this.#pendingReply = pendingReply
     this.#events = events
-    this.#in = new InRing(host, grant, options)
+    this.#in = new InRing(lane)
     this.#reader = this.#in.reader
     this.stream = new IncomingStream(events)
     this.consumer = new FrameConsumer(endpoint, clock, this, events)
@@ -149,7 +140,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
       this.abandon(noMemory(cause, this.#endpoint))
     }
     this.handlers.moveTo(unread?.length ?? 0)
-    const fault = unread && faultAtEnd(this.#reader.endOf(unread), this.#options.framing, this.#endpoint)
+    const fault = unread && faultAtEnd(this.#reader.endOf(unread), this.#lane.settings.framing, this.#endpoint)
     this.stream.detach(error ?? fault)
     if (this.onNotify()) this.#again()
     this.#in.status = 'detached'
@@ -230,7 +221,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     const look = (): void => {
       if (this.onNotify()) this.#again()
     }
-    return new FrameDeadline(timeoutMs, this.#options.clock, onExpired, look)
+    return new FrameDeadline(timeoutMs, this.#lane.settings.clock, onExpired, look)
   }
 
   /** Runs only while there is a consumer for the frame: a peer whose frames are not taken may be unable to go on. */
@@ -242,7 +233,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   /** Looks once more in the next turn. After the end of I/O no bell keeps the process for it: what is left does. */
   #again(): void {
     if (this.#in.status === 'attached') {
-      this.#host.revisit(this)
+      this.#lane.host.revisit(this)
       return
     }
     setImmediate(() => {
@@ -332,7 +323,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
         return true
       }
       if (progress === 'too-large') {
-        this.#fail(tooLarge(this.#reader.excess, this.#options.framing, this.#endpoint))
+        this.#fail(tooLarge(this.#reader.excess, this.#lane.settings.framing, this.#endpoint))
         return false
       }
       const next = this.#in.status === 'attached' ? this.#in.awaitMore() : 'over'
@@ -363,6 +354,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   #count(length: number): void {
     this.framesReceived++
     this.bytesReceived += length
-    if (this.#pendingReply.state !== 'idle') this.#host.replied(this.#pendingReply)
+    if (this.#pendingReply.state !== 'idle') this.#lane.host.replied(this.#pendingReply)
   }
 }

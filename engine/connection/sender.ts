@@ -16,15 +16,14 @@ import {
   type Frame,
 } from '../common/frame.js'
 import { memoryFailure } from '../protocol/allocation.js'
-import type { LaneGrant } from '../protocol/lane.js'
 import type { RingProducer } from '../protocol/ring.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import { sendRefused } from './connection-errors.js'
-import type { ConnectionSettings } from './connection-settings.js'
 import type { DeliveryTracker } from './delivery-tracker.js'
 import type { FrameWriter } from './frame-writer.js'
-import type { Flushable, LaneHost, NotifyHandler, PendingReply } from './lane-host.js'
+import type { Lane } from './lane.js'
+import type { Flushable, NotifyHandler } from './lane-host.js'
 import { OutRing } from './out-ring.js'
 import { OPEN, transition, type OutgoingStep } from './outgoing-stream.js'
 
@@ -38,11 +37,8 @@ export class Sender implements Flushable, NotifyHandler {
   framesSent = 0
   bytesSent = 0
   lastFlushAt = 0
-  readonly #id: string
-  readonly #host: LaneHost
-  readonly #options: ConnectionSettings
+  readonly #lane: Lane
   readonly #endpoint: string
-  readonly #pendingReply: PendingReply
   readonly #out: OutRing
   readonly #ring: RingProducer
   readonly #writer: FrameWriter
@@ -58,24 +54,15 @@ export class Sender implements Flushable, NotifyHandler {
   /** Observers know that `send()` has returned false, and there has not been room since. */
   #pressed = false
 
-  constructor(
-    id: string,
-    host: LaneHost,
-    grant: LaneGrant,
-    options: ConnectionSettings,
-    endpoint: string,
-    pendingReply: PendingReply,
-  ) {
-    this.#id = id
-    this.#host = host
-    this.#options = options
+  constructor(lane: Lane) {
+    const { endpoint, settings } = lane
+    this.#lane = lane
     this.#endpoint = endpoint
-    this.#pendingReply = pendingReply
-    this.#roomWaiters = new WaiterSet('waiting for room', endpoint, options.clock)
-    this.#endWaiters = new WaiterSet('ending', endpoint, options.clock)
-    this.#maxFrameBytes = options.maxFrameBytes
-    this.#isPicky = ['line', 'nul', 'raw'].includes(options.framing.kind)
-    this.#out = new OutRing(host, grant, options, () => {
+    this.#roomWaiters = new WaiterSet('waiting for room', endpoint, settings.clock)
+    this.#endWaiters = new WaiterSet('ending', endpoint, settings.clock)
+    this.#maxFrameBytes = settings.maxFrameBytes
+    this.#isPicky = ['line', 'nul', 'raw'].includes(settings.framing.kind)
+    this.#out = new OutRing(lane, () => {
       if (this.isOver || this.#writer.overflowBytes === 0) return
       this.#out.grow()
       this.#proceed()
@@ -160,7 +147,7 @@ export class Sender implements Flushable, NotifyHandler {
     if (this.#state.kind === 'closed') return
     this.#out.publish()
     this.lastFlushAt = Date.now()
-    this.#host.awaitReply(this.#pendingReply)
+    this.#lane.host.awaitReply(this.#lane.pendingReply)
   }
 
   /** I/O is over. `ready()` rejects; `end()` resolves, because there is nothing left to wait for. */
@@ -193,7 +180,7 @@ export class Sender implements Flushable, NotifyHandler {
 
   /** @throws {TransportError} ERR_INVALID_FRAME, ERR_OUT_OF_MEMORY */
   #assertTakeable(bytes: Uint8Array | readonly Uint8Array[]): void {
-    if (this.#isPicky) assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
+    if (this.#isPicky) assertFrameable(this.#lane.settings.framing.kind, bytes, this.#endpoint)
     if (this.#tracker?.isFull !== true) return
     try {
       this.#tracker.makeRoom()
@@ -206,8 +193,8 @@ export class Sender implements Flushable, NotifyHandler {
     assertLength(length, this.#maxFrameBytes, this.#endpoint)
     const size = length + FRAME_HEADER_BYTES
     const overflow = this.#writer.overflowBytes
-    if (overflow > 0 && overflow + size > this.#options.maxPendingBytes) {
-      throw backpressure(overflow, this.#options.maxPendingBytes, this.#endpoint)
+    if (overflow > 0 && overflow + size > this.#lane.settings.maxPendingBytes) {
+      throw backpressure(overflow, this.#lane.settings.maxPendingBytes, this.#endpoint)
     }
     if (this.#ring.refreshFree() < size) this.#out.grow(size)
     try {
@@ -229,7 +216,7 @@ export class Sender implements Flushable, NotifyHandler {
     this.#tracker?.took(length)
     if (!this.#dirty) {
       this.#dirty = true
-      this.#host.flushSoon(this)
+      this.#lane.host.flushSoon(this)
     } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
       this.#out.publish(true)
     }
@@ -260,7 +247,7 @@ export class Sender implements Flushable, NotifyHandler {
   /** A notification follows when there is room. */
   #awaitRoom(): void {
     // From the top of the next turn: the caller may be in the middle of a send.
-    if (this.#out.awaitRoom()) this.#host.revisit(this)
+    if (this.#out.awaitRoom()) this.#lane.host.revisit(this)
   }
 
   #press(): void {
@@ -274,7 +261,7 @@ export class Sender implements Flushable, NotifyHandler {
   }
 
   #pressure(): BackpressureEvent {
-    return { id: this.#id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
+    return { id: this.#lane.id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
   }
 
   #end(step: OutgoingStep): void {

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import type { LaneHost } from '../../../engine/connection/lane-host.js'
-import { createPendingReply } from '../../../engine/connection/lane-host.js'
+import { Lane } from '../../../engine/connection/lane.js'
 import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
 import { Sender } from '../../../engine/connection/sender.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
@@ -79,7 +79,9 @@ class Rig {
       clock: systemClock,
       tracking: { retainBytes },
     }
-    this.outgoing = new Sender('1', host, grant, options, 'memory:x', createPendingReply(true))
+    this.outgoing = new Sender(
+      new Lane(host, grant, options, { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true }),
+    )
     this.#shard = new RingConsumer(this.#words, this.#base, outWords, regions.table)
   }
 
