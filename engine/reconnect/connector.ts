@@ -5,7 +5,7 @@ import { trace } from '../common/trace.js'
 import { TransportError } from '../protocol/errors.js'
 import { Attempts } from './attempts.js'
 import type { Permit } from './breaker.js'
-import { asError, establish, GreetingFailure, isOfThisProcess, type AttemptFacts } from './establish.js'
+import { asError, establish, GreetingFailure, isOfThisProcess } from './establish.js'
 import type { LossReport, ReconnectingSettings } from './reconnecting-settings.js'
 import type { TrackedConnection } from './tracked-connection.js'
 
@@ -58,7 +58,7 @@ export class Connector<C extends TrackedConnection> {
     const { timeLeft } = this.attempts
     const onTimer = (): void => {
       leave()
-      this.#giveUpOr(breaker.refusal ?? this.lastFailure, nothing)
+      this.#giveUpOr(breaker.refusal ?? this.lastFailure, () => this.begin())
     }
     const cancelTimer = timeLeft === Infinity ? nothing : this.#setTimer(onTimer, timeLeft)
     this.#events.onStep('queueing', () => {
@@ -84,13 +84,9 @@ export class Connector<C extends TrackedConnection> {
       permit?.abandoned()
       return
     }
-    const facts: AttemptFacts = {
-      attempt,
-      isFirst: !this.#hasConnected,
-      loss: this.lastLoss,
-      timeoutMs: () => Math.min(this.#settings.connectTimeoutMs, this.attempts.timeLeft),
-    }
-    establish(this.#settings, facts, signal).then(
+    const info = { attempt, isFirst: !this.#hasConnected, loss: this.lastLoss }
+    const timeoutMs = (): number => Math.min(this.#settings.connectTimeoutMs, this.attempts.timeLeft)
+    establish(this.#settings, info, signal, timeoutMs).then(
       (connection) => {
         if (signal.aborted) {
           permit?.abandoned()

@@ -9,21 +9,17 @@ import {
   lengthOf,
   type Frame,
 } from '../common/frame.js'
-import type { FramingKind } from '../protocol/framing.js'
 import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
-import type { Clock } from '../protocol/clock.js'
 import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import type { TrackedConnection } from './tracked-connection.js'
 import { FrameQueue } from './frame-queue.js'
+import type { ReconnectingSettings } from './reconnecting-settings.js'
 
-export interface OutboxSettings {
-  readonly endpoint: string
-  readonly framing: FramingKind
-  readonly maxFrameBytes: number
-  readonly maxPendingBytes: number
-  readonly clock: Clock
-}
+type OutboxSettings = Pick<
+  ReconnectingSettings<never>,
+  'endpoint' | 'framing' | 'maxFrameBytes' | 'maxPendingBytes' | 'clock'
+>
 
 type Way<C> =
   /** No connection takes frames. */

@@ -179,6 +179,31 @@ test('waiting for the circuit is no attempt, and is over when the time is', asyn
   t.is(clock.armed, 0)
 })
 
+test('a timer that fires a moment early does not end the wait for the circuit, nor make it endless', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  // As the system's do: they count whole milliseconds.
+  class EarlyClock extends TurningClock {
+    early = 0
+
+    override now(): number {
+      return super.now() - this.early
+    }
+  }
+  const clock = new EarlyClock()
+  const breaker = breakerFor(clock, { failures: 1, openMs: 10_000 })
+  admitted(breaker.tryAdmit()).failed(failure)
+  const { reconnecting } = new FakeReconnecting({ breaker, maxElapsedMs: 400 }, clock)
+  await turns(2)
+  clock.early = 1
+  clock.advance(400)
+  t.is(reconnecting.state, 'waiting')
+  t.is(breaker.stats.waiting, 1)
+  clock.early = 0
+  clock.advance(1)
+  t.is((await reconnecting.closed).code, 'ERR_GAVE_UP')
+  t.is(breaker.stats.waiting, 0)
+})
+
 test('a first attempt that the circuit does not let through fails fast where that is wanted', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new TurningClock()
