@@ -3,8 +3,7 @@ import { Duplex } from 'node:stream'
 import { assertPresent } from '../../engine/common/frame.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { Adaptable } from './adaptable.js'
-import { endFully } from './end-fully.js'
-import { room } from './room.js'
+import { endFully, waitForRoom } from './sending.js'
 
 export interface DuplexOptions {
   /**
@@ -63,7 +62,7 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
           if (typeof chunk !== 'string') assertPresent(chunk, connection.info.endpoint)
           done()
         } else if (connection.send(chunk)) done()
-        else room(connection).then(() => done(), done)
+        else waitForRoom(connection).then(() => done(), done)
       } catch (error) {
         done(error as Error)
       }

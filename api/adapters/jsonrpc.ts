@@ -7,8 +7,8 @@
 import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import { attempt, isThenable } from '../../engine/common/handler-failures.js'
-import { handlerFailed } from './handler-failed.js'
-import { room } from './room.js'
+import { atWork, handlerFailed } from './handlers.js'
+import { waitForRoom } from './sending.js'
 
 export interface Disposable {
   dispose(): void
@@ -170,7 +170,7 @@ class Reader implements JsonRpcReader {
         const result = callback(message)
         if (!isThenable(result)) return undefined
         const pending = Promise.resolve(result)
-        this.#connection.atWork?.(pending)
+        atWork(this.#connection, pending)
         return pending
       },
       (cause) => {
@@ -203,7 +203,7 @@ class Writer implements JsonRpcWriter {
 
   async write(message: JsonRpcMessage): Promise<void> {
     try {
-      if (!this.#connection.send(this.#encode(message))) await room(this.#connection)
+      if (!this.#connection.send(this.#encode(message))) await waitForRoom(this.#connection)
       this.#failures = 0
     } catch (error) {
       this.#errors.fire([error as Error, message, ++this.#failures])

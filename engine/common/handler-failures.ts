@@ -19,6 +19,14 @@ export type HandlerPlace =
   | 'adapter'
   | 'onError'
 
+/** A connection that answers for the functions that its frames were handed to. */
+export interface HandlerHost {
+  /** A function has failed over it: it is destroyed, and the failure is reported, unless it is only that of the end. */
+  handlerFailed(where: HandlerPlace, what: string, cause: unknown): void
+  /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
+  atWork(pending: Promise<unknown>): void
+}
+
 /** What `onError` is told besides the error. */
 export interface HandlerErrorContext {
   readonly where: HandlerPlace

@@ -13,7 +13,7 @@ import { TransportError } from '../protocol/errors.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
-import { isThenable, type HandlerPlace } from '../common/handler-failures.js'
+import { isThenable, type HandlerHost, type HandlerPlace } from '../common/handler-failures.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { checkWaitOptions } from '../common/wait-options.js'
 import { checkSubscription } from '../common/subscribe-options.js'
@@ -30,7 +30,7 @@ export type { ConnectionIdentity } from './lane.js'
 const HALF_CLOSE = { halfClose: true } as const
 const NO_HALF_CLOSE = { halfClose: false } as const
 
-export class LaneConnection implements Connection, NotifyHandler {
+export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   readonly capabilities: Capabilities
   readonly #establishedAt = Date.now()
   readonly #lane: Lane
@@ -147,10 +147,6 @@ export class LaneConnection implements Connection, NotifyHandler {
     this.#lifecycle.cut(error)
   }
 
-  /**
-   * A function of the host's has failed over it: it is destroyed, and the failure is reported, unless the function
-   * failed only because the connection is ending.
-   */
   handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
     this.#lifecycle.handlerFailed(where, what, cause)
   }
@@ -163,7 +159,6 @@ export class LaneConnection implements Connection, NotifyHandler {
     return handler
   }
 
-  /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
   atWork(pending: Promise<unknown>): void {
     this.#receiver.consumer.atWork(pending)
   }
