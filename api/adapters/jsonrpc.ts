@@ -60,7 +60,7 @@ class Emitter<T> {
     return disposable
   }
 
-  /** All of them are told, whatever one of them throws; that ends the connection. */
+  /** Calls all of them, whatever one of them throws; that ends the connection. */
   fire(event: T): void {
     for (const listener of [...this.#listeners]) {
       attempt(
@@ -130,7 +130,7 @@ class Reader implements JsonRpcReader {
   }
 
   /**
-   * Frames that were received and not handed on yet when the connection closed: who is told of the end expects no more.
+   * Frames that were received and not handed on yet when the connection closed: they have to come before its end does.
    * Returns why the callback could not take them, as a connection that is open would have been destroyed for.
    */
   async #takeRest(): Promise<TransportError | undefined> {

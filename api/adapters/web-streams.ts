@@ -4,7 +4,7 @@ import type { Adaptable } from './adaptable.js'
 import { endFully, waitForRoom } from './sending.js'
 
 export interface WebStreams {
-  /** Frames, each in memory of its own. Cancelling it destroys the connection. */
+  /** Frames, each in separate memory. Cancelling it destroys the connection. */
   readonly readable: ReadableStream<Uint8Array>
   /** Each chunk is sent as one frame. Closing it ends the outgoing side, aborting it destroys the connection. */
   readonly writable: WritableStream<Uint8Array | string>
