@@ -174,12 +174,12 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   }
 
   /** Whether a reconnecting connection ends it, and no user. */
-  get carriesLink(): boolean {
+  get isTracked(): boolean {
     return this.#lifecycle.tracked !== undefined
   }
 
   /** What became of every frame that was sent; settles before `closed`. Only with `tracking`. */
-  get fate(): Promise<DeliveryReport> {
+  get delivery(): Promise<DeliveryReport> {
     return this.#tracked.delivery.promise
   }
 

@@ -21,7 +21,7 @@ export interface Carrier {
   /** Settles once I/O is finished. What was received stays readable. */
   readonly closed: Promise<ClosedInfo>
   /** Settles before `closed`. */
-  readonly fate: Promise<DeliveryReport>
+  readonly delivery: Promise<DeliveryReport>
   /** Resolves once no frame will come any more and all that came were taken. */
   readonly exhausted: Promise<void>
   send(frame: Frame): boolean

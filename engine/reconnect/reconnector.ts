@@ -423,7 +423,7 @@ export class Reconnector<C extends Carrier> implements ReconnectingConnection {
   async #onLost(line: Line<C>, ending: ClosedInfo): Promise<void> {
     const { connection, number, own, heartbeat } = line
     heartbeat?.stop()
-    const fate = own.of(await connection.fate)
+    const fate = own.of(await connection.delivery)
     const { clock, unsent, stableMs, maxElapsedMs } = this.#settings
     this.#losses++
     this.#lastActivityAt = connection.info.lastActivityAt
@@ -526,7 +526,7 @@ export class Reconnector<C extends Carrier> implements ReconnectingConnection {
     void connection.end().then(async () => {
       // Also resolved by a loss; then there may be something left to send. A fate that is known comes first in the
       // race.
-      const fate = await Promise.race([connection.fate, Promise.resolve(undefined)])
+      const fate = await Promise.race([connection.delivery, Promise.resolve(undefined)])
       if (fate === undefined && connection.pendingBytes === 0) this.#tellEnded()
     })
   }
