@@ -395,7 +395,7 @@ export class Engine implements AsyncDisposable {
     await this.#listeners.close()
     await handlers.done()
     // What a link has queued goes by its connection, so that comes later.
-    const others = supervisor.connections.filter((connection) => !connection.carriesLink)
+    const others = supervisor.connections.filter((connection) => !connection.isTracked)
     await Promise.all([handlers.closeEach(this.#reconnecting), handlers.closeEach(others)])
     await handlers.closeEach(supervisor.connections)
     for (const pool of pools) pool.cut()

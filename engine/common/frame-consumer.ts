@@ -34,7 +34,7 @@ export type StreamOutcome = { readonly kind: 'ended' } | { readonly kind: 'faile
 
 /** Where the frames come from: one connection, or one after another. */
 export interface FrameSource {
-  /** The next frame, in memory of its own, if one is there. */
+  /** The next frame, in memory that the consumer may keep, if one is there. */
   next(): Buffer | undefined
   /** Undefined: more frames may come. */
   readonly outcome: StreamOutcome | undefined
@@ -49,7 +49,7 @@ export interface FrameSource {
 }
 
 export interface ConsumerEvents {
-  /** Whether a subscriber failed because the stream is ending, which is no failure of its own. */
+  /** Whether a subscriber failed only because the stream is ending. */
   isOfTheEnd(cause: unknown): boolean
   /** A subscriber failed that had ended its subscription before. */
   onStrayFailure(cause: unknown): void
@@ -183,7 +183,7 @@ export class FrameConsumer {
     })
   }
 
-  /** The subscriber of this state failed. Another consumer that has come since stays, and is told of the end. */
+  /** The subscriber of this state failed. Another consumer that has come since stays, and gets the end. */
   fail(cause: unknown, state: Exclude<ConsumerState, { kind: 'waiting' }>): void {
     if (this.state === state) this.#step(LEFT)
     this.#source.onHandlerFailed(cause)

@@ -45,14 +45,14 @@ export class ConnectionLifecycle {
       onEnd: () => {
         if (allowHalfOpen) return
         this.sender.endAll()
-        // It may read no more than it says: what was sent may never leave, and the reader is told its exit.
+        // A process that has ended its stdout may not read its stdin either, so its exit must not wait for that.
         this.process?.endSoon()
       },
       // With allowHalfOpen the reader may have something left to say to a process that has ended its stdout.
       awaitsConclusion: (isClean) => this.process !== undefined && !this.#concluded && !(isClean && allowHalfOpen),
       onExhausted: () => this.tracked?.exhausted.resolve(),
       onFailure: (error) => {
-        // The reader is told how the process ended.
+        // The stream ends as its process does, so what was received stays readable.
         if (this.receiver.stream.isInconclusive) this.cut(error)
         else this.destroy(error)
       },
@@ -92,7 +92,7 @@ export class ConnectionLifecycle {
 
   close(): Promise<ClosedInfo> {
     if (this.#state === OPEN) {
-      // A child process has its own times, after which it is gone for certain.
+      // A child process has deadlines of its own, after which it is gone for certain.
       this.process?.endSoon()
       this.#step({ kind: 'close', cancel: this.process === undefined ? this.#startDeadline() : nothing })
       this.sender.endAll()
@@ -199,7 +199,7 @@ export class ConnectionLifecycle {
     return this.#lane.load(lane.IN_STATE) === inState.ENDED
   }
 
-  /** Whether this is what a user of the connection is told once it ends, and so no failure of its own. */
+  /** Whether this is what the connection's methods fail with once it ends: no mistake of the function that threw it. */
   #isOfTheEnd(cause: unknown): boolean {
     if (!(cause instanceof TransportError)) return false
     const isOver = this.#state !== OPEN || !this.receiver.stream.isOpen || this.sender.isOver

@@ -28,7 +28,9 @@ export class InRing {
     return this.status === 'attached' ? this.#lane.load(lane.IN_TAIL) : (ring.head + ring.refresh()) | 0
   }
 
-  /** Whether bytes have come that were not taken, be it a part of a frame that the shard, the ring or the reader has. */
+  /**
+   * Whether bytes have come that were not taken, be it a part of a frame that the shard, the ring or the reader has.
+   */
   get hasUnread(): boolean {
     const { ring, midFrame } = this.reader
     return this.#lane.load(lane.IN_TAIL) !== ring.head || this.#lane.load(lane.IN_HELD) !== 0 || midFrame
@@ -39,14 +41,14 @@ export class InRing {
     return this.#lane.load(lane.IN_STATE) === inState.ENDED
   }
 
-  /** Has the shard tell of the next byte and of the end although nobody reads. */
+  /** Has the shard notify of the next byte and of the end although there is no consumer. */
   guard(): void {
     // Stays armed until something comes, so that a later reader may be notified once for nothing.
     this.#lane.store(lane.IN_GUARD, 1)
   }
 
   /**
-   * After the reader found no whole frame: has the shard tell when it is worth looking again. `more`: look now;
+   * After the reader found no whole frame: has the shard notify when it is worth looking again. `more`: look now;
    * `over`: nothing will come.
    */
   awaitMore(): 'more' | 'none yet' | 'over' {

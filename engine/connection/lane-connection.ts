@@ -14,7 +14,7 @@ import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import { destroyReason } from '../common/destroy-reason.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
-import { isThenable, type HandlerPlace } from '../common/handler-failures.js'
+import { isThenable, type HandlerHost, type HandlerPlace } from '../common/handler-failures.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { checkWaitOptions } from '../common/wait-options.js'
 import { checkSubscription } from '../common/subscribe-options.js'
@@ -31,7 +31,7 @@ export type { ConnectionIdentity } from './lane.js'
 const HALF_CLOSE = { halfClose: true } as const
 const NO_HALF_CLOSE = { halfClose: false } as const
 
-export class LaneConnection implements Connection, NotifyHandler {
+export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   readonly capabilities: Capabilities
   readonly #establishedAt = Date.now()
   readonly #lane: Lane
@@ -144,10 +144,6 @@ export class LaneConnection implements Connection, NotifyHandler {
     this.#lifecycle.cut(error)
   }
 
-  /**
-   * A function of the host's has failed over it: it is destroyed, and the failure is reported, unless the function
-   * failed only because the connection is ending.
-   */
   handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
     this.#lifecycle.handlerFailed(where, what, cause)
   }
@@ -160,7 +156,6 @@ export class LaneConnection implements Connection, NotifyHandler {
     return handler
   }
 
-  /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
   atWork(pending: Promise<unknown>): void {
     this.#receiver.consumer.atWork(pending)
   }
@@ -176,12 +171,12 @@ export class LaneConnection implements Connection, NotifyHandler {
   }
 
   /** Whether a reconnecting connection ends it, and no user. */
-  get carriesLink(): boolean {
+  get isTracked(): boolean {
     return this.#lifecycle.tracked !== undefined
   }
 
   /** What became of every frame that was sent; settles before `closed`. Only with `tracking`. */
-  get fate(): Promise<DeliveryReport> {
+  get delivery(): Promise<DeliveryReport> {
     return this.#tracked.delivery.promise
   }
 

@@ -2,7 +2,7 @@
 import type { TransportError } from '../protocol/errors.js'
 import { intent } from '../protocol/ring-layout.js'
 
-/** What the shard is told to do behind the last frame: end this direction, or both where there is no half-close. */
+/** What the shard does behind the last frame: it ends this direction, or both where there is no half-close. */
 type EndIntent = typeof intent.END | typeof intent.CLOSE
 
 export type OutgoingState =

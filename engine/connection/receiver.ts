@@ -42,7 +42,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   bytesReceived = 0
   lastFrameAt = 0
   readonly #lane: Lane
-  readonly #endpoint: string
   readonly #pendingReply: PendingReply
   readonly #events: ReceiverEvents
   readonly #in: InRing
@@ -51,16 +50,14 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   readonly #deadline: FrameDeadline | undefined
 
   constructor(lane: Lane, events: ReceiverEvents) {
-    const { endpoint, settings, pendingReply } = lane
-    const { clock, frameTimeoutMs } = settings
+    const { clock, frameTimeoutMs } = lane.settings
     this.#lane = lane
-    this.#endpoint = endpoint
-    this.#pendingReply = pendingReply
+    this.#pendingReply = lane.pendingReply
     this.#events = events
     this.#in = new InRing(lane)
     this.#reader = this.#in.reader
     this.stream = new IncomingStream(events)
-    this.consumer = new FrameConsumer(endpoint, clock, this, events)
+    this.consumer = new FrameConsumer(lane.endpoint, clock, this, events)
     this.handlers = new HandlerDrain(this, events)
     this.#deadline = frameTimeoutMs === undefined ? undefined : this.#createDeadline(frameTimeoutMs)
   }
@@ -103,7 +100,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     switch (state.kind) {
       case 'none':
       case 'iterating':
-        // There is nobody to give frames to. The end still counts when nothing lies before it.
+        // No frame is wanted. The end still counts when nothing lies before it.
         this.#look()
         return false
       case 'waiting': {
@@ -136,11 +133,11 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     try {
       unread = this.#in.detach(this.stream.isOpen)
     } catch (cause) {
-      // What is unread goes with the lane, and the consumer is told so.
-      this.abandon(noMemory(cause, this.#endpoint))
+      // What is unread goes with the lane, and the consumer gets the error.
+      this.abandon(noMemory(cause, this.#lane.endpoint))
     }
     this.handlers.moveTo(unread?.length ?? 0)
-    const fault = unread && faultAtEnd(this.#reader.endOf(unread), this.#lane.settings.framing, this.#endpoint)
+    const fault = unread && faultAtEnd(this.#reader.endOf(unread), this.#lane.settings.framing, this.#lane.endpoint)
     this.stream.detach(error ?? fault)
     if (this.onNotify()) this.#again()
     this.#in.status = 'detached'
@@ -163,8 +160,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.consumer.finish({ kind: 'failed', error })
   }
 
-  // What frames are consumed from.
-
   /** Undefined: there is no frame now, or none will come: see `outcome`. */
   next(): Buffer | undefined {
     this.handlers.onAsked()
@@ -173,7 +168,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
       if (!this.#findFrame()) return undefined
       frame = this.#reader.copy()
     } catch (error) {
-      this.#failForMemory(error)
+      this.#fail(noMemory(error, this.#lane.endpoint))
       return undefined
     }
     this.#reader.done()
@@ -216,7 +211,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   #createDeadline(timeoutMs: number): FrameDeadline {
     const onExpired = (): void => {
       if (!this.stream.isOpen || !this.consumer.isReading || !this.#reader.midFrame) return
-      this.#fail(frameTimeout(timeoutMs, this.#endpoint))
+      this.#fail(frameTimeout(timeoutMs, this.#lane.endpoint))
     }
     const look = (): void => {
       if (this.onNotify()) this.#again()
@@ -247,7 +242,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     try {
       return this.#drainFrames(subscription)
     } catch (error) {
-      this.#failForMemory(error)
+      this.#fail(noMemory(error, this.#lane.endpoint))
       return false
     }
   }
@@ -303,7 +298,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     try {
       return this.#findFrame()
     } catch (error) {
-      this.#failForMemory(error)
+      this.#fail(noMemory(error, this.#lane.endpoint))
       return false
     }
   }
@@ -323,7 +318,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
         return true
       }
       if (progress === 'too-large') {
-        this.#fail(tooLarge(this.#reader.excess, this.#lane.settings.framing, this.#endpoint))
+        this.#fail(tooLarge(this.#reader.excess, this.#lane.settings.framing, this.#lane.endpoint))
         return false
       }
       const next = this.#in.status === 'attached' ? this.#in.awaitMore() : 'over'
@@ -337,13 +332,9 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   #atEnd(): void {
     // A lane that closed without an end of stream says why only when it is taken down: wait for that.
     if (this.#in.status === 'attached' && !this.#in.hasEnded) return
-    const fault = this.#reader.midFrame ? truncated(this.#endpoint) : undefined
+    const fault = this.#reader.midFrame ? truncated(this.#lane.endpoint) : undefined
     this.#reader.abandon()
     this.stream.exhaust(fault)
-  }
-
-  #failForMemory(error: unknown): void {
-    this.#fail(noMemory(error, this.#endpoint))
   }
 
   #fail(error: TransportError): void {

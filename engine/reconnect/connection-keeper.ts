@@ -125,7 +125,7 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     if (state.intent.kind === 'close') void connection.close()
     void connection.end().then(async () => {
       // Also resolved by a loss; then there may be something left to send. A report that is there wins the race.
-      const delivery = await Promise.race([connection.fate, Promise.resolve(undefined)])
+      const delivery = await Promise.race([connection.delivery, Promise.resolve(undefined)])
       if (delivery !== undefined || connection.pendingBytes > 0) return
       this.#enter({ kind: 'left' })
       this.#events.onLeft()
@@ -184,7 +184,7 @@ export class ConnectionKeeper<C extends TrackedConnection> {
 
   async #onLost({ connection, number, since, frames, heartbeat }: Current<C>, ending: ClosedInfo): Promise<void> {
     heartbeat?.stop()
-    const delivery = frames.of(await connection.fate)
+    const delivery = frames.of(await connection.delivery)
     const { clock, unsent, stableMs, maxElapsedMs } = this.#settings
     const { code, cause } = ending
     this.losses++

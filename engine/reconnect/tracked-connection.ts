@@ -4,7 +4,7 @@ import type { DeliveryReport } from '../common/delivery-report.js'
 
 export interface TrackedConnection extends Connection {
   /** Settles before `closed`. */
-  readonly fate: Promise<DeliveryReport>
+  readonly delivery: Promise<DeliveryReport>
   /** Resolves once no frame will come any more and all that came were taken. */
   readonly exhausted: Promise<void>
   /** The next frame, if one is there. */

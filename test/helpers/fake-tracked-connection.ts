@@ -20,7 +20,7 @@ export class FakeTracked implements TrackedConnection {
   /** What was asked of it. */
   readonly asked: ('end' | 'close' | 'destroy' | 'cut')[] = []
   readonly #closed = signal<ClosedInfo>()
-  readonly #fate = signal<DeliveryReport>()
+  readonly #delivery = signal<DeliveryReport>()
   readonly #exhausted = signal()
   readonly #ended = signal()
   #unread: Buffer[] = []
@@ -30,7 +30,7 @@ export class FakeTracked implements TrackedConnection {
   #readyWaiters: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
 
   readonly closed = this.#closed.promise
-  readonly fate = this.#fate.promise
+  readonly delivery = this.#delivery.promise
   readonly exhausted = this.#exhausted.promise
 
   readonly capabilities = { halfClose: true }
@@ -156,7 +156,7 @@ export class FakeTracked implements TrackedConnection {
     for (const { reject } of this.#readyWaiters.splice(0)) reject(new TransportError('ERR_CLOSED', 'over'))
     const rest = this.taken.slice(this.handedOver)
     this.#ended.resolve()
-    this.#fate.resolve({
+    this.#delivery.resolve({
       handedOver: this.handedOver,
       retained: [],
       unconfirmed: rest.slice(0, unconfirmed),
