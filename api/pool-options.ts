@@ -1,6 +1,7 @@
 /** Options of pools. */
 import * as v from 'valibot'
 import type { Connection } from '../engine/common/connection.js'
+import type { BackoffOptions } from '../engine/common/backoff.js'
 import type { Problems } from '../engine/common/option-problems.js'
 import type { LeasedConnection } from '../engine/core/pooled-connection.js'
 import type { PoolBounds, PoolSettings } from '../engine/pool/pool-settings.js'
@@ -62,7 +63,10 @@ export interface PoolOptions {
    * that no retry can help, at once. Default 3.
    */
   readonly createAttempts?: number | undefined
-  /** The pauses between attempts to make a connection, while they fail. */
+  /**
+   * The pauses between attempts to make a connection, while they fail. Defaults: `initialMs` 50 (at least 1), `maxMs`
+   * 5,000 or `initialMs`, `factor` 2 (1 to 100), `jitter` 'decorrelated'.
+   */
   readonly backoff?: BackoffOptions | undefined
   /**
    * A lease that is held so long is reported, with the stack where it was taken; at least 1. Costs a stack trace each
@@ -76,21 +80,6 @@ export interface PoolOptions {
    * end of it is lent.
    */
   readonly validate?: ((connection: LeasedConnection) => unknown) | undefined
-}
-
-/** Pauses between attempts, in milliseconds: from `initialMs` on, growing by `factor`, up to `maxMs`. */
-export interface BackoffOptions {
-  /** At least 1. Default 50. */
-  readonly initialMs?: number | undefined
-  /** At least `initialMs`. Default 5,000, or `initialMs`. */
-  readonly maxMs?: number | undefined
-  /** 1 to 100. Default 2. */
-  readonly factor?: number | undefined
-  /**
-   * What chance does to a pause. `decorrelated` (default): between `initialMs` and the last pause times `factor`.
-   * `full`: between 0 and what it would be. `none`: nothing.
-   */
-  readonly jitter?: 'decorrelated' | 'full' | 'none' | undefined
 }
 
 /** What `pool.resize()` takes; what is left out stays as it is. */

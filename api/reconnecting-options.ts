@@ -1,5 +1,6 @@
 /** Options of `transport.reconnecting()`, declared once: default, unit, range. */
 import * as v from 'valibot'
+import type { BackoffOptions } from '../engine/common/backoff.js'
 import type { Connection } from '../engine/common/connection.js'
 import type { Frame } from '../engine/common/frame.js'
 import type { ReconnectingPolicy } from '../engine/core/engine-settings.js'
@@ -46,7 +47,10 @@ export const reconnectingSchema = v.strictObject({
 
 /** Options of `transport.reconnecting()`. */
 export interface ReconnectingOptions {
-  /** Pauses between attempts. */
+  /**
+   * The pauses between attempts. Defaults: `initialMs` 50, `maxMs` 5,000, `factor` 3 (1 to 1,000), `jitter`
+   * 'decorrelated'.
+   */
   readonly backoff?: BackoffOptions | undefined
   /**
    * Attempts since the connection was last stable, 1 to 2,147,483,647; past it the connection ends with ERR_GAVE_UP.
@@ -92,20 +96,6 @@ export interface ReconnectingOptions {
    * warning; the connection goes on.
    */
   readonly onLoss?: ((report: LossReport) => unknown) | undefined
-}
-
-export interface BackoffOptions {
-  /** First pause, milliseconds. Default 50. */
-  readonly initialMs?: number | undefined
-  /** Longest pause, milliseconds; at least initialMs. Default 5,000. */
-  readonly maxMs?: number | undefined
-  /** What a pause is multiplied by at most; 1 to 1,000. Default 3. */
-  readonly factor?: number | undefined
-  /**
-   * How pauses are drawn: each from what lies between the first and a multiple of the one before (default), or
-   * otherwise.
-   */
-  readonly jitter?: 'decorrelated' | 'full' | 'none' | undefined
 }
 
 export interface HeartbeatOptions {

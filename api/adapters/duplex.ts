@@ -3,8 +3,7 @@ import { Duplex } from 'node:stream'
 import { assertPresent } from '../../engine/common/frame.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { Adaptable } from './adaptable.js'
-import { endFully } from './end-fully.js'
-import { room } from './room.js'
+import { endFully, waitForRoom } from './sending.js'
 
 export interface DuplexOptions {
   /**
@@ -22,7 +21,7 @@ const checks = {
 /**
  * The stream owns the connection: it is the connection's one consumer, ending it ends the outgoing side, and destroying
  * it destroys the connection. It is destroyed with what ended the connection, unless that ended cleanly. Backpressure
- * goes through: a write is done when the connection has room, and nothing is read that nobody asks for.
+ * goes through: a write is done when the connection has room, and nothing is read before it is asked for.
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Duplex {
@@ -63,7 +62,7 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
           if (typeof chunk !== 'string') assertPresent(chunk, connection.info.endpoint)
           done()
         } else if (connection.send(chunk)) done()
-        else room(connection).then(() => done(), done)
+        else waitForRoom(connection).then(() => done(), done)
       } catch (error) {
         done(error as Error)
       }
@@ -87,8 +86,7 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
       stream.destroy()
       return
     }
-    // Nobody may be reading, nor write again: the reason is found behind what was received, or is the writing side's
-    // alone.
+    // There may be no reader and no further write: the reason comes behind what was received, or to the writing side.
     if (!ended) stream.read(0)
     else if (stream.readableEnded) stream.destroy(cause)
     else stream.once('end', () => stream.destroy(cause))

@@ -7,8 +7,8 @@
 import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import { attempt, isThenable } from '../../engine/common/handler-failures.js'
-import { handlerFailed } from './handler-failed.js'
-import { room } from './room.js'
+import { atWork, handlerFailed } from './handlers.js'
+import { waitForRoom } from './sending.js'
 
 export interface Disposable {
   dispose(): void
@@ -60,7 +60,7 @@ class Emitter<T> {
     return disposable
   }
 
-  /** All of them are told, whatever one of them throws; that ends the connection. */
+  /** Calls all of them, whatever one of them throws; that ends the connection. */
   fire(event: T): void {
     for (const listener of [...this.#listeners]) {
       attempt(
@@ -130,7 +130,7 @@ class Reader implements JsonRpcReader {
   }
 
   /**
-   * Frames that were received and not handed on yet when the connection closed: who is told of the end expects no more.
+   * Frames that were received and not handed on yet when the connection closed: they have to come before its end does.
    * Returns why the callback could not take them, as a connection that is open would have been destroyed for.
    */
   async #takeRest(): Promise<TransportError | undefined> {
@@ -170,7 +170,7 @@ class Reader implements JsonRpcReader {
         const result = callback(message)
         if (!isThenable(result)) return undefined
         const pending = Promise.resolve(result)
-        this.#connection.atWork?.(pending)
+        atWork(this.#connection, pending)
         return pending
       },
       (cause) => {
@@ -203,7 +203,7 @@ class Writer implements JsonRpcWriter {
 
   async write(message: JsonRpcMessage): Promise<void> {
     try {
-      if (!this.#connection.send(this.#encode(message))) await room(this.#connection)
+      if (!this.#connection.send(this.#encode(message))) await waitForRoom(this.#connection)
       this.#failures = 0
     } catch (error) {
       this.#errors.fire([error as Error, message, ++this.#failures])

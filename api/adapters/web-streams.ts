@@ -1,11 +1,10 @@
 /** A connection as a pair of web streams, whose chunks are frames. */
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import type { Adaptable } from './adaptable.js'
-import { endFully } from './end-fully.js'
-import { room } from './room.js'
+import { endFully, waitForRoom } from './sending.js'
 
 export interface WebStreams {
-  /** Frames, each in memory of its own. Cancelling it destroys the connection. */
+  /** Frames, each in separate memory. Cancelling it destroys the connection. */
   readonly readable: ReadableStream<Uint8Array>
   /** Each chunk is sent as one frame. Closing it ends the outgoing side, aborting it destroys the connection. */
   readonly writable: WritableStream<Uint8Array | string>
@@ -39,7 +38,7 @@ export function toWebStreams(connection: Adaptable): WebStreams {
         })
       },
       async write(chunk) {
-        if (!connection.send(chunk)) await room(connection, aborted)
+        if (!connection.send(chunk)) await waitForRoom(connection, aborted)
       },
       close: () => endFully(connection, aborted),
       abort(reason: unknown) {

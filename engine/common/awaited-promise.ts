@@ -1,6 +1,6 @@
 /**
- * A promise that tells when somebody begins to wait for it: whoever has only taken it may have other things to do
- * first. `await` asks `then()` of every promise that is not a plain one, and so do `race()` and `all()`.
+ * A promise that notices when its user begins to wait for it: one that has only been taken may be awaited later, after
+ * other work. `await` asks `then()` of every promise that is not a plain one, and so do `race()` and `all()`.
  */
 export class AwaitedPromise<T> extends Promise<T> {
   /** What `then()` returns is a plain one. */

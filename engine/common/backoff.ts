@@ -7,15 +7,22 @@
  */
 export type Jitter = 'decorrelated' | 'full' | 'none'
 
-export interface BackoffSettings {
+/** Pauses between attempts, for pools and for reconnecting connections, whose defaults differ. */
+export interface BackoffOptions {
   /** First pause, milliseconds. */
-  readonly initialMs: number
+  readonly initialMs?: number | undefined
   /** Longest pause, milliseconds; at least initialMs. */
-  readonly maxMs: number
-  /** What a pause is multiplied by; at least 1. */
-  readonly factor: number
-  readonly jitter: Jitter
+  readonly maxMs?: number | undefined
+  /** What a pause is multiplied by to get the next one, or its bound; at least 1. */
+  readonly factor?: number | undefined
+  /**
+   * How pauses are drawn. `decorrelated`: each between `initialMs` and the last one times `factor`. `full`: each
+   * between 0 and what it would be without chance. `none`: without chance.
+   */
+  readonly jitter?: Jitter | undefined
 }
+
+export type BackoffSettings = { readonly [Key in keyof BackoffOptions]-?: NonNullable<BackoffOptions[Key]> }
 
 export class Backoff {
   /** The pause before the next attempt, milliseconds. */

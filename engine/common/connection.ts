@@ -55,7 +55,7 @@ export interface Capabilities {
 
 /**
  * A connection to a peer, dialled or accepted. Ordered, reliable, frame by frame.
- * Both directions end on their own; `closed` settles once all I/O is finished.
+ * Each direction ends separately; `closed` settles once all I/O is finished.
  */
 export interface Connection extends AsyncDisposable {
   /** Settles exactly once, never rejects: how the connection ended. Frames received before stay readable. */
@@ -80,10 +80,10 @@ export interface Connection extends AsyncDisposable {
   ready(options?: WaitOptions): Promise<void>
 
   /**
-   * The next frame, in a Buffer of the receiver's own; undefined at the end of the stream. Rejects with what ended
+   * The next frame, in a Buffer that the receiver may keep; undefined at the end of the stream. Rejects with what ended
    * the connection if it did not end cleanly, after the frames received before. One consumer at a time:
    * ERR_CONSUMER_BUSY. A child process ends its stream by its exit: undefined after exit code 0, else a rejection with
-   * ERR_EXIT. Only with `allowHalfOpen` the end of its stdout is told at once, as undefined, and `closed` says how it
+   * ERR_EXIT. Only with `allowHalfOpen` the end of its stdout resolves to undefined at once, and `closed` says how it
    * exited.
    */
   receive(options?: WaitOptions): Promise<Buffer | undefined>
@@ -93,9 +93,9 @@ export interface Connection extends AsyncDisposable {
 
   /**
    * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next
-   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which `onError` is told
-   * or else a process warning. What it sends after `close()` was called throws ERR_CLOSED, and is no failure of its
-   * own.
+   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which goes to `onError`
+   * or else into a process warning. What it sends after `close()` was called throws ERR_CLOSED; that is not counted as
+   * its failure.
    * @returns A function that ends the subscription.
    */
   subscribe(handler: FrameHandler, options?: SubscribeOptions): () => void
@@ -115,8 +115,8 @@ export interface Connection extends AsyncDisposable {
 
   /**
    * Ends at once. What was sent and has not left is lost, what was received and not taken is dropped. A peer that has
-   * read all sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes of its
-   * own are unread. `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED, whose
+   * read all sees the end of the stream, as after `close()`: sockets of one machine know no other, unless bytes that it
+   * sent are unread. `closed` settles with the reason's code if it is a TransportError, else with ERR_ABORTED, whose
    * cause is the reason. It never throws.
    */
   destroy(reason?: Error): void

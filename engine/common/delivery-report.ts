@@ -1,6 +1,6 @@
 /** What became of the frames that one connection was given to send, once it is over. Together they are all of them. */
 export interface DeliveryReport {
-  /** Frames that the operating system took whole: nobody can say whether the peer read them. */
+  /** Frames that the operating system took whole: whether the peer read them is not known. */
   readonly handedOver: number
   /** The last of those, oldest first, as far as the retained bytes reach. */
   readonly retained: readonly Buffer[]

@@ -8,9 +8,14 @@ import { unframeable, type FramingKind } from '../protocol/framing.js'
 /** A frame: bytes, UTF-8 text, or parts that travel as one frame. */
 export type Frame = Uint8Array | string | readonly (Uint8Array | string)[]
 
-export function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
-  if (typeof frame === 'string') return [encoded(frame, endpoint)]
-  if (isBytes(frame)) return [present(frame, endpoint)]
+/**
+ * The frame with its text encoded, so that text is encoded once however often the frame is looked at. Bytes stay as
+ * they are, and are not copied.
+ * @throws {TransportError} ERR_INVALID_FRAME, ERR_OUT_OF_MEMORY
+ */
+export function encodeText(frame: Frame, endpoint: string): Uint8Array | readonly Uint8Array[] {
+  if (typeof frame === 'string') return encoded(frame, endpoint)
+  if (isBytes(frame)) return present(frame, endpoint)
   if (!isArray(frame)) throw invalidFrame(frame, endpoint)
   try {
     // Array.from visits holes too.
@@ -22,6 +27,12 @@ export function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
   } catch (error) {
     throw error instanceof TransportError ? error : unreadableFrame(error, endpoint)
   }
+}
+
+/** As `encodeText()`, always as parts. */
+export function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
+  const bytes = encodeText(frame, endpoint)
+  return isBytes(bytes) ? [bytes] : bytes
 }
 
 /** Of this realm or another; not a proxy, of which `instanceof` says the same. */

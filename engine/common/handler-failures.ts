@@ -1,5 +1,5 @@
 /**
- * What becomes of a failure in a function of the host's, whichever it is: `onError` is told, or a process warning is
+ * What becomes of a failure in any function of the host's: it goes to `onError`, or a process warning is
  * emitted, once for each place that fails and never many. None of them ends the process.
  */
 import process from 'node:process'
@@ -19,11 +19,19 @@ export type HandlerPlace =
   | 'adapter'
   | 'onError'
 
-/** What `onError` is told besides the error. */
+/** A connection that answers for the functions that its frames were handed to. */
+export interface HandlerHost {
+  /** A function has failed over it: it is destroyed, and the failure is reported, unless it is only that of the end. */
+  handlerFailed(where: HandlerPlace, what: string, cause: unknown): void
+  /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
+  atWork(pending: Promise<unknown>): void
+}
+
+/** What `onError` gets besides the error. */
 export interface HandlerErrorContext {
   readonly where: HandlerPlace
   readonly endpoint: string
-  /** `info.id` of the connection or link that it was called for; undefined: of none that anybody has yet. */
+  /** `info.id` of the connection that it was called for; undefined: the host has none yet. */
   readonly connection: string | undefined
 }
 
@@ -65,14 +73,11 @@ export class HandlerFailures {
     attempt(
       () => onError(error, context),
       (cause) => {
-        // It is not asked again: what it was to be told of is told all the same.
+        // It is not called again: the failure that it was called with becomes a warning.
         this.#warnings.warn(error, context)
         const message = 'onError failed, and was told of the failure above. See the cause.'
         const { endpoint } = context
-        this.#warnings.warn(new TransportError('ERR_HANDLER', message, { cause, endpoint }), {
-          ...context,
-          where: 'onError',
-        })
+        this.#warnings.warn(handlerError(message, cause, endpoint), { ...context, where: 'onError' })
       },
     )
   }
@@ -122,6 +127,11 @@ class HandlerWarnings {
     this.#untold = 0
     return count === 0 ? '' : ` (${String(count)} more failures since the last such warning)`
   }
+}
+
+/** What failed and what was done about it, with what was thrown as the cause. */
+export function handlerError(message: string, cause: unknown, endpoint: string): TransportError {
+  return new TransportError('ERR_HANDLER', message, { cause, endpoint })
 }
 
 /** Calls what the host gave. `fail` is called if it throws, or if what it returns rejects. */

@@ -1,4 +1,4 @@
-/** What `subscribe()` takes, for connections and for links. */
+/** What `subscribe()` takes. */
 import { readOptions, type Checks } from './option-problems.js'
 import { invalidOption } from './wait-options.js'
 

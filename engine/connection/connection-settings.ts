@@ -14,11 +14,11 @@ export interface ConnectionSettings {
   readonly closeTimeoutMs: number
   readonly allowHalfOpen: boolean
   /**
-   * The connection tells what became of each frame (`fate`), and is over once its peer has ended or does not read any
-   * more, read or unread: for those who connect again. Undefined: it does neither, and pays for neither.
+   * For reconnecting connections: the connection reports what became of each frame (`delivery`), and closes once its
+   * peer has ended or does not read any more. Undefined: it does neither, and pays for neither.
    */
   readonly tracking?: DeliveryTracking | undefined
-  /** Told when a function of the host's fails over the connection. */
+  /** Where failures of the host's functions are reported. */
   readonly failures: HandlerFailures
   /** The connection is over, and a handler is not done with what it has received: resolves when it is. */
   readonly onOutlived: (done: Promise<void>) => void

@@ -1,13 +1,11 @@
 /**
- * What becomes of each frame when a connection is over, for connections that are made to tell
- * (`ConnectionSettings.salvage`).
+ * What becomes of each frame when a connection is over, for connections with `ConnectionSettings.tracking`.
  *
  * HEAD and SENT say it exactly, whatever ended the shard: what ends at or before HEAD was handed over, what starts at
  * or behind SENT was never touched. The bytes of all others are in the out ring and the queue in front of it, where
- * main reads them once the shard has let go of the lane. Two things are lost on the way unless they are kept: where
- * frames begin, since HEAD may stand in the middle of one; and the beginning of that one, which the ring will
- * overwrite. Both are kept here, by looking at each HEAD that the producer loads: it overwrites nothing behind a HEAD
- * that it has not loaded.
+ * main reads them once the shard has given the lane up. Two things would be lost on the way: where frames begin, since
+ * HEAD may stand in the middle of one; and the beginning of that frame, which the ring overwrites. Both are kept here,
+ * by looking at each HEAD that the producer loads: it overwrites nothing behind a HEAD that it has not loaded.
  */
 import { copyOut } from '../protocol/copy.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
@@ -16,6 +14,7 @@ import { isOutOfMemory, takeMemory } from '../protocol/allocation.js'
 import type { Slab } from '../protocol/slab-table.js'
 import { distance, type RingProducer } from '../protocol/ring.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
+import { SizeQueue } from './size-queue.js'
 
 export interface DeliveryTracking {
   /** How many of the last bytes that were handed over are kept, headers included, in whole frames. 0: none. */
@@ -93,8 +92,7 @@ export class DeliveryTracker {
   }
 
   /**
-   * What became of everything taken. Called once, when the shard has let go of the lane; `queued` waits behind the
-   * ring.
+   * What became of everything taken. Called once, when the shard has given the lane up; `queued` waits behind the ring.
    */
   settle(head: number, sent: number, queued: readonly Uint8Array[]): DeliveryReport {
     this.#onHead(head)
@@ -124,7 +122,7 @@ export class DeliveryTracker {
       }
       const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end)
       const isUnsent = at >= sentAt || (end > sentAt && isWhole)
-      // A copy, so that whoever keeps a few of these does not keep all the bytes.
+      // A copy: a user that keeps a few of these must not keep all the bytes.
       if (isUnsent) unsent.push(payload)
       else unconfirmed.push(copyOf(payload))
       at = end
@@ -250,58 +248,4 @@ function readRegion(
   const first = Math.min(length, capacity - from)
   copyOut(slab.bytes, origin + from, first, target, at)
   if (first < length) copyOut(slab.bytes, origin, length - first, target, at + first)
-}
-
-/** Sizes of frames in flight, as many bytes each as the frame's own header. */
-class SizeQueue {
-  #sizes = new Uint32Array(64)
-  #head = 0
-  #length = 0
-
-  get isFull(): boolean {
-    return this.#length === this.#sizes.length
-  }
-
-  get length(): number {
-    return this.#length
-  }
-
-  get first(): number | undefined {
-    return this.#length === 0 ? undefined : this.#sizes[this.#head]
-  }
-
-  /** How many of the first `bytes` belong to frames that end within them. */
-  wholeWithin(bytes: number): number {
-    let whole = 0
-    for (let i = 0; i < this.#length; i++) {
-      const size = this.#sizes[(this.#head + i) % this.#sizes.length] ?? 0
-      if (whole + size > bytes) break
-      whole += size
-    }
-    return whole
-  }
-
-  push(size: number): void {
-    this.#sizes[(this.#head + this.#length) % this.#sizes.length] = size
-    this.#length++
-  }
-
-  shift(): number | undefined {
-    const size = this.first
-    if (size === undefined) return undefined
-    this.#head = (this.#head + 1) % this.#sizes.length
-    this.#length--
-    return size
-  }
-
-  /** The next one can be pushed. @throws {TransportError} ERR_OUT_OF_MEMORY */
-  makeRoom(): void {
-    if (!this.isFull) return
-    const { buffer, byteOffset } = takeMemory(2 * this.#sizes.byteLength)
-    const larger = new Uint32Array(buffer, byteOffset, 2 * this.#sizes.length)
-    larger.set(this.#sizes.subarray(this.#head))
-    larger.set(this.#sizes.subarray(0, this.#head), this.#sizes.length - this.#head)
-    this.#sizes = larger
-    this.#head = 0
-  }
 }

@@ -1,4 +1,4 @@
-/** Rings in memory of main's own: what was unread when a lane was given back. */
+/** Rings in main's memory: what was unread when a lane was given back. */
 import { takeMemory } from '../protocol/allocation.js'
 import { inWords, lane, LANE_WORDS, orderFor, regionIdOf, regionSizeFor } from '../protocol/ring-layout.js'
 import { SlabTable } from '../protocol/slab-table.js'
@@ -17,8 +17,8 @@ export interface DetachedRing {
 export function detachRing(ring: RingConsumer): DetachedRing {
   ring.refresh()
   const length = distance(ring.seen, ring.head)
-  if (length === 0) return EMPTY
-  // Not shared: nobody else looks at it, and V8 is slow to collect shared memory, which it does not count.
+  if (length === 0) return NOTHING_UNREAD
+  // Not shared: only main looks at it, and V8 is slow to collect shared memory, which it does not count.
   const memory = takeMemory(regionSizeFor(length))
   const bytes = memory.subarray(0, length)
   // In pieces: what is unread may lie in two regions.
@@ -42,9 +42,8 @@ function ringOver(memory: ArrayBuffer, length: number): RingConsumer {
   return new RingConsumer(words, 0, inWords, slabs)
 }
 
-/** A ring that nobody writes; one serves all connections that left nothing unread. */
-const EMPTY: DetachedRing = { ring: ringOver(new ArrayBuffer(regionSizeFor(0)), 0), bytes: Buffer.alloc(0) }
-
-export function emptyRing(): RingConsumer {
-  return EMPTY.ring
+/** A ring that is never written; one serves all connections that left nothing unread. */
+export const NOTHING_UNREAD: DetachedRing = {
+  ring: ringOver(new ArrayBuffer(regionSizeFor(0)), 0),
+  bytes: Buffer.alloc(0),
 }

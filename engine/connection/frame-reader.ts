@@ -59,11 +59,12 @@ export type FrameProgress = 'frame' | 'incomplete' | 'too-large'
 export type StreamEnd = { readonly kind: 'whole' | 'cut-off' } | { readonly kind: 'too-large'; readonly excess: Excess }
 
 export class FrameReader {
+  /** May be replaced by one that holds what was unread in this one. */
   ring: RingConsumer
   /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
   length = 0
   /**
-   * Somebody looks at what `borrow()` gave, perhaps in the middle of reading on: then no scratch buffer goes to others.
+   * A handler looks at what `borrow()` gave, perhaps while it reads on: until it returns no scratch buffer goes back.
    */
   isLent = false
   readonly #limit: number
@@ -130,16 +131,11 @@ export class FrameReader {
     return { length: this.length, behind: preview.subarray(before, there) }
   }
 
-  /** Nobody reads on: whatever memory a frame that was on its way has is let go of. */
+  /** Nothing more is read: the memory of a frame that was on its way is dropped. */
   abandon(): void {
     this.#stage = BOUNDARY
-    // Not given to others: somebody may be looking at it this very moment.
+    // Not given back for other readers: a handler may be looking at it.
     this.#scratch = EMPTY
-  }
-
-  /** Goes on in another ring, which holds what was unread in this one. */
-  moveTo(ring: RingConsumer): void {
-    this.ring = ring
   }
 
   /**
@@ -181,7 +177,7 @@ export class FrameReader {
     return target
   }
 
-  /** The frame in memory of the caller's own. */
+  /** The frame in memory that the caller may keep. */
   copy(): Buffer {
     const stage = this.#stage
     if (stage.kind === 'complete') {

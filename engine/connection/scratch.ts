@@ -8,7 +8,7 @@ import { takeMemory } from '../protocol/allocation.js'
 /** What is kept for the next frames: so many pieces, of at most the largest frame that is accepted by default. */
 const SPARES = 2
 const SPARE_BYTES = 16_777_216
-/** A piece that is larger than what is wanted by more than this waits for somebody who needs it. */
+/** A piece that is more than so many times as large as what is wanted stays for a larger frame. */
 const MOST_WASTE = 4
 
 const spares: Buffer[] = []
@@ -19,7 +19,7 @@ export function takeScratch(bytes: number): Buffer {
   return i === -1 ? takeMemory(bytes) : (spares.splice(i, 1)[0] ?? takeMemory(bytes))
 }
 
-/** Nobody looks at it any more. */
+/** No handler looks at it any more. */
 export function giveScratch(scratch: Buffer): void {
   if (scratch.length > SPARE_BYTES) return
   spares.push(scratch)

@@ -2,29 +2,30 @@
  * The sending half of a connection: frames into the out ring, an overflow queue in front of it, and room to wait for.
  */
 import { events, type BackpressureEvent } from '../common/diagnostics.js'
-import { TransportError } from '../protocol/errors.js'
+import type { TransportError } from '../protocol/errors.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
 import {
   assertFrameable,
   assertLength,
-  assertPresent,
   backpressure,
+  encodeText,
   explainFrame,
+  isBytes,
   lengthOf,
-  partsOf,
   present,
   type Frame,
 } from '../common/frame.js'
-import { FrameWriter } from './frame-writer.js'
-import type { LaneGrant } from '../protocol/lane.js'
-import { takeArmed } from '../protocol/lane.js'
 import { memoryFailure } from '../protocol/allocation.js'
-import { distance, RingProducer } from '../protocol/ring.js'
-import { FRAME_HEADER_BYTES, grownRingBytes, intent, lane, outWords } from '../protocol/ring-layout.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { Flushable, LaneHost, PendingReply } from './lane-host.js'
-import type { ConnectionSettings } from './connection-settings.js'
-import { DeliveryTracker } from './delivery-tracker.js'
+import type { RingProducer } from '../protocol/ring.js'
+import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
+import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
+import { sendRefused } from './connection-errors.js'
+import type { DeliveryTracker } from './delivery-tracker.js'
+import type { FrameWriter } from './frame-writer.js'
+import type { Lane } from './lane.js'
+import type { Flushable, NotifyHandler } from './lane-host.js'
+import { OutRing } from './out-ring.js'
+import { OPEN, transition, type OutgoingStep } from './outgoing-stream.js'
 
 /**
  * A turn that writes more than this publishes on the way, so that the shard starts before the turn ends. Smaller is
@@ -32,90 +33,53 @@ import { DeliveryTracker } from './delivery-tracker.js'
  */
 const EAGER_PUBLISH_BYTES = 32_768
 
-type State =
-  | { readonly kind: 'open' }
-  /** No more frames are taken; those taken before still leave, then the stream ends. */
-  | { readonly kind: 'ending' }
-  /** `error`: what ended it, if it was no clean end. */
-  | { readonly kind: 'closed'; readonly error: TransportError | undefined }
-
-const OPEN: State = { kind: 'open' }
-const ENDING: State = { kind: 'ending' }
-
-export class Sender implements Flushable {
+export class Sender implements Flushable, NotifyHandler {
   framesSent = 0
   bytesSent = 0
   lastFlushAt = 0
-  readonly #id: string
-  readonly #host: LaneHost
-  readonly #lane: LaneGrant
-  readonly #words: Int32Array
-  readonly #base: number
-  readonly #options: ConnectionSettings
+  readonly #lane: Lane
   readonly #endpoint: string
-  readonly #watch: PendingReply
-  readonly #writer: FrameWriter
+  readonly #out: OutRing
   readonly #ring: RingProducer
-  /** Knows what becomes of each frame, if somebody will want to know. */
-  readonly #tracking: DeliveryTracker | undefined
+  readonly #writer: FrameWriter
+  readonly #tracker: DeliveryTracker | undefined
   readonly #maxFrameBytes: number
   /** Whether there are frames that the framing cannot carry. */
   readonly #isPicky: boolean
-  #state: State = OPEN
+  readonly #roomWaiters: WaiterSet<void>
+  readonly #endWaiters: WaiterSet<void>
+  #state = OPEN
+  /** A flush is due at the end of this turn. */
   #dirty = false
-  #growthAsked = false
-  /** Size of the last frame that the ring had no room for. */
-  #queuedFrameBytes = 0
-  /** The region before the current one, until the shard has left it. 0: none. */
-  #previousRegion = 0
-  readonly #waiters = new Set<Waiter<void>>()
-  readonly #endWaiters = new Set<Waiter<void>>()
-  /** The shard has flushed everything and ended the stream, or it is gone. */
-  #hasEnded = false
-  #endIntent: number = intent.END
-  /** Observers were told that `send()` has said false, and there has not been room since. */
+  /** Observers know that `send()` has returned false, and there has not been room since. */
   #pressed = false
 
-  constructor(
-    id: string,
-    host: LaneHost,
-    grant: LaneGrant,
-    options: ConnectionSettings,
-    endpoint: string,
-    watch: PendingReply,
-  ) {
-    this.#id = id
-    this.#host = host
-    this.#lane = grant
-    this.#words = host.wordsOf(grant)
-    this.#base = host.baseOf(grant)
-    this.#options = options
+  constructor(lane: Lane) {
+    const { endpoint, settings } = lane
+    this.#lane = lane
     this.#endpoint = endpoint
-    this.#watch = watch
-    this.#maxFrameBytes = options.maxFrameBytes
-    this.#isPicky = ['line', 'nul', 'raw'].includes(options.framing.kind)
-    this.#ring = new RingProducer(this.#words, this.#base, outWords, host.slabs)
-    this.#writer = new FrameWriter(this.#ring)
-    const { tracking, framing } = options
-    this.#tracking = tracking === undefined ? undefined : new DeliveryTracker(this.#ring, framing.kind, tracking)
+    this.#roomWaiters = new WaiterSet('waiting for room', endpoint, settings.clock)
+    this.#endWaiters = new WaiterSet('ending', endpoint, settings.clock)
+    this.#maxFrameBytes = settings.maxFrameBytes
+    this.#isPicky = ['line', 'nul', 'raw'].includes(settings.framing.kind)
+    this.#out = new OutRing(lane, () => {
+      if (this.isOver || this.#writer.overflowBytes === 0) return
+      this.#out.grow()
+      this.#proceed()
+    })
+    this.#ring = this.#out.ring
+    this.#writer = this.#out.writer
+    this.#tracker = this.#out.tracker
   }
 
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
     try {
-      if (this.#isPicky) {
-        const bytes = frame instanceof Uint8Array ? present(frame, this.#endpoint) : partsOf(frame, this.#endpoint)
-        assertFrameable(this.#options.framing.kind, bytes, this.#endpoint)
-      }
-      if (this.#tracking?.isFull === true) this.#makeRoom(this.#tracking)
-      if (frame instanceof Uint8Array && frame.length <= this.#maxFrameBytes) {
-        if (frame.length === 0) assertPresent(frame, this.#endpoint)
-        if (this.#writer.tryWrite(frame)) {
-          this.#taken(frame.length)
-          return true
-        }
-      }
-      return this.#sendSlowly(frame)
+      if (frame instanceof Uint8Array) return this.#sendBytes(present(frame, this.#endpoint))
+      const bytes = encodeText(frame, this.#endpoint)
+      if (isBytes(bytes)) return this.#sendBytes(bytes)
+      this.#assertTakeable(bytes)
+      return this.#sendSlowly(bytes, lengthOf(bytes))
     } catch (error) {
       throw explainFrame(error, frame, this.#endpoint)
     }
@@ -123,251 +87,167 @@ export class Sender implements Flushable {
 
   /** Bytes taken by `send()` that the operating system has not confirmed. */
   get pendingBytes(): number {
-    this.#ring.refreshFree()
-    return this.#writer.overflowBytes + distance(this.#ring.tail, this.#ring.head)
+    return this.#out.pendingBytes
   }
 
   /** Whether there are bytes that were not handed to the operating system. */
   get hasUnsent(): boolean {
-    return this.#writer.overflowBytes > 0 || Atomics.load(this.#words, this.#base + lane.OUT_SENT) !== this.#ring.tail
+    return this.#out.hasUnsent
   }
 
   get isOpen(): boolean {
     return this.#state === OPEN
   }
 
-  /** Nothing leaves any more. */
+  /** Whether nothing leaves any more. */
   get isOver(): boolean {
     return this.#state.kind === 'closed'
   }
 
   ready(options: WaitOptions): Promise<void> {
     if (this.#state !== OPEN) return Promise.reject(this.#refusal())
-    if (options.signal?.aborted === true) {
-      return Promise.reject(abortError('waiting for room', this.#endpoint, options.signal.reason))
-    }
-    if (this.#hasRoom()) return Promise.resolve()
-    const waiter = new Waiter<void>('waiting for room', this.#endpoint, options, this.#options.clock, () => {
-      this.#waiters.delete(waiter)
-    })
-    this.#waiters.add(waiter)
-    this.#wantRoom()
-    return waiter.promise
+    if (options.signal?.aborted !== true && this.#out.hasRoom) return Promise.resolve()
+    const room = this.#roomWaiters.wait(options)
+    if (this.#roomWaiters.size > 0) this.#awaitRoom()
+    return room
   }
 
   /** No frame is taken from here on; resolves when all have left and the end of stream was sent. */
   end(options: WaitOptions = {}): Promise<void> {
-    if (this.#state.kind === 'open') this.#beginEnd()
-    if (this.#hasEnded || this.#state.kind === 'closed') return Promise.resolve()
-    if (options.signal?.aborted === true) {
-      return Promise.reject(abortError('ending', this.#endpoint, options.signal.reason))
-    }
-    const waiter = new Waiter<void>('ending', this.#endpoint, options, this.#options.clock, () => {
-      this.#endWaiters.delete(waiter)
-    })
-    this.#endWaiters.add(waiter)
-    return waiter.promise
+    if (this.#state.kind === 'open') this.#end({ kind: 'end' })
+    if (this.#state.kind !== 'ending') return Promise.resolve()
+    return this.#endWaiters.wait(options)
   }
 
   /** The connection is to be closed: where there is no half-close, the end takes the incoming side with it. */
   endAll(): void {
-    this.#endIntent = intent.CLOSE
-    if (this.#state.kind === 'open') {
-      this.#beginEnd()
-    } else if (this.#state.kind === 'ending') {
-      this.#proceed()
-    }
+    if (this.#state.kind !== 'closed') this.#end({ kind: 'end all' })
   }
 
   /** The shard has flushed everything and ended the stream. */
   onEnded(): void {
-    this.#hasEnded = true
-    for (const waiter of this.#endWaiters) waiter.resolve()
-    this.#endWaiters.clear()
+    this.#step({ kind: 'flushed' })
+    this.#endWaiters.resolveAll()
   }
 
-  /** The shard has moved HEAD, or a region that was asked for is there. */
-  onNotify(): void {
-    if (this.#state.kind === 'closed') return
-    this.#retireRegion()
-    if (this.#writer.overflowBytes > 0 || this.#waiters.size > 0) this.#proceed()
-    if (!this.#pressed) return
-    if (this.#hasRoom()) this.#relieve()
-    else this.#wantRoom()
+  /** The shard has moved HEAD, or a region that was asked for is there. False: no budget is needed for that. */
+  onNotify(): boolean {
+    if (this.#state.kind === 'closed') return false
+    this.#out.retireRegion()
+    if (this.#writer.overflowBytes > 0 || this.#roomWaiters.size > 0) this.#proceed()
+    if (this.#pressed) {
+      if (this.#out.hasRoom) this.#relieve()
+      else this.#awaitRoom()
+    }
+    return false
   }
 
   flush(): void {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
-    this.#publish()
+    this.#out.publish()
     this.lastFlushAt = Date.now()
-    this.#host.awaitReply(this.#watch)
+    this.#lane.host.awaitReply(this.#lane.pendingReply)
   }
 
-  /** I/O is over. Everybody who waits is told; `end()` resolves, because there is nothing left to wait for. */
+  /** I/O is over. `ready()` rejects; `end()` resolves, because there is nothing left to wait for. */
   close(error: TransportError | undefined): void {
     if (this.#state.kind === 'closed') return
-    this.#state = { kind: 'closed', error }
-    if (this.#tracking === undefined) this.#writer.discard()
+    this.#step({ kind: 'close', error })
+    if (this.#tracker === undefined) this.#writer.discard()
     this.#refuseWaiters()
-    this.onEnded()
+    this.#endWaiters.resolveAll()
     if (this.#pressed) this.#relieve()
   }
 
-  /** The shard has let go of the lane: what became of everything that was taken. Once, and only with `salvage`. */
-  settleFate(): DeliveryReport | undefined {
-    const head = Atomics.load(this.#words, this.#base + lane.OUT_HEAD)
-    const sent = Atomics.load(this.#words, this.#base + lane.OUT_SENT)
-    const fate = this.#tracking?.settle(head, sent, this.#writer.queued)
-    this.#writer.discard()
-    return fate
+  /** The shard has given the lane up: what became of everything that was taken, if that is tracked. Once. */
+  settle(): DeliveryReport | undefined {
+    return this.#out.settle()
   }
 
-  /** The shard has let go of the lane: gives back the region that its words do not name any more. */
   release(): void {
-    this.#retireRegion()
-    this.#ring.leave()
+    this.#out.release()
   }
 
-  #taken(length: number): void {
-    this.framesSent++
-    this.bytesSent += length
-    this.#tracking?.took(length)
-    if (!this.#dirty) {
-      this.#dirty = true
-      this.#host.flushSoon(this)
-    } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
-      this.#publish(true)
+  #sendBytes(bytes: Uint8Array): boolean {
+    this.#assertTakeable(bytes)
+    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes)) {
+      return this.#sendSlowly([bytes], bytes.length)
+    }
+    this.#onTaken(bytes.length)
+    return true
+  }
+
+  /** @throws {TransportError} ERR_INVALID_FRAME, ERR_OUT_OF_MEMORY */
+  #assertTakeable(bytes: Uint8Array | readonly Uint8Array[]): void {
+    if (this.#isPicky) assertFrameable(this.#lane.settings.framing.kind, bytes, this.#endpoint)
+    if (this.#tracker?.isFull !== true) return
+    try {
+      this.#tracker.makeRoom()
+    } catch (error) {
+      throw memoryFailure(error, this.#endpoint) ?? error
     }
   }
 
-  #sendSlowly(frame: Frame): boolean {
-    const parts = partsOf(frame, this.#endpoint)
-    const length = lengthOf(parts)
+  #sendSlowly(parts: readonly Uint8Array[], length: number): boolean {
     assertLength(length, this.#maxFrameBytes, this.#endpoint)
     const size = length + FRAME_HEADER_BYTES
     const overflow = this.#writer.overflowBytes
-    if (overflow > 0 && overflow + size > this.#options.maxPendingBytes) {
-      throw backpressure(overflow, this.#options.maxPendingBytes, this.#endpoint)
+    if (overflow > 0 && overflow + size > this.#lane.settings.maxPendingBytes) {
+      throw backpressure(overflow, this.#lane.settings.maxPendingBytes, this.#endpoint)
     }
-    if (this.#ring.refreshFree() < size) {
-      this.#queuedFrameBytes = size
-      this.#grow()
-    }
-    this.#queue(parts, length)
-    this.#taken(length)
-    if (this.#writer.overflowBytes === 0) return true
-    this.#publish()
-    this.#wantRoom()
-    if (!this.#pressed && events.backpressureOn.hasSubscribers) this.#press()
-    return false
-  }
-
-  #queue(parts: readonly Uint8Array[], length: number): void {
+    if (this.#ring.refreshFree() < size) this.#out.grow(size)
     try {
       this.#writer.writeOrQueue(parts, length)
     } catch (error) {
       throw memoryFailure(error, this.#endpoint) ?? error
     }
+    this.#onTaken(length)
+    if (this.#writer.overflowBytes === 0) return true
+    this.#out.publish()
+    this.#awaitRoom()
+    if (!this.#pressed && events.backpressureOn.hasSubscribers) this.#press()
+    return false
   }
 
-  #makeRoom(tracking: DeliveryTracker): void {
-    try {
-      tracking.makeRoom()
-    } catch (error) {
-      throw memoryFailure(error, this.#endpoint) ?? error
+  #onTaken(length: number): void {
+    this.framesSent++
+    this.bytesSent += length
+    this.#tracker?.took(length)
+    if (!this.#dirty) {
+      this.#dirty = true
+      this.#lane.host.flushSoon(this)
+    } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
+      this.#out.publish(true)
     }
-  }
-
-  #publish(busy = false): void {
-    const ring = this.#ring
-    if (ring.unpublished === 0) return
-    ring.publish()
-    if (takeArmed(this.#words, this.#base + lane.OUT_NOTIFY)) this.#host.notify(this.#lane.id, busy)
   }
 
   /** Moves on whatever waits: queued bytes into the ring, waiters for room, the end of the stream. */
   #proceed(): void {
     if (this.#writer.overflowBytes > 0) {
       const empty = this.#writer.refill()
-      if (!empty) this.#grow()
-      this.#publish()
+      if (!empty) this.#out.grow()
+      this.#out.publish()
       if (!empty) {
-        this.#wantRoom()
+        this.#awaitRoom()
         return
       }
     }
-    if (this.#state === ENDING) {
-      this.#publish()
+    if (this.#state.kind === 'ending' || this.#state.kind === 'ended') {
+      this.#out.publish()
       // After the last TAIL: a shard that sees END knows that no byte follows.
-      Atomics.store(this.#words, this.#base + lane.OUT_INTENT, this.#endIntent)
-      this.#host.notify(this.#lane.id)
+      this.#out.storeIntent(this.#state.intent)
       return
     }
-    if (this.#waiters.size === 0) return
-    if (this.#hasRoom()) {
-      for (const waiter of this.#waiters) waiter.resolve()
-      this.#waiters.clear()
-    } else {
-      this.#wantRoom()
-    }
+    if (this.#roomWaiters.size === 0) return
+    if (this.#out.hasRoom) this.#roomWaiters.resolveAll()
+    else this.#awaitRoom()
   }
 
-  #hasRoom(): boolean {
-    const half = this.#ring.capacity >> 1
-    return this.#writer.overflowBytes === 0 && (this.#ring.free >= half || this.#ring.refreshFree() >= half)
-  }
-
-  /** Asks the shard for a ring when half of the ring is free, then looks again: it may have happened just before. */
-  #wantRoom(): void {
-    this.#publish()
-    const ring = this.#ring
-    // A little that waits in the queue goes in first: ask for that much more, or a second wake-up would have to follow.
-    const queued = this.#writer.overflowBytes
-    const extra = queued <= ring.capacity >> 4 ? queued : 0
-    const at = (ring.tail - (ring.capacity >> 1) + extra) | 0
-    Atomics.store(this.#words, this.#base + lane.OUT_SPACE_AT, at)
-    Atomics.store(this.#words, this.#base + lane.OUT_SPACE, 1)
-    ring.refreshFree()
-    if (distance(ring.head, at) >= 0 && takeArmed(this.#words, this.#base + lane.OUT_SPACE)) {
-      // From the top of the next turn: the caller may be in the middle of a send.
-      this.#host.revisit({
-        onNotify: () => {
-          this.onNotify()
-          return false
-        },
-      })
-    }
-  }
-
-  /** Puts a larger region behind the ring, if the frame that did not fit calls for one. */
-  #grow(): void {
-    const ring = this.#ring
-    const wanted = grownRingBytes(ring.capacity, this.#queuedFrameBytes, this.#options.maxRingBytes)
-    if (wanted === ring.capacity) return
-    this.#retireRegion()
-    // Not asked of the ring again: the shard may have left the region since, and then it would never be given back.
-    if (this.#growthAsked || this.#previousRegion !== 0) return
-    const region = this.#host.takeRegion(wanted, () => {
-      this.#growthAsked = false
-      if (this.#state.kind === 'closed' || this.#writer.overflowBytes === 0) return
-      this.#grow()
-      this.#proceed()
-    })
-    if (region === undefined) {
-      this.#growthAsked = true
-      return
-    }
-    this.#previousRegion = ring.regionId
-    this.#tracking?.leaveRegion()
-    ring.switchTo(region)
-  }
-
-  #retireRegion(): void {
-    if (this.#previousRegion === 0 || !this.#ring.settled) return
-    this.#tracking?.forgetRegion()
-    this.#host.giveRegion(this.#previousRegion)
-    this.#previousRegion = 0
+  /** A notification follows when there is room. */
+  #awaitRoom(): void {
+    // From the top of the next turn: the caller may be in the middle of a send.
+    if (this.#out.awaitRoom()) this.#lane.host.revisit(this)
   }
 
   #press(): void {
@@ -381,33 +261,25 @@ export class Sender implements Flushable {
   }
 
   #pressure(): BackpressureEvent {
-    return { id: this.#id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
+    return { id: this.#lane.id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
   }
 
-  #beginEnd(): void {
-    this.#state = ENDING
+  #end(step: OutgoingStep): void {
+    this.#step(step)
     this.#refuseWaiters()
     this.#proceed()
   }
 
+  #step(step: OutgoingStep): void {
+    this.#state = transition(this.#state, step)
+  }
+
   #refuseWaiters(): void {
     // Seldom anybody waits, and an error with its stack costs more than all the rest of an end.
-    if (this.#waiters.size === 0) return
-    const error = this.#refusal()
-    for (const waiter of this.#waiters) waiter.reject(error)
-    this.#waiters.clear()
+    if (this.#roomWaiters.size > 0) this.#roomWaiters.rejectAll(this.#refusal())
   }
 
   #refusal(): TransportError {
-    const cause = this.#state.kind === 'closed' ? this.#state.error : undefined
-    if (cause !== undefined && cause.code !== 'ERR_CLOSED') {
-      return new TransportError('ERR_CLOSED', 'the connection is closed. Connect again; `closed` says why it ended.', {
-        cause,
-        endpoint: this.#endpoint,
-      })
-    }
-    return new TransportError('ERR_CLOSED', 'the connection is closed or ending: no more frames can be sent.', {
-      endpoint: this.#endpoint,
-    })
+    return sendRefused(this.#state.kind === 'closed' ? this.#state.error : undefined, this.#endpoint)
   }
 }

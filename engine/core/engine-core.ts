@@ -248,7 +248,7 @@ export class EngineCore {
     await this.#listeners.close()
     await handlers.done()
     // Frames that a reconnecting connection has queued leave over its lane's connection, so those close last.
-    const others = supervisor.connections.filter((connection) => !connection.carriesLink)
+    const others = supervisor.connections.filter((connection) => !connection.isTracked)
     await Promise.all([handlers.closeEach(reconnecting), handlers.closeEach(others)])
     await handlers.closeEach(supervisor.connections)
     for (const pool of pools) pool.cut()

@@ -1,22 +1,22 @@
 /**
- * The connections of a pool that nobody uses. The one that came back last goes first, so that those that are not needed
- * grow old; one timer serves them all, and is touched only when something falls due sooner than it.
+ * The idle connections of a pool. The one that came back last is lent first, so that those that are not needed grow
+ * old. One timer serves them all, and is touched only when something falls due sooner.
  */
 import type { Clock } from '../protocol/clock.js'
 
-interface Shelved {
+interface Idle {
   readonly expiresAt: number
   idleSince: number
 }
 
 export interface IdleListEvents<Item> {
-  /** Whether the pool can do with one less: only then does it end for having been idle. */
+  /** Whether the pool can do with one less: only then one is taken off for having been idle. */
   mayShrink(): boolean
-  /** It was taken off because its time is over. */
+  /** It was taken off because it is too old, or was idle too long. */
   onExpired(item: Item): void
 }
 
-export class IdleList<Item extends Shelved> {
+export class IdleList<Item extends Idle> {
   readonly #clock: Clock
   readonly #idleTimeoutMs: number
   readonly #events: IdleListEvents<Item>
@@ -29,10 +29,6 @@ export class IdleList<Item extends Shelved> {
     this.#clock = clock
     this.#idleTimeoutMs = idleTimeoutMs
     this.#events = events
-  }
-
-  get count(): number {
-    return this.#items.length
   }
 
   put(item: Item): void {
@@ -57,7 +53,7 @@ export class IdleList<Item extends Shelved> {
     if (at !== -1) this.#items.splice(at, 1)
   }
 
-  /** Something changed by which they fall due sooner. */
+  /** After a change by which they fall due sooner. */
   reschedule(): void {
     const now = this.#clock.now()
     const shrinks = this.#events.mayShrink()

@@ -13,20 +13,14 @@ export class LeakDetector {
     this.#afterMs = afterMs
   }
 
-  /** Where this was called. */
+  /** The stack of the caller. */
   mark(): Error {
     return new Error('a lease was taken here')
   }
 
-  /** Watches a lease; the returned function ends that. */
+  /** Waits for the end of a lease; the returned function is called then. */
   start(takenAt: Error): () => void {
-    return this.#clock.setTimer(
-      () => {
-        this.#report(takenAt)
-      },
-      this.#afterMs,
-      { keepsAlive: false },
-    )
+    return this.#clock.setTimer(() => this.#report(takenAt), this.#afterMs, { keepsAlive: false })
   }
 
   #report(takenAt: Error): void {

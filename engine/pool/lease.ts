@@ -1,4 +1,4 @@
-/** A connection lent by a pool, until it is given back. */
+/** The right to use a connection of a pool, until it is given back. */
 import { TransportError } from '../protocol/errors.js'
 import type { Gate } from './pool-settings.js'
 
@@ -13,16 +13,20 @@ export interface Lender<View> {
 type State =
   | { readonly kind: 'held' }
   | { readonly kind: 'ended' }
-  /** The pool took it away: it was closed, and did not wait any longer. */
+  /** The pool was closed, and took it away. */
   | { readonly kind: 'revoked'; readonly error: TransportError }
 
 const HELD: State = { kind: 'held' }
 const ENDED: State = { kind: 'ended' }
 
+const REVOKED =
+  'the pool was closed and has taken this connection away. Release leases before the pool closes, or give it more time.'
+const GIVEN_BACK =
+  'this lease was given back to its pool, and the connection may be on loan to another user by now. Acquire another one.'
+
 /**
- * The right to use a connection of a pool. Give it back with `release()`, or with `destroy()` if the connection is not
- * to be used again: after an exchange that was not finished, for example. Disposing of a lease releases it, if it is
- * still held.
+ * A connection lent by a pool. Give it back with `release()`, or with `destroy()` if the connection must not be used
+ * again: after an exchange that was not finished, for example. Disposing of a lease releases it, if it is still held.
  */
 export interface Lease<View> extends Disposable {
   /**
@@ -90,7 +94,7 @@ export class GrantedLease<View> implements Lease<View>, Gate {
     if (this.#state === HELD) this.#state = { kind: 'revoked', error }
   }
 
-  /** False: there is nothing to give back any more. */
+  /** False: there is nothing to give back. */
   #end(what: string): boolean {
     if (this.#state === HELD) {
       this.#state = ENDED
@@ -101,18 +105,8 @@ export class GrantedLease<View> implements Lease<View>, Gate {
   }
 
   #refusal(what: string): TransportError {
-    const { endpoint } = this.#lender
-    if (this.#state.kind === 'revoked') {
-      return new TransportError(
-        'ERR_LEASE_ENDED',
-        `${what}: the pool was closed and has taken this connection away. Release leases before the pool closes, or give it more time.`,
-        { cause: this.#state.error, endpoint },
-      )
-    }
-    return new TransportError(
-      'ERR_LEASE_ENDED',
-      `${what}: this lease was given back to its pool, and the connection may be somebody else's by now. Acquire another one.`,
-      { endpoint },
-    )
+    const cause = this.#state.kind === 'revoked' ? this.#state.error : undefined
+    const why = cause === undefined ? GIVEN_BACK : REVOKED
+    return new TransportError('ERR_LEASE_ENDED', `${what}: ${why}`, { cause, endpoint: this.#lender.endpoint })
   }
 }

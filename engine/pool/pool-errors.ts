@@ -1,4 +1,4 @@
-/** What a pool tells those who wanted something of it. */
+/** The errors of pools. */
 import { nameOf } from '../common/describe.js'
 import { TransportError } from '../protocol/errors.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
@@ -27,7 +27,7 @@ export function acquireTimeout(
   )
 }
 
-/** Making connections keeps failing: as it failed, with the error itself as the cause. */
+/** Making connections keeps failing: with the code of the last failure, which is the cause. */
 export function creationFailed(endpoint: string, failures: number, cause: unknown): TransportError {
   const known = cause instanceof TransportError
   return new TransportError(
@@ -38,48 +38,25 @@ export function creationFailed(endpoint: string, failures: number, cause: unknow
 }
 
 export function invalidConnection(endpoint: string, cause: unknown): TransportError {
-  return new TransportError(
-    'ERR_VALIDATION',
-    cause === undefined
-      ? 'validate() said that the connection is not good.'
-      : 'validate() failed, so the connection was destroyed. See the cause.',
-    { cause, endpoint },
-  )
+  if (cause === undefined) return unfit(endpoint, 'invalid')
+  const message = 'validate() failed, so the connection was destroyed. See the cause.'
+  return new TransportError('ERR_VALIDATION', message, { cause, endpoint })
 }
 
 export function slowValidation(endpoint: string, timeoutMs: number): TransportError {
-  return new TransportError(
-    'ERR_VALIDATION',
-    `validate() had not settled after ${String(timeoutMs)} ms (acquireTimeoutMs), so the connection was destroyed.`,
-    { endpoint },
-  )
+  const message = `validate() had not settled after ${String(timeoutMs)} ms (acquireTimeoutMs), so the connection was destroyed.`
+  return new TransportError('ERR_VALIDATION', message, { endpoint })
 }
 
+const UNFIT = {
+  ended: ['ERR_RESET', 'the peer accepted the connection and ended it before it could be used.'],
+  unread: ['ERR_CLOSED', 'bytes came unasked, or were not read, so the connection left its pool.'],
+  unsent: ['ERR_CLOSED', 'frames had not been sent, so the connection left its pool.'],
+  busy: ['ERR_CLOSED', 'the connection was still being read when it was released, so it left its pool.'],
+  invalid: ['ERR_VALIDATION', 'validate() said that the connection is not good.'],
+} as const
+
 export function unfit(endpoint: string, why: ReuseBlocker | 'invalid'): TransportError {
-  switch (why) {
-    case 'ended':
-      return new TransportError(
-        'ERR_RESET',
-        'the peer accepted the connection and ended it before anybody could use it.',
-        { endpoint },
-      )
-    case 'unread':
-      return new TransportError(
-        'ERR_CLOSED',
-        'bytes came that nobody had asked for, or that nobody had read, so the connection left its pool.',
-        { endpoint },
-      )
-    case 'unsent':
-      return new TransportError('ERR_CLOSED', 'frames had not been sent, so the connection left its pool.', {
-        endpoint,
-      })
-    case 'busy':
-      return new TransportError(
-        'ERR_CLOSED',
-        'somebody was still reading the connection when it was released, so it left its pool.',
-        { endpoint },
-      )
-    case 'invalid':
-      return invalidConnection(endpoint, undefined)
-  }
+  const [code, message] = UNFIT[why]
+  return new TransportError(code, message, { endpoint })
 }

@@ -6,7 +6,7 @@ import type { BackoffSettings } from '../common/backoff.js'
 import type { Poolable } from './poolable.js'
 
 export interface PoolBounds {
-  /** Connections that are kept, also when nobody needs them. */
+  /** Connections that are kept, also when none is needed. */
   readonly min: number
   /** Connections at most, those being made included. */
   readonly max: number
@@ -15,13 +15,13 @@ export interface PoolBounds {
 export interface PoolSettings<View> extends PoolBounds {
   /** A connection that is idle so long is closed, unless there are only `min`. */
   readonly idleTimeoutMs: number
-  /** A connection of this age is closed when nobody uses it. Undefined: it may grow old. */
+  /** A connection of this age is closed once it is not in use. Undefined: it may be of any age. */
   readonly maxLifetimeMs: number | undefined
   /** Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once. */
   readonly lifetimeJitter: number
   /** How long an acquire waits, and how long `validate` may take. */
   readonly acquireTimeoutMs: number
-  /** So many failures in a row to make a connection reject everybody who waits for one. */
+  /** So many failures in a row to make a connection reject every request for one. */
   readonly createAttempts: number
   /** The pauses between them. */
   readonly backoff: BackoffSettings
@@ -31,22 +31,22 @@ export interface PoolSettings<View> extends PoolBounds {
   readonly validate: ((connection: View) => unknown) | undefined
 }
 
-/** Asked before each use of what somebody holds: throws once it is not theirs any more. */
+/** Asked before each use of a connection: throws once the user has lost the right to it. */
 export interface Gate {
   assertHeld(): void
 }
 
-/** What a pool stands on. */
+/** What a pool is built on. */
 export interface PoolGround<Connection extends Poolable, View> {
   /** For errors and observers. */
   readonly endpoint: string
   readonly clock: Clock
-  /** Told when `validate` fails. */
+  /** For failures of `validate`. */
   readonly failures: HandlerFailures
   /** Numbers in [0, 1). */
   readonly random: () => number
   /** Makes a connection. It settles by itself, and gives up when the signal is aborted. */
   readonly dial: (wait: WaitOptions) => Promise<Connection>
-  /** What the holder of a lease gets to see; it asks the gate before each use. */
+  /** What the holder of a lease gets; it asks the gate before each use. */
   readonly present: (connection: Connection, gate: Gate) => View
 }

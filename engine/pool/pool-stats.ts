@@ -10,7 +10,7 @@ export interface PoolStats {
   readonly validating: number
   readonly idle: number
   readonly leased: number
-  /** Acquires that wait. */
+  /** Requests that wait. */
   readonly waiting: number
   /** Connections that were made, since the beginning. */
   readonly created: number

@@ -1,70 +1,51 @@
-/** One run of a pool's `validate`, which may throw, reject, say anything, or never settle. */
+/** One run of a pool's `validate`, which may throw, reject, return anything, or never settle. */
+import { handlerError } from '../common/handler-failures.js'
 import { TransportError } from '../protocol/errors.js'
-import type { Clock } from '../protocol/clock.js'
 import { invalidConnection, slowValidation } from './pool-errors.js'
-import type { Gate } from './pool-settings.js'
+import type { Gate, PoolGround, PoolSettings } from './pool-settings.js'
+import type { Poolable } from './poolable.js'
 
-/** What `validate` gets works while it runs. */
-class ValidationGate implements Gate {
-  readonly #endpoint: string
-  isOpen = true
-
-  constructor(endpoint: string) {
-    this.#endpoint = endpoint
+/**
+ * `onDone` is called once, in a later turn or microtask; undefined: the connection is good. The returned function stops
+ * the run, and prevents that.
+ */
+export function startValidation<Connection extends Poolable, View>(
+  validate: NonNullable<PoolSettings<View>['validate']>,
+  timeoutMs: number,
+  connection: Connection,
+  { endpoint, clock, present, failures }: PoolGround<Connection, View>,
+  onDone: (failure: TransportError | undefined) => void,
+): () => void {
+  let isRunning = true
+  const gate: Gate = {
+    assertHeld: () => {
+      if (isRunning) return
+      const message = 'validate() is over: the connection is not its own any more.'
+      throw new TransportError('ERR_LEASE_ENDED', message, { endpoint })
+    },
   }
-
-  assertHeld(): void {
-    if (this.isOpen) return
-    throw new TransportError('ERR_LEASE_ENDED', 'validate() is over: the connection is not its own any more.', {
-      endpoint: this.#endpoint,
-    })
-  }
-}
-
-export interface ValidationTerms<View> {
-  readonly endpoint: string
-  readonly clock: Clock
-  readonly timeoutMs: number
-  readonly validate: (connection: View) => unknown
-  readonly present: (gate: Gate) => View
-  /** `validate` has failed, with something that is no error of ours; `onDone` follows. */
-  readonly onFault: (cause: unknown) => void
-  /** Called once, in a later turn or microtask, unless it was stopped. Undefined: it is good. */
-  readonly onDone: (failure: TransportError | undefined) => void
-}
-
-/** The returned function stops it: nothing more is said of it. */
-export function startValidation<View>(terms: ValidationTerms<View>): () => void {
-  const { endpoint, clock, timeoutMs, validate, present, onFault, onDone } = terms
-  const gate = new ValidationGate(endpoint)
   const stop = (): void => {
-    gate.isOpen = false
+    isRunning = false
     cancel()
   }
   const finish = (failure: TransportError | undefined): void => {
-    if (!gate.isOpen) return
+    if (!isRunning) return
     stop()
     onDone(failure)
   }
-  const cancel = clock.setTimer(
-    () => {
-      finish(slowValidation(endpoint, timeoutMs))
-    },
-    timeoutMs,
-    { keepsAlive: false },
-  )
-  const run = (): unknown => (gate.isOpen ? validate(present(gate)) : undefined)
-  // Not from inside the pool, in the middle of whose work it could call the pool.
+  const cancel = clock.setTimer(() => finish(slowValidation(endpoint, timeoutMs)), timeoutMs, { keepsAlive: false })
+  const run = (): unknown => (isRunning ? validate(present(connection, gate)) : undefined)
+  // In a later microtask: it may call the pool, which is in the middle of its work now.
   const running = Promise.resolve().then(run)
   running.then(
-    (verdict) => {
-      finish(verdict === false ? invalidConnection(endpoint, undefined) : undefined)
-    },
-    (error: unknown) => {
-      // An error of ours says what is wrong with the connection, which was asked for; any other is a fault of
-      // `validate`.
-      if (gate.isOpen && !(error instanceof TransportError)) onFault(error)
-      finish(invalidConnection(endpoint, error))
+    (verdict) => finish(verdict === false ? invalidConnection(endpoint, undefined) : undefined),
+    (cause: unknown) => {
+      // An error of ours says what is wrong with the connection; any other is a fault of `validate`.
+      if (isRunning && !(cause instanceof TransportError)) {
+        const error = handlerError('validate failed, so its connection was destroyed. See the cause.', cause, endpoint)
+        failures.report(error, { where: 'validate', endpoint, connection: undefined })
+      }
+      finish(invalidConnection(endpoint, cause))
     },
   )
   return stop

@@ -14,7 +14,15 @@ export class Waiter<T> {
   #settle: { resolve: (value: T) => void; reject: (error: Error) => void } | undefined
   #cleanUp: (() => void)[] = []
 
-  constructor(what: string, endpoint: string, options: WaitOptions, clock: Clock, onGivenUp: () => void) {
+  /** `onTimeout` makes the error of the deadline; default: ERR_TIMEOUT. */
+  constructor(
+    what: string,
+    endpoint: string,
+    options: WaitOptions,
+    clock: Clock,
+    onGivenUp: () => void,
+    onTimeout?: () => TransportError,
+  ) {
     this.promise = new Promise<T>((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -31,18 +39,8 @@ export class Waiter<T> {
       this.#cleanUp.push(whenAborted(signal, onAbort))
     }
     if (timeoutMs !== undefined) {
-      const onTimeout = (): void => {
-        giveUp(
-          new TransportError(
-            'ERR_TIMEOUT',
-            `${what}: nothing came within ${String(timeoutMs)} ms. Retry, or allow more time.`,
-            {
-              endpoint,
-            },
-          ),
-        )
-      }
-      this.#cleanUp.push(clock.setTimer(onTimeout, timeoutMs))
+      const timeout = onTimeout ?? (() => timeoutError(what, endpoint, timeoutMs))
+      this.#cleanUp.push(clock.setTimer(() => giveUp(timeout()), timeoutMs))
     }
   }
 
@@ -64,6 +62,58 @@ export class Waiter<T> {
     for (const clean of this.#cleanUp) clean()
     this.#cleanUp = []
     return settle
+  }
+}
+
+/** All who wait for the same thing. Each leaves the set when it is served or gives up. */
+export class WaiterSet<T> {
+  readonly #what: string
+  readonly #endpoint: string
+  readonly #clock: Clock
+  /** Made when it is first needed: most connections never wait. */
+  #waiters: Set<Waiter<T>> | undefined
+
+  /** `what` begins the message of the error of one who gives up. */
+  constructor(what: string, endpoint: string, clock: Clock) {
+    this.#what = what
+    this.#endpoint = endpoint
+    this.#clock = clock
+  }
+
+  get size(): number {
+    return this.#waiters?.size ?? 0
+  }
+
+  /** Rejects with ERR_ABORTED at once, and adds nothing, if the signal is aborted already. */
+  wait(options: WaitOptions): Promise<T> {
+    const aborted = abortedBefore(this.#what, this.#endpoint, options)
+    if (aborted !== undefined) return Promise.reject(aborted)
+    const waiters = (this.#waiters ??= new Set())
+    const waiter = new Waiter<T>(this.#what, this.#endpoint, options, this.#clock, () => {
+      waiters.delete(waiter)
+    })
+    waiters.add(waiter)
+    return waiter.promise
+  }
+
+  /** Serves the one that waits longest. False: none waits. */
+  resolveFirst(value: T): boolean {
+    for (const waiter of this.#waiters ?? []) {
+      this.#waiters?.delete(waiter)
+      waiter.resolve(value)
+      return true
+    }
+    return false
+  }
+
+  resolveAll(value: T): void {
+    for (const waiter of this.#waiters ?? []) waiter.resolve(value)
+    this.#waiters?.clear()
+  }
+
+  rejectAll(error: Error): void {
+    for (const waiter of this.#waiters ?? []) waiter.reject(error)
+    this.#waiters?.clear()
   }
 }
 
@@ -103,6 +153,16 @@ function whenAborted(signal: AbortSignal, callback: () => void): () => void {
   return () => {
     waiters.remove(callback)
   }
+}
+
+/** Why a wait cannot begin: its signal is aborted already. Undefined: it can. */
+export function abortedBefore(what: string, endpoint: string, { signal }: WaitOptions): TransportError | undefined {
+  return signal?.aborted === true ? abortError(what, endpoint, signal.reason) : undefined
+}
+
+function timeoutError(what: string, endpoint: string, timeoutMs: number): TransportError {
+  const message = `${what}: nothing came within ${String(timeoutMs)} ms. Retry, or allow more time.`
+  return new TransportError('ERR_TIMEOUT', message, { endpoint })
 }
 
 export function abortError(what: string, endpoint: string, reason: unknown): TransportError {

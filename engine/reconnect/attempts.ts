@@ -1,59 +1,54 @@
-/** How long to go on trying: pauses, and the limits in attempts and in time, counted since the link was last stable. */
+/** How long to go on trying: pauses, and limits in attempts and in time, counted since the last stable connection. */
 import { TransportError } from '../protocol/errors.js'
-import { Backoff, type BackoffSettings } from '../common/backoff.js'
+import { Backoff } from '../common/backoff.js'
+import type { ReconnectingSettings } from './reconnecting-settings.js'
 
-export interface AttemptLimits {
-  readonly backoff: BackoffSettings
-  readonly maxAttempts: number
-  readonly maxElapsedMs: number
-}
+type AttemptSettings = Pick<
+  ReconnectingSettings<never>,
+  'endpoint' | 'backoff' | 'maxAttempts' | 'maxElapsedMs' | 'clock' | 'random'
+>
 
 export class Attempts {
-  /** Made since the link was last stable. */
+  /** Made since the last stable connection. */
   count = 0
-  readonly #endpoint: string
-  readonly #limits: AttemptLimits
-  readonly #random: () => number
+  readonly #settings: AttemptSettings
   #since: number
   #pause: Backoff
 
-  constructor(endpoint: string, limits: AttemptLimits, random: () => number, now: number) {
-    this.#endpoint = endpoint
-    this.#limits = limits
-    this.#random = random
-    this.#since = now
-    this.#pause = Backoff.first(limits.backoff, random)
+  constructor(settings: AttemptSettings) {
+    this.#settings = settings
+    this.#since = settings.clock.now()
+    this.#pause = Backoff.first(settings.backoff, settings.random)
   }
 
-  /** The link was stable: whatever comes now is counted anew. */
-  reset(now: number): void {
+  /** The connection was stable: counts start anew. */
+  reset(): void {
+    const { clock, backoff, random } = this.#settings
     this.count = 0
-    this.#since = now
-    this.#pause = Backoff.first(this.#limits.backoff, this.#random)
+    this.#since = clock.now()
+    this.#pause = Backoff.first(backoff, random)
   }
 
   /** Milliseconds until the time is over; Infinity: it never is. */
-  timeLeft(now: number): number {
-    return Math.max(0, this.#since + this.#limits.maxElapsedMs - now)
+  get timeLeft(): number {
+    const { maxElapsedMs, clock } = this.#settings
+    return Math.max(0, this.#since + maxElapsedMs - clock.now())
   }
 
   /** The next pause in milliseconds, no longer than there is time. */
-  nextPause(now: number): number {
+  nextPause(): number {
     const { delayMs } = this.#pause
     this.#pause = this.#pause.next()
-    return Math.min(delayMs, this.timeLeft(now))
+    return Math.min(delayMs, this.timeLeft)
   }
 
   /** Why there is no next attempt; undefined: there is. */
-  exhausted(now: number, last: Error | undefined): TransportError | undefined {
-    const { maxAttempts, maxElapsedMs } = this.#limits
-    const isLate = this.timeLeft(now) === 0
+  exhausted(cause: Error | undefined): TransportError | undefined {
+    const { endpoint, maxAttempts, maxElapsedMs } = this.#settings
+    const isLate = this.timeLeft === 0
     if (!isLate && this.count < maxAttempts) return undefined
     const limit = isLate ? `${String(maxElapsedMs)} ms (maxElapsedMs)` : `${String(maxAttempts)} attempts (maxAttempts)`
-    return new TransportError(
-      'ERR_GAVE_UP',
-      `no stable connection to ${this.#endpoint} within ${limit}. See the cause for the last failure; raise the limit, or make a new link.`,
-      { cause: last, endpoint: this.#endpoint },
-    )
+    const message = `no stable connection to ${endpoint} within ${limit}. See the cause for the last failure; raise the limit, or make a new connection.`
+    return new TransportError('ERR_GAVE_UP', message, { cause, endpoint })
   }
 }

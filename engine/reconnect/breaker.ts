@@ -1,9 +1,9 @@
 /**
- * A circuit breaker for one endpoint, shared by all links that dial it (after Michael Nygard, "Release It!").
+ * A circuit breaker for one endpoint, shared by all connections that dial it (after Michael Nygard, "Release It!").
  *
- * Closed: attempts go ahead, a few at a time, so that a server that comes back is not met by everybody at once. After
- * some failures in a row it opens: nobody dials for a while. Then it is half-open: one probe goes ahead, and its
- * outcome closes the circuit or opens it again. Who is not let in waits in line.
+ * Closed: attempts go ahead, a few at a time, so that a server that comes back is not met by all at once. After some
+ * failures in a row it opens, and no attempt is made for a while. Then it is half-open: one probe goes ahead, and its
+ * outcome closes the circuit or opens it again. The other attempts wait in a queue.
  */
 import { TransportError } from '../protocol/errors.js'
 import { events } from '../common/diagnostics.js'
@@ -21,7 +21,7 @@ export interface BreakerSettings {
 export type BreakerState =
   | { readonly kind: 'closed'; readonly failures: number }
   | { readonly kind: 'open'; readonly until: number; readonly error: Error }
-  /** `probe`: the attempt that decides; undefined: the next one in line will be it. */
+  /** `probe`: the attempt that decides; undefined: the next one in the queue will be it. */
   | { readonly kind: 'half-open'; readonly probe: Permit | undefined; readonly error: Error }
 
 /** The right to make one attempt. Exactly one of its methods is called, once. */
@@ -40,7 +40,7 @@ export interface BreakerStats {
   readonly failures: number
   /** Attempts under way. */
   readonly attempting: number
-  /** Links that wait to be let in. */
+  /** Reconnecting connections that wait for a permit. */
   readonly waiting: number
 }
 
@@ -50,7 +50,7 @@ export class Breaker {
   readonly #clock: Clock
   #state: BreakerState = { kind: 'closed', failures: 0 }
   #attempting = 0
-  readonly #line = new Set<(permit: Permit) => void>()
+  readonly #queue = new Set<(permit: Permit) => void>()
   #cancelTimer: (() => void) | undefined
 
   constructor(endpoint: string, settings: BreakerSettings, clock: Clock) {
@@ -63,7 +63,7 @@ export class Breaker {
     return this.#state
   }
 
-  /** Why nobody is let in, with the failure that opened the circuit as its cause; undefined: it is not open. */
+  /** Why no permit is given, with the failure that opened the circuit as its cause; undefined: it is not open. */
   get refusal(): TransportError | undefined {
     if (this.#state.kind === 'closed') return undefined
     return new TransportError(
@@ -73,7 +73,7 @@ export class Breaker {
     )
   }
 
-  /** Whether nothing is lost by forgetting it once nobody uses it. */
+  /** Whether it holds nothing worth remembering once no connection uses it. */
   get isForgettable(): boolean {
     return this.#state.kind !== 'open' || this.#clock.now() >= this.#state.until
   }
@@ -85,25 +85,23 @@ export class Breaker {
       state: this.#state.kind,
       failures: this.#state.kind === 'closed' ? this.#state.failures : failures,
       attempting: this.#attempting,
-      waiting: this.#line.size,
+      waiting: this.#queue.size,
     }
   }
 
-  /** A permit, if one is to be had at once. */
+  /** A permit, if one can be given at once. */
   tryAdmit(): Permit | undefined {
-    return this.#line.size === 0 ? this.#admit() : undefined
+    return this.#queue.size === 0 ? this.#admit() : undefined
   }
 
-  /** Stands in line; `onAdmitted` is called with a permit. The returned function leaves the line. */
+  /** Queues for a permit, which `onAdmitted` is called with. The returned function leaves the queue. */
   wait(onAdmitted: (permit: Permit) => void): () => void {
-    const place = (permit: Permit): void => {
-      onAdmitted(permit)
-    }
-    this.#line.add(place)
-    this.#watch()
+    const admit = (permit: Permit): void => onAdmitted(permit)
+    this.#queue.add(admit)
+    this.#scheduleProbe()
     return () => {
-      this.#line.delete(place)
-      if (this.#line.size === 0) this.#endWatch()
+      this.#queue.delete(admit)
+      if (this.#queue.size === 0) this.#cancelProbe()
     }
   }
 
@@ -133,25 +131,10 @@ export class Breaker {
       this.#letIn()
     }
     const permit: Permit = {
-      succeeded: () => {
-        // Also one that began before the circuit opened: the peer answers.
-        spend(() => {
-          this.#close()
-        })
-      },
-      failed: (error) => {
-        spend(() => {
-          this.#onFailure(permit, error)
-        })
-      },
-      abandoned: () => {
-        spend(() => {
-          const state = this.#state
-          if (state.kind === 'half-open' && state.probe === permit) {
-            this.#state = { ...state, probe: undefined }
-          }
-        })
-      },
+      // Also one that began before the circuit opened: the peer answers.
+      succeeded: () => spend(() => this.#close()),
+      failed: (error) => spend(() => this.#onFailure(permit, error)),
+      abandoned: () => spend(() => this.#onAbandoned(permit)),
     }
     return permit
   }
@@ -168,6 +151,11 @@ export class Breaker {
     // One that began before the circuit opened adds nothing: the probe decides.
   }
 
+  #onAbandoned(permit: Permit): void {
+    const state = this.#state
+    if (state.kind === 'half-open' && state.probe === permit) this.#state = { ...state, probe: undefined }
+  }
+
   #open(error: Error): void {
     this.#state = { kind: 'open', until: this.#clock.now() + this.#settings.openMs, error }
     events.breakerOpened.publish({ endpoint: this.endpoint, error })
@@ -180,22 +168,19 @@ export class Breaker {
   }
 
   #letIn(): void {
-    for (const place of this.#line) {
+    for (const admit of this.#queue) {
       const permit = this.#admit()
       if (permit === undefined) break
-      this.#line.delete(place)
-      place(permit)
+      this.#queue.delete(admit)
+      admit(permit)
     }
-    this.#watch()
+    this.#scheduleProbe()
   }
 
-  /**
-   * While somebody waits for an open circuit, a timer says when the probe may go. Links keep the process alive, not
-   * this.
-   */
-  #watch(): void {
-    this.#endWatch()
-    if (this.#state.kind !== 'open' || this.#line.size === 0) return
+  /** A timer says when the probe may go, while one waits. It keeps no process alive: that is for the connection. */
+  #scheduleProbe(): void {
+    this.#cancelProbe()
+    if (this.#state.kind !== 'open' || this.#queue.size === 0) return
     const onTimer = (): void => {
       this.#cancelTimer = undefined
       this.#letIn()
@@ -204,7 +189,7 @@ export class Breaker {
     this.#cancelTimer = this.#clock.setTimer(onTimer, left, { keepsAlive: false })
   }
 
-  #endWatch(): void {
+  #cancelProbe(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }

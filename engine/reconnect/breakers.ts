@@ -1,16 +1,16 @@
-/** The circuit breakers of an engine: one for all links to an endpoint. */
+/** The circuit breakers of an engine: one for all reconnecting connections to an endpoint. */
 import { Breaker, type BreakerSettings, type BreakerStats } from './breaker.js'
 import type { Clock } from '../protocol/clock.js'
 
 interface SharedBreaker {
   readonly breaker: Breaker
-  /** Links that use it. */
+  /** Reconnecting connections that use it. */
   users: number
 }
 
 export interface BreakerUse {
   readonly breaker: Breaker
-  /** Called once, when the link is over. */
+  /** Called once, when the connection is over. */
   readonly end: () => void
 }
 
@@ -26,22 +26,15 @@ export class Breakers {
     return [...this.#shared.values()].map(({ breaker }) => breaker.stats)
   }
 
-  /** The endpoint's, as the first of its links wants it; kept while there is any, or it has something to remember. */
+  /** The endpoint's, with the settings of its first user; kept while it has any, or something to remember. */
   use(endpoint: string, settings: BreakerSettings): BreakerUse {
     for (const [other, { breaker, users }] of this.#shared) {
       if (users === 0 && breaker.isForgettable) this.#shared.delete(other)
     }
-    const shared = this.#shared.get(endpoint) ?? {
-      breaker: new Breaker(endpoint, settings, this.#clock),
-      users: 0,
-    }
+    const known = this.#shared.get(endpoint)
+    const shared = known ?? { breaker: new Breaker(endpoint, settings, this.#clock), users: 0 }
     shared.users++
     this.#shared.set(endpoint, shared)
-    return {
-      breaker: shared.breaker,
-      end: () => {
-        shared.users--
-      },
-    }
+    return { breaker: shared.breaker, end: () => shared.users-- }
   }
 }

@@ -38,7 +38,7 @@ export class FrameQueue {
     for (const frame of frames) this.bytes += frame.length + FRAME_HEADER_BYTES
   }
 
-  /** Everything that waits; nothing does any more. */
+  /** Everything that waits; the queue is empty then. */
   takeAll(): Buffer[] {
     const frames = this.#frames.slice(this.#next)
     this.#frames = []

@@ -1,20 +1,24 @@
 /**
- * Finds a peer that is connected and silent. One timer, only while the link is connected.
+ * Finds a peer that is connected and silent. One timer, only while there is a connection.
  *
- * It judges only while somebody waits for a frame: then everything that came was seen. A link whose frames nobody takes
- * cannot tell a silent peer from one that waits for room.
+ * It judges only while the user waits for a frame: then everything that came was seen. While no frame is taken, a
+ * silent peer looks the same as one that waits for room.
  */
 import type { Frame } from '../common/frame.js'
 import { notPromised } from '../common/handler-failures.js'
+import { TransportError } from '../protocol/errors.js'
 import type { Clock } from '../protocol/clock.js'
 import type { HeartbeatSettings } from './reconnecting-settings.js'
+import type { TrackedConnection } from './tracked-connection.js'
+import type { UserFrames } from './user-frames.js'
 
 export interface HeartbeatHost {
-  /** Whether somebody waits for the next frame of this connection. */
-  isReading(): boolean
-  /** Sends it, unless what was sent before has not left: then the peer does not read, and one more would not help. */
-  ping(make: () => Frame): void
-  onSilent(): void
+  readonly connection: Pick<TrackedConnection, 'info' | 'pendingBytes' | 'send' | 'cut'>
+  readonly frames: UserFrames
+  /** Whether the user waits for the next frame of this connection. */
+  readonly isReading: () => boolean
+  /** `ping` failed, or made what cannot be sent. */
+  readonly onPingFailed: (cause: unknown) => void
 }
 
 export class Heartbeat {
@@ -31,7 +35,7 @@ export class Heartbeat {
     this.#cancel = this.#rest()
   }
 
-  /** True: the frame answers a ping and is nobody else's business. */
+  /** True: the frame answers a ping, and is not given to the user. */
   onFrame(frame: Buffer): boolean {
     const { isPong } = this.#settings
     if (isPong === undefined) {
@@ -49,13 +53,7 @@ export class Heartbeat {
   }
 
   #rest(): () => void {
-    return this.#clock.setTimer(
-      () => {
-        this.#ask()
-      },
-      this.#settings.intervalMs,
-      { keepsAlive: false },
-    )
+    return this.#clock.setTimer(() => this.#ask(), this.#settings.intervalMs, { keepsAlive: false })
   }
 
   #ask(): void {
@@ -75,12 +73,28 @@ export class Heartbeat {
     }
     const cancel = this.#clock.setTimer(onTimer, timeoutMs, { keepsAlive: false })
     this.#cancel = cancel
-    if (ping !== undefined) this.#host.ping(ping)
+    if (ping !== undefined) this.#send(ping)
+  }
+
+  #send(ping: () => Frame): void {
+    const { connection, frames, onPingFailed } = this.#host
+    // What was sent before has not left: then the peer does not read, and a ping would not help.
+    if (connection.pendingBytes > 0) return
+    const place = connection.info.framesSent
+    try {
+      connection.send(notPromised(ping(), 'heartbeat.ping'))
+      frames.pingAt(place)
+    } catch (cause) {
+      // The loss of a connection that has ended is on its way; anything else is the ping's fault.
+      if (!(cause instanceof TransportError && cause.code === 'ERR_CLOSED')) onPingFailed(cause)
+    }
   }
 
   #judge(): void {
     if (!this.#heard && this.#host.isReading()) {
-      this.#host.onSilent()
+      const { connection } = this.#host
+      const message = `the peer said nothing for ${String(this.#settings.timeoutMs)} ms (heartbeat.timeoutMs) after it was asked.`
+      connection.cut(new TransportError('ERR_TIMEOUT', message, { endpoint: connection.info.endpoint }))
       return
     }
     this.#heard = false

@@ -1,21 +1,25 @@
-/** The sending half of a link: straight into its connection, or into a queue while there is none that takes frames. */
+/** The sending half of a reconnecting connection: into the connection of the moment, or else into a queue. */
 import { TransportError } from '../protocol/errors.js'
-import { assertFrameable, assertLength, backpressure, isBytes, lengthOf, partsOf, type Frame } from '../common/frame.js'
-import type { FramingKind } from '../protocol/framing.js'
+import {
+  assertFrameable,
+  assertLength,
+  backpressure,
+  encodeText,
+  isBytes,
+  lengthOf,
+  type Frame,
+} from '../common/frame.js'
 import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
-import type { Clock } from '../protocol/clock.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { Carrier } from './carrier.js'
+import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
+import type { TrackedConnection } from './tracked-connection.js'
 import { FrameQueue } from './frame-queue.js'
+import type { ReconnectingSettings } from './reconnecting-settings.js'
 
-export interface OutboxSettings {
-  readonly endpoint: string
-  readonly framing: FramingKind
-  readonly maxFrameBytes: number
-  readonly maxPendingBytes: number
-  readonly clock: Clock
-}
+type OutboxSettings = Pick<
+  ReconnectingSettings<never>,
+  'endpoint' | 'framing' | 'maxFrameBytes' | 'maxPendingBytes' | 'clock'
+>
 
 type Way<C> =
   /** No connection takes frames. */
@@ -24,14 +28,17 @@ type Way<C> =
   | { readonly kind: 'draining'; readonly connection: C }
   | { readonly kind: 'direct'; readonly connection: C }
 
+/** A frame whose text is encoded. */
+type Encoded = Uint8Array | readonly Uint8Array[]
+
 const NO_WAY = { kind: 'none' } as const
 
-export class Outbox<C extends Carrier> {
+export class Outbox<C extends TrackedConnection> {
   framesSent = 0
   bytesSent = 0
   readonly #settings: OutboxSettings
   readonly #queue = new FrameQueue()
-  readonly #waiters = new Set<Waiter<void>>()
+  readonly #waiters: WaiterSet<void>
   readonly #onDrained: (connection: C) => void
   #way: Way<C> = NO_WAY
   /** Why no frame is taken any more. */
@@ -42,6 +49,7 @@ export class Outbox<C extends Carrier> {
   constructor(settings: OutboxSettings, onDrained: (connection: C) => void) {
     this.#settings = settings
     this.#onDrained = onDrained
+    this.#waiters = new WaiterSet('waiting for room', settings.endpoint, settings.clock)
   }
 
   get queuedBytes(): number {
@@ -59,28 +67,20 @@ export class Outbox<C extends Carrier> {
 
   send(frame: Frame): boolean {
     if (this.#refusal !== undefined) throw this.#refusal
-    if (this.#way.kind === 'direct') {
-      const sent = this.#sendDirectly(this.#way.connection, frame)
-      if (sent !== undefined) {
-        this.#count(payloadBytes(frame))
-        return sent
-      }
-    }
-    this.#enqueue(frame)
-    return false
+    const bytes = encodeText(frame, this.#settings.endpoint)
+    const length = isBytes(bytes) ? bytes.length : lengthOf(bytes)
+    const sent = this.#way.kind === 'direct' ? this.#sendDirectly(this.#way.connection, bytes) : undefined
+    if (sent === undefined) this.#enqueue(bytes, length)
+    this.framesSent++
+    this.bytesSent += length
+    return sent ?? false
   }
 
   ready(options: WaitOptions): Promise<void> {
-    const { endpoint, clock } = this.#settings
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
-    if (options.signal?.aborted === true)
-      return Promise.reject(abortError('waiting for room', endpoint, options.signal.reason))
-    const waiter = new Waiter<void>('waiting for room', endpoint, options, clock, () => {
-      this.#waiters.delete(waiter)
-    })
-    this.#waiters.add(waiter)
+    const waiting = this.#waiters.wait(options)
     this.#askForRoom()
-    return waiter.promise
+    return waiting
   }
 
   /** A connection takes frames from here on, first those that wait. */
@@ -89,30 +89,29 @@ export class Outbox<C extends Carrier> {
     void this.#drain(connection)
   }
 
-  /** It is lost. `unsent` go out again, before everything that waits. */
+  /** The connection is lost. `unsent` go out again, before everything that waits. */
   disconnect(unsent: readonly Buffer[]): void {
     this.#way = NO_WAY
     this.#queue.putFirst(unsent)
   }
 
-  /** No frame is taken any more; those that were still leave. */
+  /** No more frames are taken; those that were taken still leave. */
   refuse(error: TransportError): void {
     this.#refusal ??= error
-    for (const waiter of this.#waiters) waiter.reject(this.#refusal)
-    this.#waiters.clear()
+    this.#waiters.rejectAll(this.#refusal)
   }
 
-  /** The link is over: what still waits, oldest first. */
+  /** Nothing will leave any more. Returns what still waits, oldest first. */
   close(error: TransportError): Buffer[] {
     this.refuse(error)
     this.#way = NO_WAY
     return this.#queue.takeAll()
   }
 
-  /** Undefined: the connection does not take frames any more, and its loss will be told. */
-  #sendDirectly(connection: C, frame: Frame): boolean | undefined {
+  /** Undefined: the connection takes no more frames; `disconnect()` will follow. */
+  #sendDirectly(connection: C, bytes: Encoded): boolean | undefined {
     try {
-      return connection.send(frame)
+      return connection.send(bytes)
     } catch (error) {
       if (!(error instanceof TransportError && error.code === 'ERR_CLOSED')) throw error
       this.#way = NO_WAY
@@ -120,23 +119,15 @@ export class Outbox<C extends Carrier> {
     }
   }
 
-  /** Checked as a connection would check it: it must not be refused once nobody is there to be told. */
-  #enqueue(frame: Frame): void {
+  /** Checked as a connection would check it: later there is no caller to refuse it to. */
+  #enqueue(bytes: Encoded, length: number): void {
     const { endpoint, framing, maxFrameBytes, maxPendingBytes } = this.#settings
-    const parts = partsOf(frame, endpoint)
-    assertFrameable(framing, parts, endpoint)
-    const length = lengthOf(parts)
+    assertFrameable(framing, bytes, endpoint)
     assertLength(length, maxFrameBytes, endpoint)
     const waiting = this.#queue.bytes
     if (waiting > 0 && waiting + length + FRAME_HEADER_BYTES > maxPendingBytes)
       throw backpressure(waiting, maxPendingBytes, endpoint)
-    this.#queue.push(joined(parts, length, endpoint))
-    this.#count(length)
-  }
-
-  #count(length: number): void {
-    this.framesSent++
-    this.bytesSent += length
+    this.#queue.push(copied(bytes, length, endpoint))
   }
 
   async #drain(connection: C): Promise<void> {
@@ -148,7 +139,7 @@ export class Outbox<C extends Carrier> {
       try {
         await connection.ready()
       } catch {
-        // It has ended: its loss will be told.
+        // It has ended: `disconnect()` will follow.
         return
       }
       if (this.#way.kind !== 'draining' || this.#way.connection !== connection) return
@@ -174,8 +165,7 @@ export class Outbox<C extends Carrier> {
     connection.ready().then(
       () => {
         this.#asking = false
-        for (const waiter of this.#waiters) waiter.resolve()
-        this.#waiters.clear()
+        this.#waiters.resolveAll()
       },
       () => {
         // It has ended: the next one is asked.
@@ -186,18 +176,10 @@ export class Outbox<C extends Carrier> {
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number, endpoint: string): Buffer {
+function copied(bytes: Encoded, length: number, endpoint: string): Buffer {
   try {
-    return Buffer.concat(parts, length)
+    return Buffer.concat(isBytes(bytes) ? [bytes] : bytes, length)
   } catch (cause) {
     throw outOfMemory(length, cause, endpoint)
   }
-}
-
-function payloadBytes(frame: Frame): number {
-  if (typeof frame === 'string') return Buffer.byteLength(frame)
-  if (isBytes(frame)) return frame.length
-  let bytes = 0
-  for (const part of frame) bytes += payloadBytes(part)
-  return bytes
 }

@@ -8,7 +8,7 @@ import type { WaitOptions } from '../protocol/waiter.js'
  */
 export type ReconnectingState = 'connecting' | 'connected' | 'waiting' | 'closing' | 'closed'
 
-/** A link as `engine.stats()` shows it. */
+/** A reconnecting connection as `engine.stats()` shows it. */
 export interface ReconnectingStats {
   readonly id: string
   readonly endpoint: string
@@ -20,9 +20,9 @@ export interface ReconnectingStats {
 }
 
 /**
- * A connection that comes back. Frames are taken while there is none, and what becomes of each frame across a loss is
- * told to `onLoss`. It ends by `close()`, `end()` or `destroy()`, when its limits are reached (ERR_GAVE_UP), or with an
- * error that no retry can mend; `closed` says 'OK' only if its user ended it. Reading goes on across losses.
+ * A connection that comes back. Frames are taken while there is none, and `onLoss` gets a report of what became of each
+ * frame across a loss. It ends by `close()`, `end()` or `destroy()`, when its limits are reached (ERR_GAVE_UP), or with
+ * an error that no retry can mend; `closed` says 'OK' only if its user ended it. Reading goes on across losses.
  */
 export interface ReconnectingConnection extends Connection {
   readonly state: ReconnectingState
@@ -30,8 +30,8 @@ export interface ReconnectingConnection extends Connection {
   readonly attempts: number
 
   /**
-   * Calls `listener` with each new state, after it was entered. One that throws or rejects is told to `onError`, or
-   * else by a process warning; the connection goes on.
+   * Calls `listener` with each new state, after it was entered. A failure of it goes to `onError`, or else to a
+   * process warning; the connection goes on.
    * @returns A function that ends this.
    * @throws {TransportError} ERR_INVALID_OPTION
    */
@@ -50,8 +50,9 @@ export interface ReconnectingConnection extends Connection {
   ready: Connection['ready']
 
   /**
-   * No frame is taken any more; all that were leave, then the outgoing side ends, and the connection does when its peer
-   * has ended too. Resolves when they have left or it is over. While it is not connected, `closeTimeoutMs` bounds this.
+   * Takes no more frames; all that were taken leave, then the outgoing side ends, and the connection with it when its
+   * peer has ended too. Resolves when they have left or it is over. While it is not connected, `closeTimeoutMs` bounds
+   * this.
    */
   end: Connection['end']
 

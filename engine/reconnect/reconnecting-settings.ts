@@ -1,4 +1,4 @@
-/** What a reconnecting link is made with, and what it tells. The API layer has validated all of it. */
+/** What a reconnecting connection is made with, and what it reports. The API layer has validated all of it. */
 import type { TransportErrorCode } from '../protocol/errors.js'
 import type { Frame } from '../common/frame.js'
 import type { FramingKind } from '../protocol/framing.js'
@@ -8,21 +8,21 @@ import type { WaitOptions } from '../protocol/waiter.js'
 import type { BackoffSettings } from '../common/backoff.js'
 import type { Breaker } from './breaker.js'
 import type { ClosedInfo } from '../common/connection.js'
-import type { Carrier } from './carrier.js'
+import type { TrackedConnection } from './tracked-connection.js'
 
 /**
- * What became of the frames of one connection, told in order with the frames received: after the last one from that
- * connection was taken and before the first one from the next.
+ * What became of the frames of one connection, reported in order with the frames received: after the last one from
+ * that connection was taken and before the first one from the next.
  */
 export interface LossReport {
-  /** Which connection was lost, counted from 1; 0: there was none, and the link ends with frames that never left. */
+  /** Which connection was lost, counted from 1; 0: there was none, and frames never left. */
   readonly connection: number
   /** How it ended: 'OK' if the peer ended it. */
   readonly code: 'OK' | TransportErrorCode
   readonly cause: Error | undefined
-  /** True: the link is over, and nothing follows. */
+  /** True: the reconnecting connection is over, and nothing follows. */
   readonly isFinal: boolean
-  /** Frames of this connection that the operating system took: nobody can say whether the peer read them. */
+  /** Frames of this connection that the operating system took: whether the peer has read them is not known. */
   readonly handedOver: number
   /** The last of those, oldest first, as far as `retainBytes` reaches. */
   readonly retained: readonly Buffer[]
@@ -30,34 +30,30 @@ export interface LossReport {
   readonly unconfirmed: readonly Buffer[]
   /** Frames that were not sent and go out first on the next connection, in order. */
   readonly resent: number
-  /** Frames that were not sent and will not be: `unsent: 'drop'`, or the link is over. Oldest first. */
+  /** Frames that were not sent and will not be: `unsent: 'drop'`, or nothing follows. Oldest first. */
   readonly dropped: readonly Buffer[]
-  /**
-   * Frames that were not sent, and for whose bytes there was no memory when the connection was lost. Almost always 0.
-   */
+  /** Frames that were not sent, and could not be kept for lack of memory. Almost always 0. */
   readonly lost: number
-  /**
-   * Frames received and taken by nobody that were dropped, because too many connections were lost while nobody read.
-   */
+  /** Frames that came and were dropped unread, because too many connections were lost while none were read. */
   readonly unreadDropped: number
 }
 
-/** What `onConnected` is told besides the connection. */
+/** What `onConnected` gets besides the connection. */
 export interface ConnectedInfo {
-  /** Which attempt since the link was last stable, counted from 1. */
+  /** Which attempt since the last stable connection, counted from 1. */
   readonly attempt: number
-  /** Whether the link was never connected before. */
+  /** Whether there was no connection before. */
   readonly isFirst: boolean
   /** What became of the frames of the connection before. */
   readonly loss: LossReport | undefined
-  /** Aborted when the link is closed or the time is over. */
+  /** Aborted when the reconnecting connection is closed or the time is over. */
   readonly signal: AbortSignal
 }
 
 export interface HeartbeatSettings {
   /** Milliseconds of silence after which the peer is asked, or, with `isPong`, between a pong and the next ping. */
   readonly intervalMs: number
-  /** Milliseconds within which it has to say something. */
+  /** Milliseconds within which it has to send something. */
   readonly timeoutMs: number
   /** The frame to ask with. Undefined: nothing is asked, the peer speaks by itself. */
   readonly ping: (() => Frame) | undefined
@@ -65,7 +61,7 @@ export interface HeartbeatSettings {
   readonly isPong: ((frame: Buffer) => boolean) | undefined
 }
 
-export interface ReconnectingSettings<C extends Carrier> {
+export interface ReconnectingSettings<C extends TrackedConnection> {
   readonly endpoint: string
   readonly kind: string
   readonly halfClose: boolean
@@ -77,9 +73,9 @@ export interface ReconnectingSettings<C extends Carrier> {
   readonly connectTimeoutMs: number
   readonly closeTimeoutMs: number
   readonly backoff: BackoffSettings
-  /** Attempts since the link was last stable; Infinity: no limit. */
+  /** Attempts since the last stable connection; Infinity: no limit. */
   readonly maxAttempts: number
-  /** Milliseconds since the link was last stable; Infinity: no limit. */
+  /** Milliseconds since the last stable connection; Infinity: no limit. */
   readonly maxElapsedMs: number
   /** Milliseconds that a connection must last to count as stable. */
   readonly stableMs: number
@@ -88,12 +84,12 @@ export interface ReconnectingSettings<C extends Carrier> {
   readonly heartbeat: HeartbeatSettings | undefined
   readonly onConnected: ((connection: C, info: ConnectedInfo) => unknown) | undefined
   readonly onLoss: ((report: LossReport) => unknown) | undefined
-  /** Told when one of these functions fails, a subscriber, or a listener of states. */
+  /** For failures of these functions, of subscribers, and of listeners of states. */
   readonly failures: HandlerFailures
   readonly clock: Clock
   /** In [0, 1). */
   readonly random: () => number
-  /** Whether the process stays alive for this link. */
+  /** Whether the process stays alive for this connection. */
   readonly keepAlive: (on: boolean) => void
   /** Called once, before `closed` settles. */
   readonly onClosed: (ending: ClosedInfo) => void

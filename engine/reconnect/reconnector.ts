@@ -1,188 +1,119 @@
-/** A link: what looks like one connection, and is one after another for as long as the peer comes back. */
+/** A reconnecting connection, as its user sees it: one after another for as long as the peer comes back. */
+import { Deferred } from '../common/deferred.js'
 import { events, type ReconnectingEvent } from '../common/diagnostics.js'
-import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
-import type { Capabilities, ClosedInfo, ConnectionInfo } from '../common/connection.js'
-import { nameOf } from '../common/describe.js'
+import { destroyReason } from '../common/destroy-reason.js'
+import type { Capabilities, ClosedInfo, ConnectionInfo, FrameHandler, SubscribeOptions } from '../common/connection.js'
 import type { Frame } from '../common/frame.js'
-import { attempt, notPromised, type HandlerPlace } from '../common/handler-failures.js'
+import { attempt, type HandlerPlace } from '../common/handler-failures.js'
 import { checkSubscription } from '../common/subscribe-options.js'
 import { trace } from '../common/trace.js'
 import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { Permit } from './breaker.js'
-import type { Carrier } from './carrier.js'
-import type { ReconnectingConnection, ReconnectingState, ReconnectingStats } from './reconnecting-connection.js'
-import { UserFrames } from './user-frames.js'
-import { Attempts } from './attempts.js'
-import { asError, establish, GreetingFailure, type AttemptFacts } from './establish.js'
-import { Heartbeat } from './heartbeat.js'
+import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
+import { ConnectionKeeper } from './connection-keeper.js'
 import { Inbox } from './inbox.js'
+import { publicState } from './lifecycle.js'
 import { Outbox } from './outbox.js'
+import type { ReconnectingConnection, ReconnectingState, ReconnectingStats } from './reconnecting-connection.js'
 import type { LossReport, ReconnectingSettings } from './reconnecting-settings.js'
-
-/** A connection that carries the link, or has until a moment ago. */
-interface Line<C> {
-  readonly connection: C
-  /** Counted from 1. */
-  readonly number: number
-  readonly since: number
-  readonly own: UserFrames
-  readonly heartbeat: Heartbeat | undefined
-}
-
-type State<C> =
-  /** Made in this turn. */
-  | { readonly kind: 'fresh' }
-  /** In line for the breaker's permit. */
-  | { readonly kind: 'queueing'; readonly cancel: () => void }
-  | { readonly kind: 'pausing'; readonly cancel: () => void }
-  | { readonly kind: 'connecting'; readonly attempt: AbortController }
-  | { readonly kind: 'connected'; readonly line: Line<C> }
-  /** Its connection was told to end at once. */
-  | { readonly kind: 'destroying'; readonly line: Line<C>; readonly error: Error }
-  | { readonly kind: 'closed' }
-
-/** What the user wants of it; it only ever moves down. */
-type Wish = 'stay' | 'end' | 'close'
-
-const nothing = (): void => undefined
+import type { TrackedConnection } from './tracked-connection.js'
 
 let made = 0
 
-export class Reconnector<C extends Carrier> implements ReconnectingConnection {
-  readonly closed: Promise<ClosedInfo>
+export class Reconnector<C extends TrackedConnection> implements ReconnectingConnection {
+  readonly #closed = new Deferred<ClosedInfo>()
+  readonly closed = this.#closed.promise
   readonly capabilities: Capabilities
-  readonly #id = `${String(process.pid)}-reconnecting-${String(++made)}`
   readonly #settings: ReconnectingSettings<C>
-  readonly #attempts: Attempts
+  readonly #identity: ReconnectingEvent
   readonly #inbox: Inbox<C>
   readonly #outbox: Outbox<C>
+  readonly #keeper: ConnectionKeeper<C>
   readonly #listeners = new Set<(state: ReconnectingState) => unknown>()
-  readonly #connectWaiters = new Set<Waiter<void>>()
-  readonly #endWaiters = new Set<Waiter<void>>()
-  #state: State<C> = { kind: 'fresh' }
+  readonly #connectWaiters: WaiterSet<void>
+  readonly #endWaiters: WaiterSet<void>
+  /** What listeners were called with last. */
   #told: ReconnectingState = 'connecting'
-  #wish: Wish = 'stay'
-  /** Ends what is left to be sent after `end()` or `close()`; undefined: no such deadline runs. */
-  #cancelDeadline: (() => void) | undefined
-  #lastFailure: Error | undefined
-  #lastLoss: LossReport | undefined
-  /** When the time of `close()` is over. */
-  #closeBy: number | undefined
-  #connections = 0
-  #losses = 0
-  #establishedAt = 0
-  #lastActivityAt = 0
-  #hasEnded = false
   #referenced = true
-  #settleClosed: (ending: ClosedInfo) => void = nothing
 
-  /** Links are made by `Transport.reconnecting()`. */
+  /** Reconnecting connections are made by `Transport.reconnecting()`. */
   constructor(settings: ReconnectingSettings<C>) {
-    const { endpoint, clock, random } = settings
+    const { endpoint, clock } = settings
     this.#settings = settings
+    this.#identity = { endpoint, id: `${String(process.pid)}-reconnecting-${String(++made)}` }
     this.capabilities = { halfClose: settings.halfClose }
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve
-    })
-    this.#attempts = new Attempts(endpoint, settings, random, clock.now())
     this.#inbox = new Inbox(endpoint, clock, {
-      onReport: (report) => {
-        this.#report(report)
-      },
-      onHandlerFailed: (where, cause) => {
-        if (this.#isOfTheEnd(cause)) return false
-        this.handlerFailed(where, where === 'subscriber' ? 'a subscriber' : 'heartbeat.isPong', cause)
-        return true
-      },
-      onStrayFailure: (cause) => {
-        if (this.#isOfTheEnd(cause)) return
-        this.#tellFailure('subscriber', 'a subscriber failed after it had ended its subscription', cause)
-      },
+      onReport: (report) => this.#report(report),
+      isOfTheEnd: (cause) => this.#keeper.isOfTheEnd(cause),
+      onHandlerFailed: (where, cause) =>
+        this.handlerFailed(where, where === 'subscriber' ? 'a subscriber' : 'heartbeat.isPong', cause),
+      onStrayFailure: (cause) =>
+        this.#keeper.reportFailure('subscriber', 'a subscriber failed after it had ended its subscription', cause),
     })
-    this.#outbox = new Outbox(settings, (connection) => {
-      this.#onDrained(connection)
+    this.#outbox = new Outbox(settings, (connection) => this.#keeper.onDrained(connection))
+    this.#keeper = new ConnectionKeeper(this.#identity, settings, this.#inbox, this.#outbox, {
+      onChange: () => this.#tell(),
+      onConnected: () => this.#connectWaiters.resolveAll(),
+      onLeft: () => this.#endWaiters.resolveAll(),
+      onFinished: (ending) => this.#onFinished(ending),
     })
+    this.#connectWaiters = new WaiterSet('connecting', endpoint, clock)
+    this.#endWaiters = new WaiterSet('ending', endpoint, clock)
     settings.keepAlive(true)
-    trace('link %s: to %s', this.#id, endpoint)
-    // Not at once: whoever makes it has a turn to add listeners.
-    queueMicrotask(() => {
-      if (this.#state.kind === 'fresh') this.#begin()
-    })
+    trace('reconnecting connection %s: to %s', this.#identity.id, endpoint)
+    // Not at once: its user has a turn to add listeners.
+    queueMicrotask(() => this.#keeper.start())
   }
 
   get state(): ReconnectingState {
-    switch (this.#state.kind) {
-      case 'closed':
-        return 'closed'
-      case 'destroying':
-        return 'closing'
-      case 'queueing':
-      case 'pausing':
-        return this.#wish === 'close' ? 'closing' : 'waiting'
-      case 'fresh':
-      case 'connecting':
-        return this.#wish === 'close' ? 'closing' : 'connecting'
-      case 'connected':
-        return this.#wish === 'close' ? 'closing' : 'connected'
-    }
+    return publicState(this.#keeper.life)
   }
 
   get attempts(): number {
-    return this.#attempts.count
+    return this.#keeper.connector.attempts.count
   }
 
   get info(): ConnectionInfo {
-    const line = this.#line
-    const carrier = line?.connection.info
+    const { establishedAt, lastActivityAt, connection } = this.#keeper
     const { framesSent, bytesSent } = this.#outbox
     const { framesReceived, bytesReceived } = this.#inbox
+    const { shard = -1, pid } = connection?.info ?? {}
     return {
-      id: this.#id,
+      ...this.#identity,
       kind: this.#settings.kind,
-      endpoint: this.#settings.endpoint,
-      shard: carrier?.shard ?? -1,
-      establishedAt: this.#establishedAt,
+      shard,
+      establishedAt,
       framesSent,
       bytesSent,
       framesReceived,
       bytesReceived,
-      lastActivityAt: carrier?.lastActivityAt ?? this.#lastActivityAt,
-      ...(carrier?.pid === undefined ? {} : { pid: carrier.pid }),
+      lastActivityAt,
+      ...(pid === undefined ? {} : { pid }),
     }
   }
 
-  /** */
   get stats(): ReconnectingStats {
-    return {
-      id: this.#id,
-      endpoint: this.#settings.endpoint,
-      state: this.state,
-      attempts: this.attempts,
-      losses: this.#losses,
-    }
+    return { ...this.#identity, state: this.state, attempts: this.attempts, losses: this.#keeper.losses }
   }
 
   get pendingBytes(): number {
-    return this.#outbox.queuedBytes + (this.#line?.connection.pendingBytes ?? 0)
+    return this.#outbox.queuedBytes + (this.#keeper.connection?.pendingBytes ?? 0)
   }
 
   onStateChange(listener: (state: ReconnectingState) => unknown): () => void {
     if (typeof listener !== 'function') throw invalidOption('onStateChange()', 'listener', 'it must be a function')
     const own = (state: ReconnectingState): unknown => listener(state)
     this.#listeners.add(own)
-    return () => {
-      this.#listeners.delete(own)
-    }
+    return () => this.#listeners.delete(own)
   }
 
   connected(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'connected()')
     if (wrong !== undefined) return Promise.reject(wrong)
-    if (this.#state.kind === 'connected') return Promise.resolve()
-    if (this.#state.kind === 'closed' || this.#state.kind === 'destroying')
-      return Promise.reject(this.#refusal(this.#lastFailure))
-    return this.#wait('connecting', options, this.#connectWaiters)
+    const { life, connector } = this.#keeper
+    if (life.kind === 'connected') return Promise.resolve()
+    if (life.kind === 'closed' || life.kind === 'destroying')
+      return Promise.reject(this.#keeper.refusal(connector.lastFailure))
+    return this.#connectWaiters.wait(options)
   }
 
   send(frame: Frame): boolean {
@@ -196,48 +127,33 @@ export class Reconnector<C extends Carrier> implements ReconnectingConnection {
 
   receive(options: WaitOptions = {}): Promise<Buffer | undefined> {
     const wrong = checkWaitOptions(options, 'receive()')
-    return wrong === undefined ? this.#inbox.receive(options) : Promise.reject(wrong)
+    return wrong === undefined ? this.#inbox.consumer.receive(options) : Promise.reject(wrong)
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    return this.#inbox.iterate()
+    return this.#inbox.consumer.iterate()
   }
 
-  subscribe(handler: (frame: Buffer) => unknown, options: { readonly borrow?: boolean | undefined } = {}): () => void {
-    return this.#inbox.subscribe(handler, checkSubscription(handler, options))
+  subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
+    return this.#inbox.consumer.subscribe(handler, checkSubscription(handler, options))
   }
 
   end(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'end()')
     if (wrong !== undefined) return Promise.reject(wrong)
-    this.#wind('end')
-    if (this.#hasEnded || this.#state.kind === 'closed' || this.#state.kind === 'destroying') return Promise.resolve()
-    return this.#wait('ending', options, this.#endWaiters)
+    this.#keeper.wind('end')
+    const { life } = this.#keeper
+    const hasEnded = life.kind === 'connected' ? life.outgoing === 'ended' : !('intent' in life)
+    return hasEnded ? Promise.resolve() : this.#endWaiters.wait(options)
   }
 
   close(): Promise<ClosedInfo> {
-    this.#wind('close')
+    this.#keeper.wind('close')
     return this.closed
   }
 
   destroy(reason?: Error): void {
-    const state = this.#state
-    if (state.kind === 'closed' || state.kind === 'destroying') return
-    const error =
-      reason instanceof TransportError
-        ? reason
-        : new TransportError('ERR_ABORTED', 'the link was destroyed by its owner.', {
-            cause: reason ?? undefined,
-            endpoint: this.#settings.endpoint,
-          })
-    this.#outbox.refuse(this.#refusal(error))
-    this.#inbox.abandon(error)
-    if (state.kind === 'connected') {
-      this.#enter({ kind: 'destroying', line: state.line, error })
-      state.line.connection.destroy(error)
-    } else {
-      this.#finish({ code: error.code, cause: error })
-    }
+    this.#keeper.destroy(destroyReason(reason, this.#settings.endpoint))
   }
 
   ref(): this {
@@ -252,367 +168,40 @@ export class Reconnector<C extends Carrier> implements ReconnectingConnection {
     return this.close().then(() => undefined)
   }
 
-  /** A function of the host's has failed over it: it is destroyed, and that is told. */
+  /** A function of the host's has failed over it: it is destroyed, and that is reported. */
   handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
-    if (this.#isOfTheEnd(cause)) return
-    const isOver = this.#state.kind === 'closed'
-    const done = isOver ? ' after its link had closed' : ', so its link was destroyed'
-    const error = this.#handlerError(`${what} failed${done}. See the cause.`, cause)
-    this.destroy(error)
-    this.#reportFailure(where, error)
+    this.#keeper.handlerFailed(where, what, cause)
   }
 
   /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
   atWork(pending: Promise<unknown>): void {
-    this.#inbox.atWork(pending)
+    this.#inbox.consumer.atWork(pending)
   }
 
   /** Resolves once subscribers are done with what they have; undefined: they are. Bounded by nothing. */
-  settle(): Promise<unknown> | undefined {
-    return this.#inbox.settle()
+  settle(): Promise<void> | undefined {
+    return this.#inbox.consumer.worked()
   }
 
-  get #line(): Line<C> | undefined {
-    const state = this.#state
-    return state.kind === 'connected' || state.kind === 'destroying' ? state.line : undefined
-  }
-
-  /** Asks for leave to make an attempt, and makes it. */
-  #begin(): void {
-    const { breaker, clock, firstConnect } = this.#settings
-    if (breaker === undefined) {
-      this.#attempt(undefined)
-      return
-    }
-    const permit = breaker.tryAdmit()
-    if (permit !== undefined) {
-      this.#attempt(permit)
-      return
-    }
-    const refusal = breaker.refusal
-    if (refusal !== undefined && firstConnect === 'fail-fast' && this.#connections === 0) {
-      this.#finish({ code: refusal.code, cause: refusal })
-      return
-    }
-    const leave = breaker.wait((admitted) => {
-      cancelTimer()
-      this.#attempt(admitted)
-    })
-    const timeLeft = this.#attempts.timeLeft(clock.now())
-    const onTimer = (): void => {
-      leave()
-      this.#giveUpOr(breaker.refusal ?? this.#lastFailure, nothing)
-    }
-    const cancelTimer = timeLeft === Infinity ? nothing : this.#setTimer(onTimer, timeLeft)
-    this.#enter({
-      kind: 'queueing',
-      cancel: () => {
-        leave()
-        cancelTimer()
-      },
-    })
-  }
-
-  #attempt(permit: Permit | undefined): void {
-    const attempt = new AbortController()
-    const number = ++this.#attempts.count
-    const isCurrent = (): boolean => this.#state.kind === 'connecting' && this.#state.attempt === attempt
-    this.#enter({ kind: 'connecting', attempt })
-    events.reconnectingAttempt.publish({ ...this.#news(), attempt: number })
-    if (!isCurrent()) {
-      // Somebody who was told has ended it.
-      permit?.abandoned()
-      return
-    }
-    const facts: AttemptFacts = {
-      attempt: number,
-      isFirst: this.#connections === 0,
-      loss: this.#lastLoss,
-      timeoutMs: () => this.#connectTimeoutMs(),
-    }
-    establish(this.#settings, facts, attempt.signal).then(
-      (connection) => {
-        if (isCurrent()) {
-          this.#onEstablished(connection, number)
-          permit?.succeeded()
-        } else {
-          permit?.abandoned()
-          connection.destroy()
-        }
-      },
-      (error: unknown) => {
-        const cause = asError(error instanceof GreetingFailure ? error.cause : error)
-        // An error of ours says what happened to the attempt; any other is a fault of the greeting's.
-        if (error instanceof GreetingFailure && !(error.cause instanceof TransportError))
-          this.#tellFailure('onConnected', 'onConnected failed, and the attempt with it', error.cause)
-        const isHopeless = cause === error && cause instanceof TransportError && !cause.retryable
-        if (!isCurrent() || isOurOwn(cause)) permit?.abandoned()
-        else permit?.failed(cause)
-        if (isCurrent()) this.#onFailed(cause, isHopeless)
-      },
-    )
-  }
-
-  #onEstablished(connection: C, attempt: number): void {
-    const { heartbeat, clock } = this.#settings
-    const own = new UserFrames(connection.info.framesSent)
-    const line: Line<C> = {
-      connection,
-      number: ++this.#connections,
-      since: clock.now(),
-      own,
-      heartbeat:
-        heartbeat === undefined
-          ? undefined
-          : new Heartbeat(heartbeat, clock, {
-              isReading: () => this.#inbox.isReading(connection),
-              ping: (make) => {
-                this.#ping(connection, own, make)
-              },
-              onSilent: () => {
-                const ms = String(heartbeat.timeoutMs)
-                const message = `the peer said nothing for ${ms} ms (heartbeat.timeoutMs) after it was asked.`
-                const { endpoint } = this.#settings
-                connection.cut(new TransportError('ERR_TIMEOUT', message, { endpoint }))
-              },
-            }),
-    }
-    this.#lastLoss = undefined
-    if (this.#establishedAt === 0) this.#establishedAt = Date.now()
-    if (this.#wish === 'end') this.#endDeadline()
-    void connection.closed.then((ending) => this.#onLost(line, ending))
-    this.#enter({ kind: 'connected', line })
-    events.reconnectingConnected.publish({ ...this.#news(), attempt })
-    trace('link %s: connected, attempt %d', this.#id, attempt)
-    if (this.#line !== line || this.#state.kind === 'destroying') return
-    this.#inbox.add({ connection, filter: (frame) => line.heartbeat?.onFrame(frame) === true })
-    for (const waiter of this.#connectWaiters) waiter.resolve()
-    this.#connectWaiters.clear()
-    this.#outbox.connect(connection)
-  }
-
-  #ping(connection: C, own: UserFrames, make: () => Frame): void {
-    // What has not left stands before it: then the peer does not read.
-    if (connection.pendingBytes > 0) return
-    const place = connection.info.framesSent
-    try {
-      connection.send(notPromised(make(), 'heartbeat.ping'))
-      own.pingAt(place)
-    } catch (cause) {
-      // A connection that has ended will be lost presently; anything else is the ping's fault.
-      if (cause instanceof TransportError && cause.code === 'ERR_CLOSED') return
-      this.handlerFailed('heartbeat', 'heartbeat.ping, or sending what it made,', cause)
-    }
-  }
-
-  #onFailed(error: Error, isHopeless: boolean): void {
-    this.#lastFailure = error
-    events.reconnectingFailed.publish({ ...this.#news(), error })
-    trace('link %s: attempt failed, %s', this.#id, nameOf(error))
-    if (this.#state.kind === 'closed') return
-    const { firstConnect } = this.#settings
-    if (isHopeless || (firstConnect === 'fail-fast' && this.#connections === 0)) {
-      this.#fail(error)
-      return
-    }
-    this.#giveUpOr(error, () => {
-      this.#pause()
-    })
-  }
-
-  async #onLost(line: Line<C>, ending: ClosedInfo): Promise<void> {
-    const { connection, number, own, heartbeat } = line
-    heartbeat?.stop()
-    const fate = own.of(await connection.fate)
-    const { clock, unsent, stableMs, maxElapsedMs } = this.#settings
-    this.#losses++
-    this.#lastActivityAt = connection.info.lastActivityAt
-    // One that has outlasted all the time there is for trying is stable too.
-    if (clock.now() - line.since >= Math.min(stableMs, maxElapsedMs)) this.#attempts.reset(clock.now())
-    if (ending.cause !== undefined) this.#lastFailure = ending.cause
-    const again = unsent === 'resend' ? fate.unsent : []
-    this.#outbox.disconnect(again)
-    const end = this.#endAfter(ending)
-    // Left before anybody is told: whoever calls close() or destroy() from there finds a link without a connection.
-    const resting: State<C> = { kind: 'pausing', cancel: nothing }
-    this.#state = resting
-    events.reconnectingLost.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
-    trace('link %s: connection %d lost, %s', this.#id, number, ending.code)
-    const left = end === undefined ? [] : this.#outbox.close(this.#refusal(end.cause))
-    const report: LossReport = {
-      connection: number,
-      code: ending.code,
-      cause: ending.cause,
-      isFinal: end !== undefined,
-      handedOver: fate.handedOver,
-      retained: fate.retained,
-      unconfirmed: fate.unconfirmed,
-      resent: end === undefined ? again.length : 0,
-      dropped: unsent === 'resend' ? left : [...fate.unsent, ...left],
-      lost: fate.lost,
-      unreadDropped: 0,
-    }
-    this.#lastLoss = report
-    // Its user has ended it and nothing was lost: that is no loss.
-    const isOrderly = end?.code === 'OK' && report.unconfirmed.length + report.dropped.length + report.lost === 0
-    this.#inbox.lose(connection, isOrderly ? undefined : report)
-    if (this.#state !== resting) return
-    if (end !== undefined) this.#finish(end)
-    else this.#pause()
-  }
-
-  /** How the link ends with this connection; undefined: it goes on. */
-  #endAfter(ending: ClosedInfo): ClosedInfo | undefined {
-    const state = this.#state
-    if (state.kind === 'destroying') return { code: codeOf(state.error), cause: state.error }
-    if (this.#wish !== 'stay' && this.#outbox.isEmpty) return ending
+  #onFinished(ending: ClosedInfo): void {
     const { code, cause } = ending
-    if (cause instanceof TransportError && !cause.retryable) return { code, cause }
-    const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), this.#lastFailure)
-    return exhausted === undefined ? undefined : { code: exhausted.code, cause: exhausted }
-  }
-
-  #pause(): void {
-    const { clock } = this.#settings
-    if (this.#wish !== 'stay' && this.#outbox.isEmpty) {
-      this.#finish({ code: 'OK' })
-      return
-    }
-    const onTimer = (): void => {
-      this.#giveUpOr(this.#lastFailure, () => {
-        this.#begin()
-      })
-    }
-    const cancel = this.#setTimer(onTimer, this.#attempts.nextPause(clock.now()))
-    if (this.#wish !== 'stay') this.#startDeadline()
-    this.#enter({ kind: 'pausing', cancel })
-  }
-
-  #giveUpOr(last: Error | undefined, goOn: () => void): void {
-    const exhausted = this.#attempts.exhausted(this.#settings.clock.now(), last)
-    if (exhausted === undefined) goOn()
-    else this.#fail(exhausted)
-  }
-
-  #fail(error: Error): void {
-    this.#finish({ code: codeOf(error), cause: error })
-  }
-
-  /** `end()` or `close()` was called. */
-  #wind(wish: 'end' | 'close'): void {
-    const state = this.#state
-    if (this.#wish === 'close' || this.#wish === wish) return
-    if (state.kind === 'closed' || state.kind === 'destroying') return
-    this.#wish = wish
-    this.#outbox.refuse(this.#refusal(undefined))
-    this.#tell()
-    if (state.kind !== 'connected') {
-      if (this.#outbox.isEmpty) this.#finish({ code: 'OK' })
-      else this.#startDeadline()
-      return
-    }
-    if (wish === 'close') this.#startDeadline()
-    if (this.#outbox.isDrained) this.#onDrained(state.line.connection)
-  }
-
-  /** Everything taken was given to the connection: what the user wants of the link is now to be had of it. */
-  #onDrained(connection: C): void {
-    if (this.#wish === 'stay') return
-    if (this.#wish === 'close') {
-      // It has a deadline of its own, and, if it is a process, others.
-      this.#endDeadline()
-      void connection.close()
-    }
-    void connection.end().then(async () => {
-      // Also resolved by a loss; then there may be something left to send. A fate that is known comes first in the
-      // race.
-      const fate = await Promise.race([connection.fate, Promise.resolve(undefined)])
-      if (fate === undefined && connection.pendingBytes === 0) this.#tellEnded()
-    })
-  }
-
-  /** Bounds what is left to be sent. After `close()` there is one such time in all, after `end()` one for each loss. */
-  #startDeadline(): void {
-    if (this.#cancelDeadline !== undefined) return
-    const { closeTimeoutMs, endpoint, clock } = this.#settings
-    if (this.#wish === 'close') this.#closeBy ??= clock.now() + closeTimeoutMs
-    const left = this.#closeBy === undefined ? closeTimeoutMs : Math.max(0, this.#closeBy - clock.now())
-    this.#cancelDeadline = this.#setTimer(() => {
-      this.#cancelDeadline = undefined
-      const message = `${String(closeTimeoutMs)} ms (closeTimeoutMs) were not enough for what was sent to leave. The last loss report has what was dropped.`
-      const error = new TransportError('ERR_TIMEOUT', message, { endpoint, cause: this.#lastFailure })
-      const state = this.#state
-      if (state.kind === 'connected') {
-        this.#enter({ kind: 'destroying', line: state.line, error })
-        state.line.connection.cut(error)
-      } else {
-        this.#fail(error)
-      }
-    }, left)
-  }
-
-  #endDeadline(): void {
-    this.#cancelDeadline?.()
-    this.#cancelDeadline = undefined
-  }
-
-  #tellEnded(): void {
-    this.#hasEnded = true
-    for (const waiter of this.#endWaiters) waiter.resolve()
-    this.#endWaiters.clear()
-  }
-
-  #finish(ending: ClosedInfo): void {
-    const state = this.#state
-    if (state.kind === 'closed') return
-    this.#state = { kind: 'closed' }
-    if (state.kind === 'queueing' || state.kind === 'pausing') state.cancel()
-    if (state.kind === 'connecting') state.attempt.abort()
-    this.#endDeadline()
-    const dropped = this.#outbox.close(this.#refusal(ending.cause))
-    this.#inbox.end(ending.cause, dropped.length === 0 ? undefined : this.#leftOver(ending, dropped))
-    for (const waiter of this.#connectWaiters) waiter.reject(this.#refusal(ending.cause))
-    this.#connectWaiters.clear()
-    this.#tellEnded()
+    this.#connectWaiters.rejectAll(this.#keeper.refusal(cause))
+    this.#endWaiters.resolveAll()
     this.#tell()
     if (this.#referenced) this.#settings.keepAlive(false)
     this.#settings.onClosed(ending)
-    if (ending.code === 'ERR_GAVE_UP' && ending.cause !== undefined)
-      events.reconnectingGaveUp.publish({ ...this.#news(), error: ending.cause })
-    events.reconnectingClosed.publish({ ...this.#news(), code: ending.code, cause: ending.cause })
-    trace('link %s: closed, %s', this.#id, ending.code)
-    this.#settleClosed(ending)
-  }
-
-  /** The link ends without a connection, and with frames that waited for one. */
-  #leftOver({ code, cause }: ClosedInfo, dropped: readonly Buffer[]): LossReport {
-    return {
-      connection: 0,
-      code,
-      cause,
-      isFinal: true,
-      handedOver: 0,
-      retained: [],
-      unconfirmed: [],
-      resent: 0,
-      dropped,
-      lost: 0,
-      unreadDropped: 0,
-    }
+    if (code === 'ERR_GAVE_UP' && cause !== undefined)
+      events.reconnectingGaveUp.publish({ ...this.#identity, error: cause })
+    events.reconnectingClosed.publish({ ...this.#identity, code, cause })
+    trace('reconnecting connection %s: closed, %s', this.#identity.id, code)
+    this.#closed.resolve(ending)
   }
 
   #report(report: LossReport): void {
     attempt(
       () => this.#settings.onLoss?.(report),
-      (cause) => {
-        this.#tellFailure('onLoss', 'onLoss failed', cause)
-      },
+      (cause) => this.#keeper.reportFailure('onLoss', 'onLoss failed', cause),
     )
-  }
-
-  #enter(state: State<C>): void {
-    this.#state = state
-    this.#tell()
   }
 
   #tell(): void {
@@ -622,78 +211,15 @@ export class Reconnector<C extends Carrier> implements ReconnectingConnection {
     for (const listener of [...this.#listeners]) {
       attempt(
         () => listener(state),
-        (cause) => {
-          this.#tellFailure('onStateChange', 'a listener of onStateChange failed', cause)
-        },
+        (cause) => this.#keeper.reportFailure('onStateChange', 'a listener of onStateChange failed', cause),
       )
     }
-  }
-
-  /** Whether this is what whoever uses the link is told when it has ended: no fault of theirs. */
-  #isOfTheEnd(cause: unknown): boolean {
-    const isEnding = this.#wish !== 'stay' || this.#state.kind === 'closed' || this.#state.kind === 'destroying'
-    return isEnding && cause instanceof TransportError && cause.code === 'ERR_CLOSED'
-  }
-
-  /** It disturbs nothing here. */
-  #tellFailure(where: HandlerPlace, what: string, cause: unknown): void {
-    this.#reportFailure(where, this.#handlerError(`${what}; the link goes on. See the cause.`, cause))
-  }
-
-  #reportFailure(where: HandlerPlace, error: TransportError): void {
-    const { endpoint, failures } = this.#settings
-    failures.report(error, { where, endpoint, connection: this.#id })
-  }
-
-  #handlerError(message: string, cause: unknown): TransportError {
-    return new TransportError('ERR_HANDLER', message, { cause, endpoint: this.#settings.endpoint })
-  }
-
-  #wait(what: string, options: WaitOptions, waiters: Set<Waiter<void>>): Promise<void> {
-    const { endpoint, clock } = this.#settings
-    if (options.signal?.aborted === true) return Promise.reject(abortError(what, endpoint, options.signal.reason))
-    const waiter = new Waiter<void>(what, endpoint, options, clock, () => {
-      waiters.delete(waiter)
-    })
-    waiters.add(waiter)
-    return waiter.promise
-  }
-
-  #connectTimeoutMs(): number {
-    const { connectTimeoutMs, clock } = this.#settings
-    return Math.min(connectTimeoutMs, this.#attempts.timeLeft(clock.now()))
-  }
-
-  /** The link itself keeps the process alive, for as long as it is to; its timers need not. */
-  #setTimer(fn: () => void, ms: number): () => void {
-    return this.#settings.clock.setTimer(fn, ms, { keepsAlive: false })
   }
 
   #reference(on: boolean): this {
     if (on === this.#referenced) return this
     this.#referenced = on
-    if (this.#state.kind !== 'closed') this.#settings.keepAlive(on)
+    if (this.#keeper.life.kind !== 'closed') this.#settings.keepAlive(on)
     return this
   }
-
-  #news(): ReconnectingEvent {
-    return { endpoint: this.#settings.endpoint, id: this.#id }
-  }
-
-  #refusal(cause: Error | undefined): TransportError {
-    const message = 'the link is closed or ending: no more frames can be sent. `closed` says why it ended.'
-    return new TransportError('ERR_CLOSED', message, { cause, endpoint: this.#settings.endpoint })
-  }
-}
-
-/** The failure says something of this process, and nothing of the endpoint. */
-function isOurOwn(error: Error): boolean {
-  return (
-    error instanceof TransportError &&
-    ['ERR_ABORTED', 'ERR_SHARD_LOST', 'ERR_SHARD_BOOT', 'ERR_ENGINE_CLOSED'].includes(error.code)
-  )
-}
-
-function codeOf(error: Error): TransportErrorCode {
-  return error instanceof TransportError ? error.code : 'ERR_ABORTED'
 }

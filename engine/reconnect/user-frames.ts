@@ -1,4 +1,4 @@
-/** Tells the frames of a link's user from those that went out beside them: greetings, which came first, and pings. */
+/** Tells the user's frames from those that went out beside them: greetings, which came first, and pings. */
 import type { DeliveryReport } from '../common/delivery-report.js'
 
 /** Places of pings that are remembered: only the last ones can be among what did not leave or was retained. */
@@ -21,9 +21,9 @@ export class UserFrames {
     if (this.#places.length > MOST_PLACES) this.#places.shift()
   }
 
-  /** A fate without the frames that were not the user's. */
-  of(fate: DeliveryReport): DeliveryReport {
-    const { handedOver, retained, unconfirmed, unsent, lost } = fate
+  /** A report without the frames that were not the user's. */
+  of(report: DeliveryReport): DeliveryReport {
+    const { handedOver, retained, unconfirmed, unsent, lost } = report
     const place = handedOver + lost
     const others = Math.min(handedOver, this.#greetings) + this.#pingsBefore(handedOver)
     return {

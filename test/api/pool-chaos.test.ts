@@ -1,5 +1,5 @@
 /**
- * A pool in the middle of deaths, aborts and timeouts: every answer belongs to its question, and everything is
+ * A pool in the middle of deaths, aborts and impatience: every answer is the one that was asked for, and all is
  * released.
  */
 import test from 'ava'
@@ -19,7 +19,7 @@ failOnWarnings()
 
 const seed = testSeed()
 
-test.serial(`whichever side dies, no answer goes to another user (seed ${String(seed)})`, async (t) => {
+test.serial(`whatever dies, no answer goes to another user (seed ${String(seed)})`, async (t) => {
   t.timeout(WATCHDOG_MS)
   const random = new Random(seed)
   const below = (limit: number): number => random.below(limit)
@@ -55,7 +55,7 @@ test.serial(`whichever side dies, no answer goes to another user (seed ${String(
     const ask = async (connection: LeasedConnection, text: string): Promise<void> => {
       connection.send(text)
       const reply = await connection.receive()
-      // A peer that is about to die may not answer; if it does, the answer must belong to this question.
+      // A peer that is about to die may not answer; what it answers must be to this.
       if (reply === undefined) throw new TransportError('ERR_RESET', 'the peer has ended')
       t.is(String(reply), `reply to ${text}`)
     }

@@ -1,4 +1,4 @@
-/** What of a pool keeps a process alive and what does not, tested in separate processes. */
+/** What of a pool keeps a process alive and what does not, proven in processes of their own. */
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
@@ -60,10 +60,10 @@ test.serial('a leased connection keeps the process alive until it is released', 
   t.deepEqual(lines.slice(-2), ['released', 'empty'])
 })
 
-test.serial('a request that waits for a connection keeps the process alive until it is settled', async (t) => {
+test.serial('a request for a connection keeps the process alive until it is settled', async (t) => {
   t.deepEqual(await run(t, 'waiting', folder.endpoint()), ['ERR_ACQUIRE_TIMEOUT', 'empty'])
 })
 
-test.serial('close() settles, even if nothing else keeps the process alive', async (t) => {
+test.serial('closing settles, though nothing else keeps the process alive', async (t) => {
   t.deepEqual(await run(t, 'closing', endpoint), ['closed', 'empty'])
 })

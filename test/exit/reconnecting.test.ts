@@ -1,4 +1,4 @@
-/** Whether a reconnecting connection keeps the process alive. */
+/** What a reconnecting connection keeps alive. */
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
@@ -24,6 +24,6 @@ test.serial('a reconnecting connection that backs off keeps the process alive un
   t.deepEqual(await run(t, 'referenced'), ['tried', 'closed', 'empty'])
 })
 
-test.serial("an unref'd reconnecting connection that backs off keeps nothing alive", async (t) => {
+test.serial("an unref'd one that backs off keeps nothing alive", async (t) => {
   t.deepEqual(await run(t, 'unreferenced'), ['waiting', 'empty'])
 })

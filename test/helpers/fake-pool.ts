@@ -154,7 +154,7 @@ export class FakePool {
 }
 
 /**
- * Resolves once every promise that is resolved by now has called whoever waits for it, and they whoever waits for them.
+ * Resolves once every promise that is resolved by now has called its callbacks, and theirs have called them in turn.
  */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 12; i++) await Promise.resolve()

@@ -1,7 +1,9 @@
-/** A connection whose shard is the test: the test changes the lane's words itself, and notifies. */
+/** A connection whose shard is the test: it moves the lane's words itself, and says when there is news. */
 import { LaneConnection } from '../../engine/connection/lane-connection.js'
+import { Lane, type ConnectionIdentity } from '../../engine/connection/lane.js'
 import type { LaneHost } from '../../engine/connection/lane-host.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
+import type { LaneGrant } from '../../engine/protocol/lane.js'
 import { inWords, outWords, regionSizeFor, type lane } from '../../engine/protocol/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
@@ -13,11 +15,16 @@ import { createLanes, createRegions } from './fresh-memory.js'
 const RING_BYTES = 4096
 const MAX_FRAME_BYTES = 1_000_000
 
-export class LoneConnection {
-  readonly connection: LaneConnection
-  /** What the peer sends. */
+const identity: ConnectionIdentity = { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true }
+
+/** The lane alone, for tests of what is built on it. */
+export class LoneLane {
+  readonly host: LaneHost
+  readonly grant: LaneGrant
+  readonly settings: ConnectionSettings
+  /** What the peer says. */
   readonly producer: RingProducer
-  /** What is sent to the peer. */
+  /** What is said to the peer. */
   readonly consumer: RingConsumer
   readonly #words: Int32Array
   readonly #base: number
@@ -26,6 +33,7 @@ export class LoneConnection {
     const regions = createRegions(new FakeAnnouncer())
     const lanes = createLanes(regions)
     const grant = lanes.take(RING_BYTES)
+    this.grant = grant
     this.#words = lanes.table.wordsOf(grant.id)
     this.#base = lanes.table.baseOf(grant.id)
     const host: LaneHost = {
@@ -46,7 +54,7 @@ export class LoneConnection {
           if (reader.onNotify()) host.revisit(reader)
         })
       },
-      // The shard never acknowledges a larger one.
+      // The shard never hears of a larger one.
       takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),
       giveRegion: (id) => {
         regions.give(id)
@@ -59,24 +67,24 @@ export class LoneConnection {
     }
     this.producer = new RingProducer(this.#words, this.#base, inWords, regions.table)
     this.consumer = new RingConsumer(this.#words, this.#base, outWords, regions.table)
-    this.connection = new LaneConnection(
-      host,
-      grant,
-      {
-        framing: specOf('length', { maxFrameBytes: MAX_FRAME_BYTES }),
-        maxFrameBytes: MAX_FRAME_BYTES,
-        maxPendingBytes: MAX_FRAME_BYTES,
-        maxRingBytes: RING_BYTES,
-        frameTimeoutMs: undefined,
-        closeTimeoutMs: 2_000,
-        allowHalfOpen: false,
-        failures: new HandlerFailures(systemClock, undefined),
-        onOutlived: () => undefined,
-        clock: systemClock,
-        ...options,
-      },
-      { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true },
-    )
+    this.host = host
+    this.settings = {
+      framing: specOf('length', { maxFrameBytes: MAX_FRAME_BYTES }),
+      maxFrameBytes: MAX_FRAME_BYTES,
+      maxPendingBytes: MAX_FRAME_BYTES,
+      maxRingBytes: RING_BYTES,
+      frameTimeoutMs: undefined,
+      closeTimeoutMs: 2_000,
+      allowHalfOpen: false,
+      failures: new HandlerFailures(systemClock, undefined),
+      onOutlived: () => undefined,
+      clock: systemClock,
+      ...options,
+    }
+  }
+
+  createLane(): Lane {
+    return new Lane(this.host, this.grant, this.settings, identity)
   }
 
   load(word: (typeof lane)[keyof typeof lane]): number {
@@ -91,5 +99,14 @@ export class LoneConnection {
   takeAll(): void {
     this.consumer.consume(this.consumer.refresh())
     this.consumer.release()
+  }
+}
+
+export class LoneConnection extends LoneLane {
+  readonly connection: LaneConnection
+
+  constructor(options: Partial<ConnectionSettings> = {}) {
+    super(options)
+    this.connection = new LaneConnection(this.host, this.grant, this.settings, identity)
   }
 }

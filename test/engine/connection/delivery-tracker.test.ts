@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import type { LaneHost } from '../../../engine/connection/lane-host.js'
-import { createPendingReply } from '../../../engine/connection/lane-host.js'
+import { Lane } from '../../../engine/connection/lane.js'
 import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
 import { Sender } from '../../../engine/connection/sender.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
@@ -79,7 +79,9 @@ class Rig {
       clock: systemClock,
       tracking: { retainBytes },
     }
-    this.outgoing = new Sender('1', host, grant, options, 'memory:x', createPendingReply(true))
+    this.outgoing = new Sender(
+      new Lane(host, grant, options, { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true }),
+    )
     this.#shard = new RingConsumer(this.#words, this.#base, outWords, regions.table)
   }
 
@@ -120,10 +122,10 @@ class Rig {
   /** The shard is gone. */
   settle(): DeliveryReport {
     this.outgoing.close(new TransportError('ERR_SHARD_LOST', 'gone'))
-    const fate = this.outgoing.settleFate()
-    if (fate === undefined) throw new Error('a connection with tracking has a fate')
+    const report = this.outgoing.settle()
+    if (report === undefined) throw new Error('a connection with tracking has a report')
     this.outgoing.release()
-    return fate
+    return report
   }
 
   #load(word: number): number {
@@ -145,10 +147,10 @@ function isEqual(t: ExecutionContext, found: readonly Buffer[], expected: readon
 test('frames that were never published are unsent', (t) => {
   const rig = new Rig()
   for (const length of [0, 10, 5000, 100]) rig.send(length)
-  const fate = rig.settle()
-  t.is(fate.handedOver, 0)
-  isEqual(t, fate.unconfirmed, [])
-  isEqual(t, fate.unsent, rig.sent)
+  const report = rig.settle()
+  t.is(report.handedOver, 0)
+  isEqual(t, report.unconfirmed, [])
+  isEqual(t, report.unsent, rig.sent)
 })
 
 test('what ends at HEAD was handed over, what starts at SENT is unsent, between them nobody knows', (t) => {
@@ -158,10 +160,10 @@ test('what ends at HEAD was handed over, what starts at SENT is unsent, between 
   rig.write(200)
   rig.written()
   rig.write(200)
-  const fate = rig.settle()
-  t.is(fate.handedOver, 2)
-  isEqual(t, fate.unconfirmed, rig.sent.slice(2, 4))
-  isEqual(t, fate.unsent, rig.sent.slice(4))
+  const report = rig.settle()
+  t.is(report.handedOver, 2)
+  isEqual(t, report.unconfirmed, rig.sent.slice(2, 4))
+  isEqual(t, report.unsent, rig.sent.slice(4))
 })
 
 for (const framing of ['length', 'length-be', 'content-length'] as const) {
@@ -172,10 +174,10 @@ for (const framing of ['length', 'length-be', 'content-length'] as const) {
     rig.write(150)
     rig.written()
     rig.write(49)
-    const fate = rig.settle()
-    t.is(fate.handedOver, 1)
-    isEqual(t, fate.unconfirmed, [])
-    isEqual(t, fate.unsent, rig.sent.slice(1))
+    const report = rig.settle()
+    t.is(report.handedOver, 1)
+    isEqual(t, report.unconfirmed, [])
+    isEqual(t, report.unsent, rig.sent.slice(1))
   })
 }
 
@@ -187,10 +189,10 @@ for (const framing of ['line', 'nul', 'raw'] as const) {
     rig.flush()
     rig.write(16)
     rig.written()
-    const fate = rig.settle()
-    t.is(fate.handedOver, 2)
-    isEqual(t, fate.unconfirmed, frames.slice(2, 3))
-    isEqual(t, fate.unsent, frames.slice(3))
+    const report = rig.settle()
+    t.is(report.handedOver, 2)
+    isEqual(t, report.unconfirmed, frames.slice(2, 3))
+    isEqual(t, report.unsent, frames.slice(3))
   })
 }
 
@@ -204,9 +206,9 @@ test('the beginning of a frame that the ring has overwritten is still there', (t
   }
   rig.send(50)
   rig.flush()
-  const fate = rig.settle()
-  t.is(fate.handedOver, 0)
-  isEqual(t, fate.unsent, rig.sent)
+  const report = rig.settle()
+  t.is(report.handedOver, 0)
+  isEqual(t, report.unsent, rig.sent)
 })
 
 test('the beginning of a frame that lies in a region given away is still there', (t) => {
@@ -220,9 +222,9 @@ test('the beginning of a frame that lies in a region given away is still there',
     rig.written()
     rig.flush()
   }
-  const fate = rig.settle()
-  t.is(fate.handedOver, 1)
-  isEqual(t, fate.unsent, rig.sent.slice(1))
+  const report = rig.settle()
+  t.is(report.handedOver, 1)
+  isEqual(t, report.unsent, rig.sent.slice(1))
 })
 
 test('the last bytes that were handed over are retained in whole frames', (t) => {
@@ -234,10 +236,10 @@ test('the last bytes that were handed over are retained in whole frames', (t) =>
     rig.written()
   }
   rig.send(100)
-  const fate = rig.settle()
-  t.is(fate.handedOver, 40)
-  isEqual(t, fate.retained, rig.sent.slice(38, 40))
-  isEqual(t, fate.unsent, rig.sent.slice(40))
+  const report = rig.settle()
+  t.is(report.handedOver, 40)
+  isEqual(t, report.retained, rig.sent.slice(38, 40))
+  isEqual(t, report.unsent, rig.sent.slice(40))
 })
 
 test('a frame larger than what is retained leaves nothing to retain before it', (t) => {
@@ -282,7 +284,7 @@ test('whatever the shard did and wherever it stopped, every frame is accounted f
         else rig.flush()
       }
       const { head, sent } = rig.progress(start)
-      const fate = rig.settle()
+      const report = rig.settle()
       const expected = { handedOver: [] as Buffer[], unconfirmed: [] as Buffer[], unsent: [] as Buffer[] }
       let at = 0
       for (const frame of rig.sent) {
@@ -302,10 +304,10 @@ test('whatever the shard did and wherever it stopped, every frame is accounted f
       const same = (found: readonly Buffer[], wanted: readonly Buffer[]): boolean =>
         found.length === wanted.length && found.every((frame, i) => frame.equals(wanted[i] ?? Buffer.alloc(0)))
       return (
-        fate.handedOver === expected.handedOver.length &&
-        same(fate.unconfirmed, expected.unconfirmed) &&
-        same(fate.unsent, expected.unsent) &&
-        same(fate.retained, kept)
+        report.handedOver === expected.handedOver.length &&
+        same(report.unconfirmed, expected.unconfirmed) &&
+        same(report.unsent, expected.unsent) &&
+        same(report.retained, kept)
       )
     },
   )

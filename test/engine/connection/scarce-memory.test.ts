@@ -125,7 +125,7 @@ test.serial(
     lone.store(lane.OUT_SENT, 1004)
     lone.store(lane.LIFE, life.CLOSED)
     withoutMemory(1000, () => connection.onNotify())
-    t.deepEqual(await connection.fate, { handedOver: 1, retained: [], unconfirmed: [], unsent: [], lost: 4 })
+    t.deepEqual(await connection.delivery, { handedOver: 1, retained: [], unconfirmed: [], unsent: [], lost: 4 })
     t.is((await connection.closed).code, 'ERR_RESET')
   },
 )
@@ -147,7 +147,7 @@ test.serial('a frame whose beginning cannot be kept is lost alone, and not at al
     if (leaves) passes(600)
     lone.store(lane.LIFE, life.CLOSED)
     connection.onNotify()
-    const { handedOver, unsent, lost } = await connection.fate
+    const { handedOver, unsent, lost } = await connection.delivery
     t.deepEqual([handedOver, lost], leaves ? [1, 0] : [0, 1])
     t.deepEqual(
       unsent.map((frame) => frame.toString('latin1', 0, 1)),

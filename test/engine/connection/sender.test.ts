@@ -1,7 +1,7 @@
 /** The sending half against a shard that moves between any two of its operations. */
 import test from 'ava'
 import type { LaneHost } from '../../../engine/connection/lane-host.js'
-import { createPendingReply } from '../../../engine/connection/lane-host.js'
+import { Lane } from '../../../engine/connection/lane.js'
 import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
 import { Sender } from '../../../engine/connection/sender.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
@@ -57,7 +57,9 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       onOutlived: nothing,
       clock: systemClock,
     }
-    const outgoing = new Sender('1', host, grant, options, 'memory:x', createPendingReply(true))
+    const outgoing = new Sender(
+      new Lane(host, grant, options, { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true }),
+    )
     const shard = new RingConsumer(host.wordsOf(grant), host.baseOf(grant), outWords, regions.table)
     // The first growth, which the shard has not followed yet.
     outgoing.send(Buffer.alloc(9000))

@@ -1,4 +1,4 @@
-/** A pool under whatever may happen in whatever order: its counts add up after every step, and nobody is forgotten. */
+/** A pool under whatever may happen: its counts add up after every step, and no request is forgotten. */
 import test from 'ava'
 import fc from 'fast-check'
 import type { Lease } from '../../../engine/pool/lease.js'
@@ -137,7 +137,7 @@ class Story {
     this.#isClosing = true
     clock.advance(100)
     await settled()
-    // If somebody else had closed it, for ever.
+    // If another test had closed it, for ever.
     pool.cut()
     await settled()
     assert(isClosed, 'the pool is closed')
@@ -280,13 +280,13 @@ class Story {
     assert(waiting === pending.length, `waiting: ${state}`)
     assert(stats.acquired === this.#grants && stats.reused === this.#reuses, `reuse: ${state}`)
     assert(!hasDialled || size <= this.#max, `over the maximum: ${state}`)
-    assert(idle === 0 || waiting <= validating, `somebody waits beside an idle connection: ${state}`)
+    assert(idle === 0 || waiting <= validating, `a request waits beside an idle connection: ${state}`)
     if (waiting === 0 && !this.#isClosing) assert(clock.keepingAlive === 0, 'no timer keeps the process alive')
     if (waiting > 0) assert(clock.keepingAlive > 0, 'who waits keeps the process alive')
     if (pool.isOpen && waiting > connecting + validating && size < this.#max && connecting === 0)
-      assert(clock.armed > clock.keepingAlive, `nobody does anything for who waits: ${state}`)
+      assert(clock.armed > clock.keepingAlive, `nothing is done for a request that waits: ${state}`)
     if (pool.isOpen && size < this.#min && connecting === 0)
-      assert(clock.armed > clock.keepingAlive, `nobody makes up for the minimum: ${state}`)
+      assert(clock.armed > clock.keepingAlive, `nothing makes up for the minimum: ${state}`)
   }
 }
 
@@ -303,7 +303,7 @@ function assert(holds: boolean, what: string): void {
 
 for (const validates of [false, true]) {
   test.serial(
-    `whatever happens, the counts add up and nobody is forgotten${validates ? ', validating' : ''}`,
+    `whatever happens, the counts add up and no request is forgotten${validates ? ', validating' : ''}`,
     async (t) => {
       t.timeout(WATCHDOG_MS)
       await fc.assert(

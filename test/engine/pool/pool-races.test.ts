@@ -20,7 +20,7 @@ async function lentOut(settings: ConstructorParameters<typeof FakePool>[0] = {})
   return { fake, connection, lease: await acquiring }
 }
 
-test('a release and the timeout of who waits, in one turn: nobody loses the connection', async (t) => {
+test('a release and the timeout of a request, in one turn: the connection is not lost', async (t) => {
   const released = await lentOut()
   const served = released.fake.pool.acquire({ timeoutMs: 50 })
   released.lease.release()
@@ -36,7 +36,7 @@ test('a release and the timeout of who waits, in one turn: nobody loses the conn
   t.like(late.fake.pool.stats(), { idle: 1, waiting: 0 }, 'first the timeout: it is idle')
 })
 
-test('a release and the abort of who waits, in one turn: nobody loses the connection', async (t) => {
+test('a release and the abort of a request, in one turn: the connection is not lost', async (t) => {
   const released = await lentOut()
   const controller = new AbortController()
   const served = released.fake.pool.acquire({ signal: controller.signal })
@@ -147,7 +147,7 @@ test('validate that never settles is bounded, and what it was given stops workin
   )
 })
 
-test('whoever gives up during validation leaves the connection to the next, or to the shelf', async (t) => {
+test('a request that gives up during validation leaves the connection to the next, or to the idle list', async (t) => {
   const verdicts: ((good: boolean) => void)[] = []
   const fake = new FakePool({
     max: 1,

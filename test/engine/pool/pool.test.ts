@@ -62,7 +62,7 @@ test('the minimum is made at once, and made up for when one is lost', async (t) 
   t.like(fake.pool.stats(), { size: 2, idle: 1, connecting: 1, created: 2, destroyed: 1 })
 })
 
-test('never more than the maximum; whoever waits is served in order', async (t) => {
+test('never more than the maximum; requests are served in order', async (t) => {
   const fake = new FakePool({ max: 2 })
   const leases = [await lend(fake), await lend(fake)]
   const order: number[] = []
@@ -306,7 +306,7 @@ test('an old one of the minimum is replaced', async (t) => {
   t.like(fake.pool.stats(), { size: 1, connecting: 1, destroyed: 1 })
 })
 
-test('failures are paced, and after so many everybody who waits is told', async (t) => {
+test('failures are paced, and after so many every request is refused', async (t) => {
   const fake = new FakePool({ max: 3 })
   const acquiring = [fake.pool.acquire(), fake.pool.acquire(), fake.pool.acquire()]
   const outcomes = Promise.allSettled(acquiring)
@@ -393,7 +393,7 @@ test('validate decides about each connection before it is lent', async (t) => {
   t.deepEqual(asked, [1, 1, 1, 2])
 })
 
-test('validate that throws what is no error of ours is told of', async (t) => {
+test('validate that throws what is no error of ours is reported', async (t) => {
   const thrown = [new TypeError('no such thing'), new TransportError('ERR_TIMEOUT', 'no answer')]
   const fake = new FakePool({
     validate: () => {
@@ -433,7 +433,7 @@ test('validate that never likes anything is paced, and told', async (t) => {
   t.is((error.cause as TransportError).cause, reason)
 })
 
-test('resizing makes connections and lets go of them', async (t) => {
+test('resizing makes connections and closes them', async (t) => {
   const fake = new FakePool({ max: 1 })
   const lease = await lend(fake)
   const waiting = [fake.pool.acquire(), fake.pool.acquire()]
@@ -453,7 +453,7 @@ test('resizing makes connections and lets go of them', async (t) => {
   t.like(fake.pool.stats(), { size: 2, idle: 1, connecting: 1 })
 })
 
-test('a smaller pool lets go of what is idle at once', async (t) => {
+test('a smaller pool closes what is idle at once', async (t) => {
   const fake = new FakePool()
   const leases = [await lend(fake), await lend(fake), await lend(fake)]
   for (const lease of leases) lease.release()
@@ -464,7 +464,7 @@ test('a smaller pool lets go of what is idle at once', async (t) => {
   )
 })
 
-test('closing waits for leases and for what closes, and refuses whoever comes', async (t) => {
+test('closing waits for leases and for what closes, and refuses new requests', async (t) => {
   const fake = new FakePool({ max: 2 })
   const leases = [await lend(fake), await lend(fake)]
   const waiting = fake.pool.acquire()

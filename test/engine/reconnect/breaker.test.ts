@@ -1,10 +1,10 @@
-/** The circuit breaker, alone and shared by links. */
+/** The circuit breaker, alone and shared by reconnecting connections. */
 import test from 'ava'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { Permit } from '../../../engine/reconnect/breaker.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
-import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-dialled.js'
+import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-reconnecting.js'
 import { turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
@@ -76,7 +76,7 @@ test('an attempt from before it opened changes nothing by failing, and closes it
   t.is(breaker.state.kind, 'closed')
 })
 
-test('who is not let in waits in line, a few go at a time, and whoever leaves is not called', (t) => {
+test('what gets no permit waits in the queue, a few go at a time, and what has left is not called', (t) => {
   const clock = new FakeClock()
   const breaker = breakerFor(clock)
   const first = [0, 1].map(() => admitted(breaker.tryAdmit()))
@@ -91,7 +91,7 @@ test('who is not let in waits in line, a few go at a time, and whoever leaves is
   t.is(clock.armed, 0, 'there is no time to wait for')
   for (const permit of first) permit.succeeded()
   t.deepEqual(ids(), [0, 1])
-  t.is(breaker.tryAdmit(), undefined, 'nobody overtakes the line')
+  t.is(breaker.tryAdmit(), undefined, 'none overtakes the queue')
   leave[2]?.()
   got[0]?.permit.succeeded()
   t.deepEqual(ids(), [0, 1, 3])
@@ -108,7 +108,7 @@ test('who is not let in waits in line, a few go at a time, and whoever leaves is
   t.is(clock.armed, 0)
 })
 
-test('nobody in line, no timer', (t) => {
+test('an empty queue needs no timer', (t) => {
   const clock = new FakeClock()
   const breaker = breakerFor(clock, { failures: 1 })
   admitted(breaker.tryAdmit()).failed(failure)
@@ -120,7 +120,7 @@ test('nobody in line, no timer', (t) => {
   t.is(clock.armed, 0)
 })
 
-test('links of one endpoint share it: one probes for all, and when the peer is back they come a few at a time', async (t) => {
+test('connections to one endpoint share it: one probes for all, and when the peer is back they come a few at a time', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new TurningClock()
   const breaker = breakerFor(clock, {}, 'fake:shared')
@@ -147,8 +147,8 @@ test('links of one endpoint share it: one probes for all, and when the peer is b
     t.is(pending().length, 1, 'the probe')
     clock.advance(5000)
     await turns(2)
-    t.is(pending().length, 1, 'nobody else, however long it takes')
-    while (fakes.some(({ link }) => link.state !== 'connected')) {
+    t.is(pending().length, 1, 'no other, however long it takes')
+    while (fakes.some(({ reconnecting }) => reconnecting.state !== 'connected')) {
       t.true(pending().length <= 2)
       pending()[0]?.dialler.accept()
       await turns(2)
@@ -169,14 +169,39 @@ test('waiting for the circuit is no attempt, and is over when the time is', asyn
   admitted(breaker.tryAdmit()).failed(failure)
   const fake = new FakeReconnecting({ breaker, maxElapsedMs: 400, maxAttempts: 1 }, clock)
   await turns(2)
-  t.is(fake.link.state, 'waiting')
-  t.is(fake.link.attempts, 0)
+  t.is(fake.reconnecting.state, 'waiting')
+  t.is(fake.reconnecting.attempts, 0)
   clock.advance(400)
-  const { code, cause } = await fake.link.closed
+  const { code, cause } = await fake.reconnecting.closed
   t.is(code, 'ERR_GAVE_UP')
   t.is((cause?.cause as TransportError).code, 'ERR_CIRCUIT_OPEN')
   t.is(breaker.stats.waiting, 0)
   t.is(clock.armed, 0)
+})
+
+test('a timer that fires a moment early does not end the wait for the circuit, nor make it endless', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  // As the system's do: they count whole milliseconds.
+  class EarlyClock extends TurningClock {
+    early = 0
+
+    override now(): number {
+      return super.now() - this.early
+    }
+  }
+  const clock = new EarlyClock()
+  const breaker = breakerFor(clock, { failures: 1, openMs: 10_000 })
+  admitted(breaker.tryAdmit()).failed(failure)
+  const { reconnecting } = new FakeReconnecting({ breaker, maxElapsedMs: 400 }, clock)
+  await turns(2)
+  clock.early = 1
+  clock.advance(400)
+  t.is(reconnecting.state, 'waiting')
+  t.is(breaker.stats.waiting, 1)
+  clock.early = 0
+  clock.advance(1)
+  t.is((await reconnecting.closed).code, 'ERR_GAVE_UP')
+  t.is(breaker.stats.waiting, 0)
 })
 
 test('a first attempt that the circuit does not let through fails fast where that is wanted', async (t) => {
@@ -185,25 +210,25 @@ test('a first attempt that the circuit does not let through fails fast where tha
   const breaker = breakerFor(clock, { failures: 1 })
   admitted(breaker.tryAdmit()).failed(failure)
   const fake = new FakeReconnecting({ breaker, firstConnect: 'fail-fast' }, clock)
-  t.is((await fake.link.closed).code, 'ERR_CIRCUIT_OPEN')
+  t.is((await fake.reconnecting.closed).code, 'ERR_CIRCUIT_OPEN')
 })
 
-test('links that are closed leave the line and give their permits back; lost shards do not count against the peer', async (t) => {
+test('connections that are closed leave the queue and give their permits back; lost shards do not count against the peer', async (t) => {
   t.timeout(WATCHDOG_MS)
   const clock = new TurningClock()
   const breaker = breakerFor(clock, { failures: 1, concurrency: 1 })
   const fakes = Array.from({ length: 3 }, () => new FakeReconnecting({ breaker }, clock))
   await turns(2)
   t.is(breaker.stats.waiting, 2)
-  await fakes[1]?.link.close()
+  await fakes[1]?.reconnecting.close()
   t.is(breaker.stats.waiting, 1)
-  await fakes[0]?.link.close()
+  await fakes[0]?.reconnecting.close()
   await turns(2)
   t.is(fakes[2]?.dialler.pending, 1)
   fakes[2]?.dialler.refuse('ERR_SHARD_LOST')
   await turns(2)
   t.is(breaker.state.kind, 'closed')
-  await fakes[2]?.link.close()
+  await fakes[2]?.reconnecting.close()
   t.deepEqual(breaker.stats, {
     endpoint: 'fake:peer',
     state: 'closed',

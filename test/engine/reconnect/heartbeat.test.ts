@@ -1,8 +1,8 @@
 /** How a peer that is connected and silent is found. */
 import test from 'ava'
 import type { HeartbeatSettings } from '../../../engine/reconnect/reconnecting-settings.js'
-import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { FakeReconnecting, texts } from '../../helpers/fake-dialled.js'
+import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
+import { FakeReconnecting, texts } from '../../helpers/fake-reconnecting.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
@@ -24,7 +24,7 @@ test('a silent peer is asked, and lost if it says nothing; what it had said befo
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ heartbeat: anyFrame })
   const got: string[] = []
-  fake.link.subscribe((frame) => got.push(String(frame)))
+  fake.reconnecting.subscribe((frame) => got.push(String(frame)))
   const connection = await fake.connect()
   connection.deliver('hello')
   await pass(fake, 1000)
@@ -33,9 +33,9 @@ test('a silent peer is asked, and lost if it says nothing; what it had said befo
   t.deepEqual(texts(connection.taken), ['ping'])
   connection.handOver()
   await pass(fake, 299)
-  t.is(fake.link.state, 'connected')
+  t.is(fake.reconnecting.state, 'connected')
   await pass(fake, 1)
-  t.is(fake.link.state, 'waiting')
+  t.is(fake.reconnecting.state, 'waiting')
   t.deepEqual(connection.asked, ['cut'])
   t.like(fake.reports[0], { code: 'ERR_TIMEOUT', handedOver: 0, resent: 0 })
   t.deepEqual(got, ['hello'])
@@ -46,7 +46,7 @@ test('a silent peer is asked, and lost if it says nothing; what it had said befo
 test('any frame answers, also one that comes with the deadline', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ heartbeat: anyFrame })
-  fake.link.subscribe(() => undefined)
+  fake.reconnecting.subscribe(() => undefined)
   const connection = await fake.connect()
   for (let i = 0; i < 3; i++) {
     await pass(fake, 1000)
@@ -56,7 +56,7 @@ test('any frame answers, also one that comes with the deadline', async (t) => {
     fake.clock.advance(300)
     connection.deliver('late')
     await turns(2)
-    t.is(fake.link.state, 'connected')
+    t.is(fake.reconnecting.state, 'connected')
     await pass(fake, 0)
   }
 })
@@ -65,20 +65,20 @@ test('where pongs are told from other frames, only a pong answers, and the reade
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ heartbeat: pongs })
   const got: string[] = []
-  fake.link.subscribe((frame) => got.push(String(frame)))
+  fake.reconnecting.subscribe((frame) => got.push(String(frame)))
   const connection = await fake.connect()
   for (let i = 0; i < 3; i++) {
     await pass(fake, 1000)
     connection.handOver()
     connection.deliver('news', 'pong')
     await pass(fake, 300)
-    t.is(fake.link.state, 'connected')
+    t.is(fake.reconnecting.state, 'connected')
   }
   t.deepEqual(got, ['news', 'news', 'news'])
   await pass(fake, 1000)
   connection.deliver('news')
   await pass(fake, 300)
-  t.is(fake.link.state, 'waiting')
+  t.is(fake.reconnecting.state, 'waiting')
 })
 
 test('a receive() does not get a pong either, and goes on waiting', async (t) => {
@@ -86,60 +86,60 @@ test('a receive() does not get a pong either, and goes on waiting', async (t) =>
   const fake = new FakeReconnecting({ heartbeat: pongs })
   const connection = await fake.connect()
   connection.deliver('pong', 'a')
-  t.is(String(await fake.link.receive()), 'a')
-  const next = fake.link.receive()
+  t.is(String(await fake.reconnecting.receive()), 'a')
+  const next = fake.reconnecting.receive()
   connection.deliver('pong')
   await turns(2)
   connection.deliver('b')
   t.is(String(await next), 'b')
-  t.like(fake.link.info, { framesReceived: 2 })
+  t.like(fake.reconnecting.info, { framesReceived: 2 })
 })
 
-test('a link that nobody reads, or whose reader is held up, judges nobody', async (t) => {
+test('without a reader, or with one that is held up, no peer is judged', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ heartbeat: anyFrame })
   const connection = await fake.connect()
   for (let i = 0; i < 3; i++) await pass(fake, 1300)
-  t.is(fake.link.state, 'connected')
+  t.is(fake.reconnecting.state, 'connected')
   const gate = signal()
-  fake.link.subscribe(() => gate.promise)
+  fake.reconnecting.subscribe(() => gate.promise)
   connection.deliver('a')
   for (let i = 0; i < 3; i++) await pass(fake, 1300)
-  t.is(fake.link.state, 'connected')
+  t.is(fake.reconnecting.state, 'connected')
   gate.resolve()
   for (let i = 0; i < 3; i++) await pass(fake, 1300)
   t.is(fake.dialler.connections.length, 1)
-  t.not(fake.link.state, 'connected')
+  t.not(fake.reconnecting.state, 'connected')
 })
 
 test('without a ping the peer has to speak by itself; behind frames that have not left none is sent', async (t) => {
   t.timeout(WATCHDOG_MS)
   const quiet = new FakeReconnecting({ heartbeat: { ...anyFrame, ping: undefined } })
-  quiet.link.subscribe(() => undefined)
+  quiet.reconnecting.subscribe(() => undefined)
   const connection = await quiet.connect()
   await pass(quiet, 1300)
   t.deepEqual(connection.taken, [])
-  t.is(quiet.link.state, 'waiting')
+  t.is(quiet.reconnecting.state, 'waiting')
   const stuck = new FakeReconnecting({ heartbeat: anyFrame })
-  stuck.link.subscribe(() => undefined)
+  stuck.reconnecting.subscribe(() => undefined)
   const full = await stuck.connect()
-  stuck.link.send('a')
+  stuck.reconnecting.send('a')
   await pass(stuck, 1300)
   t.deepEqual(texts(full.taken), ['a'])
-  t.is(stuck.link.state, 'waiting')
+  t.is(stuck.reconnecting.state, 'waiting')
   t.deepEqual(texts((await stuck.connect()).taken), ['a'])
 })
 
 test('pings are not counted as frames of the user, wherever they lie', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ heartbeat: anyFrame })
-  fake.link.subscribe(() => undefined)
+  fake.reconnecting.subscribe(() => undefined)
   const connection = await fake.connect()
-  fake.link.send('a')
+  fake.reconnecting.send('a')
   connection.handOver()
   await pass(fake, 1000)
-  fake.link.send('b')
-  fake.link.send('c')
+  fake.reconnecting.send('b')
+  fake.reconnecting.send('c')
   t.deepEqual(texts(connection.taken), ['a', 'ping', 'b', 'c'])
   connection.lose('OK', 2)
   await turns(2)
@@ -156,13 +156,13 @@ test('timers run only while it is connected, and keep no process alive', async (
   const connection = await fake.connect()
   t.is(fake.clock.armed, 1)
   t.is(fake.clock.keepingAlive, 0)
-  fake.link.destroy()
-  await fake.link.closed
+  fake.reconnecting.destroy()
+  await fake.reconnecting.closed
   t.is(fake.clock.armed, 0)
   t.true(connection.isOver)
 })
 
-test('callbacks of the heartbeat that fail destroy the link', async (t) => {
+test('callbacks of the heartbeat that fail destroy the connection', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fail = (): never => {
     throw new Error('no ping')
@@ -170,12 +170,12 @@ test('callbacks of the heartbeat that fail destroy the link', async (t) => {
   const asking = new FakeReconnecting({ heartbeat: { ...anyFrame, ping: fail } })
   await asking.connect()
   await pass(asking, 1000)
-  t.is((await asking.link.closed).code, 'ERR_HANDLER')
+  t.is((await asking.reconnecting.closed).code, 'ERR_HANDLER')
   t.deepEqual(asking.failures.takeTold(), ['heartbeat: no ping'])
   const judging = new FakeReconnecting({ heartbeat: { ...anyFrame, isPong: fail } })
-  const connection = await judging.connect(new FakeCarrier())
-  judging.link.subscribe(() => undefined)
+  const connection = await judging.connect(new FakeTracked())
+  judging.reconnecting.subscribe(() => undefined)
   connection.deliver('a')
-  t.is((await judging.link.closed).code, 'ERR_HANDLER')
+  t.is((await judging.reconnecting.closed).code, 'ERR_HANDLER')
   t.deepEqual(judging.failures.takeTold(), ['heartbeat: no ping'])
 })

@@ -1,18 +1,17 @@
 /**
- * A link under random losses, fates, refusals, sends and clock advances: every frame is accounted for exactly once,
- * order is kept both ways, and reports come where they belong among the frames received.
+ * A reconnecting connection under random losses, refusals, sends and clock advances: every frame is accounted for
+ * exactly once, order is kept both ways, and reports come where they belong among the frames received.
  */
 import test from 'ava'
 import fc from 'fast-check'
 import type { LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
-import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-dialled.js'
-import { byLength } from '../../helpers/length.js'
+import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
+import { breakerFor, FakeReconnecting, TurningClock } from '../../helpers/fake-reconnecting.js'
 import { Random } from '../../helpers/random.js'
 import { turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 150_000
-const RUNS = byLength({ short: 50, long: 200 })
+const RUNS = 200
 
 type Step =
   | { readonly kind: 'send'; readonly count: number }
@@ -74,7 +73,7 @@ class Run {
   readonly #story: (string | LossReport)[] = []
   #sent = 0
   #said = 0
-  readonly #spoken = new Map<FakeCarrier, string[]>()
+  readonly #spoken = new Map<FakeTracked, string[]>()
 
   constructor(settings: Setup) {
     this.#setup = settings
@@ -93,27 +92,27 @@ class Run {
       this.#clock,
     )
     if (settings.reader === 'subscriber') {
-      this.fake.link.subscribe((frame) => {
+      this.fake.reconnecting.subscribe((frame) => {
         this.#story.push(String(frame))
         return this.#random.oneIn(3) ? turns() : undefined
       })
     }
   }
 
-  get #current(): FakeCarrier | undefined {
+  get #current(): FakeTracked | undefined {
     const last = this.fake.dialler.connections.at(-1)
     return last?.isOver === false ? last : undefined
   }
 
   async take(action: Step): Promise<void> {
-    const { link, dialler, clock } = this.fake
+    const { reconnecting, dialler, clock } = this.fake
     switch (action.kind) {
       case 'send':
-        for (let i = 0; i < action.count; i++) link.send(`s${String(this.#sent++)}`)
+        for (let i = 0; i < action.count; i++) reconnecting.send(`s${String(this.#sent++)}`)
         break
       case 'answer': {
         if (dialler.pending === 0) break
-        const connection = new FakeCarrier()
+        const connection = new FakeTracked()
         connection.room = action.room
         if (action.refused) dialler.refuse()
         else dialler.accept(connection)
@@ -149,7 +148,7 @@ class Run {
   async #read(count: number): Promise<void> {
     const found = { nothing: false }
     for (let i = 0; i < count && !found.nothing; i++) {
-      const waiting = this.fake.link.receive({ timeoutMs: 1 }).then(
+      const waiting = this.fake.reconnecting.receive({ timeoutMs: 1 }).then(
         (frame) => {
           this.#story.push(String(frame))
         },
@@ -165,24 +164,24 @@ class Run {
 
   /** The peer is there to stay; everything leaves, and everything is read. */
   async finish(): Promise<void> {
-    const { link, dialler, clock } = this.fake
+    const { reconnecting, dialler, clock } = this.fake
     await turns(2)
-    for (let i = 0; link.state !== 'connected'; i++) {
-      if (i > 200) throw new Error(`it does not connect: ${link.state}`)
+    for (let i = 0; reconnecting.state !== 'connected'; i++) {
+      if (i > 200) throw new Error(`it does not connect: ${reconnecting.state}`)
       if (dialler.pending > 0) dialler.accept()
       await turns(3)
       clock.advance(300)
       await turns(3)
     }
-    for (let i = 0; link.pendingBytes > 0; i++) {
+    for (let i = 0; reconnecting.pendingBytes > 0; i++) {
       if (i > 200) throw new Error('it does not drain')
       this.#current?.handOver()
       await turns(2)
     }
-    // A link that is closed tells at once what is still to be told: what is unread is to be read before.
+    // When it is closed, every report that is due comes at once: what is unread is to be read before.
     if (this.#setup.reader === 'pull') await this.#read(Infinity)
     else await turns(60)
-    const closing = link.close()
+    const closing = reconnecting.close()
     this.#current?.finishEnd()
     this.#current?.lose('OK')
     const { code } = await closing
@@ -198,7 +197,7 @@ class Run {
   #checkSent(): string | undefined {
     const reports = this.#story.filter((entry) => typeof entry !== 'string')
     const { connections } = this.fake.dialler
-    const fates: string[] = []
+    const accounted: string[] = []
     // Greeted ones only: an attempt that fails in the middle of its greeting carried nothing.
     const carried = connections.filter(({ asked }) => !(asked[0] === 'destroy'))
     let place = 0
@@ -206,7 +205,7 @@ class Run {
       const own = connection.taken.map(String).filter((text) => text !== 'greeting')
       const greetings = connection.taken.length - own.length
       const left = own.slice(0, Math.max(0, connection.handedOver - greetings))
-      fates.push(...left)
+      accounted.push(...left)
       const report = reports[place]
       if (connection === carried.at(-1)) {
         if (left.length !== own.length) return 'the last connection kept frames'
@@ -217,13 +216,13 @@ class Run {
       if (report.connection !== place) return `report ${String(report.connection)} came as number ${String(place)}`
       if (report.handedOver !== left.length)
         return `report ${String(place)}: ${String(report.handedOver)} handed over, not ${String(left.length)}`
-      fates.push(...report.unconfirmed.map(String), ...report.dropped.map(String))
+      accounted.push(...report.unconfirmed.map(String), ...report.dropped.map(String))
       const rest = own.slice(left.length).length - report.unconfirmed.length
       if (rest !== report.resent + report.dropped.length) return `report ${String(place)} does not add up`
       if (this.#setup.unsent === 'resend' && report.dropped.length > 0) return 'dropped for no reason'
     }
     const expected = Array.from({ length: this.#sent }, (_, i) => `s${String(i)}`)
-    return same(fates, expected) ? undefined : `sent: ${fates.join(' ')}`
+    return same(accounted, expected) ? undefined : `sent: ${accounted.join(' ')}`
   }
 
   #checkReceived(): string | undefined {

@@ -1,10 +1,10 @@
-/** The life of a link, over connections that the test makes and loses. */
+/** The life of a reconnecting connection, over connections that the test makes and loses. */
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
 import { rejects, throws } from '../../helpers/errors.js'
-import { FakeCarrier } from '../../helpers/fake-carrier.js'
-import { FakeReconnecting, texts } from '../../helpers/fake-dialled.js'
+import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
+import { FakeReconnecting, texts } from '../../helpers/fake-reconnecting.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
@@ -12,20 +12,20 @@ const WATCHDOG_MS = 20_000
 test('it connects by itself, says so, and is what it says', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
-  t.is(link.state, 'connecting')
-  const connected = link.connected()
+  const { reconnecting } = fake
+  t.is(reconnecting.state, 'connecting')
+  const connected = reconnecting.connected()
   await fake.connect()
   await connected
-  await link.connected()
-  t.is(link.state, 'connected')
-  t.is(link.attempts, 1)
-  t.deepEqual(link.capabilities, { halfClose: true })
-  t.like(link.info, { kind: 'fake', endpoint: 'fake:peer', shard: 0, framesSent: 0 })
+  await reconnecting.connected()
+  t.is(reconnecting.state, 'connected')
+  t.is(reconnecting.attempts, 1)
+  t.deepEqual(reconnecting.capabilities, { halfClose: true })
+  t.like(reconnecting.info, { kind: 'fake', endpoint: 'fake:peer', shard: 0, framesSent: 0 })
   t.is(fake.keepsAlive, 1)
-  t.is(link.unref(), link)
+  t.is(reconnecting.unref(), reconnecting)
   t.is(fake.keepsAlive, 0)
-  link.ref().ref()
+  reconnecting.ref().ref()
   t.is(fake.keepsAlive, 1)
   t.deepEqual(fake.states, ['connected'])
 })
@@ -33,48 +33,48 @@ test('it connects by itself, says so, and is what it says', async (t) => {
 test('frames sent before there is a connection go out on it first, in order', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
-  t.false(link.send('one'))
-  t.false(link.send(['t', 'wo']))
-  t.is(link.pendingBytes, 14)
+  const { reconnecting } = fake
+  t.false(reconnecting.send('one'))
+  t.false(reconnecting.send(['t', 'wo']))
+  t.is(reconnecting.pendingBytes, 14)
   let isReady = false
-  const ready = link.ready().then(() => {
+  const ready = reconnecting.ready().then(() => {
     isReady = true
   })
   await turns(2)
   t.false(isReady)
   const connection = await fake.connect()
   await ready
-  t.true(link.send('three'))
+  t.true(reconnecting.send('three'))
   t.deepEqual(texts(connection.taken), ['one', 'two', 'three'])
-  t.like(link.info, { framesSent: 3, bytesSent: 11 })
+  t.like(reconnecting.info, { framesSent: 3, bytesSent: 11 })
 })
 
 test('what queues up while there is no connection is bounded, and checked as a connection would', (t) => {
-  const { link } = new FakeReconnecting({ framing: 'line' })
-  throws(t, () => link.send(Buffer.alloc(1001)), 'ERR_FRAME_TOO_LARGE')
-  throws(t, () => link.send('a\nb'), 'ERR_INVALID_FRAME')
-  throws(t, () => link.send(7 as unknown as string), 'ERR_INVALID_FRAME')
-  link.send(Buffer.alloc(900, 'x'))
-  throws(t, () => link.send(Buffer.alloc(200, 'x')), 'ERR_BACKPRESSURE')
-  link.send('a')
-  t.is(link.info.framesSent, 2)
-  link.destroy()
+  const { reconnecting } = new FakeReconnecting({ framing: 'line' })
+  throws(t, () => reconnecting.send(Buffer.alloc(1001)), 'ERR_FRAME_TOO_LARGE')
+  throws(t, () => reconnecting.send('a\nb'), 'ERR_INVALID_FRAME')
+  throws(t, () => reconnecting.send(7 as unknown as string), 'ERR_INVALID_FRAME')
+  reconnecting.send(Buffer.alloc(900, 'x'))
+  throws(t, () => reconnecting.send(Buffer.alloc(200, 'x')), 'ERR_BACKPRESSURE')
+  reconnecting.send('a')
+  t.is(reconnecting.info.framesSent, 2)
+  reconnecting.destroy()
 })
 
 test('a queue that is longer than the connection has room for goes out as room comes', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
-  for (let i = 0; i < 6; i++) link.send(String(i))
-  const connection = new FakeCarrier()
+  const { reconnecting } = fake
+  for (let i = 0; i < 6; i++) reconnecting.send(String(i))
+  const connection = new FakeTracked()
   connection.room = 2
   connection.limit = 3
   await fake.connect(connection)
   t.deepEqual(texts(connection.taken), ['0', '1'])
   // One behind those that wait.
-  t.false(link.send('6'))
-  const ready = link.ready()
+  t.false(reconnecting.send('6'))
+  const ready = reconnecting.ready()
   for (let i = 0; i < 8; i++) {
     connection.handOver()
     await turns(2)
@@ -86,15 +86,15 @@ test('a queue that is longer than the connection has room for goes out as room c
 test('after a loss unsent frames go first, unconfirmed ones are reported, and newer ones follow', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
+  const { reconnecting } = fake
   const first = await fake.connect()
-  for (const frame of ['a', 'b', 'c', 'd', 'e']) link.send(frame)
+  for (const frame of ['a', 'b', 'c', 'd', 'e']) reconnecting.send(frame)
   first.handOver(2)
   first.lose('ERR_RESET', 1)
-  // Before the link knows.
-  t.false(link.send('f'))
+  // Before it knows.
+  t.false(reconnecting.send('f'))
   await turns(2)
-  t.is(link.state, 'waiting')
+  t.is(reconnecting.state, 'waiting')
   t.is(fake.reports.length, 1)
   const [report] = fake.reports
   t.like(report, {
@@ -107,7 +107,7 @@ test('after a loss unsent frames go first, unconfirmed ones are reported, and ne
   })
   t.deepEqual(texts(report?.unconfirmed ?? []), ['c'])
   t.deepEqual(report?.dropped, [])
-  link.send('g')
+  reconnecting.send('g')
   const second = await fake.connect()
   t.deepEqual(texts(second.taken), ['d', 'e', 'f', 'g'])
   t.deepEqual(fake.states, ['connected', 'waiting', 'connecting', 'connected'])
@@ -116,13 +116,13 @@ test('after a loss unsent frames go first, unconfirmed ones are reported, and ne
 test('unsent frames are dropped and reported where that is wanted', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ unsent: 'drop' })
-  const { link } = fake
+  const { reconnecting } = fake
   const first = await fake.connect()
-  for (const frame of ['a', 'b', 'c']) link.send(frame)
+  for (const frame of ['a', 'b', 'c']) reconnecting.send(frame)
   first.handOver(1)
   first.lose('ERR_SHARD_LOST')
   await turns(2)
-  link.send('d')
+  reconnecting.send('d')
   t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['b', 'c'])
   t.is(fake.reports[0]?.resent, 0)
   t.deepEqual(texts((await fake.connect()).taken), ['d'])
@@ -135,7 +135,7 @@ test('pauses grow while attempts fail, and start anew only after a stable connec
   for (let i = 0; i < 3; i++) await fake.refuse()
   t.deepEqual(pauses(), [100, 300, 900])
   const unstable = await fake.connect()
-  t.is(fake.link.attempts, 4)
+  t.is(fake.reconnecting.attempts, 4)
   fake.clock.advance(4999)
   unstable.lose('OK')
   await turns(2)
@@ -144,27 +144,27 @@ test('pauses grow while attempts fail, and start anew only after a stable connec
   fake.clock.advance(5000)
   stable.lose('OK')
   await turns(2)
-  t.is(fake.link.attempts, 0)
+  t.is(fake.reconnecting.attempts, 0)
   t.deepEqual(pauses(), [100])
 })
 
 test('it gives up after so many attempts, with the last failure as the cause', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ maxAttempts: 3 })
-  const { link } = fake
-  link.send('never')
-  const connected = link.connected()
-  const received = link.receive()
+  const { reconnecting } = fake
+  reconnecting.send('never')
+  const connected = reconnecting.connected()
+  const received = reconnecting.receive()
   for (let i = 0; i < 3; i++) await fake.refuse('ERR_NOT_FOUND')
-  const { code, cause } = await link.closed
+  const { code, cause } = await reconnecting.closed
   t.is(code, 'ERR_GAVE_UP')
   t.is((cause?.cause as TransportError).code, 'ERR_NOT_FOUND')
-  t.is(link.state, 'closed')
+  t.is(reconnecting.state, 'closed')
   await rejects(t, connected, 'ERR_CLOSED')
   await rejects(t, received, 'ERR_GAVE_UP')
-  await rejects(t, link.receive(), 'ERR_GAVE_UP')
-  await rejects(t, link.ready(), 'ERR_CLOSED')
-  throws(t, () => link.send('x'), 'ERR_CLOSED')
+  await rejects(t, reconnecting.receive(), 'ERR_GAVE_UP')
+  await rejects(t, reconnecting.ready(), 'ERR_CLOSED')
+  throws(t, () => reconnecting.send('x'), 'ERR_CLOSED')
   t.is(fake.keepsAlive, 0)
   t.is(fake.clock.armed, 0)
   t.is(fake.endings.length, 1)
@@ -178,7 +178,7 @@ test('connections that do not last count as attempts', async (t) => {
   const fake = new FakeReconnecting({ maxAttempts: 2 })
   for (let i = 0; i < 2; i++) (await fake.connect()).lose('OK')
   await turns(2)
-  t.is((await fake.link.closed).code, 'ERR_GAVE_UP')
+  t.is((await fake.reconnecting.closed).code, 'ERR_GAVE_UP')
   t.deepEqual(
     fake.reports.map(({ isFinal }) => isFinal),
     [false, true],
@@ -192,14 +192,14 @@ test('it gives up when its time is over, in the middle of a pause and in the mid
   pausing.clock.advance(100)
   await pausing.refuse()
   pausing.clock.advance(150)
-  t.is((await pausing.link.closed).code, 'ERR_GAVE_UP')
+  t.is((await pausing.reconnecting.closed).code, 'ERR_GAVE_UP')
   const dialling = new FakeReconnecting({ maxElapsedMs: 250 })
   await dialling.refuse()
   await dialling.dialled()
   t.deepEqual(dialling.dialler.timeouts, [250, 150])
   dialling.clock.advance(150)
   dialling.dialler.refuse('ERR_TIMEOUT')
-  t.is((await dialling.link.closed).code, 'ERR_GAVE_UP')
+  t.is((await dialling.reconnecting.closed).code, 'ERR_GAVE_UP')
 })
 
 test('a connection that has outlasted maxElapsedMs is stable, also where stableMs is longer', async (t) => {
@@ -209,7 +209,7 @@ test('a connection that has outlasted maxElapsedMs is stable, also where stableM
   fake.clock.advance(1000)
   connection.lose('OK')
   await fake.connect()
-  t.is(fake.link.state, 'connected')
+  t.is(fake.reconnecting.state, 'connected')
 })
 
 for (const code of ['OK', 'ERR_RESET', 'ERR_SHARD_LOST', 'ERR_EXIT', 'ERR_TRUNCATED', 'ERR_IO'] as const) {
@@ -218,7 +218,7 @@ for (const code of ['OK', 'ERR_RESET', 'ERR_SHARD_LOST', 'ERR_EXIT', 'ERR_TRUNCA
     const fake = new FakeReconnecting()
     ;(await fake.connect()).lose(code)
     await fake.connect()
-    t.is(fake.link.state, 'connected')
+    t.is(fake.reconnecting.state, 'connected')
     t.is(fake.reports[0]?.code, code)
   })
 }
@@ -228,9 +228,9 @@ for (const code of ['ERR_FRAMING', 'ERR_FRAME_TOO_LARGE', 'ERR_ABORTED', 'ERR_EN
     t.timeout(WATCHDOG_MS)
     const fake = new FakeReconnecting()
     const connection = await fake.connect()
-    fake.link.send('a')
+    fake.reconnecting.send('a')
     connection.lose(code)
-    t.is((await fake.link.closed).code, code)
+    t.is((await fake.reconnecting.closed).code, code)
     t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['a'])
     t.true(fake.reports[0]?.isFinal)
     t.is(fake.dialler.pending, 0)
@@ -242,19 +242,19 @@ test('a dial that no retry can mend is the end', async (t) => {
   const fake = new FakeReconnecting()
   await fake.refuse('ERR_REFUSED')
   await fake.refuse('ERR_ACCESS')
-  t.is((await fake.link.closed).code, 'ERR_ACCESS')
+  t.is((await fake.reconnecting.closed).code, 'ERR_ACCESS')
 })
 
 test('a first attempt that fails is the end where that is wanted, a later one is not', async (t) => {
   t.timeout(WATCHDOG_MS)
   const failing = new FakeReconnecting({ firstConnect: 'fail-fast' })
   await failing.refuse('ERR_NOT_FOUND')
-  t.is((await failing.link.closed).code, 'ERR_NOT_FOUND')
+  t.is((await failing.reconnecting.closed).code, 'ERR_NOT_FOUND')
   const later = new FakeReconnecting({ firstConnect: 'fail-fast' })
   ;(await later.connect()).lose('OK')
   await later.refuse('ERR_NOT_FOUND')
   await later.connect()
-  t.is(later.link.state, 'connected')
+  t.is(later.reconnecting.state, 'connected')
 })
 
 test('each connection is greeted before frames that wait go out, with what became of the one before', async (t) => {
@@ -267,15 +267,15 @@ test('each connection is greeted before frames that wait go out, with what becam
       await answer[greetings.push(info) - 1]?.promise
     },
   })
-  const { link } = fake
-  link.send('a')
+  const { reconnecting } = fake
+  reconnecting.send('a')
   const first = await fake.connect()
-  t.is(link.state, 'connecting')
+  t.is(reconnecting.state, 'connecting')
   t.deepEqual(texts(first.taken), ['hello true'])
   answer[0]?.resolve()
   await turns(2)
   t.deepEqual(texts(first.taken), ['hello true', 'a'])
-  link.send('b')
+  reconnecting.send('b')
   // The greeting left, and nothing else: it is not the user's frame, so it is neither counted nor repeated.
   first.handOver(1)
   first.lose('ERR_RESET', 1)
@@ -295,7 +295,7 @@ test('a greeting that has not left with its connection is not sent again', async
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ onConnected: (connection) => connection.send('hello') })
   const first = await fake.connect()
-  fake.link.send('a')
+  fake.reconnecting.send('a')
   first.lose('OK')
   await turns(2)
   t.like(fake.reports[0], { handedOver: 0, resent: 1, unconfirmed: [] })
@@ -304,7 +304,7 @@ test('a greeting that has not left with its connection is not sent again', async
 
 test('a greeting that fails, hangs, loses its connection or goes on reading is a failed attempt', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const ways: ((connection: FakeCarrier) => unknown)[] = [
+  const ways: ((connection: FakeTracked) => unknown)[] = [
     () => {
       throw new TransportError('ERR_ACCESS', 'not you')
     },
@@ -321,16 +321,16 @@ test('a greeting that fails, hangs, loses its connection or goes on reading is a
   for (let i = 0; i < ways.length; i++) {
     const connection = await fake.connect()
     if (i === 2) {
-      t.is(fake.link.state, 'connecting')
+      t.is(fake.reconnecting.state, 'connecting')
       fake.clock.advance(500)
       await turns(2)
     }
-    t.is(fake.link.state, 'waiting', String(i))
+    t.is(fake.reconnecting.state, 'waiting', String(i))
     t.true(connection.isOver)
   }
-  t.is(fake.link.attempts, ways.length)
+  t.is(fake.reconnecting.attempts, ways.length)
   await fake.connect()
-  t.is(fake.link.state, 'connected')
+  t.is(fake.reconnecting.state, 'connected')
   t.deepEqual(fake.reports, [])
 })
 
@@ -338,7 +338,7 @@ test('the report comes between the last frame of one connection and the first of
   t.timeout(WATCHDOG_MS)
   const order: string[] = []
   const fake = new FakeReconnecting({ onLoss: ({ connection }) => order.push(`lost ${String(connection)}`) })
-  const { link } = fake
+  const { reconnecting } = fake
   const first = await fake.connect()
   first.deliver('a', 'b')
   first.lose('OK')
@@ -346,23 +346,23 @@ test('the report comes between the last frame of one connection and the first of
   second.deliver('c')
   await turns(2)
   t.deepEqual(order, [])
-  for (let i = 0; i < 3; i++) order.push(String(await link.receive()))
+  for (let i = 0; i < 3; i++) order.push(String(await reconnecting.receive()))
   t.deepEqual(order, ['a', 'b', 'lost 1', 'c'])
-  t.like(link.info, { framesReceived: 3, bytesReceived: 3 })
+  t.like(reconnecting.info, { framesReceived: 3, bytesReceived: 3 })
 })
 
 test('a receive(), a loop and a subscription go on across losses', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
-  const pending = link.receive()
+  const { reconnecting } = fake
+  const pending = reconnecting.receive()
   ;(await fake.connect()).lose('OK')
   const second = await fake.connect()
   second.deliver('a', 'b')
   t.is(String(await pending), 'a')
   const looped: string[] = []
   const loop = (async () => {
-    for await (const frame of link) {
+    for await (const frame of reconnecting) {
       looped.push(String(frame))
       if (looped.length === 3) break
     }
@@ -376,11 +376,11 @@ test('a receive(), a loop and a subscription go on across losses', async (t) => 
   t.deepEqual(looped, ['b', 'c', 'd'])
   const got: string[] = []
   const gates = new Map([['f', signal()]])
-  const stop = link.subscribe((frame) => {
+  const stop = reconnecting.subscribe((frame) => {
     got.push(String(frame))
     return gates.get(String(frame))?.promise
   })
-  await rejects(t, link.receive(), 'ERR_CONSUMER_BUSY')
+  await rejects(t, reconnecting.receive(), 'ERR_CONSUMER_BUSY')
   await turns(2)
   third.deliver('g')
   third.lose('OK')
@@ -393,42 +393,46 @@ test('a receive(), a loop and a subscription go on across losses', async (t) => 
   t.deepEqual(got, ['e', 'f', 'g', 'h'])
   stop()
   fourth.deliver('i')
-  t.is(String(await link.receive()), 'i')
+  t.is(String(await reconnecting.receive()), 'i')
 })
 
-test('waits can be given up without losing a frame, and the link goes on', async (t) => {
+test('waits can be given up without losing a frame, and it goes on', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
+  const { reconnecting } = fake
   const controller = new AbortController()
   const options = { signal: controller.signal }
-  const waits = [link.connected(options), link.receive(options), link.ready(options)]
+  const waits = [reconnecting.connected(options), reconnecting.receive(options), reconnecting.ready(options)]
   await turns(2)
   controller.abort(new Error('enough'))
   for (const wait of waits) await rejects(t, wait, 'ERR_ABORTED')
-  for (const wait of [link.connected(options), link.receive(options), link.ready(options)])
+  for (const wait of [reconnecting.connected(options), reconnecting.receive(options), reconnecting.ready(options)])
     await rejects(t, wait, 'ERR_ABORTED')
-  const timed = [link.connected({ timeoutMs: 5 }), link.receive({ timeoutMs: 5 }), link.ready({ timeoutMs: 5 })]
+  const timed = [
+    reconnecting.connected({ timeoutMs: 5 }),
+    reconnecting.receive({ timeoutMs: 5 }),
+    reconnecting.ready({ timeoutMs: 5 }),
+  ]
   fake.clock.advance(5)
   for (const wait of timed) await rejects(t, wait, 'ERR_TIMEOUT')
   const connection = await fake.connect()
   const later = new AbortController()
-  const receiving = link.receive({ signal: later.signal })
+  const receiving = reconnecting.receive({ signal: later.signal })
   await turns(2)
   later.abort()
   await rejects(t, receiving, 'ERR_ABORTED')
   connection.deliver('still here')
-  t.is(String(await link.receive()), 'still here')
-  await rejects(t, link.receive({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
-  await rejects(t, link.connected({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
-  await rejects(t, link.end({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
-  t.is(link.state, 'connected')
+  t.is(String(await reconnecting.receive()), 'still here')
+  await rejects(t, reconnecting.receive({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
+  await rejects(t, reconnecting.connected({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
+  await rejects(t, reconnecting.end({ timeout: 5 } as object), 'ERR_INVALID_OPTION')
+  t.is(reconnecting.state, 'connected')
 })
 
-test('while nobody reads it reconnects, and keeps what a few connections left unread', async (t) => {
+test('it reconnects without a reader, too, and keeps what a few connections left unread', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
+  const { reconnecting } = fake
   for (let i = 1; i <= 7; i++) {
     const connection = await fake.connect()
     connection.deliver(`${String(i)}a`, `${String(i)}b`)
@@ -446,7 +450,7 @@ test('while nobody reads it reconnects, and keeps what a few connections left un
   const last = await fake.connect()
   last.deliver('8a')
   const got: string[] = []
-  for (let i = 0; i < 9; i++) got.push(String(await link.receive()))
+  for (let i = 0; i < 9; i++) got.push(String(await reconnecting.receive()))
   t.deepEqual(got, ['4a', '4b', '5a', '5b', '6a', '6b', '7a', '7b', '8a'])
   t.deepEqual(
     fake.reports.slice(3).map(({ connection, unreadDropped }) => [connection, unreadDropped]),
@@ -465,7 +469,7 @@ test('a subscriber that is held up while older connections are dropped is not ca
   const gate = signal()
   let running = 0
   const got: string[] = []
-  fake.link.subscribe(async (frame) => {
+  fake.reconnecting.subscribe(async (frame) => {
     t.is(++running, 1)
     got.push(String(frame))
     await gate.promise
@@ -484,7 +488,7 @@ test('a subscriber that is held up while older connections are dropped is not ca
   t.deepEqual(got, ['1a', '4a', '4b', '5a', '5b', '6a', '6b', '7a', '7b'])
 })
 
-test('a subscriber that throws or rejects destroys the link', async (t) => {
+test('a subscriber that throws or rejects destroys the connection', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const handler of [
     () => {
@@ -493,10 +497,10 @@ test('a subscriber that throws or rejects destroys the link', async (t) => {
     () => Promise.reject(new Error('cannot digest')),
   ]) {
     const fake = new FakeReconnecting()
-    fake.link.subscribe(handler)
+    fake.reconnecting.subscribe(handler)
     const connection = await fake.connect()
     connection.deliver('poison')
-    const { code, cause } = await fake.link.closed
+    const { code, cause } = await fake.reconnecting.closed
     t.is(code, 'ERR_HANDLER')
     t.is((cause?.cause as Error).message, 'cannot digest')
     t.true(connection.isOver)
@@ -507,38 +511,38 @@ test('a subscriber that throws or rejects destroys the link', async (t) => {
 test('close() while connected closes the connection, and nothing is a loss', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
+  const { reconnecting } = fake
   const connection = await fake.connect()
-  link.send('a')
-  const closing = link.close()
-  t.is(link.state, 'closing')
+  reconnecting.send('a')
+  const closing = reconnecting.close()
+  t.is(reconnecting.state, 'closing')
   t.true(connection.asked.includes('close'))
-  throws(t, () => link.send('b'), 'ERR_CLOSED')
+  throws(t, () => reconnecting.send('b'), 'ERR_CLOSED')
   connection.deliver('last')
   connection.finishEnd()
   connection.lose('OK')
   t.deepEqual(await closing, { code: 'OK', cause: undefined })
   t.deepEqual(fake.reports, [])
-  t.is(String(await link.receive()), 'last')
-  t.is(await link.receive(), undefined)
+  t.is(String(await reconnecting.receive()), 'last')
+  t.is(await reconnecting.receive(), undefined)
   t.deepEqual(fake.states, ['connected', 'closing', 'closed'])
   t.is(fake.clock.armed, 0)
-  t.deepEqual(await link.close(), { code: 'OK', cause: undefined })
+  t.deepEqual(await reconnecting.close(), { code: 'OK', cause: undefined })
 })
 
-test('close() with nothing to send ends an attempt, a pause, and a link that has not begun', async (t) => {
+test('close() with nothing to send ends an attempt, a pause, and what has not begun', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fresh = new FakeReconnecting()
-  t.is((await fresh.link.close()).code, 'OK')
+  t.is((await fresh.reconnecting.close()).code, 'OK')
   await turns(2)
   t.is(fresh.dialler.pending, 0)
   const dialling = new FakeReconnecting()
   await dialling.dialled()
-  t.is((await dialling.link.close()).code, 'OK')
+  t.is((await dialling.reconnecting.close()).code, 'OK')
   t.is(dialling.dialler.pending, 0)
   const pausing = new FakeReconnecting()
   await pausing.refuse()
-  t.is((await pausing.link.close()).code, 'OK')
+  t.is((await pausing.reconnecting.close()).code, 'OK')
   for (const { clock, keepsAlive, reports } of [fresh, dialling, pausing]) {
     t.is(clock.armed, 0)
     t.is(keepsAlive, 0)
@@ -550,9 +554,9 @@ test('close() with frames that wait goes on trying until closeTimeoutMs, and rep
   t.timeout(WATCHDOG_MS)
   const late = new FakeReconnecting()
   await late.refuse()
-  late.link.send('a')
-  const closing = late.link.close()
-  t.is(late.link.state, 'closing')
+  late.reconnecting.send('a')
+  const closing = late.reconnecting.close()
+  t.is(late.reconnecting.state, 'closing')
   late.clock.advance(199)
   await turns(2)
   t.is(late.dialler.pending, 1)
@@ -561,8 +565,8 @@ test('close() with frames that wait goes on trying until closeTimeoutMs, and rep
   t.like(late.reports[0], { connection: 0, code: 'ERR_TIMEOUT', isFinal: true })
   t.deepEqual(texts(late.reports[0]?.dropped ?? []), ['a'])
   const inTime = new FakeReconnecting()
-  inTime.link.send('a')
-  const done = inTime.link.close()
+  inTime.reconnecting.send('a')
+  const done = inTime.reconnecting.close()
   const connection = await inTime.connect()
   t.deepEqual(texts(connection.taken), ['a'])
   connection.finishEnd()
@@ -574,10 +578,10 @@ test('close() with frames that wait goes on trying until closeTimeoutMs, and rep
 test('however often connections are lost, close() is over after closeTimeoutMs', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting({ backoff: { initialMs: 50, maxMs: 50, factor: 1, jitter: 'none' } })
-  fake.link.send('a')
-  const closing = fake.link.close()
+  fake.reconnecting.send('a')
+  const closing = fake.reconnecting.close()
   const start = fake.clock.now()
-  for (let i = 0; i < 20 && fake.link.state !== 'closed'; i++) {
+  for (let i = 0; i < 20 && fake.reconnecting.state !== 'closed'; i++) {
     if (fake.dialler.pending > 0) {
       fake.dialler.accept().lose('OK')
       await turns(2)
@@ -590,18 +594,18 @@ test('however often connections are lost, close() is over after closeTimeoutMs',
   t.deepEqual(texts(fake.reports.at(-1)?.dropped ?? []), ['a'])
 })
 
-test('end() lets everything leave, also on the next connection, and the link ends with its peer', async (t) => {
+test('end() lets everything leave, also on the next connection, and it ends with its peer', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const { link } = fake
+  const { reconnecting } = fake
   const first = await fake.connect()
-  link.send('a')
-  link.send('b')
+  reconnecting.send('a')
+  reconnecting.send('b')
   let hasEnded = false
-  const ending = link.end().then(() => {
+  const ending = reconnecting.end().then(() => {
     hasEnded = true
   })
-  throws(t, () => link.send('c'), 'ERR_CLOSED')
+  throws(t, () => reconnecting.send('c'), 'ERR_CLOSED')
   first.handOver(1)
   first.lose('ERR_RESET')
   await turns(2)
@@ -612,12 +616,12 @@ test('end() lets everything leave, also on the next connection, and the link end
   second.finishEnd()
   await ending
   second.deliver('answer')
-  t.is(String(await link.receive()), 'answer')
+  t.is(String(await reconnecting.receive()), 'answer')
   second.lose('OK')
-  t.is((await link.closed).code, 'OK')
-  t.is(await link.receive(), undefined)
+  t.is((await reconnecting.closed).code, 'OK')
+  t.is(await reconnecting.receive(), undefined)
   t.is(fake.reports.length, 1)
-  await link.end()
+  await reconnecting.end()
 })
 
 test('destroy() ends each state at once, tells what never left, and every wait with it', async (t) => {
@@ -629,31 +633,31 @@ test('destroy() ends each state at once, tells what never left, and every wait w
     connected: (fake) => fake.connect(),
     closing: async (fake) => {
       await fake.connect()
-      fake.link.send('x')
-      void fake.link.close()
+      fake.reconnecting.send('x')
+      void fake.reconnecting.close()
     },
   }
   for (const [name, reach] of Object.entries(prepare)) {
     const fake = new FakeReconnecting()
-    const { link } = fake
+    const { reconnecting } = fake
     await reach(fake)
-    if (name !== 'closing') link.send('x')
-    const waits = [link.receive(), ...(name === 'closing' ? [] : [link.ready()])]
+    if (name !== 'closing') reconnecting.send('x')
+    const waits = [reconnecting.receive(), ...(name === 'closing' ? [] : [reconnecting.ready()])]
     if (name === 'connected') await turns(2)
     const settled = Promise.allSettled(waits)
     const reason = new TransportError('ERR_HANDLER', 'out')
-    link.destroy(reason)
-    link.destroy()
-    const { code, cause } = await link.closed
+    reconnecting.destroy(reason)
+    reconnecting.destroy()
+    const { code, cause } = await reconnecting.closed
     t.is(code, 'ERR_HANDLER', name)
     t.is(cause, reason, name)
     t.is((await settled)[0]?.status, 'rejected', name)
     t.is(fake.reports.length, 1, name)
     t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['x'], name)
     t.true(fake.reports[0]?.isFinal)
-    await link.end()
-    await link.close()
-    await rejects(t, link.connected(), 'ERR_CLOSED')
+    await reconnecting.end()
+    await reconnecting.close()
+    await rejects(t, reconnecting.connected(), 'ERR_CLOSED')
     t.is(fake.clock.armed, 0, name)
     t.is(fake.keepsAlive, 0, name)
     t.is(fake.dialler.pending, 0, name)
@@ -664,9 +668,9 @@ test('destroy() ends each state at once, tells what never left, and every wait w
   }
 })
 
-test('a connection that comes when the link is over is destroyed', async (t) => {
+test('a connection that comes when all is over is destroyed', async (t) => {
   t.timeout(WATCHDOG_MS)
-  let answer: (connection: FakeCarrier) => void = () => undefined
+  let answer: (connection: FakeTracked) => void = () => undefined
   const fake = new FakeReconnecting({
     // One that does not hear of aborts.
     dial: () =>
@@ -675,34 +679,34 @@ test('a connection that comes when the link is over is destroyed', async (t) => 
       }),
   })
   await turns(2)
-  await fake.link.close()
-  const connection = new FakeCarrier()
+  await fake.reconnecting.close()
+  const connection = new FakeTracked()
   answer(connection)
   await turns(2)
   t.true(connection.isOver)
 })
 
-test('whoever closes, destroys or reads from within a callback finds the link in order', async (t) => {
+test('a callback that closes, destroys or reads finds the connection in order', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const act of ['close', 'destroy'] as const) {
-    const fake: FakeReconnecting = new FakeReconnecting({ onLoss: () => void fake.link[act]() })
+    const fake: FakeReconnecting = new FakeReconnecting({ onLoss: () => void fake.reconnecting[act]() })
     ;(await fake.connect()).lose('OK')
-    t.is((await fake.link.closed).code, act === 'close' ? 'OK' : 'ERR_ABORTED')
+    t.is((await fake.reconnecting.closed).code, act === 'close' ? 'OK' : 'ERR_ABORTED')
     await turns(2)
     t.is(fake.dialler.pending, 0)
     t.is(fake.clock.armed, 0)
   }
   for (const state of ['connected', 'waiting', 'connecting'] as const) {
     const fake = new FakeReconnecting()
-    fake.link.onStateChange((now) => {
-      if (now === state) fake.link.destroy()
+    fake.reconnecting.onStateChange((now) => {
+      if (now === state) fake.reconnecting.destroy()
     })
-    const connection = new FakeCarrier()
+    const connection = new FakeTracked()
     await fake.connect(connection)
     connection.lose('OK')
     await turns(2)
     fake.clock.advance(100)
-    t.is((await fake.link.closed).code, 'ERR_ABORTED', state)
+    t.is((await fake.reconnecting.closed).code, 'ERR_ABORTED', state)
     t.is(fake.clock.armed, 0, state)
     await turns(2)
     t.is(fake.dialler.pending, 0, state)
@@ -713,12 +717,12 @@ test('a listener that is not wanted any more is not called', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
   const heard: string[] = []
-  const stop = fake.link.onStateChange((state) => heard.push(state))
+  const stop = fake.reconnecting.onStateChange((state) => heard.push(state))
   await fake.connect()
   stop()
-  fake.link.destroy()
+  fake.reconnecting.destroy()
   t.deepEqual(heard, ['connected'])
-  throws(t, () => fake.link.onStateChange(7 as unknown as () => void), 'ERR_INVALID_OPTION')
+  throws(t, () => fake.reconnecting.onStateChange(7 as unknown as () => void), 'ERR_INVALID_OPTION')
 })
 
 for (const [how, fail] of [
@@ -730,32 +734,32 @@ for (const [how, fail] of [
   ],
   ['reject', (what: string) => Promise.reject(new Error(what))],
 ] as const) {
-  test(`callbacks that ${how} are told of, and the link goes on`, async (t) => {
+  test(`callbacks that ${how} are reported, and the connection goes on`, async (t) => {
     t.timeout(WATCHDOG_MS)
     let greetings = 0
     const fake = new FakeReconnecting({
       onLoss: () => fail('no loss'),
       onConnected: () => (greetings++ === 0 ? fail('no greeting') : undefined),
     })
-    const { link, failures } = fake
+    const { reconnecting, failures } = fake
     let count = 0
-    link.onStateChange(() => (count++ === 0 ? fail('no state') : undefined))
+    reconnecting.onStateChange(() => (count++ === 0 ? fail('no state') : undefined))
     await fake.dialled()
     fake.dialler.accept()
     await turns(2)
     t.deepEqual(failures.takeTold(), ['onConnected: no greeting', 'onStateChange: no state'])
     const connection = await fake.connect()
-    t.is(link.state, 'connected')
+    t.is(reconnecting.state, 'connected')
     connection.lose('OK')
     await turns(3)
     const [{ error, context } = {}] = failures.take()
     t.is(error?.code, 'ERR_HANDLER')
     t.is((error?.cause as Error).message, 'no loss')
-    t.deepEqual(context, { where: 'onLoss', endpoint: 'fake:peer', connection: link.info.id })
+    t.deepEqual(context, { where: 'onLoss', endpoint: 'fake:peer', connection: reconnecting.info.id })
     await fake.connect()
-    t.is(link.state, 'connected')
-    link.destroy()
-    await link.closed
+    t.is(reconnecting.state, 'connected')
+    reconnecting.destroy()
+    await reconnecting.closed
   })
 }
 
@@ -767,12 +771,12 @@ test('a greeting that fails with an error of ours is an attempt that failed, and
   await fake.dialled()
   fake.dialler.accept()
   await turns(2)
-  t.is(fake.link.state, 'waiting')
+  t.is(fake.reconnecting.state, 'waiting')
   t.deepEqual(fake.failures.take(), [])
-  fake.link.destroy()
+  fake.reconnecting.destroy()
 })
 
-test('whoever waits for a frame when isPong fails is told of the end', async (t) => {
+test('a receive() that waits when isPong fails rejects with the end', async (t) => {
   t.timeout(WATCHDOG_MS)
   for (const isPong of [
     (): never => {
@@ -783,11 +787,11 @@ test('whoever waits for a frame when isPong fails is told of the end', async (t)
     const fake = new FakeReconnecting({
       heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong },
     })
-    const receiving = rejects(t, fake.link.receive(), 'ERR_HANDLER')
+    const receiving = rejects(t, fake.reconnecting.receive(), 'ERR_HANDLER')
     const connection = await fake.connect()
     connection.deliver('a')
     await receiving
-    t.is((await fake.link.closed).code, 'ERR_HANDLER')
+    t.is((await fake.reconnecting.closed).code, 'ERR_HANDLER')
     t.deepEqual(
       fake.failures.take().map(({ context }) => context.where),
       ['heartbeat'],
@@ -795,13 +799,13 @@ test('whoever waits for a frame when isPong fails is told of the end', async (t)
   }
 })
 
-test('a subscriber of a link that stopped, reads on and then throws leaves nobody waiting', async (t) => {
+test('a subscriber that stopped, reads on and then throws leaves no receive() waiting', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
   const reading = signal<unknown>()
-  const stop = fake.link.subscribe(() => {
+  const stop = fake.reconnecting.subscribe(() => {
     stop()
-    reading.resolve(fake.link.receive())
+    reading.resolve(fake.reconnecting.receive())
     throw new Error('cannot digest')
   })
   const connection = await fake.connect()
@@ -810,10 +814,10 @@ test('a subscriber of a link that stopped, reads on and then throws leaves nobod
   t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
 })
 
-test('a subscriber of a link that has ended its subscription and rejects is told of, and the link goes on', async (t) => {
+test('a subscriber that has ended its subscription and rejects is reported, and the connection goes on', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  const stop = fake.link.subscribe(async () => {
+  const stop = fake.reconnecting.subscribe(async () => {
     stop()
     await turns()
     throw new Error('cannot digest')
@@ -822,15 +826,15 @@ test('a subscriber of a link that has ended its subscription and rejects is told
   connection.deliver('a', 'b')
   await turns(5)
   t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
-  t.is(String(await fake.link.receive()), 'b')
-  fake.link.destroy()
+  t.is(String(await fake.reconnecting.receive()), 'b')
+  fake.reconnecting.destroy()
 })
 
 test('asynchronous disposal closes', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
-  await fake.link[Symbol.asyncDispose]()
-  t.is(fake.link.state, 'closed')
+  await fake.reconnecting[Symbol.asyncDispose]()
+  t.is(fake.reconnecting.state, 'closed')
   const reports: readonly LossReport[] = fake.reports
   t.deepEqual(reports, [])
 })

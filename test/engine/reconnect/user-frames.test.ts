@@ -9,8 +9,8 @@ test('frames that are lost come between those handed over and the rest, and gree
   // Places: two greetings, a, ping, b, ping, c.
   own.pingAt(3)
   own.pingAt(5)
-  const fate = { handedOver: 1, retained: [], unconfirmed: frames('b', 'ping'), unsent: frames('c'), lost: 3 }
-  const { handedOver, unconfirmed, unsent, lost } = own.of(fate)
+  const report = { handedOver: 1, retained: [], unconfirmed: frames('b', 'ping'), unsent: frames('c'), lost: 3 }
+  const { handedOver, unconfirmed, unsent, lost } = own.of(report)
   t.deepEqual([handedOver, lost], [0, 1])
   t.deepEqual(unconfirmed.map(String), ['b'])
   t.deepEqual(unsent.map(String), ['c'])

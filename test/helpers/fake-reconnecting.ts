@@ -1,11 +1,11 @@
-/** A link over connections that the test makes, with a clock that stands still. */
+/** A reconnecting connection over connections that the test makes, with a clock that stands still. */
 import { Breaker, type BreakerSettings } from '../../engine/reconnect/breaker.js'
 import type { ClosedInfo } from '../../engine/common/connection.js'
 import type { ReconnectingState } from '../../engine/reconnect/reconnecting-connection.js'
 import { Reconnector } from '../../engine/reconnect/reconnector.js'
 import type { LossReport, ReconnectingSettings } from '../../engine/reconnect/reconnecting-settings.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
-import { FakeCarrier, FakeDialler } from './fake-carrier.js'
+import { FakeTracked, FakeDialler } from './fake-tracked-connection.js'
 import { FailureBook } from './failure-book.js'
 import { FakeClock } from './fake-clock.js'
 import { turns } from './turns.js'
@@ -24,13 +24,13 @@ export class FakeReconnecting {
   readonly states: ReconnectingState[] = []
   readonly endings: ClosedInfo[] = []
   readonly failures = new FailureBook()
-  readonly link: Reconnector<FakeCarrier>
-  /** How many of the link's wishes to keep the process alive are not taken back. */
+  readonly reconnecting: Reconnector<FakeTracked>
+  /** How many wishes to keep the process alive it has not taken back. */
   keepsAlive = 0
 
-  constructor(settings: Partial<ReconnectingSettings<FakeCarrier>> = {}, clock: FakeClock = new TurningClock()) {
+  constructor(settings: Partial<ReconnectingSettings<FakeTracked>> = {}, clock: FakeClock = new TurningClock()) {
     this.clock = clock
-    this.link = new Reconnector<FakeCarrier>({
+    this.reconnecting = new Reconnector<FakeTracked>({
       endpoint: 'fake:peer',
       kind: 'fake',
       halfClose: true,
@@ -59,11 +59,11 @@ export class FakeReconnecting {
       onClosed: (ending) => this.endings.push(ending),
       ...settings,
     })
-    this.link.onStateChange((state) => this.states.push(state))
+    this.reconnecting.onStateChange((state) => this.states.push(state))
   }
 
   /** The dial that is pending, or comes after the pause, succeeds. */
-  async connect(connection = new FakeCarrier()): Promise<FakeCarrier> {
+  async connect(connection = new FakeTracked()): Promise<FakeTracked> {
     await this.dialled()
     this.dialler.accept(connection)
     await turns(2)
@@ -80,7 +80,7 @@ export class FakeReconnecting {
   async dialled(): Promise<void> {
     await turns(2)
     for (let i = 0; this.dialler.pending === 0; i++) {
-      if (i === 100) throw new Error(`the link does not dial: it is ${this.link.state}`)
+      if (i === 100) throw new Error(`it does not dial: it is ${this.reconnecting.state}`)
       this.clock.advance(100)
       await turns(2)
     }

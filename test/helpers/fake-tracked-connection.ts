@@ -3,15 +3,13 @@ import { TransportError, type TransportErrorCode } from '../../engine/protocol/e
 import type { DeliveryReport } from '../../engine/common/delivery-report.js'
 import { partsOf, type Frame } from '../../engine/common/frame.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
-import type { ClosedInfo } from '../../engine/common/connection.js'
-import type { Carrier } from '../../engine/reconnect/carrier.js'
+import type { ClosedInfo, ConnectionInfo } from '../../engine/common/connection.js'
+import type { TrackedConnection } from '../../engine/reconnect/tracked-connection.js'
 import { signal } from './turns.js'
 
 type Handler = (frame: Buffer) => unknown
 
-const nothing = (): void => undefined
-
-export class FakeCarrier implements Carrier {
+export class FakeTracked implements TrackedConnection {
   /** Every frame that it took, in order. */
   readonly taken: Buffer[] = []
   /** How many of them the operating system has. */
@@ -22,7 +20,7 @@ export class FakeCarrier implements Carrier {
   /** What was asked of it. */
   readonly asked: ('end' | 'close' | 'destroy' | 'cut')[] = []
   readonly #closed = signal<ClosedInfo>()
-  readonly #fate = signal<DeliveryReport>()
+  readonly #delivery = signal<DeliveryReport>()
   readonly #exhausted = signal()
   readonly #ended = signal()
   #unread: Buffer[] = []
@@ -32,11 +30,14 @@ export class FakeCarrier implements Carrier {
   #readyWaiters: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
 
   readonly closed = this.#closed.promise
-  readonly fate = this.#fate.promise
+  readonly delivery = this.#delivery.promise
   readonly exhausted = this.#exhausted.promise
 
-  get info(): { shard: number; framesSent: number; lastActivityAt: number } {
-    return { shard: 0, framesSent: this.taken.length, lastActivityAt: 1 }
+  readonly capabilities = { halfClose: true }
+
+  get info(): ConnectionInfo {
+    const identity = { id: 'fake', kind: 'fake', endpoint: 'fake:peer', shard: 0, establishedAt: 1, lastActivityAt: 1 }
+    return { ...identity, framesSent: this.taken.length, bytesSent: 0, framesReceived: 0, bytesReceived: 0 }
   }
 
   get pendingBytes(): number {
@@ -106,8 +107,24 @@ export class FakeCarrier implements Carrier {
     this.lose(error instanceof TransportError ? error.code : 'ERR_ABORTED', 0, error)
   }
 
-  unref(): void {
-    nothing()
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  receive(): Promise<never> {
+    return Promise.reject(new Error('frames are taken, not received'))
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    throw new Error('frames are taken, not received')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => undefined)
   }
 
   // What the test does with it.
@@ -139,7 +156,7 @@ export class FakeCarrier implements Carrier {
     for (const { reject } of this.#readyWaiters.splice(0)) reject(new TransportError('ERR_CLOSED', 'over'))
     const rest = this.taken.slice(this.handedOver)
     this.#ended.resolve()
-    this.#fate.resolve({
+    this.#delivery.resolve({
       handedOver: this.handedOver,
       retained: [],
       unconfirmed: rest.slice(0, unconfirmed),
@@ -172,18 +189,18 @@ export class FakeCarrier implements Carrier {
 
 interface Dial {
   readonly options: WaitOptions
-  readonly resolve: (connection: FakeCarrier) => void
+  readonly resolve: (connection: FakeTracked) => void
   readonly reject: (error: Error) => void
 }
 
 /** Dials stay pending until the test answers them, or they are given up. */
 export class FakeDialler {
-  readonly connections: FakeCarrier[] = []
+  readonly connections: FakeTracked[] = []
   /** How long each dial was given. */
   readonly timeouts: (number | undefined)[] = []
   #pending: Dial[] = []
 
-  readonly dial = (options: WaitOptions): Promise<FakeCarrier> => {
+  readonly dial = (options: WaitOptions): Promise<FakeTracked> => {
     this.timeouts.push(options.timeoutMs)
     return new Promise((resolve, reject) => {
       const dial: Dial = { options, resolve, reject }
@@ -199,7 +216,7 @@ export class FakeDialler {
     return this.#pending.length
   }
 
-  accept(connection = new FakeCarrier()): FakeCarrier {
+  accept(connection = new FakeTracked()): FakeTracked {
     this.connections.push(connection)
     this.#next().resolve(connection)
     return connection
@@ -211,7 +228,7 @@ export class FakeDialler {
 
   #next(): Dial {
     const dial = this.#pending.shift()
-    if (dial === undefined) throw new Error('nobody dials')
+    if (dial === undefined) throw new Error('no dial is pending')
     return dial
   }
 }

@@ -1,0 +1,25 @@
+import type { ClosedInfo } from '../common/connection.js'
+import type { DeliveryReport } from '../common/delivery-report.js'
+import type { LossReport } from './reconnecting-settings.js'
+
+const NOTHING: DeliveryReport = { handedOver: 0, retained: [], unconfirmed: [], unsent: [], lost: 0 }
+
+/** What becomes of the frames that a connection has not sent. */
+export interface LossOutcome {
+  readonly isFinal: boolean
+  readonly resent: number
+  readonly dropped: readonly Buffer[]
+}
+
+/** `connection`: counted from 1; 0: there was none. */
+export function lossReport(
+  connection: number,
+  { code, cause }: ClosedInfo,
+  { isFinal, resent, dropped }: LossOutcome,
+  { handedOver, retained, unconfirmed, lost }: DeliveryReport = NOTHING,
+): LossReport {
+  return {
+    ...{ connection, code, cause, isFinal },
+    ...{ handedOver, retained, unconfirmed, resent, dropped, lost, unreadDropped: 0 },
+  }
+}
