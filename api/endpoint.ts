@@ -3,8 +3,12 @@ import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ChildSettings } from '../engine/process/child.js'
 import { TransportError } from '../engine/protocol/errors.js'
-import type { LocalFolder } from '../engine/protocol/target.js'
-import type { TransportTarget } from '../engine/protocol/target.js'
+import {
+  transportTraits,
+  type ListenTarget,
+  type LocalFolder,
+  type TransportTraits,
+} from '../engine/protocol/target.js'
 import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type CheckedPipe } from './endpoint-input.js'
 
 /**
@@ -102,12 +106,23 @@ export interface ResolvedEndpoint {
 
 /** What a shard dials or listens on, or what has to be started first. */
 export type Route =
-  | { readonly via: 'target'; readonly target: TransportTarget }
+  | { readonly via: 'target'; readonly target: ListenTarget }
   | { readonly via: 'child'; readonly child: ChildSettings }
   | { readonly via: 'process-stdio' }
 
 /** `sun_path` has room for this many bytes. Node 20 and 22 cut a longer path off in silence. */
 export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
+
+export function traitsOf({ route }: ResolvedEndpoint): TransportTraits {
+  switch (route.via) {
+    case 'target':
+      return transportTraits[route.target.kind]
+    case 'child':
+      return transportTraits['child-stdio']
+    case 'process-stdio':
+      return transportTraits['process-stdio']
+  }
+}
 
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 

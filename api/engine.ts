@@ -19,7 +19,7 @@ import { Ledger, type LedgerReport, type LedgerSnapshot } from '../engine/common
 import { trace } from '../engine/common/trace.js'
 import { systemClock, type Clock } from '../engine/protocol/clock.js'
 import { abortError, Waiter, type WaitOptions } from '../engine/protocol/waiter.js'
-import { resolveEndpoint, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
+import { resolveEndpoint, traitsOf, type Endpoint, type ResolvedEndpoint } from './endpoint.js'
 import { Breakers } from '../engine/reconnect/breakers.js'
 import { LeasedConnection } from './leased-connection.js'
 import { HandlersAtWork } from './handlers-at-work.js'
@@ -37,7 +37,6 @@ import {
   type ResolvedTransportOptions,
   type TransportOptions,
 } from './engine-options.js'
-import { hasHalfClose } from './pipe-traits.js'
 import { ConnectionPool } from './connection-pool.js'
 import type { ResolvedPoolOptions } from './pool-options.js'
 import type { ResolvedReconnectingOptions } from './reconnecting-options.js'
@@ -209,7 +208,7 @@ export class Engine implements AsyncDisposable {
       kind: endpoint.kind,
       endpoint: endpoint.text,
       role: 'dialled',
-      halfClose: hasHalfClose(endpoint),
+      halfClose: traitsOf(endpoint).halfClose,
     }
     const onStarted = (stop: () => void): void => {
       abort = stop
@@ -257,7 +256,7 @@ export class Engine implements AsyncDisposable {
     const link = new Reconnector<LaneConnection>({
       endpoint: endpoint.text,
       kind: endpoint.kind,
-      halfClose: hasHalfClose(endpoint),
+      halfClose: traitsOf(endpoint).halfClose,
       framing: options.framing,
       maxFrameBytes: options.maxFrameBytes,
       maxPendingBytes: options.maxPendingBytes,

@@ -13,10 +13,9 @@ import type { Ledger } from '../engine/common/ledger.js'
 import { trace } from '../engine/common/trace.js'
 import type { Clock } from '../engine/protocol/clock.js'
 import { abortError, Waiter } from '../engine/protocol/waiter.js'
-import { SOCKET_PATH_LIMIT, type ResolvedEndpoint } from './endpoint.js'
+import { SOCKET_PATH_LIMIT, traitsOf, type ResolvedEndpoint } from './endpoint.js'
 import { Listener, type ConnectionHandler, type ListenOptions } from './listener.js'
 import type { ResolvedTransportOptions } from './engine-options.js'
-import { hasHalfClose, listensOnOneShard } from './pipe-traits.js'
 
 /** The fewest untaken connections on one shard that make it stop accepting: fewer are just on their way to be taken. */
 const LEAST_QUEUED = 16
@@ -126,7 +125,7 @@ export class ListenerRegistry implements SupervisorEvents {
       open.listening.forget(shard)
       open.listener.onSourceLost(shard)
       // Another shard takes it over at once.
-      if (listensOnOneShard(open.endpoint)) this.#rejoin(open, [])
+      if (traitsOf(open.endpoint).listeningShards === 'one') this.#rejoin(open, [])
     }
   }
 
@@ -188,7 +187,9 @@ export class ListenerRegistry implements SupervisorEvents {
     this.#assertOpen(endpoint.text)
     const id = this.#nextId++
     const connectionSettings = this.#host.connectionSettings(options, onError)
-    const shards = listensOnOneShard(endpoint) ? this.#supervisor.shardsUp.slice(0, 1) : this.#supervisor.shardsUp
+    const traits = traitsOf(endpoint)
+    const { shardsUp } = this.#supervisor
+    const shards = traits.listeningShards === 'one' ? shardsUp.slice(0, 1) : shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(options.maxQueuedConnections / this.#shards))
     this.#early.set(id, [])
     const listening = await ShardBindings.open(
@@ -232,7 +233,7 @@ export class ListenerRegistry implements SupervisorEvents {
       handler,
     )
     const { kind, text } = endpoint
-    const halfClose = hasHalfClose(endpoint)
+    const { halfClose } = traits
     const identity: ConnectionIdentity = { kind, endpoint: text, role: 'accepted', halfClose }
     const open = { listener, listening, endpoint, options: connectionSettings, identity }
     this.#open.set(id, open)
@@ -261,7 +262,7 @@ export class ListenerRegistry implements SupervisorEvents {
 
   /** Puts a listener onto shards that came back. */
   #rejoin(open: OpenListener, shards: readonly Shard[]): void {
-    if (listensOnOneShard(open.endpoint)) {
+    if (traitsOf(open.endpoint).listeningShards === 'one') {
       const [shard] = this.#supervisor.shardsUp
       if (shard === undefined) return
       // Looked at each time: two who came for the same reason would be in each other's way for good.

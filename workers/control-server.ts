@@ -9,7 +9,7 @@ import { serializeError, type Outcome } from '../engine/protocol/errors.js'
 import type { FramingSpec } from '../engine/protocol/framing.js'
 import { LaneTable, type LaneGrant } from '../engine/protocol/lane.js'
 import { SlabTable, type SlabDescriptor } from '../engine/protocol/slab-table.js'
-import type { TransportTarget } from '../engine/protocol/target.js'
+import type { ListenTarget } from '../engine/protocol/target.js'
 import { systemClock } from '../engine/protocol/clock.js'
 import type { Role } from '../engine/protocol/target.js'
 import type { AcceptedPeer, Dialling, MainSide } from './wire.js'
@@ -146,7 +146,7 @@ export class ControlServer implements ShardControl {
     }
   }
 
-  async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
+  async resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>> {
     const listener = this.#listeners.get(listenerId)
     if (listener === undefined || listener.isAccepting) {
       // Closed meanwhile: a descriptor that came for it would be nobody's. Closed by a handle, since Node warns of

@@ -8,7 +8,7 @@
 import { AcceptCounts } from '../engine/protocol/accept-log.js'
 import type { ListenRequest } from '../engine/protocol/control.js'
 import type { FramingSpec } from '../engine/protocol/framing.js'
-import type { TransportTarget } from '../engine/protocol/target.js'
+import type { ListenTarget } from '../engine/protocol/target.js'
 import type { AcceptedPeer, ListenHandle } from './wire.js'
 
 /** So many are told at once at most: main begins with the first while this thread still accepts the rest. */
@@ -120,7 +120,7 @@ export class ShardListener {
     this.#told--
   }
 
-  async resume(target: TransportTarget): Promise<void> {
+  async resume(target: ListenTarget): Promise<void> {
     this.#isAccepting = true
     try {
       await this.#handle?.resume(target)

@@ -2,7 +2,7 @@
 
 import type { FramingFault } from '../engine/protocol/framing.js'
 import type { StdioDescriptor } from '../engine/protocol/target.js'
-import type { TransportTarget } from '../engine/protocol/target.js'
+import type { ListenTarget } from '../engine/protocol/target.js'
 
 /** A byte stream to the peer. It calls its owner back; none of its methods throws. */
 export interface Wire {
@@ -55,7 +55,7 @@ export interface ListenHandle {
   /** AcceptedConnections nothing from here on; peers wait where the system keeps them. */
   pause(): void
   /** Goes on accepting. `target` is given anew: what was listened on may have had to be let go. */
-  resume(target: TransportTarget): Promise<void>
+  resume(target: ListenTarget): Promise<void>
   close(): Promise<void>
 }
 

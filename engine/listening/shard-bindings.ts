@@ -6,7 +6,7 @@ import { fromSystemError, deserializeError, TransportError } from '../protocol/e
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
 import { isDenied } from '../protocol/permission.js'
-import type { TransportTarget } from '../protocol/target.js'
+import { isAbstract, isBoundByMain, type ListenTarget } from '../protocol/target.js'
 import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
@@ -14,7 +14,7 @@ import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 export interface ListenSettings {
   readonly listenerId: number
   readonly endpoint: string
-  readonly target: TransportTarget
+  readonly target: ListenTarget
   readonly backlog: number
   /** Of its connections. */
   readonly framing: FramingSpec
@@ -51,12 +51,12 @@ export class ShardBindings {
   ): Promise<ShardBindings> {
     const { target, endpoint } = settings
     const file =
-      target.kind === 'unix' && !target.path.startsWith('\0')
+      isBoundByMain(target) && !isAbstract(target)
         ? await prepareSocketFile(target, settings.mode, settings.pathLimit, endpoint)
         : undefined
     let listening: ShardBindings | undefined
     try {
-      const socket = target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
+      const socket = isBoundByMain(target) ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
       signal.addEventListener('abort', () => void opening.close(), { once: true })
@@ -126,13 +126,13 @@ export class ShardBindings {
   async #withTargets(
     shards: readonly Shard[],
     spareDuplicates: number,
-    use: (shard: Shard, target: TransportTarget) => Promise<void>,
+    use: (shard: Shard, target: ListenTarget) => Promise<void>,
   ): Promise<void> {
     const { target, endpoint } = this.#settings
     if (shards.length === 0) return
     this.#assertOpen()
     const socket = this.#socket
-    if (socket === undefined || target.kind !== 'unix') {
+    if (socket === undefined || !isBoundByMain(target)) {
       await Promise.all(shards.map((shard) => use(shard, target)))
       return
     }

@@ -4,7 +4,7 @@ import type { Outcome } from './errors.js'
 import type { FramingSpec } from './framing.js'
 import type { LaneGrant } from './lane.js'
 import type { SlabDescriptor } from './slab-table.js'
-import type { StdioDescriptor, TransportTarget } from './target.js'
+import type { ListenTarget, StdioDescriptor, TransportTarget } from './target.js'
 
 /** What a shard is started with. */
 export interface ShardBoot {
@@ -35,7 +35,7 @@ export interface DialRequest {
 
 export interface ListenRequest {
   readonly listenerId: number
-  readonly target: TransportTarget
+  readonly target: ListenTarget
   readonly backlog: number
   /** Of its connections. */
   readonly framing: FramingSpec
@@ -62,7 +62,7 @@ export interface ShardControl {
   abortDial(laneId: number): void
   listen(request: ListenRequest): Promise<Outcome<void>>
   /** Goes on accepting after `paused`; `target` as for `listen`. */
-  resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>>
+  resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>>
   unlisten(listenerId: number): Promise<void>
   /** Lanes for connections that are yet to be accepted. */
   lend(lanes: readonly LaneGrant[]): void

@@ -6,9 +6,9 @@ import type { ShardTransport } from '../wire.js'
 import { PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'
 
-type StdioTarget = Extract<TransportTarget, { kind: 'stdio' }>
+type ChildStdioTarget = Extract<TransportTarget, { kind: 'child-stdio' }>
 
-export const stdioTransport: ShardTransport<StdioTarget> = {
+export const childStdioTransport: ShardTransport<ChildStdioTarget> = {
   dial(target, owner) {
     const writer = net.connect({ path: target.stdin, allowHalfOpen: true })
     const reader = net.connect({ path: target.stdout, onread: readInto(owner) })

@@ -5,7 +5,7 @@ import { childPipesTransport } from './child-pipes.js'
 import { memoryTransport } from './memory.js'
 import { processStdioTransport } from './process-stdio.js'
 import { pipeTransport } from './pipe.js'
-import { stdioTransport } from './child-stdio.js'
+import { childStdioTransport } from './child-stdio.js'
 import { unixTransport } from './unix.js'
 
 type Registry = { readonly [Kind in TransportKind]: ShardTransport<Extract<TransportTarget, { kind: Kind }>> }
@@ -14,7 +14,7 @@ const registry: Registry = {
   unix: unixTransport,
   pipe: pipeTransport,
   memory: memoryTransport,
-  stdio: stdioTransport,
+  'child-stdio': childStdioTransport,
   'child-pipes': childPipesTransport,
   'process-stdio': processStdioTransport,
 }

@@ -5,15 +5,15 @@ import process from 'node:process'
 import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
 import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
 import { openLocalFolder } from '../../engine/filesystem/local-folder.js'
-import type { LocalFolder, TransportTarget, UnixTarget } from '../../engine/protocol/target.js'
+import { isAbstract, type LocalFolder, type TargetOf, type UnixTarget } from '../../engine/protocol/target.js'
 import type { Dialling, ShardTransport, WireOwner } from '../wire.js'
 import { dialPath, listenHandle } from './net-transport.js'
 
-type AnyUnixTarget = Extract<TransportTarget, { kind: 'unix' }>
+type AnyUnixTarget = TargetOf<'unix'>
 
 export const unixTransport: ShardTransport<AnyUnixTarget> = {
   dial(target, owner) {
-    if (target.path.startsWith('\0')) return dialAbstract(target, owner)
+    if (isAbstract(target)) return dialAbstract(target, owner)
     if (target.within !== undefined) return dialWithin(target, target.within, owner)
     return dialPath(target.path, owner, true, (error) => refusalOf(error, target))
   },
@@ -94,14 +94,14 @@ function dialAbstract(target: UnixTarget, owner: WireOwner): Dialling {
 /** The system says "refused" of a path that is no socket at all, too. */
 async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Promise<Error> {
   const doing = 'connecting to'
-  if (error.code === 'ECONNREFUSED' && !target.path.startsWith('\0')) {
+  if (error.code === 'ECONNREFUSED' && !isAbstract(target)) {
     const there = await fs.stat(target.path).catch(() => undefined)
     if (there?.isSocket() === false) {
       const cause = Object.assign(new Error('connect ENOTSOCK'), { code: 'ENOTSOCK', syscall: 'connect' })
       return fromSystemError(cause, doing, describe(target))
     }
   }
-  if (error.code === 'ECONNREFUSED' && target.path.startsWith('\0') && PADS_NAMES) {
+  if (error.code === 'ECONNREFUSED' && isAbstract(target) && PADS_NAMES) {
     return new TransportError(
       'ERR_REFUSED',
       `${doing} ${describe(target)}: nobody listens there, as this version of Node names it. Start the peer. Unless the peer runs on Node 20, too, run this on Node 22 or later, or use a path.`,
@@ -113,5 +113,5 @@ async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Prom
 
 function describe(target: UnixTarget): string {
   if (target.within !== undefined) return `local:${basename(target.path, '.sock')}`
-  return target.path.startsWith('\0') ? `unix:@${target.path.slice(1)}` : `unix:${target.path}`
+  return isAbstract(target) ? `unix:@${target.path.slice(1)}` : `unix:${target.path}`
 }
