@@ -126,7 +126,8 @@ test('the table says what the design says', (t) => {
       `${layer} imports nothing above it`,
     )
   }
-  t.deepEqual(folders.get('engine/protocol'), [])
+  t.deepEqual(folders.get('engine/internals'), [])
+  t.deepEqual(folders.get('engine/protocol'), ['engine/internals'])
   t.deepEqual(folders.get('engine/pool'), ['engine/common', 'engine/protocol'])
   t.deepEqual(folders.get('engine/reconnect'), ['engine/common', 'engine/protocol'])
   t.deepEqual(folders.get('workers'), ['engine/filesystem', 'engine/internals', 'engine/protocol'])

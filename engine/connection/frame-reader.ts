@@ -10,7 +10,7 @@
 import { PREVIEW_BYTES, type Excess } from '../protocol/framing.js'
 import { takeMemory, takePooledMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
-import { BufferView } from '../protocol/slab-table.js'
+import { BufferView } from '../internals/buffer-view.js'
 import { giveScratch, takeScratch } from './scratch.js'
 import type { RingConsumer } from '../protocol/ring.js'
 

@@ -238,7 +238,7 @@ export class RingConsumer extends RingView {
     return this.origin + (this.#head & this.mask)
   }
 
-  /** Copies `length` bytes out, `skip` behind the head, without consuming them; the caller knows that they are there. */
+  /** Copies `length` bytes out, `skip` behind the head, and consumes none; the caller knows that they are there. */
   read(target: Buffer, at: number, length: number, skip = 0): void {
     const from = (this.#head + skip) & this.mask
     const first = Math.min(length, this.capacity - from)

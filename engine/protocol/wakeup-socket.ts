@@ -12,10 +12,7 @@
  */
 import fs from 'node:fs'
 import type net from 'node:net'
-
-interface HasDescriptor {
-  readonly _handle: { readonly fd: number } | null
-}
+import { descriptorOf } from '../internals/socket-handle.js'
 
 const BYTE = Buffer.from([1])
 
@@ -31,8 +28,8 @@ export class WakeupSocket {
 
   /** One system call; never blocks, never throws. False: the line is broken, and nobody was woken by it. */
   wake(): boolean {
-    const fd = (this.#socket as unknown as HasDescriptor)._handle?.fd
-    if (fd === undefined || fd < 0) return false
+    const fd = descriptorOf(this.#socket)
+    if (fd === undefined) return false
     try {
       fs.writeSync(fd, BYTE)
       return true

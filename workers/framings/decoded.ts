@@ -7,7 +7,7 @@
  */
 import { copyIn } from '../../engine/protocol/copy.js'
 import { takeMemory } from '../../engine/protocol/allocation.js'
-import { BufferView } from '../../engine/protocol/slab-table.js'
+import { BufferView } from '../../engine/internals/buffer-view.js'
 import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
 import type { FrameSink } from './codec.js'
 

@@ -9,7 +9,8 @@
 import type { BellNotifier } from '../../engine/protocol/bell.js'
 import type { LaneGrant } from '../../engine/protocol/lane.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
-import { BufferView, type SlabTable } from '../../engine/protocol/slab-table.js'
+import { BufferView } from '../../engine/internals/buffer-view.js'
+import type { SlabTable } from '../../engine/protocol/slab-table.js'
 import { distance, RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
 import {
   failureCalls,

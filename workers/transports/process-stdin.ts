@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import tty from 'node:tty'
+import { readerOptions } from '../../engine/internals/socket-handle.js'
 import type { WireOwner } from '../wire.js'
 import { readInto } from './socket-wire.js'
 
@@ -22,18 +23,13 @@ export type OnHalfClosed = (error: NodeJS.ErrnoException | undefined) => void
  */
 export function openInput(owner: WireOwner, onClose: OnHalfClosed): Input {
   const stat = fs.fstatSync(STDIN)
-  if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, halfOptions(owner)), owner, onClose)
+  const options = readerOptions(readInto(owner))
+  if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, options), owner, onClose)
   if (stat.isFIFO() || stat.isSocket()) {
-    const socket = new net.Socket({ fd: STDIN, readable: true, writable: false, ...halfOptions(owner) })
+    const socket = new net.Socket({ fd: STDIN, readable: true, writable: false, ...options })
     return new StreamInput(socket, owner, onClose)
   }
   return new FileInput(owner, onClose)
-}
-
-/** `allowHalfOpen`: the other direction is stdout's, perhaps of the same socket, and does not end with this one. */
-function halfOptions(owner: WireOwner): net.SocketConstructorOpts {
-  const options = { allowHalfOpen: true, manualStart: true, onread: readInto(owner) }
-  return options
 }
 
 class StreamInput implements Input {
