@@ -1,7 +1,8 @@
 /** Dials again while the listener's backlog is full: the system reports that at once instead of waiting. */
 import { TransportError } from '../engine/protocol/errors.js'
 import type { Clock } from '../engine/protocol/clock.js'
-import type { Dialling, Wire } from './wire.js'
+import type { Dialling } from './transport.js'
+import type { Wire } from './wire.js'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 100

@@ -1,14 +1,12 @@
 /** A child's stdin and stdout: two sockets, of which one is only written and the other only read. */
 import net from 'node:net'
 import { fromSystemError } from '../../engine/protocol/errors.js'
-import type { TransportTarget } from '../../engine/protocol/target.js'
-import type { ShardTransport } from '../wire.js'
+import type { TargetOf } from '../../engine/protocol/target.js'
+import type { Dialler } from '../transport.js'
 import { PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'
 
-type ChildStdioTarget = Extract<TransportTarget, { kind: 'child-stdio' }>
-
-export const childStdioTransport: ShardTransport<ChildStdioTarget> = {
+export const childStdioTransport: Dialler<TargetOf<'child-stdio'>> = {
   dial(target, owner) {
     const writer = net.connect({ path: target.stdin, allowHalfOpen: true })
     const reader = net.connect({ path: target.stdout, onread: readInto(owner) })
@@ -27,10 +25,6 @@ export const childStdioTransport: ShardTransport<ChildStdioTarget> = {
     )
     return { connected, abort }
   },
-
-  listen() {
-    return Promise.reject(new Error('stdin and stdout cannot be listened on'))
-  },
 }
 
 function connect(socket: net.Socket): Promise<void> {
@@ -42,7 +36,7 @@ function connect(socket: net.Socket): Promise<void> {
       reject(new Error('the dial was aborted'))
     }
     socket.once('error', onError)
-    // Until both are connected nobody else listens: an error of the first must not become an uncaught exception.
+    // Until both are connected no one else listens: an error of the first must not become an uncaught exception.
     socket.on('error', () => undefined)
     socket.once('close', onClose)
     socket.once('connect', () => {

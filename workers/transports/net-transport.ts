@@ -1,17 +1,17 @@
 /** What Unix sockets and named pipes have in common: Node reaches both by a path. */
 import net from 'node:net'
 import { divertHandles } from '../../engine/internals/socket-handle.js'
-import type { AcceptedPeer, Dialling, ListenHandle, WireOwner } from '../wire.js'
+import type { AcceptedPeer, Dialling } from '../transport.js'
+import type { WireOwner } from '../wire.js'
 import { acceptedPeer, readInto, SocketWire, unopenedPeer } from './socket-wire.js'
 
 /**
- * `explain` turns the system's error into one of ours. `refuse` is asked of a connection before it is used: an error
- * cuts it.
+ * `explain` turns the system's error into one of ours. `refuse` is asked before a new connection is used: an error
+ * closes it.
  */
 export function dialPath(
   path: string,
   owner: WireOwner,
-  halfClose: boolean,
   explain: (error: NodeJS.ErrnoException) => Error | Promise<Error>,
   refuse: () => Error | undefined = () => undefined,
 ): Dialling {
@@ -36,7 +36,7 @@ export function dialPath(
       socket.off('close', onClose)
       const refusal = refuse()
       if (refusal === undefined) {
-        resolve(new SocketWire(socket, owner, halfClose))
+        resolve(new SocketWire(socket, owner))
         return
       }
       socket.destroy()
@@ -54,7 +54,6 @@ export function dialPath(
 }
 
 export interface ServerSettings {
-  readonly halfClose: boolean
   readonly onAccepted: (peer: AcceptedPeer) => void
   /** Once it listens. */
   readonly onFailure: (error: Error) => void
@@ -64,7 +63,7 @@ export interface ServerSettings {
 export function openServer(where: net.ListenOptions, settings: ServerSettings): Promise<net.Server> {
   const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
   server.on('connection', (socket) => {
-    settings.onAccepted(acceptedPeer(socket, settings.halfClose))
+    settings.onAccepted(acceptedPeer(socket))
   })
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
@@ -76,7 +75,7 @@ export function openServer(where: net.ListenOptions, settings: ServerSettings): 
       server.off('error', onError)
       server.on('error', settings.onFailure)
       divertHandles(server, (handle) => {
-        settings.onAccepted(unopenedPeer(handle, settings.halfClose))
+        settings.onAccepted(unopenedPeer(handle))
       })
       resolve(server)
     }
@@ -87,30 +86,4 @@ export function openServer(where: net.ListenOptions, settings: ServerSettings): 
       onError(error as NodeJS.ErrnoException)
     }
   })
-}
-
-/** A server that can be closed and opened again. `whereOf` says where, for the target that it is given then. */
-export async function listenHandle<Target>(
-  target: Target,
-  whereOf: (target: Target) => net.ListenOptions,
-  settings: ServerSettings,
-): Promise<ListenHandle> {
-  let server = await openServer(whereOf(target), settings)
-  let closed = false
-  return {
-    pause: () => {
-      server.close()
-    },
-    async resume(again) {
-      const next = await openServer(whereOf(again as Target), settings)
-      if (closed) next.close()
-      else server = next
-    },
-    // Not waiting for the server's own callback: that comes only when all its connections have ended.
-    close: () => {
-      closed = true
-      server.close()
-      return Promise.resolve()
-    },
-  }
 }

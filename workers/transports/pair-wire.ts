@@ -1,14 +1,12 @@
-/** A wire over two sockets, of which one is only written and the other only read. */
+/**
+ * A wire over two sockets: one is only written, the other only read. They fail apart: a process that does not read its
+ * stdin any more still has something to say, and what it says is read to its end.
+ */
 import type net from 'node:net'
 import type { Wire, WireOwner } from '../wire.js'
 import { writeSegments } from './socket-wire.js'
 
-/**
- * Two one-way streams as one wire. They fail apart: a process that does not read its stdin any more still has something
- * to say, and what it says is read to its end.
- */
 export class PairWire implements Wire {
-  readonly halfClose = true
   readonly #writer: net.Socket
   readonly #reader: net.Socket
   #open = 2
@@ -29,7 +27,7 @@ export class PairWire implements Wire {
     })
     reader.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = error
-      // Nothing will come any more: there is no telling whether anybody listens.
+      // Nothing more will come, so the peer cannot say whether it still reads.
       writer.destroy()
     })
     reader.on('close', onClose)
@@ -52,7 +50,7 @@ export class PairWire implements Wire {
   }
 
   end(): void {
-    // The other direction of this socket is used by nobody: nothing is waited for there.
+    // The other direction of this socket is unused: nothing is waited for there.
     this.#writer.end(() => {
       this.#writer.destroy()
     })

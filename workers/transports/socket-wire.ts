@@ -3,17 +3,16 @@
  */
 import type net from 'node:net'
 import { moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
-import type { AcceptedPeer, Wire, WireOwner } from '../wire.js'
+import type { AcceptedPeer } from '../transport.js'
+import type { Wire, WireOwner } from '../wire.js'
 
 export class SocketWire implements Wire {
-  readonly halfClose: boolean
   readonly #socket: net.Socket
   #error: NodeJS.ErrnoException | undefined
   readonly #onWritten: (error?: Error | null) => void
 
-  constructor(socket: net.Socket, owner: WireOwner, halfClose: boolean) {
+  constructor(socket: net.Socket, owner: WireOwner) {
     this.#socket = socket
-    this.halfClose = halfClose
     // A failed write is followed by 'error' and 'close', which end the lane; only success moves it on.
     this.#onWritten = (error) => {
       if (error === undefined || error === null) owner.onWritten()
@@ -74,10 +73,10 @@ export function readInto(owner: WireOwner): net.OnReadOpts {
   }
 }
 
-/** A connection of which there is no socket yet: nothing is read from it, and nobody would hear of its end. */
-export function unopenedPeer(handle: SocketHandle, halfClose: boolean): AcceptedPeer {
+/** A connection without a socket: nothing is read from it, and its end goes unnoticed until it is adopted. */
+export function unopenedPeer(handle: SocketHandle): AcceptedPeer {
   return {
-    adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner, halfClose),
+    adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner),
     reject: () => {
       handle.close()
     },
@@ -88,8 +87,8 @@ export function unopenedPeer(handle: SocketHandle, halfClose: boolean): Accepted
  * The server must have been created with `pauseOnConnect`, so that not a byte was read before. Where the handle cannot
  * be moved, 'data' and a copy serve.
  */
-export function acceptedPeer(accepted: net.Socket, halfClose: boolean): AcceptedPeer {
-  // Until it is adopted nobody else listens: a reset must not become an uncaught exception.
+export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
+  // Until it is adopted no one else listens: a reset must not become an uncaught exception.
   const ignore = (): void => undefined
   accepted.on('error', ignore)
   return {
@@ -97,12 +96,12 @@ export function acceptedPeer(accepted: net.Socket, halfClose: boolean): Accepted
       const socket = moveHandle(accepted, readInto(owner))
       if (socket === undefined) {
         accepted.off('error', ignore)
-        const wire = new SocketWire(accepted, owner, halfClose)
+        const wire = new SocketWire(accepted, owner)
         copyInto(accepted, owner)
         if (accepted.destroyed) queueMicrotask(() => owner.onClose(undefined))
         return wire
       }
-      return new SocketWire(socket, owner, halfClose)
+      return new SocketWire(socket, owner)
     },
     reject() {
       accepted.destroy()

@@ -1,14 +1,19 @@
-/** Every transport that a shard knows. A kind without a line here does not compile. */
-import type { TransportKind, TransportTarget } from '../../engine/protocol/target.js'
-import type { ShardTransport } from '../wire.js'
+/** Every transport that a shard knows. A kind that is missing, or that cannot do what its traits say, does not compile. */
+import type { ListeningKind, ListenTarget, TargetOf, TransportKind } from '../../engine/protocol/target.js'
+import type { TransportTarget } from '../../engine/protocol/target.js'
+import type { Dialler, ListeningTransport } from '../transport.js'
 import { childPipesTransport } from './child-pipes.js'
-import { memoryTransport } from './memory.js'
-import { processStdioTransport } from './process-stdio.js'
-import { pipeTransport } from './pipe.js'
 import { childStdioTransport } from './child-stdio.js'
+import { memoryTransport } from './memory.js'
+import { pipeTransport } from './pipe.js'
+import { processStdioTransport } from './process-stdio.js'
 import { unixTransport } from './unix.js'
 
-type Registry = { readonly [Kind in TransportKind]: ShardTransport<Extract<TransportTarget, { kind: Kind }>> }
+type Registry = {
+  readonly [Kind in TransportKind]: Kind extends ListeningKind
+    ? ListeningTransport<TargetOf<Kind>>
+    : Dialler<TargetOf<Kind>>
+}
 
 const registry: Registry = {
   unix: unixTransport,
@@ -19,7 +24,12 @@ const registry: Registry = {
   'process-stdio': processStdioTransport,
 }
 
-/** The transport for a target. The cast is the one place where the kind and its target meet again. */
-export function transportFor(target: TransportTarget): ShardTransport<TransportTarget> {
+// The kind and its target meet again here: the types of methods, unlike those of functions, allow it.
+
+export function diallerFor(target: TransportTarget): Dialler<TransportTarget> {
+  return registry[target.kind]
+}
+
+export function listenerFor(target: ListenTarget): ListeningTransport<ListenTarget> {
   return registry[target.kind]
 }

@@ -1,28 +1,50 @@
 /** Unix domain sockets: paths, and Linux abstract names (a leading NUL). */
 import fs from 'node:fs/promises'
+import type net from 'node:net'
 import { basename } from 'node:path'
 import process from 'node:process'
 import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
 import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
 import { openLocalFolder } from '../../engine/filesystem/local-folder.js'
 import { isAbstract, type LocalFolder, type TargetOf, type UnixTarget } from '../../engine/protocol/target.js'
-import type { Dialling, ShardTransport, WireOwner } from '../wire.js'
-import { dialPath, listenHandle } from './net-transport.js'
+import { refusedDial, type Dialling, type ListeningTransport } from '../transport.js'
+import type { WireOwner } from '../wire.js'
+import { dialPath, openServer } from './net-transport.js'
 
 type AnyUnixTarget = TargetOf<'unix'>
 
-export const unixTransport: ShardTransport<AnyUnixTarget> = {
+export const unixTransport: ListeningTransport<AnyUnixTarget> = {
   dial(target, owner) {
     if (isAbstract(target)) return dialAbstract(target, owner)
     if (target.within !== undefined) return dialWithin(target, target.within, owner)
-    return dialPath(target.path, owner, true, (error) => refusalOf(error, target))
+    return dialPath(target.path, owner, (error) => refusalOf(error, target))
   },
 
-  listen(target, backlog, onAccepted, onFailure) {
-    // The descriptor goes with the server. Main holds the socket open, so peers go on queueing while it is paused.
-    const whereOf = (at: AnyUnixTarget) => ('fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog })
+  async listen(target, backlog, onAccepted, onFailure) {
     const explain = (error: NodeJS.ErrnoException): Error => fromSystemError(error, 'listening on', describe(target))
-    return listenHandle(target, whereOf, { halfClose: true, onAccepted, onFailure, explain })
+    const open = (at: AnyUnixTarget): Promise<net.Server> => {
+      const where = 'fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog }
+      return openServer(where, { onAccepted, onFailure, explain })
+    }
+    let server = await open(target)
+    let closed = false
+    return {
+      // The descriptor goes with the server. Main holds the socket open, so peers go on queueing meanwhile.
+      pause: () => {
+        server.close()
+      },
+      async resume(again: AnyUnixTarget) {
+        const next = await open(again)
+        if (closed) next.close()
+        else server = next
+      },
+      // Not waiting for the server's own callback: that comes only when all its connections have ended.
+      close: () => {
+        closed = true
+        server.close()
+        return Promise.resolve()
+      },
+    }
   },
 }
 
@@ -33,14 +55,13 @@ function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): 
   try {
     folder = openLocalFolder(within, 'dial', endpoint)
   } catch (error) {
-    const refusal = error instanceof Error ? error : new Error(String(error))
-    return { connected: Promise.reject(refusal), abort: () => undefined }
+    return refusedDial(error instanceof Error ? error : new Error(String(error)))
   }
   const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
   const refuse = (): Error | undefined => (folder.isStill() ? undefined : folderChanged(endpoint))
   let dialling: Dialling
   try {
-    dialling = dialPath(folder.at(basename(target.path)), owner, true, explain, refuse)
+    dialling = dialPath(folder.at(basename(target.path)), owner, explain, refuse)
   } catch (error) {
     // Node's permission model says no at once.
     folder.close()
@@ -76,11 +97,11 @@ const LONGEST_NAME = 108
 function dialAbstract(target: UnixTarget, owner: WireOwner): Dialling {
   const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
   const missing = LONGEST_NAME - Buffer.byteLength(target.path)
-  let current = dialPath(target.path, owner, true, explain)
+  let current = dialPath(target.path, owner, explain)
   if (PADS_NAMES || missing === 0) return current
   const connected = current.connected.catch((error: unknown) => {
     if (!(error instanceof TransportError) || error.code !== 'ERR_REFUSED') throw error
-    current = dialPath(target.path + '\0'.repeat(missing), owner, true, explain)
+    current = dialPath(target.path + '\0'.repeat(missing), owner, explain)
     return current.connected
   })
   return {

@@ -46,6 +46,10 @@ class FakePump implements FrameOwner {
     this.paused = reads === 0
   }
 
+  attach(): void {
+    // The test resumes what it is given.
+  }
+
   readView(): Buffer {
     return this.#view
   }
@@ -97,7 +101,6 @@ class FakePump implements FrameOwner {
 
 /** Stands in for a transport's wire: says what the test wants it to say, and closes soon after it was destroyed. */
 class FakeWire implements Wire {
-  readonly halfClose = true
   readonly written: Buffer[] = []
   owner: WireOwner | undefined
   reading = false
@@ -163,7 +166,7 @@ function setup(spec: FramingSpec, clock: Clock = systemClock): Setup {
   const wire = new FakeWire()
   const framed = new FramedWire(pump, codec, spec.frameTimeoutMs, clock)
   wire.owner = framed
-  framed.over(wire)
+  framed.attach(wire)
   return { pump, wire, framed }
 }
 

@@ -2,51 +2,18 @@
  * One listener on one shard: what it has accepted and main has not taken yet, up to a bound at which it stops
  * accepting.
  *
- * The system hands over whoever waits in one go, so main is told of many at a time: a message for each would cost both
+ * The system hands over all that wait in one go, so main learns of many at a time: a message for each would cost both
  * threads more than all the rest of accepting.
  */
-import { AcceptCounts } from '../engine/protocol/accept-log.js'
-import type { ListenRequest } from '../engine/protocol/control.js'
-import type { FramingSpec } from '../engine/protocol/framing.js'
-import type { ListenTarget } from '../engine/protocol/target.js'
-import type { AcceptedPeer, ListenHandle } from './wire.js'
+import { AcceptCounts } from '../../engine/protocol/accept-log.js'
+import type { ListenRequest } from '../../engine/protocol/control.js'
+import type { FramingSpec } from '../../engine/protocol/framing.js'
+import type { ListenTarget, TransportKind } from '../../engine/protocol/target.js'
+import type { AcceptedPeer, ListenHandle } from '../transport.js'
+import type { WaitingPeers } from './waiting-peers.js'
 
-/** So many are told at once at most: main begins with the first while this thread still accepts the rest. */
+/** The most in one message: main begins with the first while this thread still accepts the rest. */
 const MOST_TOLD_AT_ONCE = 64
-
-/** An accepted connection until main adopts or rejects it. */
-export interface WaitingPeer {
-  readonly peer: AcceptedPeer
-  readonly listener: ShardListener
-}
-
-/** Those of all listeners of a shard. */
-export class WaitingPeers {
-  readonly #byId = new Map<number, WaitingPeer>()
-  #nextId = 1
-
-  add(peer: AcceptedPeer, listener: ShardListener): number {
-    const id = this.#nextId++
-    this.#byId.set(id, { peer, listener })
-    return id
-  }
-
-  take(acceptId: number): WaitingPeer | undefined {
-    const waiting = this.#byId.get(acceptId)
-    if (waiting === undefined) return undefined
-    this.#byId.delete(acceptId)
-    waiting.listener.onAnswered()
-    return waiting
-  }
-
-  rejectAllOf(listener: ShardListener): void {
-    for (const [acceptId, waiting] of this.#byId) {
-      if (waiting.listener !== listener) continue
-      this.#byId.delete(acceptId)
-      waiting.peer.reject()
-    }
-  }
-}
 
 /** What a listener needs of its shard. */
 export interface ShardListenerHost {
@@ -61,6 +28,7 @@ export interface ShardListenerHost {
 
 export class ShardListener {
   readonly id: number
+  readonly kind: TransportKind
   readonly framing: FramingSpec
   readonly #maxQueued: number
   readonly #counts: AcceptCounts
@@ -68,14 +36,15 @@ export class ShardListener {
   readonly #host: ShardListenerHost
   #handle: ListenHandle | undefined
   #isAccepting = true
-  /** They come next: they get a lane as soon as there is one, or main is told of them. */
+  /** They come next: they get a lane as soon as there is one, or main learns of them. */
   #awaiting: AcceptedPeer[] = []
   #tellsSoon = false
-  /** Of how many main was told that wait for its answer. */
+  /** Connections that wait for main's answer. */
   #told = 0
 
   constructor(request: ListenRequest, waiting: WaitingPeers, host: ShardListenerHost) {
     this.id = request.listenerId
+    this.kind = request.target.kind
     this.framing = request.framing
     this.#maxQueued = request.maxQueued
     this.#counts = new AcceptCounts(request.counts)
@@ -87,7 +56,7 @@ export class ShardListener {
     return this.#isAccepting
   }
 
-  /** It listens, and may have accepted somebody already. */
+  /** It listens, and may have accepted some already. */
   onListening(handle: ListenHandle): void {
     this.#handle = handle
     this.#pauseIfFull()
@@ -110,12 +79,12 @@ export class ShardListener {
     this.#awaiting.splice(0, given)
   }
 
-  /** Main has no lanes to lend: it is told of whoever awaits one, and decides. */
+  /** Main has no lanes to lend: it decides about each connection that waits for one. */
   onNoLanes(): void {
     if (this.#awaiting.length > 0) this.#tell()
   }
 
-  /** Main has adopted or rejected one that it was told of. */
+  /** Main has adopted or rejected one. */
   onAnswered(): void {
     this.#told--
   }
@@ -130,14 +99,14 @@ export class ShardListener {
     }
   }
 
-  /** Rejects whoever nobody has taken. */
+  /** Rejects all that main has not taken. */
   async close(): Promise<void> {
     await this.#handle?.close()
     for (const peer of this.#awaiting.splice(0)) peer.reject()
     this.#waiting.rejectAllOf(this)
   }
 
-  /** Nobody overtakes those that main was told of. And the deadline of a frame must not run before somebody reads. */
+  /** None overtakes those that wait for main's answer. And a frame's deadline must not run before it can be read. */
   get #mayHaveLane(): boolean {
     return this.#told === 0 && this.framing.frameTimeoutMs === undefined
   }
