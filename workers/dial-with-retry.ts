@@ -11,9 +11,7 @@ const LONGEST_PAUSE_MS = 100
 export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Clock): Dialling {
   const deadline = clock.now() + timeoutMs
   let current = dial()
-  let stop = (): void => {
-    current.abort()
-  }
+  let stop = (): void => current.abort()
   const connect = async (): Promise<Wire> => {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       try {
@@ -30,15 +28,11 @@ export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Cl
         }
       })
       current = dial()
-      stop = () => {
-        current.abort()
-      }
+      stop = () => current.abort()
     }
   }
   return {
     connected: connect(),
-    abort: () => {
-      stop()
-    },
+    abort: () => stop(),
   }
 }

@@ -19,9 +19,9 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     if (busy || wakeupSocket?.wake() !== true) boot.bell.postMessage(0)
   })
   const pumps = new Pumps(bell, meter)
-  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), systemClock, pumps.onNotify, () => {
-    meter.count('wakes', 1)
-  })
+  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), systemClock, pumps.onNotify, () =>
+    meter.count('wakes', 1),
+  )
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)
   const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main)
@@ -44,11 +44,7 @@ function connectWakeupSocket(path: string | undefined, onWake: () => void): Prom
   if (path === undefined) return Promise.resolve(undefined)
   return new Promise((resolve) => {
     const socket = net.connect({ path, onread: readWakeups(onWake) })
-    socket.once('connect', () => {
-      resolve(new WakeupSocket(socket))
-    })
-    socket.once('error', () => {
-      resolve(undefined)
-    })
+    socket.once('connect', () => resolve(new WakeupSocket(socket)))
+    socket.once('error', () => resolve(undefined))
   })
 }

@@ -32,9 +32,7 @@ async function collectGarbage(): Promise<void> {
     session = new inspector.Session()
     session.connect()
     await new Promise<void>((resolve) => {
-      session?.post('HeapProfiler.collectGarbage', () => {
-        resolve()
-      })
+      session?.post('HeapProfiler.collectGarbage', () => resolve())
     })
   } catch {
     // Not to be had.

@@ -35,7 +35,5 @@ export function sendHandle(
 
 /** Calls back for each message with the handle that came with it, if one did: a duplicate of what was sent. */
 export function onHandle(child: ChildProcess, callback: (handle: BoundHandle | undefined) => void): void {
-  child.on('message', (_, handle) => {
-    callback(handle as unknown as BoundHandle | undefined)
-  })
+  child.on('message', (_, handle) => callback(handle as unknown as BoundHandle | undefined))
 }

@@ -37,24 +37,16 @@ export class ShardListeners {
     const listener = new ShardListener(request, this.#waiting, {
       expectsLanes: () => this.#expectsLanes,
       adopt: (peer, by) => this.#adoptFromStock(peer, by),
-      accepted: (acceptIds) => {
-        this.#main.accepted(listenerId, acceptIds)
-      },
-      paused: () => {
-        this.#main.paused(listenerId)
-      },
+      accepted: (acceptIds) => this.#main.accepted(listenerId, acceptIds),
+      paused: () => this.#main.paused(listenerId),
     })
     this.#byId.set(listenerId, listener)
     try {
       const handle = await listenerFor(target).listen(
         target,
         backlog,
-        (peer) => {
-          listener.onAccepted(peer)
-        },
-        (error) => {
-          this.#main.listenerFailed(listenerId, { ok: false, error: serializeError(error) })
-        },
+        (peer) => listener.onAccepted(peer),
+        (error) => this.#main.listenerFailed(listenerId, { ok: false, error: serializeError(error) }),
       )
       listener.onListening(handle)
     } catch (error) {

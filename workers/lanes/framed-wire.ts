@@ -97,10 +97,7 @@ export class FramedWire implements Wire, LaneEnd {
     }
     if (bytes.length > 0) wire.write(bytes, undefined)
     // Part of a header and nothing else: the peer gets nothing yet. Not from inside write().
-    else
-      queueMicrotask(() => {
-        this.onWritten()
-      })
+    else queueMicrotask(() => this.onWritten())
   }
 
   end(): void {
@@ -111,10 +108,7 @@ export class FramedWire implements Wire, LaneEnd {
     this.#decoded.clear()
     this.#behind = { kind: 'nothing' }
     if (this.#peer.kind === 'open') this.#destroyWire(this.#peer.wire)
-    else
-      queueMicrotask(() => {
-        this.#tellClose()
-      })
+    else queueMicrotask(() => this.#tellClose())
   }
 
   // The owner, to the wire.

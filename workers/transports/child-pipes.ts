@@ -53,28 +53,20 @@ class ArrivingWire implements Wire {
         this.#state = { kind: 'there', wire }
         for (const call of calls) call(wire)
       },
-      (error: unknown) => {
-        this.#close(error as NodeJS.ErrnoException)
-      },
+      (error: unknown) => this.#close(error as NodeJS.ErrnoException),
     )
   }
 
   resume(): void {
-    this.#do((wire) => {
-      wire.resume()
-    })
+    this.#do((wire) => wire.resume())
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
-    this.#do((wire) => {
-      wire.write(first, second)
-    })
+    this.#do((wire) => wire.write(first, second))
   }
 
   end(): void {
-    this.#do((wire) => {
-      wire.end()
-    })
+    this.#do((wire) => wire.end())
   }
 
   destroy(): void {
@@ -93,8 +85,6 @@ class ArrivingWire implements Wire {
     this.#stdin.close()
     this.#stdout.close()
     // Not from inside destroy(): the owner is still in the middle of asking for it.
-    queueMicrotask(() => {
-      this.#owner.onClose(error)
-    })
+    queueMicrotask(() => this.#owner.onClose(error))
   }
 }

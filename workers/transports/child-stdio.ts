@@ -29,12 +29,8 @@ export const childStdioTransport: Dialler<TargetOf<'child-stdio'>> = {
 
 function connect(socket: net.Socket): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      reject(fromSystemError(error, 'connecting to', 'stdio'))
-    }
-    const onClose = (): void => {
-      reject(new Error('the dial was aborted'))
-    }
+    const onError = (error: NodeJS.ErrnoException): void => reject(fromSystemError(error, 'connecting to', 'stdio'))
+    const onClose = (): void => reject(new Error('the dial was aborted'))
     socket.once('error', onError)
     // Until both are connected no one else listens: an error of the first must not become an uncaught exception.
     socket.on('error', () => undefined)

@@ -22,9 +22,7 @@ export class GuardedPipe {
       server.on('connection', (accepted) => {
         const guest = moveHandle(
           accepted,
-          readToken(token, afterwards, () => {
-            this.#arrive(guest, resolve)
-          }),
+          readToken(token, afterwards, () => this.#arrive(guest, resolve)),
         )
         if (guest === undefined) {
           reject(new Error("this Node does not let go of an accepted socket's handle"))
@@ -38,9 +36,7 @@ export class GuardedPipe {
       })
     })
     this.arrival.then(
-      () => {
-        this.#shut()
-      },
+      () => this.#shut(),
       () => undefined,
     )
     this.open = new Promise((resolve, reject) => {
@@ -49,9 +45,7 @@ export class GuardedPipe {
         reject(explained)
         this.#refuse(error)
       })
-      server.on('close', () => {
-        reject(new Error('the dial was aborted'))
-      })
+      server.on('close', () => reject(new Error('the dial was aborted')))
       server.listen(path, resolve)
     })
   }

@@ -34,9 +34,7 @@ export const memoryTransport: ListeningTransport<TargetOf<'memory'>> = {
     const arrive = (): void => {
       listener.onAccepted({
         adopt: (farOwner) => far.own(farOwner),
-        reject: () => {
-          far.destroy()
-        },
+        reject: () => far.destroy(),
       })
     }
     // As with a socket: what waits in the backlog is connected already.
@@ -44,9 +42,7 @@ export const memoryTransport: ListeningTransport<TargetOf<'memory'>> = {
     else listener.waiting.push(arrive)
     return {
       connected: Promise.resolve(near),
-      abort: () => {
-        near.destroy()
-      },
+      abort: () => near.destroy(),
     }
   },
 

@@ -20,9 +20,7 @@ export function dialPath(
   socket.pause()
   let giveUp = (): void => undefined
   const connected = new Promise<SocketWire>((resolve, reject) => {
-    giveUp = () => {
-      reject(new Error('the dial was aborted'))
-    }
+    giveUp = () => reject(new Error('the dial was aborted'))
     const onError = (error: NodeJS.ErrnoException): void => {
       // 'close' follows at once and must not be first.
       socket.off('close', onClose)
@@ -62,21 +60,15 @@ export interface ServerSettings {
 
 export function openServer(where: net.ListenOptions, settings: ServerSettings): Promise<net.Server> {
   const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
-  server.on('connection', (socket) => {
-    settings.onAccepted(acceptedPeer(socket))
-  })
+  server.on('connection', (socket) => settings.onAccepted(acceptedPeer(socket)))
   return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      reject(settings.explain(error))
-    }
+    const onError = (error: NodeJS.ErrnoException): void => reject(settings.explain(error))
     server.once('error', onError)
     // The backlog as an argument: Node ignores the option of that name where a descriptor is given.
     const onListening = (): void => {
       server.off('error', onError)
       server.on('error', settings.onFailure)
-      divertHandles(server, (handle) => {
-        settings.onAccepted(unopenedPeer(handle))
-      })
+      divertHandles(server, (handle) => settings.onAccepted(unopenedPeer(handle)))
       resolve(server)
     }
     try {

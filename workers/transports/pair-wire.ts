@@ -4,36 +4,30 @@
  */
 import type net from 'node:net'
 import type { Wire, WireOwner } from '../wire.js'
-import { writeSegments } from './socket-wire.js'
+import { whenWritten, writeSegments, type OnWritten } from './socket-wire.js'
 
 export class PairWire implements Wire {
   readonly #writer: net.Socket
   readonly #reader: net.Socket
   #open = 2
   #error: NodeJS.ErrnoException | undefined
-  readonly #onWritten: (error?: Error | null) => void
+  readonly #onWritten: OnWritten
 
   constructor(writer: net.Socket, reader: net.Socket, owner: WireOwner) {
     this.#writer = writer
     this.#reader = reader
-    this.#onWritten = (error) => {
-      if (error === undefined || error === null) owner.onWritten()
-    }
+    this.#onWritten = whenWritten(owner)
     const onClose = (): void => {
       if (--this.#open === 0) owner.onClose(this.#error)
     }
-    reader.on('end', () => {
-      owner.onEnd()
-    })
+    reader.on('end', () => owner.onEnd())
     reader.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = error
       // Nothing more will come, so the peer cannot say whether it still reads.
       writer.destroy()
     })
     reader.on('close', onClose)
-    writer.on('finish', () => {
-      owner.onFinished()
-    })
+    writer.on('finish', () => owner.onFinished())
     writer.on('error', (error: NodeJS.ErrnoException) => {
       this.#error ??= error
       owner.onWriteFailed()
@@ -51,9 +45,7 @@ export class PairWire implements Wire {
 
   end(): void {
     // The other direction of this socket is unused: nothing is waited for there.
-    this.#writer.end(() => {
-      this.#writer.destroy()
-    })
+    this.#writer.end(() => this.#writer.destroy())
   }
 
   destroy(): void {

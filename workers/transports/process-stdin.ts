@@ -4,7 +4,7 @@ import net from 'node:net'
 import tty from 'node:tty'
 import { readerOptions } from '../../engine/internals/socket-handle.js'
 import type { WireOwner } from '../wire.js'
-import { readInto } from './socket-wire.js'
+import { readInto, whenClosed, type OnClose } from './socket-wire.js'
 
 const STDIN = 0
 
@@ -15,13 +15,10 @@ export interface Input {
   destroy(): void
 }
 
-/** Called once, last; with what broke it, if something did. */
-export type OnHalfClosed = (error: NodeJS.ErrnoException | undefined) => void
-
 /**
  * Tells the owner what is read and that it has ended. Nothing is read before `resume()`. @throws The system's error.
  */
-export function openInput(owner: WireOwner, onClose: OnHalfClosed): Input {
+export function openInput(owner: WireOwner, onClose: OnClose): Input {
   const stat = fs.fstatSync(STDIN)
   const options = readerOptions(readInto(owner))
   if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, options), owner, onClose)
@@ -34,21 +31,15 @@ export function openInput(owner: WireOwner, onClose: OnHalfClosed): Input {
 
 class StreamInput implements Input {
   readonly #socket: net.Socket
-  #error: NodeJS.ErrnoException | undefined
 
-  constructor(socket: net.Socket, owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(socket: net.Socket, owner: WireOwner, onClose: OnClose) {
     this.#socket = socket
     socket.pause()
     socket.on('end', () => {
       owner.onEnd()
       socket.destroy()
     })
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error
-    })
-    socket.on('close', () => {
-      onClose(this.#error)
-    })
+    whenClosed(socket, onClose)
   }
 
   resume(): void {
@@ -70,10 +61,10 @@ type State =
 
 class FileInput implements Input {
   readonly #owner: WireOwner
-  readonly #onClose: OnHalfClosed
+  readonly #onClose: OnClose
   #state: State = { kind: 'paused' }
 
-  constructor(owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(owner: WireOwner, onClose: OnClose) {
     this.#owner = owner
     this.#onClose = onClose
   }
@@ -91,9 +82,7 @@ class FileInput implements Input {
     this.#state = { kind: 'reading' }
     const view = this.#owner.readView()
     // From where the file's own position is: a script may have read the first line.
-    fs.read(STDIN, view, 0, view.length, null, (error, length) => {
-      this.#onRead(error, length)
-    })
+    fs.read(STDIN, view, 0, view.length, null, (error, length) => this.#onRead(error, length))
   }
 
   #onRead(error: NodeJS.ErrnoException | null, length: number): void {
@@ -112,8 +101,6 @@ class FileInput implements Input {
 
   #close(error: NodeJS.ErrnoException | undefined): void {
     this.#state = { kind: 'closed' }
-    queueMicrotask(() => {
-      this.#onClose(error)
-    })
+    queueMicrotask(() => this.#onClose(error))
   }
 }

@@ -3,8 +3,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import tty from 'node:tty'
 import type { WireOwner } from '../wire.js'
-import type { OnHalfClosed } from './process-stdin.js'
-import { writeSegments } from './socket-wire.js'
+import { whenClosed, whenWritten, writeSegments, type OnClose, type OnWritten } from './socket-wire.js'
 
 const STDOUT = 1
 
@@ -18,7 +17,7 @@ export interface Output {
 }
 
 /** Tells the owner what was written. @throws The system's error. */
-export function openOutput(owner: WireOwner, onClose: OnHalfClosed): Output {
+export function openOutput(owner: WireOwner, onClose: OnClose): Output {
   const stat = fs.fstatSync(STDOUT)
   // Not a WriteStream: that one blocks the thread, and every connection on it, while the terminal is halted.
   if (tty.isatty(STDOUT)) return new StreamOutput(new tty.ReadStream(STDOUT, { allowHalfOpen: true }), owner, onClose)
@@ -31,20 +30,12 @@ export function openOutput(owner: WireOwner, onClose: OnHalfClosed): Output {
 
 class StreamOutput implements Output {
   readonly #socket: net.Socket
-  #error: NodeJS.ErrnoException | undefined
-  readonly #onWritten: (error?: Error | null) => void
+  readonly #onWritten: OnWritten
 
-  constructor(socket: net.Socket, owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(socket: net.Socket, owner: WireOwner, onClose: OnClose) {
     this.#socket = socket
-    this.#onWritten = (error) => {
-      if (error === undefined || error === null) owner.onWritten()
-    }
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error
-    })
-    socket.on('close', () => {
-      onClose(this.#error)
-    })
+    this.#onWritten = whenWritten(owner)
+    whenClosed(socket, onClose)
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
@@ -53,9 +44,7 @@ class StreamOutput implements Output {
 
   end(): void {
     // A socket's peer learns it here, a pipe's when the descriptor is let go of.
-    this.#socket.end(() => {
-      this.#socket.destroy()
-    })
+    this.#socket.end(() => this.#socket.destroy())
   }
 
   destroy(): void {
@@ -72,10 +61,10 @@ type State =
 
 class FileOutput implements Output {
   readonly #owner: WireOwner
-  readonly #onClose: OnHalfClosed
+  readonly #onClose: OnClose
   #state: State = { kind: 'idle' }
 
-  constructor(owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(owner: WireOwner, onClose: OnClose) {
     this.#owner = owner
     this.#onClose = onClose
   }
@@ -114,8 +103,6 @@ class FileOutput implements Output {
 
   #close(error: NodeJS.ErrnoException | undefined): void {
     this.#state = { kind: 'closed' }
-    queueMicrotask(() => {
-      this.#onClose(error)
-    })
+    queueMicrotask(() => this.#onClose(error))
   }
 }

@@ -8,27 +8,14 @@ import type { Wire, WireOwner } from '../wire.js'
 
 export class SocketWire implements Wire {
   readonly #socket: net.Socket
-  #error: NodeJS.ErrnoException | undefined
-  readonly #onWritten: (error?: Error | null) => void
+  readonly #onWritten: OnWritten
 
   constructor(socket: net.Socket, owner: WireOwner) {
     this.#socket = socket
-    // A failed write is followed by 'error' and 'close', which end the lane; only success moves it on.
-    this.#onWritten = (error) => {
-      if (error === undefined || error === null) owner.onWritten()
-    }
-    socket.on('end', () => {
-      owner.onEnd()
-    })
-    socket.on('finish', () => {
-      owner.onFinished()
-    })
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error
-    })
-    socket.on('close', () => {
-      owner.onClose(this.#error)
-    })
+    this.#onWritten = whenWritten(owner)
+    socket.on('end', () => owner.onEnd())
+    socket.on('finish', () => owner.onFinished())
+    whenClosed(socket, (error) => owner.onClose(error))
   }
 
   resume(): void {
@@ -48,12 +35,32 @@ export class SocketWire implements Wire {
   }
 }
 
+/** Called last, once, with what broke the stream, if something did. */
+export type OnClose = (error: NodeJS.ErrnoException | undefined) => void
+
+export function whenClosed(socket: net.Socket, onClose: OnClose): void {
+  let failure: NodeJS.ErrnoException | undefined
+  socket.on('error', (error) => {
+    failure = error
+  })
+  socket.on('close', () => onClose(failure))
+}
+
+export type OnWritten = (error?: Error | null) => void
+
+/** A failed write is followed by 'error' and 'close', which end the lane; only success moves it on. */
+export function whenWritten(owner: WireOwner): OnWritten {
+  return (error) => {
+    if (error === undefined || error === null) owner.onWritten()
+  }
+}
+
 /** Both segments go to the kernel in one call. */
 export function writeSegments(
   socket: net.Socket,
   first: Uint8Array,
   second: Uint8Array | undefined,
-  onWritten: (error?: Error | null) => void,
+  onWritten: OnWritten,
 ): void {
   if (second === undefined) {
     socket.write(first, onWritten)
@@ -77,9 +84,7 @@ export function readInto(owner: WireOwner): net.OnReadOpts {
 export function unopenedPeer(handle: SocketHandle): AcceptedPeer {
   return {
     adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner),
-    reject: () => {
-      handle.close()
-    },
+    reject: () => handle.close(),
   }
 }
 

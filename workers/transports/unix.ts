@@ -30,9 +30,7 @@ export const unixTransport: ListeningTransport<AnyUnixTarget> = {
     let closed = false
     return {
       // The descriptor goes with the server. Main holds the socket open, so peers go on queueing meanwhile.
-      pause: () => {
-        server.close()
-      },
+      pause: () => server.close(),
       async resume(again: AnyUnixTarget) {
         const next = await open(again)
         if (closed) next.close()
@@ -68,12 +66,8 @@ function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): 
     throw error
   }
   return {
-    connected: dialling.connected.finally(() => {
-      folder.close()
-    }),
-    abort: () => {
-      dialling.abort()
-    },
+    connected: dialling.connected.finally(() => folder.close()),
+    abort: () => dialling.abort(),
   }
 }
 
@@ -106,9 +100,7 @@ function dialAbstract(target: UnixTarget, owner: WireOwner): Dialling {
   })
   return {
     connected,
-    abort: () => {
-      current.abort()
-    },
+    abort: () => current.abort(),
   }
 }
 
