@@ -19,7 +19,7 @@ export interface EventLoopDelay {
   readonly maxMs: number
 }
 
-export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
+const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
 
 export function createCounters(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(WORDS * Float64Array.BYTES_PER_ELEMENT))

@@ -35,7 +35,7 @@ export const framingFaults = [
   'ERR_OUT_OF_MEMORY',
 ] as const satisfies readonly TransportErrorCode[]
 
-export type FramingFaultCode = (typeof framingFaults)[number]
+type FramingFaultCode = (typeof framingFaults)[number]
 
 /** What ends a connection whose framing is translated. Only its code crosses to main. */
 export class FramingFault extends Error {

@@ -16,7 +16,7 @@ import type { WaitingPeers } from './waiting-peers.js'
 const MOST_TOLD_AT_ONCE = 64
 
 /** What a listener needs of its shard. */
-export interface ShardListenerHost {
+interface ShardListenerHost {
   /** Whether main lends more lanes when those that it has lent are gone. */
   expectsLanes(): boolean
   /** Gives the connection a lane of the stock; false: there is none. */

@@ -51,7 +51,7 @@ export function dialPath(
   }
 }
 
-export interface ServerSettings {
+interface ServerSettings {
   readonly onAccepted: (peer: AcceptedPeer) => void
   /** Once it listens. */
   readonly onFailure: (error: Error) => void
