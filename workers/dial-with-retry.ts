@@ -7,7 +7,7 @@ import type { Wire } from './wire.js'
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 100
 
-/** `timeoutMs` bounds the trying; a single attempt is bounded by whoever aborts it. */
+/** No attempt begins after `timeoutMs`; one that has begun lasts until it is aborted. */
 export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Clock): Dialling {
   const deadline = clock.now() + timeoutMs
   let current = dial()
@@ -31,8 +31,5 @@ export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Cl
       stop = () => current.abort()
     }
   }
-  return {
-    connected: connect(),
-    abort: () => stop(),
-  }
+  return { connected: connect(), abort: () => stop() }
 }

@@ -22,10 +22,7 @@ export interface FramingSpec {
   readonly frameTimeoutMs: number | undefined
 }
 
-/**
- * What a shard can find wrong with what a peer sends, or that there was no memory to translate it or what is sent to
- * the peer; the order is that of the failure word in the lane.
- */
+/** Why a shard gives up translating what a peer sends or is sent. The lane's failure word counts in this order. */
 export const framingFaults = [
   'ERR_FRAMING',
   'ERR_FRAME_TOO_LARGE',

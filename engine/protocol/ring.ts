@@ -208,7 +208,7 @@ export class RingConsumer extends RingView {
 
   /** Loads TAIL and follows a region change that has been reached; says how many bytes can be read. */
   refresh(): number {
-    // TAIL before REGION: whoever sees a TAIL beyond a change must also see the change.
+    // TAIL before REGION: a TAIL beyond a change must not be seen without the change.
     const tail = Atomics.load(this.words, this.tailWord)
     const region = Atomics.load(this.words, this.regionWord)
     this.#seen = tail

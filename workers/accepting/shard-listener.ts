@@ -6,7 +6,7 @@
  * threads more than all the rest of accepting.
  */
 import { AcceptCounts } from '../../engine/protocol/accept-log.js'
-import type { ListenRequest } from '../../engine/protocol/control.js'
+import type { ListenerCallbacks, ListenRequest } from '../../engine/protocol/control.js'
 import type { FramingSpec } from '../../engine/protocol/framing.js'
 import type { ListenTarget, TransportKind } from '../../engine/protocol/target.js'
 import type { AcceptedPeer, ListenHandle } from '../transport.js'
@@ -15,15 +15,12 @@ import type { WaitingPeers } from './waiting-peers.js'
 /** The most in one message: main begins with the first while this thread still accepts the rest. */
 const MOST_TOLD_AT_ONCE = 64
 
-/** What a listener needs of its shard. */
-interface ShardListenerHost {
-  /** Whether main lends more lanes when those that it has lent are gone. */
-  expectsLanes(): boolean
-  /** Gives the connection a lane of the stock; false: there is none. */
-  adopt(peer: AcceptedPeer, listener: ShardListener): boolean
-  /** These wait for main. */
-  accepted(acceptIds: readonly number[]): void
-  paused(): void
+/** The lanes that main has lent to a shard. */
+export interface LaneStock {
+  /** Whether main lends more when these are used up. */
+  readonly expectsLanes: boolean
+  /** Gives the connection a lane; false: there is none. */
+  adoptFromStock(peer: AcceptedPeer, listener: ShardListener): boolean
 }
 
 export class ShardListener {
@@ -33,7 +30,8 @@ export class ShardListener {
   readonly #maxQueued: number
   readonly #counts: AcceptCounts
   readonly #waiting: WaitingPeers
-  readonly #host: ShardListenerHost
+  readonly #stock: LaneStock
+  readonly #main: ListenerCallbacks
   #handle: ListenHandle | undefined
   #isAccepting = true
   /** They come next: they get a lane as soon as there is one, or main learns of them. */
@@ -42,14 +40,15 @@ export class ShardListener {
   /** Connections that wait for main's answer. */
   #told = 0
 
-  constructor(request: ListenRequest, waiting: WaitingPeers, host: ShardListenerHost) {
+  constructor(request: ListenRequest, waiting: WaitingPeers, stock: LaneStock, main: ListenerCallbacks) {
     this.id = request.listenerId
     this.kind = request.target.kind
     this.framing = request.framing
     this.#maxQueued = request.maxQueued
     this.#counts = new AcceptCounts(request.counts)
     this.#waiting = waiting
-    this.#host = host
+    this.#stock = stock
+    this.#main = main
   }
 
   get isAccepting(): boolean {
@@ -64,7 +63,7 @@ export class ShardListener {
 
   onAccepted(peer: AcceptedPeer): void {
     this.#counts.addAccepted()
-    if (!this.#mayHaveLane || this.#awaiting.length > 0 || !this.#host.adopt(peer, this)) this.#wait(peer)
+    if (!this.#mayHaveLane || this.#awaiting.length > 0 || !this.#stock.adoptFromStock(peer, this)) this.#wait(peer)
     this.#pauseIfFull()
   }
 
@@ -73,7 +72,7 @@ export class ShardListener {
     if (!this.#mayHaveLane) return
     let given = 0
     for (const peer of this.#awaiting) {
-      if (!this.#host.adopt(peer, this)) break
+      if (!this.#stock.adoptFromStock(peer, this)) break
       given++
     }
     this.#awaiting.splice(0, given)
@@ -113,7 +112,7 @@ export class ShardListener {
 
   #wait(peer: AcceptedPeer): void {
     this.#awaiting.push(peer)
-    if (this.#mayHaveLane && this.#host.expectsLanes()) return
+    if (this.#mayHaveLane && this.#stock.expectsLanes) return
     if (this.#awaiting.length >= MOST_TOLD_AT_ONCE) this.#tell()
     else if (!this.#tellsSoon) {
       this.#tellsSoon = true
@@ -127,7 +126,7 @@ export class ShardListener {
     const acceptIds = this.#awaiting.map((peer) => this.#waiting.add(peer, this))
     this.#awaiting = []
     this.#told += acceptIds.length
-    this.#host.accepted(acceptIds)
+    this.#main.accepted(this.id, acceptIds)
   }
 
   #pauseIfFull(): void {
@@ -136,6 +135,6 @@ export class ShardListener {
     if (this.#counts.untaken < this.#maxQueued) return
     this.#isAccepting = false
     this.#handle.pause()
-    this.#host.paused()
+    this.#main.paused(this.id)
   }
 }

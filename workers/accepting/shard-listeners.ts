@@ -10,10 +10,10 @@ import { laneEnd } from '../lanes/framed-wire.js'
 import type { Pumps } from '../lanes/pumps.js'
 import type { AcceptedPeer } from '../transport.js'
 import { listenerFor } from '../transports/transport-registry.js'
-import { ShardListener } from './shard-listener.js'
+import { ShardListener, type LaneStock } from './shard-listener.js'
 import { WaitingPeers } from './waiting-peers.js'
 
-export class ShardListeners {
+export class ShardListeners implements LaneStock {
   readonly #pumps: Pumps
   readonly #bell: BellNotifier
   readonly #log: AcceptLogWriter
@@ -22,7 +22,6 @@ export class ShardListeners {
   readonly #waiting = new WaitingPeers()
   /** Lanes that main has lent and that carry nothing yet. */
   readonly #stock: LaneGrant[] = []
-  /** Whether main lends more when these are used up. */
   #expectsLanes = true
 
   constructor(pumps: Pumps, bell: BellNotifier, log: AcceptLogWriter, main: ListenerCallbacks) {
@@ -34,12 +33,7 @@ export class ShardListeners {
 
   async open(request: ListenRequest): Promise<void> {
     const { listenerId, target, backlog } = request
-    const listener = new ShardListener(request, this.#waiting, {
-      expectsLanes: () => this.#expectsLanes,
-      adopt: (peer, by) => this.#adoptFromStock(peer, by),
-      accepted: (acceptIds) => this.#main.accepted(listenerId, acceptIds),
-      paused: () => this.#main.paused(listenerId),
-    })
+    const listener = new ShardListener(request, this.#waiting, this, this.#main)
     this.#byId.set(listenerId, listener)
     try {
       const handle = await listenerFor(target).listen(
@@ -93,6 +87,10 @@ export class ShardListeners {
     }
   }
 
+  get expectsLanes(): boolean {
+    return this.#expectsLanes
+  }
+
   giveBack(): readonly number[] {
     return this.#stock.splice(0).map(({ id }) => id)
   }
@@ -102,7 +100,7 @@ export class ShardListeners {
     end.attach(peer.adopt(end))
   }
 
-  #adoptFromStock(peer: AcceptedPeer, listener: ShardListener): boolean {
+  adoptFromStock(peer: AcceptedPeer, listener: ShardListener): boolean {
     const lane = this.#stock.pop()
     if (lane === undefined) return false
     this.#adopt(peer, lane, listener)

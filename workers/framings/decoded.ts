@@ -23,10 +23,7 @@ interface Segment {
   end: number
 }
 
-/**
- * Of all connections of the thread: a read is decoded before the next one begins, and what is decoded is moved on, or
- * copied away, before that.
- */
+/** Of all connections of the thread: a read is decoded, and moved on or copied away, before the next one begins. */
 const memory = Buffer.allocUnsafeSlow(READ_BYTES + PACK_BYTES)
 
 /** Where the kernel reads to. */

@@ -6,30 +6,24 @@
  * stops until that much is free.
  */
 import { BufferView } from '../../engine/internals/buffer-view.js'
-import type { BellNotifier } from '../../engine/protocol/bell.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
 import { distance, RingProducer } from '../../engine/protocol/ring.js'
 import { inWords, lane } from '../../engine/protocol/ring-layout.js'
-import type { Meter } from '../meter.js'
 import type { ShardLane } from './shard-lane.js'
 
 export class ReadWindow {
-  readonly #id: number
+  readonly #lane: ShardLane
   readonly #words: Int32Array
   readonly #base: number
-  readonly #bell: BellNotifier
-  readonly #meter: Meter
   readonly #ring: RingProducer
   #view: Buffer
   #isPaused = false
 
-  constructor({ id, words, base, slabs, bell, meter }: ShardLane) {
-    this.#id = id
-    this.#words = words
-    this.#base = base
-    this.#bell = bell
-    this.#meter = meter
-    this.#ring = new RingProducer(words, base, inWords, slabs)
+  constructor(of: ShardLane) {
+    this.#lane = of
+    this.#words = of.words
+    this.#base = of.base
+    this.#ring = new RingProducer(of.words, of.base, inWords, of.slabs)
     this.#view = this.#viewOf(this.#ring.contiguous)
   }
 
@@ -67,7 +61,7 @@ export class ReadWindow {
       if (free < target) {
         this.#view = this.#viewOf(target)
         this.#isPaused = true
-        this.#meter.count('pausedReads', 1)
+        this.#lane.meter.count('pausedReads', 1)
         return false
       }
       this.#store(lane.IN_SPACE, 0)
@@ -86,7 +80,7 @@ export class ReadWindow {
   #askForGrowth(): void {
     if (this.#load(lane.IN_GROW) !== 0) return
     this.#store(lane.IN_GROW, 1)
-    this.#bell.notify(this.#id)
+    this.#lane.bell.notify(this.#lane.id)
   }
 
   #viewOf(length: number): Buffer {

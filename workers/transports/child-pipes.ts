@@ -1,4 +1,4 @@
-/** A child's stdin and stdout on Windows: two named pipes that are listened on until main comes and opens them. */
+/** A child's stdin and stdout on Windows: two named pipes that are listened on until main opens them. */
 import type net from 'node:net'
 import type { TargetOf } from '../../engine/protocol/target.js'
 import type { Dialler } from '../transport.js'
@@ -7,7 +7,7 @@ import { GuardedPipe } from './guarded-pipe.js'
 import { PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'
 
-/** What a writer reads behind the token: nothing. It has to have a place all the same. */
+/** A writer reads nothing behind the token, but needs a place to read to. */
 const nothing: net.OnReadOpts = { buffer: new Uint8Array(1), callback: () => false }
 
 export const childPipesTransport: Dialler<TargetOf<'child-pipes'>> = {
@@ -29,7 +29,7 @@ export const childPipesTransport: Dialler<TargetOf<'child-pipes'>> = {
   },
 }
 
-/** The wire over what will have come: what is asked of it before is done then. */
+/** The wire over two pipes that main has yet to open: calls made before are made again then. */
 class ArrivingWire implements Wire {
   readonly #stdin: GuardedPipe
   readonly #stdout: GuardedPipe
@@ -48,7 +48,7 @@ class ArrivingWire implements Wire {
         if (this.#state.kind !== 'waiting') return
         const { calls } = this.#state
         const wire = new PairWire(writer, reader, owner)
-        // Nothing is written there: without half-close its end is the end of it.
+        // Nothing is written there, and a pipe has no half-close: its end closes it.
         reader.once('end', () => reader.destroy())
         this.#state = { kind: 'there', wire }
         for (const call of calls) call(wire)
@@ -84,7 +84,7 @@ class ArrivingWire implements Wire {
     this.#state = { kind: 'closed' }
     this.#stdin.close()
     this.#stdout.close()
-    // Not from inside destroy(): the owner is still in the middle of asking for it.
+    // Not from inside destroy(): the owner is still in the middle of its call.
     queueMicrotask(() => this.#owner.onClose(error))
   }
 }

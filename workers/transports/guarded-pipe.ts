@@ -5,10 +5,10 @@ import { moveHandle } from '../../engine/internals/socket-handle.js'
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import { TOKEN_BYTES } from '../../engine/protocol/target.js'
 
-/** One pipe, until main has come. Others of this machine can find it and connect: they have no token. */
+/** Others of this machine can find it and connect: they have no token. */
 export class GuardedPipe {
   readonly open: Promise<void>
-  /** The socket is paused, and not a byte behind the token was read. Rejects if nobody can come any more. */
+  /** The socket is paused, and not a byte behind the token was read. Rejects once no one can connect any more. */
   readonly arrival: Promise<net.Socket>
   readonly #server: net.Server
   readonly #guests = new Set<net.Socket>()
@@ -50,7 +50,7 @@ export class GuardedPipe {
     })
   }
 
-  /** Nobody needs to come any more. */
+  /** The child was given up. */
   close(): void {
     this.#refuse(new Error('the child process was given up'))
     this.#shut()
@@ -72,9 +72,7 @@ export class GuardedPipe {
   }
 }
 
-/**
- * Reads exactly the token, then stops; from the next read on `afterwards` applies. One that is wrong is never right.
- */
+/** Reads exactly the token, then stops; from the next read on `afterwards` applies. A wrong token ends nothing. */
 function readToken(token: Uint8Array, afterwards: net.OnReadOpts, onToken: () => void): net.OnReadOpts {
   const shown = new Uint8Array(TOKEN_BYTES)
   let length = 0

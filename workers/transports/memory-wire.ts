@@ -11,11 +11,7 @@ interface PendingWrite {
 
 /** What an end that was destroyed without warning looks like to the other end. */
 function resetError(): NodeJS.ErrnoException {
-  return Object.assign(new Error('read ECONNRESET'), {
-    code: 'ECONNRESET',
-    errno: ECONNRESET,
-    syscall: 'read',
-  })
+  return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: ECONNRESET, syscall: 'read' })
 }
 
 export class MemoryWire implements Wire {
@@ -36,7 +32,7 @@ export class MemoryWire implements Wire {
 
   own(owner: WireOwner): this {
     this.#owner = owner
-    // The other end was destroyed before anybody owned this one: it has still to be told.
+    // The other end was destroyed before this one had an owner, who learns it now.
     if (this.#end !== undefined) this.#tellEnd(this.#end)
     return this
   }
@@ -60,17 +56,17 @@ export class MemoryWire implements Wire {
     this.#close(undefined)
     const peer = this.#peer
     if (peer === undefined) return
-    // An end that had been announced is an end; anything else is a reset, as with a socket.
+    // After its end of stream the close is clean; anything else is a reset, as with a socket.
     if (this.#outgoing === 'ended' && peer.#outgoing === 'ended') peer.#close(undefined)
     else if (this.#outgoing !== 'ended') peer.#close(resetError())
   }
 
-  /** Moves what this end has to say into the other end's memory, as far as that reads. */
+  /** Moves what this end writes into the other end's memory, as far as that reads. */
   transfer(): void {
     const peer = this.#peer
     if (peer === undefined || this.#hasClosed) return
     if (peer.#hasClosed) {
-      // The other end said its end and left: ending too is clean, having more to say is not.
+      // The other end has ended and closed: ending too is clean, having more to write is not.
       const clean = peer.#outgoing === 'ended' && this.#outgoing === 'ending' && this.#write === undefined
       this.#close(clean ? undefined : resetError())
       return
@@ -80,7 +76,7 @@ export class MemoryWire implements Wire {
       const segment = this.#write.segments[0]
       if (segment === undefined) {
         this.#write = undefined
-        // Not from inside write(): the owner is still in the middle of asking for it.
+        // Not from inside write(): the owner is still in the middle of its call.
         queueMicrotask(() => {
           if (!this.#hasClosed) this.#owner?.onWritten()
         })

@@ -1,4 +1,4 @@
-/** What Unix sockets and named pipes have in common: Node reaches both by a path. */
+/** What Unix sockets and named pipes have in common: `net` reaches both by a path. */
 import net from 'node:net'
 import { divertHandles } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer, Dialling } from '../transport.js'
@@ -74,7 +74,7 @@ export function openServer(where: net.ListenOptions, settings: ServerSettings): 
     try {
       server.listen(where, where.backlog, onListening)
     } catch (error) {
-      // Node's permission model says no at once.
+      // Node's permission model refuses at once.
       onError(error as NodeJS.ErrnoException)
     }
   })

@@ -35,7 +35,7 @@ export const pipeTransport: ListeningTransport<PipeTarget> = {
       },
       resume: () => {
         paused = false
-        // Each may be the one that fills the queue again.
+        // Each may fill main's queue, and so pause again.
         for (let peer = next(); peer !== undefined; peer = next()) onAccepted(peer)
         return Promise.resolve()
       },

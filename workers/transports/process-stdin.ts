@@ -1,4 +1,4 @@
-/** The process's own stdin: a pipe, a socket or a terminal by a stream, anything else by reads of the file system. */
+/** The process's stdin: a pipe, a socket or a terminal by a stream, anything else by reads of the file system. */
 import fs from 'node:fs'
 import net from 'node:net'
 import tty from 'node:tty'
@@ -11,13 +11,11 @@ const STDIN = 0
 export interface Input {
   /** As `Wire.resume()`. */
   resume(): void
-  /** Lets go at once; `onClose` follows. */
+  /** Closes at once; `onClose` follows. */
   destroy(): void
 }
 
-/**
- * Tells the owner what is read and that it has ended. Nothing is read before `resume()`. @throws The system's error.
- */
+/** Calls the owner for what is read and for its end. Nothing is read before `resume()`. @throws The system's error. */
 export function openInput(owner: WireOwner, onClose: OnClose): Input {
   const stat = fs.fstatSync(STDIN)
   const options = readerOptions(readInto(owner))
@@ -55,7 +53,7 @@ type State =
   /** Not resumed, or the owner has no room. */
   | { readonly kind: 'paused' }
   | { readonly kind: 'reading' }
-  /** Let go while a read is on its way, which cannot be taken back. */
+  /** Closed while a read is under way, which cannot be cancelled. */
   | { readonly kind: 'leaving' }
   | { readonly kind: 'closed' }
 
@@ -81,7 +79,7 @@ class FileInput implements Input {
   #read(): void {
     this.#state = { kind: 'reading' }
     const view = this.#owner.readView()
-    // From where the file's own position is: a script may have read the first line.
+    // From the file's own position: a script may have read the beginning.
     fs.read(STDIN, view, 0, view.length, null, (error, length) => this.#onRead(error, length))
   }
 

@@ -1,4 +1,4 @@
-/** The process's own stdout: a pipe, a socket or a terminal by a stream, anything else by writes of the file system. */
+/** The process's stdout: a pipe, a socket or a terminal by a stream, anything else by writes of the file system. */
 import fs from 'node:fs'
 import net from 'node:net'
 import tty from 'node:tty'
@@ -12,11 +12,11 @@ export interface Output {
   write(first: Uint8Array, second: Uint8Array | undefined): void
   /** Everything has been written; `onClose` follows. */
   end(): void
-  /** Lets go at once; `onClose` follows. */
+  /** Closes at once; `onClose` follows. */
   destroy(): void
 }
 
-/** Tells the owner what was written. @throws The system's error. */
+/** Calls the owner's `onWritten`. @throws The system's error. */
 export function openOutput(owner: WireOwner, onClose: OnClose): Output {
   const stat = fs.fstatSync(STDOUT)
   // Not a WriteStream: that one blocks the thread, and every connection on it, while the terminal is halted.
@@ -43,7 +43,7 @@ class StreamOutput implements Output {
   }
 
   end(): void {
-    // A socket's peer learns it here, a pipe's when the descriptor is let go of.
+    // A socket's peer sees the end here, a pipe's when the descriptor is closed.
     this.#socket.end(() => this.#socket.destroy())
   }
 
@@ -55,7 +55,7 @@ class StreamOutput implements Output {
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'writing' }
-  /** Let go while a write is on its way, which cannot be taken back. */
+  /** Closed while a write is under way, which cannot be cancelled. */
   | { readonly kind: 'leaving' }
   | { readonly kind: 'closed' }
 
@@ -84,7 +84,7 @@ class FileOutput implements Output {
 
   #write(bytes: Uint8Array, next: Uint8Array | undefined): void {
     this.#state = { kind: 'writing' }
-    // Where the file's own position is, or at its end: others may write there before and after us.
+    // At the file's own position, or at its end: others may write there before and after.
     fs.write(STDOUT, bytes, 0, bytes.length, null, (error, written) => {
       if (this.#state.kind === 'leaving') {
         this.#close(undefined)

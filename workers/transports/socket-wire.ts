@@ -74,18 +74,12 @@ export function writeSegments(
 
 /** The `onread` option that makes the kernel read into the owner's memory. */
 export function readInto(owner: WireOwner): net.OnReadOpts {
-  return {
-    buffer: () => owner.readView(),
-    callback: (length: number) => owner.onRead(length),
-  }
+  return { buffer: () => owner.readView(), callback: (length: number) => owner.onRead(length) }
 }
 
 /** A connection without a socket: nothing is read from it, and its end goes unnoticed until it is adopted. */
 export function unopenedPeer(handle: SocketHandle): AcceptedPeer {
-  return {
-    adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner),
-    reject: () => handle.close(),
-  }
+  return { adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner), reject: () => handle.close() }
 }
 
 /**

@@ -1,6 +1,11 @@
-/** Every transport that a shard knows. A kind that is missing, or that cannot do what its traits say, does not compile. */
-import type { ListeningKind, ListenTarget, TargetOf, TransportKind } from '../../engine/protocol/target.js'
-import type { TransportTarget } from '../../engine/protocol/target.js'
+/** Every transport that a shard knows. One that is missing, or lacks what its traits say, does not compile. */
+import type {
+  ListeningKind,
+  ListenTarget,
+  TargetOf,
+  TransportKind,
+  TransportTarget,
+} from '../../engine/protocol/target.js'
 import type { Dialler, ListeningTransport } from '../transport.js'
 import { childPipesTransport } from './child-pipes.js'
 import { childStdioTransport } from './child-stdio.js'

@@ -46,7 +46,7 @@ export const unixTransport: ListeningTransport<AnyUnixTarget> = {
   },
 }
 
-/** The folder is looked at for each dial, and is still that folder when the socket in it is connected to. */
+/** The folder is checked for each dial, and must still be that folder when its socket is connected. */
 function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): Dialling {
   const endpoint = describe(target)
   let folder: HeldFolder
@@ -61,14 +61,11 @@ function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): 
   try {
     dialling = dialPath(folder.at(basename(target.path)), owner, explain, refuse)
   } catch (error) {
-    // Node's permission model says no at once.
+    // Node's permission model refuses at once.
     folder.close()
     throw error
   }
-  return {
-    connected: dialling.connected.finally(() => folder.close()),
-    abort: () => dialling.abort(),
-  }
+  return { connected: dialling.connected.finally(() => folder.close()), abort: () => dialling.abort() }
 }
 
 function folderChanged(endpoint: string): TransportError {
@@ -79,9 +76,8 @@ function folderChanged(endpoint: string): TransportError {
 }
 
 /**
- * Node 20 makes every abstract name one of the greatest length, with NULs at its end; later ones, and other programs,
- * leave it as it is. So what a later one does not find is looked for under the other name; there is no way in the other
- * direction.
+ * Node 20 pads every abstract name with NULs to the greatest length; later versions, and other programs, do not. So a
+ * name that a later version does not find is tried padded; Node 20 cannot do the reverse.
  */
 const [uvMajor = 0, uvMinor = 0] = process.versions.uv.split('.').map(Number)
 const PADS_NAMES = uvMajor === 1 && uvMinor < 48
@@ -98,13 +94,10 @@ function dialAbstract(target: UnixTarget, owner: WireOwner): Dialling {
     current = dialPath(target.path + '\0'.repeat(missing), owner, explain)
     return current.connected
   })
-  return {
-    connected,
-    abort: () => current.abort(),
-  }
+  return { connected, abort: () => current.abort() }
 }
 
-/** The system says "refused" of a path that is no socket at all, too. */
+/** The system refuses a path that is no socket in the same way as a socket without a listener. */
 async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Promise<Error> {
   const doing = 'connecting to'
   if (error.code === 'ECONNREFUSED' && !isAbstract(target)) {
