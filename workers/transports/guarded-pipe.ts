@@ -10,20 +10,21 @@ export class GuardedPipe {
   readonly open: Promise<void>
   /** The socket is paused, and not a byte behind the token was read. Rejects once no one can connect any more. */
   readonly arrival: Promise<net.Socket>
-  readonly #server: net.Server
+  readonly #server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
   readonly #guests = new Set<net.Socket>()
-  #refuse!: (error: Error) => void
 
   constructor(path: string, token: Uint8Array, afterwards: net.OnReadOpts) {
-    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
-    this.#server = server
+    const server = this.#server
     this.arrival = new Promise((resolve, reject) => {
-      this.#refuse = reject
+      server.on('error', reject)
+      server.on('close', () => reject(new Error('the child process was given up')))
       server.on('connection', (accepted) => {
-        const guest = moveHandle(
-          accepted,
-          readToken(token, afterwards, () => this.#arrive(guest, resolve)),
-        )
+        const onToken = (): void => {
+          if (guest === undefined) return
+          this.#guests.delete(guest)
+          resolve(guest)
+        }
+        const guest = moveHandle(accepted, readToken(token, afterwards, onToken))
         if (guest === undefined) {
           reject(new Error("this Node does not let go of an accepted socket's handle"))
           accepted.destroy()
@@ -40,11 +41,7 @@ export class GuardedPipe {
       () => undefined,
     )
     this.open = new Promise((resolve, reject) => {
-      server.on('error', (error) => {
-        const explained = fromSystemError(error, 'starting', 'stdio')
-        reject(explained)
-        this.#refuse(error)
-      })
+      server.on('error', (error) => reject(fromSystemError(error, 'starting', 'stdio')))
       server.on('close', () => reject(new Error('the dial was aborted')))
       server.listen(path, resolve)
     })
@@ -52,18 +49,11 @@ export class GuardedPipe {
 
   /** The child was given up. */
   close(): void {
-    this.#refuse(new Error('the child process was given up'))
     this.#shut()
     this.arrival.then(
       (socket) => socket.destroy(),
       () => undefined,
     )
-  }
-
-  #arrive(guest: net.Socket | undefined, resolve: (socket: net.Socket) => void): void {
-    if (guest === undefined) return
-    this.#guests.delete(guest)
-    resolve(guest)
   }
 
   #shut(): void {
@@ -72,7 +62,7 @@ export class GuardedPipe {
   }
 }
 
-/** Reads exactly the token, then stops; from the next read on `afterwards` applies. A wrong token ends nothing. */
+/** Reads exactly the token, then stops; from the next read on `afterwards` applies. Nothing follows a wrong one. */
 function readToken(token: Uint8Array, afterwards: net.OnReadOpts, onToken: () => void): net.OnReadOpts {
   const shown = new Uint8Array(TOKEN_BYTES)
   let length = 0
