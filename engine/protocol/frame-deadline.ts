@@ -20,10 +20,6 @@ export class FrameDeadline {
     this.#look = look
   }
 
-  get isRunning(): boolean {
-    return this.#cancel !== undefined
-  }
-
   /** Runs from now on, unless it runs already. */
   start(): void {
     if (this.#cancel !== undefined) return

@@ -64,13 +64,11 @@ type KindsWith<Traits extends Partial<TransportTraits>> = {
 }[TransportKind]
 
 /** The kinds that can be listened on. */
-export type ListeningKind = KindsWith<{ readonly listeningShards: 'one' | 'all' }>
+export type ListeningKind = KindsWith<{ listeningShards: 'one' | 'all' }>
 
 export type ListenTarget = TargetOf<ListeningKind>
 
-export function isBoundByMain(
-  target: TransportTarget,
-): target is TargetOf<KindsWith<{ readonly isBoundByMain: true }>> {
+export function isBoundByMain(target: TransportTarget): target is TargetOf<KindsWith<{ isBoundByMain: true }>> {
   return transportTraits[target.kind].isBoundByMain
 }
 

@@ -1,6 +1,6 @@
 /**
- * The bell alone, as fast as two threads can go: side 0 rings for bursts of lanes, side 1 takes the news and says how
- * much it has seen. At the end of each burst side 0 sleeps until side 1 has seen everything, so that one piece of news
+ * The bell alone, as fast as two threads can go: side 0 notifies bursts of lanes, side 1 takes them and says how
+ * much it has seen. At the end of each burst side 0 sleeps until side 1 has seen everything, so that one notification
  * or one wake-up that is lost stops both.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
@@ -15,13 +15,13 @@ export interface BellTortureBoot {
   readonly bursts: number
   /** By side, the bell that it listens to. */
   readonly bells: readonly [SharedArrayBuffer, SharedArrayBuffer]
-  /** For each lane, how many times it had news; one word more for how much side 1 has seen. */
-  readonly news: Int32Array
+  /** For each lane, how many times it was notified; one word more for how much side 1 has seen. */
+  readonly notifications: Int32Array
   readonly wakePort: MessagePort
 }
 
 export interface BellTortureReport {
-  readonly rung: number
+  readonly notified: number
   readonly parks: number
 }
 
@@ -29,7 +29,7 @@ const SEEN = MAX_LANES
 const MAX_BURST = 40
 const MAX_PAUSE = 40
 
-const { side, seed, bursts, bells, news, wakePort } = workerData as BellTortureBoot
+const { side, seed, bursts, bells, notifications, wakePort } = workerData as BellTortureBoot
 const random = new Random(seed, side)
 const listener = new BellListener(bells[side])
 const notifier = new BellNotifier(bells[side === 0 ? 1 : 0], () => {
@@ -44,25 +44,25 @@ const lanes: [number, ...number[]] = [
   ...Array.from({ length: 10 }, () => random.below(MAX_LANES)),
 ]
 
-let rung = 0
+let notified = 0
 let burstsLeft = bursts
 let parks = 0
 
 function ringBurst(): void {
   for (let left = random.between(1, MAX_BURST); left > 0; left--) {
     const id = random.pick(lanes)
-    Atomics.add(news, id, 1)
-    rung++
+    Atomics.add(notifications, id, 1)
+    notified++
     notifier.notify(id)
-    for (let pause = random.below(MAX_PAUSE); pause > 0; pause--) Atomics.load(news, SEEN)
+    for (let pause = random.below(MAX_PAUSE); pause > 0; pause--) Atomics.load(notifications, SEEN)
   }
 }
 
 function ringSide(): void {
   listener.take(() => undefined)
-  while (Atomics.load(news, SEEN) === rung) {
+  while (Atomics.load(notifications, SEEN) === notified) {
     if (burstsLeft-- === 0) {
-      const report: BellTortureReport = { rung, parks }
+      const report: BellTortureReport = { notified, parks }
       parentPort?.postMessage(report)
       return
     }
@@ -76,12 +76,12 @@ let seen = 0
 function takeSide(): void {
   const before = seen
   listener.take((id) => {
-    const now = Atomics.load(news, id)
+    const now = Atomics.load(notifications, id)
     seen += now - (seenOf[id] ?? 0)
     seenOf[id] = now
   })
   if (seen === before) return
-  Atomics.store(news, SEEN, seen)
+  Atomics.store(notifications, SEEN, seen)
   notifier.notify(0)
 }
 

@@ -14,7 +14,7 @@ import { patternBytes, Random } from './random.js'
 
 /**
  * How a side parks. `sound` is the engine's own listener. The other two work for a while between the last look at
- * the news and the announcement that they sleep; `broken` then skips the second look.
+ * the notification and the announcement that they sleep; `broken` then skips the second look.
  */
 export type ListenerKind = 'sound' | 'slow' | 'broken'
 
@@ -26,7 +26,7 @@ export interface TorturePlan {
   readonly frames: number
   /** A side may be so many frames ahead of what it has received on the lane; one is chosen for each run of frames. */
   readonly windows: readonly [number, ...number[]]
-  /** Frames are cut to so many bytes: small ones never fill a ring, so that nobody waits for room. */
+  /** Frames are cut to so many bytes: small ones never fill a ring, so that neither side waits for room. */
   readonly largestFrame: number
   readonly listener: ListenerKind
 }
@@ -61,18 +61,18 @@ export interface SideReport {
   readonly received: number
   readonly bytesReceived: number
   readonly parks: number
-  /** Times that the second look found news which had come while parking. */
+  /** Times that the second look found notifications that had come while parking. */
   readonly parksRefused: number
   readonly wakes: number
   readonly regionChanges: number
   readonly overflows: number
 }
 
-/** The words of one direction: what is rung for it, and what wants room. */
+/** The words of one direction: what its notifications are for, and what wants room. */
 interface Direction {
   readonly ring: RingWords
   readonly notify: number
-  /** Where the TAIL must be before the receiver is rung; undefined: any bytes are news. */
+  /** Where the TAIL must be before the receiver is notified; undefined: anywhere. */
   readonly notifyAt: number | undefined
   readonly space: number
   readonly spaceAt: number
@@ -243,7 +243,7 @@ class Sender {
     return true
   }
 
-  /** Asks to be rung when there is room, then looks again: it may have come before the peer could see that. */
+  /** Asks to be notified when there is room, then looks again: it may have come before the peer could see that. */
   #roomCameMeanwhile(): boolean {
     const ring = this.#ring
     // At most half of the ring: the peer may hold back an incomplete frame of nearly that size.
@@ -260,7 +260,7 @@ class Sender {
     const region = this.#whims.pick(this.#regions)
     if (region === ring.regionId || !ring.settled) return
     if (sizeOfRegion(region) < ring.capacity) {
-      // Not in the middle of a frame: the peer may have asked to be rung only after a quarter of the larger ring.
+      // Not in the middle of a frame: the peer may have asked to be notified only after a quarter of the larger ring.
       if (this.#writer.overflowBytes > 0 || ring.refreshFree() < ring.capacity) return
     }
     ring.switchTo(region)
@@ -306,14 +306,14 @@ class Receiver {
   drain(): void {
     for (;;) {
       const borrow = this.#whims.oneIn(2)
-      const news = this.#reader.next(borrow)
-      if (news === 'frame') {
+      const progress = this.#reader.next(borrow)
+      if (progress === 'frame') {
         this.#check(borrow ? this.#reader.borrow() : this.#reader.copy())
         this.#reader.done()
         if (this.#whims.oneIn(8)) this.#release()
         continue
       }
-      if (news === 'too-large') throw this.#failure(`announced ${String(this.#reader.length)} bytes`)
+      if (progress === 'too-large') throw this.#failure(`announced ${String(this.#reader.length)} bytes`)
       this.#release()
       const { notify, notifyAt } = this.#names
       const wants = notifyAt === undefined ? 1 : this.#reader.wants
@@ -361,7 +361,7 @@ class Receiver {
   }
 }
 
-/** Works between the last look at the news and parking, until news come or its patience ends. */
+/** Works between the last look at the bell and parking, until a notification comes or its patience ends. */
 class SlowListener extends BellListener {
   readonly #words: Int32Array
   readonly #whims: Random
@@ -504,7 +504,7 @@ export class TortureSide {
 
   #visit = (id: number): void => {
     const found = this.#lanes.get(id)
-    if (found === undefined) throw new Error(`the bell named lane ${String(id)}, which nobody uses`)
+    if (found === undefined) throw new Error(`the bell named lane ${String(id)}, which is not in use`)
     found.receiver.drain()
     found.sender.advance(found.receiver.received)
   }

@@ -69,7 +69,7 @@ export class Torture {
     return Atomics.load(this.#bell(side), bell.PARKED) === 1
   }
 
-  /** Whether the side's bell holds news that nobody has taken, as shared memory says. */
+  /** Whether the side's bell holds notifications that were not taken, as shared memory says. */
   hasUntakenNews(side: SideIndex): boolean {
     return this.#bell(side)
       .subarray(bell.SUMMARY)
@@ -135,10 +135,10 @@ function nextReport(worker: Worker, kind: SideMessage['kind']): Promise<SideRepo
 export async function tortureBell(t: ExecutionContext, seed: number, bursts: number): Promise<BellTortureReport> {
   const { port1, port2 } = new MessageChannel()
   const bells = [createBellMemory(), createBellMemory()] as const
-  const news = new Int32Array(new SharedArrayBuffer((MAX_LANES + 1) * Int32Array.BYTES_PER_ELEMENT))
+  const notifications = new Int32Array(new SharedArrayBuffer((MAX_LANES + 1) * Int32Array.BYTES_PER_ELEMENT))
   const workers = sides.map((side) => {
     const wakePort = side === 0 ? port1 : port2
-    const boot: BellTortureBoot = { side, seed, bursts, bells, news, wakePort }
+    const boot: BellTortureBoot = { side, seed, bursts, bells, notifications, wakePort }
     return new Worker(new URL('./bell-torture-worker.js', import.meta.url), {
       workerData: boot,
       transferList: [wakePort],

@@ -1,4 +1,4 @@
-/** How a shard waits for main's news: it is asleep, or looks by itself for a moment in a series of requests. */
+/** How a shard waits for notifications: asleep, or awake for a moment in a series of requests. */
 import test, { type ExecutionContext } from 'ava'
 import { BellListener, BellNotifier, createBellMemory } from '../../engine/protocol/bell.js'
 import type { Clock } from '../../engine/protocol/clock.js'
@@ -19,7 +19,7 @@ interface Rig {
   advance(ms: number): void
 }
 
-/** A shard whose clock stands still until it is told to go on. */
+/** A shard whose clock stands still until `advance()`. */
 function makeRig(t: ExecutionContext): Rig {
   const memory = createBellMemory()
   const heard: number[] = []
@@ -45,7 +45,7 @@ function makeRig(t: ExecutionContext): Rig {
     setImmediate(loop.wake)
   })
   loop.start()
-  // Its clock stands still: it would look for news for ever.
+  // Its clock stands still: it would stay awake for ever.
   t.teardown(() => {
     notifier.keepAwake(false)
   })
@@ -66,7 +66,7 @@ async function say({ notifier, heard }: Rig, laneId: number): Promise<void> {
   await until(() => heard.length > before)
 }
 
-test('each news wakes a shard that is not to stay awake', async (t) => {
+test('each notification wakes a shard that is not to stay awake', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   for (let i = 0; i < 5; i++) await say(rig, DIALLED)
@@ -87,7 +87,7 @@ test('the second of a series finds it awake, and so do all that follow', async (
   t.is(rig.wakes(), 2)
 })
 
-test('it goes to sleep when no more news has come for a moment, and is woken again', async (t) => {
+test('it goes to sleep when no more have come for a moment, and is woken again', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)
@@ -99,7 +99,7 @@ test('it goes to sleep when no more news has come for a moment, and is woken aga
   t.is(rig.wakes(), before + 1)
 })
 
-test('news now and then is no series', async (t) => {
+test('notifications now and then are no series', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)
@@ -111,7 +111,7 @@ test('news now and then is no series', async (t) => {
   t.is(rig.wakes(), 5)
 })
 
-test('news of accepted connections does not keep it awake', async (t) => {
+test('notifications of accepted connections do not keep it awake', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)
@@ -131,7 +131,7 @@ test('it goes to sleep in the middle of a series when it is no longer to stay aw
   t.is(rig.wakes(), before + 1)
 })
 
-test('no news is lost, however it falls between looking and sleeping', async (t) => {
+test('no notification is lost, however it falls between looking and sleeping', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)

@@ -100,7 +100,7 @@ onUnix('a socket has a descriptor until it is destroyed', async (t) => {
   })
 })
 
-onLinux('a socket that is made blocking is so for whoever shares its descriptor', async (t) => {
+onLinux('a socket that is made blocking is so for all that share its descriptor', async (t) => {
   const O_NONBLOCK = fs.constants.O_NONBLOCK
   await withConnection((peer) => {
     const flags = (): number => {

@@ -24,7 +24,7 @@ test('what was written is read once, in its order, round after round', (t) => {
   )
 })
 
-test('whoever reads on while it is handed an entry gets the ones behind it, each once', (t) => {
+test('a reader that reads on from within its callback gets the entries behind it, each once', (t) => {
   const memory = createAcceptLog()
   const writer = new AcceptLogWriter(memory)
   const reader = new AcceptLogReader(memory)

@@ -27,7 +27,7 @@ class Bell {
 
 const byNumber = (a: number, b: number): number => a - b
 
-test('news is taken once', (t) => {
+test('a notification is taken once', (t) => {
   const bell = new Bell()
   t.false(bell.listener.hasNotifications)
   bell.notifier.notify(77)
@@ -38,13 +38,13 @@ test('news is taken once', (t) => {
   t.true(bell.silent)
 })
 
-test('ringing for a lane many times is one piece of news', (t) => {
+test('many notifications of a lane are taken as one', (t) => {
   const bell = new Bell()
   for (let i = 0; i < 100; i++) bell.notifier.notify(5)
   t.deepEqual(bell.taken(), [5])
 })
 
-test('the bell cannot overflow: all lanes may have news at once', (t) => {
+test('the bell cannot overflow: all lanes may be notified at once', (t) => {
   const bell = new Bell()
   for (let id = 0; id < MAX_LANES; id++) bell.notifier.notify(id)
   const taken = bell.taken()
@@ -53,13 +53,13 @@ test('the bell cannot overflow: all lanes may have news at once', (t) => {
   t.true(bell.silent)
 })
 
-test('nobody is woken while the listener is not parked', (t) => {
+test('no wake-up comes while the listener is not parked', (t) => {
   const bell = new Bell()
   bell.notifier.notify(1)
   t.is(bell.wakes, 0)
 })
 
-test('parking is refused while there is news', (t) => {
+test('parking is refused while there are notifications', (t) => {
   const bell = new Bell()
   bell.notifier.notify(1)
   t.false(bell.listener.park())
@@ -69,7 +69,7 @@ test('parking is refused while there is news', (t) => {
   t.true(bell.listener.park())
 })
 
-test('a burst of news costs one wake', (t) => {
+test('a burst of notifications costs one wake-up', (t) => {
   const bell = new Bell()
   t.true(bell.listener.park())
   for (let id = 0; id < 1000; id++) bell.notifier.notify(id)
@@ -89,7 +89,7 @@ test('a listener that looks by itself again is not woken', (t) => {
   t.deepEqual(bell.taken(), [1])
 })
 
-test('the news is there before the wake', (t) => {
+test('the notification is there before the wake-up', (t) => {
   const memory = createBellMemory()
   const listener = new BellListener(memory)
   const seen: boolean[] = []
@@ -99,19 +99,19 @@ test('the news is there before the wake', (t) => {
   t.deepEqual(seen, [true])
 })
 
-test('news that comes during a visit, for any lane, is not lost', (t) => {
+test('a notification that comes during a visit, for any lane, is not lost', (t) => {
   holds(
     t,
     fc.property(fc.nat(MAX_LANES - 1), fc.uniqueArray(fc.nat(MAX_LANES - 1), { maxLength: 20 }), (first, later) => {
       const bell = new Bell()
       bell.notifier.notify(first)
       const visited: number[] = []
-      let rung = false
+      let notified = false
       while (bell.listener.hasNotifications) {
         bell.listener.take((laneId) => {
           visited.push(laneId)
-          if (rung) return
-          rung = true
+          if (notified) return
+          notified = true
           for (const id of later) bell.notifier.notify(id)
         })
       }
@@ -143,26 +143,26 @@ test('any sequence of ringing, taking and parking behaves like a set with a slee
     t,
     fc.property(fc.array(anyStep, { maxLength: 200 }), (steps) => {
       const bell = new Bell()
-      const news = new Set<number>()
+      const marked = new Set<number>()
       let parked = false
       let wakes = 0
       for (const step of steps) {
         switch (step.kind) {
           case 'ring':
             bell.notifier.notify(step.id)
-            news.add(step.id)
+            marked.add(step.id)
             if (parked) wakes++
             parked = false
             break
           case 'take': {
-            const expected = [...news].sort(byNumber)
-            news.clear()
+            const expected = [...marked].sort(byNumber)
+            marked.clear()
             const taken = bell.taken().sort(byNumber)
             if (taken.join() !== expected.join()) return false
             break
           }
           case 'park':
-            parked = news.size === 0
+            parked = marked.size === 0
             if (bell.listener.park() !== parked) return false
             break
           case 'unpark':
@@ -170,7 +170,7 @@ test('any sequence of ringing, taking and parking behaves like a set with a slee
             parked = false
             break
         }
-        if (bell.wakes !== wakes || bell.listener.hasNotifications !== news.size > 0) return false
+        if (bell.wakes !== wakes || bell.listener.hasNotifications !== marked.size > 0) return false
       }
       return true
     }),
@@ -186,7 +186,7 @@ const FIRST_LOOK = 2
 const STEPS_A_LANE = 2
 
 for (const lanes of [10_000, MAX_LANES]) {
-  test.serial(`with ${String(lanes)} lanes, the news of one visits that lane and costs a few steps`, (t) => {
+  test.serial(`with ${String(lanes)} lanes, a notification of one visits that lane and costs a few steps`, (t) => {
     for (const id of [0, 4711, lanes - 1]) {
       const bell = new Bell()
       // Every lane has been in use before.
@@ -204,7 +204,7 @@ for (const lanes of [10_000, MAX_LANES]) {
   })
 }
 
-test.serial('taking the news of many lanes costs a few steps for each of them', (t) => {
+test.serial('taking the notifications of many lanes costs a few steps for each of them', (t) => {
   const bell = new Bell()
   for (let id = 0; id < MAX_LANES; id += 97) bell.notifier.notify(id)
   let visited = 0
@@ -221,14 +221,14 @@ test.serial('parking looks at one word and no further', (t) => {
   t.is(steps, FIRST_LOOK)
 })
 
-test.serial('ringing for a lane that has news already leaves the summary alone', (t) => {
+test.serial('notifying a lane that is notified already leaves the summary alone', (t) => {
   const bell = new Bell()
   const first = countAtomics(() => bell.notifier.notify(9))
   const second = countAtomics(() => bell.notifier.notify(9))
   t.true(second < first)
 })
 
-test('news that can wait is there at once, and wakes who sleeps once, after a turn without more of it', async (t) => {
+test('a notification that can wait is there at once, and wakes a sleeping listener once, after a turn without more', async (t) => {
   const bell = new Bell()
   bell.listener.park()
   bell.notifier.notifySoon(3)
@@ -241,10 +241,10 @@ test('news that can wait is there at once, and wakes who sleeps once, after a tu
   bell.notifier.notifySoon(5)
   t.true(bell.listener.hasNotifications)
   await turns(2)
-  t.is(bell.wakes, 1, 'nobody sleeps')
+  t.is(bell.wakes, 1, 'the listener does not sleep')
 })
 
-test('as long as more comes each turn, such news is told together, and kept back for a few turns at most', async (t) => {
+test('while more come each turn, such notifications share a wake-up, put off for a few turns at most', async (t) => {
   const bell = new Bell()
   bell.listener.park()
   let wakes = 0

@@ -19,7 +19,7 @@ test('nothing of it can move the cursor, end the quote or turn the line around',
   t.is(quoted('a\u202eb\u2028c\ufeffd\u200be'), String.raw`"a\u{202e}b\u{2028}c\u{feff}d\u{200b}e"`)
 })
 
-test('bytes that nobody would write for humans are not quoted', (t) => {
+test('bytes that no one writes for humans are not quoted', (t) => {
   for (const bytes of [
     [],
     [0, 0, 0, 5],

@@ -25,13 +25,13 @@ class Bell {
   }
 }
 
-/** Lane 5 alone, or beside news of its own leaf word, of its summary word, of another summary word. */
-const otherNews = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
+/** Lane 5 alone, or beside lanes of its own leaf word, of its summary word, of another summary word. */
+const neighbours = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
 
-for (const others of otherNews) {
-  const beside = others.length === 0 ? 'alone' : `beside news of ${others.join(', ')}`
+for (const others of neighbours) {
+  const beside = others.length === 0 ? 'alone' : `beside ${others.join(', ')}`
 
-  test.serial(`a listener that parks while lane 5 is rung ${beside} sees the news or is woken`, (t) => {
+  test.serial(`a listener that parks while lane 5 is notified ${beside} sees it or is woken`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
       for (const id of others) bell.notifier.notify(id)
@@ -44,8 +44,8 @@ for (const others of otherNews) {
         },
         check: (at) => {
           if (bell.visited.has(5)) return
-          t.true(bell.listener.hasNotifications, `the news can be found, at ${String(at)}`)
-          t.true(!parked || bell.wakes === 1, `nobody sleeps over it, at ${String(at)}`)
+          t.true(bell.listener.hasNotifications, `the notification can be found, at ${String(at)}`)
+          t.true(!parked || bell.wakes === 1, `the listener does not sleep over it, at ${String(at)}`)
           bell.take()
           t.true(bell.visited.has(5))
         },
@@ -54,7 +54,7 @@ for (const others of otherNews) {
     t.true(places > 2)
   })
 
-  test.serial(`a ring for lane 5 ${beside} while the listener takes is taken now or later`, (t) => {
+  test.serial(`a notification of lane 5 ${beside} while the listener takes is taken now or later`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
       for (const id of others) bell.notifier.notify(id)
@@ -63,7 +63,7 @@ for (const others of otherNews) {
           bell.take()
         },
         intrusion: () => {
-          // What was there before must not hide the new news.
+          // What was there before must not hide the new notification.
           bell.visited.delete(5)
           bell.notifier.notify(5)
         },
@@ -124,7 +124,7 @@ for (const direction of ['out', 'in'] as const) {
     const having = unread === '' ? 'has read everything' : 'has bytes to read'
 
     test.serial(
-      `${direction}: a region change while the consumer, who ${having}, refreshes leads nobody astray`,
+      `${direction}: a region change while the consumer, who ${having}, refreshes misleads neither side`,
       (t) => {
         interleave(() => {
           const fixture = new LaneFixture({ direction, start: START })

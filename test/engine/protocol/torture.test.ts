@@ -78,42 +78,42 @@ test.serial('frames cross two threads on one lane, mostly one at a time', async 
   for (const report of await runToTheEnd(t, plan)) assertTortured(t, report)
 })
 
-test.serial('two threads that only ring and take, as fast as they can, lose no news', async (t) => {
+test.serial('two threads that only notify and take, as fast as they can, lose no notification', async (t) => {
   t.timeout(WATCHDOG, lost)
   t.log(repeat)
   const report = await tortureBell(t, seed, 20_000)
-  t.log(`${String(report.rung)} times rung, parked ${String(report.parks)} times`)
-  t.true(report.rung > 100_000)
+  t.log(`${String(report.notified)} times notified, parked ${String(report.parks)} times`)
+  t.true(report.notified > 100_000)
   t.true(report.parks > 1000, 'the ringing side has slept')
 })
 
 /** The control and its counterpart differ in the second look alone. */
 const slowPlan = { seed, lanes: [0], frames: 1500, windows: [0, 1], largestFrame: 64 } as const
 
-test.serial('a listener that is slow to park loses no wake-up, since it looks at the news again', async (t) => {
+test.serial('a listener that is slow to park loses no wake-up, since it looks again', async (t) => {
   const reports = await runToTheEnd(t, { ...slowPlan, listener: 'slow' })
-  t.true(reports[0].parksRefused + reports[1].parksRefused > 0, 'news have come while parking')
+  t.true(reports[0].parksRefused + reports[1].parksRefused > 0, 'notifications have come while parking')
 })
 
 // It takes a race that is lost: Wine's threads on a busy machine may win it for long.
 const control = isWine ? test.serial.skip : test.serial
 
-control('control: without the second look both threads sleep while news wait', async (t) => {
+control('control: without the second look both threads sleep while notifications wait', async (t) => {
   t.timeout(WATCHDOG)
   const torture = startTorture(t, { ...slowPlan, listener: 'broken' })
   const { reports, probes } = await untilStopped(torture)
   describe(t, reports)
   t.log(`stopped within ${String(probes)} probes`)
   const asleep = ([0, 1] as const).filter((side) => torture.hasUntakenNews(side))
-  t.true(asleep.length > 0, 'somebody has news')
+  t.true(asleep.length > 0, 'one side has notifications')
   for (const side of [0, 1] as const) {
     t.true(reports[side].parked, 'its event loop has nothing to do')
-    t.true(torture.isParked(side), 'it has announced that it must be woken, and nobody has')
+    t.true(torture.isParked(side), 'it has asked to be woken, and was not')
     t.false(reports[side].done)
   }
-  t.true(torture.undelivered(0) + torture.undelivered(1) > 0, 'bytes were published that nobody has read')
+  t.true(torture.undelivered(0) + torture.undelivered(1) > 0, 'bytes were published and not read')
 
-  // The news was there, only the wake-up was missing.
+  // The notification was there, only the wake-up was missing.
   const before = total(reports)
   for (const side of asleep) torture.wakeByHand(side)
   t.true(total(await torture.probe()) > before, 'one wake by hand sets it going again')
@@ -124,7 +124,7 @@ function total([first, second]: SideReports): number {
 }
 
 /**
- * Probes until both sides sleep over undelivered news. Both PARKED words are set and both event loops answer that
+ * Probes until both sides sleep over undelivered notifications. Both PARKED words are set and both event loops answer that
  * they have nothing to do: no wake-up is under way and neither thread can send one, so this state is for ever.
  */
 async function untilStopped(torture: Torture): Promise<{ reports: SideReports; probes: number }> {

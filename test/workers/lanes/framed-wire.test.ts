@@ -327,7 +327,7 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
         if (closed === undefined) throw new Error('it never closed')
         if (calls.filter((call) => call === 'close').length !== 1 || calls.at(-1) !== 'close')
           throw new Error(`calls: ${String(calls)}`)
-        if (!did.reset && !wire.destroyed) throw new Error('the wire was never let go')
+        if (!did.reset && !wire.destroyed) throw new Error('the wire was never destroyed')
         const whole = received.length >= expected.length
         if (!received.subarray(0, expected.length).equals(expected.subarray(0, received.length)))
           throw new Error('what arrived is not what was sent')
@@ -382,7 +382,7 @@ test('an unterminated last line waits until the owner has room for it, the end b
   t.deepEqual(pump.calls, ['end'])
 })
 
-test('what a wire brings after destroy() goes nowhere, and its close is told', async (t) => {
+test('what a wire brings after destroy() goes nowhere, and its close is reported', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   resume(both, 1, 8)
@@ -400,7 +400,7 @@ test('what a wire brings after destroy() goes nowhere, and its close is told', a
   t.is(pump.received.length, 8)
 })
 
-test('a wire that closes with frames not handed on is told of after them, or after destroy()', async (t) => {
+test('a wire that closes with frames not handed on is reported closed after them, or after destroy()', async (t) => {
   for (const how of ['resume', 'destroy'] as const) {
     const both = setup(specOf('line'))
     const { pump, wire, framed } = both
@@ -419,7 +419,7 @@ test('a wire that closes with frames not handed on is told of after them, or aft
   }
 })
 
-test('a write that is nothing on the wire is told of later, not from inside write()', async (t) => {
+test('a write that is nothing on the wire is reported later, not from inside write()', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   const frame = encodeFrame(Buffer.from('word'))
@@ -482,7 +482,7 @@ for (const [kind, begun, rest] of [
   })
 }
 
-test('nothing is held against a peer while nobody takes what it sends', async (t) => {
+test('no deadline runs against a peer while its frames are not taken', async (t) => {
   const clock = new FakeClock()
   const all = setup(specOf('line', { frameTimeoutMs: 100 }), clock)
   resume(all, 1, 64)
@@ -497,7 +497,7 @@ test('nothing is held against a peer while nobody takes what it sends', async (t
   t.is(all.wire.destroyed, true)
 })
 
-/** What the pump is told when the wire has closed. */
+/** What the pump learns when the wire has closed. */
 function faultOf({ pump, wire }: Setup): string | undefined {
   wire.close()
   return (pump.closed?.error as FramingFault | undefined)?.code

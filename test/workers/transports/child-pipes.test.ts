@@ -75,7 +75,7 @@ function stage(title: string, body: (t: ExecutionContext, stage: Stage) => Promi
   })
 }
 
-stage('what was asked before anybody came is done once both have', async (t, { target, owner, guest }) => {
+stage('calls made before main has come are made once both pipes are open', async (t, { target, owner, guest }) => {
   const wire = await childPipesTransport.dial(target, owner, noMain).connected
   wire.resume()
   wire.write(Buffer.from('for the child'), undefined)
@@ -126,7 +126,7 @@ stage('others who find the pipes get nothing, and are cut once main is there', a
 })
 
 stage(
-  'a wire that is destroyed before anybody came closes, and takes the pipes away',
+  'a wire that is destroyed before main has come closes, and takes the pipes away',
   async (t, { target, owner, guest }) => {
     const wire = await childPipesTransport.dial(target, owner, noMain).connected
     const waiting = guest(target.stdin)

@@ -1,4 +1,4 @@
-/** Dialling in a folder that has to be the user's alone, while somebody puts another in its place. */
+/** Dialling in a folder that has to be the user's alone, while another is put in its place. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
