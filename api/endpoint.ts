@@ -114,14 +114,8 @@ export type Route =
 export const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103
 
 export function traitsOf({ route }: ResolvedEndpoint): TransportTraits {
-  switch (route.via) {
-    case 'target':
-      return transportTraits[route.target.kind]
-    case 'child':
-      return transportTraits['child-stdio']
-    case 'process-stdio':
-      return transportTraits['process-stdio']
-  }
+  if (route.via === 'target') return transportTraits[route.target.kind]
+  return transportTraits[route.via === 'child' ? 'child-stdio' : 'process-stdio']
 }
 
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/

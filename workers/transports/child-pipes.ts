@@ -4,7 +4,7 @@ import type { TargetOf } from '../../engine/protocol/target.js'
 import type { Dialler } from '../transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { GuardedPipe } from './guarded-pipe.js'
-import { PairWire } from './pair-wire.js'
+import { dialBoth, PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'
 
 /** A writer reads nothing behind the token, but needs a place to read to. */
@@ -18,32 +18,25 @@ export const childPipesTransport: Dialler<TargetOf<'child-pipes'>> = {
       stdin.close()
       stdout.close()
     }
-    const connected = Promise.all([stdin.open, stdout.open]).then(
-      () => new ArrivingWire(stdin, stdout, owner),
-      (error: unknown) => {
-        abort()
-        throw error
-      },
-    )
-    return { connected, abort }
+    return dialBoth(stdin.open, stdout.open, abort, () => {
+      return new ArrivingWire(Promise.all([stdin.arrival, stdout.arrival]), abort, owner)
+    })
   },
 }
 
 /** The wire over two pipes that main has yet to open: calls made before are made again then. */
 class ArrivingWire implements Wire {
-  readonly #stdin: GuardedPipe
-  readonly #stdout: GuardedPipe
+  readonly #abort: () => void
   readonly #owner: WireOwner
   #state:
     | { readonly kind: 'waiting'; readonly calls: ((wire: Wire) => void)[] }
     | { readonly kind: 'there'; readonly wire: Wire }
     | { readonly kind: 'closed' } = { kind: 'waiting', calls: [] }
 
-  constructor(stdin: GuardedPipe, stdout: GuardedPipe, owner: WireOwner) {
-    this.#stdin = stdin
-    this.#stdout = stdout
+  constructor(arrivals: Promise<[net.Socket, net.Socket]>, abort: () => void, owner: WireOwner) {
+    this.#abort = abort
     this.#owner = owner
-    Promise.all([stdin.arrival, stdout.arrival]).then(
+    arrivals.then(
       ([writer, reader]) => {
         if (this.#state.kind !== 'waiting') return
         const { calls } = this.#state
@@ -82,8 +75,7 @@ class ArrivingWire implements Wire {
   #close(error: NodeJS.ErrnoException | undefined): void {
     if (this.#state.kind !== 'waiting') return
     this.#state = { kind: 'closed' }
-    this.#stdin.close()
-    this.#stdout.close()
+    this.#abort()
     // Not from inside destroy(): the owner is still in the middle of its call.
     queueMicrotask(() => this.#owner.onClose(error))
   }

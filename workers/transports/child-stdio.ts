@@ -3,7 +3,8 @@ import net from 'node:net'
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import type { TargetOf } from '../../engine/protocol/target.js'
 import type { Dialler } from '../transport.js'
-import { PairWire } from './pair-wire.js'
+import { whenConnected } from './net-transport.js'
+import { dialBoth, PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'
 
 export const childStdioTransport: Dialler<TargetOf<'child-stdio'>> = {
@@ -16,29 +17,12 @@ export const childStdioTransport: Dialler<TargetOf<'child-stdio'>> = {
       writer.destroy()
       reader.destroy()
     }
-    const connected = Promise.all([connect(writer), connect(reader)]).then(
-      () => new PairWire(writer, reader, owner),
-      (error: unknown) => {
-        abort()
-        throw error
-      },
-    )
-    return { connected, abort }
+    return dialBoth(connect(writer), connect(reader), abort, () => new PairWire(writer, reader, owner))
   },
 }
 
 function connect(socket: net.Socket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => reject(fromSystemError(error, 'connecting to', 'stdio'))
-    const onClose = (): void => reject(new Error('the dial was aborted'))
-    socket.once('error', onError)
-    // Until both are connected no one else listens: an error of the first must not become an uncaught exception.
-    socket.on('error', () => undefined)
-    socket.once('close', onClose)
-    socket.once('connect', () => {
-      socket.off('close', onClose)
-      socket.off('error', onError)
-      resolve()
-    })
-  })
+  // Until both are connected no one else listens: an error of the first must not become an uncaught exception.
+  socket.on('error', () => undefined)
+  return whenConnected(socket, (error) => fromSystemError(error, 'connecting to', 'stdio')).connected
 }

@@ -5,44 +5,52 @@ import type { AcceptedPeer, Dialling } from '../transport.js'
 import type { WireOwner } from '../wire.js'
 import { acceptedPeer, readInto, SocketWire, unopenedPeer } from './socket-wire.js'
 
-/**
- * `explain` turns the system's error into one of ours. `refuse` is asked before a new connection is used: an error
- * closes it.
- */
-export function dialPath(
-  path: string,
-  owner: WireOwner,
-  explain: (error: NodeJS.ErrnoException) => Error | Promise<Error>,
-  refuse: () => Error | undefined = () => undefined,
-): Dialling {
-  const socket = net.connect({ path, allowHalfOpen: true, onread: readInto(owner) })
-  // Nothing is read before the lane is attached.
-  socket.pause()
+/** Turns the system's error into one of ours. */
+type Explain = (error: NodeJS.ErrnoException) => Error | Promise<Error>
+
+/** `giveUp` rejects at once; so does the socket's close. */
+export function whenConnected(
+  socket: net.Socket,
+  explain: Explain,
+): { readonly connected: Promise<void>; readonly giveUp: () => void } {
   let giveUp = (): void => undefined
-  const connected = new Promise<SocketWire>((resolve, reject) => {
-    giveUp = () => reject(new Error('the dial was aborted'))
+  const connected = new Promise<void>((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the dial was aborted'))
     const onError = (error: NodeJS.ErrnoException): void => {
       // 'close' follows at once and must not be first.
       socket.off('close', onClose)
       void Promise.resolve(explain(error)).then(reject)
     }
-    const onClose = giveUp
+    giveUp = onClose
     socket.once('error', onError)
     socket.once('close', onClose)
     socket.once('connect', () => {
       socket.off('error', onError)
       socket.off('close', onClose)
-      const refusal = refuse()
-      if (refusal === undefined) {
-        resolve(new SocketWire(socket, owner))
-        return
-      }
-      socket.destroy()
-      reject(refusal)
+      resolve()
     })
   })
+  return { connected, giveUp }
+}
+
+/** `refuse` is asked before a new connection is used: an error closes it. */
+export function dialPath(
+  path: string,
+  owner: WireOwner,
+  explain: Explain,
+  refuse: () => Error | undefined = () => undefined,
+): Dialling {
+  const socket = net.connect({ path, allowHalfOpen: true, onread: readInto(owner) })
+  // Nothing is read before the lane is attached.
+  socket.pause()
+  const { connected, giveUp } = whenConnected(socket, explain)
   return {
-    connected,
+    connected: connected.then(() => {
+      const refusal = refuse()
+      if (refusal === undefined) return new SocketWire(socket, owner)
+      socket.destroy()
+      throw refusal
+    }),
     abort: () => {
       socket.destroy()
       // Not when it has closed: libuv waits up to 30 s for a busy pipe, on a thread that nothing interrupts.

@@ -3,8 +3,18 @@
  * stdin any more still has something to say, and what it says is read to its end.
  */
 import type net from 'node:net'
+import type { Dialling } from '../transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { whenWritten, writeSegments, type OnWritten } from './socket-wire.js'
+
+/** A dial of two streams, which connect together or not at all. */
+export function dialBoth(one: Promise<void>, other: Promise<void>, abort: () => void, wire: () => Wire): Dialling {
+  const connected = Promise.all([one, other]).then(wire, (error: unknown) => {
+    abort()
+    throw error
+  })
+  return { connected, abort }
+}
 
 export class PairWire implements Wire {
   readonly #writer: net.Socket

@@ -1,7 +1,7 @@
 /** The process's stdin and stdout as one wire: see docs/decisions/process-stdio.md. */
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import type { TargetOf } from '../../engine/protocol/target.js'
-import type { Dialler, MainSide } from '../transport.js'
+import { refusedDial, type Dialler, type MainSide } from '../transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { openInput, type Input } from './process-stdin.js'
 import { openOutput, type Output } from './process-stdout.js'
@@ -58,15 +58,12 @@ class ProcessStdioWire implements Wire {
 
 export const processStdioTransport: Dialler<TargetOf<'process-stdio'>> = {
   dial(_target, owner, main) {
-    const connected = new Promise<Wire>((resolve, reject) => {
-      try {
-        resolve(new ProcessStdioWire(owner, main))
-      } catch (error) {
-        // What was opened before it holds no descriptor of its own, and reads nothing.
-        reject(fromSystemError(error as NodeJS.ErrnoException, 'opening', 'stdio:'))
-      }
-    })
-    // It is there at once: there is nothing to abort.
-    return { connected, abort: () => undefined }
+    try {
+      // It is there at once: there is nothing to abort.
+      return { connected: Promise.resolve(new ProcessStdioWire(owner, main)), abort: () => undefined }
+    } catch (error) {
+      // What was opened before it holds no descriptor of its own, and reads nothing.
+      return refusedDial(fromSystemError(error as NodeJS.ErrnoException, 'opening', 'stdio:'))
+    }
   },
 }

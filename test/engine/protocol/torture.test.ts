@@ -124,8 +124,8 @@ function total([first, second]: SideReports): number {
 }
 
 /**
- * Probes until both sides sleep over undelivered notifications. Both PARKED words are set and both event loops answer that
- * they have nothing to do: no wake-up is under way and neither thread can send one, so this state is for ever.
+ * Probes until both sides sleep over undelivered notifications. Both PARKED words are set and both event loops answer
+ * that they have nothing to do: no wake-up is under way and neither thread can send one, so this state is for ever.
  */
 async function untilStopped(torture: Torture): Promise<{ reports: SideReports; probes: number }> {
   let last = await torture.probe()
