@@ -88,7 +88,8 @@ test('the table keeps the layers of the design', (t) => {
       `${layer} imports nothing above it`,
     )
   }
-  t.deepEqual(folders.get('engine/protocol'), [])
+  t.deepEqual(folders.get('engine/internals'), [])
+  t.deepEqual(folders.get('engine/protocol'), ['engine/internals'])
   t.deepEqual(folders.get('engine/pool'), ['engine/common', 'engine/protocol'])
   t.deepEqual(folders.get('engine/reconnect'), ['engine/common', 'engine/protocol'])
   t.deepEqual(folders.get('workers'), ['engine/filesystem', 'engine/internals', 'engine/protocol'])

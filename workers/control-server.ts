@@ -1,26 +1,18 @@
-/** The shard's answers to main's control calls: which lanes, listeners and dials it has. */
-import net from 'node:net'
+/** The control plane of a shard: answers main's calls. What is notified of lanes goes to their pumps (`lanes/`). */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Remote } from 'comlink'
-import type { AcceptLogWriter } from '../engine/protocol/accept-log.js'
-import type { BellNotifier } from '../engine/protocol/bell.js'
-import type { Adoption, DialRequest, ListenRequest, ShardControl, MainCallbacks } from '../engine/protocol/control.js'
-import { serializeError, type Outcome } from '../engine/protocol/errors.js'
-import type { FramingSpec } from '../engine/protocol/framing.js'
-import { LaneTable, type LaneGrant } from '../engine/protocol/lane.js'
-import { SlabTable, type SlabDescriptor } from '../engine/protocol/slab-table.js'
-import type { TransportTarget } from '../engine/protocol/target.js'
+import type { ShardListeners } from './accepting/shard-listeners.js'
 import { systemClock } from '../engine/protocol/clock.js'
-import type { Role } from '../engine/protocol/target.js'
-import type { AcceptedPeer, Dialling, MainSide } from './wire.js'
-import { FramedWire } from './lanes/framed-wire.js'
-import { codecFor } from './framings/codec-registry.js'
-import { RetiredMemory } from './retired-memory.js'
-import type { Meter } from './meter.js'
+import type { Adoption, DialRequest, ListenRequest, ShardControl } from '../engine/protocol/control.js'
+import { serializeError, type Outcome } from '../engine/protocol/errors.js'
+import type { LaneGrant } from '../engine/protocol/lane.js'
+import type { SlabDescriptor } from '../engine/protocol/slab-table.js'
+import type { ListenTarget } from '../engine/protocol/target.js'
 import { dialWithRetry } from './dial-with-retry.js'
-import { Pump } from './lanes/pump.js'
-import { ShardListener, WaitingPeers } from './shard-listener.js'
-import { transportFor } from './transports/transport-registry.js'
+import { laneEnd } from './lanes/framed-wire.js'
+import type { Pumps } from './lanes/pumps.js'
+import { RetiredMemory } from './retired-memory.js'
+import type { Dialling, MainSide } from './transport.js'
+import { diallerFor } from './transports/transport-registry.js'
 
 /**
  * The events of the turn that a call arrives in may have been gathered before it was sent; in the next one a bell is
@@ -28,177 +20,84 @@ import { transportFor } from './transports/transport-registry.js'
  */
 const TURNS_TO_READ = 3
 
-const done: Outcome<void> = { ok: true, value: undefined }
-
 export class ControlServer implements ShardControl {
-  readonly #bell: BellNotifier
-  readonly #events: Remote<MainCallbacks>
+  readonly #pumps: Pumps
+  readonly #listeners: ShardListeners
   readonly #main: MainSide
   readonly #onStop: () => void
-  readonly #lanes = new LaneTable()
-  readonly #slabs = new SlabTable()
-  readonly #leaving = new RetiredMemory()
-  readonly #pumps: (Pump | undefined)[] = []
+  readonly #retired = new RetiredMemory()
   readonly #dials = new Map<number, Dialling>()
-  readonly #listeners = new Map<number, ShardListener>()
-  readonly #waiting = new WaitingPeers()
-  readonly #log: AcceptLogWriter
-  /** Lanes that main has lent for connections that are yet to be accepted. */
-  readonly #stock: LaneGrant[] = []
-  /** Whether main lends more when these are gone. */
-  #expectsLanes = true
-  readonly #meter: Meter
 
-  constructor(
-    bell: BellNotifier,
-    log: AcceptLogWriter,
-    events: Remote<MainCallbacks>,
-    meter: Meter,
-    onStop: () => void,
-  ) {
-    this.#meter = meter
-    this.#log = log
-    this.#bell = bell
-    this.#events = events
-    this.#main = { releaseStdio: (descriptor) => events.releaseStdio(descriptor) }
+  constructor(pumps: Pumps, listeners: ShardListeners, main: MainSide, onStop: () => void) {
+    this.#pumps = pumps
+    this.#listeners = listeners
+    this.#main = main
     this.#onStop = onStop
   }
 
-  /**
-   * Main has news for a lane. True: it is of a connection that was dialled. Rung for one that is gone: nothing to do.
-   */
-  onNotify(laneId: number): boolean {
-    const pump = this.#pumps[laneId]
-    pump?.onNotify()
-    return pump?.role === 'dialled'
-  }
-
   addHeaders(memory: SharedArrayBuffer): void {
-    this.#lanes.addHeaders(memory)
+    this.#pumps.lanes.addHeaders(memory)
   }
 
   addSlab(slab: SlabDescriptor): void {
-    this.#slabs.add(slab)
+    this.#pumps.slabs.add(slab)
   }
 
   removeSlab(id: number): void {
-    const slab = this.#slabs.remove(id)
-    if (slab !== undefined) this.#leaving.add(slab.memory)
+    const slab = this.#pumps.slabs.remove(id)
+    if (slab !== undefined) this.#retired.add(slab.memory)
   }
 
   collectGarbage(): Promise<boolean> {
-    return this.#leaving.collect()
+    return this.#retired.collect()
   }
 
-  async dial(request: DialRequest): Promise<Outcome<void>> {
-    const pump = this.#open(request.lane, 'dialled')
-    const { target } = request
-    const transport = transportFor(target)
-    const framed = framedWire(pump, request.framing)
-    const dialling = dialWithRetry(
-      () => transport.dial(target, framed ?? pump, this.#main),
-      request.timeoutMs,
-      systemClock,
-    )
-    this.#dials.set(pump.id, dialling)
-    try {
-      const wire = await dialling.connected
-      pump.attach(framed?.over(wire) ?? wire)
-      return done
-    } catch (error) {
-      pump.abandon()
-      return { ok: false, error: serializeError(error) }
-    } finally {
-      this.#dials.delete(request.lane.id)
-    }
+  async dial({ lane, target, framing, timeoutMs }: DialRequest): Promise<Outcome<void>> {
+    const pump = this.#pumps.open(lane.id, 'dialled', target.kind)
+    const end = laneEnd(pump, framing)
+    const dialler = diallerFor(target)
+    const dialling = dialWithRetry(() => dialler.dial(target, end, this.#main), timeoutMs, systemClock)
+    this.#dials.set(lane.id, dialling)
+    const outcome = await outcomeOf(dialling.connected.then((wire) => end.attach(wire)))
+    if (!outcome.ok) pump.abandon()
+    this.#dials.delete(lane.id)
+    return outcome
   }
 
   abortDial(laneId: number): void {
     this.#dials.get(laneId)?.abort()
   }
 
-  async listen(request: ListenRequest): Promise<Outcome<void>> {
-    const { listenerId, target, backlog } = request
-    const listener = new ShardListener(request, this.#waiting, {
-      expectsLanes: () => this.#expectsLanes,
-      adopt: (peer, by) => this.#adoptFromStock(peer, by),
-      accepted: (acceptIds) => void this.#events.accepted(listenerId, acceptIds),
-      paused: () => void this.#events.paused(listenerId),
-    })
-    this.#listeners.set(listenerId, listener)
-    try {
-      const handle = await transportFor(target).listen(
-        target,
-        backlog,
-        (peer) => {
-          listener.onAccepted(peer)
-        },
-        (error) => {
-          void this.#events.listenerFailed(listenerId, { ok: false, error: serializeError(error) })
-        },
-      )
-      listener.onListening(handle)
-      return done
-    } catch (error) {
-      this.#listeners.delete(listenerId)
-      await listener.close()
-      return { ok: false, error: serializeError(error) }
-    }
+  listen(request: ListenRequest): Promise<Outcome<void>> {
+    return outcomeOf(this.#listeners.open(request))
   }
 
-  async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
-    const listener = this.#listeners.get(listenerId)
-    if (listener === undefined || listener.isAccepting) {
-      // Closed meanwhile: a descriptor that came for it would be nobody's. Closed by a handle, since Node warns of
-      // numbers that a worker closes without having opened them.
-      if ('fd' in target) new net.Socket({ fd: target.fd, readable: false, writable: false }).destroy()
-      return done
-    }
-    try {
-      await listener.resume(target)
-      return done
-    } catch (error) {
-      return { ok: false, error: serializeError(error) }
-    }
+  resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>> {
+    return outcomeOf(this.#listeners.resume(listenerId, target))
   }
 
-  async unlisten(listenerId: number): Promise<void> {
-    await this.#listeners.get(listenerId)?.close()
-    this.#listeners.delete(listenerId)
-  }
-
-  adopt(adoptions: readonly Adoption[]): readonly number[] {
-    const gone: number[] = []
-    for (const { acceptId, lane } of adoptions) {
-      const waiting = this.#waiting.take(acceptId)
-      if (waiting === undefined) {
-        gone.push(lane.id)
-        continue
-      }
-      this.#adopt(waiting.peer, lane, waiting.listener)
-    }
-    return gone
+  unlisten(listenerId: number): Promise<void> {
+    return this.#listeners.close(listenerId)
   }
 
   lend(lanes: readonly LaneGrant[]): void {
-    this.#expectsLanes = lanes.length > 0
-    this.#stock.push(...lanes)
-    for (const listener of this.#listeners.values()) {
-      if (this.#expectsLanes) listener.onLanes()
-      else listener.onNoLanes()
-    }
+    this.#listeners.lend(lanes)
   }
 
   giveBack(): readonly number[] {
-    return this.#stock.splice(0).map(({ id }) => id)
+    return this.#listeners.giveBack()
+  }
+
+  adopt(adoptions: readonly Adoption[]): readonly number[] {
+    return this.#listeners.adopt(adoptions)
   }
 
   reject(acceptIds: readonly number[]): void {
-    for (const acceptId of acceptIds) this.#waiting.take(acceptId)?.peer.reject()
+    this.#listeners.reject(acceptIds)
   }
 
   ping(): void {
-    // That it is answered is all that is asked.
+    // The answer is all that is asked for.
   }
 
   async turn(): Promise<void> {
@@ -206,42 +105,17 @@ export class ControlServer implements ShardControl {
   }
 
   stop(): void {
-    for (const pump of this.#pumps) pump?.destroy()
+    this.#pumps.destroyAll()
     for (const dialling of this.#dials.values()) dialling.abort()
     this.#onStop()
   }
-
-  #adopt(peer: AcceptedPeer, lane: LaneGrant, listener: ShardListener): void {
-    const pump = this.#open(lane, 'accepted')
-    const framed = framedWire(pump, listener.framing)
-    const wire = peer.adopt(framed ?? pump)
-    pump.attach(framed?.over(wire) ?? wire)
-  }
-
-  #adoptFromStock(peer: AcceptedPeer, listener: ShardListener): boolean {
-    const lane = this.#stock.pop()
-    if (lane === undefined) return false
-    this.#adopt(peer, lane, listener)
-    this.#log.push(listener.id, lane.id)
-    // Main has no connection in the lane of an entry that it has not read: news of such a lane makes it look. Many come
-    // in one turn, and whoever connects mostly speaks at once: one wake-up is for all of that.
-    this.#bell.notifySoon(lane.id)
-    return true
-  }
-
-  #open(grant: LaneGrant, role: Role): Pump {
-    const words = this.#lanes.wordsOf(grant.id)
-    const base = this.#lanes.baseOf(grant.id)
-    const pump = new Pump(grant, role, words, base, this.#slabs, this.#bell, this.#meter, (id) => {
-      this.#pumps[id] = undefined
-    })
-    this.#pumps[grant.id] = pump
-    return pump
-  }
 }
 
-/** Undefined: the peer speaks the format of the rings. */
-function framedWire(pump: Pump, framing: FramingSpec): FramedWire | undefined {
-  const codec = codecFor(framing)
-  return codec === undefined ? undefined : new FramedWire(pump, codec, framing.frameTimeoutMs, systemClock)
+async function outcomeOf(done: Promise<void>): Promise<Outcome<void>> {
+  try {
+    await done
+    return { ok: true, value: undefined }
+  } catch (error) {
+    return { ok: false, error: serializeError(error) }
+  }
 }

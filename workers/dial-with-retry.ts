@@ -1,18 +1,17 @@
 /** Dials again while the listener's backlog is full: the system reports that at once instead of waiting. */
 import { TransportError } from '../engine/protocol/errors.js'
 import type { Clock } from '../engine/protocol/clock.js'
-import type { Dialling, Wire } from './wire.js'
+import type { Dialling } from './transport.js'
+import type { Wire } from './wire.js'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 100
 
-/** `timeoutMs` bounds the trying; a single attempt is bounded by whoever aborts it. */
+/** No attempt begins after `timeoutMs`; one that has begun lasts until it is aborted. */
 export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Clock): Dialling {
   const deadline = clock.now() + timeoutMs
   let current = dial()
-  let stop = (): void => {
-    current.abort()
-  }
+  let stop = (): void => current.abort()
   const connect = async (): Promise<Wire> => {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       try {
@@ -29,15 +28,8 @@ export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Cl
         }
       })
       current = dial()
-      stop = () => {
-        current.abort()
-      }
+      stop = () => current.abort()
     }
   }
-  return {
-    connected: connect(),
-    abort: () => {
-      stop()
-    },
-  }
+  return { connected: connect(), abort: () => stop() }
 }

@@ -6,40 +6,33 @@ import { BellListener, BellNotifier } from '../engine/protocol/bell.js'
 import type { ShardBoot, MainCallbacks } from '../engine/protocol/control.js'
 import { systemClock } from '../engine/protocol/clock.js'
 import { readWakeups, WakeupSocket } from '../engine/protocol/wakeup-socket.js'
+import { ShardListeners } from './accepting/shard-listeners.js'
 import { ControlServer } from './control-server.js'
+import { Pumps } from './lanes/pumps.js'
 import { Meter } from './meter.js'
 import { WakeLoop } from './wake-loop.js'
 
-/** What main is told once the shard listens for control calls. */
-export const SHARD_READY = 'shard-ready'
-
 export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
-  const listener = new BellListener(boot.shardBell)
   const meter = new Meter(boot.counters, systemClock)
-  let onNotify: (laneId: number) => boolean = () => false
-  const news = new WakeLoop(
-    listener,
-    systemClock,
-    (laneId) => onNotify(laneId),
-    () => {
-      meter.count('wakes', 1)
-    },
-  )
-  const line = await connectLine(boot.wakeupPath, news.wake)
   const bell = new BellNotifier(boot.mainBell, (busy) => {
-    // Main may have had no descriptor left for its end of the line: a wake-up that is lost is never made up for.
-    if (busy || line?.wake() !== true) boot.bell.postMessage(0)
+    // Main may have had no descriptor left for its end of the socket: a wake-up that is lost is never made up for.
+    if (busy || wakeupSocket?.wake() !== true) boot.bell.postMessage(0)
   })
-  const events = Comlink.wrap<MainCallbacks>(boot.events)
+  const pumps = new Pumps(bell, meter)
+  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), systemClock, pumps.onNotify, () =>
+    meter.count('wakes', 1),
+  )
+  const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
+  const main = Comlink.wrap<MainCallbacks>(boot.events)
+  const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main)
   await new Promise<void>((stop) => {
-    const server = new ControlServer(bell, new AcceptLogWriter(boot.acceptLog), events, meter, stop)
-    onNotify = (laneId) => server.onNotify(laneId)
-    boot.bell.on('message', news.wake)
-    Comlink.expose(server, boot.control)
-    news.start()
-    boot.bell.postMessage(SHARD_READY)
+    Comlink.expose(new ControlServer(pumps, listeners, main, stop), boot.control)
+    boot.bell.on('message', wakeLoop.wake)
+    wakeLoop.start()
+    // The first message says that the shard answers control calls.
+    boot.bell.postMessage(0)
   })
-  line?.close()
+  wakeupSocket?.close()
   boot.events.close()
   boot.control.close()
   boot.bell.close()
@@ -47,15 +40,11 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
 }
 
 /** Undefined where main offers none, or it cannot be reached: the port serves alone then. */
-function connectLine(path: string | undefined, onWake: () => void): Promise<WakeupSocket | undefined> {
+function connectWakeupSocket(path: string | undefined, onWake: () => void): Promise<WakeupSocket | undefined> {
   if (path === undefined) return Promise.resolve(undefined)
   return new Promise((resolve) => {
     const socket = net.connect({ path, onread: readWakeups(onWake) })
-    socket.once('connect', () => {
-      resolve(new WakeupSocket(socket))
-    })
-    socket.once('error', () => {
-      resolve(undefined)
-    })
+    socket.once('connect', () => resolve(new WakeupSocket(socket)))
+    socket.once('error', () => resolve(undefined))
   })
 }

@@ -1,9 +1,8 @@
 /**
  * What a shard counts of itself, and how late its event loop is.
  *
- * The delay is what a timer is late by, as in Node's `monitorEventLoopDelay`; but that arms a timer for good, which an
- * idle thread must not have. Here a sample is taken only while the thread is busy: each starts after some operations,
- * so that a message a second does not pay for being watched.
+ * The delay is what a timer is late by, as in Node's `monitorEventLoopDelay`; but that keeps a timer armed, which an
+ * idle thread must not have. Here a sample is taken only after some operations, so that an idle thread pays nothing.
  */
 import { addDelaySample, count, type CounterName } from '../engine/protocol/counters.js'
 import type { Clock } from '../engine/protocol/clock.js'

@@ -1,4 +1,4 @@
-/** Shared memory that this thread was told to forget, until its garbage collector has. */
+/** Shared memory that this thread no longer uses, until its garbage collector has freed it. */
 import type { Session } from 'node:inspector'
 
 export class RetiredMemory {
@@ -22,8 +22,8 @@ export class RetiredMemory {
 }
 
 /**
- * A full collection of this thread's heap, some milliseconds. The inspector is the only documented way to one that
- * needs no flag; where it is not to be had (Node's permission model, builds without it) nothing is collected.
+ * A full collection of this thread's heap, some milliseconds. The inspector is the only documented way that needs no
+ * flag; without it (Node's permission model, builds that lack it) nothing is collected.
  */
 async function collectGarbage(): Promise<void> {
   let session: Session | undefined
@@ -32,15 +32,13 @@ async function collectGarbage(): Promise<void> {
     session = new inspector.Session()
     session.connect()
     await new Promise<void>((resolve) => {
-      session?.post('HeapProfiler.collectGarbage', () => {
-        resolve()
-      })
+      session?.post('HeapProfiler.collectGarbage', () => resolve())
     })
   } catch {
-    // Not to be had.
+    // There is none.
   } finally {
     session?.disconnect()
   }
-  // What was looked at in this turn counts as used until it is over.
+  // A WeakRef keeps what it returned until the turn is over.
   await new Promise((resolve) => setImmediate(resolve))
 }

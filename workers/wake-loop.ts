@@ -1,21 +1,19 @@
 /**
- * Where a shard waits for main's news: asleep until it is woken, or awake for a moment.
+ * How a shard waits for main's notifications: asleep until it is woken, or awake for a moment.
  *
- * Main's news of a connection that this side has dialled is most often a request, and the next one follows its reply.
- * Whoever makes one round trip after the other pays a wake-up of this thread for each, which is most of the trip. So
- * when such news comes soon after the last, the thread looks by itself in each turn of its event loop, which goes on
- * reading its sockets meanwhile, where main has found that this pays. Connections that were accepted do not keep it
- * awake: both ends would, and take each other's CPU. See docs/decisions/wake-policy.md for what was measured.
+ * A notification of a connection that this side has dialled is most often a request, and the next one follows its
+ * reply. A caller that makes one round trip after the other pays a wake-up of this thread for each, which is most of
+ * the trip. So when such notifications come in a series, and main has found that it pays, the thread looks for the next
+ * one in each turn of its event loop, which goes on reading its sockets meanwhile. Connections that were accepted do
+ * not keep it awake: both ends would, and take each other's CPU. See docs/decisions/wake-policy.md for what was
+ * measured.
  */
 import type { BellListener } from '../engine/protocol/bell.js'
 import type { Clock } from '../engine/protocol/clock.js'
 
-/** How long it looks by itself after the last news, in milliseconds: a round trip takes a fraction of it. */
+/** How long it stays awake after a notification, in milliseconds: a round trip takes a fraction of it. */
 const AWAKE_MS = 0.05
-/**
- * News that comes later than this after the last one is none of a series: it would be paid for in CPU with nothing
- * saved.
- */
+/** The longest pause within a series, in milliseconds: beyond it, being awake costs CPU and saves nothing. */
 const SERIES_MS = 0.5
 
 export class WakeLoop {
@@ -24,11 +22,11 @@ export class WakeLoop {
   readonly #onWake: () => void
   readonly #visit: (laneId: number) => void
   #state: 'asleep' | 'awake' = 'asleep'
-  /** News of a connection that was dialled has come since it was last asked. */
+  /** A dialled connection was notified of since `#takeHeard()`. */
   #heard = false
   #heardAt = Number.NEGATIVE_INFINITY
 
-  /** `onNotify` says whether this side has dialled the connection that the news is of; `onWake` is for the books. */
+  /** `onNotify` says whether the lane's connection was dialled; `onWake` counts wake-ups. */
   constructor(listener: BellListener, clock: Clock, onNotify: (laneId: number) => boolean, onWake: () => void) {
     this.#listener = listener
     this.#clock = clock
@@ -38,19 +36,19 @@ export class WakeLoop {
     }
   }
 
-  /** From here on main's news wakes the thread, by calling `wake`. */
+  /** From here on main's notifications call `wake`. */
   start(): void {
     this.#listener.park()
   }
 
-  /** One that comes while the thread looks by itself was sent before it did. */
+  /** A wake-up that comes while the thread is awake was sent before that. */
   readonly wake = (): void => {
     if (this.#state === 'awake') return
     this.#onWake()
     this.#look()
   }
 
-  /** Takes what there is, and goes to sleep unless more is to be expected at once. */
+  /** Takes what there is, and goes to sleep unless more is expected at once. */
   #look(): void {
     do {
       this.#listener.take(this.#visit)
@@ -71,7 +69,7 @@ export class WakeLoop {
       return
     }
     this.#state = 'asleep'
-    // What has come since is found by parking, which fails then.
+    // Parking fails if more has come since.
     if (!this.#listener.park()) this.#look()
   }
 

@@ -7,11 +7,10 @@
  * none: memory is taken as bytes come. All three throw ERR_OUT_OF_MEMORY when there is none; then nothing can be read
  * on.
  */
-import { copyOut } from '../protocol/copy.js'
 import { PREVIEW_BYTES, type Excess } from '../protocol/framing.js'
 import { takeMemory, takePooledMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
-import { BufferView } from '../protocol/slab-table.js'
+import { BufferView } from '../internals/buffer-view.js'
 import { giveScratch, takeScratch } from './scratch.js'
 import type { RingConsumer } from '../protocol/ring.js'
 
@@ -147,11 +146,8 @@ export class FrameReader {
       let readable = ring.readable
       if (readable < FRAME_HEADER_BYTES) readable = ring.refresh()
       if (readable >= FRAME_HEADER_BYTES) {
-        const at = ring.head & ring.mask
         const length =
-          at + FRAME_HEADER_BYTES <= ring.capacity
-            ? ring.slab.view.getUint32(ring.origin + at, true)
-            : this.#wrappedLength()
+          FRAME_HEADER_BYTES <= ring.contiguous ? ring.slab.view.getUint32(ring.offset, true) : this.#wrappedLength()
         this.length = length
         if (length > this.#limit) return 'too-large'
         const size = length + FRAME_HEADER_BYTES
@@ -231,11 +227,7 @@ export class FrameReader {
   }
 
   #copyInto(target: Buffer): void {
-    const ring = this.ring
-    const from = (ring.head + FRAME_HEADER_BYTES) & ring.mask
-    const first = Math.min(this.length, ring.capacity - from)
-    copyOut(ring.slab.bytes, ring.origin + from, first, target, 0)
-    if (first < this.length) copyOut(ring.slab.bytes, ring.origin, this.length - first, target, first)
+    this.ring.read(target, 0, this.length, FRAME_HEADER_BYTES)
   }
 
   #wrappedLength(): number {

@@ -38,13 +38,12 @@ export class FrameWriter {
     const length = frame.length
     const size = length + FRAME_HEADER_BYTES
     if (this.#overflowBytes !== 0) return false
-    if (ring.free < size && ring.refreshFree() < size) return false
-    const at = ring.tail & ring.mask
-    if (at + size <= ring.capacity) {
-      const offset = ring.origin + at
+    if (!ring.hasRoom(size)) return false
+    if (size <= ring.contiguous) {
+      const { offset } = ring
       ring.slab.view.setUint32(offset, length, true)
       copyIn(ring.slab.bytes, offset + FRAME_HEADER_BYTES, frame)
-      ring.tail = (ring.tail + size) | 0
+      ring.commit(size)
     } else {
       header.writeUInt32LE(length)
       ring.write(header, 0, FRAME_HEADER_BYTES)

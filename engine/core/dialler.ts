@@ -10,7 +10,7 @@ import type { TransportError } from '../protocol/errors.js'
 import { abortError, Waiter } from '../protocol/waiter.js'
 import type { Shard } from '../shard/shard.js'
 import type { Supervisor } from '../shard/supervisor.js'
-import { hasHalfClose, type ResolvedEndpoint } from './resolved-endpoint.js'
+import { traitsOf, type ResolvedEndpoint } from './resolved-endpoint.js'
 
 export class Dialler {
   readonly #supervisor: Supervisor
@@ -64,7 +64,7 @@ export class Dialler {
         kind: endpoint.kind,
         endpoint: text,
         role: 'dialled',
-        halfClose: hasHalfClose(endpoint),
+        halfClose: traitsOf(endpoint).halfClose,
       }
       switch (route.via) {
         case 'target':

@@ -25,7 +25,7 @@ import type { EngineStats } from './engine-stats.js'
 import { HandlersAtWork } from './handlers-at-work.js'
 import { OutlivingHandlers } from './outliving-handlers.js'
 import { PooledConnection } from './pooled-connection.js'
-import { hasHalfClose, type ResolvedEndpoint } from './resolved-endpoint.js'
+import { traitsOf, type ResolvedEndpoint } from './resolved-endpoint.js'
 
 /** The part of `graceMs` in which nothing is closed while any handler is at work: it may need the others to reply. */
 const HANDLERS_SHARE = 0.75
@@ -174,7 +174,7 @@ export class EngineCore {
       ...policy,
       endpoint: endpoint.text,
       kind: endpoint.kind,
-      halfClose: hasHalfClose(endpoint),
+      halfClose: traitsOf(endpoint).halfClose,
       framing: framing.kind,
       maxFrameBytes,
       maxPendingBytes,

@@ -1,5 +1,5 @@
 import type { ChildSettings } from '../process/child.js'
-import type { TransportTarget } from '../protocol/target.js'
+import { transportTraits, type ListenTarget, type TransportTraits } from '../protocol/target.js'
 
 /** An endpoint after the API layer has read it: what it means on this machine. */
 export interface ResolvedEndpoint {
@@ -11,11 +11,12 @@ export interface ResolvedEndpoint {
 
 /** What a shard dials or listens on, or what has to be started first. */
 type Route =
-  | { readonly via: 'target'; readonly target: TransportTarget }
+  | { readonly via: 'target'; readonly target: ListenTarget }
   | { readonly via: 'child'; readonly child: ChildSettings }
   | { readonly via: 'process-stdio' }
 
-/** Whether one side can end while the other goes on. Named pipes cannot. */
-export function hasHalfClose({ route }: ResolvedEndpoint): boolean {
-  return route.via !== 'target' || route.target.kind !== 'pipe'
+/** What its kind of transport can do. */
+export function traitsOf({ route }: ResolvedEndpoint): TransportTraits {
+  if (route.via === 'target') return transportTraits[route.target.kind]
+  return transportTraits[route.via === 'child' ? 'child-stdio' : 'process-stdio']
 }

@@ -1,7 +1,4 @@
-/**
- * Accepted sockets that read into memory of our choice. Undocumented parts of `net`, tried on each Node version of the
- * test matrix.
- */
+/** Undocumented: the libuv handles that `net` keeps behind its sockets and servers. */
 import net from 'node:net'
 
 /** What libuv has of a socket. */
@@ -9,14 +6,38 @@ export interface SocketHandle {
   close(): void
 }
 
-/** What `net` keeps behind a socket. */
+/** `fd` is -1 once it is closed, and undefined on Windows. */
 interface Shell {
-  _handle: object | null
+  _handle: { readonly fd?: number; setBlocking?(on: boolean): unknown } | null
 }
 
-/** What `net` keeps behind a server, and calls for each connection. */
+/** `onconnection` is called for each connection. */
 interface ServerShell {
   readonly _handle: { onconnection?: unknown } | null
+}
+
+function shellOf(socket: net.Socket): Shell {
+  return socket as unknown as Shell
+}
+
+/** Undefined: it is closed, or has none. */
+export function descriptorOf(socket: net.Socket): number | undefined {
+  const fd = shellOf(socket)._handle?.fd
+  return fd === undefined || fd < 0 ? undefined : fd
+}
+
+/** Calls on this descriptor block from here on, whichever process makes them. */
+export function makeBlocking(socket: net.Socket): void {
+  shellOf(socket)._handle?.setBlocking?.(true)
+}
+
+/**
+ * Options of a `net.Socket` or a terminal over a descriptor: it reads into memory of our choice, and nothing before
+ * `resume()`. The other direction does not end with it.
+ */
+export function readerOptions(onread: net.OnReadOpts): net.SocketConstructorOpts {
+  const options = { allowHalfOpen: true, manualStart: true, onread }
+  return options
 }
 
 /**
@@ -25,7 +46,7 @@ interface ServerShell {
  * accepted socket is as it was. The new socket is paused.
  */
 export function moveHandle(accepted: net.Socket, onread: net.OnReadOpts): net.Socket | undefined {
-  const shell = accepted as unknown as Shell
+  const shell = shellOf(accepted)
   const handle = shell._handle
   if (handle === null || typeof handle !== 'object') return undefined
   shell._handle = null

@@ -6,7 +6,7 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ConnectionIdentity } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { deserializeError, type TransportError } from '../protocol/errors.js'
-import type { TransportTarget } from '../protocol/target.js'
+import { transportTraits, type ListenTarget } from '../protocol/target.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ArrivalEvents, Shard } from '../shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
@@ -29,7 +29,7 @@ export interface ListenSettings {
 interface ListenRequest {
   readonly kind: string
   readonly endpoint: string
-  readonly target: TransportTarget
+  readonly target: ListenTarget
   readonly settings: ListenSettings
   /** What its connections are made with. */
   readonly connection: ConnectionSettings
@@ -162,7 +162,8 @@ export class ListenerRegistry implements SupervisorEvents {
     this.#host.assertOpen(endpoint)
     const id = this.#nextId++
     // See docs/decisions/pipe-listening.md.
-    const isOnOneShard = target.kind === 'pipe'
+    const { listeningShards, halfClose } = transportTraits[target.kind]
+    const isOnOneShard = listeningShards === 'one'
     const shards = isOnOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(settings.maxQueuedConnections / this.#host.shards))
     const { framing } = connection
@@ -193,7 +194,7 @@ export class ListenerRegistry implements SupervisorEvents {
     }
     const { maxConnections } = settings
     const listener = new EngineListener({ endpoint, maxConnections, resumeAt: maxQueued >> 1, handler, clock, release })
-    const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose: target.kind !== 'pipe' }
+    const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose }
     const shardsUp = (): readonly Shard[] => supervisor.shardsUp
     const open = new OpenListener({ id, listener, bindings, isOnOneShard, connection, identity, shardsUp, clock })
     this.#open.set(id, open)

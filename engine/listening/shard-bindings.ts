@@ -3,7 +3,7 @@ import { fromSystemError, deserializeError, TransportError } from '../protocol/e
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
 import { isDenied } from '../protocol/permission.js'
-import { SOCKET_PATH_LIMIT, type TransportTarget } from '../protocol/target.js'
+import { isAbstract, isBoundByMain, SOCKET_PATH_LIMIT, type ListenTarget } from '../protocol/target.js'
 import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
@@ -11,7 +11,7 @@ import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 interface BindingSettings {
   readonly listenerId: number
   readonly endpoint: string
-  readonly target: TransportTarget
+  readonly target: ListenTarget
   readonly backlog: number
   /** Framing of its connections. */
   readonly framing: FramingSpec
@@ -46,12 +46,12 @@ export class ShardBindings {
   ): Promise<ShardBindings> {
     const { target, endpoint } = settings
     const file =
-      target.kind === 'unix' && !target.path.startsWith('\0')
+      isBoundByMain(target) && !isAbstract(target)
         ? await prepareSocketFile(target, settings.mode, SOCKET_PATH_LIMIT, endpoint)
         : undefined
     let listening: ShardBindings | undefined
     try {
-      const socket = target.kind === 'unix' ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
+      const socket = isBoundByMain(target) ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
       signal.addEventListener('abort', () => void opening.close(), { once: true })
@@ -121,13 +121,13 @@ export class ShardBindings {
   async #withTargets(
     shards: readonly Shard[],
     spareDuplicates: number,
-    use: (shard: Shard, target: TransportTarget) => Promise<void>,
+    use: (shard: Shard, target: ListenTarget) => Promise<void>,
   ): Promise<void> {
     const { target, endpoint } = this.#settings
     if (shards.length === 0) return
     this.#assertOpen()
     const socket = this.#socket
-    if (socket === undefined || target.kind !== 'unix') {
+    if (socket === undefined || !isBoundByMain(target)) {
       await Promise.all(shards.map((shard) => use(shard, target)))
       return
     }

@@ -20,7 +20,7 @@ function offerSockets(endpoint: string): ChildEnds {
   }
   try {
     return {
-      target: { kind: 'stdio', stdin: stdin.open(), stdout: stdout.open() },
+      target: { kind: 'child-stdio', stdin: stdin.open(), stdout: stdout.open() },
       take: () => Promise.all([stdin.end, stdout.end]),
       close,
     }

@@ -1,10 +1,10 @@
 /**
- * Whom the listeners of a shard have accepted into lanes of the stock: a log in shared memory, written by the shard and
- * read by main, in the order in which they came.
+ * Connections that a shard has accepted into lanes that it had in stock: a log in shared memory, written by the shard
+ * and read by main, in the order in which they came.
  *
- * Main lends the shard a few lanes beforehand (see engine/shard/accepted-connections.ts), so that it need not ask for
- * one: an accepted connection is read from at once, and main finds it here. An entry takes a lane of the stock with it,
- * so there are never more unread entries than the stock has lanes: the log cannot overflow.
+ * Main lends the shard a few lanes beforehand (see engine/shard/accepted-connections.ts), so that an accepted
+ * connection is read from at once; main finds it here. Each entry uses up a lane of the stock, so there are never more
+ * unread entries than the stock has lanes: the log cannot overflow.
  */
 
 /** Lanes that one shard has in stock at most; a power of two. */
@@ -16,7 +16,7 @@ const ENTRIES = 16
 const ENTRY_WORDS = 2
 const WORDS = ENTRIES + STOCK_LANES * ENTRY_WORDS
 
-/** What both sides know of one listener on one shard, each word written by one of them, counted modulo 2^32. */
+/** What both sides count of one listener on one shard, modulo 2^32; each word has one writer. */
 export class AcceptCounts {
   readonly words: Int32Array
 
@@ -57,7 +57,7 @@ export class AcceptLogWriter {
     this.#words[at] = listenerId
     this.#words[at + 1] = laneId
     this.#tail = (this.#tail + 1) | 0
-    // After the entry: whoever sees the position sees what lies before it.
+    // After the entry: a reader that sees the position sees the entry before it.
     Atomics.store(this.#words, TAIL, this.#tail)
   }
 }
@@ -70,7 +70,7 @@ export class AcceptLogReader {
     this.#words = new Int32Array(memory)
   }
 
-  /** Hands each entry to `visit`, once, which may read on itself. */
+  /** Hands each entry to `visit`, once; `visit` may call `read()` itself. */
   read(visit: (listenerId: number, laneId: number) => void): void {
     while (this.#head !== Atomics.load(this.#words, TAIL)) {
       const at = entryAt(this.#head)

@@ -13,10 +13,7 @@ export function takeMemory(bytes: number): Buffer<ArrayBuffer> {
   }
 }
 
-/**
- * Memory for something that others are done with soon too: small pieces share a pool. @throws {TransportError}
- * ERR_OUT_OF_MEMORY
- */
+/** Memory that is not kept for long: small pieces share a pool. @throws {TransportError} ERR_OUT_OF_MEMORY */
 export function takePooledMemory(bytes: number): Buffer<ArrayBuffer> {
   try {
     return Buffer.allocUnsafe(bytes)

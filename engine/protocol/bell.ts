@@ -1,18 +1,18 @@
 /**
- * The doorbell: which lanes have news, and whether the other thread must be woken for it.
+ * The doorbell: which lanes are notified, and whether the other thread must be woken for them.
  *
  * One bell a direction; the notifier is one thread, the listener the other. Setting a bit is idempotent, so the bell
- * cannot overflow. The bits form a tree of three levels, so that looking for news is one load and finding it a few
- * steps, however many lanes there are.
+ * cannot overflow. The bits form a tree of three levels: one load says whether any is set, and a few steps find each,
+ * however many lanes there are.
  *
- * Lost wake-ups. Two races could lose one; both are closed by the order of sequentially consistent operations:
+ * Two races could lose a wake-up; the order of sequentially consistent operations closes both:
  *
- *  1. News against parking (Dekker 1965): the notifier stores the news, then reads PARKED; the listener stores
- *     PARKED, then reads the news. In any interleaving at least one of them sees the other's store.
- * 2. A level against the one above it: the notifier sets the lower bit, then the upper bit if the lower word was empty;
+ *  1. Notifying against parking (Dekker 1965): the notifier sets bits, then reads PARKED; the listener stores PARKED,
+ *     then reads the bits. In any interleaving at least one of them sees the other's store.
+ * 2. A level against the one above it: the notifier sets the lower bit, then the upper one if the lower word was empty;
  *     the listener clears the upper bit, then takes the lower word. A lower word that was not empty when the notifier
- *     added to it will still be taken: the upper bit that it set for the earlier one is either still there, or
- *     has been cleared by a listener that has yet to take the word.
+ *     added to it will still be taken: the upper bit of the earlier notification is either still set, or was cleared by
+ *     a listener that has yet to take the word.
  *
  * test/engine/protocol/torture.test.ts runs both without any fallback timer; its control breaks the second step of
  * race 1 and shows that the run then stops.
@@ -23,20 +23,20 @@ export function createBellMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(bell.WORDS * Int32Array.BYTES_PER_ELEMENT)
 }
 
-/** How many turns news that can wait is kept back at most. */
+/** The most turns for which a wake-up that can wait is put off. */
 const MOST_TURNS = 8
 
 export class BellNotifier {
   readonly #words: Int32Array
   readonly #wake: (busy: boolean) => void
-  /** Turns for which such news may still wait; 0: there is none. */
+  /** Turns for which the wake-up may still be put off; 0: none is. */
   #turnsLeft = 0
-  /** More of it has come since this turn began. */
+  /** There were more such notifications since this turn began. */
   #hasMore = false
 
   /**
-   * `wake` is called when the listener is parked: it must make the other thread's event loop turn. It is told whether
-   * the notifier has more to do right now, or is about to sleep.
+   * `wake` is called when the listener is parked: it must make the other thread's event loop turn. `busy`: the notifier
+   * has more to do right now, and is not about to sleep.
    */
   constructor(memory: SharedArrayBuffer, wake: (busy: boolean) => void) {
     this.#words = new Int32Array(memory)
@@ -49,8 +49,8 @@ export class BellNotifier {
   }
 
   /**
-   * For news that can wait a moment, as that of a connection that comes or goes: one that sleeps is woken after a turn
-   * that brought no more of it, once for all. In a burst the system calls that wake would cost more than all the rest.
+   * For what can wait a moment, such as a connection that comes or goes: a parked listener is woken after a turn
+   * without more of these, once for all. In a burst the system calls that wake would cost more than all the rest.
    */
   notifySoon(laneId: number): void {
     this.#mark(laneId)
@@ -85,14 +85,11 @@ export class BellNotifier {
 
   #wakeIfParked(busy: boolean): void {
     const words = this.#words
-    // Taking PARKED makes the wake-up ours alone: a burst of news costs one wake.
+    // Taking PARKED makes the wake-up this call's alone: a burst costs one.
     if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1) this.#wake(busy)
   }
 
-  /**
-   * Whether the listener is to look by itself for a moment after news. A wish: whether it has been read changes nothing
-   * else.
-   */
+  /** Whether the listener should look by itself for a moment after it was notified. A hint. */
   keepAwake(on: boolean): void {
     Atomics.store(this.#words, bell.STAY_AWAKE, on ? 1 : 0)
   }
@@ -114,8 +111,8 @@ export class BellListener {
   }
 
   /**
-   * Hands each lane with news to `visit`, once. An error of `visit` is thrown when all have been visited: bits that
-   * were left standing under a cleared summary would silence their lanes for good.
+   * Hands each notified lane to `visit`, once. An error of `visit` is thrown when all have been visited: bits left
+   * under a cleared summary would silence their lanes for good.
    */
   take(visit: (laneId: number) => void): void {
     if (!this.hasNotifications) return
@@ -144,16 +141,16 @@ export class BellListener {
     if (failure !== undefined) throw failure.error
   }
 
-  /** Announces that a wake-up is needed from now on. False: there is news already, and the bell stays unparked. */
+  /** Asks to be woken from now on. False: there are notifications already, and the bell stays unparked. */
   park(): boolean {
     Atomics.store(this.#words, bell.PARKED, 1)
     if (!this.hasNotifications) return true
-    // If the notifier has taken PARKED in between, its wake-up comes as well and finds nothing: harmless.
+    // If the notifier has taken PARKED in between, its wake-up comes too and finds nothing: harmless.
     Atomics.store(this.#words, bell.PARKED, 0)
     return false
   }
 
-  /** The listener looks by itself from now on (it is spinning); no wake-up is needed. */
+  /** The listener looks by itself from now on (it spins) and needs no wake-up. */
   unpark(): void {
     Atomics.store(this.#words, bell.PARKED, 0)
   }

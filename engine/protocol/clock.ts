@@ -13,9 +13,7 @@ export const systemClock: Clock = {
   setTimer(fn, ms, options) {
     const timer = setTimeout(fn, ms)
     if (options?.keepsAlive === false) timer.unref()
-    return () => {
-      clearTimeout(timer)
-    }
+    return () => clearTimeout(timer)
   },
   nextTurn(fn) {
     setImmediate(fn)

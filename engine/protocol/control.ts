@@ -4,7 +4,7 @@ import type { Outcome } from './errors.js'
 import type { FramingSpec } from './framing.js'
 import type { LaneGrant } from './lane.js'
 import type { SlabDescriptor } from './slab-table.js'
-import type { StdioDescriptor, TransportTarget } from './target.js'
+import type { ListenTarget, StdioDescriptor, TransportTarget } from './target.js'
 
 /** What a shard is started with. */
 export interface ShardBoot {
@@ -14,13 +14,13 @@ export interface ShardBoot {
   readonly events: MessagePort
   /** Wake-ups, both ways. */
   readonly bell: MessagePort
-  /** Where the shard finds the cheaper line for wake-ups; undefined: there is none on this platform. */
+  /** Where the shard connects its wake-up socket; undefined: there is none on this platform. */
   readonly wakeupPath: string | undefined
-  /** News from main to the shard. */
+  /** Main notifies the shard. */
   readonly shardBell: SharedArrayBuffer
-  /** News from the shard to main. */
+  /** The shard notifies main. */
   readonly mainBell: SharedArrayBuffer
-  /** Whom the shard has accepted into lanes that main has lent it. */
+  /** Connections that the shard has accepted into lanes that main has lent it. */
   readonly acceptLog: SharedArrayBuffer
   readonly counters: Float64Array
 }
@@ -35,7 +35,7 @@ export interface DialRequest {
 
 export interface ListenRequest {
   readonly listenerId: number
-  readonly target: TransportTarget
+  readonly target: ListenTarget
   readonly backlog: number
   /** Of its connections. */
   readonly framing: FramingSpec
@@ -51,7 +51,7 @@ export interface Adoption {
   readonly lane: LaneGrant
 }
 
-/** Main asks, the shard answers. Errors come back as values: Comlink drops their codes. */
+/** What main calls on a shard. Errors come back as values: Comlink drops their codes. */
 export interface ShardControl {
   addHeaders(memory: SharedArrayBuffer): void
   addSlab(slab: SlabDescriptor): void
@@ -61,24 +61,24 @@ export interface ShardControl {
   dial(request: DialRequest): Promise<Outcome<void>>
   abortDial(laneId: number): void
   listen(request: ListenRequest): Promise<Outcome<void>>
-  /** Goes on accepting after `paused`; `target` as for `listen`. */
-  resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>>
+  /** Accepts again after `paused`; `target` as for `listen`. */
+  resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>>
   unlisten(listenerId: number): Promise<void>
   /** Lanes for connections that are yet to be accepted. */
   lend(lanes: readonly LaneGrant[]): void
-  /** Returns the lanes that were lent and are not used: they are not used any more. */
+  /** Takes back the lanes that were lent and carry nothing; returns them. */
   giveBack(): readonly number[]
-  /** Returns the lanes of those that are gone. */
+  /** Returns the lanes of connections that are gone. */
   adopt(adoptions: readonly Adoption[]): readonly number[]
   reject(acceptIds: readonly number[]): void
-  /** Answers when the event loop has come round to it. */
+  /** Answers when the event loop comes round to it. */
   ping(): void
-  /** Answers when whatever could be read when it was asked has been read. */
+  /** Answers when all has been read that could be read at the time of the call. */
   turn(): Promise<void>
   stop(): void
 }
 
-/** What a shard tells of its listeners. */
+/** What a shard reports of its listeners. */
 export interface ListenerCallbacks {
   /** They wait for a lane or a rejection, in the order in which they came; behind those that are in the log. */
   accepted(listenerId: number, acceptIds: readonly number[]): void
@@ -87,8 +87,8 @@ export interface ListenerCallbacks {
   listenerFailed(listenerId: number, outcome: Outcome<never>): void
 }
 
-/** The shard tells, main listens. */
+/** What a shard calls on main. */
 export interface MainCallbacks extends ListenerCallbacks {
-  /** stdin or stdout, which are main's, are no longer used. Answers once it is let go of. */
+  /** The shard no longer uses stdin or stdout, which are main's. Answers once main has released it. */
   releaseStdio(descriptor: StdioDescriptor): void
 }

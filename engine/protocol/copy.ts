@@ -8,7 +8,7 @@
  * Figures in docs/decisions/copying.md. No two threads ever touch the same bytes at the same time: the positions of
  * the ring, which are atomic, see to that.
  */
-import { BufferView } from './slab-table.js'
+import { BufferView } from '../internals/buffer-view.js'
 
 const NATIVE_FROM_BYTES = 128
 

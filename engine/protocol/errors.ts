@@ -109,7 +109,7 @@ export function deserializeError(error: SerializedError, endpoint?: string): Tra
 }
 
 /** What was being done when the system said no: what helps depends on it. */
-export type Doing = 'connecting to' | 'listening on' | 'starting' | 'opening'
+type Doing = 'connecting to' | 'listening on' | 'starting' | 'opening'
 
 /** Turns a system error met while dialling or listening into the code and advice that its caller needs. */
 export function fromSystemError(error: NodeJS.ErrnoException, doing: Doing, endpoint: string): TransportError {

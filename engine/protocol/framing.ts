@@ -22,10 +22,7 @@ export interface FramingSpec {
   readonly frameTimeoutMs: number | undefined
 }
 
-/**
- * What a shard can find wrong with what a peer sends, or that there was no memory to translate it or what is sent to
- * the peer; the order is that of the failure word in the lane.
- */
+/** Why a shard gives up translating what a peer sends or is sent. The lane's failure word counts in this order. */
 export const framingFaults = [
   'ERR_FRAMING',
   'ERR_FRAME_TOO_LARGE',
@@ -35,7 +32,7 @@ export const framingFaults = [
   'ERR_OUT_OF_MEMORY',
 ] as const satisfies readonly TransportErrorCode[]
 
-export type FramingFaultCode = (typeof framingFaults)[number]
+type FramingFaultCode = (typeof framingFaults)[number]
 
 /** What ends a connection whose framing is translated. Only its code crosses to main. */
 export class FramingFault extends Error {

@@ -3,7 +3,7 @@ import { LANE_WORDS, LANES_PER_HEADER_SLAB } from './ring-layout.js'
 
 export const HEADER_SLAB_BYTES = LANE_WORDS * LANES_PER_HEADER_SLAB * Int32Array.BYTES_PER_ELEMENT
 
-/** What a shard needs to take up a lane: the id names the words, the words name the regions. */
+/** A lane as a shard gets it: the id names the words, and the words name the regions. */
 export interface LaneGrant {
   readonly id: number
   readonly generation: number

@@ -29,13 +29,13 @@
  * everything before SWITCH_AT stores REGION_ACK; only then is the old region free and another change allowed.
  *
  * WANTING ROOM: a producer that ran out stores the HEAD it needs in SPACE_AT, then arms SPACE; the consumer that
- * releases up to there takes SPACE and rings. A position, not an amount, so that it holds across region changes.
+ * releases up to there takes SPACE and notifies. A position, not an amount, so that it holds across region changes.
  *
  * WANTING BYTES: main, in the middle of a large frame, stores the TAIL from which it can go on in IN_NOTIFY_AT before
  * it arms IN_NOTIFY, so that it is not woken for each of the pieces.
  *
  * BYTES THAT DO NOT SHOW: where the framing is translated, the beginning of a frame may wait in the shard. IN_HELD says
- * so; main arms IN_GUARD to be woken for it, while nobody uses the connection and no byte is expected.
+ * so; main arms IN_GUARD to be woken for it, while the connection is unused and no byte is expected.
  *
  * BELL: PARKED, TOP and STAY_AWAKE (the notifier's wish) in a line of their own, then the summary words, then the
  * leaves. One leaf bit a lane, one summary bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x

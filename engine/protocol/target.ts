@@ -12,7 +12,7 @@ export type TransportTarget =
     }
   | { readonly kind: 'memory'; readonly name: string }
   /** Where main meets the shard with the two ends that become a child's stdin and stdout. */
-  | { readonly kind: 'stdio'; readonly stdin: string; readonly stdout: string }
+  | { readonly kind: 'child-stdio'; readonly stdin: string; readonly stdout: string }
   /** The same on Windows: named pipes that the shard listens on. Who connects shows the token before anything else. */
   | {
       readonly kind: 'child-pipes'
@@ -35,6 +35,47 @@ export interface UnixTarget {
 export const TOKEN_BYTES = 16
 
 export type TransportKind = TransportTarget['kind']
+
+/** The target of one kind. */
+export type TargetOf<Kind extends TransportKind> = Extract<TransportTarget, { readonly kind: Kind }>
+
+/** In what the kinds of transport differ, apart from how they move bytes. */
+export interface TransportTraits {
+  /** Whether one direction can end while the other goes on. */
+  readonly halfClose: boolean
+  /** How many shards can listen on one address. 'one': the others take over when it dies. */
+  readonly listeningShards: 'none' | 'one' | 'all'
+  /** Main binds the address and holds it, with a socket file if it is a path; shards listen on duplicates of it. */
+  readonly isBoundByMain: boolean
+}
+
+export const transportTraits = {
+  unix: { halfClose: true, listeningShards: 'all', isBoundByMain: true },
+  // The first to create an instance of a named pipe owns it: see docs/decisions/pipe-listening.md.
+  pipe: { halfClose: false, listeningShards: 'one', isBoundByMain: false },
+  memory: { halfClose: true, listeningShards: 'all', isBoundByMain: false },
+  'child-stdio': { halfClose: true, listeningShards: 'none', isBoundByMain: false },
+  'child-pipes': { halfClose: true, listeningShards: 'none', isBoundByMain: false },
+  'process-stdio': { halfClose: true, listeningShards: 'none', isBoundByMain: false },
+} as const satisfies Record<TransportKind, TransportTraits>
+
+type KindsWith<Traits extends Partial<TransportTraits>> = {
+  [Kind in TransportKind]: (typeof transportTraits)[Kind] extends Traits ? Kind : never
+}[TransportKind]
+
+/** The kinds that can be listened on. */
+export type ListeningKind = KindsWith<{ listeningShards: 'one' | 'all' }>
+
+export type ListenTarget = TargetOf<ListeningKind>
+
+export function isBoundByMain(target: TransportTarget): target is TargetOf<KindsWith<{ isBoundByMain: true }>> {
+  return transportTraits[target.kind].isBoundByMain
+}
+
+/** Linux abstract names have no file. */
+export function isAbstract({ path }: UnixTarget): boolean {
+  return path.startsWith('\0')
+}
 
 /** Which side of a connection an end is. */
 export type Role = 'dialled' | 'accepted'

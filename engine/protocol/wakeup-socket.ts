@@ -1,21 +1,15 @@
 /**
- * A line between main and a shard that carries nothing but "look now": one byte on a socket of which each side owns one
- * end. It stands beside the MessagePort that does the same, because which is better depends on what the caller does
- * next:
+ * A socket between main and a shard that carries nothing but wake-ups, a byte each. There is a MessagePort for the
+ * same, and which is better depends on what the waking thread does next (measured in docs/decisions/wakeup-socket.md):
  *
- * - The line wakes with the kernel's hint that the waker is about to sleep, so the woken thread starts on the same CPU,
- *    and no lock is shared. Best for a thread that has nothing more to do.
+ *  - The socket wakes with the kernel's hint that the waker is about to sleep, so the woken thread starts on the same
+ *    CPU, and no lock is shared. Best for a thread that has nothing more to do.
  *  - The port wakes without the hint, so the woken thread starts on a free CPU. Best for a thread that goes on (spins).
  *    But it wakes while it holds a lock that the woken thread takes first thing.
- *
- * Measured in docs/decisions/wakeup-socket.md.
  */
 import fs from 'node:fs'
 import type net from 'node:net'
-
-interface HasDescriptor {
-  readonly _handle: { readonly fd: number } | null
-}
+import { descriptorOf } from '../internals/socket-handle.js'
 
 const BYTE = Buffer.from([1])
 
@@ -29,10 +23,10 @@ export class WakeupSocket {
     socket.resume()
   }
 
-  /** One system call; never blocks, never throws. False: the line is broken, and nobody was woken by it. */
+  /** One system call; never blocks, never throws. False: the socket is broken, and woke no one. */
   wake(): boolean {
-    const fd = (this.#socket as unknown as HasDescriptor)._handle?.fd
-    if (fd === undefined || fd < 0) return false
+    const fd = descriptorOf(this.#socket)
+    if (fd === undefined) return false
     try {
       fs.writeSync(fd, BYTE)
       return true
@@ -47,7 +41,7 @@ export class WakeupSocket {
   }
 }
 
-/** Reads wake-ups, as many as have come, into a few bytes that nobody looks at. */
+/** Reads wake-ups, as many as have come, and ignores their bytes. */
 export function readWakeups(onWake: () => void): net.OnReadOpts {
   return {
     buffer: Buffer.alloc(64),

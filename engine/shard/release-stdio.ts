@@ -9,12 +9,8 @@
  */
 import fs from 'node:fs'
 import net from 'node:net'
+import { makeBlocking } from '../internals/socket-handle.js'
 import type { StdioDescriptor } from '../protocol/target.js'
-
-/** What `net` keeps behind a socket. Undocumented; tried on each Node version of the test matrix. */
-interface Shell {
-  readonly _handle: { setBlocking?(on: boolean): unknown } | null
-}
 
 /**
  * Puts /dev/null in the place of a pipe or a socket; files and terminals stay. Nothing may be reading or writing there
@@ -24,7 +20,7 @@ export function releaseStdio(descriptor: StdioDescriptor): void {
   try {
     const stat = fs.fstatSync(descriptor)
     if (!stat.isFIFO() && !stat.isSocket()) return
-    makeBlocking(descriptor)
+    restoreBlocking(descriptor)
     fs.closeSync(descriptor)
     const taken = fs.openSync('/dev/null', descriptor === 0 ? 'r' : 'w')
     if (taken !== descriptor) fs.closeSync(taken)
@@ -34,10 +30,10 @@ export function releaseStdio(descriptor: StdioDescriptor): void {
 }
 
 /** Others may share it, as the next command of a shell script does: they expect to find it as it was. */
-function makeBlocking(fd: StdioDescriptor): void {
+function restoreBlocking(fd: StdioDescriptor): void {
   try {
     const socket = new net.Socket({ fd, readable: false, writable: false })
-    ;(socket as unknown as Shell)._handle?.setBlocking?.(true)
+    makeBlocking(socket)
     socket.destroy()
   } catch {
     // Not a stream that Node knows.

@@ -17,7 +17,7 @@ import { memoryFailure } from '../protocol/allocation.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 import { regionSizeFor } from '../protocol/ring-layout.js'
-import type { TransportTarget } from '../protocol/target.js'
+import type { ListenTarget, TransportTarget } from '../protocol/target.js'
 import type { Clock } from '../protocol/clock.js'
 import { AcceptedConnections, type Arrival } from './accepted-connections.js'
 import { ControlClient, exposeEvents } from './control-client.js'
@@ -306,7 +306,7 @@ export class Shard implements LaneHost {
     return this.#accepts.untaken(listenerId)
   }
 
-  async resumeListening(listenerId: number, target: TransportTarget): Promise<Outcome<void>> {
+  async resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>> {
     return this.#call('resumeListening', listenerId, target)
   }
 

@@ -4,8 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
-import net from 'node:net'
-import { getSystemErrorName } from 'node:util'
+import { bindHandle, onHandle, sendHandle, type BoundHandle } from '../internals/bound-handle.js'
 import type { Ledger } from '../common/ledger.js'
 import { assertDescriptors } from './spare-descriptors.js'
 
@@ -30,17 +29,6 @@ process.once('message', ({ copies }, handle) => {
 process.once('disconnect', () => process.exit())
 `
 
-/** A libuv handle, as far as this file needs it. */
-interface Handle {
-  readonly fd: number
-  close(): void
-}
-
-/** Binds without listening. Undocumented and old: the cluster module stands on it. */
-interface CreatesServerHandle {
-  _createServerHandle(path: string, port: number, addressType: number): Handle | number
-}
-
 /**
  * Which duplicate came last under a number. Main's handle of one that was given to a shard is closed only when the
  * number is certainly still that duplicate's: the shard closes it itself, and it may be a stranger's from then on.
@@ -49,10 +37,10 @@ const latest = new Map<number, Duplicate>()
 
 /** A duplicate: main's to discard until it is given to a shard. */
 export class Duplicate {
-  readonly #handle: Handle
+  readonly #handle: BoundHandle
   readonly #fd: number
 
-  constructor(handle: Handle) {
+  constructor(handle: BoundHandle) {
     this.#handle = handle
     this.#fd = handle.fd
     latest.set(this.#fd, this)
@@ -90,7 +78,7 @@ function inodeOf(fd: number): string | undefined {
 }
 
 export class BoundSocket {
-  readonly #handle: Handle
+  readonly #handle: BoundHandle
   readonly #inode: string
   readonly #ledger: Ledger
   readonly #closing = new AbortController()
@@ -101,13 +89,8 @@ export class BoundSocket {
 
   /** @throws The system's error. */
   constructor(path: string, ledger: Ledger) {
-    const handle = (net as unknown as CreatesServerHandle)._createServerHandle(path, -1, -1)
-    if (typeof handle === 'number') {
-      const code = getSystemErrorName(handle)
-      throw Object.assign(new Error(`bind ${code}`), { code, errno: handle, syscall: 'bind' })
-    }
-    this.#handle = handle
-    this.#inode = inodeOf(handle.fd) ?? ''
+    this.#handle = bindHandle(path)
+    this.#inode = inodeOf(this.#handle.fd) ?? ''
     this.#ledger = ledger
     ledger.open('descriptors')
   }
@@ -189,7 +172,7 @@ function helperEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' }
 }
 
-function duplicate(original: Handle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
+function duplicate(original: BoundHandle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
   if (signal.aborted) return Promise.reject(new Error('the listener was closed meanwhile'))
   return new Promise((resolve, reject) => {
     assertDescriptors()
@@ -238,13 +221,12 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
     child.once('exit', () => {
       settleWhenRead(MOST_TURNS)
     })
-    child.on('message', (_, handle) => {
+    onHandle(child, (handle) => {
       // The last word: see DUPLICATOR.
-      if ((handle as unknown) === undefined)
-        finish(duplicates.length === copies ? undefined : new LostDescriptorError())
-      else duplicates.push(new Duplicate(handle as unknown as Handle))
+      if (handle === undefined) finish(duplicates.length === copies ? undefined : new LostDescriptorError())
+      else duplicates.push(new Duplicate(handle))
     })
-    child.send({ copies }, original as unknown as net.Server, { keepOpen: true }, (error) => {
+    sendHandle(child, { copies }, original, (error) => {
       if (error !== null) finish(error)
     })
   })

@@ -1,7 +1,7 @@
 /**
- * The bell alone, as fast as two threads can go: side 0 notifies bursts of lanes, side 1 takes the notifications and
- * reports how many it has seen. At the end of each burst side 0 sleeps until side 1 has seen everything, so that one
- * lost notification or wake-up stops both.
+ * The bell alone, as fast as two threads can go: side 0 notifies bursts of lanes, side 1 takes them and says how
+ * much it has seen. At the end of each burst side 0 sleeps until side 1 has seen everything, so that one notification
+ * or one wake-up that is lost stops both.
  */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { BellListener, BellNotifier } from '../../engine/protocol/bell.js'
@@ -15,13 +15,13 @@ export interface BellTortureBoot {
   readonly bursts: number
   /** By side, the bell that it listens to. */
   readonly bells: readonly [SharedArrayBuffer, SharedArrayBuffer]
-  /** For each lane, how often it was notified; one more word for how many notifications side 1 has seen. */
+  /** For each lane, how many times it was notified; one word more for how much side 1 has seen. */
   readonly notifications: Int32Array
   readonly wakePort: MessagePort
 }
 
 export interface BellTortureReport {
-  readonly rung: number
+  readonly notified: number
   readonly parks: number
 }
 
@@ -44,7 +44,7 @@ const lanes: [number, ...number[]] = [
   ...Array.from({ length: 10 }, () => random.below(MAX_LANES)),
 ]
 
-let rung = 0
+let notified = 0
 let burstsLeft = bursts
 let parks = 0
 
@@ -52,7 +52,7 @@ function ringBurst(): void {
   for (let left = random.between(1, MAX_BURST); left > 0; left--) {
     const id = random.pick(lanes)
     Atomics.add(notifications, id, 1)
-    rung++
+    notified++
     notifier.notify(id)
     for (let pause = random.below(MAX_PAUSE); pause > 0; pause--) Atomics.load(notifications, SEEN)
   }
@@ -60,9 +60,9 @@ function ringBurst(): void {
 
 function ringSide(): void {
   listener.take(() => undefined)
-  while (Atomics.load(notifications, SEEN) === rung) {
+  while (Atomics.load(notifications, SEEN) === notified) {
     if (burstsLeft-- === 0) {
-      const report: BellTortureReport = { rung, parks }
+      const report: BellTortureReport = { notified, parks }
       parentPort?.postMessage(report)
       return
     }

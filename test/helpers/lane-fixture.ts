@@ -20,7 +20,7 @@ export interface LaneFixtureOptions {
 }
 
 const GUARD = 0xa5
-/** Each region lies in its own slab between two regions that must not change. */
+/** Each region lies in a slab of its own between two that must not be touched. */
 const REGIONS = 3
 const IN_USE = 1
 

@@ -1,6 +1,6 @@
 /**
  * One of the two threads of the torture test: sends and receives frames over all lanes, parks for real, and is woken
- * by nothing but the bell. The handshakes are those of workers/lanes/pump.ts and engine/connection/.
+ * by nothing but the bell. The handshakes are those of workers/lanes/pump.ts and engine/link/.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { BellListener, BellNotifier } from '../../engine/protocol/bell.js'
@@ -13,8 +13,8 @@ import { distance, RingConsumer, RingProducer } from '../../engine/protocol/ring
 import { patternBytes, Random } from './random.js'
 
 /**
- * How a side parks. `sound` is the engine's own listener. The other two work for a while between the last look at the
- * notifications and the announcement that they sleep; `broken` then skips the second look.
+ * How a side parks. `sound` is the engine's own listener. The other two work for a while between the last look at
+ * the notification and the announcement that they sleep; `broken` then skips the second look.
  */
 export type ListenerKind = 'sound' | 'slow' | 'broken'
 
@@ -24,9 +24,9 @@ export interface TorturePlan {
   readonly lanes: readonly number[]
   /** For each lane and direction. */
   readonly frames: number
-  /** A side may be this many frames ahead of what it has received on the lane; one is chosen for each run of frames. */
+  /** A side may be so many frames ahead of what it has received on the lane; one is chosen for each run of frames. */
   readonly windows: readonly [number, ...number[]]
-  /** Frames are cut to this many bytes: small ones never fill a ring, so that no side waits for room. */
+  /** Frames are cut to so many bytes: small ones never fill a ring, so that neither side waits for room. */
   readonly largestFrame: number
   readonly listener: ListenerKind
 }
@@ -51,7 +51,7 @@ export interface TortureBoot {
   readonly wakePort: MessagePort
 }
 
-/** What a side reports when it is asked; answering makes no progress. */
+/** What a side says of itself when it is asked; answering makes no progress. */
 export interface SideReport {
   readonly done: boolean
   /** Whether it lies in its event loop with nothing scheduled. */
@@ -61,18 +61,18 @@ export interface SideReport {
   readonly received: number
   readonly bytesReceived: number
   readonly parks: number
-  /** How often the second look found a notification that had come while parking. */
+  /** Times that the second look found notifications that had come while parking. */
   readonly parksRefused: number
   readonly wakes: number
   readonly regionChanges: number
   readonly overflows: number
 }
 
-/** The words of one direction: NOTIFY, and SPACE. */
+/** The words of one direction: what its notifications are for, and what wants room. */
 interface Direction {
   readonly ring: RingWords
   readonly notify: number
-  /** Where the TAIL must be before the receiver is notified; undefined: any bytes count. */
+  /** Where the TAIL must be before the receiver is notified; undefined: anywhere. */
   readonly notifyAt: number | undefined
   readonly space: number
   readonly spaceAt: number
@@ -99,7 +99,7 @@ export const directions: readonly [Direction, Direction] = [
 const PATTERN_BYTES = 65_536
 export const LARGEST_FRAME = 12_000
 const CHECKSUM_BYTES = 4
-/** A window applies to this many frames. */
+/** A window holds for so many frames. */
 const RUN_OF_FRAMES = 64
 const WINDOW_LOOKS = 4000
 
@@ -232,7 +232,7 @@ class Sender {
     if (takeArmed(this.#words, this.#base + notify)) this.#notifier.notify(this.#laneId)
   }
 
-  /** False: bytes wait, and the peer will notify when there is room. */
+  /** False: bytes wait, and the peer will ring when there is room. */
   #flushOverflow(): boolean {
     while (this.#writer.overflowBytes > 0) {
       if (this.#whims.oneIn(4)) this.#changeRegion()
@@ -306,14 +306,14 @@ class Receiver {
   drain(): void {
     for (;;) {
       const borrow = this.#whims.oneIn(2)
-      const step = this.#reader.next(borrow)
-      if (step === 'frame') {
+      const progress = this.#reader.next(borrow)
+      if (progress === 'frame') {
         this.#check(borrow ? this.#reader.borrow() : this.#reader.copy())
         this.#reader.done()
         if (this.#whims.oneIn(8)) this.#release()
         continue
       }
-      if (step === 'too-large') throw this.#failure(`announced ${String(this.#reader.length)} bytes`)
+      if (progress === 'too-large') throw this.#failure(`announced ${String(this.#reader.length)} bytes`)
       this.#release()
       const { notify, notifyAt } = this.#names
       const wants = notifyAt === undefined ? 1 : this.#reader.wants
@@ -361,7 +361,7 @@ class Receiver {
   }
 }
 
-/** Works between the last look and parking, until a notification comes or its time is over. */
+/** Works between the last look at the bell and parking, until a notification comes or its patience ends. */
 class SlowListener extends BellListener {
   readonly #words: Int32Array
   readonly #whims: Random

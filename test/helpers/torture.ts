@@ -52,7 +52,7 @@ export class Torture {
     }
     this.#workers = [start(0), start(1)]
     this.finished = this.#both('done')
-    // A test that only probes sees a failure by its probes.
+    // A test that only probes learns of a failure from its probes.
     this.finished.catch(() => undefined)
     for (const worker of this.#workers) worker.postMessage('start')
   }
@@ -69,8 +69,8 @@ export class Torture {
     return Atomics.load(this.#bell(side), bell.PARKED) === 1
   }
 
-  /** Whether the side's bell holds untaken notifications, as shared memory says. */
-  hasUntakenNotifications(side: SideIndex): boolean {
+  /** Whether the side's bell holds notifications that were not taken, as shared memory says. */
+  hasUntakenNews(side: SideIndex): boolean {
     return this.#bell(side)
       .subarray(bell.SUMMARY)
       .some((_, i, words) => Atomics.load(words, i) !== 0)

@@ -1,4 +1,4 @@
-/** How a shard waits for main's notifications: asleep, or looking by itself for a moment in a series of requests. */
+/** How a shard waits for notifications: asleep, or awake for a moment in a series of requests. */
 import test, { type ExecutionContext } from 'ava'
 import { BellListener, BellNotifier, createBellMemory } from '../../engine/protocol/bell.js'
 import type { Clock } from '../../engine/protocol/clock.js'
@@ -19,7 +19,7 @@ interface Rig {
   advance(ms: number): void
 }
 
-/** A shard whose clock stands still until the test moves it. */
+/** A shard whose clock stands still until `advance()`. */
 function makeRig(t: ExecutionContext): Rig {
   const memory = createBellMemory()
   const heard: number[] = []
@@ -45,7 +45,7 @@ function makeRig(t: ExecutionContext): Rig {
     setImmediate(loop.wake)
   })
   loop.start()
-  // Its clock stands still, so it would look for notifications for ever.
+  // Its clock stands still: it would stay awake for ever.
   t.teardown(() => {
     notifier.keepAwake(false)
   })
@@ -59,7 +59,7 @@ function makeRig(t: ExecutionContext): Rig {
   }
 }
 
-/** Notifies, and waits until the loop has seen it. */
+/** Rings, and waits until that has been heard. */
 async function say({ notifier, heard }: Rig, laneId: number): Promise<void> {
   const before = heard.length
   notifier.notify(laneId)
@@ -74,7 +74,7 @@ test('each notification wakes a shard that is not to stay awake', async (t) => {
   t.is(rig.heard.length, 5)
 })
 
-test('the second notification of a series finds it awake, and so do all that follow', async (t) => {
+test('the second of a series finds it awake, and so do all that follow', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)
@@ -87,7 +87,7 @@ test('the second notification of a series finds it awake, and so do all that fol
   t.is(rig.wakes(), 2)
 })
 
-test('it goes to sleep after a moment without notifications, and is woken again', async (t) => {
+test('it goes to sleep when no more have come for a moment, and is woken again', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)
@@ -99,7 +99,7 @@ test('it goes to sleep after a moment without notifications, and is woken again'
   t.is(rig.wakes(), before + 1)
 })
 
-test('notifications now and then are not a series', async (t) => {
+test('notifications now and then are no series', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)
@@ -111,7 +111,7 @@ test('notifications now and then are not a series', async (t) => {
   t.is(rig.wakes(), 5)
 })
 
-test('notifications for accepted connections do not keep it awake', async (t) => {
+test('notifications of accepted connections do not keep it awake', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)
@@ -131,7 +131,7 @@ test('it goes to sleep in the middle of a series when it is no longer to stay aw
   t.is(rig.wakes(), before + 1)
 })
 
-test('no notification is lost, at any moment between looking and sleeping', async (t) => {
+test('no notification is lost, however it falls between looking and sleeping', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)

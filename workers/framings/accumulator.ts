@@ -1,4 +1,4 @@
-/** Bytes that have come and cannot be handed on yet. Grows by doubling, so that gathering costs linear time. */
+/** Bytes that have come and cannot be handed on yet. It grows by doubling, so that gathering takes linear time. */
 import { takeMemory } from '../../engine/protocol/allocation.js'
 
 const REUSED_BYTES = 16_384
@@ -17,7 +17,7 @@ export class Accumulator {
     return this.#bytes
   }
 
-  /** Whether `clear()` lets go of the memory, so that others may hold on to it. */
+  /** Whether `clear()` gives the memory up, so that others may keep it. */
   get isLarge(): boolean {
     return this.#bytes.length > REUSED_BYTES
   }

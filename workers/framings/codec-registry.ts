@@ -1,4 +1,4 @@
-/** Every framing that a shard translates. A kind without a line here does not compile. */
+/** Every framing that a shard translates. A kind that is missing does not compile. */
 import type { FramingKind, FramingSpec } from '../../engine/protocol/framing.js'
 import type { Codec } from './codec.js'
 import { contentLengthCodec } from './content-length.js'

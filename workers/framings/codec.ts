@@ -4,7 +4,7 @@
 export interface FrameSink {
   /** A whole frame: `bytes[start]` to before `bytes[end]`, valid during the call. */
   frame(bytes: Buffer, start: number, end: number): void
-  /** The same, in memory that nobody writes to any more. */
+  /** The same, in memory that is not written to any more. */
   keep(bytes: Buffer, start: number, end: number): void
   /** A frame begins whose payload has so many bytes; exactly so many follow by `payload()`, or fewer and a fault. */
   begin(length: number): void
@@ -12,11 +12,11 @@ export interface FrameSink {
   payload(bytes: Buffer, start: number, end: number): void
 }
 
-/** Throws a FramingFault at what it cannot decode, ERR_OUT_OF_MEMORY where it cannot; it is not called again then. */
+/** Throws a FramingFault for what it cannot decode, or ERR_OUT_OF_MEMORY; it is not called again then. */
 export interface Decoder {
   /** Takes all of `chunk`, which is valid during the call. */
   push(chunk: Buffer, sink: FrameSink): void
-  /** Whether bytes of a frame have come of which the sink knows nothing yet. */
+  /** Whether bytes of a frame have come that the sink knows nothing of yet. */
   readonly holdsBack: boolean
   /** The stream has ended: hands over what may be handed over, or throws ERR_TRUNCATED. */
   end(sink: FrameSink): void

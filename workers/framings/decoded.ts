@@ -7,7 +7,7 @@
  */
 import { copyIn } from '../../engine/protocol/copy.js'
 import { takeMemory } from '../../engine/protocol/allocation.js'
-import { BufferView } from '../../engine/protocol/slab-table.js'
+import { BufferView } from '../../engine/internals/buffer-view.js'
 import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
 import type { FrameSink } from './codec.js'
 
@@ -23,10 +23,7 @@ interface Segment {
   end: number
 }
 
-/**
- * Of all connections of the thread: a read is decoded before the next one begins, and what is decoded is moved on, or
- * copied away, before that.
- */
+/** Of all connections of the thread: a read is decoded, and moved on or copied away, before the next one begins. */
 const memory = Buffer.allocUnsafeSlow(READ_BYTES + PACK_BYTES)
 
 /** Where the kernel reads to. */

@@ -36,7 +36,7 @@ export class Translation {
   }
 
   /**
-   * Whether the next `length` bytes are the inside of one payload: they are the same on the wire. Then they are behind.
+   * Whether the next `length` bytes are the inside of one payload, which is the same on the wire. Then they are passed.
    */
   passes(length: number): boolean {
     if (this.#missing <= length) return false
@@ -62,7 +62,7 @@ export class Translation {
     return this.#buffer.subarray(0, end)
   }
 
-  /** Nobody reads what `translate()` returned any more. */
+  /** What `translate()` returned is not read any more. */
   done(): void {
     const buffer = this.#buffer
     this.#buffer = NOTHING

@@ -2,11 +2,7 @@
 import type { FramingSpec } from '../../engine/protocol/framing.js'
 import type { Codec, Encoder } from './codec.js'
 
-const encoder: Encoder = {
-  overhead: 0,
-  prefix: (_length, _target, at) => at,
-  suffix: (_target, at) => at,
-}
+const encoder: Encoder = { overhead: 0, prefix: (_length, _target, at) => at, suffix: (_target, at) => at }
 
 export function rawCodec(spec: FramingSpec): Codec {
   return {

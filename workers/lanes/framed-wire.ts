@@ -2,17 +2,19 @@
  * A wire that speaks the format of the rings to the pump and another framing to the peer. It stands between the two: to
  * the pump it is the wire, to the wire it is the owner.
  *
- * Receiver: the kernel reads into memory that all framed wires of the thread share, since a read is decoded before the
+ * In: the kernel reads into memory that all framed wires of the thread share, since a read is decoded before the
  * next one begins. What is decoded is copied into the pump's view. What does not fit waits, and nothing is read
  * meanwhile; the peer's end, a fault in its framing, and the close wait behind it.
  *
- * Sender: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out
+ * Out: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out
  * of the ring as it is.
  */
-import { FramingFault } from '../../engine/protocol/framing.js'
 import { memoryFailure } from '../../engine/protocol/allocation.js'
-import type { Clock } from '../../engine/protocol/clock.js'
-import type { FrameOwner, Wire, WireOwner } from '../wire.js'
+import { systemClock, type Clock } from '../../engine/protocol/clock.js'
+import { FrameDeadline } from '../../engine/protocol/frame-deadline.js'
+import { FramingFault, type FramingSpec } from '../../engine/protocol/framing.js'
+import { codecFor } from '../framings/codec-registry.js'
+import type { FrameOwner, LaneEnd, Wire } from '../wire.js'
 import type { Codec, Decoder } from '../framings/codec.js'
 import { Decoded, readBytes, readMemory } from '../framings/decoded.js'
 import { Translation } from '../framings/encoded.js'
@@ -22,19 +24,25 @@ type Behind =
   | { readonly kind: 'more' }
   | { readonly kind: 'end' }
   | { readonly kind: 'fault'; readonly fault: FramingFault }
-  /** The owner has been told, or does not want to know any more. */
+  /** The owner knows, or does not want to know any more. */
   | { readonly kind: 'nothing' }
 
 type Peer =
   | { readonly kind: 'none' }
   | { readonly kind: 'open'; readonly wire: Wire }
-  /** The wire was let go and has not closed yet. Whatever else it says is not wanted. */
+  /** The wire was destroyed and has not closed yet. Its other calls are ignored. */
   | { readonly kind: 'leaving' }
-  /** The wire has closed and the owner has not been told yet. */
+  /** The wire has closed and the owner does not know yet. */
   | { readonly kind: 'closed'; readonly error: NodeJS.ErrnoException | undefined }
   | { readonly kind: 'gone' }
 
-export class FramedWire implements Wire, WireOwner {
+/** The end of a lane that speaks this framing to the peer: `owner` itself where nothing is to be translated. */
+export function laneEnd(owner: FrameOwner, framing: FramingSpec): LaneEnd {
+  const codec = codecFor(framing)
+  return codec === undefined ? owner : new FramedWire(owner, codec, framing.frameTimeoutMs, systemClock)
+}
+
+export class FramedWire implements Wire, LaneEnd {
   readonly #owner: FrameOwner
   readonly #decoder: Decoder
   readonly #translation: Translation
@@ -46,35 +54,30 @@ export class FramedWire implements Wire, WireOwner {
   #isHeld = false
   /** The owner has no room, or has not begun to read. */
   #paused = true
-
-  readonly #frameTimeoutMs: number | undefined
-  readonly #clock: Clock
-  /** Prevents the deadline of the frame that the decoder holds back. */
-  #cancelDeadline: (() => void) | undefined
+  /** Of the frame that the decoder holds back. */
+  readonly #deadline: FrameDeadline | undefined
 
   constructor(owner: FrameOwner, codec: Codec, frameTimeoutMs: number | undefined, clock: Clock) {
     this.#owner = owner
-    this.#frameTimeoutMs = frameTimeoutMs
-    this.#clock = clock
     this.#decoder = codec.decoder
     this.#translation = new Translation(codec.encoder)
+    if (frameTimeoutMs === undefined) return
+    this.#deadline = new FrameDeadline(frameTimeoutMs, clock, () => {
+      this.#behind = { kind: 'fault', fault: new FramingFault('ERR_FRAME_TIMEOUT') }
+      this.#handOn()
+    })
   }
 
-  /** Names the wire that it speaks through, once that is there. */
-  over(wire: Wire): this {
+  attach(wire: Wire): void {
     if (this.#peer.kind === 'none') this.#peer = { kind: 'open', wire }
-    return this
+    this.#owner.attach(this)
   }
 
   // The wire, to the pump.
 
-  get halfClose(): boolean {
-    return this.#peer.kind === 'open' && this.#peer.wire.halfClose
-  }
-
   resume(): void {
     this.#paused = false
-    this.#watchFrame()
+    if (this.#deadline !== undefined) this.#boundFrame(this.#deadline)
     if (this.#handOn() && this.#peer.kind === 'open' && this.#behind.kind === 'more') this.#peer.wire.resume()
   }
 
@@ -93,11 +96,8 @@ export class FramedWire implements Wire, WireOwner {
       return
     }
     if (bytes.length > 0) wire.write(bytes, undefined)
-    // Part of a header and nothing else: the peer is told nothing of it. Not from inside write().
-    else
-      queueMicrotask(() => {
-        this.onWritten()
-      })
+    // Part of a header and nothing else: the peer gets nothing yet. Not from inside write().
+    else queueMicrotask(() => this.onWritten())
   }
 
   end(): void {
@@ -107,11 +107,8 @@ export class FramedWire implements Wire, WireOwner {
   destroy(): void {
     this.#decoded.clear()
     this.#behind = { kind: 'nothing' }
-    if (this.#peer.kind === 'open') this.#letGo(this.#peer.wire)
-    else
-      queueMicrotask(() => {
-        this.#tellClose()
-      })
+    if (this.#peer.kind === 'open') this.#destroyWire(this.#peer.wire)
+    else queueMicrotask(() => this.#tellClose())
   }
 
   // The owner, to the wire.
@@ -129,9 +126,9 @@ export class FramedWire implements Wire, WireOwner {
     }
     this.#tellHeld()
     // What is handed on now ended the frame that was waited for.
-    if (!this.#decoded.isEmpty()) this.#endDeadline()
+    if (!this.#decoded.isEmpty()) this.#deadline?.end()
     const wantsMore = this.#handOn() && this.#wantsMore
-    this.#watchFrame()
+    if (this.#deadline !== undefined) this.#boundFrame(this.#deadline)
     return wantsMore
   }
 
@@ -161,7 +158,7 @@ export class FramedWire implements Wire, WireOwner {
 
   onClose(error: NodeJS.ErrnoException | undefined): void {
     if (this.#peer.kind === 'gone') return
-    this.#endDeadline()
+    this.#deadline?.end()
     this.#peer = { kind: 'closed', error }
     // What was received before is the owner's, however the wire ended.
     if (this.#decoded.isEmpty()) this.#tellClose()
@@ -175,30 +172,9 @@ export class FramedWire implements Wire, WireOwner {
   }
 
   /** The deadline runs while more can come: a peer whose frames are not taken may be unable to go on. */
-  #watchFrame(): void {
-    const timeoutMs = this.#frameTimeoutMs
-    if (timeoutMs === undefined) return
-    if (this.#paused || !this.#wantsMore || !this.#decoder.holdsBack) {
-      this.#endDeadline()
-      return
-    }
-    if (this.#cancelDeadline !== undefined) return
-    const onTimer = (): void => {
-      // Timers come before reads: what has arrived meanwhile counts.
-      this.#clock.nextTurn(() => {
-        if (this.#cancelDeadline !== cancel) return
-        this.#cancelDeadline = undefined
-        this.#behind = { kind: 'fault', fault: new FramingFault('ERR_FRAME_TIMEOUT') }
-        this.#handOn()
-      })
-    }
-    const cancel = this.#clock.setTimer(onTimer, timeoutMs, { keepsAlive: false })
-    this.#cancelDeadline = cancel
-  }
-
-  #endDeadline(): void {
-    this.#cancelDeadline?.()
-    this.#cancelDeadline = undefined
+  #boundFrame(deadline: FrameDeadline): void {
+    if (this.#paused || !this.#wantsMore || !this.#decoder.holdsBack) deadline.end()
+    else deadline.start()
   }
 
   /** As long as nothing ends what comes in. */
@@ -241,12 +217,12 @@ export class FramedWire implements Wire, WireOwner {
     } else if (behind.kind === 'fault') {
       this.#behind = { kind: 'nothing' }
       this.#fault = behind.fault
-      if (this.#peer.kind === 'open') this.#letGo(this.#peer.wire)
+      if (this.#peer.kind === 'open') this.#destroyWire(this.#peer.wire)
     }
     if (this.#peer.kind === 'closed') this.#tellClose()
   }
 
-  #letGo(wire: Wire): void {
+  #destroyWire(wire: Wire): void {
     this.#peer = { kind: 'leaving' }
     wire.destroy()
   }

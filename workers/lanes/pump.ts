@@ -1,35 +1,23 @@
 /**
- * The shard's side of a lane: the kernel reads into the ring's memory and writes from it, and this class moves the
+ * The shard's side of a lane: the kernel reads into the in ring and writes from the out ring, and this class moves the
  * positions. It knows no transport; a wire carries the bytes.
- *
- * Reading. The view for the next read must be chosen right after each read, before it is known whether reading goes
- * on: Node asks for it once and not again on resume. So when room is short the view is cut to exactly `target`
- * bytes, the room is asked for, and reading stops until that much is free.
  */
+import { BufferView } from '../../engine/internals/buffer-view.js'
 import type { BellNotifier } from '../../engine/protocol/bell.js'
-import type { LaneGrant } from '../../engine/protocol/lane.js'
+import { FramingFault, framingFaults } from '../../engine/protocol/framing.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
-import { BufferView, type SlabTable } from '../../engine/protocol/slab-table.js'
-import { distance, RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
-import {
-  failureCalls,
-  inState,
-  intent,
-  inWords,
-  lane,
-  life,
-  outState,
-  outWords,
-} from '../../engine/protocol/ring-layout.js'
+import { distance, RingConsumer } from '../../engine/protocol/ring.js'
+import { failureCalls, inState, intent, lane, life, outState, outWords } from '../../engine/protocol/ring-layout.js'
 import { systemErrno } from '../../engine/protocol/system-errno.js'
 import type { Role } from '../../engine/protocol/target.js'
-import type { FrameOwner, Wire } from '../wire.js'
-import { FramingFault, framingFaults } from '../../engine/protocol/framing.js'
 import type { Meter } from '../meter.js'
+import type { FrameOwner, Wire } from '../wire.js'
+import { ReadWindow } from './read-window.js'
+import type { ShardLane } from './shard-lane.js'
 
 /**
- * One write hands over at most this much. It bounds the part of the stream whose fate is unknown if the shard dies,
- * and lets main refill the ring while the kernel is busy with the rest.
+ * One write hands over at most this much. It bounds the part of the stream that may or may not have been delivered if
+ * the shard dies, and lets main refill the ring while the kernel is busy with the rest.
  */
 const MAX_WRITE_BYTES = 262_144
 
@@ -41,49 +29,40 @@ const BULK_BYTES = 16_384
 type PumpState =
   | { readonly kind: 'detached' }
   | { readonly kind: 'attached'; readonly wire: Wire }
-  /** Everything has left and the wire was told to end. */
+  /** All bytes have left, and the wire ends. */
   | { readonly kind: 'ending'; readonly wire: Wire }
   | { readonly kind: 'closed' }
 
 export class Pump implements FrameOwner {
   readonly id: number
   readonly role: Role
+  readonly #halfClose: boolean
   readonly #words: Int32Array
   readonly #base: number
-  readonly #in: RingProducer
+  readonly #window: ReadWindow
   readonly #out: RingConsumer
   readonly #bell: BellNotifier
   readonly #meter: Meter
   readonly #onGone: (id: number) => void
   #state: PumpState = { kind: 'detached' }
-  #view: Buffer
-  #readingPaused = false
-  /** It was accepted, and main has been told nothing of it. */
+  /** It was accepted, and main has not been notified of its lane. */
   #isNew: boolean
   /** Bytes of the write in flight; 0: none is. */
   #writing = 0
 
-  constructor(
-    grant: LaneGrant,
-    role: Role,
-    words: Int32Array,
-    base: number,
-    slabs: SlabTable,
-    bell: BellNotifier,
-    meter: Meter,
-    onGone: (id: number) => void,
-  ) {
-    this.id = grant.id
+  /** `halfClose`: whether the wire can end one direction alone. `onGone` is the last call, once. */
+  constructor(of: ShardLane, role: Role, halfClose: boolean, onGone: (id: number) => void) {
+    this.id = of.id
     this.role = role
+    this.#halfClose = halfClose
     this.#isNew = role === 'accepted'
-    this.#words = words
-    this.#base = base
-    this.#in = new RingProducer(words, base, inWords, slabs)
-    this.#out = new RingConsumer(words, base, outWords, slabs)
-    this.#bell = bell
-    this.#meter = meter
+    this.#words = of.words
+    this.#base = of.base
+    this.#window = new ReadWindow(of)
+    this.#out = new RingConsumer(of.words, of.base, outWords, of.slabs)
+    this.#bell = of.bell
+    this.#meter = of.meter
     this.#onGone = onGone
-    this.#view = this.#viewOf(this.#in.contiguous)
   }
 
   attach(wire: Wire): void {
@@ -107,34 +86,26 @@ export class Pump implements FrameOwner {
       state.wire.destroy()
       return
     }
-    if (this.#readingPaused && this.#in.refreshFree() >= this.#view.length) {
-      this.#readingPaused = false
-      state.wire.resume()
-    }
+    if (this.#window.takeRoom()) state.wire.resume()
     this.#writeNext()
   }
 
   readView(): Buffer {
-    return this.#view
+    return this.#window.view
   }
 
   onRead(length: number): boolean {
-    const filled = length === this.#view.length
-    this.#in.commit(length)
-    this.#in.publish()
+    const isFilled = length === this.#window.view.length
+    const isAwaited = this.#window.publish(length)
     this.#meter.count('reads', 1)
     this.#meter.count('bytesRead', length)
-    if (
-      this.#load(lane.IN_NOTIFY) !== 0 &&
-      distance(this.#in.tail, this.#load(lane.IN_NOTIFY_AT)) >= 0 &&
-      takeArmed(this.#words, this.#base + lane.IN_NOTIFY)
-    ) {
-      // What a connection says first is told together with the connection, and with all others of the turn.
+    if (isAwaited) {
+      // The first bytes of a connection share the wake-up for the connection itself, and for all others of the turn.
       if (this.#isNew) this.#bell.notifySoon(this.id)
       else this.#bell.notify(this.id, length >= BULK_BYTES)
       this.#isNew = false
     }
-    return this.#chooseView(filled)
+    return this.#window.advance(isFilled)
   }
 
   onHeldBack(isHeld: boolean): void {
@@ -169,7 +140,7 @@ export class Pump implements FrameOwner {
   onFinished(): void {
     if (this.#load(lane.OUT_STATE) !== outState.OPEN) return
     this.#store(lane.OUT_STATE, outState.ENDED)
-    // Both directions are over: the close follows at once, and says so too.
+    // If both directions are over, the close follows at once and notifies main too.
     if (this.#load(lane.IN_STATE) !== inState.ENDED) this.#bell.notifySoon(this.id)
   }
 
@@ -187,7 +158,7 @@ export class Pump implements FrameOwner {
       this.#store(lane.FAILURE_CALL, Math.max(call, 0))
       this.#store(lane.FAILURE, Math.abs(error.errno ?? EIO))
     }
-    // LIFE last: main gives the memory to someone else once it has seen this.
+    // LIFE last: main gives the memory to another lane once it has seen this.
     this.#store(lane.LIFE, life.CLOSED)
     this.#bell.notifySoon(this.id)
     this.#onGone(this.id)
@@ -195,42 +166,6 @@ export class Pump implements FrameOwner {
 
   destroy(): void {
     if (this.#state.kind === 'attached' || this.#state.kind === 'ending') this.#state.wire.destroy()
-  }
-
-  #chooseView(filled: boolean): boolean {
-    const ring = this.#in
-    const grant = this.#load(lane.IN_GRANT)
-    if (grant !== ring.regionId && ring.settled) ring.switchTo(grant)
-    const contiguous = ring.contiguous
-    const target = Math.min(contiguous, ring.capacity >> 2)
-    if (filled || ring.free < target) this.#askForGrowth()
-    let free = ring.free
-    if (free < target) free = ring.refreshFree()
-    if (free < target) {
-      // Arm, then look again: HEAD may have moved before main could see that we wait for it.
-      this.#store(lane.IN_SPACE_AT, (ring.tail + target - ring.capacity) | 0)
-      this.#store(lane.IN_SPACE, 1)
-      free = ring.refreshFree()
-      if (free < target) {
-        this.#view = this.#viewOf(target)
-        this.#readingPaused = true
-        this.#meter.count('pausedReads', 1)
-        return false
-      }
-      this.#store(lane.IN_SPACE, 0)
-    }
-    this.#view = this.#viewOf(Math.min(contiguous, free))
-    return true
-  }
-
-  #askForGrowth(): void {
-    if (this.#load(lane.IN_GROW) !== 0) return
-    this.#store(lane.IN_GROW, 1)
-    this.#bell.notify(this.id)
-  }
-
-  #viewOf(length: number): Buffer {
-    return new BufferView(this.#in.slab.memory, this.#in.offset, length)
   }
 
   #writeNext(): void {
@@ -262,11 +197,11 @@ export class Pump implements FrameOwner {
   }
 
   #endIfWished(wire: Wire, wish: number): void {
-    if (wish === intent.CLOSE || (wish === intent.END && wire.halfClose)) {
+    if (wish === intent.CLOSE || (wish === intent.END && this.#halfClose)) {
       this.#state = { kind: 'ending', wire }
       wire.end()
     } else if (wish === intent.END) {
-      // Ending this side would take the other one with it: that everything has left is all that can be said.
+      // Ending this side would end the other one too: main learns that everything has left, and no more.
       this.onFinished()
     }
   }

@@ -1,41 +1,43 @@
-/** A wire over two sockets, of which one is only written and the other only read. */
-import type net from 'node:net'
-import type { Wire, WireOwner } from '../wire.js'
-import { writeSegments } from './socket-wire.js'
-
 /**
- * Two one-way streams as one wire. They fail apart: a process that does not read its stdin any more still has something
- * to say, and what it says is read to its end.
+ * A wire over two sockets: one is only written, the other only read. They fail apart: a process that does not read its
+ * stdin any more still has something to say, and what it says is read to its end.
  */
+import type net from 'node:net'
+import type { Dialling } from '../transport.js'
+import type { Wire, WireOwner } from '../wire.js'
+import { whenWritten, writeSegments, type OnWritten } from './socket-wire.js'
+
+/** A dial of two streams, which connect together or not at all. */
+export function dialBoth(one: Promise<void>, other: Promise<void>, abort: () => void, wire: () => Wire): Dialling {
+  const connected = Promise.all([one, other]).then(wire, (error: unknown) => {
+    abort()
+    throw error
+  })
+  return { connected, abort }
+}
+
 export class PairWire implements Wire {
-  readonly halfClose = true
   readonly #writer: net.Socket
   readonly #reader: net.Socket
   #open = 2
   #error: NodeJS.ErrnoException | undefined
-  readonly #onWritten: (error?: Error | null) => void
+  readonly #onWritten: OnWritten
 
   constructor(writer: net.Socket, reader: net.Socket, owner: WireOwner) {
     this.#writer = writer
     this.#reader = reader
-    this.#onWritten = (error) => {
-      if (error === undefined || error === null) owner.onWritten()
-    }
+    this.#onWritten = whenWritten(owner)
     const onClose = (): void => {
       if (--this.#open === 0) owner.onClose(this.#error)
     }
-    reader.on('end', () => {
-      owner.onEnd()
-    })
+    reader.on('end', () => owner.onEnd())
     reader.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = error
-      // Nothing will come any more: there is no telling whether anybody listens.
+      // Nothing more will come, so the peer cannot say whether it still reads.
       writer.destroy()
     })
     reader.on('close', onClose)
-    writer.on('finish', () => {
-      owner.onFinished()
-    })
+    writer.on('finish', () => owner.onFinished())
     writer.on('error', (error: NodeJS.ErrnoException) => {
       this.#error ??= error
       owner.onWriteFailed()
@@ -52,10 +54,8 @@ export class PairWire implements Wire {
   }
 
   end(): void {
-    // The other direction of this socket is used by nobody: nothing is waited for there.
-    this.#writer.end(() => {
-      this.#writer.destroy()
-    })
+    // The other direction of this socket is unused: nothing is waited for there.
+    this.#writer.end(() => this.#writer.destroy())
   }
 
   destroy(): void {

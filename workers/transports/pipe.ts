@@ -1,26 +1,25 @@
 /** Windows named pipes. They have no half-close: see docs/lifecycle.md. */
 import { fromSystemError } from '../../engine/protocol/errors.js'
-import type { TransportTarget } from '../../engine/protocol/target.js'
-import type { AcceptedPeer, ShardTransport } from '../wire.js'
+import type { TargetOf } from '../../engine/protocol/target.js'
+import type { AcceptedPeer, ListeningTransport } from '../transport.js'
 import { dialPath, openServer } from './net-transport.js'
 
-type PipeTarget = Extract<TransportTarget, { kind: 'pipe' }>
+type PipeTarget = TargetOf<'pipe'>
 
-export const pipeTransport: ShardTransport<PipeTarget> = {
+export const pipeTransport: ListeningTransport<PipeTarget> = {
   dial(target, owner) {
-    return dialPath(target.path, owner, false, (error) => fromSystemError(error, 'connecting to', describe(target)))
+    return dialPath(target.path, owner, (error) => fromSystemError(error, 'connecting to', describe(target)))
   },
 
   async listen(target, backlog, onAccepted, onFailure) {
     const { path, readableAll, writableAll } = target
-    // A pipe has no backlog of the system's, and is gone while its server is closed. So the server goes on, and who
-    // comes while it is paused waits here, unread; who comes when that is full is cut.
+    // A pipe has no backlog of the system's, and is gone while its server is closed. So the server stays open while it
+    // is paused: connections wait here, unread, and those beyond the backlog are closed.
     const waiting: AcceptedPeer[] = []
     let paused = false
     const server = await openServer(
       { path, readableAll, writableAll },
       {
-        halfClose: false,
         onAccepted: (peer) => {
           if (!paused) onAccepted(peer)
           else if (waiting.length < backlog) waiting.push(peer)
@@ -36,7 +35,7 @@ export const pipeTransport: ShardTransport<PipeTarget> = {
       },
       resume: () => {
         paused = false
-        // Each may be the one that fills the queue again.
+        // Each may fill main's queue, and so pause again.
         for (let peer = next(); peer !== undefined; peer = next()) onAccepted(peer)
         return Promise.resolve()
       },

@@ -1,58 +1,43 @@
-/** The process's own stdin: a pipe, a socket or a terminal by a stream, anything else by reads of the file system. */
+/** The process's stdin: a pipe, a socket or a terminal by a stream, anything else by reads of the file system. */
 import fs from 'node:fs'
 import net from 'node:net'
 import tty from 'node:tty'
+import { readerOptions } from '../../engine/internals/socket-handle.js'
 import type { WireOwner } from '../wire.js'
-import { readInto } from './socket-wire.js'
+import { readInto, whenClosed, type OnClose } from './socket-wire.js'
 
 const STDIN = 0
 
 export interface Input {
   /** As `Wire.resume()`. */
   resume(): void
-  /** Lets go at once; `onClose` follows. */
+  /** Closes at once; `onClose` follows. */
   destroy(): void
 }
 
-/** Called once, last; with what broke it, if something did. */
-export type OnHalfClosed = (error: NodeJS.ErrnoException | undefined) => void
-
-/**
- * Tells the owner what is read and that it has ended. Nothing is read before `resume()`. @throws The system's error.
- */
-export function openInput(owner: WireOwner, onClose: OnHalfClosed): Input {
+/** Calls the owner for what is read and for its end. Nothing is read before `resume()`. @throws The system's error. */
+export function openInput(owner: WireOwner, onClose: OnClose): Input {
   const stat = fs.fstatSync(STDIN)
-  if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, halfOptions(owner)), owner, onClose)
+  const options = readerOptions(readInto(owner))
+  if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, options), owner, onClose)
   if (stat.isFIFO() || stat.isSocket()) {
-    const socket = new net.Socket({ fd: STDIN, readable: true, writable: false, ...halfOptions(owner) })
+    const socket = new net.Socket({ fd: STDIN, readable: true, writable: false, ...options })
     return new StreamInput(socket, owner, onClose)
   }
   return new FileInput(owner, onClose)
 }
 
-/** `allowHalfOpen`: the other direction is stdout's, perhaps of the same socket, and does not end with this one. */
-function halfOptions(owner: WireOwner): net.SocketConstructorOpts {
-  const options = { allowHalfOpen: true, manualStart: true, onread: readInto(owner) }
-  return options
-}
-
 class StreamInput implements Input {
   readonly #socket: net.Socket
-  #error: NodeJS.ErrnoException | undefined
 
-  constructor(socket: net.Socket, owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(socket: net.Socket, owner: WireOwner, onClose: OnClose) {
     this.#socket = socket
     socket.pause()
     socket.on('end', () => {
       owner.onEnd()
       socket.destroy()
     })
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error
-    })
-    socket.on('close', () => {
-      onClose(this.#error)
-    })
+    whenClosed(socket, onClose)
   }
 
   resume(): void {
@@ -68,16 +53,16 @@ type State =
   /** Not resumed, or the owner has no room. */
   | { readonly kind: 'paused' }
   | { readonly kind: 'reading' }
-  /** Let go while a read is on its way, which cannot be taken back. */
+  /** Closed while a read is under way, which cannot be cancelled. */
   | { readonly kind: 'leaving' }
   | { readonly kind: 'closed' }
 
 class FileInput implements Input {
   readonly #owner: WireOwner
-  readonly #onClose: OnHalfClosed
+  readonly #onClose: OnClose
   #state: State = { kind: 'paused' }
 
-  constructor(owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(owner: WireOwner, onClose: OnClose) {
     this.#owner = owner
     this.#onClose = onClose
   }
@@ -94,10 +79,8 @@ class FileInput implements Input {
   #read(): void {
     this.#state = { kind: 'reading' }
     const view = this.#owner.readView()
-    // From where the file's own position is: a script may have read the first line.
-    fs.read(STDIN, view, 0, view.length, null, (error, length) => {
-      this.#onRead(error, length)
-    })
+    // From the file's own position: a script may have read the beginning.
+    fs.read(STDIN, view, 0, view.length, null, (error, length) => this.#onRead(error, length))
   }
 
   #onRead(error: NodeJS.ErrnoException | null, length: number): void {
@@ -116,8 +99,6 @@ class FileInput implements Input {
 
   #close(error: NodeJS.ErrnoException | undefined): void {
     this.#state = { kind: 'closed' }
-    queueMicrotask(() => {
-      this.#onClose(error)
-    })
+    queueMicrotask(() => this.#onClose(error))
   }
 }

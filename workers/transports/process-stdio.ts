@@ -1,14 +1,12 @@
-/** The process's own stdin and stdout as one wire: see docs/decisions/process-stdio.md. */
+/** The process's stdin and stdout as one wire: see docs/decisions/process-stdio.md. */
 import { fromSystemError } from '../../engine/protocol/errors.js'
-import type { TransportTarget } from '../../engine/protocol/target.js'
-import type { MainSide, ShardTransport, Wire, WireOwner } from '../wire.js'
+import type { TargetOf } from '../../engine/protocol/target.js'
+import { refusedDial, type Dialler, type MainSide } from '../transport.js'
+import type { Wire, WireOwner } from '../wire.js'
 import { openInput, type Input } from './process-stdin.js'
 import { openOutput, type Output } from './process-stdout.js'
 
-type ProcessStdioTarget = Extract<TransportTarget, { kind: 'process-stdio' }>
-
-class OwnStdioWire implements Wire {
-  readonly halfClose = true
+class ProcessStdioWire implements Wire {
   readonly #input: Input
   readonly #output: Output
   #open = 2
@@ -19,7 +17,7 @@ class OwnStdioWire implements Wire {
   constructor(owner: WireOwner, main: MainSide) {
     const failed = (error: NodeJS.ErrnoException | undefined): void => {
       this.#error ??= error
-      // Whoever reads no more is not waited for, nor heard: it is the end of both.
+      // A peer that reads no more is neither waited for nor listened to: both ends close.
       if (error !== undefined) this.destroy()
     }
     const closed = (): void => {
@@ -28,7 +26,7 @@ class OwnStdioWire implements Wire {
     this.#output = openOutput(owner, (error) => {
       failed(error)
       void main.releaseStdio(1).then(() => {
-        // Not before: whoever waits for the end may rely on its being there.
+        // Not before: the peer must find the end by the time when `end()` says that it is there.
         if (error === undefined && this.#ending) owner.onFinished()
         closed()
       })
@@ -58,21 +56,14 @@ class OwnStdioWire implements Wire {
   }
 }
 
-export const processStdioTransport: ShardTransport<ProcessStdioTarget> = {
+export const processStdioTransport: Dialler<TargetOf<'process-stdio'>> = {
   dial(_target, owner, main) {
-    const connected = new Promise<Wire>((resolve, reject) => {
-      try {
-        resolve(new OwnStdioWire(owner, main))
-      } catch (error) {
-        // What was opened before it holds no descriptor of its own, and reads nothing.
-        reject(fromSystemError(error as NodeJS.ErrnoException, 'opening', 'stdio:'))
-      }
-    })
-    // It is there at once: there is nothing to give up.
-    return { connected, abort: () => undefined }
-  },
-
-  listen() {
-    return Promise.reject(new Error('stdin and stdout cannot be listened on'))
+    try {
+      // It is there at once: there is nothing to abort.
+      return { connected: Promise.resolve(new ProcessStdioWire(owner, main)), abort: () => undefined }
+    } catch (error) {
+      // What was opened before it holds no descriptor of its own, and reads nothing.
+      return refusedDial(fromSystemError(error as NodeJS.ErrnoException, 'opening', 'stdio:'))
+    }
   },
 }

@@ -1,10 +1,9 @@
-/** The process's own stdout: a pipe, a socket or a terminal by a stream, anything else by writes of the file system. */
+/** The process's stdout: a pipe, a socket or a terminal by a stream, anything else by writes of the file system. */
 import fs from 'node:fs'
 import net from 'node:net'
 import tty from 'node:tty'
 import type { WireOwner } from '../wire.js'
-import type { OnHalfClosed } from './process-stdin.js'
-import { writeSegments } from './socket-wire.js'
+import { whenClosed, whenWritten, writeSegments, type OnClose, type OnWritten } from './socket-wire.js'
 
 const STDOUT = 1
 
@@ -13,12 +12,12 @@ export interface Output {
   write(first: Uint8Array, second: Uint8Array | undefined): void
   /** Everything has been written; `onClose` follows. */
   end(): void
-  /** Lets go at once; `onClose` follows. */
+  /** Closes at once; `onClose` follows. */
   destroy(): void
 }
 
-/** Tells the owner what was written. @throws The system's error. */
-export function openOutput(owner: WireOwner, onClose: OnHalfClosed): Output {
+/** Calls the owner's `onWritten`. @throws The system's error. */
+export function openOutput(owner: WireOwner, onClose: OnClose): Output {
   const stat = fs.fstatSync(STDOUT)
   // Not a WriteStream: that one blocks the thread, and every connection on it, while the terminal is halted.
   if (tty.isatty(STDOUT)) return new StreamOutput(new tty.ReadStream(STDOUT, { allowHalfOpen: true }), owner, onClose)
@@ -31,20 +30,12 @@ export function openOutput(owner: WireOwner, onClose: OnHalfClosed): Output {
 
 class StreamOutput implements Output {
   readonly #socket: net.Socket
-  #error: NodeJS.ErrnoException | undefined
-  readonly #onWritten: (error?: Error | null) => void
+  readonly #onWritten: OnWritten
 
-  constructor(socket: net.Socket, owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(socket: net.Socket, owner: WireOwner, onClose: OnClose) {
     this.#socket = socket
-    this.#onWritten = (error) => {
-      if (error === undefined || error === null) owner.onWritten()
-    }
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error
-    })
-    socket.on('close', () => {
-      onClose(this.#error)
-    })
+    this.#onWritten = whenWritten(owner)
+    whenClosed(socket, onClose)
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
@@ -52,10 +43,8 @@ class StreamOutput implements Output {
   }
 
   end(): void {
-    // A socket's peer learns it here, a pipe's when the descriptor is let go of.
-    this.#socket.end(() => {
-      this.#socket.destroy()
-    })
+    // A socket's peer sees the end here, a pipe's when the descriptor is closed.
+    this.#socket.end(() => this.#socket.destroy())
   }
 
   destroy(): void {
@@ -66,16 +55,16 @@ class StreamOutput implements Output {
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'writing' }
-  /** Let go while a write is on its way, which cannot be taken back. */
+  /** Closed while a write is under way, which cannot be cancelled. */
   | { readonly kind: 'leaving' }
   | { readonly kind: 'closed' }
 
 class FileOutput implements Output {
   readonly #owner: WireOwner
-  readonly #onClose: OnHalfClosed
+  readonly #onClose: OnClose
   #state: State = { kind: 'idle' }
 
-  constructor(owner: WireOwner, onClose: OnHalfClosed) {
+  constructor(owner: WireOwner, onClose: OnClose) {
     this.#owner = owner
     this.#onClose = onClose
   }
@@ -95,7 +84,7 @@ class FileOutput implements Output {
 
   #write(bytes: Uint8Array, next: Uint8Array | undefined): void {
     this.#state = { kind: 'writing' }
-    // Where the file's own position is, or at its end: others may write there before and after us.
+    // At the file's own position, or at its end: others may write there before and after.
     fs.write(STDOUT, bytes, 0, bytes.length, null, (error, written) => {
       if (this.#state.kind === 'leaving') {
         this.#close(undefined)
@@ -114,8 +103,6 @@ class FileOutput implements Output {
 
   #close(error: NodeJS.ErrnoException | undefined): void {
     this.#state = { kind: 'closed' }
-    queueMicrotask(() => {
-      this.#onClose(error)
-    })
+    queueMicrotask(() => this.#onClose(error))
   }
 }

@@ -3,33 +3,19 @@
  */
 import type net from 'node:net'
 import { moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
-import type { AcceptedPeer, Wire, WireOwner } from '../wire.js'
+import type { AcceptedPeer } from '../transport.js'
+import type { Wire, WireOwner } from '../wire.js'
 
 export class SocketWire implements Wire {
-  readonly halfClose: boolean
   readonly #socket: net.Socket
-  #error: NodeJS.ErrnoException | undefined
-  readonly #onWritten: (error?: Error | null) => void
+  readonly #onWritten: OnWritten
 
-  constructor(socket: net.Socket, owner: WireOwner, halfClose: boolean) {
+  constructor(socket: net.Socket, owner: WireOwner) {
     this.#socket = socket
-    this.halfClose = halfClose
-    // A failed write is followed by 'error' and 'close', which end the lane; only success moves it on.
-    this.#onWritten = (error) => {
-      if (error === undefined || error === null) owner.onWritten()
-    }
-    socket.on('end', () => {
-      owner.onEnd()
-    })
-    socket.on('finish', () => {
-      owner.onFinished()
-    })
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#error = error
-    })
-    socket.on('close', () => {
-      owner.onClose(this.#error)
-    })
+    this.#onWritten = whenWritten(owner)
+    socket.on('end', () => owner.onEnd())
+    socket.on('finish', () => owner.onFinished())
+    whenClosed(socket, (error) => owner.onClose(error))
   }
 
   resume(): void {
@@ -49,12 +35,32 @@ export class SocketWire implements Wire {
   }
 }
 
+/** Called last, once, with what broke the stream, if something did. */
+export type OnClose = (error: NodeJS.ErrnoException | undefined) => void
+
+export function whenClosed(socket: net.Socket, onClose: OnClose): void {
+  let failure: NodeJS.ErrnoException | undefined
+  socket.on('error', (error) => {
+    failure = error
+  })
+  socket.on('close', () => onClose(failure))
+}
+
+export type OnWritten = (error?: Error | null) => void
+
+/** A failed write is followed by 'error' and 'close', which end the lane; only success moves it on. */
+export function whenWritten(owner: WireOwner): OnWritten {
+  return (error) => {
+    if (error === undefined || error === null) owner.onWritten()
+  }
+}
+
 /** Both segments go to the kernel in one call. */
 export function writeSegments(
   socket: net.Socket,
   first: Uint8Array,
   second: Uint8Array | undefined,
-  onWritten: (error?: Error | null) => void,
+  onWritten: OnWritten,
 ): void {
   if (second === undefined) {
     socket.write(first, onWritten)
@@ -68,28 +74,20 @@ export function writeSegments(
 
 /** The `onread` option that makes the kernel read into the owner's memory. */
 export function readInto(owner: WireOwner): net.OnReadOpts {
-  return {
-    buffer: () => owner.readView(),
-    callback: (length: number) => owner.onRead(length),
-  }
+  return { buffer: () => owner.readView(), callback: (length: number) => owner.onRead(length) }
 }
 
-/** A connection of which there is no socket yet: nothing is read from it, and nobody would hear of its end. */
-export function unopenedPeer(handle: SocketHandle, halfClose: boolean): AcceptedPeer {
-  return {
-    adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner, halfClose),
-    reject: () => {
-      handle.close()
-    },
-  }
+/** A connection without a socket: nothing is read from it, and its end goes unnoticed until it is adopted. */
+export function unopenedPeer(handle: SocketHandle): AcceptedPeer {
+  return { adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner), reject: () => handle.close() }
 }
 
 /**
  * The server must have been created with `pauseOnConnect`, so that not a byte was read before. Where the handle cannot
  * be moved, 'data' and a copy serve.
  */
-export function acceptedPeer(accepted: net.Socket, halfClose: boolean): AcceptedPeer {
-  // Until it is adopted nobody else listens: a reset must not become an uncaught exception.
+export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
+  // Until it is adopted no one else listens: a reset must not become an uncaught exception.
   const ignore = (): void => undefined
   accepted.on('error', ignore)
   return {
@@ -97,12 +95,12 @@ export function acceptedPeer(accepted: net.Socket, halfClose: boolean): Accepted
       const socket = moveHandle(accepted, readInto(owner))
       if (socket === undefined) {
         accepted.off('error', ignore)
-        const wire = new SocketWire(accepted, owner, halfClose)
+        const wire = new SocketWire(accepted, owner)
         copyInto(accepted, owner)
         if (accepted.destroyed) queueMicrotask(() => owner.onClose(undefined))
         return wire
       }
-      return new SocketWire(socket, owner, halfClose)
+      return new SocketWire(socket, owner)
     },
     reject() {
       accepted.destroy()

@@ -1,25 +1,40 @@
-/** Every transport that a shard knows. A kind without a line here does not compile. */
-import type { TransportKind, TransportTarget } from '../../engine/protocol/target.js'
-import type { ShardTransport } from '../wire.js'
+/** Every transport that a shard knows. One that is missing, or lacks what its traits say, does not compile. */
+import type {
+  ListeningKind,
+  ListenTarget,
+  TargetOf,
+  TransportKind,
+  TransportTarget,
+} from '../../engine/protocol/target.js'
+import type { Dialler, ListeningTransport } from '../transport.js'
 import { childPipesTransport } from './child-pipes.js'
+import { childStdioTransport } from './child-stdio.js'
 import { memoryTransport } from './memory.js'
-import { processStdioTransport } from './process-stdio.js'
 import { pipeTransport } from './pipe.js'
-import { stdioTransport } from './child-stdio.js'
+import { processStdioTransport } from './process-stdio.js'
 import { unixTransport } from './unix.js'
 
-type Registry = { readonly [Kind in TransportKind]: ShardTransport<Extract<TransportTarget, { kind: Kind }>> }
+type Registry = {
+  readonly [Kind in TransportKind]: Kind extends ListeningKind
+    ? ListeningTransport<TargetOf<Kind>>
+    : Dialler<TargetOf<Kind>>
+}
 
 const registry: Registry = {
   unix: unixTransport,
   pipe: pipeTransport,
   memory: memoryTransport,
-  stdio: stdioTransport,
+  'child-stdio': childStdioTransport,
   'child-pipes': childPipesTransport,
   'process-stdio': processStdioTransport,
 }
 
-/** The transport for a target. The cast is the one place where the kind and its target meet again. */
-export function transportFor(target: TransportTarget): ShardTransport<TransportTarget> {
+// The kind and its target meet again here: the types of methods, unlike those of functions, allow it.
+
+export function diallerFor(target: TransportTarget): Dialler<TransportTarget> {
+  return registry[target.kind]
+}
+
+export function listenerFor(target: ListenTarget): ListeningTransport<ListenTarget> {
   return registry[target.kind]
 }

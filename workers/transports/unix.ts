@@ -1,59 +1,71 @@
 /** Unix domain sockets: paths, and Linux abstract names (a leading NUL). */
 import fs from 'node:fs/promises'
+import type net from 'node:net'
 import { basename } from 'node:path'
 import process from 'node:process'
 import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
 import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
 import { openLocalFolder } from '../../engine/filesystem/local-folder.js'
-import type { LocalFolder, TransportTarget, UnixTarget } from '../../engine/protocol/target.js'
-import type { Dialling, ShardTransport, WireOwner } from '../wire.js'
-import { dialPath, listenHandle } from './net-transport.js'
+import { isAbstract, type LocalFolder, type TargetOf, type UnixTarget } from '../../engine/protocol/target.js'
+import { refusedDial, type Dialling, type ListeningTransport } from '../transport.js'
+import type { WireOwner } from '../wire.js'
+import { dialPath, openServer } from './net-transport.js'
 
-type AnyUnixTarget = Extract<TransportTarget, { kind: 'unix' }>
+type AnyUnixTarget = TargetOf<'unix'>
 
-export const unixTransport: ShardTransport<AnyUnixTarget> = {
+export const unixTransport: ListeningTransport<AnyUnixTarget> = {
   dial(target, owner) {
-    if (target.path.startsWith('\0')) return dialAbstract(target, owner)
+    if (isAbstract(target)) return dialAbstract(target, owner)
     if (target.within !== undefined) return dialWithin(target, target.within, owner)
-    return dialPath(target.path, owner, true, (error) => refusalOf(error, target))
+    return dialPath(target.path, owner, (error) => refusalOf(error, target))
   },
 
-  listen(target, backlog, onAccepted, onFailure) {
-    // The descriptor goes with the server. Main holds the socket open, so peers go on queueing while it is paused.
-    const whereOf = (at: AnyUnixTarget) => ('fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog })
+  async listen(target, backlog, onAccepted, onFailure) {
     const explain = (error: NodeJS.ErrnoException): Error => fromSystemError(error, 'listening on', describe(target))
-    return listenHandle(target, whereOf, { halfClose: true, onAccepted, onFailure, explain })
+    const open = (at: AnyUnixTarget): Promise<net.Server> => {
+      const where = 'fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog }
+      return openServer(where, { onAccepted, onFailure, explain })
+    }
+    let server = await open(target)
+    let closed = false
+    return {
+      // The descriptor goes with the server. Main holds the socket open, so peers go on queueing meanwhile.
+      pause: () => server.close(),
+      async resume(again: AnyUnixTarget) {
+        const next = await open(again)
+        if (closed) next.close()
+        else server = next
+      },
+      // Not waiting for the server's own callback: that comes only when all its connections have ended.
+      close: () => {
+        closed = true
+        server.close()
+        return Promise.resolve()
+      },
+    }
   },
 }
 
-/** The folder is looked at for each dial, and is still that folder when the socket in it is connected to. */
+/** The folder is checked for each dial, and must still be that folder when its socket is connected. */
 function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): Dialling {
   const endpoint = describe(target)
   let folder: HeldFolder
   try {
     folder = openLocalFolder(within, 'dial', endpoint)
   } catch (error) {
-    const refusal = error instanceof Error ? error : new Error(String(error))
-    return { connected: Promise.reject(refusal), abort: () => undefined }
+    return refusedDial(error instanceof Error ? error : new Error(String(error)))
   }
   const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
   const refuse = (): Error | undefined => (folder.isStill() ? undefined : folderChanged(endpoint))
   let dialling: Dialling
   try {
-    dialling = dialPath(folder.at(basename(target.path)), owner, true, explain, refuse)
+    dialling = dialPath(folder.at(basename(target.path)), owner, explain, refuse)
   } catch (error) {
-    // Node's permission model says no at once.
+    // Node's permission model refuses at once.
     folder.close()
     throw error
   }
-  return {
-    connected: dialling.connected.finally(() => {
-      folder.close()
-    }),
-    abort: () => {
-      dialling.abort()
-    },
-  }
+  return { connected: dialling.connected.finally(() => folder.close()), abort: () => dialling.abort() }
 }
 
 function folderChanged(endpoint: string): TransportError {
@@ -64,9 +76,8 @@ function folderChanged(endpoint: string): TransportError {
 }
 
 /**
- * Node 20 makes every abstract name one of the greatest length, with NULs at its end; later ones, and other programs,
- * leave it as it is. So what a later one does not find is looked for under the other name; there is no way in the other
- * direction.
+ * Node 20 pads every abstract name with NULs to the greatest length; later versions, and other programs, do not. So a
+ * name that a later version does not find is tried padded; Node 20 cannot do the reverse.
  */
 const [uvMajor = 0, uvMinor = 0] = process.versions.uv.split('.').map(Number)
 const PADS_NAMES = uvMajor === 1 && uvMinor < 48
@@ -76,32 +87,27 @@ const LONGEST_NAME = 108
 function dialAbstract(target: UnixTarget, owner: WireOwner): Dialling {
   const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
   const missing = LONGEST_NAME - Buffer.byteLength(target.path)
-  let current = dialPath(target.path, owner, true, explain)
+  let current = dialPath(target.path, owner, explain)
   if (PADS_NAMES || missing === 0) return current
   const connected = current.connected.catch((error: unknown) => {
     if (!(error instanceof TransportError) || error.code !== 'ERR_REFUSED') throw error
-    current = dialPath(target.path + '\0'.repeat(missing), owner, true, explain)
+    current = dialPath(target.path + '\0'.repeat(missing), owner, explain)
     return current.connected
   })
-  return {
-    connected,
-    abort: () => {
-      current.abort()
-    },
-  }
+  return { connected, abort: () => current.abort() }
 }
 
-/** The system says "refused" of a path that is no socket at all, too. */
+/** The system refuses a path that is no socket in the same way as a socket without a listener. */
 async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Promise<Error> {
   const doing = 'connecting to'
-  if (error.code === 'ECONNREFUSED' && !target.path.startsWith('\0')) {
+  if (error.code === 'ECONNREFUSED' && !isAbstract(target)) {
     const there = await fs.stat(target.path).catch(() => undefined)
     if (there?.isSocket() === false) {
       const cause = Object.assign(new Error('connect ENOTSOCK'), { code: 'ENOTSOCK', syscall: 'connect' })
       return fromSystemError(cause, doing, describe(target))
     }
   }
-  if (error.code === 'ECONNREFUSED' && target.path.startsWith('\0') && PADS_NAMES) {
+  if (error.code === 'ECONNREFUSED' && isAbstract(target) && PADS_NAMES) {
     return new TransportError(
       'ERR_REFUSED',
       `${doing} ${describe(target)}: nobody listens there, as this version of Node names it. Start the peer. Unless the peer runs on Node 20, too, run this on Node 22 or later, or use a path.`,
@@ -113,5 +119,5 @@ async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Prom
 
 function describe(target: UnixTarget): string {
   if (target.within !== undefined) return `local:${basename(target.path, '.sock')}`
-  return target.path.startsWith('\0') ? `unix:@${target.path.slice(1)}` : `unix:${target.path}`
+  return isAbstract(target) ? `unix:@${target.path.slice(1)}` : `unix:${target.path}`
 }

@@ -38,13 +38,13 @@ test('a notification is taken once', (t) => {
   t.true(bell.silent)
 })
 
-test('many calls of notify() for a lane are one notification', (t) => {
+test('many notifications of a lane are taken as one', (t) => {
   const bell = new Bell()
   for (let i = 0; i < 100; i++) bell.notifier.notify(5)
   t.deepEqual(bell.taken(), [5])
 })
 
-test('the bell cannot overflow: all lanes may have notifications at once', (t) => {
+test('the bell cannot overflow: all lanes may be notified at once', (t) => {
   const bell = new Bell()
   for (let id = 0; id < MAX_LANES; id++) bell.notifier.notify(id)
   const taken = bell.taken()
@@ -53,7 +53,7 @@ test('the bell cannot overflow: all lanes may have notifications at once', (t) =
   t.true(bell.silent)
 })
 
-test('there is no wake-up while the listener is not parked', (t) => {
+test('no wake-up comes while the listener is not parked', (t) => {
   const bell = new Bell()
   bell.notifier.notify(1)
   t.is(bell.wakes, 0)
@@ -80,7 +80,7 @@ test('a burst of notifications costs one wake-up', (t) => {
   t.is(bell.wakes, 2, 'the next park is woken again')
 })
 
-test('a listener that has unparked is not woken', (t) => {
+test('a listener that looks by itself again is not woken', (t) => {
   const bell = new Bell()
   t.true(bell.listener.park())
   bell.listener.unpark()
@@ -106,12 +106,12 @@ test('a notification that comes during a visit, for any lane, is not lost', (t) 
       const bell = new Bell()
       bell.notifier.notify(first)
       const visited: number[] = []
-      let rung = false
+      let notified = false
       while (bell.listener.hasNotifications) {
         bell.listener.take((laneId) => {
           visited.push(laneId)
-          if (rung) return
-          rung = true
+          if (notified) return
+          notified = true
           for (const id of later) bell.notifier.notify(id)
         })
       }
@@ -138,31 +138,31 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('take' as const, 'park', 'unpark') }) },
 )
 
-test('any sequence of notify, take and park behaves like a set with a sleeper', (t) => {
+test('any sequence of ringing, taking and parking behaves like a set with a sleeper', (t) => {
   holds(
     t,
     fc.property(fc.array(anyStep, { maxLength: 200 }), (steps) => {
       const bell = new Bell()
-      const notified = new Set<number>()
+      const marked = new Set<number>()
       let parked = false
       let wakes = 0
       for (const step of steps) {
         switch (step.kind) {
           case 'ring':
             bell.notifier.notify(step.id)
-            notified.add(step.id)
+            marked.add(step.id)
             if (parked) wakes++
             parked = false
             break
           case 'take': {
-            const expected = [...notified].sort(byNumber)
-            notified.clear()
+            const expected = [...marked].sort(byNumber)
+            marked.clear()
             const taken = bell.taken().sort(byNumber)
             if (taken.join() !== expected.join()) return false
             break
           }
           case 'park':
-            parked = notified.size === 0
+            parked = marked.size === 0
             if (bell.listener.park() !== parked) return false
             break
           case 'unpark':
@@ -170,7 +170,7 @@ test('any sequence of notify, take and park behaves like a set with a sleeper', 
             parked = false
             break
         }
-        if (bell.wakes !== wakes || bell.listener.hasNotifications !== notified.size > 0) return false
+        if (bell.wakes !== wakes || bell.listener.hasNotifications !== marked.size > 0) return false
       }
       return true
     }),
@@ -186,28 +186,25 @@ const FIRST_LOOK = 2
 const STEPS_A_LANE = 2
 
 for (const lanes of [10_000, MAX_LANES]) {
-  test.serial(
-    `with ${String(lanes)} lanes, a notification for one visits only that lane and costs a few steps`,
-    (t) => {
-      for (const id of [0, 4711, lanes - 1]) {
-        const bell = new Bell()
-        // Every lane has been in use before.
-        for (let other = 0; other < lanes; other++) bell.notifier.notify(other)
-        t.is(bell.taken().length, lanes)
-        t.true(countAtomics(() => bell.notifier.notify(id)) <= 4)
-        let visited: number[] = []
-        const steps = countAtomics(() => {
-          visited = bell.taken()
-        })
-        t.deepEqual(visited, [id])
-        t.true(steps > 0, 'the operations were counted')
-        t.true(steps <= FIRST_LOOK + STEPS_A_LANE, String(steps))
-      }
-    },
-  )
+  test.serial(`with ${String(lanes)} lanes, a notification of one visits that lane and costs a few steps`, (t) => {
+    for (const id of [0, 4711, lanes - 1]) {
+      const bell = new Bell()
+      // Every lane has been in use before.
+      for (let other = 0; other < lanes; other++) bell.notifier.notify(other)
+      t.is(bell.taken().length, lanes)
+      t.true(countAtomics(() => bell.notifier.notify(id)) <= 4)
+      let visited: number[] = []
+      const steps = countAtomics(() => {
+        visited = bell.taken()
+      })
+      t.deepEqual(visited, [id])
+      t.true(steps > 0, 'the operations were counted')
+      t.true(steps <= FIRST_LOOK + STEPS_A_LANE, String(steps))
+    }
+  })
 }
 
-test.serial('taking notifications of many lanes costs a few steps for each lane', (t) => {
+test.serial('taking the notifications of many lanes costs a few steps for each of them', (t) => {
   const bell = new Bell()
   for (let id = 0; id < MAX_LANES; id += 97) bell.notifier.notify(id)
   let visited = 0
@@ -224,14 +221,14 @@ test.serial('parking looks at one word and no further', (t) => {
   t.is(steps, FIRST_LOOK)
 })
 
-test.serial('notifying a lane that has a notification already does not touch the summary', (t) => {
+test.serial('notifying a lane that is notified already leaves the summary alone', (t) => {
   const bell = new Bell()
   const first = countAtomics(() => bell.notifier.notify(9))
   const second = countAtomics(() => bell.notifier.notify(9))
   t.true(second < first)
 })
 
-test('notifySoon() sets its notification at once, and wakes a sleeper once, after a turn without another', async (t) => {
+test('a notification that can wait is there at once, and wakes a sleeping listener once, after a turn without more', async (t) => {
   const bell = new Bell()
   bell.listener.park()
   bell.notifier.notifySoon(3)
@@ -247,7 +244,7 @@ test('notifySoon() sets its notification at once, and wakes a sleeper once, afte
   t.is(bell.wakes, 1, 'the listener does not sleep')
 })
 
-test('while notifySoon() is called in every turn, the wake-up waits for a few turns at most', async (t) => {
+test('while more come each turn, such notifications share a wake-up, put off for a few turns at most', async (t) => {
   const bell = new Bell()
   bell.listener.park()
   let wakes = 0

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'ava'
 import fc from 'fast-check'
 import { copyIn, copyOut } from '../../../engine/protocol/copy.js'
-import { BufferView } from '../../../engine/protocol/slab-table.js'
+import { BufferView } from '../../../engine/internals/buffer-view.js'
 import { patternBytes } from '../../helpers/random.js'
 import { holds } from '../../helpers/property.js'
 

@@ -25,13 +25,13 @@ class Bell {
   }
 }
 
-/** Lane 5 alone, or beside notifications in its leaf word, in its summary word, or in another summary word. */
-const otherNotifications = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
+/** Lane 5 alone, or beside lanes of its own leaf word, of its summary word, of another summary word. */
+const neighbours = [[], [6], [5], [5 + 32], [5 + 1024], [4, 6, 40, 5000]] as const
 
-for (const others of otherNotifications) {
-  const beside = others.length === 0 ? 'alone' : `beside notifications of ${others.join(', ')}`
+for (const others of neighbours) {
+  const beside = others.length === 0 ? 'alone' : `beside ${others.join(', ')}`
 
-  test.serial(`a listener that parks while lane 5 is notified ${beside} sees the notification or is woken`, (t) => {
+  test.serial(`a listener that parks while lane 5 is notified ${beside} sees it or is woken`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
       for (const id of others) bell.notifier.notify(id)
@@ -45,7 +45,7 @@ for (const others of otherNotifications) {
         check: (at) => {
           if (bell.visited.has(5)) return
           t.true(bell.listener.hasNotifications, `the notification can be found, at ${String(at)}`)
-          t.true(!parked || bell.wakes === 1, `no thread sleeps on, at ${String(at)}`)
+          t.true(!parked || bell.wakes === 1, `the listener does not sleep over it, at ${String(at)}`)
           bell.take()
           t.true(bell.visited.has(5))
         },
@@ -54,7 +54,7 @@ for (const others of otherNotifications) {
     t.true(places > 2)
   })
 
-  test.serial(`a notification for lane 5 ${beside} while the listener takes is taken now or later`, (t) => {
+  test.serial(`a notification of lane 5 ${beside} while the listener takes is taken now or later`, (t) => {
     const places = interleave(() => {
       const bell = new Bell()
       for (const id of others) bell.notifier.notify(id)
@@ -63,7 +63,7 @@ for (const others of otherNotifications) {
           bell.take()
         },
         intrusion: () => {
-          // Earlier notifications must not hide the new one.
+          // What was there before must not hide the new notification.
           bell.visited.delete(5)
           bell.notifier.notify(5)
         },
@@ -78,7 +78,7 @@ for (const others of otherNotifications) {
   })
 }
 
-test.serial('a notification while the listener parks is seen by its second look or wakes it', (t) => {
+test.serial('a ring while the listener parks is seen by its second look or wakes it', (t) => {
   for (const id of [0, 31, 1024, 32_767]) {
     interleave(() => {
       const bell = new Bell()
@@ -124,7 +124,7 @@ for (const direction of ['out', 'in'] as const) {
     const having = unread === '' ? 'has read everything' : 'has bytes to read'
 
     test.serial(
-      `${direction}: a region change while the consumer, which ${having}, refreshes does not mislead it`,
+      `${direction}: a region change while the consumer, who ${having}, refreshes misleads neither side`,
       (t) => {
         interleave(() => {
           const fixture = new LaneFixture({ direction, start: START })
@@ -150,7 +150,7 @@ for (const direction of ['out', 'in'] as const) {
       },
     )
 
-    test.serial(`${direction}: a consumer, which ${having}, may look at any moment of a region change`, (t) => {
+    test.serial(`${direction}: a consumer, who ${having}, may look at any moment of a region change`, (t) => {
       interleave(() => {
         const fixture = new LaneFixture({ direction, start: START })
         const { producer, consumer } = fixture
@@ -176,7 +176,7 @@ for (const direction of ['out', 'in'] as const) {
     })
   }
 
-  test.serial(`${direction}: the second region change cannot be taken for the first, or for none`, (t) => {
+  test.serial(`${direction}: the second region change looks like neither the first nor none`, (t) => {
     // SWITCH_AT still holds the position of the first change when the second begins.
     interleave(() => {
       const fixture = new LaneFixture({ direction, start: START })
@@ -229,7 +229,7 @@ for (const direction of ['out', 'in'] as const) {
     })
   })
 
-  test.serial(`${direction}: a consumer that looks at any moment of a publication sees only written bytes`, (t) => {
+  test.serial(`${direction}: a consumer who looks at any moment of a publication sees written bytes only`, (t) => {
     interleave(() => {
       const { producer, consumer } = new LaneFixture({ direction, start: START })
       let text = ''

@@ -1,4 +1,4 @@
-/** The socket that wakes the other thread, and what it returns when it cannot. */
+/** The socket that wakes the other thread, and what it says when it cannot. */
 import net from 'node:net'
 import process from 'node:process'
 import test from 'ava'
@@ -12,7 +12,7 @@ const MORE_THAN_FIT = 5_000
 
 const here = process.platform === 'win32' ? test.skip : test
 
-here('a wakeup socket wakes until its other end is gone, and returns false then', async (t) => {
+here('a wake-up socket wakes until its other end is gone, and says so then', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const accepted = signal<net.Socket>()
@@ -24,19 +24,19 @@ here('a wakeup socket wakes until its other end is gone, and returns false then'
     const socket = net.connect(path)
     const other = await accepted.promise
     await until(() => !socket.connecting)
-    const line = new WakeupSocket(socket)
+    const wakeups = new WakeupSocket(socket)
     other.on('data', () => {
       woken.resolve()
     })
-    t.true(line.wake())
+    t.true(wakeups.wake())
     await woken.promise
-    // A thread that does not read still has wake-ups to read.
+    // An end that does not read has wake-ups to read.
     other.pause()
-    for (let i = 0; i < MORE_THAN_FIT; i++) if (!line.wake()) throw new Error('a full line is not a broken one')
+    for (let i = 0; i < MORE_THAN_FIT; i++) if (!wakeups.wake()) throw new Error('a full socket is not a broken one')
     other.destroy()
-    await until(() => !line.wake())
-    line.close()
-    t.false(line.wake())
+    await until(() => !wakeups.wake())
+    wakeups.close()
+    t.false(wakeups.wake())
   } finally {
     await new Promise((resolve) => server.close(resolve))
     await folder.remove()

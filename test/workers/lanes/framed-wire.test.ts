@@ -1,7 +1,4 @@
-/**
- * The wire between a pump and the peer's framing, with a fake pump and a fake wire that do anything the real ones may
- * do.
- */
+/** The wire between a pump and the peer's framing, with a pump and a wire that do anything that theirs may do. */
 import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../../engine/protocol/framing.js'
@@ -25,8 +22,7 @@ test.beforeEach((t) => {
 })
 
 /**
- * Stands in for a pump: takes what comes into a small view, returns false when it has had enough, and records all
- * calls.
+ * Stands in for a pump: takes what comes into a small view, says no when it has had enough, and remembers all calls.
  */
 class FakePump implements FrameOwner {
   readonly calls: string[] = []
@@ -43,11 +39,15 @@ class FakePump implements FrameOwner {
     return Buffer.concat(this.#received)
   }
 
-  /** Accepts this many reads before it returns false. */
+  /** Takes so many reads before it says no. */
   allow(reads: number, viewBytes: number): void {
     this.#allowance = reads
     this.#view = Buffer.from(new SharedArrayBuffer(viewBytes))
     this.paused = reads === 0
+  }
+
+  attach(): void {
+    // The test resumes what it is given.
   }
 
   readView(): Buffer {
@@ -99,9 +99,8 @@ class FakePump implements FrameOwner {
   }
 }
 
-/** Stands in for a transport's wire: delivers what the test wants, and closes soon after it was destroyed. */
+/** Stands in for a transport's wire: says what the test wants it to say, and closes soon after it was destroyed. */
 class FakeWire implements Wire {
-  readonly halfClose = true
   readonly written: Buffer[] = []
   owner: WireOwner | undefined
   reading = false
@@ -167,7 +166,7 @@ function setup(spec: FramingSpec, clock: Clock = systemClock): Setup {
   const wire = new FakeWire()
   const framed = new FramedWire(pump, codec, spec.frameTimeoutMs, clock)
   wire.owner = framed
-  framed.over(wire)
+  framed.attach(wire)
   return { pump, wire, framed }
 }
 
@@ -189,7 +188,7 @@ for (const [kind, pieces] of [
     ['Content-Le', 'ngth: 3\r\n\r\none', 'Content-Length: 3\r\n\r\ntwoContent', '-Length: 5\r\n\r\nthree'],
   ],
 ] as const) {
-  test(`${kind}: the owner knows that a beginning is held back, until before the read that completes it`, (t) => {
+  test(`${kind}: the owner knows of a beginning that is held back, ahead of the read that ends this`, (t) => {
     const { pump, wire, framed } = setup(specOf(kind))
     resume({ pump, wire, framed }, 100, 64)
     const held = pieces.map((piece) => {
@@ -383,7 +382,7 @@ test('an unterminated last line waits until the owner has room for it, the end b
   t.deepEqual(pump.calls, ['end'])
 })
 
-test('what a wire brings after destroy() is dropped, and its close is reported', async (t) => {
+test('what a wire brings after destroy() goes nowhere, and its close is reported', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   resume(both, 1, 8)
@@ -401,7 +400,7 @@ test('what a wire brings after destroy() is dropped, and its close is reported',
   t.is(pump.received.length, 8)
 })
 
-test('if a wire closes with frames not handed on, the close comes after them, or after destroy()', async (t) => {
+test('a wire that closes with frames not handed on is reported closed after them, or after destroy()', async (t) => {
   for (const how of ['resume', 'destroy'] as const) {
     const both = setup(specOf('line'))
     const { pump, wire, framed } = both
@@ -420,7 +419,7 @@ test('if a wire closes with frames not handed on, the close comes after them, or
   }
 })
 
-test('a write that puts no byte on the wire is reported later, not from inside write()', async (t) => {
+test('a write that is nothing on the wire is reported later, not from inside write()', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
   const frame = encodeFrame(Buffer.from('word'))
@@ -483,7 +482,7 @@ for (const [kind, begun, rest] of [
   })
 }
 
-test('no deadline runs against a peer while the host does not read', async (t) => {
+test('no deadline runs against a peer while its frames are not taken', async (t) => {
   const clock = new FakeClock()
   const all = setup(specOf('line', { frameTimeoutMs: 100 }), clock)
   resume(all, 1, 64)
@@ -498,7 +497,7 @@ test('no deadline runs against a peer while the host does not read', async (t) =
   t.is(all.wire.destroyed, true)
 })
 
-/** What the pump gets when the wire has closed. */
+/** What the pump learns when the wire has closed. */
 function faultOf({ pump, wire }: Setup): string | undefined {
   wire.close()
   return (pump.closed?.error as FramingFault | undefined)?.code

@@ -1,12 +1,12 @@
 /**
- * The pipes for a child's stdin and stdout: a process without the token gets nothing. On other systems the test uses
+ * The pipes that a child's ends come through: who has no token gets nothing. Elsewhere than on Windows they are
  * sockets.
  */
 import net from 'node:net'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { TOKEN_BYTES } from '../../../engine/protocol/target.js'
-import type { MainSide } from '../../../workers/wire.js'
+import type { MainSide } from '../../../workers/transport.js'
 import { childPipesTransport } from '../../../workers/transports/child-pipes.js'
 import { Taker } from '../../helpers/taker.js'
 import { makeTemporaryFolder, randomName } from '../../helpers/temporary-folder.js'
@@ -19,10 +19,10 @@ const WRONG = Buffer.alloc(TOKEN_BYTES, 'wrong')
 
 failOnWarnings()
 
-/** This transport does not use it. */
+/** This transport asks nothing of it. */
 const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
-/** A process at a pipe's other end. */
+/** Somebody at a pipe's other end. */
 class Guest {
   readonly socket: net.Socket
   text = ''
@@ -75,7 +75,7 @@ function stage(title: string, body: (t: ExecutionContext, stage: Stage) => Promi
   })
 }
 
-stage('what was asked before any process connected is done once both have', async (t, { target, owner, guest }) => {
+stage('calls made before main has come are made once both pipes are open', async (t, { target, owner, guest }) => {
   const wire = await childPipesTransport.dial(target, owner, noMain).connected
   wire.resume()
   wire.write(Buffer.from('for the child'), undefined)
@@ -91,7 +91,7 @@ stage('what was asked before any process connected is done once both have', asyn
   t.deepEqual([...owner.calls].sort(), ['close', 'end', 'finished', 'written'])
 })
 
-stage('a token may come in pieces, or together with the bytes that follow it', async (t, { target, owner, guest }) => {
+stage('a token that comes in pieces, and at once with what follows it, is one', async (t, { target, owner, guest }) => {
   const wire = await childPipesTransport.dial(target, owner, noMain).connected
   wire.resume()
   const stdin = guest(target.stdin)
@@ -103,33 +103,30 @@ stage('a token may come in pieces, or together with the bytes that follow it', a
   await until(() => owner.calls.includes('close'))
 })
 
-stage(
-  'other processes that open the pipes get nothing, and are cut once main is there',
-  async (t, { target, owner, guest }) => {
-    const wire = await childPipesTransport.dial(target, owner, noMain).connected
-    wire.resume()
-    wire.write(Buffer.from('secret'), undefined)
-    const others = [
-      guest(target.stdin).show(WRONG).show(TOKEN),
-      guest(target.stdin),
-      guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
-    ]
-    await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
-    const stdin = guest(target.stdin).show(TOKEN)
-    guest(target.stdout).show(TOKEN).socket.write('genuine')
-    await until(() => stdin.text === 'secret' && owner.text === 'genuine')
-    await until(() => others.every(({ over }) => over))
-    t.deepEqual(
-      others.map(({ text }) => text),
-      ['', '', ''],
-    )
-    wire.destroy()
-    await until(() => owner.calls.includes('close'))
-  },
-)
+stage('others who find the pipes get nothing, and are cut once main is there', async (t, { target, owner, guest }) => {
+  const wire = await childPipesTransport.dial(target, owner, noMain).connected
+  wire.resume()
+  wire.write(Buffer.from('secret'), undefined)
+  const others = [
+    guest(target.stdin).show(WRONG).show(TOKEN),
+    guest(target.stdin),
+    guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
+  ]
+  await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
+  const stdin = guest(target.stdin).show(TOKEN)
+  guest(target.stdout).show(TOKEN).socket.write('genuine')
+  await until(() => stdin.text === 'secret' && owner.text === 'genuine')
+  await until(() => others.every(({ over }) => over))
+  t.deepEqual(
+    others.map(({ text }) => text),
+    ['', '', ''],
+  )
+  wire.destroy()
+  await until(() => owner.calls.includes('close'))
+})
 
 stage(
-  'a wire that is destroyed before any process connected closes, and removes the pipes',
+  'a wire that is destroyed before main has come closes, and takes the pipes away',
   async (t, { target, owner, guest }) => {
     const wire = await childPipesTransport.dial(target, owner, noMain).connected
     const waiting = guest(target.stdin)
@@ -145,7 +142,7 @@ stage(
 )
 
 stage(
-  'an aborted dial leaves nothing, and a dial whose pipes cannot be made rejects',
+  'a dial that is aborted leaves nothing, and one of a place that cannot be listened on rejects',
   async (t, { target, owner, guest }) => {
     const dialling = childPipesTransport.dial(target, owner, noMain)
     dialling.abort()

@@ -1,11 +1,12 @@
-/** Dialling in a folder that must belong to the user alone, while it is replaced by another. */
+/** Dialling in a folder that has to be the user's alone, while another is put in its place. */
 import fs from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import type { UnixTarget } from '../../../engine/protocol/target.js'
-import type { MainSide, Wire } from '../../../workers/wire.js'
+import type { MainSide } from '../../../workers/transport.js'
+import type { Wire } from '../../../workers/wire.js'
 import { unixTransport } from '../../../workers/transports/unix.js'
 import { rejects } from '../../helpers/errors.js'
 import { Taker } from '../../helpers/taker.js'
@@ -20,7 +21,7 @@ const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
 failOnWarnings()
 
-/** This transport does not use it. */
+/** This transport asks nothing of it. */
 const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
 interface Stage {
@@ -28,7 +29,7 @@ interface Stage {
   readonly owner: Taker
   /** Puts the other folder in the place of the first. */
   readonly swap: () => void
-  /** Which listener was connected to: in the first folder, or in the other. */
+  /** Who was connected to, in the first folder and in the other one. */
   readonly came: { ours: number; theirs: number }
 }
 
@@ -68,7 +69,7 @@ async function stage(t: ExecutionContext, body: (stage: Stage) => Promise<void>)
   }
 }
 
-/** Calls `then` once, when the folder has been checked. */
+/** Calls `then` once, when the folder has been looked at. */
 function afterTheLook(then: () => void): () => void {
   const { fstatSync } = fs
   fs.fstatSync = ((...args: Parameters<typeof fstatSync>) => {
@@ -82,7 +83,7 @@ function afterTheLook(then: () => void): () => void {
   }
 }
 
-onLinux('a folder that replaces the checked one is not used to connect', async (t) => {
+onLinux('a folder that is replaced after the look at it is not the one that is connected in', async (t) => {
   await stage(t, async ({ dial, owner, swap, came }) => {
     const restore = afterTheLook(swap)
     try {
@@ -97,7 +98,7 @@ onLinux('a folder that replaces the checked one is not used to connect', async (
   })
 })
 
-onUnix('without /proc a folder that was replaced meanwhile is noticed, and nothing is sent', async (t) => {
+onUnix('without /proc a folder that was replaced meanwhile is found out, and nothing is sent', async (t) => {
   await stage(t, async ({ dial, owner, swap, came }) => {
     const putBack = withoutProc()
     const restore = afterTheLook(swap)
@@ -113,7 +114,7 @@ onUnix('without /proc a folder that was replaced meanwhile is noticed, and nothi
   })
 })
 
-onUnix('without /proc a folder that stays is used to connect', async (t) => {
+onUnix('without /proc a folder that stays is connected in', async (t) => {
   await stage(t, async ({ dial, owner, came }) => {
     const putBack = withoutProc()
     try {

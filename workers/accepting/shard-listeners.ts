@@ -1,0 +1,113 @@
+/** The listeners of a shard, and the lanes that main has lent for the connections that they accept. */
+import net from 'node:net'
+import type { AcceptLogWriter } from '../../engine/protocol/accept-log.js'
+import type { BellNotifier } from '../../engine/protocol/bell.js'
+import type { Adoption, ListenerCallbacks, ListenRequest } from '../../engine/protocol/control.js'
+import { serializeError } from '../../engine/protocol/errors.js'
+import type { LaneGrant } from '../../engine/protocol/lane.js'
+import type { ListenTarget } from '../../engine/protocol/target.js'
+import { laneEnd } from '../lanes/framed-wire.js'
+import type { Pumps } from '../lanes/pumps.js'
+import type { AcceptedPeer } from '../transport.js'
+import { listenerFor } from '../transports/transport-registry.js'
+import { ShardListener, type LaneStock } from './shard-listener.js'
+import { WaitingPeers } from './waiting-peers.js'
+
+export class ShardListeners implements LaneStock {
+  readonly #pumps: Pumps
+  readonly #bell: BellNotifier
+  readonly #log: AcceptLogWriter
+  readonly #main: ListenerCallbacks
+  readonly #byId = new Map<number, ShardListener>()
+  readonly #waiting = new WaitingPeers()
+  /** Lanes that main has lent and that carry nothing yet. */
+  readonly #stock: LaneGrant[] = []
+  #expectsLanes = true
+
+  constructor(pumps: Pumps, bell: BellNotifier, log: AcceptLogWriter, main: ListenerCallbacks) {
+    this.#pumps = pumps
+    this.#bell = bell
+    this.#log = log
+    this.#main = main
+  }
+
+  async open(request: ListenRequest): Promise<void> {
+    const { listenerId, target, backlog } = request
+    const listener = new ShardListener(request, this.#waiting, this, this.#main)
+    this.#byId.set(listenerId, listener)
+    try {
+      const handle = await listenerFor(target).listen(
+        target,
+        backlog,
+        (peer) => listener.onAccepted(peer),
+        (error) => this.#main.listenerFailed(listenerId, { ok: false, error: serializeError(error) }),
+      )
+      listener.onListening(handle)
+    } catch (error) {
+      await this.close(listenerId)
+      throw error
+    }
+  }
+
+  async resume(listenerId: number, target: ListenTarget): Promise<void> {
+    const listener = this.#byId.get(listenerId)
+    if (listener !== undefined && !listener.isAccepting) await listener.resume(target)
+    // Closed meanwhile, so that no one else closes the descriptor that came for it. By a handle, since Node warns of
+    // numbers that a worker closes without having opened them.
+    else if ('fd' in target) new net.Socket({ fd: target.fd, readable: false, writable: false }).destroy()
+  }
+
+  async close(listenerId: number): Promise<void> {
+    const listener = this.#byId.get(listenerId)
+    await listener?.close()
+    this.#byId.delete(listenerId)
+  }
+
+  /** Returns the lanes of connections that are gone. */
+  adopt(adoptions: readonly Adoption[]): readonly number[] {
+    const gone: number[] = []
+    for (const { acceptId, lane } of adoptions) {
+      const waiting = this.#waiting.take(acceptId)
+      if (waiting === undefined) gone.push(lane.id)
+      else this.#adopt(waiting.peer, lane, waiting.listener)
+    }
+    return gone
+  }
+
+  reject(acceptIds: readonly number[]): void {
+    for (const acceptId of acceptIds) this.#waiting.take(acceptId)?.peer.reject()
+  }
+
+  lend(lanes: readonly LaneGrant[]): void {
+    this.#expectsLanes = lanes.length > 0
+    this.#stock.push(...lanes)
+    for (const listener of this.#byId.values()) {
+      if (this.#expectsLanes) listener.onLanes()
+      else listener.onNoLanes()
+    }
+  }
+
+  get expectsLanes(): boolean {
+    return this.#expectsLanes
+  }
+
+  giveBack(): readonly number[] {
+    return this.#stock.splice(0).map(({ id }) => id)
+  }
+
+  #adopt(peer: AcceptedPeer, lane: LaneGrant, { kind, framing }: ShardListener): void {
+    const end = laneEnd(this.#pumps.open(lane.id, 'accepted', kind), framing)
+    end.attach(peer.adopt(end))
+  }
+
+  adoptFromStock(peer: AcceptedPeer, listener: ShardListener): boolean {
+    const lane = this.#stock.pop()
+    if (lane === undefined) return false
+    this.#adopt(peer, lane, listener)
+    this.#log.push(listener.id, lane.id)
+    // A notification of a lane that main knows no connection of makes it read the log. Many are accepted in one turn,
+    // and most peers send at once: one wake-up is for all of that.
+    this.#bell.notifySoon(lane.id)
+    return true
+  }
+}

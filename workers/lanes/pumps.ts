@@ -1,0 +1,47 @@
+/**
+ * The data plane of a shard: its lanes, and the pump of each. The wake loop hands main's notifications to `onNotify`;
+ * control calls make lanes and memory known, and open pumps.
+ */
+import type { BellNotifier } from '../../engine/protocol/bell.js'
+import { LaneTable } from '../../engine/protocol/lane.js'
+import { SlabTable } from '../../engine/protocol/slab-table.js'
+import { transportTraits, type Role, type TransportKind } from '../../engine/protocol/target.js'
+import type { Meter } from '../meter.js'
+import { Pump } from './pump.js'
+
+export class Pumps {
+  readonly lanes = new LaneTable()
+  readonly slabs = new SlabTable()
+  readonly #bell: BellNotifier
+  readonly #meter: Meter
+  readonly #byLane: (Pump | undefined)[] = []
+
+  constructor(bell: BellNotifier, meter: Meter) {
+    this.#bell = bell
+    this.#meter = meter
+  }
+
+  /** Main has something for a lane, whose pump may be gone. True: its connection was dialled. */
+  readonly onNotify = (laneId: number): boolean => {
+    const pump = this.#byLane[laneId]
+    pump?.onNotify()
+    return pump?.role === 'dialled'
+  }
+
+  open(id: number, role: Role, kind: TransportKind): Pump {
+    const words = this.lanes.wordsOf(id)
+    const base = this.lanes.baseOf(id)
+    const lane = { id, words, base, slabs: this.slabs, bell: this.#bell, meter: this.#meter }
+    const pump = new Pump(lane, role, transportTraits[kind].halfClose, this.#onGone)
+    this.#byLane[id] = pump
+    return pump
+  }
+
+  destroyAll(): void {
+    for (const pump of this.#byLane) pump?.destroy()
+  }
+
+  readonly #onGone = (laneId: number): void => {
+    this.#byLane[laneId] = undefined
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Where the kernel's next read goes: a view of the in ring.
+ *
+ * It must be chosen right after each read, before it is known whether reading goes on: Node asks for it once and not
+ * again on resume. So when room is short the view is cut to exactly `target` bytes, the room is asked for, and reading
+ * stops until that much is free.
+ */
+import { BufferView } from '../../engine/internals/buffer-view.js'
+import { takeArmed } from '../../engine/protocol/lane.js'
+import { distance, RingProducer } from '../../engine/protocol/ring.js'
+import { inWords, lane } from '../../engine/protocol/ring-layout.js'
+import type { ShardLane } from './shard-lane.js'
+
+export class ReadWindow {
+  readonly #lane: ShardLane
+  readonly #words: Int32Array
+  readonly #base: number
+  readonly #ring: RingProducer
+  #view: Buffer
+  #isPaused = false
+
+  constructor(of: ShardLane) {
+    this.#lane = of
+    this.#words = of.words
+    this.#base = of.base
+    this.#ring = new RingProducer(of.words, of.base, inWords, of.slabs)
+    this.#view = this.#viewOf(this.#ring.contiguous)
+  }
+
+  get view(): Buffer {
+    return this.#view
+  }
+
+  /** So many bytes were read into the view. True: main waits for them. */
+  publish(length: number): boolean {
+    const ring = this.#ring
+    ring.commit(length)
+    ring.publish()
+    return (
+      this.#load(lane.IN_NOTIFY) !== 0 &&
+      distance(ring.tail, this.#load(lane.IN_NOTIFY_AT)) >= 0 &&
+      takeArmed(this.#words, this.#base + lane.IN_NOTIFY)
+    )
+  }
+
+  /** Chooses the next view; `isFilled`: the last read filled its view. False: reading stops until `takeRoom()`. */
+  advance(isFilled: boolean): boolean {
+    const ring = this.#ring
+    const grant = this.#load(lane.IN_GRANT)
+    if (grant !== ring.regionId && ring.settled) ring.switchTo(grant)
+    const contiguous = ring.contiguous
+    const target = Math.min(contiguous, ring.capacity >> 2)
+    if (isFilled || ring.free < target) this.#askForGrowth()
+    let free = ring.free
+    if (free < target) free = ring.refreshFree()
+    if (free < target) {
+      // Arm, then look again: HEAD may have moved before main could see that we wait for it.
+      this.#store(lane.IN_SPACE_AT, (ring.tail + target - ring.capacity) | 0)
+      this.#store(lane.IN_SPACE, 1)
+      free = ring.refreshFree()
+      if (free < target) {
+        this.#view = this.#viewOf(target)
+        this.#isPaused = true
+        this.#lane.meter.count('pausedReads', 1)
+        return false
+      }
+      this.#store(lane.IN_SPACE, 0)
+    }
+    this.#view = this.#viewOf(Math.min(contiguous, free))
+    return true
+  }
+
+  /** True, once: reading had stopped, and there is room for the view now. */
+  takeRoom(): boolean {
+    if (!this.#isPaused || !this.#ring.hasRoom(this.#view.length)) return false
+    this.#isPaused = false
+    return true
+  }
+
+  #askForGrowth(): void {
+    if (this.#load(lane.IN_GROW) !== 0) return
+    this.#store(lane.IN_GROW, 1)
+    this.#lane.bell.notify(this.#lane.id)
+  }
+
+  #viewOf(length: number): Buffer {
+    return new BufferView(this.#ring.slab.memory, this.#ring.offset, length)
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, this.#base + word)
+  }
+
+  #store(word: number, value: number): void {
+    Atomics.store(this.#words, this.#base + word, value)
+  }
+}
