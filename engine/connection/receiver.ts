@@ -367,7 +367,7 @@ export class Receiver implements NotifyHandler {
   /** Looks once more in the next turn. After the end of I/O no bell keeps the process for it: what is left does. */
   #again(): void {
     if (!this.#detached) {
-      this.#host.revisit(this)
+      this.#host.doorbell.revisit(this)
       return
     }
     setImmediate(() => {
@@ -677,7 +677,7 @@ export class Receiver implements NotifyHandler {
   #count(length: number): void {
     this.framesReceived++
     this.bytesReceived += length
-    if (this.#watch.state !== 'idle') this.#host.replied(this.#watch)
+    if (this.#watch.state !== 'idle') this.#host.doorbell.replied(this.#watch)
   }
 
   /** Gives consumed bytes back; tells the shard if it waits for them; returns a region that was read to its end. */

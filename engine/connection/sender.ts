@@ -201,7 +201,7 @@ export class Sender implements Flushable {
     if (this.#state.kind === 'closed') return
     this.#publish()
     this.lastFlushAt = Date.now()
-    this.#host.awaitReply(this.#watch)
+    this.#host.doorbell.awaitReply(this.#watch)
   }
 
   /** I/O is over. Everybody who waits is told; `end()` resolves, because there is nothing left to wait for. */
@@ -235,7 +235,7 @@ export class Sender implements Flushable {
     this.#tracking?.took(length)
     if (!this.#dirty) {
       this.#dirty = true
-      this.#host.flushSoon(this)
+      this.#host.doorbell.flushSoon(this)
     } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
       this.#publish(true)
     }
@@ -331,7 +331,7 @@ export class Sender implements Flushable {
     ring.refreshFree()
     if (distance(ring.head, at) >= 0 && takeArmed(this.#words, this.#base + lane.OUT_SPACE)) {
       // From the top of the next turn: the caller may be in the middle of a send.
-      this.#host.revisit({
+      this.#host.doorbell.revisit({
         onNotify: () => {
           this.onNotify()
           return false

@@ -4,7 +4,7 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
-import type { Flushable, LaneHost, NotifyHandler, PendingReply } from '../connection/lane-host.js'
+import type { LaneHost } from '../connection/lane-host.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { createAcceptLog } from '../protocol/accept-log.js'
 import { BellListener, BellNotifier, createBellMemory } from '../protocol/bell.js'
@@ -98,7 +98,7 @@ export class Shard implements LaneHost {
   /** Settles once the thread is gone and everybody concerned has been told; undefined: it was stopped. */
   readonly ended: Promise<TransportError | undefined>
   readonly #settings: ShardSettings
-  readonly #doorbell: Doorbell
+  readonly doorbell: Doorbell
   readonly #ledger: Ledger
   readonly #control: ControlClient
   readonly #notifier: BellNotifier
@@ -133,7 +133,7 @@ export class Shard implements LaneHost {
     this.generation = life.generation
     this.#counters = life.counters
     this.#settings = settings
-    this.#doorbell = doorbell
+    this.doorbell = doorbell
     this.#ledger = ledger
     this.#clock = clock
     const control = new MessageChannel()
@@ -361,22 +361,6 @@ export class Shard implements LaneHost {
     this.#notifier.notify(laneId, busy)
   }
 
-  flushSoon(flushable: Flushable): void {
-    this.#doorbell.flushSoon(flushable)
-  }
-
-  awaitReply(watch: PendingReply): void {
-    this.#doorbell.awaitReply(watch)
-  }
-
-  replied(watch: PendingReply): void {
-    this.#doorbell.replied(watch)
-  }
-
-  revisit(reader: NotifyHandler): void {
-    this.#doorbell.revisit(reader)
-  }
-
   takeRegion(bytes: number, onKnown: () => void): number | undefined {
     const region = this.#growth.take(regionSizeFor(bytes), onKnown)
     if (region !== undefined) this.#ledger.open('regions')
@@ -416,7 +400,7 @@ export class Shard implements LaneHost {
     this.#connections++
     this.#ledger.open('connections')
     // News that came before the connection was there had nobody to go to.
-    this.#doorbell.revisit(connection)
+    this.doorbell.revisit(connection)
     return connection
   }
 
@@ -492,7 +476,7 @@ export class Shard implements LaneHost {
         if (failed) return
         cancel()
         this.#bellPort.on('message', () => {
-          this.#doorbell.onWake(this.#source)
+          this.doorbell.onWake(this.#source)
         })
         // The port goes when the thread does, and with it what kept the process alive; the news of the end comes later.
         this.#bellPort.on('close', () => {
@@ -501,7 +485,7 @@ export class Shard implements LaneHost {
         if (this.#keepAlive === 0) this.#bellPort.unref()
         this.#thread.unref()
         if (this.#state.kind === 'booting') this.#state = { kind: 'up' }
-        this.#doorbell.add(this.#source)
+        this.doorbell.add(this.#source)
         resolve()
       })
     })
@@ -525,7 +509,7 @@ export class Shard implements LaneHost {
     )
     this.#watch.end()
     this.#growth.end()
-    this.#doorbell.remove(this.#source)
+    this.doorbell.remove(this.#source)
     // Control first: a dial that is pending must give its lane back through its own rejection.
     this.#control.lose(error)
     this.#accepts.lose(error)
