@@ -2,8 +2,8 @@
 import type { ConnectionIdentity } from '../engine/connection/lane-connection.js'
 import type { ConnectionSettings } from '../engine/connection/connection-settings.js'
 import { ShardBindings } from '../engine/listening/shard-bindings.js'
-import type { Arrival } from '../engine/shard/accepted-connections.js'
-import type { ArrivalEvents, Shard } from '../engine/shard/shard.js'
+import type { Arrival, ArrivalEvents } from '../engine/shard/accepted-connections.js'
+import type { Shard } from '../engine/shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../engine/shard/supervisor.js'
 import { nameOf } from '../engine/common/describe.js'
 import { events } from '../engine/common/diagnostics.js'
@@ -282,7 +282,7 @@ export class ListenerRegistry implements SupervisorEvents {
       const { listener } = open
       if (!listener.isOpen || !shard.isUp) return
       const pause = Math.min(INSIST_LONGEST_MS, INSIST_FIRST_MS * 2 ** failures)
-      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.shard, nameOf(error))
+      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.index, nameOf(error))
       this.#clock.setTimer(
         () => {
           if (listener.isOpen && shard.isUp) this.#insist(open, shard, step, failures + 1)
@@ -321,8 +321,8 @@ export class ListenerRegistry implements SupervisorEvents {
   #onPaused(shard: Shard, listenerId: number, open: OpenListener | undefined): void {
     if (open === undefined || !shard.isUp) return
     const { listener, listening } = open
-    const news = { endpoint: listener.endpoint, shard: shard.shard }
-    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
+    const news = { endpoint: listener.endpoint, shard: shard.index }
+    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.index)
     events.listenerPaused.publish(news)
     listener.onPaused(shard, {
       untaken: () => shard.untaken(listenerId),

@@ -7,7 +7,7 @@
  * See docs/decisions/shard-threads.md. `atomics: 'disabled'`, because with the default Piscina blocks a thread between
  * tasks, and its sockets with it.
  */
-import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { ShardBoot } from '../protocol/control.js'
 
@@ -26,8 +26,8 @@ export class ShardThread {
   #handle: Referenced | undefined
   #killedFor: Error | undefined
 
-  constructor(entry: string, heapMb: number, boot: ShardBoot, transfer: readonly MessagePort[]) {
-    this.ended = this.#run(entry, heapMb, boot, transfer)
+  constructor(entry: string, heapMb: number, boot: ShardBoot) {
+    this.ended = this.#run(entry, heapMb, boot)
   }
 
   /**
@@ -51,7 +51,7 @@ export class ShardThread {
     void this.#worker?.terminate()
   }
 
-  async #run(entry: string, heapMb: number, boot: ShardBoot, transfer: readonly MessagePort[]): Promise<void> {
+  async #run(entry: string, heapMb: number, boot: ShardBoot): Promise<void> {
     const pool = new Piscina({
       filename: entry,
       minThreads: 0,
@@ -74,7 +74,7 @@ export class ShardThread {
       pool.on('error', reject)
     })
     // Here `new Worker` can throw: where workers are forbidden, or the system has no thread to give.
-    const task = pool.run(boot, { transferList: [...transfer] }) as Promise<unknown>
+    const task = pool.run(boot, { transferList: [boot.control, boot.events, boot.bell] }) as Promise<unknown>
     const worker = pool.threads[0]
     this.#worker = worker
     const exited = new Promise<number>((resolve) => {
