@@ -1,29 +1,23 @@
 /**
  * One worker thread, for one life of one shard. The only module that knows Piscina.
  *
- * A shard is one task that never returns; the task's end is its obituary. Each life has a pool of its own with room for
- * one thread: what Piscina does by itself when a thread dies (start another at once, whatever the reason) is the
- * supervisor's decision here, and a pool of one says without doubt which thread a task runs on.
- * See docs/decisions/shard-threads.md. `atomics: 'disabled'`, because with the default Piscina blocks a thread between
- * tasks, and its sockets with it.
+ * A shard is one task that returns when the shard stops. Each life has a pool of its own with room for one thread:
+ * Piscina starts another thread at once when one dies, which is the supervisor's decision here, and a pool of one shows
+ * which thread a task runs on. See docs/decisions/shard-threads.md.
  */
 import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
+import { referenceOf, type WorkerReference } from '../internals/piscina-worker.js'
 import type { ShardBoot } from '../protocol/control.js'
 
 /** V8 divides this by three: two halves and a reserve. A shard's garbage is small and dies young. */
 const SHARD_NURSERY_MB = 16
 
-interface Referenced {
-  ref(): unknown
-  unref(): unknown
-}
-
 export class ShardThread {
   /** Resolves when the shard has stopped, rejects with what killed it; in both cases the thread is gone by then. */
   readonly ended: Promise<void>
   #worker: Worker | undefined
-  #handle: Referenced | undefined
+  #reference: WorkerReference | undefined
   #killedFor: Error | undefined
 
   constructor(entry: string, heapMb: number, boot: ShardBoot) {
@@ -31,16 +25,16 @@ export class ShardThread {
   }
 
   /**
-   * Piscina keeps the process alive while a task runs, and a shard's task never ends. Connections and listeners keep it
-   * alive by references of their own, so the thread must not.
+   * Piscina keeps the process alive while a task runs. Connections and listeners keep it alive by references of their
+   * own, so the thread must not.
    */
   unref(): void {
-    this.#handle?.unref()
+    this.#reference?.unref()
   }
 
-  /** From here on the process waits for the thread again: somebody waits for its end. */
+  /** From here on the process waits for the thread's end. */
   ref(): void {
-    this.#handle?.ref()
+    this.#reference?.ref()
     this.#worker?.ref()
   }
 
@@ -59,21 +53,22 @@ export class ShardThread {
       concurrentTasksPerWorker: 1,
       maxQueue: 1,
       idleTimeout: Infinity,
+      // With the default Piscina blocks a thread between tasks, and its sockets with it.
       atomics: 'disabled',
-      // A thread that is ended while Node loads its modules leaves the file open that Node was reading, otherwise.
+      // Otherwise a thread that is ended while Node loads its modules leaves the file open that Node was reading.
       trackUnmanagedFds: true,
       resourceLimits: { maxYoungGenerationSizeMb: SHARD_NURSERY_MB, maxOldGenerationSizeMb: heapMb },
       recordTiming: false,
       workerHistogram: false,
     })
     pool.on('workerCreate', (worker: object) => {
-      this.#handle = referenceOf(worker)
+      this.#reference = referenceOf(worker)
     })
-    // A thread that fails before it has taken the task tells only the pool.
+    // Where a thread fails before it has taken the task, only the pool emits that.
     const failed = new Promise<never>((_, reject) => {
       pool.on('error', reject)
     })
-    // Here `new Worker` can throw: where workers are forbidden, or the system has no thread to give.
+    // Throws what `new Worker` throws, where workers are forbidden or the system has no thread left.
     const task = pool.run(boot, { transferList: [boot.control, boot.events, boot.bell] }) as Promise<unknown>
     const worker = pool.threads[0]
     this.#worker = worker
@@ -102,15 +97,4 @@ export class ShardThread {
 
 function ignore(): void {
   // The first of several reports of one death is enough.
-}
-
-/** Piscina's own record of a thread sits behind a symbol of the public one; it alone can drop the reference. */
-function referenceOf(worker: object): Referenced | undefined {
-  for (const symbol of Object.getOwnPropertySymbols(worker)) {
-    const value = (worker as Record<symbol, unknown>)[symbol]
-    if (typeof value === 'object' && value !== null && typeof (value as Partial<Referenced>).unref === 'function') {
-      return value as Referenced
-    }
-  }
-  return undefined
 }
