@@ -13,7 +13,7 @@ export interface NotifyHandler {
   onNotify(): boolean
 }
 
-/** The reply that a connection's last flush awaits, as the wake policy keeps track of it. */
+/** The reply that a connection's last flush awaits. */
 export interface PendingReply {
   readonly dialled: boolean
   state: 'idle' | 'spinning' | 'sleeping'
@@ -33,9 +33,9 @@ export function createPendingReply(dialled: boolean): PendingReply {
 export interface LaneDoorbell {
   /** Calls `flush()` when the current turn ends. */
   flushSoon(flushable: Flushable): void
-  /** A flush has gone out: a reply may follow, and the wake policy may spin for it. */
+  /** A flush has gone out, and a reply may follow. */
   awaitReply(reply: PendingReply): void
-  /** A frame came in on a connection whose reply is not idle. */
+  /** A frame came in on a connection whose reply is not idle: it ends the wait. */
   replied(reply: PendingReply): void
   /** Calls `onNotify()` in one of the next turns. */
   revisit(reader: NotifyHandler): void

@@ -8,7 +8,7 @@ import { HEADER_SLAB_BYTES } from '../protocol/lane.js'
 import { SLAB_BYTES } from '../protocol/ring-layout.js'
 import { Waiter } from '../protocol/waiter.js'
 import { Doorbell } from '../wake/doorbell.js'
-import type { WakePolicy } from '../wake/wake-policy.js'
+import { wakeStrategyOf, type WakePolicy } from '../wake/wake-strategy.js'
 import type { ArrivalEvents } from './accepted-connections.js'
 import type { RestartOptions } from './restart-budget.js'
 import { Shard, type ShardLife, type ShardStats } from './shard.js'
@@ -48,7 +48,8 @@ export class Supervisor {
       slabs: new SlabStore(SLAB_BYTES, clock, collectGarbage),
       headers: new SlabStore(HEADER_SLAB_BYTES, clock, undefined),
     }
-    const doorbell = new Doorbell(settings.wake, () => this.#slots.some(({ shard }) => shard?.isReferenced === true))
+    const isReferenced = (): boolean => this.#slots.some(({ shard }) => shard?.isReferenced === true)
+    const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced)
     const environment = { settings, doorbell, ledger, clock, memory: this.#memory }
     const host = {
       start: (life: ShardLife) => new Shard(life, environment, events.eventsOf),

@@ -4,18 +4,18 @@ import { SpinTuner } from '../../../engine/wake/spin-tuner.js'
 
 type Costs = Readonly<Record<'sleep' | 'spin' | 'both', number>>
 
-function modeOf(chooser: SpinTuner): keyof Costs {
-  if (!chooser.spins) return 'sleep'
-  return chooser.shardsStayAwake ? 'both' : 'spin'
+function modeOf(tuner: SpinTuner): keyof Costs {
+  if (tuner.awakeMs === undefined) return 'sleep'
+  return tuner.shardsStayAwake ? 'both' : 'spin'
 }
 
 /** So many replies, each as late as the mode makes it. Returns how many came in each mode. */
-function reply(chooser: SpinTuner, count: number, ms: Costs): Record<keyof Costs, number> {
+function reply(tuner: SpinTuner, count: number, ms: Costs): Record<keyof Costs, number> {
   const seen = { sleep: 0, spin: 0, both: 0 }
   for (let i = 0; i < count; i++) {
-    const mode = modeOf(chooser)
+    const mode = modeOf(tuner)
     seen[mode]++
-    chooser.record(mode !== 'sleep', ms[mode])
+    tuner.onReply(mode !== 'sleep', ms[mode])
   }
   return seen
 }
@@ -29,9 +29,9 @@ const cases: readonly (readonly [string, Costs, keyof Costs])[] = [
 
 for (const [title, ms, best] of cases) {
   test(`${title}, and other ways are tried in few replies`, (t) => {
-    const chooser = new SpinTuner()
-    reply(chooser, 20_000, ms)
-    const seen = reply(chooser, 100_000, ms)
+    const tuner = new SpinTuner()
+    reply(tuner, 20_000, ms)
+    const seen = reply(tuner, 100_000, ms)
     t.true(seen[best] > 98_000, JSON.stringify(seen))
     // Shards have nothing to stay awake for while main sleeps.
     const others = Object.entries(seen).filter(([mode]) => mode !== best && !(best === 'sleep' && mode === 'both'))
@@ -40,24 +40,24 @@ for (const [title, ms, best] of cases) {
 }
 
 test('both stay awake only while that is better, however little worse it has become', (t) => {
-  const chooser = new SpinTuner()
-  reply(chooser, 20_000, { sleep: 0.06, spin: 0.03, both: 0.01 })
-  t.is(modeOf(chooser), 'both')
-  const seen = reply(chooser, 100_000, { sleep: 0.06, spin: 0.03, both: 0.033 })
+  const tuner = new SpinTuner()
+  reply(tuner, 20_000, { sleep: 0.06, spin: 0.03, both: 0.01 })
+  t.is(modeOf(tuner), 'both')
+  const seen = reply(tuner, 100_000, { sleep: 0.06, spin: 0.03, both: 0.033 })
   t.true(seen.spin > 90_000, JSON.stringify(seen))
 })
 
 test('trials that bring nothing become rare, however slow all replies are', (t) => {
-  const chooser = new SpinTuner()
-  reply(chooser, 20_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
-  const seen = reply(chooser, 100_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
+  const tuner = new SpinTuner()
+  reply(tuner, 20_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
+  const seen = reply(tuner, 100_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
   t.true(seen.sleep > 98_000, JSON.stringify(seen))
 })
 
 test('main spins again after a time in which that did not pay', (t) => {
-  const chooser = new SpinTuner()
-  reply(chooser, 20_000, { sleep: 0.08, spin: 0.15, both: 0.15 })
-  t.is(modeOf(chooser), 'sleep')
-  const seen = reply(chooser, 100_000, { sleep: 0.085, spin: 0.045, both: 0.15 })
+  const tuner = new SpinTuner()
+  reply(tuner, 20_000, { sleep: 0.08, spin: 0.15, both: 0.15 })
+  t.is(modeOf(tuner), 'sleep')
+  const seen = reply(tuner, 100_000, { sleep: 0.085, spin: 0.045, both: 0.15 })
   t.true(seen.spin > 75_000, JSON.stringify(seen))
 })
