@@ -4,12 +4,12 @@
  * takes. See docs/decisions/children.md.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import fs from 'node:fs'
 import process from 'node:process'
 import type { Writable } from 'node:stream'
 import type { Ledger } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import { GUARDIAN_NAME, GUARDIAN_SCRIPT } from './guardian-script.js'
+import { startOfProcess } from '../sockets/creator.js'
 import { assertDescriptors, isShortage } from '../sockets/spare-descriptors.js'
 
 /** One that somebody has ended is replaced; so often, then it is given up. */
@@ -65,7 +65,7 @@ export class Guardian {
     const group = processGroup ? 1 : 0
     const terminate = tenths(terminateAfterMs)
     const kill = terminate + tenths(killAfterMs)
-    const news = `add ${String(pid)} ${startOf(pid)} ${String(group)} ${String(terminate)} ${String(kill)}\n`
+    const news = `add ${String(pid)} ${startOfProcess(pid) ?? '-'} ${String(group)} ${String(terminate)} ${String(kill)}\n`
     this.#wards.set(pid, news)
     this.#tell(news)
   }
@@ -162,17 +162,6 @@ function spawnShell(command: string): Promise<Shell> {
 
 function ignore(): void {
   // It has ended, which its exit says.
-}
-
-/** In clock ticks since the system was started; `-` where it does not say. */
-function startOf(pid: number): string {
-  try {
-    const stat = fs.readFileSync(`/proc/${String(pid)}/stat`, 'latin1')
-    // The name in parentheses may contain anything; the start is the twentieth field behind it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-'
-  } catch {
-    return '-'
-  }
 }
 
 function tenths(ms: number): number {
