@@ -8,7 +8,7 @@ import type { Ledger } from '../common/ledger.js'
 import { releaseStdio } from '../shard/release-stdio.js'
 import type { DialControl, Shard } from '../shard/shard.js'
 
-/** Of this process, whichever engine it is. */
+/** Of this process, for all its engines. */
 let use: 'free' | 'taken' | 'spent' = 'free'
 
 /** Rejects with ERR_ADDRESS_IN_USE while it is a connection, ERR_CLOSED once it was one, or as `Shard.dial()` does. */
@@ -26,14 +26,14 @@ export async function dialProcessStdio(
   try {
     connection = await shard.dial({ kind: 'process-stdio' }, options, identity, control)
   } catch (error) {
-    // Nothing was read or written: the next one begins at the beginning.
+    // Nothing was read or written: another connection can start at the beginning.
     use = 'free'
     ledger.release('descriptors', 2)
     throw error
   }
   void connection.ended.then(() => {
     use = 'spent'
-    // The shard has asked for it, unless it has died.
+    // The shard has called for it, unless it has died.
     releaseStdio(0)
     releaseStdio(1)
     ledger.release('descriptors', 2)
