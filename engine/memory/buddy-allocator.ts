@@ -1,10 +1,8 @@
 /**
- * The parts of one slab that are free and taken, by the buddy system (Kenneth Knowlton, "A fast storage allocator",
+ * The free and taken parts of one slab, by the buddy system (Kenneth Knowlton, "A fast storage allocator",
  * Communications of the ACM 8, 1965): a block of 2^n units begins at a multiple of 2^n, is split in halves until it
- * has the size that is asked for, and becomes whole again when both halves are free.
- *
- * So memory that small rings have used serves large ones later, and the other way round. The lowest free block is taken
- * first: what has been used before, and is resident, is used again.
+ * has the size that is asked for, and becomes whole again when both halves are free. So memory of small rings serves
+ * large ones later, and the other way round. The lowest free block is taken first, as it is most likely resident.
  */
 import { UNITS_PER_SLAB } from '../protocol/ring-layout.js'
 
@@ -83,19 +81,18 @@ export class BuddyAllocator {
   }
 
   #put(order: number, unit: number): void {
-    this.#toggle(order, unit)
-    this.#count[order] = (this.#count[order] ?? 0) + 1
+    this.#toggle(order, unit, 1)
   }
 
   #remove(order: number, unit: number): void {
-    this.#toggle(order, unit)
-    this.#count[order] = (this.#count[order] ?? 0) - 1
+    this.#toggle(order, unit, -1)
   }
 
-  #toggle(order: number, unit: number): void {
+  #toggle(order: number, unit: number, change: number): void {
     const bit = unit >>> order
     const words = this.#bitsOf(order)
     words[bit >>> 5] = (words[bit >>> 5] ?? 0) ^ (1 << (bit & 31))
+    this.#count[order] = (this.#count[order] ?? 0) + change
   }
 
   #bitsOf(order: number): Uint32Array {

@@ -1,21 +1,19 @@
 /**
- * Main's side of what the listeners of one shard accept.
- *
- * A connection comes in one of two ways. Most come in a lane of the stock: the shard has given it away at once, the log
- * in shared memory says so, and no call is needed. When main has no more lanes to lend, because too many connections
- * are untaken, they come as a number: they wait in the shard, unread, until main sends a lane or rejects them, in one
- * call for all of a turn. See docs/decisions/accepting.md.
+ * What the listeners of one shard accept. Most connections come in a lane of the stock: the shard has given it away at
+ * once, the log in shared memory says so, and no call is needed. When main has no more lanes to lend, because too many
+ * connections are untaken, they come as a number: they wait in the shard, unread, until main sends a lane or rejects
+ * them, in one call for all of a turn. See docs/decisions/accepting.md.
  */
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
-import { AcceptCounts, AcceptLogReader } from '../protocol/accept-log.js'
+import { AcceptCounts, AcceptLogReader, createAcceptLog } from '../protocol/accept-log.js'
 import type { Adoption, ListenerCallbacks, ListenRequest } from '../protocol/control.js'
 import { TransportError, type Outcome } from '../protocol/errors.js'
 import { LaneStock } from './lane-stock.js'
-import type { ShardChannel } from './shard-channel.js'
+import type { ControlClient } from './control-client.js'
 import type { ShardLanes } from './shard-lanes.js'
 
-/** A connection that a shard has accepted and that nobody has taken yet. */
+/** A connection that a shard has accepted and that is not taken yet. */
 export interface Arrival {
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY, ERR_SHARD_LOST. */
   adopt(options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection
@@ -30,8 +28,10 @@ export interface ArrivalEvents extends Omit<ListenerCallbacks, 'accepted'> {
 
 export class AcceptedConnections {
   readonly #lanes: ShardLanes
-  readonly #channel: ShardChannel
-  readonly #log: AcceptLogReader
+  /** The shard writes it. */
+  readonly logMemory = createAcceptLog()
+  readonly #log = new AcceptLogReader(this.logMemory)
+  readonly #control: ControlClient
   readonly #events: ArrivalEvents
   readonly #stock: LaneStock
   readonly #listeners = new Map<number, AcceptCounts>()
@@ -41,12 +41,11 @@ export class AcceptedConnections {
   /** Why nothing can be taken any more: the shard is dead, and its memory goes to others. */
   #lost: TransportError | undefined
 
-  constructor(lanes: ShardLanes, channel: ShardChannel, log: SharedArrayBuffer, events: ArrivalEvents) {
+  constructor(lanes: ShardLanes, control: ControlClient, events: ArrivalEvents) {
     this.#lanes = lanes
-    this.#channel = channel
-    this.#log = new AcceptLogReader(log)
+    this.#control = control
     this.#events = events
-    this.#stock = new LaneStock(lanes, channel, () => this.#listeners.size > 0 && this.#lost === undefined)
+    this.#stock = new LaneStock(lanes, control, () => this.#listeners.size > 0 && this.#lost === undefined)
   }
 
   /** Lanes that carry nothing yet. */
@@ -61,7 +60,7 @@ export class AcceptedConnections {
     this.#stock.fillUp()
     let isListening = false
     try {
-      const outcome = await this.#channel.control.call('listen', { ...request, counts: counts.words })
+      const outcome = await this.#control.call('listen', { ...request, counts: counts.words })
       isListening = outcome.ok
       return outcome
     } finally {
@@ -71,13 +70,13 @@ export class AcceptedConnections {
 
   async unlisten(listenerId: number): Promise<void> {
     try {
-      await this.#channel.control.call('unlisten', listenerId)
+      await this.#control.call('unlisten', listenerId)
     } finally {
       this.#forget(listenerId)
     }
   }
 
-  /** How many connections of this listener the shard has accepted that nobody has taken. */
+  /** How many connections of this listener the shard has accepted that are not taken. */
   untaken(listenerId: number): number {
     return this.#listeners.get(listenerId)?.untaken ?? 0
   }
@@ -154,14 +153,13 @@ export class AcceptedConnections {
     const rejections = this.#rejections
     this.#adoptions = []
     this.#rejections = []
-    if (rejections.length > 0) void this.#channel.control.announce('reject', rejections)
+    if (rejections.length > 0) void this.#control.announce('reject', rejections)
     if (adoptions.length === 0) return
     const lanes = adoptions.map(({ acceptId, lane }) => ({ acceptId, lane }))
-    this.#channel.control.call('adopt', lanes).then(
+    this.#control.call('adopt', lanes).then(
       (gone) => {
         if (gone.length === 0) return
-        const message = 'the accepted connection is gone. Accept the next one.'
-        const error = new TransportError('ERR_CLOSED', message)
+        const error = new TransportError('ERR_CLOSED', 'the accepted connection is gone. Accept the next one.')
         for (const { lane, connection } of adoptions) if (gone.includes(lane.id)) connection.onShardLost(error)
       },
       // The shard died, perhaps before it carried these connections.

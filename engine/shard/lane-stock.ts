@@ -5,7 +5,7 @@
 import type { LaneGrant } from '../protocol/lane.js'
 import { STOCK_LANES } from '../protocol/accept-log.js'
 import { intent, lane, life } from '../protocol/ring-layout.js'
-import type { ShardChannel } from './shard-channel.js'
+import type { ControlClient } from './control-client.js'
 import type { ShardLanes } from './shard-lanes.js'
 
 /** What the rings of a stock take at most, unless those of a single lane take more. */
@@ -13,7 +13,7 @@ const STOCK_BYTES = 4_194_304
 
 export class LaneStock {
   readonly #lanes: ShardLanes
-  readonly #channel: ShardChannel
+  readonly #control: ControlClient
   readonly #isWanted: () => boolean
   /** Lanes that the shard has in stock at most. */
   readonly #size: number
@@ -27,9 +27,9 @@ export class LaneStock {
   readonly #rejected = new Map<number, LaneGrant>()
 
   /** `isWanted`: whether there is a listener for which lanes may be lent. */
-  constructor(lanes: ShardLanes, channel: ShardChannel, isWanted: () => boolean) {
+  constructor(lanes: ShardLanes, control: ControlClient, isWanted: () => boolean) {
     this.#lanes = lanes
-    this.#channel = channel
+    this.#control = control
     this.#isWanted = isWanted
     this.#size = Math.max(1, Math.min(STOCK_LANES, Math.floor(STOCK_BYTES / lanes.bytesPerLane)))
   }
@@ -62,7 +62,7 @@ export class LaneStock {
       this.#inStock += lanes.length
       for (const grant of lanes) this.#idle.set(grant.id, grant)
     }
-    void this.#channel.control.announce('lend', lanes)
+    void this.#control.announce('lend', lanes)
   }
 
   /** The shard has given a lane away. Undefined: it is not one of the stock. */
@@ -99,29 +99,24 @@ export class LaneStock {
 
   /** Takes back what the shard still has; `beforeReturn` is called when it has answered. */
   empty(beforeReturn: () => void): void {
-    this.#channel.control.call('giveBack').then((laneIds) => {
+    const take = (laneIds: readonly number[]): void => {
       beforeReturn()
-      for (const laneId of laneIds) {
-        const grant = this.#idle.get(laneId)
-        if (grant === undefined) continue
-        this.#idle.delete(laneId)
+      for (const grant of laneIds.map((id) => this.#idle.get(id)).filter((found) => found !== undefined)) {
+        this.#idle.delete(grant.id)
         this.#inStock--
         this.#lanes.giveIdle(grant)
       }
       // For a listener that was opened meanwhile.
       this.fillUp()
-    }, ignore)
+    }
+    // A rejection means that the shard is lost, which `lose()` says.
+    this.#control.call('giveBack').then(take, () => undefined)
   }
 
   /** The shard is lost, and uses none of its lanes any more. */
   lose(): void {
-    for (const lanes of [this.#idle, this.#rejected]) {
-      for (const grant of lanes.values()) this.#lanes.giveIdle(grant)
-      lanes.clear()
-    }
+    for (const grant of [...this.#idle.values(), ...this.#rejected.values()]) this.#lanes.giveIdle(grant)
+    this.#idle.clear()
+    this.#rejected.clear()
   }
-}
-
-function ignore(): void {
-  // The shard is lost, which `lose()` says.
 }

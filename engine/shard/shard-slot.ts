@@ -1,7 +1,4 @@
-/**
- * The place of one shard: starts it, and starts it anew when it dies, within the restart budget. A shard that comes
- * back has the next generation.
- */
+/** The place of one shard, which is started anew when it dies, within the restart budget, as the next generation. */
 import process from 'node:process'
 import { nameOf } from '../common/describe.js'
 import { events } from '../common/diagnostics.js'
@@ -18,7 +15,7 @@ export interface SlotHost<S extends SupervisedShard> {
   start(life: ShardLife): S
   /** A shard that had been lost is up again. */
   onRestored(shard: S): void
-  /** Its connections have ended. It may come back. */
+  /** Its connections have ended, and it may come back. */
   onLost(shard: S): void
   /** It died once more than the budget allows, and does not come back. */
   onGivenUp(error: TransportError): void
@@ -41,16 +38,15 @@ export type SlotEvent<S> =
   | { readonly kind: 'restarted'; readonly shard: S }
 
 export function nextSlotState<S>(state: SlotState<S>, event: SlotEvent<S>): SlotState<S> {
-  const hasShard = state.kind === 'running' || state.kind === 'retiring'
   switch (event.kind) {
     case 'retired':
       if (state.kind === 'waiting') return { kind: 'stopped', last: state.last }
       return state.kind === 'running' ? { kind: 'retiring', shard: state.shard } : state
     case 'stopped':
-      return hasShard ? event : state
+      return 'shard' in state ? event : state
     case 'lost': {
-      if (!hasShard) return state
       const { last, dueAt } = event
+      if (!('shard' in state)) return state
       if (state.kind === 'retiring') return { kind: 'stopped', last }
       return dueAt === undefined ? { kind: 'given-up', last } : { kind: 'waiting', last, dueAt }
     }
@@ -83,7 +79,7 @@ export class ShardSlot<S extends SupervisedShard> {
 
   /** Undefined: its thread is gone. */
   get shard(): S | undefined {
-    return this.#state.kind === 'running' || this.#state.kind === 'retiring' ? this.#state.shard : undefined
+    return 'shard' in this.#state ? this.#state.shard : undefined
   }
 
   /** Whether no shard runs here and none will. */
@@ -92,16 +88,9 @@ export class ShardSlot<S extends SupervisedShard> {
   }
 
   stats(): ShardStats {
-    switch (this.#state.kind) {
-      case 'running':
-      case 'retiring':
-        return this.#state.shard.stats()
-      case 'waiting':
-        return { ...this.#state.last, state: 'restarting' }
-      case 'given-up':
-      case 'stopped':
-        return { ...this.#state.last, state: this.#state.kind }
-    }
+    if ('shard' in this.#state) return this.#state.shard.stats()
+    const { kind, last } = this.#state
+    return { ...last, state: kind === 'waiting' ? 'restarting' : kind }
   }
 
   supervise(): void {

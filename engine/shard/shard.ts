@@ -1,10 +1,6 @@
-/**
- * Main's side of one life of one shard: its thread, from boot to death, and what is asked of it. The supervisor
- * replaces a shard that has died.
- */
+/** Main's side of one life of one shard, from boot to death. The supervisor replaces a shard that has died. */
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ConnectionIdentity, LaneConnection } from '../connection/lane-connection.js'
-import { createAcceptLog } from '../protocol/accept-log.js'
 import type { ListenRequest } from '../protocol/control.js'
 import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../protocol/counters.js'
 import { deserializeError, TransportError, type Outcome } from '../protocol/errors.js'
@@ -19,7 +15,6 @@ import { ShardLanes } from './shard-lanes.js'
 import { nextShardState, type ShardEvent, type ShardState } from './shard-state.js'
 import { ShardThread } from './shard-thread.js'
 
-/** Which shard, and which of its lives. */
 export interface ShardLife {
   readonly index: number
   /** Counts from 1. */
@@ -73,7 +68,6 @@ export class Shard {
     this.#environment = environment
     this.#counters = life.counters
     const { settings, doorbell, ledger, clock } = environment
-    const acceptLog = createAcceptLog()
     this.#channel = new ShardChannel(
       {
         isMainRunning: () => doorbell.isRunning,
@@ -96,7 +90,7 @@ export class Shard {
       this.#accepts.onNotify(laneId)
     }
     this.#lanes = new ShardLanes(life.index, this.#channel, onIdleLane, environment)
-    this.#accepts = new AcceptedConnections(this.#lanes, this.#channel, acceptLog, eventsOf(this))
+    this.#accepts = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
     this.#channel.expose({ ...this.#accepts.callbacks, releaseStdio })
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit, stayAwake: this.#channel.stayAwake }
     ledger.open('shards')
@@ -104,7 +98,7 @@ export class Shard {
       shard: life.index,
       generation: life.generation,
       ...this.#channel.remote,
-      acceptLog,
+      acceptLog: this.#accepts.logMemory,
       counters: life.counters,
     })
     this.booted = this.#boot()

@@ -11,9 +11,9 @@ import { Doorbell } from '../wake/doorbell.js'
 import { wakeStrategyOf, type WakePolicy } from '../wake/wake-strategy.js'
 import type { ArrivalEvents } from './accepted-connections.js'
 import type { RestartOptions } from './restart-budget.js'
-import { Shard, type ShardLife, type ShardStats } from './shard.js'
+import { Shard, type ShardStats } from './shard.js'
 import type { ShardSettings } from './shard-environment.js'
-import { ShardSlot } from './shard-slot.js'
+import { ShardSlot, type SlotHost } from './shard-slot.js'
 
 export interface SupervisorSettings extends ShardSettings {
   readonly shards: number
@@ -21,13 +21,9 @@ export interface SupervisorSettings extends ShardSettings {
   readonly restart: RestartOptions
 }
 
-export interface SupervisorEvents {
+export interface SupervisorEvents extends Pick<SlotHost<Shard>, 'onRestored' | 'onLost'> {
   readonly eventsOf: (shard: Shard) => ArrivalEvents
-  /** A shard that had been lost is up again. */
-  onRestored(shard: Shard): void
-  /** Its connections have ended. It may come back. */
-  onLost(shard: Shard): void
-  /** One shard more will not come back. */
+  /** One shard more does not come back. */
   onGivenUp(): void
 }
 
@@ -51,24 +47,22 @@ export class Supervisor {
     const isReferenced = (): boolean => this.#slots.some(({ shard }) => shard?.isReferenced === true)
     const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced)
     const environment = { settings, doorbell, ledger, clock, memory: this.#memory }
-    const host = {
-      start: (life: ShardLife) => new Shard(life, environment, events.eventsOf),
-      onLost: (shard: Shard) => {
+    const host: SlotHost<Shard> = {
+      start: (life) => new Shard(life, environment, events.eventsOf),
+      onLost: (shard) => {
         events.onLost(shard)
       },
-      onRestored: (shard: Shard) => {
+      onRestored: (shard) => {
         events.onRestored(shard)
         this.#nextUp?.resolve()
       },
-      onGivenUp: (error: TransportError) => {
+      onGivenUp: (error) => {
         events.onGivenUp()
         if (this.isLost) this.#nextUp?.reject(noShardLeft(error))
       },
     }
-    this.#slots = Array.from(
-      { length: settings.shards },
-      (_, index) => new ShardSlot<Shard>(index, host, settings.restart, clock),
-    )
+    const { shards, restart } = settings
+    this.#slots = Array.from({ length: shards }, (_, index) => new ShardSlot(index, host, restart, clock))
   }
 
   /** Resolves once every shard is up. Rejects with ERR_SHARD_BOOT, and has then stopped them all. */
@@ -124,7 +118,7 @@ export class Supervisor {
     return this.#nextUp.promise
   }
 
-  /** From here on no shard is started, whichever dies. Rejects whoever waits for one. */
+  /** From here on no shard is started, whichever dies. Rejects `waitForShard()`. */
   startNoMore(error: TransportError): void {
     for (const slot of this.#slots) slot.retire()
     this.#nextUp?.reject(error)
@@ -164,5 +158,5 @@ function noShardLeft(cause?: Error): TransportError {
 }
 
 function ignore(): void {
-  // All who wait see it themselves.
+  // Each caller sees it itself.
 }
