@@ -39,7 +39,8 @@ function openBase(path: string, purpose: LocalPurpose, endpoint: string): HeldFo
     base = new HeldFolder(path, 'follow')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' && purpose === 'dial') throw missing(error, endpoint)
+    if (code === 'ENOENT' && purpose === 'dial')
+      throw fromSystemError(error as NodeJS.ErrnoException, 'connecting to', endpoint)
     if (code === 'ENOENT') throw refused('which does not exist', error)
     if (code === 'ENOTDIR') throw refused('which is not a folder', error)
     if (code === 'EACCES' || code === 'EPERM') throw refused('which you cannot read', error)
@@ -76,7 +77,8 @@ function openOwn(path: string, shown: string, purpose: LocalPurpose, endpoint: s
     folder = new HeldFolder(path, 'refuse')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' && purpose === 'dial') throw missing(error, endpoint)
+    if (code === 'ENOENT' && purpose === 'dial')
+      throw fromSystemError(error as NodeJS.ErrnoException, 'connecting to', endpoint)
     // For a link it depends on the system which of these it is.
     if (code === 'ENOTDIR' || code === 'ELOOP' || code === 'EACCES' || code === 'EPERM') throw refused(error)
     throw fromSystemError(error as NodeJS.ErrnoException, 'opening', endpoint)
@@ -84,10 +86,6 @@ function openOwn(path: string, shown: string, purpose: LocalPurpose, endpoint: s
   if (isOwn(folder.stat) && (folder.stat.mode & 0o077n) === 0n) return folder
   folder.close()
   throw refused()
-}
-
-function missing(error: unknown, endpoint: string): TransportError {
-  return fromSystemError(error as NodeJS.ErrnoException, 'connecting to', endpoint)
 }
 
 /** Whether it belongs to the user whose files this process makes. */

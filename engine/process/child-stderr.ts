@@ -22,6 +22,7 @@ export class StderrReader {
   #line = ''
   #chunks = 0
   #over = false
+  #onEnd = (): void => undefined
 
   /** `onFailure`: `onLine` has thrown or rejected, and is not called again. */
   constructor(
@@ -42,6 +43,7 @@ export class StderrReader {
     })
     stream.on('end', () => {
       this.#finish()
+      this.#onEnd()
     })
   }
 
@@ -50,35 +52,27 @@ export class StderrReader {
   }
 
   /** The child has exited: resolves when what it has written is read. What a grandchild goes on to write is not. */
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
+    for (let rounds = DRAIN_ROUNDS; rounds > 0 && !this.#over; rounds--) {
+      const heard = this.#chunks
+      await this.#pause()
+      if (this.#chunks === heard) break
+    }
+    this.#finish()
+    // A grandchild may hold the other end forever.
+    this.#stream.destroy()
+  }
+
+  #pause(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#over) {
-        resolve()
-        return
-      }
-      let cancel = (): void => undefined
-      let rounds = DRAIN_ROUNDS
-      const settle = (): void => {
+      const cancel = this.#clock.setTimer(() => {
+        // Timers come before reads: what has arrived by now counts.
+        this.#clock.nextTurn(resolve)
+      }, DRAIN_MS)
+      this.#onEnd = () => {
         cancel()
-        this.#stream.off('end', settle)
-        this.#finish()
-        // A grandchild may hold the other end for ever.
-        this.#stream.destroy()
         resolve()
       }
-      const wait = (): void => {
-        const heard = this.#chunks
-        cancel = this.#clock.setTimer(() => {
-          // Timers come before reads: what has arrived by now counts.
-          this.#clock.nextTurn(() => {
-            if (this.#over) return
-            if (this.#chunks !== heard && --rounds > 0) wait()
-            else settle()
-          })
-        }, DRAIN_MS)
-      }
-      this.#stream.on('end', settle)
-      wait()
     })
   }
 

@@ -40,17 +40,8 @@ export class Guardian {
 
   /** Resolves when it runs, or cannot. Rejects with the system's error for want of descriptors or processes. */
   start(): Promise<void> {
-    switch (this.#state.kind) {
-      case 'starting':
-        return this.#state.started
-      case 'none': {
-        const started = this.#spawn()
-        this.#state = { kind: 'starting', started }
-        return started
-      }
-      default:
-        return Promise.resolve()
-    }
+    if (this.#state.kind === 'none') this.#state = { kind: 'starting', started: this.#spawn() }
+    return this.#state.kind === 'starting' ? this.#state.started : Promise.resolve()
   }
 
   /** In the turn in which the child was started: it is not reaped yet, so its number is its own. */
@@ -58,7 +49,7 @@ export class Guardian {
     const group = processGroup ? 1 : 0
     const terminate = tenths(terminateAfterMs)
     const kill = terminate + tenths(killAfterMs)
-    const line = `add ${String(pid)} ${startOfProcess(pid) ?? '-'} ${String(group)} ${String(terminate)} ${String(kill)}\n`
+    const line = `add ${String(pid)} ${startOfProcess(String(pid)) ?? '-'} ${String(group)} ${String(terminate)} ${String(kill)}\n`
     this.#wards.set(pid, line)
     this.#write(line)
   }

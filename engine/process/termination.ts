@@ -18,20 +18,17 @@ export type TerminationState = 'running' | 'asked' | 'terminating' | 'killing' |
 
 export type TerminationEvent = 'endSoon' | 'endNow' | 'timer' | 'exit'
 
+const transitions: Record<TerminationState, Partial<Record<TerminationEvent, TerminationState>>> = {
+  running: { endSoon: 'asked', endNow: 'terminating', exit: 'exited' },
+  asked: { endNow: 'terminating', timer: 'terminating', exit: 'exited' },
+  // One SIGTERM: a second means something else to some programs, and would put SIGKILL off.
+  terminating: { timer: 'killing', exit: 'exited' },
+  killing: { exit: 'exited' },
+  exited: {},
+}
+
 export function nextTermination(state: TerminationState, event: TerminationEvent): TerminationState {
-  if (state === 'exited' || event === 'exit') return 'exited'
-  switch (state) {
-    case 'running':
-      if (event === 'timer') return state
-      return event === 'endSoon' ? 'asked' : 'terminating'
-    case 'asked':
-      return event === 'endSoon' ? state : 'terminating'
-    case 'terminating':
-      // One SIGTERM: a second means something else to some programs, and would put SIGKILL off.
-      return event === 'timer' ? 'killing' : state
-    case 'killing':
-      return state
-  }
+  return transitions[state][event] ?? state
 }
 
 /** How often is looked whether the rest of a process group is gone. */

@@ -1,16 +1,14 @@
 /** What connects main with one shard: control calls, the shard's events, and a bell each way with its wake-ups. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { BellListener, BellNotifier, createBellMemory } from '../protocol/bell.js'
-import type { Clock } from '../protocol/clock.js'
 import type { MainCallbacks, ShardBoot } from '../protocol/control.js'
 import type { TransportError } from '../protocol/errors.js'
 import { offerWakeupSocket, type WakeupSocketHost } from '../wake/wakeup-socket-host.js'
 import { ControlClient, exposeCallbacks } from './control-client.js'
+import type { ShardEnvironment } from './shard-environment.js'
 import { Watchdog } from './watchdog.js'
 
 export interface ChannelHost {
-  /** Whether main goes on after this turn instead of going to sleep. */
-  isMainRunning(): boolean
   /** The shard asks main to look at its bell. */
   onWake(): void
   /** Before each control call, so that what this sends is sent first. */
@@ -33,7 +31,7 @@ export class ShardChannel {
   readonly #watchdog: Watchdog
   #keepAlive = 0
 
-  constructor(host: ChannelHost, stuckTimeoutMs: number, clock: Clock) {
+  constructor(host: ChannelHost, { doorbell, settings, clock }: ShardEnvironment) {
     this.#host = host
     const control = new MessageChannel()
     const events = new MessageChannel()
@@ -53,7 +51,7 @@ export class ShardChannel {
     this.bell = new BellListener(mainBell)
     this.#notifier = new BellNotifier(shardBell, (busy) => {
       // A thread that is about to sleep wakes by the socket, one that goes on by the port: see wakeup-socket.ts.
-      const socket = busy || host.isMainRunning() ? undefined : wakeup?.socket
+      const socket = busy || doorbell.isRunning ? undefined : wakeup?.socket
       if (socket?.wake() !== true) bell.port1.postMessage(0)
     })
     const shardListener = new BellListener(shardBell)
@@ -65,7 +63,7 @@ export class ShardChannel {
           host.onStuck()
         },
       },
-      stuckTimeoutMs,
+      settings.stuckTimeoutMs,
       clock,
     )
     this.remote = {

@@ -21,7 +21,9 @@ export class ShardThread {
   #killedFor: Error | undefined
 
   constructor(entry: string, heapMb: number, boot: ShardBoot) {
-    this.ended = this.#run(entry, heapMb, boot)
+    this.ended = this.#run(entry, heapMb, boot).finally(() => {
+      if (this.#killedFor !== undefined) throw this.#killedFor
+    })
   }
 
   /**
@@ -79,19 +81,14 @@ export class ShardThread {
     const left = exited.then((code) => {
       throw new Error(`the worker thread exited with code ${String(code)}`)
     })
-    let failure: { readonly cause: unknown } | undefined
     try {
       await Promise.race([task, failed, left])
-    } catch (cause) {
-      failure = { cause }
+    } finally {
+      task.catch(ignore)
+      left.catch(ignore)
+      await pool.destroy()
+      await exited
     }
-    task.catch(ignore)
-    left.catch(ignore)
-    await pool.destroy()
-    await exited
-    if (this.#killedFor !== undefined) throw this.#killedFor
-
-    if (failure !== undefined) throw failure.cause
   }
 }
 

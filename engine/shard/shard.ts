@@ -67,10 +67,9 @@ export class Shard {
     this.generation = life.generation
     this.#environment = environment
     this.#counters = life.counters
-    const { settings, doorbell, ledger, clock } = environment
+    const { settings, doorbell, ledger } = environment
     this.#channel = new ShardChannel(
       {
-        isMainRunning: () => doorbell.isRunning,
         onWake: () => {
           doorbell.onWake(this.#source)
         },
@@ -83,8 +82,7 @@ export class Shard {
           this.kill(new Error(`the worker thread did not answer for ${ms} while work was waiting, and was ended`))
         },
       },
-      settings.stuckTimeoutMs,
-      clock,
+      environment,
     )
     const onIdleLane = (laneId: number): void => {
       this.#accepts.onNotify(laneId)

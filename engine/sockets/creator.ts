@@ -36,7 +36,7 @@ export function creatorStatus(mark: string): CreatorStatus {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'dead'
   }
   // The number may be another process's by now.
-  const actual = startOfProcess(pid)
+  const actual = startOfProcess(String(pid))
   return actual === undefined || start === UNKNOWN || short(actual) === start ? 'alive' : 'dead'
 }
 
@@ -61,16 +61,9 @@ function findPlace(): string | undefined {
 }
 
 /** In clock ticks since the system was started; undefined: the system does not say. */
-export function startOfProcess(pid: number | 'self'): string | undefined {
+export function startOfProcess(pid: string): string | undefined {
   // The program's name stands second, in brackets, and may contain anything.
-  return readProc(
-    () =>
-      fs
-        .readFileSync(`/proc/${String(pid)}/stat`, 'latin1')
-        .split(') ')
-        .at(-1)
-        ?.split(' ')[19],
-  )
+  return readProc(() => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[19])
 }
 
 function short(ticks: string): string {

@@ -14,7 +14,7 @@ import { removeDeadLock } from './folder-lock.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { creatorMark } from './creator.js'
 import { makePrivateFolder, removePrivateFolder } from './private-folder.js'
-import { isSame, LOCK_PREFIX, look, takeName, type Identity, type Place } from './socket-name.js'
+import { isSame, LOCK_PREFIX, look, refusal, takeName, type Identity, type Place } from './socket-name.js'
 
 const PRIVATE_PREFIX = '.s-'
 
@@ -158,7 +158,9 @@ class File implements SocketFile {
       const identity = fs.lstatSync(temporary, { bigint: true })
       await takeName(temporary, this.#place, this.#endpoint)
       this.#published = identity
-      if (!folder.isStill()) throw folderChanged(this.#endpoint)
+      if (folder.isStill()) return
+      const message = 'its folder was replaced meanwhile. Find out by which program, and listen again.'
+      throw refusal('ERR_ACCESS', this.#endpoint, message)
     } catch (error) {
       throw asTransportError(error, this.#endpoint)
     } finally {
@@ -181,17 +183,9 @@ function asTransportError(error: unknown, endpoint: string): TransportError {
 }
 
 function tooLong(address: string, limit: number, endpoint: string): TransportError {
-  return new TransportError(
+  return refusal(
     'ERR_PATH_TOO_LONG',
-    `listening on ${endpoint}: it is made under the name ${address} first, of ${String(Buffer.byteLength(address))} bytes, and the system allows ${String(limit)}. Use a shorter folder.`,
-    { endpoint },
-  )
-}
-
-function folderChanged(endpoint: string): TransportError {
-  return new TransportError(
-    'ERR_ACCESS',
-    `listening on ${endpoint}: its folder was replaced meanwhile. Find out by which program, and listen again.`,
-    { endpoint },
+    endpoint,
+    `it is made under the name ${address} first, of ${String(Buffer.byteLength(address))} bytes, and the system allows ${String(limit)}. Use a shorter folder.`,
   )
 }

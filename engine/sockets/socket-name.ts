@@ -9,7 +9,7 @@
  */
 import fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { fromSystemError, TransportError } from '../protocol/errors.js'
+import { fromSystemError, TransportError, type TransportErrorCode } from '../protocol/errors.js'
 import type { Folder } from '../filesystem/held-folder.js'
 import { FolderLock } from './folder-lock.js'
 import { STALE_SOCKET } from './leftovers.js'
@@ -17,6 +17,7 @@ import { probeListener } from './listener-probe.js'
 
 /** How often the name may change hands before it counts as in use. */
 const ATTEMPTS = 8
+const IN_USE = 'ERR_ADDRESS_IN_USE'
 
 /** How the names of locks begin; the name that is locked follows. */
 export const LOCK_PREFIX = '.s-lock.'
@@ -44,13 +45,13 @@ export async function takeName(from: string, place: Place, endpoint: string): Pr
     if (found === undefined) continue
     if (!found.isSocket()) {
       const message = 'the path exists and is not a socket. Nothing was removed: choose another path.'
-      throw new TransportError('ERR_NOT_A_SOCKET', `listening on ${endpoint}: ${message}`, { endpoint })
+      throw refusal('ERR_NOT_A_SOCKET', endpoint, message)
     }
     const answer = await probeListener(place.addressOf(place.name), askerFolder)
     if (answer?.code === 'ENOENT') continue
     if (answer?.code === 'EACCES' || answer?.code === 'EPERM') throw fromSystemError(answer, 'listening on', endpoint)
     if (answer?.code !== 'ECONNREFUSED') {
-      throw inUse(endpoint, 'another process listens there. Stop it, or choose another endpoint.')
+      throw refusal(IN_USE, endpoint, 'another process listens there. Stop it, or choose another endpoint.')
     }
     const lock = new FolderLock(place.folder, `${LOCK_PREFIX}${place.name}`, place.privateFolder, place.mark)
     if (lock.state === 'busy') throw takenJustNow(endpoint)
@@ -64,11 +65,11 @@ export async function takeName(from: string, place: Place, endpoint: string): Pr
 }
 
 function takenJustNow(endpoint: string): TransportError {
-  return inUse(endpoint, 'another process is taking that path just now. Choose another endpoint.')
+  return refusal(IN_USE, endpoint, 'another process is taking that path just now. Choose another endpoint.')
 }
 
-function inUse(endpoint: string, message: string, cause?: unknown): TransportError {
-  return new TransportError('ERR_ADDRESS_IN_USE', `listening on ${endpoint}: ${message}`, { cause, endpoint })
+export function refusal(code: TransportErrorCode, endpoint: string, message: string, cause?: unknown): TransportError {
+  return new TransportError(code, `listening on ${endpoint}: ${message}`, { cause, endpoint })
 }
 
 /**
@@ -101,7 +102,8 @@ function putBack(aside: string, name: string, moved: fs.BigIntStats, endpoint: s
     cause = error
   }
   const where = join(basename(dirname(aside)), basename(aside))
-  throw inUse(
+  throw refusal(
+    IN_USE,
     endpoint,
     `other programs are replacing that path. What one of them put there is kept as ${where} in the same folder. Choose another endpoint.`,
     cause,

@@ -12,13 +12,11 @@ const MISSES_BEFORE_REST = 8
 /** A connection that has given up tries again once in so many flushes. */
 const PROBE_EVERY = 64
 
-const SHORT_TRIAL = { ignored: 2, replies: 16, weight: 0.3 }
 const mainWays: WaitChoice<'spins' | 'sleeps'> = {
   first: 'spins',
   second: 'sleeps',
-  trialEvery: 4096,
   margins: { spins: 1.25, sleeps: 1.25 },
-  trials: { spins: SHORT_TRIAL, sleeps: SHORT_TRIAL },
+  trial: { ignored: 2, replies: 16, weight: 0.3 },
 }
 
 /**
@@ -26,13 +24,11 @@ const mainWays: WaitChoice<'spins' | 'sleeps'> = {
  * end, which needs the CPUs too, most replies then come in half the time and some in ten times as much, which a few
  * replies cannot show. Against a peer with one thread it is 2 to 4 times as good, and must stay better at all.
  */
-const LONG_TRIAL = { ignored: 16, replies: 64, weight: 1 }
 const shardWays: WaitChoice<'sleeps' | 'stays awake'> = {
   first: 'sleeps',
   second: 'stays awake',
-  trialEvery: 4096,
   margins: { sleeps: 1, 'stays awake': 1.6 },
-  trials: { sleeps: LONG_TRIAL, 'stays awake': LONG_TRIAL },
+  trial: { ignored: 16, replies: 64, weight: 1 },
 }
 
 export class SpinTuner implements WakeStrategy {

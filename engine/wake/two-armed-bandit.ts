@@ -7,6 +7,8 @@
  * the way in use has become worse than the other was.
  */
 
+/** Replies between two trials. */
+const TRIAL_EVERY = 4096
 /** Replies before the first trial, and between a trial and one that comes early. */
 const TRIAL_SOONEST = 1024
 /** Weight of one reply in the running mean. */
@@ -17,19 +19,15 @@ const LONGEST_MS = 4
 export interface WaitChoice<Way extends string> {
   readonly first: Way
   readonly second: Way
-  /** Replies between two trials. */
-  readonly trialEvery: number
   /** By which factor a way must be better than the other before it is taken. */
   readonly margins: Readonly<Record<Way, number>>
-  readonly trials: Readonly<Record<Way, Trial>>
-}
-
-export interface Trial {
-  readonly replies: number
-  /** The first replies of a trial, which the way before still slows or speeds up. */
-  readonly ignored: number
-  /** Weight in the mean of its way: a few replies cannot show that one in fifty is slow. */
-  readonly weight: number
+  readonly trial: {
+    readonly replies: number
+    /** The first replies of a trial, which the way before still slows or speeds up. */
+    readonly ignored: number
+    /** Weight in the mean of its way: a few replies cannot show that one in fifty is slow. */
+    readonly weight: number
+  }
 }
 
 type State<Way> =
@@ -44,7 +42,7 @@ export class TwoArmedBandit<Way extends string> {
 
   constructor(choice: WaitChoice<Way>) {
     this.#choice = choice
-    this.#state = { kind: 'using', way: choice.first, replies: choice.trialEvery - TRIAL_SOONEST }
+    this.#state = { kind: 'using', way: choice.first, replies: TRIAL_EVERY - TRIAL_SOONEST }
   }
 
   get way(): Way {
@@ -71,14 +69,14 @@ export class TwoArmedBandit<Way extends string> {
     this.#means.set(way, mean + (sample - mean) * WEIGHT)
     const other = this.#otherThan(way)
     const overtaken = state.replies >= TRIAL_SOONEST && this.#isBetter(other, way)
-    if (state.replies >= this.#choice.trialEvery || overtaken) {
+    if (state.replies >= TRIAL_EVERY || overtaken) {
       this.#state = { kind: 'trying', way: other, before: way, replies: 0, sum: 0 }
     }
   }
 
   #try(state: State<Way> & { kind: 'trying' }, sample: number): void {
     const { way, before } = state
-    const { ignored, replies, weight } = this.#choice.trials[way]
+    const { ignored, replies, weight } = this.#choice.trial
     if (state.replies > ignored) state.sum += sample
     if (state.replies < replies) return
     const tried = state.sum / (replies - ignored)
