@@ -76,8 +76,8 @@ class SocketOffer {
 
   constructor(endpoint: string) {
     this.#endpoint = endpoint
-    this.#end = new Waiter('starting the child process', endpoint, {}, systemClock, ignore)
-    this.end.catch(ignore)
+    this.#end = new Waiter('starting the child process', endpoint, {}, systemClock, () => undefined)
+    this.end.catch(() => undefined)
     try {
       this.#listener = openOneShotListener(
         (socket) => {
@@ -103,17 +103,16 @@ class SocketOffer {
   close(): void {
     this.#listener.close()
     this.#end.reject(startGivenUp(this.#endpoint))
-    this.end.then((end) => {
-      end.close()
-    }, ignore)
+    this.end.then(
+      (end) => {
+        end.close()
+      },
+      () => undefined,
+    )
   }
 }
 
 function explain(error: unknown, endpoint: string): TransportError {
   if (!(error instanceof TransportError)) return fromSystemError(error as NodeJS.ErrnoException, 'starting', endpoint)
   return new TransportError(error.code, `starting ${endpoint}: ${error.message}`, { cause: error, endpoint })
-}
-
-function ignore(): void {
-  // There is no end to close.
 }

@@ -134,18 +134,15 @@ function spawnShell(command: string): Promise<Shell> {
     shell.once('error', reject)
     shell.once('spawn', () => {
       shell.off('error', reject)
-      shell.on('error', ignore)
-      shell.stdin.on('error', ignore)
+      // It has ended, which its exit says.
+      shell.on('error', () => undefined)
+      shell.stdin.on('error', () => undefined)
       shell.unref()
       // A socket, unlike its type says.
       ;(shell.stdin as Writable & { unref(): void }).unref()
       resolve(shell)
     })
   })
-}
-
-function ignore(): void {
-  // It has ended, which its exit says.
 }
 
 function tenths(ms: number): number {

@@ -48,7 +48,6 @@ export class AcceptedConnections {
     this.#stock = new LaneStock(lanes, control, () => this.#listeners.size > 0 && this.#lost === undefined)
   }
 
-  /** Lanes that carry nothing yet. */
   get idleLanes(): number {
     return this.#stock.idleLanes
   }

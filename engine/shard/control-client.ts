@@ -58,7 +58,10 @@ export class ControlClient {
 
   /** A call that fails only if the shard is lost, which the caller learns by other means. */
   announce<Name extends Call>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<void> {
-    return this.call(name, ...args).then(ignore, ignore)
+    return this.call(name, ...args).then(
+      () => undefined,
+      () => undefined,
+    )
   }
 
   /** The shard is lost: every pending call and every later one rejects. */
@@ -77,8 +80,4 @@ export class ControlClient {
 export function exposeCallbacks(callbacks: MainCallbacks, port: MessagePort): void {
   Comlink.expose(callbacks, port)
   port.unref()
-}
-
-function ignore(): void {
-  // Nothing is left to do.
 }

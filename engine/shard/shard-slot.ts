@@ -120,7 +120,7 @@ export class ShardSlot<S extends SupervisedShard> {
     const shard = this.#host.start({ index: this.#index, generation: this.#generation, counters: this.#counters })
     for (let i = 0; i < this.#keepAlive; i++) shard.keepAlive(true)
     // A failure to boot is reported where the boot is awaited, and as the shard's end.
-    shard.booted.catch(ignore)
+    shard.booted.catch(() => undefined)
     return shard
   }
 
@@ -167,17 +167,17 @@ export class ShardSlot<S extends SupervisedShard> {
     const generation = this.#generation
     this.#state = nextSlotState(this.#state, { kind: 'restarted', shard })
     this.supervise()
-    shard.booted.then(() => {
-      if (this.#state.kind !== 'running' || this.#state.shard !== shard || !shard.isUp) return
-      trace('shard %d: restored, generation %d', this.#index, generation)
-      events.shardRestored.publish({ shard: this.#index, generation })
-      this.#host.onRestored(shard)
-    }, ignore)
+    shard.booted.then(
+      () => {
+        if (this.#state.kind !== 'running' || this.#state.shard !== shard || !shard.isUp) return
+        trace('shard %d: restored, generation %d', this.#index, generation)
+        events.shardRestored.publish({ shard: this.#index, generation })
+        this.#host.onRestored(shard)
+        // If it does not boot, the thread's end follows, and is one death more.
+      },
+      () => undefined,
+    )
   }
-}
-
-function ignore(): void {
-  // The thread's end follows, and is one death more.
 }
 
 function describe(cause: unknown): string {

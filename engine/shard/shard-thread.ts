@@ -84,14 +84,10 @@ export class ShardThread {
     try {
       await Promise.race([task, failed, left])
     } finally {
-      task.catch(ignore)
-      left.catch(ignore)
+      task.catch(() => undefined)
+      left.catch(() => undefined)
       await pool.destroy()
       await exited
     }
   }
-}
-
-function ignore(): void {
-  // The first of several reports of one death is enough.
 }

@@ -48,13 +48,12 @@ export interface ShardStats extends Readonly<Record<CounterName, number>> {
 
 export class Shard {
   readonly index: number
-  readonly generation: number
   /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
   readonly booted: Promise<void>
   /** Settles once the thread is gone and its connections have ended, with the error; undefined: it was stopped. */
   readonly ended: Promise<TransportError | undefined>
+  readonly #life: ShardLife
   readonly #environment: ShardEnvironment
-  readonly #counters: Float64Array
   readonly #channel: ShardChannel
   readonly #lanes: ShardLanes
   readonly #accepts: AcceptedConnections
@@ -64,9 +63,8 @@ export class Shard {
 
   constructor(life: ShardLife, environment: ShardEnvironment, eventsOf: (shard: Shard) => ArrivalEvents) {
     this.index = life.index
-    this.generation = life.generation
+    this.#life = life
     this.#environment = environment
-    this.#counters = life.counters
     const { settings, doorbell, ledger } = environment
     this.#channel = new ShardChannel(
       {
@@ -165,13 +163,14 @@ export class Shard {
   }
 
   stats(): ShardStats {
+    const { generation, counters } = this.#life
     return {
       shard: this.index,
       state: this.#state === 'lost' ? 'stopped' : this.#state,
-      generation: this.generation,
+      generation,
       ...this.#lanes.stats(),
-      eventLoopDelay: readDelay(this.#counters),
-      ...readCounters(this.#counters),
+      eventLoopDelay: readDelay(counters),
+      ...readCounters(counters),
     }
   }
 

@@ -112,8 +112,8 @@ export class Supervisor {
   waitForShard(): Promise<void> {
     if (this.isLost) return Promise.reject(noShardLeft())
     if (this.#nextUp?.settled !== false) {
-      this.#nextUp = new Waiter('waiting for a worker thread', '', {}, this.#clock, ignore)
-      this.#nextUp.promise.catch(ignore)
+      this.#nextUp = new Waiter('waiting for a worker thread', '', {}, this.#clock, () => undefined)
+      this.#nextUp.promise.catch(() => undefined)
     }
     return this.#nextUp.promise
   }
@@ -143,7 +143,6 @@ export class Supervisor {
     this.#memory.headers.close()
   }
 
-  /** Ends every thread whatever it is doing. */
   killAll(reason: Error): void {
     for (const shard of this.shards) shard.kill(reason)
   }
@@ -155,8 +154,4 @@ function noShardLeft(cause?: Error): TransportError {
     'no worker thread is left to carry this: each died more often than the restart option allows. Find out why (see the cause), then create a new engine.',
     { cause },
   )
-}
-
-function ignore(): void {
-  // Each caller sees it itself.
 }
