@@ -22,7 +22,7 @@ export class BuddyAllocator {
       { length: WHOLE + 1 },
       (_, order) => new Uint32Array(Math.ceil((UNITS_PER_SLAB >> order) / 32)),
     )
-    this.#put(WHOLE, 0)
+    this.#toggle(WHOLE, 0, 1)
   }
 
   get isEmpty(): boolean {
@@ -38,10 +38,10 @@ export class BuddyAllocator {
     let from = this.#roomFor(order)
     if (from === undefined) return undefined
     const unit = this.#lowest(from)
-    this.#remove(from, unit)
+    this.#toggle(from, unit, -1)
     while (from > order) {
       from--
-      this.#put(from, unit + 2 ** from)
+      this.#toggle(from, unit + 2 ** from, 1)
     }
     this.#taken[unit] = order
     return unit
@@ -54,11 +54,11 @@ export class BuddyAllocator {
     let block = unit
     let size = order
     while (size < WHOLE && this.#isFree(size, block ^ (2 ** size))) {
-      this.#remove(size, block ^ (2 ** size))
+      this.#toggle(size, block ^ (2 ** size), -1)
       block &= ~(2 ** size)
       size++
     }
-    this.#put(size, block)
+    this.#toggle(size, block, 1)
     return true
   }
 
@@ -80,14 +80,7 @@ export class BuddyAllocator {
     return (((this.#bitsOf(order)[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1
   }
 
-  #put(order: number, unit: number): void {
-    this.#toggle(order, unit, 1)
-  }
-
-  #remove(order: number, unit: number): void {
-    this.#toggle(order, unit, -1)
-  }
-
+  /** `change` of the free blocks: 1 or -1. */
   #toggle(order: number, unit: number, change: number): void {
     const bit = unit >>> order
     const words = this.#bitsOf(order)

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { fromSystemError } from '../protocol/errors.js'
 import { TOKEN_BYTES } from '../protocol/target.js'
-import type { StdioEnd, StdioOffer } from './child-stdio.js'
+import type { StdioEnd, StdioOffer } from './stdio-end.js'
 
 const NAME_BYTES = 16
 

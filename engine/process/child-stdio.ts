@@ -1,32 +1,11 @@
 /** Main's ends of what becomes a child's stdin and stdout; a shard has the other ends. */
-import type net from 'node:net'
 import process from 'node:process'
 import { systemClock } from '../protocol/clock.js'
 import { fromSystemError, TransportError } from '../protocol/errors.js'
-import type { TransportTarget } from '../protocol/target.js'
 import { Waiter } from '../protocol/waiter.js'
 import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
 import { offerPipes } from './child-stdio-windows.js'
-
-/** One end, until the child has it. */
-export interface StdioEnd {
-  /** As `spawn` takes it. */
-  readonly stdio: net.Socket | number
-  /** The child has its copy, or does not need one. May be called again. */
-  close(): void
-}
-
-export type StdioEnds = readonly [stdin: StdioEnd, stdout: StdioEnd]
-
-/** How main and the shard come to hold the two ends of two streams. */
-export interface StdioOffer {
-  /** What the shard is to dial. */
-  readonly target: TransportTarget
-  /** Once the shard has dialled. Rejects as the system does; stays pending if the connection ends instead. */
-  take(): Promise<StdioEnds>
-  /** Closes main's ends: by now the child has its copies, or does not need them. */
-  close(): void
-}
+import type { StdioEnd, StdioOffer } from './stdio-end.js'
 
 /** @throws {TransportError} Where the shard has nothing to dial. */
 export function offerStdio(endpoint: string): StdioOffer {

@@ -12,9 +12,9 @@ import { trace } from '../common/trace.js'
 import type { Clock } from '../protocol/clock.js'
 import { assertDescriptors } from '../sockets/spare-descriptors.js'
 import { StderrReader } from './child-stderr.js'
-import type { StdioEnds } from './child-stdio.js'
 import type { Guardian } from './guardian.js'
 import { spawnError, type SpawnedCommand } from './spawn-failure.js'
+import type { StdioEnds } from './stdio-end.js'
 import { Termination, type TerminationSettings } from './termination.js'
 
 /** What becomes of a child's stderr: kept for error messages, dropped, the host's own, or line by line. */

@@ -3,10 +3,10 @@ import process from 'node:process'
 import type { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
 import type { Clock } from '../protocol/clock.js'
-import type { StdioEnds } from './child-stdio.js'
 import { Child, type ChildContext, type ChildSettings } from './child.js'
 import { Guardian } from './guardian.js'
 import { spawnError } from './spawn-failure.js'
+import type { StdioEnds } from './stdio-end.js'
 
 type Caller = Pick<ChildContext, 'endpoint' | 'onStderrFailure'>
 

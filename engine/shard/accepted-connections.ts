@@ -132,13 +132,13 @@ export class AcceptedConnections {
           adopt: (options, identity) => {
             if (this.#lost !== undefined) throw this.#lost
             this.#stock.remove(grant)
-            this.#countTaken(listenerId)
+            this.#listeners.get(listenerId)?.addTaken()
             this.#stock.fillUpIfLow()
             return this.#lanes.connectIdle(grant, options, identity)
           },
           reject: () => {
             if (!this.#stock.remove(grant)) return
-            this.#countTaken(listenerId)
+            this.#listeners.get(listenerId)?.addTaken()
             this.#stock.reject(grant)
           },
         },
@@ -175,12 +175,8 @@ export class AcceptedConnections {
   }
 
   #answerSoon(listenerId: number): void {
-    this.#countTaken(listenerId)
-    if (this.#adoptions.length === 0 && this.#rejections.length === 0) setImmediate(this.answer)
-  }
-
-  #countTaken(listenerId: number): void {
     this.#listeners.get(listenerId)?.addTaken()
+    if (this.#adoptions.length === 0 && this.#rejections.length === 0) setImmediate(this.answer)
   }
 
   /** The stock goes with the last listener. */

@@ -1,10 +1,10 @@
 /** What connects main with one shard: control calls, the shard's events, and a bell each way with its wake-ups. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { BellListener, BellNotifier, createBellMemory } from '../protocol/bell.js'
-import type { MainCallbacks, ShardBoot } from '../protocol/control.js'
+import type { ShardBoot } from '../protocol/control.js'
 import type { TransportError } from '../protocol/errors.js'
 import { offerWakeupSocket, type WakeupSocketHost } from '../wake/wakeup-socket-host.js'
-import { ControlClient, exposeCallbacks } from './control-client.js'
+import { ControlClient } from './control-client.js'
 import type { ShardEnvironment } from './shard-environment.js'
 import { Watchdog } from './watchdog.js'
 
@@ -19,6 +19,8 @@ export interface ChannelHost {
 
 export class ShardChannel {
   readonly control: ControlClient
+  /** For what the shard may call: see `exposeCallbacks()`. */
+  readonly callbackPort: MessagePort
   /** Lanes that main is to look at. */
   readonly bell: BellListener
   /** The shard's ends. */
@@ -26,7 +28,6 @@ export class ShardChannel {
   readonly #host: ChannelHost
   readonly #notifier: BellNotifier
   readonly #bellPort: MessagePort
-  readonly #eventPort: MessagePort
   readonly #wakeupSocketHost: WakeupSocketHost | undefined
   readonly #watchdog: Watchdog
   #keepAlive = 0
@@ -43,7 +44,7 @@ export class ShardChannel {
     })
     this.#wakeupSocketHost = wakeup
     this.#bellPort = bell.port1
-    this.#eventPort = events.port1
+    this.callbackPort = events.port1
     this.control = new ControlClient(control.port1, () => {
       this.#watchdog.touch()
       host.beforeCall()
@@ -78,11 +79,6 @@ export class ShardChannel {
 
   get isReferenced(): boolean {
     return this.#keepAlive > 0
-  }
-
-  /** What the shard may call. */
-  expose(callbacks: MainCallbacks): void {
-    exposeCallbacks(callbacks, this.#eventPort)
   }
 
   /**
@@ -128,6 +124,6 @@ export class ShardChannel {
     this.control.lose(error)
     this.#bellPort.close()
     this.#wakeupSocketHost?.close()
-    this.#eventPort.close()
+    this.callbackPort.close()
   }
 }

@@ -8,6 +8,7 @@ import { describeDenial, isDenied } from '../protocol/permission.js'
 import type { TransportTarget } from '../protocol/target.js'
 import type { BellSource } from '../wake/doorbell.js'
 import { AcceptedConnections, type ArrivalEvents } from './accepted-connections.js'
+import { exposeCallbacks } from './control-client.js'
 import { releaseStdio } from './release-stdio.js'
 import { ShardChannel } from './shard-channel.js'
 import type { ShardEnvironment } from './shard-environment.js'
@@ -87,7 +88,7 @@ export class Shard {
     }
     this.#lanes = new ShardLanes(life.index, this.#channel, onIdleLane, environment)
     this.#accepts = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
-    this.#channel.expose({ ...this.#accepts.callbacks, releaseStdio })
+    exposeCallbacks({ ...this.#accepts.callbacks, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit, stayAwake: this.#channel.stayAwake }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {

@@ -1,10 +1,5 @@
 /** How main waits for a reply: asleep, or awake for a while. */
-import { availableParallelism } from 'node:os'
 import type { PendingReply } from '../connection/lane-host.js'
-import { SpinTuner } from './spin-tuner.js'
-
-/** `spinMicros`: main stays awake that long after each flush. */
-export type WakePolicy = 'adaptive' | 'park' | { readonly spinMicros: number }
 
 export interface WakeStrategy {
   /** A flush has gone out: whether its reply is waited for, and reported. */
@@ -17,20 +12,4 @@ export interface WakeStrategy {
   onReply(wasAwake: boolean, ms: number): void
   /** Whether shards stay awake for main's next flush. */
   readonly shardsStayAwake: boolean
-}
-
-/** With one CPU main always parks: awake it would take the time of the thread that is to answer. */
-export function wakeStrategyOf(policy: WakePolicy): WakeStrategy {
-  if (policy === 'park' || availableParallelism() === 1) return fixed(undefined)
-  return policy === 'adaptive' ? new SpinTuner() : fixed(policy.spinMicros / 1000)
-}
-
-function fixed(awakeMs: number | undefined): WakeStrategy {
-  return {
-    awaits: () => awakeMs !== undefined,
-    awakeMs,
-    endsWithReply: false,
-    onReply: () => undefined,
-    shardsStayAwake: false,
-  }
 }

@@ -1,7 +1,7 @@
 /** The bell loop: what one turn gives to each connection. */
 import test from 'ava'
 import { Doorbell, type BellSource } from '../../../engine/wake/doorbell.js'
-import { wakeStrategyOf } from '../../../engine/wake/wake-strategy.js'
+import { wakeStrategyOf } from '../../../engine/wake/wake-policy.js'
 import { BellListener, BellNotifier, createBellMemory } from '../../../engine/protocol/bell.js'
 import { turns } from '../../helpers/turns.js'
 
