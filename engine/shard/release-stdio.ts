@@ -16,7 +16,10 @@ interface Shell {
   readonly _handle: { setBlocking?(on: boolean): unknown } | null
 }
 
-/** Only pipes and sockets; files and terminals stay. Nothing may read or write there any more. May be called again. */
+/**
+ * Puts /dev/null in the place of a pipe or a socket; files and terminals stay. Nothing may be reading or writing there
+ * any more. Done twice it changes nothing.
+ */
 export function releaseStdio(descriptor: StdioDescriptor): void {
   try {
     const stat = fs.fstatSync(descriptor)
@@ -30,7 +33,7 @@ export function releaseStdio(descriptor: StdioDescriptor): void {
   }
 }
 
-/** Other processes may share it, like the next command of a shell script, and expect it as it was. */
+/** Others may share it, as the next command of a shell script does: they expect to find it as it was. */
 function makeBlocking(fd: StdioDescriptor): void {
   try {
     const socket = new net.Socket({ fd, readable: false, writable: false })

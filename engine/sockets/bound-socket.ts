@@ -234,7 +234,7 @@ function duplicate(original: Handle, copies: number, signal: AbortSignal): Promi
       settleWhenRead(MOST_TURNS)
     })
     child.on('message', (_, handle) => {
-      // The last message: see DUPLICATOR.
+      // The last word: see DUPLICATOR.
       if ((handle as unknown) === undefined)
         finish(duplicates.length === copies ? undefined : new LostDescriptorError())
       else duplicates.push(new Duplicate(handle as unknown as Handle))
