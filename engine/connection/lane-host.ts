@@ -1,4 +1,4 @@
-/** What a connection needs of the shard that carries it. The link layer knows shards by this interface alone. */
+/** What a connection needs of the shard that carries it. Connections know shards by this interface alone. */
 import type { LaneGrant } from '../protocol/lane.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 
@@ -7,13 +7,13 @@ export interface Flushable {
   flush(): void
 }
 
-/** Something that looked for news after a wake-up. */
+/** Something that is called when its lane has been notified. */
 export interface NotifyHandler {
-  /** Handles one budget of news; true: there is more, come back in the next turn. */
+  /** Handles one budget of what has come; true: there is more, call again in the next turn. */
   onNotify(): boolean
 }
 
-/** The reply that a connection's last flush awaits, as the wake policy keeps track of it. */
+/** The reply that a connection's last flush awaits. */
 export interface PendingReply {
   readonly dialled: boolean
   state: 'idle' | 'spinning' | 'sleeping'
@@ -29,21 +29,26 @@ export function createPendingReply(dialled: boolean): PendingReply {
   return { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
 }
 
+/** When connections run, and how main waits for the shard. */
+export interface LaneDoorbell {
+  /** Calls `flush()` when the current turn ends. */
+  flushSoon(flushable: Flushable): void
+  /** A flush has gone out, and a reply may follow. */
+  awaitReply(reply: PendingReply): void
+  /** A frame came in on a connection whose reply is not idle: it ends the wait. */
+  replied(reply: PendingReply): void
+  /** Calls `onNotify()` in one of the next turns. */
+  revisit(reader: NotifyHandler): void
+}
+
 export interface LaneHost {
   readonly shard: number
   readonly slabs: SlabTable
+  readonly doorbell: LaneDoorbell
   wordsOf(lane: LaneGrant): Int32Array
   baseOf(lane: LaneGrant): number
-  /** Tells the shard that a lane has news. `busy`: main goes on with more of the same, and does not sleep now. */
+  /** Tells the shard to look at a lane. `busy`: main goes on with more of the same, and does not sleep now. */
   notify(laneId: number, busy?: boolean): void
-  /** Calls `flush()` when the current turn ends. */
-  flushSoon(flushable: Flushable): void
-  /** A flush has gone out: a reply may follow, and the wake policy may spin for it. */
-  awaitReply(watch: PendingReply): void
-  /** A frame came in on a connection whose watch is not idle. */
-  replied(watch: PendingReply): void
-  /** Calls `onNotify()` in one of the next turns. */
-  revisit(reader: NotifyHandler): void
   /**
    * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked
    * again: the shard knows one then, or there may be memory for one.

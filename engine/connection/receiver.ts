@@ -228,7 +228,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   /** Looks once more in the next turn. After the end of I/O no bell keeps the process for it: what is left does. */
   #again(): void {
     if (this.#in.status === 'attached') {
-      this.#lane.host.revisit(this)
+      this.#lane.host.doorbell.revisit(this)
       return
     }
     setImmediate(() => {
@@ -345,6 +345,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   #count(length: number): void {
     this.framesReceived++
     this.bytesReceived += length
-    if (this.#pendingReply.state !== 'idle') this.#lane.host.replied(this.#pendingReply)
+    if (this.#pendingReply.state !== 'idle') this.#lane.host.doorbell.replied(this.#pendingReply)
   }
 }

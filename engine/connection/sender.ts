@@ -147,7 +147,7 @@ export class Sender implements Flushable, NotifyHandler {
     if (this.#state.kind === 'closed') return
     this.#out.publish()
     this.lastFlushAt = Date.now()
-    this.#lane.host.awaitReply(this.#lane.pendingReply)
+    this.#lane.host.doorbell.awaitReply(this.#lane.pendingReply)
   }
 
   /** I/O is over. `ready()` rejects; `end()` resolves, because there is nothing left to wait for. */
@@ -216,7 +216,7 @@ export class Sender implements Flushable, NotifyHandler {
     this.#tracker?.took(length)
     if (!this.#dirty) {
       this.#dirty = true
-      this.#lane.host.flushSoon(this)
+      this.#lane.host.doorbell.flushSoon(this)
     } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
       this.#out.publish(true)
     }
@@ -247,7 +247,7 @@ export class Sender implements Flushable, NotifyHandler {
   /** A notification follows when there is room. */
   #awaitRoom(): void {
     // From the top of the next turn: the caller may be in the middle of a send.
-    if (this.#out.awaitRoom()) this.#lane.host.revisit(this)
+    if (this.#out.awaitRoom()) this.#lane.host.doorbell.revisit(this)
   }
 
   #press(): void {

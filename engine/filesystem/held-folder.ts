@@ -1,11 +1,10 @@
 /**
- * A folder that is held by a descriptor. What was looked at through it is what names in it go on to mean, whatever its
- * path leads to by then: between a look at a path and the next use of it, that folder may be gone and another lie
- * there.
+ * A folder that is held by a descriptor, so that names in it keep their meaning: between a look at a path and the next
+ * use of it, the folder may be gone and another lie there.
  *
- * Node takes paths alone for what lies in a folder, so names are reached through the descriptor's own path below /proc.
- * Where there is none, they are reached by the folder's path, and `isStill()` says afterwards whether that was the same
- * folder.
+ * Node takes only paths for what lies in a folder, so names are reached through the descriptor's path below /proc.
+ * Where there is none, they are reached by the folder's path, and `isStill()` says afterwards whether that led to the
+ * same folder.
  */
 import fs from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -17,7 +16,7 @@ export interface Folder {
   readonly isPinned: boolean
   /** The path of a name in it. */
   at(name: string): string
-  /** Whether its names meant what they were taken for until now. */
+  /** Whether its names have led into it until now. */
   isStill(): boolean
   /** May be called again. */
   close(): void
@@ -29,10 +28,10 @@ export class HeldFolder implements Folder {
   readonly #path: string
   #descriptor: number | undefined
 
-  /** A link at the path's end is refused, unless it is to be followed. @throws The system's error. */
+  /** `links`: what to do with a symbolic link at the path's end. @throws The system's error. */
   constructor(path: string, links: 'refuse' | 'follow') {
     const descriptor = fs.openSync(path, O_RDONLY | O_DIRECTORY | (links === 'refuse' ? O_NOFOLLOW : 0))
-    // The working folder may be another one by the time when a name in it is used.
+    // The working folder may be another one when a name in it is used.
     this.#path = resolve(path)
     this.#descriptor = descriptor
     try {
@@ -46,7 +45,7 @@ export class HeldFolder implements Folder {
 
   at(name: string): string {
     if (!this.isPinned) return join(this.#path, name)
-    // Its number may be another folder's by now.
+    // Another folder may have its number by now.
     if (this.#descriptor === undefined) throw new Error('the folder is closed')
     return join(pathOf(this.#descriptor), name)
   }

@@ -1,7 +1,6 @@
 /**
- * The folder of `local:` names, which only its user can enter. It is looked at each time when something is dialled or
- * listened on in it: who holds a transport may outlive the folder, and below the temporary folder anybody can make
- * another in its place.
+ * The folder of `local:` names, which only its user can enter. It is checked at each dial and each listen: a transport
+ * may outlive the folder, and below the temporary folder any user can make another in its place.
  */
 import fs from 'node:fs'
 import { basename } from 'node:path'
@@ -11,14 +10,14 @@ import { isDenied } from '../protocol/permission.js'
 import type { LocalFolder } from '../protocol/target.js'
 import { HeldFolder } from './held-folder.js'
 
-/** What it is opened for: a dial does not make it. */
+/** A dial does not make the folder. */
 export type LocalPurpose = 'dial' | 'listen'
 
 /** The caller closes it. @throws {TransportError} ERR_ACCESS, ERR_NOT_FOUND, ERR_IO */
 export function openLocalFolder(folder: LocalFolder, purpose: LocalPurpose, endpoint: string): HeldFolder {
   const base = folder.base === undefined ? undefined : openBase(folder.base, purpose, endpoint)
   try {
-    // By way of the base that was looked at: made in another user's, it would keep that user out.
+    // Through the base that was checked: in another user's it must not be made.
     const path = base?.at(basename(folder.path)) ?? folder.path
     if (purpose === 'listen') make(path, folder.path, endpoint)
     return openOwn(path, folder.path, purpose, endpoint)
@@ -27,9 +26,7 @@ export function openLocalFolder(folder: LocalFolder, purpose: LocalPurpose, endp
   }
 }
 
-/**
- * Who can enter it was not looked at, and need not be: `XDG_RUNTIME_DIR` may be less private than what we make in it.
- */
+/** Whether others can enter it does not matter: `XDG_RUNTIME_DIR` may be less private than the folder in it. */
 function openBase(path: string, purpose: LocalPurpose, endpoint: string): HeldFolder {
   const refused = (what: string, cause?: unknown): TransportError =>
     new TransportError(
@@ -42,7 +39,8 @@ function openBase(path: string, purpose: LocalPurpose, endpoint: string): HeldFo
     base = new HeldFolder(path, 'follow')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' && purpose === 'dial') throw missing(error, endpoint)
+    if (code === 'ENOENT' && purpose === 'dial')
+      throw fromSystemError(error as NodeJS.ErrnoException, 'connecting to', endpoint)
     if (code === 'ENOENT') throw refused('which does not exist', error)
     if (code === 'ENOTDIR') throw refused('which is not a folder', error)
     if (code === 'EACCES' || code === 'EPERM') throw refused('which you cannot read', error)
@@ -50,7 +48,7 @@ function openBase(path: string, purpose: LocalPurpose, endpoint: string): HeldFo
   }
   if (isOwn(base.stat)) return base
   base.close()
-  throw refused('which belongs to somebody else')
+  throw refused('which belongs to another user')
 }
 
 function make(path: string, shown: string, endpoint: string): void {
@@ -79,8 +77,9 @@ function openOwn(path: string, shown: string, purpose: LocalPurpose, endpoint: s
     folder = new HeldFolder(path, 'refuse')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' && purpose === 'dial') throw missing(error, endpoint)
-    // A link is one of these, or the other, by system.
+    if (code === 'ENOENT' && purpose === 'dial')
+      throw fromSystemError(error as NodeJS.ErrnoException, 'connecting to', endpoint)
+    // For a link it depends on the system which of these it is.
     if (code === 'ENOTDIR' || code === 'ELOOP' || code === 'EACCES' || code === 'EPERM') throw refused(error)
     throw fromSystemError(error as NodeJS.ErrnoException, 'opening', endpoint)
   }
@@ -89,11 +88,7 @@ function openOwn(path: string, shown: string, purpose: LocalPurpose, endpoint: s
   throw refused()
 }
 
-function missing(error: unknown, endpoint: string): TransportError {
-  return fromSystemError(error as NodeJS.ErrnoException, 'connecting to', endpoint)
-}
-
-/** Whose files this process makes. */
+/** Whether it belongs to the user whose files this process makes. */
 function isOwn(stat: fs.BigIntStats): boolean {
   return stat.uid === BigInt(process.geteuid?.() ?? 0)
 }

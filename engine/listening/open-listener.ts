@@ -97,8 +97,8 @@ export class OpenListener {
   onPaused(shard: Shard): void {
     if (!shard.isUp) return
     const { id, listener, bindings } = this.#parts
-    const event = { endpoint: listener.endpoint, shard: shard.shard }
-    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.shard)
+    const event = { endpoint: listener.endpoint, shard: shard.index }
+    trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.index)
     events.listenerPaused.publish(event)
     listener.onPaused(shard, {
       untaken: () => shard.untaken(id),
@@ -115,7 +115,7 @@ export class OpenListener {
     const { listener, clock } = this.#parts
     step().catch((error: unknown) => {
       if (!listener.isOpen || !shard.isUp) return
-      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.shard, nameOf(error))
+      trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.index, nameOf(error))
       const again = (): void => {
         if (listener.isOpen && shard.isUp) this.#retry(shard, step, pause.next())
       }

@@ -1,10 +1,8 @@
 /**
- * The parts of one slab that are free and taken, by the buddy system (Kenneth Knowlton, "A fast storage allocator",
+ * The free and taken parts of one slab, by the buddy system (Kenneth Knowlton, "A fast storage allocator",
  * Communications of the ACM 8, 1965): a block of 2^n units begins at a multiple of 2^n, is split in halves until it
- * has the size that is asked for, and becomes whole again when both halves are free.
- *
- * So memory that small rings have used serves large ones later, and the other way round. The lowest free block is taken
- * first: what has been used before, and is resident, is used again.
+ * has the size that is asked for, and becomes whole again when both halves are free. So memory of small rings serves
+ * large ones later, and the other way round. The lowest free block is taken first, as it is most likely resident.
  */
 import { UNITS_PER_SLAB } from '../protocol/ring-layout.js'
 
@@ -24,7 +22,7 @@ export class BuddyAllocator {
       { length: WHOLE + 1 },
       (_, order) => new Uint32Array(Math.ceil((UNITS_PER_SLAB >> order) / 32)),
     )
-    this.#put(WHOLE, 0)
+    this.#toggle(WHOLE, 0, 1)
   }
 
   get isEmpty(): boolean {
@@ -40,10 +38,10 @@ export class BuddyAllocator {
     let from = this.#roomFor(order)
     if (from === undefined) return undefined
     const unit = this.#lowest(from)
-    this.#remove(from, unit)
+    this.#toggle(from, unit, -1)
     while (from > order) {
       from--
-      this.#put(from, unit + 2 ** from)
+      this.#toggle(from, unit + 2 ** from, 1)
     }
     this.#taken[unit] = order
     return unit
@@ -56,11 +54,11 @@ export class BuddyAllocator {
     let block = unit
     let size = order
     while (size < WHOLE && this.#isFree(size, block ^ (2 ** size))) {
-      this.#remove(size, block ^ (2 ** size))
+      this.#toggle(size, block ^ (2 ** size), -1)
       block &= ~(2 ** size)
       size++
     }
-    this.#put(size, block)
+    this.#toggle(size, block, 1)
     return true
   }
 
@@ -82,20 +80,12 @@ export class BuddyAllocator {
     return (((this.#bitsOf(order)[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1
   }
 
-  #put(order: number, unit: number): void {
-    this.#toggle(order, unit)
-    this.#count[order] = (this.#count[order] ?? 0) + 1
-  }
-
-  #remove(order: number, unit: number): void {
-    this.#toggle(order, unit)
-    this.#count[order] = (this.#count[order] ?? 0) - 1
-  }
-
-  #toggle(order: number, unit: number): void {
+  /** `change` of the free blocks: 1 or -1. */
+  #toggle(order: number, unit: number, change: number): void {
     const bit = unit >>> order
     const words = this.#bitsOf(order)
     words[bit >>> 5] = (words[bit >>> 5] ?? 0) ^ (1 << (bit & 31))
+    this.#count[order] = (this.#count[order] ?? 0) + change
   }
 
   #bitsOf(order: number): Uint32Array {

@@ -4,6 +4,9 @@ import { LaneTable, type LaneGrant } from '../protocol/lane.js'
 import { LANE_WORDS, lane, LANES_PER_HEADER_SLAB, MAX_LANES } from '../protocol/ring-layout.js'
 import type { RegionAllocator, SlabSource } from './region-allocator.js'
 
+const outRegionWords = [lane.OUT_REGION, lane.OUT_REGION_ACK]
+const inRegionWords = [lane.IN_REGION, lane.IN_REGION_ACK, lane.IN_GRANT]
+
 export class LaneAllocator {
   readonly table = new LaneTable()
   readonly #regions: RegionAllocator
@@ -36,18 +39,15 @@ export class LaneAllocator {
     const generation = Atomics.load(words, base + lane.GENERATION) + 1
     for (let i = 0; i < LANE_WORDS; i++) Atomics.store(words, base + i, 0)
     Atomics.store(words, base + lane.GENERATION, generation)
-    Atomics.store(words, base + lane.OUT_REGION, out)
-    Atomics.store(words, base + lane.OUT_REGION_ACK, out)
-    Atomics.store(words, base + lane.IN_REGION, incoming)
-    Atomics.store(words, base + lane.IN_REGION_ACK, incoming)
-    Atomics.store(words, base + lane.IN_GRANT, incoming)
+    for (const word of outRegionWords) Atomics.store(words, base + word, out)
+    for (const word of inRegionWords) Atomics.store(words, base + word, incoming)
     Atomics.store(words, base + lane.OUT_NOTIFY, 1)
     Atomics.store(words, base + lane.IN_NOTIFY, 1)
     this.#inUse++
     return { id, generation }
   }
 
-  /** Both, or none and no lane. */
+  /** Takes both regions, or none and not the lane either. */
   #takeRegions(id: number, ringBytes: number): { readonly out: number; readonly incoming: number } {
     let out: number | undefined
     try {
@@ -68,17 +68,13 @@ export class LaneAllocator {
       throw new Error(`lane ${String(grant.id)} was given back twice`)
     }
     Atomics.add(words, base + lane.GENERATION, 1)
-    const held = new Set(
-      [lane.OUT_REGION, lane.OUT_REGION_ACK, lane.IN_REGION, lane.IN_REGION_ACK, lane.IN_GRANT].map((word) =>
-        Atomics.load(words, base + word),
-      ),
-    )
-    for (const region of held) this.#regions.give(region)
+    const held = [...outRegionWords, ...inRegionWords].map((word) => Atomics.load(words, base + word))
+    for (const region of new Set(held)) this.#regions.give(region)
     this.#free.push(grant.id)
     this.#inUse--
   }
 
-  /** Gives the headers back: nobody uses any lane any more. */
+  /** Gives the headers back. No lane may be in use any more. */
   dispose(): void {
     for (const memory of this.#headers.splice(0)) this.#source.give(memory)
   }

@@ -1,6 +1,4 @@
-/**
- * Main's allocator of ring regions for one shard: cut from slabs, which come from the engine's store and go back to it.
- */
+/** Main's allocator of ring regions for one shard, cut from slabs of the engine's store. */
 import { outOfMemory } from '../protocol/allocation.js'
 import {
   MAX_SLAB_ID,
@@ -16,16 +14,13 @@ import {
 import { SlabTable, type SlabDescriptor } from '../protocol/slab-table.js'
 import { BuddyAllocator } from './buddy-allocator.js'
 
-/**
- * Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, or is lost and will not look any
- * more.
- */
+/** Announces slabs to the shard. `addSlab` resolves once the shard knows the slab, or is lost. */
 export interface SlabAnnouncer {
   addSlab(slab: SlabDescriptor): Promise<void>
   removeSlab(id: number): void
 }
 
-/** Where slabs come from. `take()` throws ERR_OUT_OF_MEMORY if there is no more. */
+/** Where slabs come from. `take()` throws ERR_OUT_OF_MEMORY. */
 export interface SlabSource {
   take(): SharedArrayBuffer
   give(memory: SharedArrayBuffer): void
@@ -40,16 +35,16 @@ interface SlabState {
   readonly announced: Promise<void>
 }
 
-/** Slabs without a region in use that are kept for the next ring. */
+/** How many slabs without a region in use are kept for the next ring. */
 const SPARE_SLABS = 1
 
 export class RegionAllocator {
   readonly table = new SlabTable()
   readonly #announcer: SlabAnnouncer
   readonly #source: SlabSource
-  /** The oldest first: room is looked for there first, so that later ones become empty. */
+  /** The oldest first: they are filled first, so that later ones become empty. */
   readonly #slabs = new Map<number, SlabState>()
-  /** Ids to be used again: a region's id has room for few. */
+  /** Used again, since a region's id has room for few. */
   readonly #freeIds: number[] = []
   #nextId = 1
   #regionsInUse = 0
@@ -75,7 +70,7 @@ export class RegionAllocator {
   }
 
   /**
-   * A region for a lane that is announced by a control call: that call travels behind the slab's own announcement.
+   * A region for a lane that a control call announces: the slab's announcement travels ahead of it.
    * @throws {TransportError} ERR_OUT_OF_MEMORY
    */
   take(size: number): number {
@@ -90,8 +85,8 @@ export class RegionAllocator {
   }
 
   /**
-   * A region that may be named in shared memory at once, because the shard is known to have its slab. Undefined:
-   * a slab is being announced, and `onKnown` is called when it may be tried again.
+   * A region that may be named in shared memory at once, since the shard has its slab. Undefined: a slab is being
+   * announced, and `onKnown` is called when it may be tried again.
    * @throws {TransportError} ERR_OUT_OF_MEMORY
    */
   takeKnown(size: number, onKnown: () => void): number | undefined {
@@ -122,7 +117,7 @@ export class RegionAllocator {
     if (empty > SPARE_SLABS) this.#removeSlab(slab)
   }
 
-  /** Gives all memory back: nobody uses any of it any more. */
+  /** Gives all memory back. No region may be in use any more. */
   dispose(): void {
     for (const { id, memory } of this.#slabs.values()) {
       this.table.remove(id)

@@ -1,12 +1,9 @@
-/**
- * Larger regions for rings that grow. Where there is no memory for one the ring stays as it is, and it is tried again
- * later.
- */
+/** Larger regions for rings that grow. Without memory for one the ring stays as it is, and is tried again later. */
 import { memoryFailure } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'
 import type { RegionAllocator } from './region-allocator.js'
 
-/** Not at once: an allocation that fails has the collector go through everything before it does. */
+/** An allocation that fails runs a full garbage collection first, so it is not tried again at once. */
 const PAUSE_MS = 1_000
 
 type State =
@@ -26,7 +23,7 @@ export class RegionGrowth {
     this.#clock = clock
   }
 
-  /** As `RegionAllocator.takeKnown()`, but without memory `onKnown` is called when there may be some. */
+  /** As `RegionAllocator.takeKnown()`, but without memory `onKnown` is called when there may be some again. */
   take(size: number, onKnown: () => void): number | undefined {
     if (this.#state.kind === 'pausing') {
       this.#state.waiting.push(onKnown)
@@ -41,7 +38,7 @@ export class RegionGrowth {
     }
   }
 
-  /** Nobody is called any more. */
+  /** No `onKnown` is called any more. */
   end(): void {
     if (this.#state.kind === 'pausing') this.#state.cancel()
     this.#state = OPEN

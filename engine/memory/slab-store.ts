@@ -1,19 +1,18 @@
 /**
  * Shared memory of one size, for all shards of an engine and for those that come after them.
  *
- * A SharedArrayBuffer that is dropped stays until the garbage collector of every thread that has seen it has run, and
- * nothing drives those: V8 does not count shared memory as a reason to collect. So what a shard gives back is kept for
- * the next one that asks, and there is never more than was in use at one time.
+ * A SharedArrayBuffer that is dropped stays until every thread that has seen it has collected its garbage, and shared
+ * memory gives V8 no reason to. So what a shard gives back is kept for the next one that asks, and there is never more
+ * than was in use at one time.
  *
- * What nobody has asked for in a while is let go of in two steps. First the shards collect their own garbage, which is
- * cheap, since their heaps are small, and say whether their references are gone. Then this thread keeps only weak
- * references: the memory goes with the host's next full collection, and until then is found again if it is needed, so
- * that even then none is made beside it.
+ * Memory that was spare for a while is dropped in two steps. First the shards collect their garbage, which is cheap,
+ * since their heaps are small, and say whether their references are gone. Then this thread keeps weak references only:
+ * the memory goes with the host's next full collection, and is used again if it is needed before.
  */
 import { takeSharedMemory } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'
 
-/** How long memory is spare before it is let go of. */
+/** How long memory is spare before it is dropped. */
 const SPARE_MS = 30_000
 
 interface Spare {
@@ -26,23 +25,20 @@ export class SlabStore {
   readonly #clock: Clock
   readonly #collectGarbage: (() => Promise<boolean>) | undefined
   #spare: Spare[] = []
-  #letGo: WeakRef<SharedArrayBuffer>[] = []
+  #dropped: WeakRef<SharedArrayBuffer>[] = []
   #cancelTimer: (() => void) | undefined
   #isClosed = false
 
-  /**
-   * `collectGarbage` makes other threads let go of what was given back, and says whether they have. Undefined: what is
-   * spare stays.
-   */
+  /** `collectGarbage`: see `Shard.collectGarbage()`. Undefined: spare memory stays. */
   constructor(bytes: number, clock: Clock, collectGarbage: (() => Promise<boolean>) | undefined) {
     this.#bytes = bytes
     this.#clock = clock
     this.#collectGarbage = collectGarbage
   }
 
-  /** What no shard has and this thread still holds, or the host's collector has not taken yet. */
+  /** Memory that no shard has and that is not collected yet. */
   get spareBytes(): number {
-    const uncollected = this.#letGo.filter((reference) => reference.deref() !== undefined)
+    const uncollected = this.#dropped.filter((reference) => reference.deref() !== undefined)
     return (this.#spare.length + uncollected.length) * this.#bytes
   }
 
@@ -51,7 +47,7 @@ export class SlabStore {
     return this.#spare.pop()?.memory ?? this.#find() ?? takeSharedMemory(this.#bytes)
   }
 
-  /** No thread looks at it any more, nor has it in a table. */
+  /** No thread may look at it any more, nor have it in a table. */
   give(memory: SharedArrayBuffer): void {
     if (this.#isClosed) return
     this.#spare.push({ memory, since: this.#clock.now() })
@@ -64,11 +60,11 @@ export class SlabStore {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     this.#spare = []
-    this.#letGo = []
+    this.#dropped = []
   }
 
   #find(): SharedArrayBuffer | undefined {
-    for (let last = this.#letGo.pop(); last !== undefined; last = this.#letGo.pop()) {
+    for (let last = this.#dropped.pop(); last !== undefined; last = this.#dropped.pop()) {
       const memory = last.deref()
       if (memory !== undefined) return memory
     }
@@ -86,7 +82,7 @@ export class SlabStore {
     this.#cancelTimer = undefined
     if (this.#isClosed) return
     if (isGone) {
-      this.#letGo.push(...this.#spare.filter(isOld).map(({ memory }) => new WeakRef(memory)))
+      this.#dropped.push(...this.#spare.filter(isOld).map(({ memory }) => new WeakRef(memory)))
       this.#spare = this.#spare.filter((spare) => !isOld(spare))
     }
     if (this.#spare.some((spare) => !isOld(spare))) this.#trimLater()

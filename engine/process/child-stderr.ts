@@ -1,4 +1,4 @@
-/** What a child says on stderr: its beginning is kept, and each line is handed over where somebody wants it. */
+/** Reads a child's stderr: keeps its beginning, and calls the host's function with each line, if there is one. */
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { attempt } from '../common/handler-failures.js'
@@ -8,9 +8,7 @@ import type { Clock } from '../protocol/clock.js'
 const HEAD_CHARS = 2_048
 /** A longer line is handed over in pieces. */
 const LINE_CHARS = 65_536
-/**
- * After the exit, silence of this length means that nothing more comes; a grandchild that goes on is not listened to.
- */
+/** After the exit, a silence of this length means that nothing more comes. */
 const DRAIN_MS = 100
 const DRAIN_ROUNDS = 10
 
@@ -24,6 +22,7 @@ export class StderrReader {
   #line = ''
   #chunks = 0
   #over = false
+  #onEnd = (): void => undefined
 
   /** `onFailure`: `onLine` has thrown or rejected, and is not called again. */
   constructor(
@@ -44,6 +43,7 @@ export class StderrReader {
     })
     stream.on('end', () => {
       this.#finish()
+      this.#onEnd()
     })
   }
 
@@ -51,36 +51,28 @@ export class StderrReader {
     return this.#head.trim()
   }
 
-  /** The child has exited: resolves when what it said last was read. */
-  drain(): Promise<void> {
+  /** The child has exited: resolves when what it has written is read. What a grandchild goes on to write is not. */
+  async drain(): Promise<void> {
+    for (let rounds = DRAIN_ROUNDS; rounds > 0 && !this.#over; rounds--) {
+      const heard = this.#chunks
+      await this.#pause()
+      if (this.#chunks === heard) break
+    }
+    this.#finish()
+    // A grandchild may hold the other end forever.
+    this.#stream.destroy()
+  }
+
+  #pause(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#over) {
-        resolve()
-        return
-      }
-      let cancel = (): void => undefined
-      let rounds = DRAIN_ROUNDS
-      const settle = (): void => {
+      const cancel = this.#clock.setTimer(() => {
+        // Timers come before reads: what has arrived by now counts.
+        this.#clock.nextTurn(resolve)
+      }, DRAIN_MS)
+      this.#onEnd = () => {
         cancel()
-        this.#stream.off('end', settle)
-        this.#finish()
-        // A grandchild may hold the other end for ever.
-        this.#stream.destroy()
         resolve()
       }
-      const wait = (): void => {
-        const heard = this.#chunks
-        cancel = this.#clock.setTimer(() => {
-          // Timers come before reads: what has arrived meanwhile counts.
-          this.#clock.nextTurn(() => {
-            if (this.#over) return
-            if (this.#chunks !== heard && --rounds > 0) wait()
-            else settle()
-          })
-        }, DRAIN_MS)
-      }
-      this.#stream.on('end', settle)
-      wait()
     })
   }
 
@@ -89,25 +81,25 @@ export class StderrReader {
     if (this.#onLine === undefined) return
     const lines = (this.#line + text).split('\n')
     this.#line = lines.pop() ?? ''
-    for (const line of lines) this.#tell(this.#tellPieces(line.endsWith('\r') ? line.slice(0, -1) : line))
-    this.#line = this.#tellPieces(this.#line)
+    for (const line of lines) this.#call(this.#callWithPieces(line.endsWith('\r') ? line.slice(0, -1) : line))
+    this.#line = this.#callWithPieces(this.#line)
   }
 
-  /** Hands over what is too long for one call; the rest. */
-  #tellPieces(line: string): string {
+  /** Hands over what is too long for one call, and returns the rest. */
+  #callWithPieces(line: string): string {
     let at = 0
     while (line.length - at > LINE_CHARS) {
       const last = line.charCodeAt(at + LINE_CHARS - 1)
       // Both halves of a surrogate pair go together.
       const end = at + LINE_CHARS - (last >= 0xd800 && last <= 0xdbff ? 1 : 0)
-      this.#tell(line.slice(at, end))
+      this.#call(line.slice(at, end))
       at = end
     }
     return at === 0 ? line : line.slice(at)
   }
 
-  #tell(line: string): void {
-    // An asynchronous one is not waited for, but its failure is one all the same.
+  #call(line: string): void {
+    // A promise is not waited for, but its rejection counts as a failure.
     attempt(
       () => this.#onLine?.(line),
       (cause) => {
@@ -122,11 +114,11 @@ export class StderrReader {
     if (this.#over) return
     this.#over = true
     this.#take(this.#decoder.end())
-    if (this.#line !== '') this.#tell(this.#line)
+    if (this.#line !== '') this.#call(this.#line)
   }
 }
 
-/** A pipe from a child is a socket, which its type does not say. */
+/** A pipe from a child is a socket, unlike its type says. */
 function unrefStream(stream: object): void {
   ;(stream as { unref?: () => void }).unref?.()
 }

@@ -3,9 +3,12 @@ import process from 'node:process'
 import type { TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
 import type { Clock } from '../protocol/clock.js'
-import type { ChildEnd } from './child-end.js'
-import { Child, spawnError, type ChildSettings } from './child.js'
+import { Child, type ChildContext, type ChildSettings } from './child.js'
 import { Guardian } from './guardian.js'
+import { spawnError } from './spawn-failure.js'
+import type { StdioEnds } from './stdio-end.js'
+
+type Caller = Pick<ChildContext, 'endpoint' | 'onStderrFailure'>
 
 export class Children {
   readonly #ledger: Ledger
@@ -21,15 +24,9 @@ export class Children {
     this.#guardian = new Guardian(ledger)
   }
 
-  /** As `Child.start()`; `onStderrFailure`: the function for stderr has thrown. */
-  start(
-    settings: ChildSettings,
-    stdin: ChildEnd,
-    stdout: ChildEnd,
-    endpoint: string,
-    onStderrFailure: (cause: unknown) => void,
-  ): Promise<Child> {
-    const starting = this.#start(settings, stdin, stdout, endpoint, onStderrFailure)
+  /** As `Child.start()`. */
+  start(settings: ChildSettings, ends: StdioEnds, caller: Caller): Promise<Child> {
+    const starting = this.#start(settings, ends, caller)
     const life = starting.then(
       async (child) => {
         this.#living.add(child)
@@ -47,7 +44,7 @@ export class Children {
     this.#refusal = refusal
   }
 
-  /** Their time is over, also of those whose connections are. */
+  /** Ends all, also those whose connections have ended. */
   endNow(): void {
     for (const child of this.#living) child.endNow()
   }
@@ -58,13 +55,7 @@ export class Children {
     await this.#guardian.close()
   }
 
-  async #start(
-    settings: ChildSettings,
-    stdin: ChildEnd,
-    stdout: ChildEnd,
-    endpoint: string,
-    onStderrFailure: (cause: unknown) => void,
-  ): Promise<Child> {
+  async #start(settings: ChildSettings, ends: StdioEnds, caller: Caller): Promise<Child> {
     this.#assertMayStart()
     // Windows ends the children of a process that is gone by itself.
     const guardian = settings.guard && process.platform !== 'win32' ? this.#guardian : undefined
@@ -72,17 +63,11 @@ export class Children {
       try {
         await guardian.start()
       } catch (error) {
-        throw spawnError(error as NodeJS.ErrnoException, settings, endpoint)
+        throw spawnError(error as NodeJS.ErrnoException, settings, caller.endpoint)
       }
       this.#assertMayStart()
     }
-    return Child.start(settings, stdin, stdout, {
-      endpoint,
-      onStderrFailure,
-      ledger: this.#ledger,
-      clock: this.#clock,
-      guardian,
-    })
+    return Child.start(settings, ends, { ...caller, ledger: this.#ledger, clock: this.#clock, guardian })
   }
 
   #assertMayStart(): void {

@@ -2,7 +2,7 @@
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ChildSettings } from './child.js'
-import { nobodyCame, notAccepted, offerEnds } from './child-ends.js'
+import { notAccepted, offerStdio, startGivenUp } from './child-stdio.js'
 import type { Children } from './children.js'
 import type { DialControl, Shard } from '../shard/shard.js'
 
@@ -16,7 +16,7 @@ export async function dialChild(
   children: Children,
 ): Promise<LaneConnection> {
   const { endpoint } = identity
-  const ends = offerEnds(endpoint)
+  const offer = offerStdio(endpoint)
   let connection: LaneConnection | undefined
   const wait = { givenUp: false }
   const onStarted = (stop: () => void): void => {
@@ -27,23 +27,24 @@ export async function dialChild(
     })
   }
   try {
-    const dialled = await shard.dial(ends.target, options, identity, { ...control, onStarted })
+    const dialled = await shard.dial(offer.target, options, identity, { ...control, onStarted })
     connection = dialled
-    // What ends it before main has its ends leaves nobody to come.
+    // If it ends before main has its ends, the shard does not dial any more.
     const over = dialled.ended.then(({ cause }) => {
-      throw cause ?? (wait.givenUp ? nobodyCame(endpoint) : notAccepted(endpoint))
+      throw cause ?? (wait.givenUp ? startGivenUp(endpoint) : notAccepted(endpoint))
     })
-    const [stdin, stdout] = await Promise.race([over, ends.take()])
-    if (wait.givenUp) throw nobodyCame(endpoint)
-    const child = await children.start(settings, stdin, stdout, endpoint, (cause) => {
+    const ends = await Promise.race([over, offer.take()])
+    if (wait.givenUp) throw startGivenUp(endpoint)
+    const onStderrFailure = (cause: unknown): void => {
       dialled.handlerFailed('stderr', 'the function for stderr', cause)
-    })
+    }
+    const child = await children.start(settings, ends, { endpoint, onStderrFailure })
     dialled.attachProcess(child)
     return dialled
   } catch (error) {
     connection?.destroy(error as Error)
     throw error
   } finally {
-    ends.close()
+    offer.close()
   }
 }

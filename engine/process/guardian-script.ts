@@ -2,10 +2,9 @@
  * What the guardian runs: POSIX sh, which every Unix has as /bin/sh, with nothing but its builtins and `sleep` (and
  * `ps` where there is no /proc).
  *
- * It is told on its stdin of each child that starts, `add PID START GROUP TERM KILL`, and of each that is gone, `del
- * PID`. The end of its stdin is the end of the host, however that came: only the host has the other end. Then it goes
- * through the ladder that the host would have gone through: TERM tenths of a second after that end SIGTERM, after KILL
- * of them SIGKILL.
+ * Its stdin has a line for each child that starts, `add PID START GROUP TERM KILL`, and for each that is gone, `del
+ * PID`. Only the host has the other end, so the end of its stdin is the end of the host, however that came. From then
+ * on it ends the children as the host would have: SIGTERM after TERM tenths of a second, SIGKILL after KILL.
  *
  * GROUP is 1 for a process group. START is when the process started, which tells it from a later one with the same
  * number; `-`: the host cannot tell. A process of another start, or of none, is never signalled.
@@ -14,7 +13,7 @@ export const GUARDIAN_NAME = 'symphony-guardian'
 
 export const GUARDIAN_SCRIPT = `
 set -f
-# Whoever ends the host may mean all of its processes: this one ends with the host, and not before it.
+# A signal for the host may be sent to all of its processes: this one must outlive the host.
 trap '' HUP INT QUIT TERM
 
 # Sets found to the start of process $1: empty if it is gone, or only waits to be reaped.
@@ -34,7 +33,7 @@ find_start() {
 tell() {
   find_start "$2"
   if [ "$4" = 1 ]; then
-    # While there is the group, nobody else gets its number.
+    # While there is the group, no other process gets its number.
     [ -z "$found" ] || [ "$found" = "$3" ] || return 1
     kill -s "$1" -- "-$2" 2>/dev/null && return
   fi

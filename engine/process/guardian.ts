@@ -1,26 +1,19 @@
 /**
- * Ends the children that their host could not end itself, because a signal that it does not handle has ended it. One
- * small process for an engine, started with its first child, that outlives the host by as long as the children's ladder
- * takes. See docs/decisions/children.md.
+ * Ends the children of a host that was ended by a signal before it could end them. One small process for an engine,
+ * started with its first child; it outlives the host until the children's last step. See docs/decisions/children.md.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import fs from 'node:fs'
 import process from 'node:process'
 import type { Writable } from 'node:stream'
 import type { Ledger } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
+import type { TerminationSettings } from './termination.js'
 import { GUARDIAN_NAME, GUARDIAN_SCRIPT } from './guardian-script.js'
+import { startOfProcess } from '../sockets/creator.js'
 import { assertDescriptors, isShortage } from '../sockets/spare-descriptors.js'
 
-/** One that somebody has ended is replaced; so often, then it is given up. */
+/** A guardian that has ended is replaced; after so many there is none any more. */
 const MOST_DEATHS = 3
-
-export interface WardSettings {
-  /** Its number is that of its process group, too. */
-  readonly processGroup: boolean
-  readonly terminateAfterMs: number
-  readonly killAfterMs: number
-}
 
 type Shell = ChildProcessByStdio<Writable, null, null>
 
@@ -28,13 +21,13 @@ type State =
   | { readonly kind: 'none' }
   | { readonly kind: 'starting'; readonly started: Promise<void> }
   | { readonly kind: 'up'; readonly shell: Shell }
-  /** There is no shell, or each one ends, or nobody is left to guard. */
+  /** There is no shell, or each one ends, or there is nothing left to guard. */
   | { readonly kind: 'over' }
 
 export class Guardian {
   readonly #ledger: Ledger
   readonly #shell: string
-  /** What it is told of each child, to be told again to a successor. */
+  /** The line for each child, for a successor too. */
   readonly #wards = new Map<number, string>()
   #state: State = { kind: 'none' }
   #deaths = 0
@@ -45,37 +38,28 @@ export class Guardian {
     this.#shell = shell
   }
 
-  /** Resolves when it is there, or cannot be. Rejects with the system's error for want of descriptors or processes. */
+  /** Resolves when it runs, or cannot. Rejects with the system's error for want of descriptors or processes. */
   start(): Promise<void> {
-    switch (this.#state.kind) {
-      case 'starting':
-        return this.#state.started
-      case 'none': {
-        const started = this.#spawn()
-        this.#state = { kind: 'starting', started }
-        return started
-      }
-      default:
-        return Promise.resolve()
-    }
+    if (this.#state.kind === 'none') this.#state = { kind: 'starting', started: this.#spawn() }
+    return this.#state.kind === 'starting' ? this.#state.started : Promise.resolve()
   }
 
   /** In the turn in which the child was started: it is not reaped yet, so its number is its own. */
-  watch(pid: number, { processGroup, terminateAfterMs, killAfterMs }: WardSettings): void {
+  watch(pid: number, { processGroup, terminateAfterMs, killAfterMs }: TerminationSettings): void {
     const group = processGroup ? 1 : 0
     const terminate = tenths(terminateAfterMs)
     const kill = terminate + tenths(killAfterMs)
-    const news = `add ${String(pid)} ${startOf(pid)} ${String(group)} ${String(terminate)} ${String(kill)}\n`
-    this.#wards.set(pid, news)
-    this.#tell(news)
+    const line = `add ${String(pid)} ${startOfProcess(String(pid)) ?? '-'} ${String(group)} ${String(terminate)} ${String(kill)}\n`
+    this.#wards.set(pid, line)
+    this.#write(line)
   }
 
   /** Nothing is left of it. */
   forget(pid: number): void {
-    if (this.#wards.delete(pid)) this.#tell(`del ${String(pid)}\n`)
+    if (this.#wards.delete(pid)) this.#write(`del ${String(pid)}\n`)
   }
 
-  /** After the last child: there is nobody left to guard. Resolves when it was reaped. */
+  /** After the last child. Resolves when the guardian was reaped. */
   async close(): Promise<void> {
     if (this.#state.kind === 'starting') await this.#state.started.catch(() => undefined)
     if (this.#state.kind === 'up') {
@@ -87,9 +71,9 @@ export class Guardian {
     await this.#ends
   }
 
-  #tell(news: string): void {
-    // Small, and into an empty socket: it is there before this returns.
-    if (this.#state.kind === 'up') this.#state.shell.stdin.write(news)
+  #write(line: string): void {
+    // Small, and into an empty socket: written before this returns.
+    if (this.#state.kind === 'up') this.#state.shell.stdin.write(line)
   }
 
   async #spawn(): Promise<void> {
@@ -114,16 +98,16 @@ export class Guardian {
       })
     })
     this.#state = { kind: 'up', shell }
-    for (const news of this.#wards.values()) this.#tell(news)
+    for (const line of this.#wards.values()) this.#write(line)
   }
 
   #onEnd(shell: Shell): void {
     shell.stdin.destroy()
     if (this.#state.kind !== 'up') return
-    trace('guardian %d: ended, and nobody told it to', shell.pid)
+    trace('guardian %d: ended by others', shell.pid)
     this.#state = { kind: 'none' }
     if (++this.#deaths === MOST_DEATHS) this.#giveUp('it was ended again and again')
-    // Else the next child needs one: until then there may be nobody to guard.
+    // With nothing to guard, the next child starts one.
     else if (this.#wards.size > 0) this.start().catch(() => undefined)
   }
 
@@ -142,7 +126,7 @@ function spawnShell(command: string): Promise<Shell> {
     assertDescriptors()
     const shell = spawn(command, ['-c', GUARDIAN_SCRIPT, GUARDIAN_NAME], {
       stdio: ['pipe', 'ignore', 'ignore'],
-      // A session of its own: no key of a terminal, and no end of it, is meant for it. It holds no folder.
+      // A session of its own, for signals of the terminal are not meant for it. It holds no folder.
       detached: true,
       cwd: '/',
       env: { LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/bin:/bin` },
@@ -150,29 +134,15 @@ function spawnShell(command: string): Promise<Shell> {
     shell.once('error', reject)
     shell.once('spawn', () => {
       shell.off('error', reject)
-      shell.on('error', ignore)
-      shell.stdin.on('error', ignore)
+      // It has ended, which its exit says.
+      shell.on('error', () => undefined)
+      shell.stdin.on('error', () => undefined)
       shell.unref()
-      // It is a socket, which its type does not say.
+      // A socket, unlike its type says.
       ;(shell.stdin as Writable & { unref(): void }).unref()
       resolve(shell)
     })
   })
-}
-
-function ignore(): void {
-  // It has ended, which its exit says.
-}
-
-/** In clock ticks since the system was started; `-` where it does not say. */
-function startOf(pid: number): string {
-  try {
-    const stat = fs.readFileSync(`/proc/${String(pid)}/stat`, 'latin1')
-    // The name in parentheses may contain anything; the start is the twentieth field behind it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-'
-  } catch {
-    return '-'
-  }
 }
 
 function tenths(ms: number): number {

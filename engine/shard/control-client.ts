@@ -1,24 +1,28 @@
-/** Main's side of the control plane. The only module that knows Comlink. */
+/** Main's side of the control plane. The only module of main that knows Comlink. */
 import type { MessagePort } from 'node:worker_threads'
 import * as Comlink from 'comlink'
 import type { ShardControl, MainCallbacks } from '../protocol/control.js'
 import type { TransportError } from '../protocol/errors.js'
 
 type Call = keyof ShardControl
+type Result<Name extends Call> = Awaited<ReturnType<ShardControl[Name]>>
 
 /**
- * Control calls that always settle: each is raced against the shard's death, since Comlink never settles a call
- * whose worker is gone. A set of rejections instead of `Promise.race` with one long-lived promise, which would keep
- * a reaction for every call ever made.
+ * Control calls that always settle: Comlink never settles a call whose worker is gone, so each is rejected when the
+ * shard is lost. Not by `Promise.race` with one long-lived promise, which would keep a reaction for every call ever
+ * made.
  */
 export class ControlClient {
   readonly #port: MessagePort
+  readonly #beforeCall: () => void
   readonly #remote: Comlink.Remote<ShardControl>
   readonly #pending = new Set<(error: TransportError) => void>()
   #lost: TransportError | undefined
 
-  constructor(port: MessagePort) {
+  /** `beforeCall` is called before each one, so that what it sends is sent first. */
+  constructor(port: MessagePort, beforeCall: () => void) {
     this.#port = port
+    this.#beforeCall = beforeCall
     this.#remote = Comlink.wrap<ShardControl>(port)
     port.unref()
   }
@@ -27,21 +31,18 @@ export class ControlClient {
     return this.#pending.size
   }
 
-  call<Name extends Call>(
-    name: Name,
-    ...args: Parameters<ShardControl[Name]>
-  ): Promise<Awaited<ReturnType<ShardControl[Name]>>> {
-    type Result = Awaited<ReturnType<ShardControl[Name]>>
+  call<Name extends Call>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<Result<Name>> {
+    this.#beforeCall()
     if (this.#lost !== undefined) return Promise.reject(this.#lost)
-    return new Promise<Result>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const settle = (): void => {
         this.#pending.delete(reject)
-        // A pending call keeps the process alive: somebody waits for it.
+        // A pending call keeps the process alive.
         if (this.#pending.size === 0) this.#port.unref()
       }
       this.#pending.add(reject)
       this.#port.ref()
-      const method = this.#remote[name] as unknown as (...args: unknown[]) => Promise<Result>
+      const method = this.#remote[name] as unknown as (...args: unknown[]) => Promise<Result<Name>>
       method(...args).then(
         (value) => {
           settle()
@@ -55,20 +56,28 @@ export class ControlClient {
     })
   }
 
-  /** The shard is gone: every pending call and every later one rejects. */
+  /** A call that fails only if the shard is lost, which the caller learns by other means. */
+  announce<Name extends Call>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<void> {
+    return this.call(name, ...args).then(
+      () => undefined,
+      () => undefined,
+    )
+  }
+
+  /** The shard is lost: every pending call and every later one rejects. */
   lose(error: TransportError): void {
     this.#lost = error
     for (const reject of this.#pending) reject(error)
     this.#pending.clear()
-    // Comlink holds the port while the remote lives, and through calls that were never answered the port holds the
-    // remote: one that is not released stays for good, and the whole life of the shard with it.
+    // Comlink holds the port while the remote lives, and by calls that were never answered the port holds the remote:
+    // without a release both would stay for good, and the whole life of the shard with them.
     this.#remote[Comlink.releaseProxy]()
     this.#port.close()
   }
 }
 
-/** Lets the shard call `events` on main. */
-export function exposeEvents(events: MainCallbacks, port: MessagePort): void {
-  Comlink.expose(events, port)
+/** Lets the shard call `callbacks` on main. */
+export function exposeCallbacks(callbacks: MainCallbacks, port: MessagePort): void {
+  Comlink.expose(callbacks, port)
   port.unref()
 }

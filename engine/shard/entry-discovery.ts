@@ -8,13 +8,12 @@ import { invalidOption } from '../common/wait-options.js'
 
 /**
  * The worker's entry: configured (for bundled hosts), or beside the engine.
- * @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT where it is not beside the engine, which is so in a
- *   bundle
+ * @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT where it is not beside the engine, as in a bundle
  */
 export function findWorkerEntry(configured: string | URL | undefined): string {
   if (configured !== undefined) {
     const text = String(configured)
-    // Resolved here: a thread would look for a relative path beside a module of Piscina's first.
+    // Resolved here, since a thread would first look for a relative path beside Piscina's modules.
     return configured instanceof URL || text.startsWith('file:') ? filePath(text) : resolve(text)
   }
   let sought: string
@@ -23,7 +22,7 @@ export function findWorkerEntry(configured: string | URL | undefined): string {
   } catch (cause) {
     throw noWorkerEntry('this module does not know where it is', cause)
   }
-  // Asked here and not left to a thread, whose answer would be about a file that the host has never heard of.
+  // Checked here: a thread's error would name a file that the host does not know.
   if (!isThere(sought)) throw noWorkerEntry(`there is no ${sought}`, undefined)
   return sought
 }
@@ -41,16 +40,11 @@ function isThere(path: string): boolean {
     return existsSync(path)
   } catch (cause) {
     if (!isDenied(cause)) throw cause
-    throw new TransportError('ERR_SHARD_BOOT', `looking for the worker module: ${describeDenial(cause)}.`, {
-      cause,
-    })
+    throw new TransportError('ERR_SHARD_BOOT', `looking for the worker module: ${describeDenial(cause)}.`, { cause })
   }
 }
 
-/**
- * The worker's entry, where this module lies in its folder. Compiled and bundled into one CommonJS file, for which
- * docs/decisions/entry-discovery.md has the reasons; or as TypeScript that a loader runs.
- */
+/** One CommonJS file (see docs/decisions/entry-discovery.md for the reasons), or TypeScript that a loader runs. */
 function besideEngine(): string {
   // Bundlers that write CommonJS leave import.meta empty, and replace import.meta.url where it is written like this.
   const here = (import.meta as Partial<ImportMeta>).url

@@ -1,11 +1,11 @@
 /**
- * Letting go of the process's own stdin and stdout, so that their peer learns of it.
+ * Closes the process's stdin and stdout, so that the peer sees their end.
  *
  * libuv leaves descriptors 0 to 2 open when a stream over them is closed, and so does a worker that is terminated:
- * without this a pipe's reader would wait for its end as long as the process lives. A closed number goes to whoever
- * opens something next, in any thread, and would get what others print: /dev/null takes its place at once. Node has no
- * dup2(), so these are two system calls in a row, between which another thread can still be first; then it keeps the
- * number. Main does it, since Node closes with a worker what the worker has opened.
+ * without this a pipe's reader would wait for its end as long as the process lives. The next file that any thread opens
+ * would get the closed number, and with it what others print, so /dev/null takes its place at once. Node has no dup2(),
+ * so these are two system calls in a row; a thread that opens a file between them keeps the number. Main does it, since
+ * Node closes what a worker has opened together with the worker.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -25,7 +25,7 @@ export function releaseStdio(descriptor: StdioDescriptor): void {
     const taken = fs.openSync('/dev/null', descriptor === 0 ? 'r' : 'w')
     if (taken !== descriptor) fs.closeSync(taken)
   } catch {
-    // Closed already by somebody else, or no /dev/null to be had: there is nothing more to do.
+    // Closed already by others, or there is no /dev/null: there is nothing more to do.
   }
 }
 

@@ -1,46 +1,42 @@
 /**
  * One worker thread, for one life of one shard. The only module that knows Piscina.
  *
- * A shard is one task that never returns; the task's end is its obituary. Each life has a pool of its own with room for
- * one thread: what Piscina does by itself when a thread dies (start another at once, whatever the reason) is the
- * supervisor's decision here, and a pool of one says without doubt which thread a task runs on.
- * See docs/decisions/shard-threads.md. `atomics: 'disabled'`, because with the default Piscina blocks a thread between
- * tasks, and its sockets with it.
+ * A shard is one task that returns when the shard stops. Each life has a pool of its own with room for one thread:
+ * Piscina starts another thread at once when one dies, which is the supervisor's decision here, and a pool of one shows
+ * which thread a task runs on. See docs/decisions/shard-threads.md.
  */
-import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
+import { referenceOf, type WorkerReference } from '../internals/piscina-worker.js'
 import type { ShardBoot } from '../protocol/control.js'
 
 /** V8 divides this by three: two halves and a reserve. A shard's garbage is small and dies young. */
 const SHARD_NURSERY_MB = 16
 
-interface Referenced {
-  ref(): unknown
-  unref(): unknown
-}
-
 export class ShardThread {
   /** Resolves when the shard has stopped, rejects with what killed it; in both cases the thread is gone by then. */
   readonly ended: Promise<void>
   #worker: Worker | undefined
-  #handle: Referenced | undefined
+  #reference: WorkerReference | undefined
   #killedFor: Error | undefined
 
-  constructor(entry: string, heapMb: number, boot: ShardBoot, transfer: readonly MessagePort[]) {
-    this.ended = this.#run(entry, heapMb, boot, transfer)
+  constructor(entry: string, heapMb: number, boot: ShardBoot) {
+    this.ended = this.#run(entry, heapMb, boot).finally(() => {
+      if (this.#killedFor !== undefined) throw this.#killedFor
+    })
   }
 
   /**
-   * Piscina keeps the process alive while a task runs, and a shard's task never ends. Connections and listeners keep it
-   * alive by references of their own, so the thread must not.
+   * Piscina keeps the process alive while a task runs. Connections and listeners keep it alive by references of their
+   * own, so the thread must not.
    */
   unref(): void {
-    this.#handle?.unref()
+    this.#reference?.unref()
   }
 
-  /** From here on the process waits for the thread again: somebody waits for its end. */
+  /** From here on the process waits for the thread's end. */
   ref(): void {
-    this.#handle?.ref()
+    this.#reference?.ref()
     this.#worker?.ref()
   }
 
@@ -51,7 +47,7 @@ export class ShardThread {
     void this.#worker?.terminate()
   }
 
-  async #run(entry: string, heapMb: number, boot: ShardBoot, transfer: readonly MessagePort[]): Promise<void> {
+  async #run(entry: string, heapMb: number, boot: ShardBoot): Promise<void> {
     const pool = new Piscina({
       filename: entry,
       minThreads: 0,
@@ -59,22 +55,23 @@ export class ShardThread {
       concurrentTasksPerWorker: 1,
       maxQueue: 1,
       idleTimeout: Infinity,
+      // With the default Piscina blocks a thread between tasks, and its sockets with it.
       atomics: 'disabled',
-      // A thread that is ended while Node loads its modules leaves the file open that Node was reading, otherwise.
+      // Otherwise a thread that is ended while Node loads its modules leaves the file open that Node was reading.
       trackUnmanagedFds: true,
       resourceLimits: { maxYoungGenerationSizeMb: SHARD_NURSERY_MB, maxOldGenerationSizeMb: heapMb },
       recordTiming: false,
       workerHistogram: false,
     })
     pool.on('workerCreate', (worker: object) => {
-      this.#handle = referenceOf(worker)
+      this.#reference = referenceOf(worker)
     })
-    // A thread that fails before it has taken the task tells only the pool.
+    // Where a thread fails before it has taken the task, only the pool emits that.
     const failed = new Promise<never>((_, reject) => {
       pool.on('error', reject)
     })
-    // Here `new Worker` can throw: where workers are forbidden, or the system has no thread to give.
-    const task = pool.run(boot, { transferList: [...transfer] }) as Promise<unknown>
+    // Throws what `new Worker` throws, where workers are forbidden or the system has no thread left.
+    const task = pool.run(boot, { transferList: [boot.control, boot.events, boot.bell] }) as Promise<unknown>
     const worker = pool.threads[0]
     this.#worker = worker
     const exited = new Promise<number>((resolve) => {
@@ -84,33 +81,13 @@ export class ShardThread {
     const left = exited.then((code) => {
       throw new Error(`the worker thread exited with code ${String(code)}`)
     })
-    let failure: { readonly cause: unknown } | undefined
     try {
       await Promise.race([task, failed, left])
-    } catch (cause) {
-      failure = { cause }
-    }
-    task.catch(ignore)
-    left.catch(ignore)
-    await pool.destroy()
-    await exited
-    if (this.#killedFor !== undefined) throw this.#killedFor
-
-    if (failure !== undefined) throw failure.cause
-  }
-}
-
-function ignore(): void {
-  // The first of several reports of one death is enough.
-}
-
-/** Piscina's own record of a thread sits behind a symbol of the public one; it alone can drop the reference. */
-function referenceOf(worker: object): Referenced | undefined {
-  for (const symbol of Object.getOwnPropertySymbols(worker)) {
-    const value = (worker as Record<symbol, unknown>)[symbol]
-    if (typeof value === 'object' && value !== null && typeof (value as Partial<Referenced>).unref === 'function') {
-      return value as Referenced
+    } finally {
+      task.catch(() => undefined)
+      left.catch(() => undefined)
+      await pool.destroy()
+      await exited
     }
   }
-  return undefined
 }

@@ -1,20 +1,19 @@
 /**
- * Finds a shard that is stuck rather than dead: it holds its connections and answers nobody.
+ * Finds a shard that is stuck rather than dead: it holds its connections and answers no call.
  *
  * While the shard has work from main that it has not taken up, a probe is sent each `timeoutMs`; a probe that is not
- * answered within as long again means that the shard's event loop does not turn. An idle engine arms no timer: the
- * watch begins with the first piece of work and ends when none is left.
+ * answered within as long again means that the shard's event loop does not turn. An idle engine arms no timer.
  *
- * A timer can be late because main was stalled, or the whole process was stopped: then the shard may have had no chance
- * either, and the probe begins anew. An answer that came in the meantime lies in the queue behind the timer, so before
- * the verdict one turn of main's event loop goes by.
+ * A timer that is late says that main was stalled, or the whole process was stopped: then the shard may have had no
+ * chance either, and the probe begins anew. An answer that came in the meantime is in the queue behind the timer, so
+ * one turn of main's event loop goes by before the verdict.
  */
 import type { Clock } from '../protocol/clock.js'
 
 export interface WatchedShard {
   /** Work that main has handed over and the shard has not taken up. */
   hasUntakenWork(): boolean
-  /** Resolves when the shard's event loop has turned. May stay pending for ever. */
+  /** Resolves when the shard's event loop has turned. May stay pending forever. */
   probe(): Promise<void>
   onStuck(): void
 }
@@ -28,9 +27,7 @@ type State =
 const RESTING: State = { kind: 'resting' }
 const ENDED: State = { kind: 'ended' }
 
-/**
- * A timer that fires so much later than asked says more about main than about the shard: a share of the time, at least.
- */
+/** How late a timer may be: a share of its time, and at least so many milliseconds. */
 const LATE_SHARE = 0.1
 const LATE_LEAST_MS = 50
 
@@ -46,7 +43,7 @@ export class Watchdog {
     this.#clock = clock
   }
 
-  /** Main has handed the shard a piece of work. Called for each one, so it is a single comparison most of the time. */
+  /** Main has handed the shard a piece of work. Called for each one, so it is mostly a single comparison. */
   touch(): void {
     if (this.#state === RESTING) this.#watch()
   }
@@ -90,7 +87,7 @@ export class Watchdog {
     const answer = (): void => {
       probing.answered = true
     }
-    // A rejection is an answer too: the shard is dead, which others find out.
+    // A rejection is an answer too: the shard is dead, which is handled elsewhere.
     this.#shard.probe().then(answer, answer)
   }
 }

@@ -9,17 +9,17 @@ import type { Ledger } from '../common/ledger.js'
 import { assertDescriptors } from './spare-descriptors.js'
 
 const DUPLICATE_TIMEOUT_MS = 10_000
-/** Turns in which the end of a dead process's channel is read: it lies ready, so it takes one or two. */
+/** Turns in which the end of a dead process's channel is read. It is there already, so it takes one or two. */
 const MOST_TURNS = 1_000
-/** Helper processes that are started for the same duplicates before it is given up. */
+/** Helper processes that are started for the same duplicates at most. */
 const MOST_ATTEMPTS = 5
 
 /**
  * What the helper process runs. Node cannot duplicate a descriptor, but one that travels to another process and back
- * arrives as a duplicate. As text, so that it needs no file, which a bundled host would not have.
+ * arrives as a duplicate. It is text because a bundled host would not have a file.
  *
- * What it says last carries no descriptor and waits for its turn behind those that do: one that found no room in this
- * process is not repeated and not reported, by Node of a handle like this, so that it would be waited for in vain.
+ * Its last message carries no descriptor and comes after those that do: it ends the wait for a descriptor that was lost
+ * because this process had no room for it. Node neither repeats nor reports that.
  */
 const DUPLICATOR = `
 process.once('message', ({ copies }, handle) => {
@@ -30,12 +30,12 @@ process.once('disconnect', () => process.exit())
 `
 
 /**
- * Which duplicate came last under a number. Main's handle of one that was given to a shard is closed only when the
- * number is certainly still that duplicate's: the shard closes it itself, and it may be a stranger's from then on.
+ * The last duplicate with each number. A duplicate that was given to a shard is the shard's to close, and another file
+ * may have its number from then on; so main closes its handle only if the number is certainly still the duplicate's.
  */
 const latest = new Map<number, Duplicate>()
 
-/** A duplicate: main's to discard until it is given to a shard. */
+/** A duplicate of a socket's descriptor: main's to discard until it is given to a shard. */
 export class Duplicate {
   readonly #handle: BoundHandle
   readonly #fd: number
@@ -46,7 +46,7 @@ export class Duplicate {
     latest.set(this.#fd, this)
   }
 
-  /** The descriptor, which is the taker's to close from here on. */
+  /** The descriptor, which the taker closes from here on. */
   give(): number {
     return this.#fd
   }
@@ -57,8 +57,8 @@ export class Duplicate {
   }
 
   /**
-   * The taker is dead, and has perhaps never come to take it. `inode` is that of the socket: only main makes duplicates
-   * of it, so a descriptor that still leads there, and was not given away again, is this one, left open.
+   * The taker is dead, perhaps before it took the descriptor. `inode` is the socket's: only main duplicates it, so a
+   * descriptor that still leads there, and was not given away again, is this one, left open.
    */
   reclaim(inode: string): void {
     if (latest.get(this.#fd) !== this) return
@@ -84,7 +84,7 @@ export class BoundSocket {
   readonly #closing = new AbortController()
   readonly #duplicating = new Set<Promise<Duplicate[]>>()
   #toReclaim: Duplicate[] = []
-  /** Made beforehand, for those who will want one soon. */
+  /** Made in advance. */
   #spare: Duplicate[] = []
 
   /** @throws The system's error. */
@@ -95,22 +95,17 @@ export class BoundSocket {
     ledger.open('descriptors')
   }
 
-  /**
-   * The shard that was given this duplicate is dead. Waits for those on their way: one of them may have got its number.
-   */
+  /** The shard that was given this duplicate is dead. Waits for others on their way: one may have got its number. */
   reclaim(duplicate: Duplicate): void {
     this.#toReclaim.push(duplicate)
     this.#reclaimAll()
   }
 
-  /**
-   * Rejects if the socket is closed first. `spare`: how many to make beforehand for the next who ask, if there is need
-   * to make any.
-   */
+  /** Rejects if the socket is closed first. `spare`: how many more to make for later calls, if any have to be made. */
   async duplicate(copies: number, spare = 0): Promise<Duplicate[]> {
     if (this.#spare.length >= copies) return this.#spare.splice(-copies)
     if (spare === 0) return this.#make(copies, MOST_ATTEMPTS)
-    // There may be room for few descriptors: then there is none for spare ones.
+    // Where there is room for few descriptors, there is none for spare ones.
     const made = await this.#make(copies + spare, 1).catch(() => this.#make(copies, MOST_ATTEMPTS))
     this.#spare.push(...made.splice(copies))
     if (this.#closing.signal.aborted) this.#discardSpare()
@@ -140,7 +135,7 @@ export class BoundSocket {
     }
   }
 
-  /** Ends what is being duplicated too. */
+  /** Ends helper processes that are at work, too. */
   async close(): Promise<void> {
     this.#closing.abort()
     await Promise.allSettled(this.#duplicating)
@@ -160,7 +155,7 @@ export class BoundSocket {
   }
 }
 
-/** It was sent, and has not come out of the channel. */
+/** A descriptor was sent, and has not come out of the channel. */
 class LostDescriptorError extends Error {
   constructor() {
     super('a descriptor was lost on its way from the helper process: this process may have had no room for it')
@@ -185,8 +180,8 @@ function duplicate(original: BoundHandle, copies: number, signal: AbortSignal): 
     const finish = (error: Error | undefined): void => {
       clearTimeout(timer)
       failure ??= error
-      // Not disconnected: a handle that is on its way would be acknowledged into a channel that is gone, which Node
-      // asserts against. The channel ends with the process.
+      // Not disconnected: Node would acknowledge a handle that is on its way into a channel that is gone, and assert.
+      // The channel ends with the process.
       child.kill('SIGKILL')
     }
     const timer = setTimeout(() => {
@@ -206,14 +201,14 @@ function duplicate(original: BoundHandle, copies: number, signal: AbortSignal): 
       for (const one of duplicates) one.discard()
       reject(failure ?? new Error('the helper process ended before it had answered'))
     }
-    // A process that could not be started says 'error' and nothing else; any other is waited for until it is reaped.
+    // A process that could not be started emits 'error' alone; any other is waited for until it is reaped.
     child.on('error', (error) => {
       failure ??= error
       if (child.pid === undefined) settle()
     })
-    // What it sent before it ended is still in the channel, and comes before the channel's end. Looked for rather than
-    // waited for: Node keeps 'disconnect' to itself if the process ends without having acknowledged a handle (its
-    // setupChannel() waits for the acknowledgement), which it does when it is killed early.
+    // What it sent before it ended is still in the channel, and comes before the channel's end. That end is polled for:
+    // Node emits no 'disconnect' if the process ends without having acknowledged a handle (its setupChannel() waits for
+    // that), as one does that is killed early.
     const settleWhenRead = (turns: number): void => {
       if (child.connected && turns > 0) setImmediate(settleWhenRead, turns - 1)
       else setImmediate(settle)

@@ -1,6 +1,6 @@
 /**
- * Who has made something, as a part of its name: enough to tell from the name alone that its maker is dead, so that
- * what a killed process has left can be removed. There from the first moment at which the name is.
+ * A mark in the names of files that says which process has created them. It is there as soon as the name is, and from
+ * it alone others can tell that the creator is dead, and remove what it has left.
  */
 import { createHash, randomInt } from 'node:crypto'
 import fs from 'node:fs'
@@ -10,16 +10,16 @@ import process from 'node:process'
 /** `unknown`: another machine's, another container's, from before this system was started, or no mark at all. */
 export type CreatorStatus = 'alive' | 'dead' | 'unknown'
 
-/** Process, when it started, where its number counts, and one of many. */
+/** Number of the process, its start, where both mean something, and a random part. */
 const MARK = /^([0-9a-z]+)-([0-9a-z]+)-([0-9a-z]+)-[0-9a-z]+$/
 const PLACE_LENGTH = 6
 const RANDOM_LENGTH = 6
 const UNKNOWN = '0'
 
-/** A new one with every call. */
+/** Another one with each call. */
 export function creatorMark(): string {
   const random = Array.from({ length: RANDOM_LENGTH }, () => randomInt(36).toString(36)).join('')
-  const start = short(startOf('self') ?? UNKNOWN)
+  const start = short(startOfProcess('self') ?? UNKNOWN)
   return [process.pid.toString(36), start, ourPlace() ?? UNKNOWN, random].join('-')
 }
 
@@ -27,20 +27,20 @@ export function creatorStatus(mark: string): CreatorStatus {
   const [, number = '', start, place] = MARK.exec(mark) ?? []
   if (place === undefined || place !== ourPlace()) return 'unknown'
   const pid = parseInt(number, 36)
-  // 0 and what is no number of a process would mean others to kill().
+  // kill() takes 0, and what is no number of a process, for others.
   if (!Number.isSafeInteger(pid) || pid <= 0 || pid > 0x7fffffff) return 'unknown'
   try {
     process.kill(pid, 0)
   } catch (error) {
-    // Anything else says that it is there.
+    // Any other error says that it is there.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'dead'
   }
-  // Numbers are given again.
-  const actual = startOf(String(pid))
+  // The number may be another process's by now.
+  const actual = startOfProcess(String(pid))
   return actual === undefined || start === UNKNOWN || short(actual) === start ? 'alive' : 'dead'
 }
 
-/** Where numbers of processes and their times mean the same as here; undefined: that cannot be said. */
+/** A name for where numbers and times of processes mean the same as here; undefined: that cannot be said. */
 let place: string | undefined | null = null
 
 function ourPlace(): string | undefined {
@@ -50,7 +50,7 @@ function ourPlace(): string | undefined {
 
 function findPlace(): string | undefined {
   const seen = readProc(() => fs.readFileSync('/proc/self/stat', 'latin1').split(' ', 1)[0])
-  // A /proc of another namespace speaks of other processes.
+  // A /proc of another namespace shows other processes.
   if (seen !== undefined && seen !== String(process.pid)) return undefined
   const boot = readProc(() => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1'))
   const spaces = ['pid', 'time'].map((kind) => readProc(() => fs.readlinkSync(`/proc/self/ns/${kind}`)))
@@ -60,8 +60,8 @@ function findPlace(): string | undefined {
   return digest.readUIntBE(0, 6).toString(36).slice(-PLACE_LENGTH).padStart(PLACE_LENGTH, '0')
 }
 
-/** In ticks since the system was started. */
-function startOf(pid: string): string | undefined {
+/** In clock ticks since the system was started; undefined: the system does not say. */
+export function startOfProcess(pid: string): string | undefined {
   // The program's name stands second, in brackets, and may contain anything.
   return readProc(() => fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[19])
 }

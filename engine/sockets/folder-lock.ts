@@ -1,20 +1,24 @@
 /**
- * A lock that only who may write a folder can hold, and that ends with its process.
+ * A lock that only processes that may write the folder can hold, and that ends with its process.
  *
- * It is a folder with one entry, named after its holder. It is made elsewhere with that entry in it and takes its name
- * by `rename`, which the system allows over an empty folder and over no other: so one of many gets it. A dead holder's
- * is freed by removing the entry of that very name, which cannot be the one of whoever has taken it meanwhile.
+ * It is a folder with one entry, which is named after the holder. It is made elsewhere, with that entry in it, and
+ * takes its name by `rename`, which the system allows over an empty folder and over nothing else: so one of many gets
+ * it. The lock of a dead holder is freed by removing the entry of that name, which cannot be the entry of the next
+ * holder.
  */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { Folder } from '../filesystem/held-folder.js'
 import { creatorStatus, type CreatorStatus } from './creator.js'
+import { tryTo } from './private-folder.js'
 
-/** How often it may change hands under us before it counts as held. */
+/** How often the lock may change hands before it counts as busy. */
 const ATTEMPTS = 8
+/** What the lock is called in its taker's private folder. */
+export const DRAFT = 'l'
 
-/** `unguarded`: there can be no lock here, and whoever goes on does so without. */
+/** `unguarded`: no lock is possible here, and the taker goes on without one. */
 export type LockState = 'held' | 'busy' | 'unguarded'
 
 export class FolderLock {
@@ -22,13 +26,11 @@ export class FolderLock {
   readonly #path: string
   readonly #mark: string
 
-  /**
-   * `own` is a folder of the taker's own in the same one, which is to be empty of the name that this gives its draft.
-   */
-  constructor(folder: Folder, name: string, own: string, mark: string) {
+  /** `privateFolder` is the taker's, and lies in the same folder. */
+  constructor(folder: Folder, name: string, privateFolder: string, mark: string) {
     this.#path = folder.at(name)
     this.#mark = mark
-    const draft = join(own, DRAFT)
+    const draft = join(privateFolder, DRAFT)
     try {
       fs.mkdirSync(draft, { mode: 0o700 })
       fs.mkdirSync(join(draft, mark))
@@ -36,47 +38,31 @@ export class FolderLock {
     } catch {
       this.state = 'unguarded'
     }
-    if (this.state !== 'held') removeDraft(own, mark)
+    if (this.state !== 'held') removeLock(draft, mark)
   }
 
   release(): void {
-    if (this.state !== 'held') return
-    attempt(() => {
-      fs.rmdirSync(join(this.#path, this.#mark))
-    })
-    // Refused by the system if somebody has taken it already.
-    attempt(() => {
-      fs.rmdirSync(this.#path)
-    })
+    // The system refuses to remove the folder if another process has taken the lock already.
+    if (this.state === 'held') removeLock(this.#path, this.#mark)
   }
 }
 
-const DRAFT = 'l'
-
-/** Removes what a taker that was killed has left in its own folder. */
-export function removeDraft(own: string, mark: string): void {
-  attempt(() => {
-    fs.rmdirSync(join(own, DRAFT, mark))
-  })
-  attempt(() => {
-    fs.rmdirSync(join(own, DRAFT))
-  })
+/** Removes a lock with its holder's entry; what cannot be removed stays. */
+export function removeLock(path: string, mark: string): void {
+  tryTo(() => fs.rmdirSync(join(path, mark)))
+  tryTo(() => fs.rmdirSync(path))
 }
 
 /** Removes a lock that was left by its dead holder, and no other. */
 export function removeDeadLock(path: string): void {
-  attempt(() => {
-    if (freed(path) === 'dead') fs.rmdirSync(path)
+  tryTo(() => {
+    if (freeIfDead(path) === 'dead') fs.rmdirSync(path)
   })
-}
-
-export function isDraft(name: string): boolean {
-  return name === DRAFT
 }
 
 function take(draft: string, path: string): LockState {
   for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
-    // A folder of the user's that is empty would be replaced.
+    // An empty folder of the user's would be replaced.
     if (isForeign(path)) return 'unguarded'
     try {
       fs.renameSync(draft, path)
@@ -85,30 +71,25 @@ function take(draft: string, path: string): LockState {
       const { code } = error as NodeJS.ErrnoException
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
     }
-    const fate = freed(path)
-    if (fate === 'alive') return 'busy'
-    if (fate === 'unknown') return 'unguarded'
+    const holder = freeIfDead(path)
+    if (holder === 'alive') return 'busy'
+    if (holder === 'unknown') return 'unguarded'
   }
   return 'busy'
 }
 
-/** What became of whoever holds the lock; a dead one holds it no longer. */
-function freed(path: string): CreatorStatus {
+/** Returns what became of the holder; a dead one holds the lock no longer. */
+function freeIfDead(path: string): CreatorStatus {
   if (isForeign(path)) return 'unknown'
   for (const mark of entriesOf(path)) {
-    const fate = creatorStatus(mark)
-    if (fate !== 'dead') return fate
-    attempt(() => {
-      fs.rmdirSync(join(path, mark))
-    })
+    const holder = creatorStatus(mark)
+    if (holder !== 'dead') return holder
+    tryTo(() => fs.rmdirSync(join(path, mark)))
   }
   return 'dead'
 }
 
-/**
- * Whether what lies there was not made by a holder of ours. Another user may have put anything there, for as long as he
- * likes: that must not be in our way.
- */
+/** Whether this is no lock of this user's. Other users may put anything there, which must not be in the way. */
 function isForeign(path: string): boolean {
   const stat = fs.lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined) return false
@@ -121,14 +102,5 @@ function entriesOf(path: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
-  }
-}
-
-/** What cannot be removed stays. */
-function attempt(step: () => void): void {
-  try {
-    step()
-  } catch {
-    // Gone already, or not to be removed.
   }
 }

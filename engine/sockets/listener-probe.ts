@@ -1,76 +1,64 @@
 /**
- * Whether somebody listens on a socket file, asked without a connection that whoever listens would have to deal with.
+ * Whether anything listens on a socket file, asked without making a connection that the listener would have to handle.
  *
- * It is asked by a socket that is connected already. Linux looks for the listener first: a socket that nobody listens
- * on refuses, as ever, and one that somebody listens on is told from it by the next thing looked at, which is that the
- * asking socket has a connection. It never comes into the listener's queue. A system that looks the other way round
- * says the same of everything, as a name that does not exist shows; there the only way to ask is to connect. See
+ * The asking socket is connected already, to a socket of its own process. Linux looks for the listener first: where
+ * nothing listens the attempt is refused, as ever, and where something does it fails next, because the asking socket
+ * has a connection. It never gets into the listener's queue. A system that looks the other way round says EISCONN of
+ * everything, as a name that does not exist shows; there the only way is to connect. See
  * docs/decisions/socket-files.md.
  */
 import net from 'node:net'
 import { join } from 'node:path'
 
-/**
- * Names in the asker's own folder: its socket, and what is never there. Of one byte, as is that of the socket to be
- * bound.
- */
+/** Names in the asker's private folder: its socket, and what never exists. One byte long, as is the bound socket's. */
 export const ASKER = 'p'
-const NOBODY = 'n'
+const NOTHING = 'n'
 
-/** `code` of a refusal; undefined: somebody listens. */
+/** `code` of a refusal; undefined: something listens. */
 export type Answer = NodeJS.ErrnoException | undefined
 
-/**
- * `own` is a folder of the asker's own, with a name that is a socket address. Rejects where there is nothing to ask
- * with.
- */
-export async function probeListener(address: string, own: string): Promise<Answer> {
-  const answer = await ask(address, own)
+/** `privateFolder` is the asker's, as a socket address begins with it. Rejects where there is nothing to ask with. */
+export async function probeListener(address: string, privateFolder: string): Promise<Answer> {
+  const answer = await ask(address, privateFolder)
   if (answer?.code !== 'EISCONN') return answer
-  const ofNobody = await ask(join(own, NOBODY), own)
-  return ofNobody?.code === 'ENOENT' ? undefined : connect(address)
+  const ofNothing = await ask(join(privateFolder, NOTHING), privateFolder)
+  return ofNothing?.code === 'ENOENT' ? undefined : answerOf(net.connect(address))
 }
 
-/** Asks with a socket that is connected to one of our own. */
-function ask(address: string, own: string): Promise<Answer> {
+/** Asks with a socket that is connected to one of this process. */
+function ask(address: string, privateFolder: string): Promise<Answer> {
+  const path = join(privateFolder, ASKER)
   return new Promise((resolve, reject) => {
+    let peer: net.Socket | undefined
+    let isOver = false
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
       peer = socket
-      if (over) socket.destroy()
+      if (isOver) socket.destroy()
     })
-    let peer: net.Socket | undefined
-    let over = false
-    const end = (settle: () => void): void => {
-      over = true
+    const end = (): void => {
+      isOver = true
       peer?.destroy()
       server.close()
-      settle()
     }
     const fail = (error: Error): void => {
-      end(() => {
-        reject(error)
-      })
+      end()
+      reject(error)
     }
     server.once('error', fail)
     // Exclusive: in a worker of the cluster module the primary would bind it otherwise, which does not know our
     // descriptors.
-    server.listen({ path: join(own, ASKER), exclusive: true }, () => {
-      const socket = net.connect({ path: join(own, ASKER), allowHalfOpen: true })
+    server.listen({ path, exclusive: true }, () => {
+      const socket = net.connect({ path, allowHalfOpen: true })
       socket.once('error', fail)
       socket.once('connect', () => {
         socket.off('error', fail)
         void answerOf(socket.connect(address)).then((answer) => {
-          end(() => {
-            resolve(answer)
-          })
+          end()
+          resolve(answer)
         })
       })
     })
   })
-}
-
-function connect(address: string): Promise<Answer> {
-  return answerOf(net.connect(address))
 }
 
 function answerOf(socket: net.Socket): Promise<Answer> {

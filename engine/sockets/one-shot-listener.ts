@@ -1,6 +1,6 @@
 /**
- * A private place for one meeting: a socket in a folder that only we can enter, for one connection of one shard. How
- * main comes to hold one end of a socket whose other end is a shard's, since sockets cannot be passed between threads.
+ * Listens for one connection, in a private folder. By this main comes to hold one end of a connected socket and a shard
+ * the other, since sockets cannot be passed between threads.
  */
 import fs from 'node:fs'
 import net from 'node:net'
@@ -10,33 +10,33 @@ import process from 'node:process'
 import { TransportError } from '../protocol/errors.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { creatorMark } from './creator.js'
-import { removePrivateFolder } from './private-folder.js'
+import { makePrivateFolder, removePrivateFolder } from './private-folder.js'
 
 const PREFIX = 'symphony-'
-/** Of a socket address. Node cuts a longer one off in silence: the socket would lie somewhere else. */
+/** Of a socket address. Node cuts a longer one off without an error: the socket would lie somewhere else. */
 const MOST_BYTES = process.platform === 'linux' ? 107 : 103
 /** What `mkdtemp` adds to a name. */
 const RANDOM = 'XXXXXX'
 
 export interface OneShotListener {
   readonly path: string
-  /** Nobody needs to come any more. */
+  /** No connection is needed any more. */
   close(): void
 }
 
 /**
- * `onMeeting` gets main's end, paused and unread. @throws The system's error, where there is no folder to meet in, or
- * ERR_PATH_TOO_LONG.
+ * `onConnection` gets main's end, paused and unread.
+ * @throws The system's error where no folder can be made, or ERR_PATH_TOO_LONG.
  */
 export function openOneShotListener(
-  onMeeting: (socket: net.Socket) => void,
+  onConnection: (socket: net.Socket) => void,
   onFailure: (error: Error) => void,
 ): OneShotListener {
   const folder = makeFolder()
   const path = join(folder, OWN_SOCKET)
   const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     close()
-    onMeeting(socket)
+    onConnection(socket)
   })
   const close = (): void => {
     server.close()
@@ -50,7 +50,7 @@ export function openOneShotListener(
     // Exclusive: in a worker of the cluster module the primary would bind it otherwise.
     server.listen({ path, exclusive: true })
   } catch (error) {
-    // Node's permission model says no at once.
+    // Node's permission model refuses at once.
     close()
     throw error
   }
@@ -60,19 +60,17 @@ export function openOneShotListener(
 
 function makeFolder(): string {
   const parent = os.tmpdir()
-  const folder = join(parent, `${PREFIX}${creatorMark()}`)
-  if (lengthIn(folder) <= MOST_BYTES) {
-    fs.mkdirSync(folder, { mode: 0o700 })
-    removeLeftoversOnce(parent, folder)
-    return folder
-  }
-  const bytes = lengthIn(join(parent, `${PREFIX}${RANDOM}`))
-  if (bytes > MOST_BYTES) throw tooLong(parent, bytes)
-  // There is no mark in so long a place: what is left there by a process that is killed stays.
-  return fs.mkdtempSync(join(parent, PREFIX))
+  const prefix = join(parent, PREFIX)
+  const mark = creatorMark()
+  const hasRoom = bytesIn(prefix + mark) <= MOST_BYTES
+  if (!hasRoom && bytesIn(prefix + RANDOM) > MOST_BYTES) throw tooLong(parent, bytesIn(prefix + RANDOM))
+  const folder = makePrivateFolder(prefix, hasRoom ? mark : undefined)
+  if (hasRoom) removeLeftoversOnce(parent, folder)
+  return folder
 }
 
-function lengthIn(folder: string): number {
+/** Of the socket's address. */
+function bytesIn(folder: string): number {
   return Buffer.byteLength(join(folder, OWN_SOCKET))
 }
 
@@ -85,13 +83,13 @@ function tooLong(parent: string, bytes: number): TransportError {
 
 let removedIn: string | undefined
 
-/** Once in the life of a process: many of these folders are made, and the parent may be a large one. */
-function removeLeftoversOnce(parent: string, own: string): void {
+/** Once in the life of a process: it makes many of these folders, and the parent may be a large one. */
+function removeLeftoversOnce(parent: string, privateFolder: string): void {
   if (removedIn === parent) return
   removedIn = parent
   try {
     const paths = fs.readdirSync(parent).map((name) => join(parent, name))
-    void removeLeftovers(paths, PREFIX, own)
+    void removeLeftovers(paths, PREFIX, privateFolder)
   } catch {
     // Not readable.
   }

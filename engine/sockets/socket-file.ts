@@ -1,9 +1,8 @@
 /**
- * A socket file that appears finished: right mode, listening, and never over somebody else's.
+ * A socket file that appears finished: with its mode, listening, and never in the place of another file.
  *
- * `process.umask` cannot be set in workers, and between bind and chmod a socket would be open to others. So it is
- * bound under a temporary name in a folder that only the owner can enter, given its mode there, and then linked to
- * the final name. See docs/decisions/socket-files.md.
+ * `process.umask` cannot be set in workers, and between bind and chmod a socket would be open to others. So it is bound
+ * in a private folder, given its mode there, and then linked to the final name. See docs/decisions/socket-files.md.
  */
 import fs from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -14,19 +13,19 @@ import type { UnixTarget } from '../protocol/target.js'
 import { removeDeadLock } from './folder-lock.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { creatorMark } from './creator.js'
-import { removePrivateFolder } from './private-folder.js'
-import { isSame, LOCK_PREFIX, look, takeName, type Identity, type Place } from './socket-name.js'
+import { makePrivateFolder, removePrivateFolder } from './private-folder.js'
+import { isSame, LOCK_PREFIX, look, refusal, takeName, type Identity, type Place } from './socket-name.js'
 
 const PRIVATE_PREFIX = '.s-'
 
 export interface SocketFile {
   /** Where to bind. */
   readonly bindPath: string
-  /** The socket is bound and listens: gives it its mode and its final name. */
+  /** Gives the socket, which is bound and listens, its mode and its final name. */
   publish(): Promise<void>
   /**
-   * Removes the final name if it is still ours, and what else is left. Call it while the socket is open: as long as
-   * it is, nobody takes it for stale, and the system gives its inode number to no other file.
+   * Removes the final name if it is still this socket's, and what else is left. Call it while the socket is open: until
+   * then no process takes it for stale, and the system gives its inode number to no other file.
    */
   remove(): Promise<void>
 }
@@ -40,23 +39,23 @@ export async function prepareSocketFile(
 ): Promise<SocketFile> {
   const { path, within } = target
   let folder: Folder | undefined
-  let own: string | undefined
+  let privateFolder: string | undefined
   try {
-    // The working folder may be another one by the time when the file is removed.
+    // The working folder may be another one when the file is removed.
     const final = resolve(path)
     folder = within === undefined ? openFolder(dirname(path)) : openLocalFolder(within, 'listen', endpoint)
-    const place = await makePlace(folder, path, limit, (made) => (own = made))
-    const bindPath = place.addressOf(basename(place.own), OWN_SOCKET)
+    const place = await makePlace(folder, path, limit, (made) => (privateFolder = made))
+    const bindPath = place.addressOf(basename(place.privateFolder), OWN_SOCKET)
     if (Buffer.byteLength(bindPath) > limit) throw tooLong(bindPath, limit, endpoint)
     return new File(place, bindPath, final, mode, endpoint)
   } catch (error) {
-    if (own !== undefined) removePrivateFolder(own)
+    if (privateFolder !== undefined) removePrivateFolder(privateFolder)
     folder?.close()
     throw asTransportError(error, endpoint)
   }
 }
 
-/** One that may be entered and not read cannot be held. */
+/** A folder that may be entered and not read cannot be held. */
 function openFolder(path: string): Folder {
   try {
     return new HeldFolder(path, 'follow')
@@ -72,24 +71,25 @@ function openFolder(path: string): Folder {
   }
 }
 
-async function makePlace(folder: Folder, path: string, limit: number, onMade: (own: string) => void): Promise<Place> {
+async function makePlace(
+  folder: Folder,
+  path: string,
+  limit: number,
+  onMade: (privateFolder: string) => void,
+): Promise<Place> {
   const mark = creatorMark()
-  const marked = `${PRIVATE_PREFIX}${mark}`
-  const fitsIn = (base: string): boolean => Buffer.byteLength(join(base, marked, OWN_SOCKET)) <= limit
+  const fitsIn = (base: string): boolean =>
+    Buffer.byteLength(join(base, `${PRIVATE_PREFIX}${mark}`, OWN_SOCKET)) <= limit
   const base = baseOf(folder, path, limit, fitsIn)
   const addressOf = (...names: readonly string[]): string => join(base, ...names)
-  const fits = fitsIn(base)
-  // In so long a place there is room for a short name at most: what is left under it by a process that is killed stays.
-  const own = fits ? folder.at(marked) : fs.mkdtempSync(folder.at(PRIVATE_PREFIX))
-  if (fits) fs.mkdirSync(own, { mode: 0o700 })
-  onMade(own)
-  await removeLitter(folder, own)
-  return { folder, name: basename(path), own, mark, addressOf }
+  const privateFolder = makePrivateFolder(folder.at(PRIVATE_PREFIX), fitsIn(base) ? mark : undefined)
+  onMade(privateFolder)
+  await removeLitter(folder, privateFolder)
+  return { folder, name: basename(path), privateFolder, mark, addressOf }
 }
 
 /**
- * What socket addresses begin with: where the folder has no short path of its own, its path as given if the whole one
- * is too long.
+ * How socket addresses begin: by the descriptor's path, or the whole path, or the path as given if that is too long.
  */
 function baseOf(folder: Folder, path: string, limit: number, fitsIn: (base: string) => boolean): string {
   if (folder.isPinned) return folder.at('')
@@ -98,8 +98,8 @@ function baseOf(folder: Folder, path: string, limit: number, fitsIn: (base: stri
   return dirname(fits ? whole : path)
 }
 
-/** What killed processes have left there. */
-async function removeLitter(folder: Folder, own: string): Promise<void> {
+/** Removes what killed processes have left there. */
+async function removeLitter(folder: Folder, privateFolder: string): Promise<void> {
   let names: string[]
   try {
     names = await fs.promises.readdir(folder.at(''))
@@ -109,7 +109,7 @@ async function removeLitter(folder: Folder, own: string): Promise<void> {
   }
   const paths = names.filter((name) => name.startsWith(PRIVATE_PREFIX)).map((name) => folder.at(name))
   for (const path of paths) if (basename(path).startsWith(LOCK_PREFIX)) removeDeadLock(path)
-  await removeLeftovers(paths, PRIVATE_PREFIX, own)
+  await removeLeftovers(paths, PRIVATE_PREFIX, privateFolder)
 }
 
 class File implements SocketFile {
@@ -137,28 +137,30 @@ class File implements SocketFile {
   }
 
   async remove(): Promise<void> {
-    // What it does by way of the folder's descriptor it would do somewhere else once that is closed.
+    // It works through the folder's descriptor, which is closed below.
     await this.#publishing?.catch(() => undefined)
     this.#removeTemporary()
     const there = this.#published === undefined ? undefined : look(this.#final)
-    // With nothing in between: whoever has put another file there did so before.
+    // Right after the look, so that no other file can have been put there.
     try {
       if (there !== undefined && isSame(there, this.#published)) fs.unlinkSync(this.#final)
     } catch {
-      // The folder may be read-only by now. What stays is a stale socket, which the next listener takes over.
+      // The folder may be read-only by now. A stale socket stays, which the next listener removes.
     }
     this.#published = undefined
   }
 
   async #publish(): Promise<void> {
-    const { folder, own } = this.#place
-    const temporary = join(own, OWN_SOCKET)
+    const { folder, privateFolder } = this.#place
+    const temporary = join(privateFolder, OWN_SOCKET)
     try {
       fs.chmodSync(temporary, this.#mode)
       const identity = fs.lstatSync(temporary, { bigint: true })
       await takeName(temporary, this.#place, this.#endpoint)
       this.#published = identity
-      if (!folder.isStill()) throw folderChanged(this.#endpoint)
+      if (folder.isStill()) return
+      const message = 'its folder was replaced meanwhile. Find out by which program, and listen again.'
+      throw refusal('ERR_ACCESS', this.#endpoint, message)
     } catch (error) {
       throw asTransportError(error, this.#endpoint)
     } finally {
@@ -169,8 +171,8 @@ class File implements SocketFile {
   #removeTemporary(): void {
     if (!this.#isPrepared) return
     this.#isPrepared = false
-    // A file of somebody else's that could not be put back stays in it.
-    removePrivateFolder(this.#place.own, OWN_SOCKET)
+    // Another program's file that could not be put back stays in it.
+    removePrivateFolder(this.#place.privateFolder, OWN_SOCKET)
     this.#place.folder.close()
   }
 }
@@ -181,17 +183,9 @@ function asTransportError(error: unknown, endpoint: string): TransportError {
 }
 
 function tooLong(address: string, limit: number, endpoint: string): TransportError {
-  return new TransportError(
+  return refusal(
     'ERR_PATH_TOO_LONG',
-    `listening on ${endpoint}: it is made under the name ${address} first, of ${String(Buffer.byteLength(address))} bytes, and the system allows ${String(limit)}. Use a shorter folder.`,
-    { endpoint },
-  )
-}
-
-function folderChanged(endpoint: string): TransportError {
-  return new TransportError(
-    'ERR_ACCESS',
-    `listening on ${endpoint}: its folder was replaced meanwhile. Check who did that, and listen again.`,
-    { endpoint },
+    endpoint,
+    `it is made under the name ${address} first, of ${String(Buffer.byteLength(address))} bytes, and the system allows ${String(limit)}. Use a shorter folder.`,
   )
 }

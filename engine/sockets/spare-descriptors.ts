@@ -2,15 +2,12 @@
 import fs from 'node:fs'
 import os from 'node:os'
 
-/**
- * What `spawn` opens on its way: a pair for each pipe, a pair to hear of a failed exec, and some for what others open
- * meanwhile.
- */
+/** What `spawn` opens: a pair for each pipe, a pair that reports a failed exec, and some for other threads' use. */
 const SPARE_DESCRIPTORS = 8
 
 /**
- * A spawn that runs out of descriptors returns before it has looked after the pipes that it was given, and leaves them
- * open for good (nodejs/node#14166 is the same early return): each attempt would make the shortage worse.
+ * A spawn that runs out of descriptors returns early and leaves the pipes that it was given open for good
+ * (nodejs/node#14166 is the same early return): each attempt would make the shortage worse.
  * @throws The system's error, EMFILE or ENFILE.
  */
 export function assertDescriptors(): void {
@@ -22,7 +19,7 @@ export function assertDescriptors(): void {
   }
 }
 
-/** A process cannot be started now, and may be later. */
+/** Whether a process cannot be started now, but may be later. */
 export function isShortage({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN' || code === 'ENOMEM'
 }

@@ -1,62 +1,45 @@
 /**
- * Main's side of all bells: the only place where main waits, spins or is woken.
+ * Main's side of all bells: the only place where main waits and is woken.
  *
- * Parked, the event loop sleeps and a shard's message wakes it. Running, a `setImmediate` loop looks at the bells
- * in each turn, so that shards need not wake it; the event loop stays live. It runs while links have more news than
- * one turn's budget, and while a spin is armed.
- *
- * Spinning saves wake-ups, which are most of a round trip on an idle machine (25 us each on a virtual CPU). About 35
- * policies were measured, see docs/decisions/wake-policy.md; what won is that only the side that dialled spins, only
- * after its own send, until the reply or for a millisecond. It gives up on connections that send without being
- * answered. With one CPU, spinning takes the time away from whoever would answer: then main always parks.
+ * Parked, the event loop sleeps and a shard's message wakes it. Running, a `setImmediate` loop looks at the bells in
+ * each turn, so that shards need not wake it; the event loop stays live. It runs while a connection has more to do than
+ * one turn's budget, and while it spins for a reply. Spinning saves wake-ups, which are most of a round trip on an idle
+ * machine (25 us each on a virtual CPU); when it does is for the strategy to say: docs/decisions/wake-policy.md.
  */
-import { availableParallelism } from 'node:os'
 import type { BellListener } from '../protocol/bell.js'
-import type { Flushable, NotifyHandler, PendingReply } from '../connection/lane-host.js'
-import type { WakePolicy } from './wake-policy.js'
-import { SpinTuner } from './spin-tuner.js'
+import type { Flushable, LaneDoorbell, NotifyHandler, PendingReply } from '../connection/lane-host.js'
+import type { WakeStrategy } from './wake-strategy.js'
 
-const ADAPTIVE_SPIN_MS = 1
-/** Spins in a row without a reply after which a connection stops spinning. */
-const MISSES_BEFORE_REST = 8
-/** A resting connection tries again at every so manieth flush. */
-const PROBE_EVERY = 64
-
-/** From turn to turn when no connection keeps the process; timers know nothing shorter. */
+/** From turn to turn when no connection keeps the process alive; no timer is shorter. */
 const UNREFERENCED_TURN_MS = 1
 
-/** One shard's bell and what to do about a lane that has news. */
+/** The bell of one shard. */
 export interface BellSource {
   readonly listener: BellListener
-  /** True: the lane has more news than one budget. */
+  /** Handles one budget of what has come for a lane, and asks for a revisit if there is more. */
   readonly visit: (laneId: number) => void
-  /** Whether the shard is to look for main's news by itself for a moment, instead of being woken for each. */
+  /** Whether the shard is to look at its bell by itself for a moment, instead of being woken each time. */
   readonly stayAwake: (on: boolean) => void
 }
 
-type Policy =
-  { readonly kind: 'park' } | { readonly kind: 'adaptive' } | { readonly kind: 'fixed'; readonly ms: number }
-
-export class Doorbell {
-  readonly #policy: Policy
+export class Doorbell implements LaneDoorbell {
+  readonly #strategy: WakeStrategy
+  readonly #isReferenced: () => boolean
   readonly #sources = new Set<BellSource>()
   #running = false
   #flushing = false
   #inTurn = false
   #flushes: Flushable[] = []
-  /** Once each, however often they ask: what a turn gives to one connection stays one budget. */
+  /** A set, so that a connection gets one budget a turn, however often it asks. */
   #revisits = new Set<NotifyHandler>()
   readonly #spinning = new Set<PendingReply>()
-  readonly #chooser = new SpinTuner()
   #shardsStayAwake = false
   #spinUntil = 0
-  readonly #isReferenced: () => boolean
 
-  constructor(policy: WakePolicy, isReferenced: () => boolean) {
+  /** `isReferenced`: whether anything keeps the process alive. */
+  constructor(strategy: WakeStrategy, isReferenced: () => boolean) {
+    this.#strategy = strategy
     this.#isReferenced = isReferenced
-    if (policy === 'park' || availableParallelism() === 1) this.#policy = { kind: 'park' }
-    else if (policy === 'adaptive') this.#policy = { kind: 'adaptive' }
-    else this.#policy = { kind: 'fixed', ms: policy.spinMicros / 1000 }
   }
 
   /** Whether main goes on after this turn instead of going to sleep. */
@@ -74,7 +57,7 @@ export class Doorbell {
     this.#sources.delete(source)
   }
 
-  /** A shard's wake-up has come. */
+  /** A shard has woken main. */
   onWake(source: BellSource): void {
     // A running loop looks by itself in this very turn.
     if (this.#running || !this.#sources.has(source)) return
@@ -85,7 +68,7 @@ export class Doorbell {
 
   flushSoon(flushable: Flushable): void {
     this.#flushes.push(flushable)
-    // Within a turn its end flushes; otherwise the microtask after whatever the host is doing.
+    // At the end of a turn of this loop, or else in a microtask, after what the host is doing.
     if (this.#flushing || this.#inTurn) return
     this.#flushing = true
     queueMicrotask(this.#flushAll)
@@ -96,38 +79,32 @@ export class Doorbell {
     this.#run()
   }
 
-  awaitReply(watch: PendingReply): void {
-    const policy = this.#policy
-    if (policy.kind === 'park') return
-    if (policy.kind === 'adaptive') {
-      if (!watch.dialled) return
-      if (watch.misses >= MISSES_BEFORE_REST && ++watch.skipped % PROBE_EVERY !== 0) return
-    }
-    // What may not keep the process cannot keep the event loop turning either: see #nextTurn().
-    if (!this.#isReferenced()) return
+  awaitReply(reply: PendingReply): void {
+    // What may not keep the process alive cannot keep the event loop turning either: see #nextTurn().
+    if (!this.#strategy.awaits(reply) || !this.#isReferenced()) return
     const now = performance.now()
-    if (watch.state === 'idle') watch.sentAt = now
-    if (policy.kind === 'adaptive' && !this.#chooser.spins) {
-      if (watch.state === 'idle') watch.state = 'sleeping'
+    const ms = this.#strategy.awakeMs
+    if (reply.state === 'idle') reply.sentAt = now
+    if (ms === undefined) {
+      if (reply.state === 'idle') reply.state = 'sleeping'
       return
     }
-    this.#spinUntil = now + (policy.kind === 'fixed' ? policy.ms : ADAPTIVE_SPIN_MS)
-    if (watch.state !== 'spinning') {
-      watch.state = 'spinning'
-      this.#spinning.add(watch)
+    this.#spinUntil = now + ms
+    if (reply.state !== 'spinning') {
+      reply.state = 'spinning'
+      this.#spinning.add(reply)
     }
     this.#run()
   }
 
-  /** The reply has come: stop spinning unless another one is awaited. A fixed spin goes on until its time is over. */
-  replied(watch: PendingReply): void {
-    watch.misses = 0
-    if (this.#policy.kind === 'fixed') return
-    const spun = watch.state === 'spinning'
-    watch.state = 'idle'
-    if (spun) this.#spinning.delete(watch)
-    this.#chooser.record(spun, performance.now() - watch.sentAt)
-    this.#keepShardsAwake(this.#chooser.shardsStayAwake)
+  replied(reply: PendingReply): void {
+    reply.misses = 0
+    if (!this.#strategy.endsWithReply) return
+    const spun = reply.state === 'spinning'
+    reply.state = 'idle'
+    if (spun) this.#spinning.delete(reply)
+    this.#strategy.onReply(spun, performance.now() - reply.sentAt)
+    this.#keepShardsAwake(this.#strategy.shardsStayAwake)
   }
 
   #flushAll = (): void => {
@@ -146,13 +123,13 @@ export class Doorbell {
 
   #nextTurn(): void {
     if (this.#isReferenced()) setImmediate(this.#turn)
-    // Not an unref'd immediate: that does not keep the event loop from falling asleep where something else holds the
-    // process, and while we run no shard wakes it. An unref'd timer does.
+    // Not an unref'd immediate: where something else keeps the process alive the event loop would fall asleep with it,
+    // and while this loop runs no shard wakes main. An unref'd timer keeps it awake.
     else setTimeout(this.#turn, UNREFERENCED_TURN_MS).unref()
   }
 
   #turn = (): void => {
-    // Whatever a handler throws, the loop goes on: a doorbell that thinks it is running hears nothing else.
+    // The loop goes on if a handler throws: a doorbell that takes itself for running is not woken by anything else.
     let goesOn = true
     try {
       this.#look()
@@ -172,7 +149,7 @@ export class Doorbell {
     this.#nextTurn()
   }
 
-  /** Delivers what is there, then sends what was answered to it, before it is decided whether to park. */
+  /** Delivers what is there, then flushes what was answered to it: both before it is decided whether to park. */
   #look(only?: BellSource): void {
     this.#inTurn = true
     try {
@@ -206,12 +183,12 @@ export class Doorbell {
 
   #endSpinIfOver(): void {
     if (this.#spinning.size === 0 || performance.now() < this.#spinUntil) return
-    for (const watch of this.#spinning) {
-      watch.state = 'idle'
-      watch.misses++
+    for (const reply of this.#spinning) {
+      reply.state = 'idle'
+      reply.misses++
     }
     this.#spinning.clear()
-    // Until a reply comes: nobody makes one round trip after the other just now.
+    // Until a reply comes: round trips do not follow each other just now.
     this.#keepShardsAwake(false)
   }
 

@@ -1,53 +1,60 @@
 /**
- * How replies are waited for: main asleep, main spinning, or the shard looking for main's next send by itself as well.
+ * The adaptive strategy. A connection that dialled waits for replies in the way that brings them soonest: main asleep,
+ * main awake, or the shard awake for main's next flush as well.
  */
+import type { PendingReply } from '../connection/lane-host.js'
 import { TwoArmedBandit, type WaitChoice } from './two-armed-bandit.js'
+import type { WakeStrategy } from './wake-strategy.js'
 
-const SHORT_TRIAL = { ignored: 2, replies: 16, weight: 0.3 }
+const AWAKE_MS = 1
+/** Times awake in a row without a reply after which a connection gives up. */
+const MISSES_BEFORE_REST = 8
+/** A connection that has given up tries again once in so many flushes. */
+const PROBE_EVERY = 64
+
 const mainWays: WaitChoice<'spins' | 'sleeps'> = {
   first: 'spins',
   second: 'sleeps',
-  trialEvery: 4096,
   margins: { spins: 1.25, sleeps: 1.25 },
-  trials: { spins: SHORT_TRIAL, sleeps: SHORT_TRIAL },
+  trial: { ignored: 2, replies: 16, weight: 0.3 },
 }
 
 /**
- * With two threads awake the system takes some time to settle who runs where. And against an engine at the other end,
- * which needs the CPUs too, most replies come in half the time then and some in ten times as much: a few cannot show
- * that. It is 2 to 4 times as good against a peer with one thread, and has to go on being better at all.
+ * With two threads awake the system takes some time to settle which CPU runs which. And against an engine at the other
+ * end, which needs the CPUs too, most replies then come in half the time and some in ten times as much, which a few
+ * replies cannot show. Against a peer with one thread it is 2 to 4 times as good, and must stay better at all.
  */
-const LONG_TRIAL = { ignored: 16, replies: 64, weight: 1 }
 const shardWays: WaitChoice<'sleeps' | 'stays awake'> = {
   first: 'sleeps',
   second: 'stays awake',
-  trialEvery: 4096,
   margins: { sleeps: 1, 'stays awake': 1.6 },
-  trials: { sleeps: LONG_TRIAL, 'stays awake': LONG_TRIAL },
+  trial: { ignored: 16, replies: 64, weight: 1 },
 }
 
-export class SpinTuner {
+export class SpinTuner implements WakeStrategy {
+  readonly endsWithReply = true
   readonly #main = new TwoArmedBandit(mainWays)
   readonly #shard = new TwoArmedBandit(shardWays)
 
-  /** Whether main spins. */
-  get spins(): boolean {
-    return this.#main.way === 'spins'
+  awaits(reply: PendingReply): boolean {
+    return reply.dialled && (reply.misses < MISSES_BEFORE_REST || ++reply.skipped % PROBE_EVERY === 0)
   }
 
-  /** Whether shards look for main's news by themselves. */
+  get awakeMs(): number | undefined {
+    return this.#main.way === 'spins' ? AWAKE_MS : undefined
+  }
+
   get shardsStayAwake(): boolean {
     // Two trials at a time would show nothing.
     if (this.#main.isTrying && this.#shard.isTrying) return false
-    return this.spins && this.#shard.way === 'stays awake'
+    return this.#main.way === 'spins' && this.#shard.way === 'stays awake'
   }
 
-  /** A reply has come `ms` after its send, having been spun for or not. */
-  record(spun: boolean, ms: number): void {
-    // A reply to a send from before a change of mode.
-    if (spun !== this.spins) return
-    const shardCounts = spun && !this.#main.isTrying
-    // What is tried for shards says nothing about main, and the other way round.
+  onReply(wasAwake: boolean, ms: number): void {
+    // The way has changed since the flush.
+    if (wasAwake !== (this.#main.way === 'spins')) return
+    const shardCounts = wasAwake && !this.#main.isTrying
+    // A trial of the one says nothing about the other.
     if (!shardCounts || !this.#shard.isTrying) this.#main.record(ms)
     if (shardCounts) this.#shard.record(ms)
   }

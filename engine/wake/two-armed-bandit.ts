@@ -1,35 +1,33 @@
 /**
- * Decides between two ways to wait for replies, by what each has brought on this machine lately.
+ * Decides between two ways to wait for replies, by how soon each has brought them lately.
  *
- * Staying awake wins while a CPU is free for it (it saves a wake-up) and loses as soon as it takes that CPU away from
- * whoever would answer. No figure tells this in advance, so both ways are measured: the mean time from send to reply of
- * the way in use, and that of the other from short trials. Trials are rare enough not to show in the 99th percentile;
- * one comes early when the way in use has become worse than the other was.
+ * Staying awake wins while a CPU is free for it (it saves a wake-up) and loses when it takes the CPU of the thread that
+ * is to answer. No figure tells this in advance, so both are measured: the mean time from send to reply of the way in
+ * use, and that of the other in short trials. Trials are too rare to show in the 99th percentile; one comes early when
+ * the way in use has become worse than the other was.
  */
 
+/** Replies between two trials. */
+const TRIAL_EVERY = 4096
 /** Replies before the first trial, and between a trial and one that comes early. */
 const TRIAL_SOONEST = 1024
 /** Weight of one reply in the running mean. */
 const WEIGHT = 1 / 64
-/** Longer replies say nothing about waking: somebody was computing. */
+/** A longer time says nothing about waking: the peer was computing. */
 const LONGEST_MS = 4
 
 export interface WaitChoice<Way extends string> {
   readonly first: Way
   readonly second: Way
-  /** Replies between two trials. */
-  readonly trialEvery: number
-  /** How much better another way must be before it is taken. */
+  /** By which factor a way must be better than the other before it is taken. */
   readonly margins: Readonly<Record<Way, number>>
-  readonly trials: Readonly<Record<Way, Trial>>
-}
-
-export interface Trial {
-  readonly replies: number
-  /** The first replies of a trial still feel the way before. */
-  readonly ignored: number
-  /** In the mean of its way: a few replies cannot show a tail that makes one in fifty slow. */
-  readonly weight: number
+  readonly trial: {
+    readonly replies: number
+    /** The first replies of a trial, which the way before still slows or speeds up. */
+    readonly ignored: number
+    /** Weight in the mean of its way: a few replies cannot show that one in fifty is slow. */
+    readonly weight: number
+  }
 }
 
 type State<Way> =
@@ -44,19 +42,19 @@ export class TwoArmedBandit<Way extends string> {
 
   constructor(choice: WaitChoice<Way>) {
     this.#choice = choice
-    this.#state = { kind: 'using', way: choice.first, replies: choice.trialEvery - TRIAL_SOONEST }
+    this.#state = { kind: 'using', way: choice.first, replies: TRIAL_EVERY - TRIAL_SOONEST }
   }
 
   get way(): Way {
     return this.#state.way
   }
 
-  /** Whether this is a trial, which says nothing about the way that is really in use. */
+  /** Whether `way` is only being tried. */
   get isTrying(): boolean {
     return this.#state.kind === 'trying'
   }
 
-  /** A reply has come `ms` after its send, awaited in the way that is in use. */
+  /** A reply has come `ms` after its send, with `way` in use. */
   record(ms: number): void {
     const state = this.#state
     const sample = Math.min(ms, LONGEST_MS)
@@ -71,14 +69,14 @@ export class TwoArmedBandit<Way extends string> {
     this.#means.set(way, mean + (sample - mean) * WEIGHT)
     const other = this.#otherThan(way)
     const overtaken = state.replies >= TRIAL_SOONEST && this.#isBetter(other, way)
-    if (state.replies >= this.#choice.trialEvery || overtaken) {
+    if (state.replies >= TRIAL_EVERY || overtaken) {
       this.#state = { kind: 'trying', way: other, before: way, replies: 0, sum: 0 }
     }
   }
 
   #try(state: State<Way> & { kind: 'trying' }, sample: number): void {
     const { way, before } = state
-    const { ignored, replies, weight } = this.#choice.trials[way]
+    const { ignored, replies, weight } = this.#choice.trial
     if (state.replies > ignored) state.sum += sample
     if (state.replies < replies) return
     const tried = state.sum / (replies - ignored)

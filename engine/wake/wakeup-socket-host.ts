@@ -1,4 +1,4 @@
-/** Main's end of a shard's wake line. */
+/** Main's end of the wakeup socket of a shard. */
 import { moveHandle } from '../internals/socket-handle.js'
 import { readWakeups, WakeupSocket } from '../protocol/wakeup-socket.js'
 import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
@@ -6,24 +6,24 @@ import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-l
 export interface WakeupSocketHost {
   readonly path: string
   /** Undefined until the shard has connected. */
-  readonly line: WakeupSocket | undefined
+  readonly socket: WakeupSocket | undefined
   close(): void
 }
 
 /**
- * Undefined where there are no Unix sockets, or no folder to put one, or one with too long a path: the MessagePort
- * serves alone then.
+ * Undefined where there are no Unix sockets, or no folder for one, or the path would be too long: then the MessagePort
+ * alone serves.
  */
 export function offerWakeupSocket(onWake: () => void): WakeupSocketHost | undefined {
   if (process.platform === 'win32') return undefined
-  let line: WakeupSocket | undefined
-  let rendezvous: OneShotListener
+  let socket: WakeupSocket | undefined
+  let listener: OneShotListener
   try {
-    rendezvous = openOneShotListener(
+    listener = openOneShotListener(
       (accepted) => {
-        const socket = moveHandle(accepted, readWakeups(onWake))
-        if (socket === undefined) accepted.destroy()
-        else line = new WakeupSocket(socket)
+        const moved = moveHandle(accepted, readWakeups(onWake))
+        if (moved === undefined) accepted.destroy()
+        else socket = new WakeupSocket(moved)
       },
       () => undefined,
     )
@@ -31,13 +31,13 @@ export function offerWakeupSocket(onWake: () => void): WakeupSocketHost | undefi
     return undefined
   }
   return {
-    path: rendezvous.path,
-    get line() {
-      return line
+    path: listener.path,
+    get socket() {
+      return socket
     },
     close() {
-      rendezvous.close()
-      line?.close()
+      listener.close()
+      socket?.close()
     },
   }
 }

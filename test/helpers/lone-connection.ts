@@ -42,17 +42,19 @@ export class LoneLane {
       wordsOf: () => this.#words,
       baseOf: () => this.#base,
       notify: () => undefined,
-      flushSoon: (flushable) => {
-        queueMicrotask(() => {
-          flushable.flush()
-        })
-      },
-      awaitReply: () => undefined,
-      replied: () => undefined,
-      revisit: (reader) => {
-        queueMicrotask(() => {
-          if (reader.onNotify()) host.revisit(reader)
-        })
+      doorbell: {
+        flushSoon: (flushable) => {
+          queueMicrotask(() => {
+            flushable.flush()
+          })
+        },
+        awaitReply: () => undefined,
+        replied: () => undefined,
+        revisit: (reader) => {
+          queueMicrotask(() => {
+            if (reader.onNotify()) host.doorbell.revisit(reader)
+          })
+        },
       },
       // The shard never hears of a larger one.
       takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),

@@ -51,10 +51,7 @@ class Rig {
       wordsOf: () => this.#words,
       baseOf: () => this.#base,
       notify: nothing,
-      flushSoon: nothing,
-      awaitReply: nothing,
-      replied: nothing,
-      revisit: nothing,
+      doorbell: { flushSoon: nothing, awaitReply: nothing, replied: nothing, revisit: nothing },
       takeRegion: (bytes) => (grows ? regions.take(regionSizeFor(bytes)) : undefined),
       giveRegion: (id) => {
         // Whoever gets it next writes over what was in it.

@@ -33,10 +33,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       wordsOf: () => lanes.table.wordsOf(grant.id),
       baseOf: () => lanes.table.baseOf(grant.id),
       notify: nothing,
-      flushSoon: nothing,
-      awaitReply: nothing,
-      replied: nothing,
-      revisit: nothing,
+      doorbell: { flushSoon: nothing, awaitReply: nothing, replied: nothing, revisit: nothing },
       takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),
       giveRegion: (id) => {
         regions.give(id)

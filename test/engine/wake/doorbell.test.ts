@@ -1,13 +1,14 @@
-/** The bell loop: how much work one turn does for each connection. */
+/** The bell loop: what one turn gives to each connection. */
 import test from 'ava'
 import { Doorbell, type BellSource } from '../../../engine/wake/doorbell.js'
+import { wakeStrategyOf } from '../../../engine/wake/wake-policy.js'
 import { BellListener, BellNotifier, createBellMemory } from '../../../engine/protocol/bell.js'
 import { turns } from '../../helpers/turns.js'
 
 const LANE = 3
 
-test('a connection that always has more work gets one budget for each turn and bell, however often it is notified', async (t) => {
-  const doorbell = new Doorbell('park', () => true)
+test('a connection that never runs dry gets one budget for each turn and bell, however often it has news', async (t) => {
+  const doorbell = new Doorbell(wakeStrategyOf('park'), () => true)
   const memory = createBellMemory()
   const notifier = new BellNotifier(memory, () => undefined)
   let budgets = 0

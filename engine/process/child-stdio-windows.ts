@@ -1,17 +1,17 @@
 /**
- * A child's ends on Windows: the shard listens on two named pipes, and main opens each as a file. What the child gets
- * is then what it would get from `child_process`: a handle for plain reads and writes, tied to no event loop. See
+ * A child's stdin and stdout on Windows: the shard listens on two named pipes, and main opens each as a file. The child
+ * gets what it would get from `child_process`: a handle for plain reads and writes, tied to no event loop. See
  * docs/decisions/children-on-windows.md.
  */
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { fromSystemError } from '../protocol/errors.js'
 import { TOKEN_BYTES } from '../protocol/target.js'
-import type { ChildEnd, ChildEnds } from './child-end.js'
+import type { StdioEnd, StdioOffer } from './stdio-end.js'
 
 const NAME_BYTES = 16
 
-export function offerPipes(endpoint: string): ChildEnds {
+export function offerPipes(endpoint: string): StdioOffer {
   const name = `\\\\.\\pipe\\symphony-child-${randomBytes(NAME_BYTES).toString('hex')}`
   const token = randomBytes(TOKEN_BYTES)
   const target = { kind: 'child-pipes', stdin: `${name}-in`, stdout: `${name}-out`, token } as const
@@ -25,11 +25,11 @@ export function offerPipes(endpoint: string): ChildEnds {
     target,
     take() {
       try {
-        // Written to as well as read from: what main shows there tells it from others who find the pipe.
+        // Writable too: main writes a token, which tells it from others that find the pipe.
         const stdin = open(target.stdin, fs.constants.O_RDWR)
         return Promise.resolve([stdin, open(target.stdout, fs.constants.O_WRONLY)])
       } catch (error) {
-        // The shard has let go of it, and what made it do so ends the connection.
+        // The shard has closed it, for a reason that ends the connection.
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Promise(() => undefined)
         return Promise.reject(fromSystemError(error as NodeJS.ErrnoException, 'starting', endpoint))
       }
@@ -40,7 +40,7 @@ export function offerPipes(endpoint: string): ChildEnds {
   }
 }
 
-class PipeEnd implements ChildEnd {
+class PipeEnd implements StdioEnd {
   readonly stdio: number
   #open = true
 

@@ -1,0 +1,129 @@
+/** What connects main with one shard: control calls, the shard's events, and a bell each way with its wake-ups. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { BellListener, BellNotifier, createBellMemory } from '../protocol/bell.js'
+import type { ShardBoot } from '../protocol/control.js'
+import type { TransportError } from '../protocol/errors.js'
+import { offerWakeupSocket, type WakeupSocketHost } from '../wake/wakeup-socket-host.js'
+import { ControlClient } from './control-client.js'
+import type { ShardEnvironment } from './shard-environment.js'
+import { Watchdog } from './watchdog.js'
+
+export interface ChannelHost {
+  /** The shard asks main to look at its bell. */
+  onWake(): void
+  /** Before each control call, so that what this sends is sent first. */
+  beforeCall(): void
+  /** The shard has not taken up its work for `stuckTimeoutMs`. */
+  onStuck(): void
+}
+
+export class ShardChannel {
+  readonly control: ControlClient
+  /** For what the shard may call: see `exposeCallbacks()`. */
+  readonly callbackPort: MessagePort
+  /** Lanes that main is to look at. */
+  readonly bell: BellListener
+  /** The shard's ends. */
+  readonly remote: Pick<ShardBoot, 'control' | 'events' | 'bell' | 'wakeupPath' | 'shardBell' | 'mainBell'>
+  readonly #host: ChannelHost
+  readonly #notifier: BellNotifier
+  readonly #bellPort: MessagePort
+  readonly #wakeupSocketHost: WakeupSocketHost | undefined
+  readonly #watchdog: Watchdog
+  #keepAlive = 0
+
+  constructor(host: ChannelHost, { doorbell, settings, clock }: ShardEnvironment) {
+    this.#host = host
+    const control = new MessageChannel()
+    const events = new MessageChannel()
+    const bell = new MessageChannel()
+    const shardBell = createBellMemory()
+    const mainBell = createBellMemory()
+    const wakeup = offerWakeupSocket(() => {
+      host.onWake()
+    })
+    this.#wakeupSocketHost = wakeup
+    this.#bellPort = bell.port1
+    this.callbackPort = events.port1
+    this.control = new ControlClient(control.port1, () => {
+      this.#watchdog.touch()
+      host.beforeCall()
+    })
+    this.bell = new BellListener(mainBell)
+    this.#notifier = new BellNotifier(shardBell, (busy) => {
+      // A thread that is about to sleep wakes by the socket, one that goes on by the port: see wakeup-socket.ts.
+      const socket = busy || doorbell.isRunning ? undefined : wakeup?.socket
+      if (socket?.wake() !== true) bell.port1.postMessage(0)
+    })
+    const shardListener = new BellListener(shardBell)
+    this.#watchdog = new Watchdog(
+      {
+        hasUntakenWork: () => this.control.pendingCalls > 0 || shardListener.hasNotifications,
+        probe: () => this.control.announce('ping'),
+        onStuck: () => {
+          host.onStuck()
+        },
+      },
+      settings.stuckTimeoutMs,
+      clock,
+    )
+    this.remote = {
+      control: control.port2,
+      events: events.port2,
+      bell: bell.port2,
+      wakeupPath: wakeup?.path,
+      shardBell,
+      mainBell,
+    }
+  }
+
+  get isReferenced(): boolean {
+    return this.#keepAlive > 0
+  }
+
+  /**
+   * `onStarted`: the shard has said that it is up. `onClosed`: its end has closed, and its thread ends next. Returns
+   * what ends the wait.
+   */
+  whenStarted(onStarted: () => void, onClosed: () => void): () => void {
+    const onFirst = (): void => {
+      this.#bellPort.on('message', () => {
+        this.#host.onWake()
+      })
+      this.#bellPort.on('close', onClosed)
+      if (this.#keepAlive === 0) this.#bellPort.unref()
+      onStarted()
+    }
+    this.#bellPort.once('message', onFirst)
+    return () => {
+      this.#bellPort.off('message', onFirst)
+    }
+  }
+
+  /** Tells the shard to look at a lane. `busy`: main goes on with more of the same, and does not sleep now. */
+  readonly notify = (laneId: number, busy = false): void => {
+    this.#watchdog.touch()
+    this.#notifier.notify(laneId, busy)
+  }
+
+  /** Whether the shard is to look at its bell by itself for a moment, instead of being woken each time. */
+  readonly stayAwake = (on: boolean): void => {
+    this.#notifier.keepAwake(on)
+  }
+
+  /** Counts who needs the shard: the process waits for it while any does. */
+  readonly keepAlive = (on: boolean): void => {
+    this.#keepAlive += on ? 1 : -1
+    if (this.#keepAlive > 0) this.#bellPort.ref()
+    else this.#bellPort.unref()
+  }
+
+  /** The shard is lost: pending and later calls reject. */
+  lose(error: TransportError): void {
+    this.#watchdog.end()
+    this.control.lose(error)
+    this.#bellPort.close()
+    this.#wakeupSocketHost?.close()
+    this.callbackPort.close()
+  }
+}

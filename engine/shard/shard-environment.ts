@@ -1,0 +1,22 @@
+/** What all shards of an engine share. */
+import type { Ledger } from '../common/ledger.js'
+import type { SlabSource } from '../memory/region-allocator.js'
+import type { Clock } from '../protocol/clock.js'
+import type { Doorbell } from '../wake/doorbell.js'
+
+export interface ShardSettings {
+  readonly entry: string
+  readonly initialRingBytes: number
+  readonly bootTimeoutMs: number
+  readonly stuckTimeoutMs: number
+  readonly shardHeapMb: number
+}
+
+export interface ShardEnvironment {
+  readonly settings: ShardSettings
+  readonly doorbell: Doorbell
+  readonly ledger: Ledger
+  readonly clock: Clock
+  /** Where a shard's memory comes from, and goes to when it ends: slabs that rings are cut from, headers of lanes. */
+  readonly memory: { readonly slabs: SlabSource; readonly headers: SlabSource }
+}

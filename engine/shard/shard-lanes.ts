@@ -1,0 +1,189 @@
+/** The lanes of one shard: their memory, and the connections that they carry. */
+import type { ConnectionSettings } from '../connection/connection-settings.js'
+import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
+import type { LaneHost } from '../connection/lane-host.js'
+import type { Ledger } from '../common/ledger.js'
+import { LaneAllocator } from '../memory/lane-allocator.js'
+import { RegionAllocator } from '../memory/region-allocator.js'
+import { RegionGrowth } from '../memory/region-growth.js'
+import { memoryFailure } from '../protocol/allocation.js'
+import type { Clock } from '../protocol/clock.js'
+import type { TransportError } from '../protocol/errors.js'
+import type { LaneGrant } from '../protocol/lane.js'
+import { regionSizeFor } from '../protocol/ring-layout.js'
+import type { SlabTable } from '../protocol/slab-table.js'
+import type { Doorbell } from '../wake/doorbell.js'
+import type { ShardChannel } from './shard-channel.js'
+import type { ShardEnvironment } from './shard-environment.js'
+
+/** One each way. */
+const REGIONS_OF_NEW_LANE = 2
+
+export class ShardLanes implements LaneHost {
+  readonly shard: number
+  readonly doorbell: Doorbell
+  readonly notify: LaneHost['notify']
+  readonly keepAlive: LaneHost['keepAlive']
+  /** What the rings of a new lane take. */
+  readonly bytesPerLane: number
+  readonly #ringBytes: number
+  readonly #channel: ShardChannel
+  readonly #onIdleLane: (laneId: number) => void
+  readonly #ledger: Ledger
+  readonly #clock: Clock
+  readonly #regions: RegionAllocator
+  readonly #growth: RegionGrowth
+  readonly #lanes: LaneAllocator
+  readonly #carried: (LaneConnection | undefined)[] = []
+  #connections = 0
+
+  /** `onIdleLane`: the shard has notified a lane that carries no connection. */
+  constructor(
+    shard: number,
+    channel: ShardChannel,
+    onIdleLane: (laneId: number) => void,
+    { settings, doorbell, ledger, clock, memory }: ShardEnvironment,
+  ) {
+    this.shard = shard
+    this.doorbell = doorbell
+    this.notify = channel.notify
+    this.keepAlive = channel.keepAlive
+    this.#ringBytes = settings.initialRingBytes
+    this.bytesPerLane = REGIONS_OF_NEW_LANE * this.#ringBytes
+    this.#channel = channel
+    this.#onIdleLane = onIdleLane
+    this.#ledger = ledger
+    this.#clock = clock
+    this.#regions = new RegionAllocator(
+      {
+        addSlab: (slab) => channel.control.announce('addSlab', slab),
+        removeSlab: (id) => void channel.control.announce('removeSlab', id),
+      },
+      memory.slabs,
+    )
+    this.#growth = new RegionGrowth(this.#regions, clock)
+    this.#lanes = new LaneAllocator(
+      this.#regions,
+      memory.headers,
+      (headers) => void channel.control.announce('addHeaders', headers),
+    )
+  }
+
+  get slabs(): SlabTable {
+    return this.#regions.table
+  }
+
+  get inUse(): number {
+    return this.#lanes.inUse
+  }
+
+  get connections(): readonly LaneConnection[] {
+    return this.#carried.filter((connection) => connection !== undefined)
+  }
+
+  stats(): { connections: number; ringMemoryBytes: number; ringMemoryInUseBytes: number } {
+    return {
+      connections: this.#connections,
+      ringMemoryBytes: this.#regions.memoryBytes,
+      ringMemoryInUseBytes: this.#regions.bytesInUse,
+    }
+  }
+
+  wordsOf(grant: LaneGrant): Int32Array {
+    return this.#lanes.table.wordsOf(grant.id)
+  }
+
+  baseOf(grant: LaneGrant): number {
+    return this.#lanes.table.baseOf(grant.id)
+  }
+
+  readonly visit = (laneId: number): void => {
+    const connection = this.#carried[laneId]
+    if (connection === undefined) this.#onIdleLane(laneId)
+    else if (connection.onNotify()) this.doorbell.revisit(connection)
+  }
+
+  /**
+   * For a dial, or a connection. `give()` takes it back.
+   * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken.
+   */
+  take(endpoint: string): LaneGrant {
+    try {
+      const grant = this.takeIdle()
+      this.#openInLedger()
+      return grant
+    } catch (error) {
+      throw memoryFailure(error, endpoint) ?? error
+    }
+  }
+
+  give(grant: LaneGrant): void {
+    const before = this.#regions.regionsInUse
+    this.#lanes.give(grant)
+    this.#ledger.release('lanes')
+    this.#ledger.release('regions', before - this.#regions.regionsInUse)
+  }
+
+  /** A lane that is not in the ledger: how many are lent to the shard depends on when listeners come and go. */
+  takeIdle(): LaneGrant {
+    return this.#lanes.take(this.#ringBytes)
+  }
+
+  giveIdle(grant: LaneGrant): void {
+    this.#lanes.give(grant)
+  }
+
+  connectIdle(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
+    this.#openInLedger()
+    return this.connect(grant, options, identity)
+  }
+
+  /** The connection gives its lane back when it is over. */
+  connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
+    const connection = new LaneConnection(this, grant, options, identity)
+    this.#carried[grant.id] = connection
+    this.#connections++
+    this.#ledger.open('connections')
+    // The lane may have been notified before it carried the connection.
+    this.doorbell.revisit(connection)
+    return connection
+  }
+
+  releaseLane(grant: LaneGrant): void {
+    this.#carried[grant.id] = undefined
+    this.#connections--
+    this.#ledger.release('connections')
+    this.give(grant)
+  }
+
+  takeRegion(bytes: number, onKnown: () => void): number | undefined {
+    const region = this.#growth.take(regionSizeFor(bytes), onKnown)
+    if (region !== undefined) this.#ledger.open('regions')
+    return region
+  }
+
+  giveRegion(regionId: number): void {
+    this.#regions.give(regionId)
+    this.#ledger.release('regions')
+  }
+
+  turned(): Promise<void> {
+    return this.#channel.control.announce('turn')
+  }
+
+  /** The thread is gone, so that nothing else touches the memory: connections end, and the memory goes back. */
+  lose(error: TransportError): void {
+    this.#growth.end()
+    for (const connection of this.#carried) connection?.onShardLost(error)
+    // Pending dials give their lanes back in this turn; a connection that has ended holds no rings.
+    this.#clock.nextTurn(() => {
+      this.#regions.dispose()
+      this.#lanes.dispose()
+    })
+  }
+
+  #openInLedger(): void {
+    this.#ledger.open('lanes')
+    this.#ledger.open('regions', REGIONS_OF_NEW_LANE)
+  }
+}
