@@ -1,6 +1,5 @@
 /**
- * A pool in the middle of deaths, aborts and impatience: every answer is the one that was asked for, and all is
- * released.
+ * A pool in the middle of deaths, aborts and timeouts: every answer belongs to its question, and everything is released.
  */
 import test from 'ava'
 import { createEngine, TransportError, type Connection, type LeasedConnection } from '../../api/index.js'
@@ -55,7 +54,7 @@ test.serial(`whatever dies, no answer goes to another user (seed ${String(seed)}
     const ask = async (connection: LeasedConnection, text: string): Promise<void> => {
       connection.send(text)
       const reply = await connection.receive()
-      // A peer that is about to die may not answer; what it answers must be to this.
+      // A peer that is about to die may not answer; if it does, the answer must belong to this question.
       if (reply === undefined) throw new TransportError('ERR_RESET', 'the peer has ended')
       t.is(String(reply), `reply to ${text}`)
     }

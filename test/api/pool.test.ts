@@ -1,4 +1,4 @@
-/** Pools over real connections: who is lent what, and that what has ended is never lent. */
+/** Pools over real connections: what is lent, and that an ended connection is never lent. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import {
@@ -21,7 +21,7 @@ import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
-/** So many looks at shared memory, without a turn of the event loop, are more than a thread needs to get there. */
+/** How often to look at shared memory, without a turn of the event loop: more than a thread needs to change it. */
 const MOST_LOOKS = 500_000_000
 
 failOnWarnings()
@@ -150,7 +150,7 @@ test.serial('a leased connection works as one does, until its lease ends', async
   })
 })
 
-test.serial('an idle connection that its peer ends, or cuts, leaves the pool by itself', async (t) => {
+test.serial('an idle connection leaves the pool by itself when its peer ends or cuts it', async (t) => {
   await withPeers(t, async ({ transport, peers }) => {
     const pool = transport.pool({ max: 1 })
     for (const [at, leave] of [
@@ -208,7 +208,7 @@ for (const [what, act] of [
   ],
   ['a frame', (peer: Connection) => void peer.send('late')],
 ] as const) {
-  test.serial(`${what} that the shard has seen and main has not been told of is enough not to be lent`, async (t) => {
+  test.serial(`a connection is not lent once the shard has seen ${what}, even before main is notified`, async (t) => {
     await withPeers(t, async ({ transport, peers }) => {
       const pool = barePool(transport)
       const lease = await pool.acquire()
@@ -220,7 +220,7 @@ for (const [what, act] of [
       const [peer] = peers
       if (peer === undefined) throw new Error('no peer was there')
       act(peer)
-      // What was sent leaves at the end of this microtask; from here on main does not get to hear anything.
+      // What was sent leaves at the end of this microtask; from here on main handles no notification.
       await Promise.resolve()
       let looks = 0
       while (connection.checkout() === undefined && looks < MOST_LOOKS) looks++
@@ -238,7 +238,7 @@ for (const [what, act] of [
 
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
-onUnix('a reset that the shard has seen and main has not been told of is enough not to be lent', async (t) => {
+onUnix('a connection is not lent once the shard has seen a reset, even before main is notified', async (t) => {
   const path = folder.socketPath()
   const sockets: net.Socket[] = []
   // Without a reader, what lies in the kernel when a socket is closed makes a reset of it.
@@ -268,7 +268,7 @@ onUnix('a reset that the shard has seen and main has not been told of is enough 
   }
 })
 
-test.serial('an unexpected frame ends an idle connection, and so does a part of one', async (t) => {
+test.serial('an unexpected frame, or a part of one, ends an idle connection', async (t) => {
   for (const [framing, part] of [
     ['length', Buffer.of(9)],
     ['length', Buffer.of(200, 0, 0, 0, 7)],
@@ -301,7 +301,7 @@ test.serial('an unexpected frame ends an idle connection, and so does a part of 
   }
 })
 
-test.serial('a large reply in pieces is no reason to leave the pool', async (t) => {
+test.serial('a connection with a large reply in pieces stays in the pool', async (t) => {
   for (const framing of ['length', 'line', 'content-length'] as const) {
     await withPeers(
       t,
@@ -318,7 +318,7 @@ test.serial('a large reply in pieces is no reason to leave the pool', async (t) 
   }
 })
 
-test.serial('one that comes back with something unread, or with a reader, is destroyed', async (t) => {
+test.serial('a connection that comes back with unread frames or a reader is destroyed', async (t) => {
   await withPeers(t, async ({ transport, peers }) => {
     const pool = transport.pool({ max: 1 })
     await pool.use(async (connection) => {
@@ -326,7 +326,7 @@ test.serial('one that comes back with something unread, or with a reader, is des
       connection.send('two')
       await connection.receive()
       await until(() => peers[0]?.info.framesSent === 2)
-      // The reply was sent, and may not be here; if it comes later, it ends an idle connection.
+      // The reply was sent and may not have arrived; if it comes later, it ends an idle connection.
     })
     await until(() => pool.stats().size === 0)
     await pool.use((connection) => void connection.subscribe(() => undefined))
@@ -339,7 +339,7 @@ test.serial('one that comes back with something unread, or with a reader, is des
   })
 })
 
-test.serial('a subscriber that has stopped from inside an asynchronous call is not in the way', async (t) => {
+test.serial('a subscriber that stopped from inside an asynchronous call does not prevent reuse', async (t) => {
   await withPeers(t, async ({ transport }) => {
     const pool = transport.pool({ max: 1 })
     const lease = await pool.acquire()
@@ -359,7 +359,7 @@ test.serial('a subscriber that has stopped from inside an asynchronous call is n
 })
 
 test.serial(
-  'what was sent and has not left when a connection comes back still leaves, and it is not lent again',
+  'frames that have not left when a connection comes back still leave, and it is not lent again',
   async (t) => {
     await withPeers(
       t,
@@ -378,7 +378,7 @@ test.serial(
   },
 )
 
-test.serial('an engine that closes takes its pools along: who waits, who is idle, who is out on lease', async (t) => {
+test.serial('a closing engine ends its pools: waiting requests, idle connections and leases', async (t) => {
   await withPeers(t, async ({ engine, transport }) => {
     const pool = transport.pool({ max: 2, acquireTimeoutMs: 50_000 })
     const other = transport.pool({ min: 1 })
@@ -402,7 +402,7 @@ test.serial('an engine that closes takes its pools along: who waits, who is idle
   })
 })
 
-test.serial('an engine that closes while a pool dials and validates settles all of it', async (t) => {
+test.serial('a closing engine settles all dials and validations of a pool', async (t) => {
   await withPeers(t, async ({ engine, transport }) => {
     const validating = signal()
     const pool = transport.pool({
@@ -424,7 +424,7 @@ test.serial('an engine that closes while a pool dials and validates settles all 
   })
 })
 
-test.serial('a pool outlives a shard that dies, with whatever was idle and leased on it', async (t) => {
+test.serial('a pool outlives a shard that dies with idle and leased connections on it', async (t) => {
   await withPeers(
     t,
     async ({ engine, transport }) => {

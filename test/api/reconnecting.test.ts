@@ -1,4 +1,4 @@
-/** Links over real transports, under losses of every kind. */
+/** Reconnecting connections over real transports, under losses of every kind. */
 import test, { type ExecutionContext } from 'ava'
 import {
   createEngine,
@@ -16,14 +16,14 @@ import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
-/** No breaker: a peer that is awaited may take its time. */
+/** No breaker: the peer may take its time to appear. */
 const quick = { backoff: { initialMs: 1, maxMs: 20 }, breaker: false } as const
 
 failOnWarnings()
 
 interface Stage {
   readonly engine: Engine
-  /** Where the peer is: not there where the engine under test loses its threads. */
+  /** The engine of the peer: another one than the engine under test, which loses its threads. */
   readonly far: Engine
   readonly endpoint: string
 }
@@ -62,7 +62,7 @@ function forEachKind(
   }
 }
 
-/** Sends numbered frames for as long as it is let, as a careful sender does. */
+/** Sends numbered frames until it is stopped, and waits for room as a careful sender does. */
 class Sender {
   sent = 0
   readonly #reconnecting: ReconnectingConnection
@@ -110,7 +110,7 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
         heard.numbers,
         heard.numbers.map((_, i) => next + i),
       )
-      t.true(next + heard.numbers.length <= end, 'nothing that was said not to have left arrived')
+      t.true(next + heard.numbers.length <= end, 'no frame that was reported unsent arrived')
     }
     t.deepEqual(report.dropped, [])
     next = end
@@ -123,23 +123,26 @@ function account(t: ExecutionContext, sent: number, reports: readonly LossReport
   t.is(next + last.length, sent, 'the last connection had all the rest')
 }
 
-forEachKind('a peer that is killed under traffic costs no frame its account', async (t, { engine, far, endpoint }) => {
-  const peer = await new PeerServer(far, endpoint).listen()
-  const reports: LossReport[] = []
-  const reconnecting = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
-  const sender = new Sender(reconnecting, 300)
-  for (let i = 1; i <= 25; i++) {
-    await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 5 * i)
-    peer.kill()
-  }
-  await until(() => peer.heard.length === 26)
-  await sender.stop()
-  t.is((await reconnecting.close()).code, 'OK')
-  t.is(reports.length, 25)
-  await until(() => (peer.last?.numbers.at(-1) ?? 0) === sender.sent - 1)
-  account(t, sender.sent, reports, peer)
-  await peer.close()
-})
+forEachKind(
+  'when a peer is killed under traffic, every frame is accounted for',
+  async (t, { engine, far, endpoint }) => {
+    const peer = await new PeerServer(far, endpoint).listen()
+    const reports: LossReport[] = []
+    const reconnecting = engine.transport(endpoint).reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+    const sender = new Sender(reconnecting, 300)
+    for (let i = 1; i <= 25; i++) {
+      await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 5 * i)
+      peer.kill()
+    }
+    await until(() => peer.heard.length === 26)
+    await sender.stop()
+    t.is((await reconnecting.close()).code, 'OK')
+    t.is(reports.length, 25)
+    await until(() => (peer.last?.numbers.at(-1) ?? 0) === sender.sent - 1)
+    account(t, sender.sent, reports, peer)
+    await peer.close()
+  },
+)
 
 forEachKind(
   'large frames that stream through the ring survive a loss whole',
@@ -174,7 +177,7 @@ forEachKind(
 
 for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
   forEachKind(
-    `worker threads that die under traffic (${fault}) cost no frame its account`,
+    `when worker threads die under traffic (${fault}), every frame is accounted for`,
     async (t, { engine, far, endpoint }) => {
       const peer = await new PeerServer(far, endpoint).listen()
       const reports: LossReport[] = []
@@ -200,7 +203,7 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
 }
 
 forEachKind(
-  'a peer that ends cleanly is a loss too, whether anybody reads or not',
+  'a peer that ends cleanly is a loss too, with or without a reader',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -348,7 +351,7 @@ forEachKind(
 )
 
 forEachKind(
-  'what was handed over last is kept with its bytes, and what was not sent can be dropped instead',
+  'the last frames handed over are kept with their bytes, and unsent frames can be dropped',
   async (t, { engine, far, endpoint }) => {
     const peer = new PeerServer(far, endpoint)
     peer.isDeaf = true
@@ -361,7 +364,7 @@ forEachKind(
       onLoss: (report) => reports.push(report),
     })
     await until(() => peer.heard.length === 1 && reconnecting.state === 'connected')
-    // The first ones are read; the rest is more than all buffers on the way to a peer that does not read any more.
+    // The first frames are read. The rest is more than all buffers hold on the way to a peer that no longer reads.
     const frames = Array.from({ length: 9_000 }, (_, i) => numbered(i, 1_000))
     for (const frame of frames.slice(0, 5)) reconnecting.send(frame)
     for (let i = 0; i < 5; i++) await peer.last?.connection.receive()
@@ -384,7 +387,7 @@ forEachKind(
   },
 )
 
-forEachKind('a peer that is there and silent is found by its heartbeat', async (t, { engine, far, endpoint }) => {
+forEachKind('a heartbeat finds a peer that is connected but silent', async (t, { engine, far, endpoint }) => {
   const peer = await new PeerServer(far, endpoint).listen()
   const reports: LossReport[] = []
   const reconnecting = engine.transport(endpoint).reconnecting({
@@ -468,7 +471,7 @@ forEachKind(
   },
 )
 
-test.serial('connect() knows nothing of an open circuit', async (t) => {
+test.serial('connect() ignores an open circuit', async (t) => {
   await onStage(t, 'memory', {}, async ({ engine, far, endpoint }) => {
     const transport = engine.transport(endpoint)
     const options = { firstConnect: 'fail-fast', breaker: { failures: 1, openMs: 1_000_000 } } as const

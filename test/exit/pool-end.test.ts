@@ -1,4 +1,4 @@
-/** What of a pool keeps a process alive and what does not, proven in processes of their own. */
+/** What of a pool keeps a process alive and what does not, tested in separate processes. */
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
@@ -64,6 +64,6 @@ test.serial('a request for a connection keeps the process alive until it is sett
   t.deepEqual(await run(t, 'waiting', folder.endpoint()), ['ERR_ACQUIRE_TIMEOUT', 'empty'])
 })
 
-test.serial('closing settles, though nothing else keeps the process alive', async (t) => {
+test.serial('close() settles, even if nothing else keeps the process alive', async (t) => {
   t.deepEqual(await run(t, 'closing', endpoint), ['closed', 'empty'])
 })

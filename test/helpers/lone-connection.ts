@@ -1,4 +1,4 @@
-/** A connection whose shard is the test: it moves the lane's words itself, and says when there is news. */
+/** A connection whose shard is the test: the test changes the lane's words itself, and notifies. */
 import { LaneConnection } from '../../engine/connection/lane-connection.js'
 import { Lane, type ConnectionIdentity } from '../../engine/connection/lane.js'
 import type { LaneHost } from '../../engine/connection/lane-host.js'
@@ -22,9 +22,9 @@ export class LoneLane {
   readonly host: LaneHost
   readonly grant: LaneGrant
   readonly settings: ConnectionSettings
-  /** What the peer says. */
+  /** What the peer sends. */
   readonly producer: RingProducer
-  /** What is said to the peer. */
+  /** What is sent to the peer. */
   readonly consumer: RingConsumer
   readonly #words: Int32Array
   readonly #base: number
@@ -56,7 +56,7 @@ export class LoneLane {
           })
         },
       },
-      // The shard never hears of a larger one.
+      // The shard never acknowledges a larger one.
       takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),
       giveRegion: (id) => {
         regions.give(id)

@@ -1,6 +1,6 @@
 /**
  * One of the two threads of the torture test: sends and receives frames over all lanes, parks for real, and is woken
- * by nothing but the bell. The handshakes are those of workers/lanes/pump.ts and engine/link/.
+ * by nothing but the bell. The handshakes are those of workers/lanes/pump.ts and engine/connection/.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { BellListener, BellNotifier } from '../../engine/protocol/bell.js'
@@ -24,9 +24,9 @@ export interface TorturePlan {
   readonly lanes: readonly number[]
   /** For each lane and direction. */
   readonly frames: number
-  /** A side may be so many frames ahead of what it has received on the lane; one is chosen for each run of frames. */
+  /** A side may be this many frames ahead of what it has received on the lane; one is chosen for each run of frames. */
   readonly windows: readonly [number, ...number[]]
-  /** Frames are cut to so many bytes: small ones never fill a ring, so that neither side waits for room. */
+  /** Frames are cut to this many bytes: small ones never fill a ring, so that neither side waits for room. */
   readonly largestFrame: number
   readonly listener: ListenerKind
 }
@@ -51,7 +51,7 @@ export interface TortureBoot {
   readonly wakePort: MessagePort
 }
 
-/** What a side says of itself when it is asked; answering makes no progress. */
+/** What a side reports when it is asked; answering makes no progress. */
 export interface SideReport {
   readonly done: boolean
   /** Whether it lies in its event loop with nothing scheduled. */
@@ -99,7 +99,7 @@ export const directions: readonly [Direction, Direction] = [
 const PATTERN_BYTES = 65_536
 export const LARGEST_FRAME = 12_000
 const CHECKSUM_BYTES = 4
-/** A window holds for so many frames. */
+/** A window applies to this many frames. */
 const RUN_OF_FRAMES = 64
 const WINDOW_LOOKS = 4000
 
@@ -232,7 +232,7 @@ class Sender {
     if (takeArmed(this.#words, this.#base + notify)) this.#notifier.notify(this.#laneId)
   }
 
-  /** False: bytes wait, and the peer will ring when there is room. */
+  /** False: bytes wait, and the peer will notify when there is room. */
   #flushOverflow(): boolean {
     while (this.#writer.overflowBytes > 0) {
       if (this.#whims.oneIn(4)) this.#changeRegion()

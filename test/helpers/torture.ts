@@ -52,7 +52,7 @@ export class Torture {
     }
     this.#workers = [start(0), start(1)]
     this.finished = this.#both('done')
-    // A test that only probes learns of a failure from its probes.
+    // A test that only probes sees a failure by its probes.
     this.finished.catch(() => undefined)
     for (const worker of this.#workers) worker.postMessage('start')
   }

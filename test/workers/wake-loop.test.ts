@@ -59,7 +59,7 @@ function makeRig(t: ExecutionContext): Rig {
   }
 }
 
-/** Rings, and waits until that has been heard. */
+/** Notifies, and waits until the loop has seen it. */
 async function say({ notifier, heard }: Rig, laneId: number): Promise<void> {
   const before = heard.length
   notifier.notify(laneId)
@@ -74,7 +74,7 @@ test('each notification wakes a shard that is not to stay awake', async (t) => {
   t.is(rig.heard.length, 5)
 })
 
-test('the second of a series finds it awake, and so do all that follow', async (t) => {
+test('the second notification of a series finds it awake, and so do all that follow', async (t) => {
   t.timeout(WATCHDOG_MS)
   const rig = makeRig(t)
   rig.notifier.keepAwake(true)

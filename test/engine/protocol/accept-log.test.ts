@@ -7,7 +7,7 @@ import {
   STOCK_LANES,
 } from '../../../engine/protocol/accept-log.js'
 
-test('what was written is read once, in its order, round after round', (t) => {
+test('entries are read once, in order, round after round', (t) => {
   const memory = createAcceptLog()
   const writer = new AcceptLogWriter(memory)
   const reader = new AcceptLogReader(memory)
@@ -37,7 +37,7 @@ test('a reader that reads on from within its callback gets the entries behind it
   t.deepEqual(read, [0, 1, 2, 3, 4])
 })
 
-test('both sides agree on how many are untaken, also when the counts wrap', (t) => {
+test('both sides agree on the number of untaken connections, also when the counts wrap', (t) => {
   const shard = new AcceptCounts()
   const main = new AcceptCounts(shard.words)
   shard.words.fill(2 ** 31 - 1)

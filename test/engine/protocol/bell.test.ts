@@ -80,7 +80,7 @@ test('a burst of notifications costs one wake-up', (t) => {
   t.is(bell.wakes, 2, 'the next park is woken again')
 })
 
-test('a listener that looks by itself again is not woken', (t) => {
+test('a listener that has unparked is not woken', (t) => {
   const bell = new Bell()
   t.true(bell.listener.park())
   bell.listener.unpark()
@@ -138,7 +138,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('take' as const, 'park', 'unpark') }) },
 )
 
-test('any sequence of ringing, taking and parking behaves like a set with a sleeper', (t) => {
+test('any sequence of notify, take and park behaves like a set with a sleeper', (t) => {
   holds(
     t,
     fc.property(fc.array(anyStep, { maxLength: 200 }), (steps) => {

@@ -1,4 +1,4 @@
-/** What a length that is too large says of the peer that wrote it. */
+/** What the error on a length that is too large says about the peer. */
 import test from 'ava'
 import { describeExcess, PREVIEW_BYTES } from '../../../engine/protocol/framing.js'
 import { quoteText } from '../../../engine/protocol/peer-text.js'
@@ -6,15 +6,15 @@ import { specOf } from '../../helpers/wire-bytes.js'
 
 const quoted = (text: string): string | undefined => quoteText(Buffer.from(text))
 
-test('text is quoted, of a long one the beginning', (t) => {
-  t.is(quoted('ShardBindings on port 3000'), '"ShardBindings on port 3000"')
+test('text is quoted; of a long text only the beginning', (t) => {
+  t.is(quoted('Listening on port 3000'), '"Listening on port 3000"')
   t.is(quoted('größer als 10 µm, 目錄'), '"größer als 10 µm, 目錄"')
   t.is(quoted('x'.repeat(60)), `"${'x'.repeat(60)}"`)
   t.is(quoted('x'.repeat(61)), `"${'x'.repeat(60)}…"`)
   t.is(quoteText(Buffer.from('tail é').subarray(0, -1)), '"tail "', 'the last character may be cut')
 })
 
-test('nothing of it can move the cursor, end the quote or turn the line around', (t) => {
+test('quoted text cannot move the cursor, end the quote or reverse the line', (t) => {
   t.is(quoted('\x1b[31mred\x1b[0m\r\n\t"a\\b"'), String.raw`"\u{1b}[31mred\u{1b}[0m\r\n\t\"a\\b\""`)
   t.is(quoted('a\u202eb\u2028c\ufeffd\u200be'), String.raw`"a\u{202e}b\u{2028}c\u{feff}d\u{200b}e"`)
 })
@@ -32,7 +32,7 @@ test('bytes that no one writes for humans are not quoted', (t) => {
 })
 
 for (const kind of ['length', 'length-be'] as const) {
-  test(`${kind}: text in place of a length is shown, a length is said`, (t) => {
+  test(`${kind}: the error shows text in place of a length, or else the length`, (t) => {
     const text = Buffer.from('Debugger listening on ws://127.0.0.1:9229/0a1b\n')
     const spec = specOf(kind)
     const length = kind === 'length' ? text.readUInt32LE() : text.readUInt32BE()

@@ -78,7 +78,7 @@ for (const others of neighbours) {
   })
 }
 
-test.serial('a ring while the listener parks is seen by its second look or wakes it', (t) => {
+test.serial('a notification while the listener parks is seen by its second look or wakes it', (t) => {
   for (const id of [0, 31, 1024, 32_767]) {
     interleave(() => {
       const bell = new Bell()
@@ -150,7 +150,7 @@ for (const direction of ['out', 'in'] as const) {
       },
     )
 
-    test.serial(`${direction}: a consumer, who ${having}, may look at any moment of a region change`, (t) => {
+    test.serial(`${direction}: a consumer, which ${having}, may look at any moment of a region change`, (t) => {
       interleave(() => {
         const fixture = new LaneFixture({ direction, start: START })
         const { producer, consumer } = fixture
@@ -176,7 +176,7 @@ for (const direction of ['out', 'in'] as const) {
     })
   }
 
-  test.serial(`${direction}: the second region change looks like neither the first nor none`, (t) => {
+  test.serial(`${direction}: the second region change cannot be taken for the first, or for none`, (t) => {
     // SWITCH_AT still holds the position of the first change when the second begins.
     interleave(() => {
       const fixture = new LaneFixture({ direction, start: START })
@@ -229,7 +229,7 @@ for (const direction of ['out', 'in'] as const) {
     })
   })
 
-  test.serial(`${direction}: a consumer who looks at any moment of a publication sees written bytes only`, (t) => {
+  test.serial(`${direction}: a consumer that looks at any moment of a publication sees only written bytes`, (t) => {
     interleave(() => {
       const { producer, consumer } = new LaneFixture({ direction, start: START })
       let text = ''

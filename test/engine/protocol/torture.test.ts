@@ -95,7 +95,7 @@ test.serial('a listener that is slow to park loses no wake-up, since it looks ag
   t.true(reports[0].parksRefused + reports[1].parksRefused > 0, 'notifications have come while parking')
 })
 
-// It takes a race that is lost: Wine's threads on a busy machine may win it for long.
+// The control needs a race to be lost. Under Wine on a busy machine it may be won for a long time.
 const control = isWine ? test.serial.skip : test.serial
 
 control('control: without the second look both threads sleep while notifications wait', async (t) => {

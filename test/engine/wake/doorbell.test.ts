@@ -7,7 +7,7 @@ import { turns } from '../../helpers/turns.js'
 
 const LANE = 3
 
-test('a connection that never runs dry gets one budget for each turn and bell, however often it has news', async (t) => {
+test('a connection that always has more work gets one budget for each turn and bell, however often it is notified', async (t) => {
   const doorbell = new Doorbell(wakeStrategyOf('park'), () => true)
   const memory = createBellMemory()
   const notifier = new BellNotifier(memory, () => undefined)

@@ -1,4 +1,4 @@
-/** How replies are waited for: the way that brings them soonest is found, and left when it does so no more. */
+/** How to wait for replies: the tuner finds the fastest way, and leaves it when it is no longer the fastest. */
 import test from 'ava'
 import { SpinTuner } from '../../../engine/wake/spin-tuner.js'
 
@@ -9,7 +9,7 @@ function modeOf(tuner: SpinTuner): keyof Costs {
   return tuner.shardsStayAwake ? 'both' : 'spin'
 }
 
-/** So many replies, each as late as the mode makes it. Returns how many came in each mode. */
+/** Records `count` replies, each as late as its mode makes it. Returns how many came in each mode. */
 function reply(tuner: SpinTuner, count: number, ms: Costs): Record<keyof Costs, number> {
   const seen = { sleep: 0, spin: 0, both: 0 }
   for (let i = 0; i < count; i++) {
@@ -21,10 +21,10 @@ function reply(tuner: SpinTuner, count: number, ms: Costs): Record<keyof Costs, 
 }
 
 const cases: readonly (readonly [string, Costs, keyof Costs])[] = [
-  ['main alone spins where the shard would only be in the way', { sleep: 0.06, spin: 0.04, both: 0.15 }, 'spin'],
+  ['main alone spins where a spinning shard would make it worse', { sleep: 0.06, spin: 0.04, both: 0.15 }, 'spin'],
   ['both stay awake where that is much better', { sleep: 0.06, spin: 0.03, both: 0.01 }, 'both'],
-  ['both do not stay awake for a little', { sleep: 0.06, spin: 0.04, both: 0.036 }, 'spin'],
-  ['nobody spins where sleeping is much better', { sleep: 0.02, spin: 0.2, both: 0.5 }, 'sleep'],
+  ['a small gain does not keep both awake', { sleep: 0.06, spin: 0.04, both: 0.036 }, 'spin'],
+  ['neither spins where sleeping is much better', { sleep: 0.02, spin: 0.2, both: 0.5 }, 'sleep'],
 ]
 
 for (const [title, ms, best] of cases) {
@@ -47,14 +47,14 @@ test('both stay awake only while that is better, however little worse it has bec
   t.true(seen.spin > 90_000, JSON.stringify(seen))
 })
 
-test('trials that bring nothing become rare, however slow all replies are', (t) => {
+test('trials that gain nothing become rare, however slow all replies are', (t) => {
   const tuner = new SpinTuner()
   reply(tuner, 20_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
   const seen = reply(tuner, 100_000, { sleep: 0.3, spin: 0.5, both: 0.7 })
   t.true(seen.sleep > 98_000, JSON.stringify(seen))
 })
 
-test('main spins again after a time in which that did not pay', (t) => {
+test('main spins again after a time in which spinning did not pay', (t) => {
   const tuner = new SpinTuner()
   reply(tuner, 20_000, { sleep: 0.08, spin: 0.15, both: 0.15 })
   t.is(modeOf(tuner), 'sleep')

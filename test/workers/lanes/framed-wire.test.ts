@@ -1,4 +1,4 @@
-/** The wire between a pump and the peer's framing, with a pump and a wire that do anything that theirs may do. */
+/** The wire between a pump and the peer's framing, with a fake pump and a fake wire that do anything the real ones may do. */
 import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../../engine/protocol/framing.js'
@@ -22,7 +22,7 @@ test.beforeEach((t) => {
 })
 
 /**
- * Stands in for a pump: takes what comes into a small view, says no when it has had enough, and remembers all calls.
+ * Stands in for a pump: takes what comes into a small view, returns false when it has had enough, and records all calls.
  */
 class FakePump implements FrameOwner {
   readonly calls: string[] = []
@@ -39,7 +39,7 @@ class FakePump implements FrameOwner {
     return Buffer.concat(this.#received)
   }
 
-  /** Takes so many reads before it says no. */
+  /** Accepts this many reads before it returns false. */
   allow(reads: number, viewBytes: number): void {
     this.#allowance = reads
     this.#view = Buffer.from(new SharedArrayBuffer(viewBytes))
@@ -99,7 +99,7 @@ class FakePump implements FrameOwner {
   }
 }
 
-/** Stands in for a transport's wire: says what the test wants it to say, and closes soon after it was destroyed. */
+/** Stands in for a transport's wire: delivers what the test wants, and closes soon after it was destroyed. */
 class FakeWire implements Wire {
   readonly written: Buffer[] = []
   owner: WireOwner | undefined
@@ -188,7 +188,7 @@ for (const [kind, pieces] of [
     ['Content-Le', 'ngth: 3\r\n\r\none', 'Content-Length: 3\r\n\r\ntwoContent', '-Length: 5\r\n\r\nthree'],
   ],
 ] as const) {
-  test(`${kind}: the owner knows of a beginning that is held back, ahead of the read that ends this`, (t) => {
+  test(`${kind}: the owner knows that a beginning is held back, until before the read that completes it`, (t) => {
     const { pump, wire, framed } = setup(specOf(kind))
     resume({ pump, wire, framed }, 100, 64)
     const held = pieces.map((piece) => {

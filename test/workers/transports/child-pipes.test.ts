@@ -1,6 +1,5 @@
 /**
- * The pipes that a child's ends come through: who has no token gets nothing. Elsewhere than on Windows they are
- * sockets.
+ * The pipes for a child's stdin and stdout: a process without the token gets nothing. On other systems the test uses sockets.
  */
 import net from 'node:net'
 import process from 'node:process'
@@ -19,10 +18,10 @@ const WRONG = Buffer.alloc(TOKEN_BYTES, 'wrong')
 
 failOnWarnings()
 
-/** This transport asks nothing of it. */
+/** This transport does not use it. */
 const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
-/** Somebody at a pipe's other end. */
+/** A process at a pipe's other end. */
 class Guest {
   readonly socket: net.Socket
   text = ''
@@ -91,7 +90,7 @@ stage('calls made before main has come are made once both pipes are open', async
   t.deepEqual([...owner.calls].sort(), ['close', 'end', 'finished', 'written'])
 })
 
-stage('a token that comes in pieces, and at once with what follows it, is one', async (t, { target, owner, guest }) => {
+stage('a token may come in pieces, or together with the bytes that follow it', async (t, { target, owner, guest }) => {
   const wire = await childPipesTransport.dial(target, owner, noMain).connected
   wire.resume()
   const stdin = guest(target.stdin)
@@ -103,27 +102,30 @@ stage('a token that comes in pieces, and at once with what follows it, is one', 
   await until(() => owner.calls.includes('close'))
 })
 
-stage('others who find the pipes get nothing, and are cut once main is there', async (t, { target, owner, guest }) => {
-  const wire = await childPipesTransport.dial(target, owner, noMain).connected
-  wire.resume()
-  wire.write(Buffer.from('secret'), undefined)
-  const others = [
-    guest(target.stdin).show(WRONG).show(TOKEN),
-    guest(target.stdin),
-    guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
-  ]
-  await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
-  const stdin = guest(target.stdin).show(TOKEN)
-  guest(target.stdout).show(TOKEN).socket.write('genuine')
-  await until(() => stdin.text === 'secret' && owner.text === 'genuine')
-  await until(() => others.every(({ over }) => over))
-  t.deepEqual(
-    others.map(({ text }) => text),
-    ['', '', ''],
-  )
-  wire.destroy()
-  await until(() => owner.calls.includes('close'))
-})
+stage(
+  'other processes that open the pipes get nothing, and are cut once main is there',
+  async (t, { target, owner, guest }) => {
+    const wire = await childPipesTransport.dial(target, owner, noMain).connected
+    wire.resume()
+    wire.write(Buffer.from('secret'), undefined)
+    const others = [
+      guest(target.stdin).show(WRONG).show(TOKEN),
+      guest(target.stdin),
+      guest(target.stdout).show(WRONG).show(Buffer.from('forged')),
+    ]
+    await Promise.all(others.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))))
+    const stdin = guest(target.stdin).show(TOKEN)
+    guest(target.stdout).show(TOKEN).socket.write('genuine')
+    await until(() => stdin.text === 'secret' && owner.text === 'genuine')
+    await until(() => others.every(({ over }) => over))
+    t.deepEqual(
+      others.map(({ text }) => text),
+      ['', '', ''],
+    )
+    wire.destroy()
+    await until(() => owner.calls.includes('close'))
+  },
+)
 
 stage(
   'a wire that is destroyed before main has come closes, and takes the pipes away',
@@ -142,7 +144,7 @@ stage(
 )
 
 stage(
-  'a dial that is aborted leaves nothing, and one of a place that cannot be listened on rejects',
+  'an aborted dial leaves nothing, and a dial whose pipes cannot be made rejects',
   async (t, { target, owner, guest }) => {
     const dialling = childPipesTransport.dial(target, owner, noMain)
     dialling.abort()

@@ -21,7 +21,7 @@ const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 
 failOnWarnings()
 
-/** This transport asks nothing of it. */
+/** This transport does not use it. */
 const noMain: MainSide = { releaseStdio: () => Promise.reject(new Error('there is no main thread')) }
 
 interface Stage {
@@ -29,7 +29,7 @@ interface Stage {
   readonly owner: Taker
   /** Puts the other folder in the place of the first. */
   readonly swap: () => void
-  /** Who was connected to, in the first folder and in the other one. */
+  /** Which listener was connected to: in the first folder, or in the other. */
   readonly came: { ours: number; theirs: number }
 }
 
@@ -69,7 +69,7 @@ async function stage(t: ExecutionContext, body: (stage: Stage) => Promise<void>)
   }
 }
 
-/** Calls `then` once, when the folder has been looked at. */
+/** Calls `then` once, when the folder has been checked. */
 function afterTheLook(then: () => void): () => void {
   const { fstatSync } = fs
   fs.fstatSync = ((...args: Parameters<typeof fstatSync>) => {
@@ -83,7 +83,7 @@ function afterTheLook(then: () => void): () => void {
   }
 }
 
-onLinux('a folder that is replaced after the look at it is not the one that is connected in', async (t) => {
+onLinux('a folder that replaces the checked one is not used to connect', async (t) => {
   await stage(t, async ({ dial, owner, swap, came }) => {
     const restore = afterTheLook(swap)
     try {
@@ -98,7 +98,7 @@ onLinux('a folder that is replaced after the look at it is not the one that is c
   })
 })
 
-onUnix('without /proc a folder that was replaced meanwhile is found out, and nothing is sent', async (t) => {
+onUnix('without /proc a folder that was replaced meanwhile is noticed, and nothing is sent', async (t) => {
   await stage(t, async ({ dial, owner, swap, came }) => {
     const putBack = withoutProc()
     const restore = afterTheLook(swap)
@@ -114,7 +114,7 @@ onUnix('without /proc a folder that was replaced meanwhile is found out, and not
   })
 })
 
-onUnix('without /proc a folder that stays is connected in', async (t) => {
+onUnix('without /proc a folder that stays is used to connect', async (t) => {
   await stage(t, async ({ dial, owner, came }) => {
     const putBack = withoutProc()
     try {
