@@ -28,9 +28,7 @@ export class InRing {
     return this.status === 'attached' ? this.#lane.load(lane.IN_TAIL) : (ring.head + ring.refresh()) | 0
   }
 
-  /**
-   * Whether bytes have come that were not taken, be it a part of a frame that the shard, the ring or the reader has.
-   */
+  /** Whether bytes have come that were not taken: the shard, the ring or the reader may have them. */
   get hasUnread(): boolean {
     const { ring, midFrame } = this.reader
     return this.#lane.load(lane.IN_TAIL) !== ring.head || this.#lane.load(lane.IN_HELD) !== 0 || midFrame
