@@ -1,7 +1,9 @@
+const nothing = (): void => undefined
+
 /** A promise that is resolved from outside. */
 export class Deferred<T> {
   readonly promise: Promise<T>
-  #resolve: (value: T) => void = () => undefined
+  #resolve: (value: T) => void = nothing
 
   constructor() {
     this.promise = new Promise((resolve) => {

@@ -31,7 +31,7 @@ export interface HandlerHost {
 export interface HandlerErrorContext {
   readonly where: HandlerPlace
   readonly endpoint: string
-  /** `info.id` of the connection that it was called for; undefined: the host has none yet. */
+  /** `info.id` of the connection that it was called for; undefined: of one that has no user yet, or of none. */
   readonly connection: string | undefined
 }
 
