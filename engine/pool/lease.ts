@@ -26,31 +26,17 @@ const GIVEN_BACK =
 
 /**
  * A connection lent by a pool. Give it back with `release()`, or with `destroy()` if the connection is not
- * to be used again: after an exchange that was not finished, for example.
+ * to be used again: after an exchange that was not finished, for example. Disposing of a lease releases it, if it is
+ * still held.
  */
-export class Lease<View> implements Disposable, Gate {
-  readonly #lender: Lender<View>
-  #state: State = HELD
-  #view: View | undefined
-
-  /** @internal Leases are made by `pool.acquire()`. */
-  constructor(lender: Lender<View>) {
-    this.#lender = lender
-  }
-
+export interface Lease<View> extends Disposable {
   /**
    * The connection, which works until the lease ends; from then on all of its methods throw or reject.
    * @throws {TransportError} ERR_LEASE_ENDED
    */
-  get connection(): View {
-    this.assertHeld()
-    return (this.#view ??= this.#lender.present(this))
-  }
-
+  readonly connection: View
   /** False once it was released, destroyed, or taken away by the end of the pool. */
-  get isHeld(): boolean {
-    return this.#state === HELD
-  }
+  readonly isHeld: boolean
 
   /**
    * Gives the connection back. It is lent again unless it has ended, is too old, or has unread or unsent frames or a
@@ -58,32 +44,53 @@ export class Lease<View> implements Disposable, Gate {
    * was closed and took it away.
    * @throws {TransportError} ERR_LEASE_ENDED if it was given back before.
    */
-  release(): void {
-    if (!this.#end('release()')) return
-    this.#lender.released()
-  }
+  release(): void
 
   /**
    * Gives the connection back to be destroyed at once, as `connection.destroy(reason)` does.
    * Does nothing if the pool was closed and took it away.
    * @throws {TransportError} ERR_LEASE_ENDED if it was given back before.
    */
+  destroy(reason?: Error): void
+}
+
+export class GrantedLease<View> implements Lease<View>, Gate {
+  readonly #lender: Lender<View>
+  #state: State = HELD
+  #view: View | undefined
+
+  constructor(lender: Lender<View>) {
+    this.#lender = lender
+  }
+
+  get connection(): View {
+    this.assertHeld()
+    return (this.#view ??= this.#lender.present(this))
+  }
+
+  get isHeld(): boolean {
+    return this.#state === HELD
+  }
+
+  release(): void {
+    if (!this.#end('release()')) return
+    this.#lender.released()
+  }
+
   destroy(reason?: Error): void {
     if (!this.#end('destroy()')) return
     this.#lender.destroyed(reason)
   }
 
-  /** Releases it, if it is still held. */
   [Symbol.dispose](): void {
     if (this.isHeld) this.release()
   }
 
-  /** @internal */
   assertHeld(): void {
     if (this.#state !== HELD) throw this.#refusal('use')
   }
 
-  /** @internal The pool takes it away. */
+  /** The pool takes it away. */
   revoke(error: TransportError): void {
     if (this.#state === HELD) this.#state = { kind: 'revoked', error }
   }

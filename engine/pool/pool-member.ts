@@ -1,6 +1,6 @@
 /** One connection of a pool, from when it was made until it leaves. */
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
-import type { Lease, Lender } from './lease.js'
+import type { GrantedLease, Lender } from './lease.js'
 import type { Poolable } from './poolable.js'
 import type { Gate, PoolGround } from './pool-settings.js'
 
@@ -9,7 +9,7 @@ export type MemberState<View> =
   | { readonly kind: 'between' }
   | { readonly kind: 'idle' }
   | { readonly kind: 'validating'; readonly stop: () => void }
-  | { readonly kind: 'leased'; readonly lease: Lease<View>; readonly cancelLeakTimer: (() => void) | undefined }
+  | { readonly kind: 'leased'; readonly lease: GrantedLease<View>; readonly cancelLeakTimer: (() => void) | undefined }
   /** It left the pool. */
   | { readonly kind: 'gone' }
 

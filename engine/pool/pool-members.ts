@@ -2,7 +2,7 @@
 import type { TransportError } from '../protocol/errors.js'
 import { IdleList } from './idle-list.js'
 import { LeakDetector } from './leak-detector.js'
-import { Lease } from './lease.js'
+import { GrantedLease, type Lease } from './lease.js'
 import { BETWEEN, GONE, IDLE, PoolMember, transition, type MemberEvents, type MemberState } from './pool-member.js'
 import type { PoolGround, PoolSettings } from './pool-settings.js'
 import type { PoolStats } from './pool-stats.js'
@@ -123,7 +123,7 @@ export class PoolMembers<Connection extends Poolable, View> {
   }
 
   lend(member: PoolMember<Connection, View>, takenAt: Error | undefined): Lease<View> {
-    const lease = new Lease<View>(member)
+    const lease = new GrantedLease<View>(member)
     this.#acquired++
     if (member.used) this.#reused++
     member.used = true

@@ -1,6 +1,6 @@
 /** The life of a pool and of its connections: each state, and what may follow it. */
 import test from 'ava'
-import { Lease } from '../../../engine/pool/lease.js'
+import { GrantedLease } from '../../../engine/pool/lease.js'
 import { transition as memberTransition, type MemberState } from '../../../engine/pool/pool-member.js'
 import { OPEN, transition, type PoolEvent, type PoolState } from '../../../engine/pool/pool-state.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
@@ -29,7 +29,7 @@ const states: Record<Kind, MemberState<unknown>> = {
   between: { kind: 'between' },
   idle: { kind: 'idle' },
   validating: { kind: 'validating', stop: nothing },
-  leased: { kind: 'leased', lease: new Lease<unknown>(lender), cancelLeakTimer: undefined },
+  leased: { kind: 'leased', lease: new GrantedLease<unknown>(lender), cancelLeakTimer: undefined },
   gone: { kind: 'gone' },
 }
 
