@@ -31,9 +31,7 @@ async function collectGarbage(): Promise<void> {
     const inspector = await import('node:inspector')
     session = new inspector.Session()
     session.connect()
-    await new Promise<void>((resolve) => {
-      session?.post('HeapProfiler.collectGarbage', () => resolve())
-    })
+    await new Promise<void>((resolve) => session?.post('HeapProfiler.collectGarbage', () => resolve()))
   } catch {
     // There is none.
   } finally {

@@ -52,9 +52,7 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
         }
         reading = false
       }
-      pull().catch((error: unknown) => {
-        stream.destroy(error as Error)
-      })
+      pull().catch((error: unknown) => stream.destroy(error as Error))
     },
     write(chunk: Uint8Array | string, _encoding, done) {
       try {
@@ -74,9 +72,7 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
       const isDone = error === null && stream.readableEnded && stream.writableFinished
       if (isDone) void connection.close()
       else connection.destroy(error ?? undefined)
-      void connection.closed.then(({ cause }) => {
-        done(isDone ? (cause ?? null) : error)
-      })
+      void connection.closed.then(({ cause }) => done(isDone ? (cause ?? null) : error))
     },
   })
   void connection.closed.then(({ code, cause }) => {

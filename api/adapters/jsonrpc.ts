@@ -65,9 +65,7 @@ class Emitter<T> {
     for (const listener of [...this.#listeners]) {
       attempt(
         () => listener(event),
-        (cause) => {
-          handlerFailed(this.#connection, 'adapter', 'a listener of an adapter', cause)
-        },
+        (cause) => handlerFailed(this.#connection, 'adapter', 'a listener of an adapter', cause),
       )
     }
   }
@@ -106,12 +104,7 @@ class Reader implements JsonRpcReader {
    * the connection.
    */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable {
-    const stop = this.#connection.subscribe(
-      (frame) => {
-        this.#hand(frame, callback)
-      },
-      { borrow: true },
-    )
+    const stop = this.#connection.subscribe((frame) => this.#hand(frame, callback), { borrow: true })
     const listening = { callback, stop }
     this.#listening = listening
     return {
@@ -196,9 +189,7 @@ class Writer implements JsonRpcWriter {
     this.#closes = new Emitter(connection)
     this.onError = this.#errors.event
     this.onClose = this.#closes.event
-    void connection.closed.then(() => {
-      this.#closes.fire()
-    })
+    void connection.closed.then(() => this.#closes.fire())
   }
 
   async write(message: JsonRpcMessage): Promise<void> {

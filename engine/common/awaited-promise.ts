@@ -12,9 +12,7 @@ export class AwaitedPromise<T> extends Promise<T> {
 
   /** Settles as `source` does. */
   constructor(source: Promise<T>, onAwaited: () => void) {
-    super((resolve, reject) => {
-      source.then(resolve, reject)
-    })
+    super((resolve, reject) => source.then(resolve, reject))
     this.#onAwaited = onAwaited
   }
 

@@ -193,9 +193,7 @@ export class FrameConsumer {
   atWork(pending: Promise<unknown>): void {
     const works = (this.#works ??= new Set())
     works.add(pending)
-    const done = (): void => {
-      works.delete(pending)
-    }
+    const done = (): void => void works.delete(pending)
     pending.then(done, done)
   }
 

@@ -229,9 +229,7 @@ export class ConnectionLifecycle {
 
   #startDeadline(): () => void {
     const { clock, closeTimeoutMs } = this.#lane.settings
-    return clock.setTimer(() => {
-      this.#giveUp('the peer to take what was sent and to end')
-    }, closeTimeoutMs)
+    return clock.setTimer(() => this.#giveUp('the peer to take what was sent and to end'), closeTimeoutMs)
   }
 
   /** `waitedFor`: what has not happened within `closeTimeoutMs`. */

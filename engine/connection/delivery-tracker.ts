@@ -57,9 +57,7 @@ export class DeliveryTracker {
     this.#framing = framing
     this.#retainBytes = settings.retainBytes
     this.#start = ring.tail
-    ring.observeHead((head) => {
-      this.#onHead(head)
-    })
+    ring.observeHead((head) => this.#onHead(head))
   }
 
   /** No frame may be taken before there is room for its size. */

@@ -44,9 +44,7 @@ export class Dialler {
     const { text } = endpoint
     if (wait.signal?.aborted === true) throw abortError('connecting', text, wait.signal.reason)
     let stop = (): void => undefined
-    const waiter = new Waiter<LaneConnection>(`connecting to ${text}`, text, wait, this.#clock, () => {
-      stop()
-    })
+    const waiter = new Waiter<LaneConnection>(`connecting to ${text}`, text, wait, this.#clock, () => stop())
     const giveUp = (error: TransportError): void => {
       waiter.reject(error)
       stop()
@@ -83,9 +81,7 @@ export class Dialler {
     // Synchronously if a shard is up, so that connections asked for in one turn spread by what each shard has by then.
     const shard = this.#supervisor.leastLoaded()
     const dialling = shard === undefined ? this.#dialWhenUp(dialOn, () => waiter.settled) : dialOn(shard)
-    dialling.then(settle, (error: unknown) => {
-      waiter.reject(error as Error)
-    })
+    dialling.then(settle, (error: unknown) => waiter.reject(error as Error))
     try {
       return await waiter.promise
     } finally {

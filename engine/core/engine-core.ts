@@ -68,18 +68,14 @@ export class EngineCore {
       maxRingBytes: settings.maxRingBytes,
       clock,
       failures: this.#failures,
-      onOutlived: (done) => {
-        this.#outliving.add(done)
-      },
+      onOutlived: (done) => this.#outliving.add(done),
     }
     this.#listeners = new ListenerRegistry({
       supervisor: () => this.#supervisor,
       shards: settings.shards,
       ledger: this.#ledger,
       clock,
-      assertOpen: (endpoint) => {
-        this.#assertOpen(endpoint)
-      },
+      assertOpen: (endpoint) => this.#assertOpen(endpoint),
     })
     this.#supervisor = new Supervisor({ ...settings, entry }, this.#ledger, this.#listeners, clock)
     this.#dialler = new Dialler(this.#supervisor, this.#children, this.#ledger, clock)
@@ -185,9 +181,7 @@ export class EngineCore {
       random: Math.random,
       breaker: use?.breaker,
       dial: (wait) => this.connect(endpoint, transport, wait, { retainBytes }),
-      keepAlive: (on) => {
-        this.#supervisor.keepAlive(on)
-      },
+      keepAlive: (on) => this.#supervisor.keepAlive(on),
       onClosed: () => {
         this.#reconnecting.delete(connection)
         this.#ledger.release('reconnectingConnections')
@@ -230,9 +224,10 @@ export class EngineCore {
       this.#children.endNow()
     }, graceMs)
     // A thread that does not answer would hold up everything that waits for it.
-    const cancelKill = this.#clock.setTimer(() => {
-      supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed'))
-    }, graceMs + THREAD_GRACE_MS)
+    const cancelKill = this.#clock.setTimer(
+      () => supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed')),
+      graceMs + THREAD_GRACE_MS,
+    )
     // Before the dials that pools have under way are given up, or they would begin others. Leases may go on until
     // connections are cut.
     const pools = [...this.#pools]

@@ -4,9 +4,7 @@
  */
 export class OutlivingHandlers {
   readonly #works = new Set<WeakRef<Promise<void>>>()
-  readonly #collected = new FinalizationRegistry<WeakRef<Promise<void>>>((work) => {
-    this.#works.delete(work)
-  })
+  readonly #collected = new FinalizationRegistry<WeakRef<Promise<void>>>((work) => this.#works.delete(work))
 
   get size(): number {
     return this.#works.size

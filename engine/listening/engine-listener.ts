@@ -83,9 +83,9 @@ export class EngineListener implements Listener {
     const next = this.#next()
     if (next !== undefined || !this.isOpen) return Promise.resolve(next)
     const { clock } = this.#settings
-    const waiter = new Waiter<LaneConnection | undefined>('accepting', endpoint, options, clock, () => {
-      this.#waiters.delete(waiter)
-    })
+    const waiter = new Waiter<LaneConnection | undefined>('accepting', endpoint, options, clock, () =>
+      this.#waiters.delete(waiter),
+    )
     this.#waiters.add(waiter)
     return waiter.promise
   }
@@ -176,9 +176,7 @@ export class EngineListener implements Listener {
       }
       this.#accepted++
       this.#open.add(connection)
-      void connection.ended.then(() => {
-        this.#open.delete(connection)
-      })
+      void connection.ended.then(() => this.#open.delete(connection))
       this.#resumeIfDrained(pending.source)
       return connection
     }
@@ -201,9 +199,7 @@ export class EngineListener implements Listener {
   #hand(connection: LaneConnection, handler: ConnectionHandler): void {
     attempt(
       () => connection.attend(handler(connection)),
-      (cause) => {
-        connection.handlerFailed('listener', 'the listener callback', cause)
-      },
+      (cause) => connection.handlerFailed('listener', 'the listener callback', cause),
     )
   }
 

@@ -68,9 +68,9 @@ export class ListenerRegistry implements SupervisorEvents {
     const { endpoint } = request
     if (wait.signal?.aborted === true) throw abortError('listening', endpoint, wait.signal.reason)
     const givenUp = new AbortController()
-    const waiter = new Waiter<Listener>(`listening on ${endpoint}`, endpoint, wait, this.#host.clock, () => {
-      givenUp.abort()
-    })
+    const waiter = new Waiter<Listener>(`listening on ${endpoint}`, endpoint, wait, this.#host.clock, () =>
+      givenUp.abort(),
+    )
     const pending = this.#listen(request, givenUp.signal)
     this.#pending.set(pending, (error) => {
       waiter.reject(error)
@@ -83,9 +83,7 @@ export class ListenerRegistry implements SupervisorEvents {
         if (waiter.settled) void listener.close()
         else waiter.resolve(listener)
       },
-      (error: unknown) => {
-        waiter.reject(error as Error)
-      },
+      (error: unknown) => waiter.reject(error as Error),
     )
     try {
       return await waiter.promise
@@ -95,9 +93,7 @@ export class ListenerRegistry implements SupervisorEvents {
       throw error
     } finally {
       this.#supervisor.keepAlive(false)
-      const forget = (): void => {
-        this.#pending.delete(pending)
-      }
+      const forget = (): void => void this.#pending.delete(pending)
       pending.then(forget, forget)
     }
   }
@@ -140,9 +136,7 @@ export class ListenerRegistry implements SupervisorEvents {
           }
         })
       },
-      paused: (listenerId) => {
-        whenOpen(listenerId, (open) => open?.onPaused(shard))
-      },
+      paused: (listenerId) => whenOpen(listenerId, (open) => open?.onPaused(shard)),
       listenerFailed: (listenerId, outcome) => {
         if (outcome.ok) return
         const error = deserializeError(outcome.error)
@@ -200,9 +194,7 @@ export class ListenerRegistry implements SupervisorEvents {
     const open = new OpenListener({ id, listener, bindings, isOnOneShard, connection, identity, shardsUp, clock })
     this.#open.set(id, open)
     // Once the caller has the listener. Until then all that shards report waits, to keep its order.
-    clock.nextTurn(() => {
-      this.#runEarly(id)
-    })
+    clock.nextTurn(() => this.#runEarly(id))
     trace('listener %s: open on %d shards', endpoint, shards.length)
     events.listenerOpened.publish({ endpoint })
     if (signal.aborted) {

@@ -88,9 +88,7 @@ export class OpenListener {
     listener.onAccepted({
       source: shard,
       adopt: () => arrival.adopt(connection, identity),
-      reject: () => {
-        arrival.reject()
-      },
+      reject: () => arrival.reject(),
     })
   }
 

@@ -157,9 +157,7 @@ export class ShardBindings {
           return Promise.reject(new TransportError('ERR_SHARD_LOST', 'the worker thread died meanwhile.'))
         }
         const fd = duplicate.give()
-        void shard.ended.then(() => {
-          socket.reclaim(duplicate)
-        })
+        void shard.ended.then(() => socket.reclaim(duplicate))
         return use(shard, { ...target, fd })
       }),
     )

@@ -25,8 +25,9 @@ const GIVEN_BACK =
   'this lease was given back to its pool, and the connection may be on loan to another user by now. Acquire another one.'
 
 /**
- * A connection lent by a pool. Give it back with `release()`, or with `destroy()` if the connection must not be used
- * again: after an exchange that was not finished, for example. Disposing of a lease releases it, if it is still held.
+ * A connection lent by a pool. Give it back with `release()`, or with `destroy()` if the connection is not
+ * to be used again: after an exchange that was not finished, for example. Disposing of a lease releases it, if it is
+ * still held.
  */
 export interface Lease<View> extends Disposable {
   /**

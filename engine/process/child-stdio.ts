@@ -59,12 +59,8 @@ class SocketOffer {
     this.end.catch(() => undefined)
     try {
       this.#listener = openOneShotListener(
-        (socket) => {
-          this.#end.resolve({ stdio: socket, close: () => socket.destroy() })
-        },
-        (error) => {
-          this.#end.reject(fromSystemError(error, 'starting', endpoint))
-        },
+        (socket) => this.#end.resolve({ stdio: socket, close: () => socket.destroy() }),
+        (error) => this.#end.reject(fromSystemError(error, 'starting', endpoint)),
       )
     } catch (error) {
       throw explain(error, endpoint)
@@ -83,9 +79,7 @@ class SocketOffer {
     this.#listener.close()
     this.#end.reject(startGivenUp(this.#endpoint))
     this.end.then(
-      (end) => {
-        end.close()
-      },
+      (end) => end.close(),
       () => undefined,
     )
   }

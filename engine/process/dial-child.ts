@@ -35,9 +35,7 @@ export async function dialChild(
     })
     const ends = await Promise.race([over, offer.take()])
     if (wait.givenUp) throw startGivenUp(endpoint)
-    const onStderrFailure = (cause: unknown): void => {
-      dialled.handlerFailed('stderr', 'the function for stderr', cause)
-    }
+    const onStderrFailure = (cause: unknown): void => dialled.handlerFailed('stderr', 'the function for stderr', cause)
     const child = await children.start(settings, ends, { endpoint, onStderrFailure })
     dialled.attachProcess(child)
     return dialled

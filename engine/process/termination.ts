@@ -80,9 +80,7 @@ export class Termination {
   #setTimer(ms: number): void {
     // The host waits for the child's end.
     this.#child.ref()
-    this.#cancelTimer = this.#clock.setTimer(() => {
-      this.advance('timer')
-    }, ms)
+    this.#cancelTimer = this.#clock.setTimer(() => this.advance('timer'), ms)
   }
 
   #signal(signal: NodeJS.Signals): void {
@@ -113,9 +111,7 @@ export class Termination {
           return
         }
         const pause = Math.min(left, GROUP_LOOK_MS)
-        this.#clock.setTimer(() => {
-          look(left - pause)
-        }, pause)
+        this.#clock.setTimer(() => look(left - pause), pause)
       }
       look(leftMs)
     })

@@ -33,9 +33,7 @@ export class Waiter<T> {
       onGivenUp()
     }
     if (signal !== undefined) {
-      const onAbort = (): void => {
-        giveUp(abortError(what, endpoint, signal.reason))
-      }
+      const onAbort = (): void => giveUp(abortError(what, endpoint, signal.reason))
       this.#cleanUp.push(whenAborted(signal, onAbort))
     }
     if (timeoutMs !== undefined) {
@@ -89,9 +87,7 @@ export class WaiterSet<T> {
     const aborted = abortedBefore(this.#what, this.#endpoint, options)
     if (aborted !== undefined) return Promise.reject(aborted)
     const waiters = (this.#waiters ??= new Set())
-    const waiter = new Waiter<T>(this.#what, this.#endpoint, options, this.#clock, () => {
-      waiters.delete(waiter)
-    })
+    const waiter = new Waiter<T>(this.#what, this.#endpoint, options, this.#clock, () => waiters.delete(waiter))
     waiters.add(waiter)
     return waiter.promise
   }
@@ -150,9 +146,7 @@ function whenAborted(signal: AbortSignal, callback: () => void): () => void {
   const waiters = waitersOf.get(signal) ?? new SignalWaiters(signal)
   waitersOf.set(signal, waiters)
   waiters.add(callback)
-  return () => {
-    waiters.remove(callback)
-  }
+  return () => waiters.remove(callback)
 }
 
 /** Why a wait cannot begin: its signal is aborted already. Undefined: it can. */

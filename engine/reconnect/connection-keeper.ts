@@ -161,9 +161,8 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     const { heartbeat, clock } = this.#settings
     const frames = new UserFrames(connection.info.framesSent)
     const isReading = (): boolean => this.#inbox.isReading(connection)
-    const onPingFailed = (cause: unknown): void => {
+    const onPingFailed = (cause: unknown): void =>
       this.handlerFailed('heartbeat', 'heartbeat.ping, or sending what it made,', cause)
-    }
     const current: Current<C> = {
       connection,
       number: ++this.#connections,

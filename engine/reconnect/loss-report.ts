@@ -11,15 +11,13 @@ export interface LossOutcome {
   readonly dropped: readonly Buffer[]
 }
 
-/** `connection`: counted from 1; 0: there was none. */
+/** The report of a loss. `connection`: counted from 1; 0: there was none. */
 export function lossReport(
   connection: number,
   { code, cause }: ClosedInfo,
   { isFinal, resent, dropped }: LossOutcome,
   { handedOver, retained, unconfirmed, lost }: DeliveryReport = NOTHING,
 ): LossReport {
-  return {
-    ...{ connection, code, cause, isFinal },
-    ...{ handedOver, retained, unconfirmed, resent, dropped, lost, unreadDropped: 0 },
-  }
+  const sent = { handedOver, retained, unconfirmed, resent, dropped, lost }
+  return { connection, code, cause, isFinal, ...sent, unreadDropped: 0 }
 }

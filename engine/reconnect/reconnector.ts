@@ -4,7 +4,7 @@ import { events, type ReconnectingEvent } from '../common/diagnostics.js'
 import { destroyReason } from '../common/destroy-reason.js'
 import type { Capabilities, ClosedInfo, ConnectionInfo, FrameHandler, SubscribeOptions } from '../common/connection.js'
 import type { Frame } from '../common/frame.js'
-import { attempt, type HandlerPlace } from '../common/handler-failures.js'
+import { attempt, type HandlerHost, type HandlerPlace } from '../common/handler-failures.js'
 import { checkSubscription } from '../common/subscribe-options.js'
 import { trace } from '../common/trace.js'
 import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
@@ -19,7 +19,7 @@ import type { TrackedConnection } from './tracked-connection.js'
 
 let made = 0
 
-export class Reconnector<C extends TrackedConnection> implements ReconnectingConnection {
+export class Reconnector<C extends TrackedConnection> implements ReconnectingConnection, HandlerHost {
   readonly #closed = new Deferred<ClosedInfo>()
   readonly closed = this.#closed.promise
   readonly capabilities: Capabilities
@@ -168,12 +168,10 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     return this.close().then(() => undefined)
   }
 
-  /** A function of the host's has failed over it: it is destroyed, and that is reported. */
   handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
     this.#keeper.handlerFailed(where, what, cause)
   }
 
-  /** A function that was handed a frame works on it until this settles, and holds no other frame back. */
   atWork(pending: Promise<unknown>): void {
     this.#inbox.consumer.atWork(pending)
   }

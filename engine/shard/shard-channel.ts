@@ -39,9 +39,7 @@ export class ShardChannel {
     const bell = new MessageChannel()
     const shardBell = createBellMemory()
     const mainBell = createBellMemory()
-    const wakeup = offerWakeupSocket(() => {
-      host.onWake()
-    })
+    const wakeup = offerWakeupSocket(() => host.onWake())
     this.#wakeupSocketHost = wakeup
     this.#bellPort = bell.port1
     this.callbackPort = events.port1
@@ -60,9 +58,7 @@ export class ShardChannel {
       {
         hasUntakenWork: () => this.control.pendingCalls > 0 || shardListener.hasNotifications,
         probe: () => this.control.announce('ping'),
-        onStuck: () => {
-          host.onStuck()
-        },
+        onStuck: () => host.onStuck(),
       },
       settings.stuckTimeoutMs,
       clock,
@@ -87,17 +83,13 @@ export class ShardChannel {
    */
   whenStarted(onStarted: () => void, onClosed: () => void): () => void {
     const onFirst = (): void => {
-      this.#bellPort.on('message', () => {
-        this.#host.onWake()
-      })
+      this.#bellPort.on('message', () => this.#host.onWake())
       this.#bellPort.on('close', onClosed)
       if (this.#keepAlive === 0) this.#bellPort.unref()
       onStarted()
     }
     this.#bellPort.once('message', onFirst)
-    return () => {
-      this.#bellPort.off('message', onFirst)
-    }
+    return () => this.#bellPort.off('message', onFirst)
   }
 
   /** Tells the shard to look at a lane. `busy`: main goes on with more of the same, and does not sleep now. */
@@ -107,9 +99,7 @@ export class ShardChannel {
   }
 
   /** Whether the shard is to look at its bell by itself for a moment, instead of being woken each time. */
-  readonly stayAwake = (on: boolean): void => {
-    this.#notifier.keepAwake(on)
-  }
+  readonly stayAwake = (on: boolean): void => this.#notifier.keepAwake(on)
 
   /** Counts who needs the shard: the process waits for it while any does. */
   readonly keepAlive = (on: boolean): void => {

@@ -95,9 +95,7 @@ export class ShardSlot<S extends SupervisedShard> {
 
   supervise(): void {
     const { shard } = this
-    void shard?.ended.then((error) => {
-      this.#onEnded(shard, error)
-    })
+    void shard?.ended.then((error) => this.#onEnded(shard, error))
   }
 
   /** From here on no shard is started. */
@@ -155,9 +153,7 @@ export class ShardSlot<S extends SupervisedShard> {
   /** The process waits for the restart only if something needs the shard. */
   #setTimer(dueAt: number): void {
     this.#cancelTimer()
-    const onDue = (): void => {
-      this.#restartNow()
-    }
+    const onDue = (): void => this.#restartNow()
     const delay = Math.max(0, dueAt - this.#clock.now())
     this.#cancelTimer = this.#clock.setTimer(onDue, delay, { keepsAlive: this.#keepAlive > 0 })
   }

@@ -67,9 +67,7 @@ export class ShardThread {
       this.#reference = referenceOf(worker)
     })
     // Where a thread fails before it has taken the task, only the pool emits that.
-    const failed = new Promise<never>((_, reject) => {
-      pool.on('error', reject)
-    })
+    const failed = new Promise<never>((_, reject) => pool.on('error', reject))
     // Throws what `new Worker` throws, where workers are forbidden or the system has no thread left.
     const task = pool.run(boot, { transferList: [boot.control, boot.events, boot.bell] }) as Promise<unknown>
     const worker = pool.threads[0]

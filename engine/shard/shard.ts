@@ -69,9 +69,7 @@ export class Shard {
     const { settings, doorbell, ledger } = environment
     this.#channel = new ShardChannel(
       {
-        onWake: () => {
-          doorbell.onWake(this.#source)
-        },
+        onWake: () => doorbell.onWake(this.#source),
         beforeCall: () => {
           // What a listener has accepted is taken before the listener is closed.
           this.#accepts.answer()
@@ -83,9 +81,7 @@ export class Shard {
       },
       environment,
     )
-    const onIdleLane = (laneId: number): void => {
-      this.#accepts.onNotify(laneId)
-    }
+    const onIdleLane = (laneId: number): void => this.#accepts.onNotify(laneId)
     this.#lanes = new ShardLanes(life.index, this.#channel, onIdleLane, environment)
     this.#accepts = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
     exposeCallbacks({ ...this.#accepts.callbacks, releaseStdio }, this.#channel.callbackPort)
@@ -217,9 +213,7 @@ export class Shard {
           : 'Check the workerEntry option, and that this process may start threads; the cause says what failed.'
         reject(new TransportError('ERR_SHARD_BOOT', `a worker thread failed to start. ${advice}`, { cause }))
       }
-      this.#thread.ended.then(() => {
-        fail(new Error('the worker entry returned'))
-      }, fail)
+      this.#thread.ended.then(() => fail(new Error('the worker entry returned')), fail)
       const stopWaiting = this.#channel.whenStarted(
         () => {
           cancel()

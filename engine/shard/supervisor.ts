@@ -49,9 +49,7 @@ export class Supervisor {
     const environment = { settings, doorbell, ledger, clock, memory: this.#memory }
     const host: SlotHost<Shard> = {
       start: (life) => new Shard(life, environment, events.eventsOf),
-      onLost: (shard) => {
-        events.onLost(shard)
-      },
+      onLost: (shard) => events.onLost(shard),
       onRestored: (shard) => {
         events.onRestored(shard)
         this.#nextUp?.resolve()

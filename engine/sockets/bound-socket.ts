@@ -184,12 +184,11 @@ function duplicate(original: BoundHandle, copies: number, signal: AbortSignal): 
       // The channel ends with the process.
       child.kill('SIGKILL')
     }
-    const timer = setTimeout(() => {
-      finish(new Error(`the helper process did not answer within ${String(DUPLICATE_TIMEOUT_MS)} ms`))
-    }, DUPLICATE_TIMEOUT_MS)
-    const onAbort = (): void => {
-      finish(new Error('the listener was closed meanwhile'))
-    }
+    const timer = setTimeout(
+      () => finish(new Error(`the helper process did not answer within ${String(DUPLICATE_TIMEOUT_MS)} ms`)),
+      DUPLICATE_TIMEOUT_MS,
+    )
+    const onAbort = (): void => finish(new Error('the listener was closed meanwhile'))
     signal.addEventListener('abort', onAbort)
     const settle = (): void => {
       clearTimeout(timer)
@@ -213,9 +212,7 @@ function duplicate(original: BoundHandle, copies: number, signal: AbortSignal): 
       if (child.connected && turns > 0) setImmediate(settleWhenRead, turns - 1)
       else setImmediate(settle)
     }
-    child.once('exit', () => {
-      settleWhenRead(MOST_TURNS)
-    })
+    child.once('exit', () => settleWhenRead(MOST_TURNS))
     onHandle(child, (handle) => {
       // The last word: see DUPLICATOR.
       if (handle === undefined) finish(duplicates.length === copies ? undefined : new LostDescriptorError())

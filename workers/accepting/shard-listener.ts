@@ -29,7 +29,7 @@ export class ShardListener {
   readonly framing: FramingSpec
   readonly #maxQueued: number
   readonly #counts: AcceptCounts
-  readonly #waiting: WaitingPeers
+  readonly #waiting: WaitingPeers<ShardListener>
   readonly #stock: LaneStock
   readonly #main: ListenerCallbacks
   #handle: ListenHandle | undefined
@@ -40,7 +40,7 @@ export class ShardListener {
   /** Connections that wait for main's answer. */
   #told = 0
 
-  constructor(request: ListenRequest, waiting: WaitingPeers, stock: LaneStock, main: ListenerCallbacks) {
+  constructor(request: ListenRequest, waiting: WaitingPeers<ShardListener>, stock: LaneStock, main: ListenerCallbacks) {
     this.id = request.listenerId
     this.kind = request.target.kind
     this.framing = request.framing

@@ -19,7 +19,7 @@ export class ShardListeners implements LaneStock {
   readonly #log: AcceptLogWriter
   readonly #main: ListenerCallbacks
   readonly #byId = new Map<number, ShardListener>()
-  readonly #waiting = new WaitingPeers()
+  readonly #waiting = new WaitingPeers<ShardListener>()
   /** Lanes that main has lent and that carry nothing yet. */
   readonly #stock: LaneGrant[] = []
   #expectsLanes = true

@@ -31,9 +31,8 @@ export const memoryTransport: ListeningTransport<TargetOf<'memory'>> = {
     }
     const [near, far] = MemoryWire.pair()
     near.own(owner)
-    const arrive = (): void => {
+    const arrive = (): void =>
       listener.onAccepted({ adopt: (farOwner) => far.own(farOwner), reject: () => far.destroy() })
-    }
     // As with a socket: what waits in the backlog is connected already.
     if (listener.accepting) arrive()
     else listener.waiting.push(arrive)
