@@ -1,5 +1,5 @@
 import type { Connection } from '../engine/common/connection.js'
-import { graceMs, readGraceMs } from '../engine/common/wait-options.js'
+import { graceMs, readGraceMs } from '../engine/common/call-options.js'
 import type { LaneConnection } from '../engine/connection/lane-connection.js'
 import type { LeasedConnection } from '../engine/core/pooled-connection.js'
 import type { Lease } from '../engine/pool/lease.js'

@@ -16,8 +16,7 @@ import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
 import { isThenable, type HandlerHost, type HandlerPlace } from '../common/handler-failures.js'
 import type { LaneGrant } from '../protocol/lane.js'
-import { checkWaitOptions } from '../common/wait-options.js'
-import { checkSubscription } from '../common/subscribe-options.js'
+import { checkSubscription, checkWaitOptions } from '../common/call-options.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import { ConnectionLifecycle } from './connection-lifecycle.js'
 import type { ConnectionSettings } from './connection-settings.js'
@@ -190,10 +189,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     this.#lifecycle.attachProcess(process)
   }
 
-  /**
-   * It has no user from here on, and keeps no process alive. `onUnfit` is called once if it ends, fails, or anything
-   * comes. Returns why it cannot be parked; then nothing has changed.
-   */
+  /** It has no user from here on. `onUnfit` is called once if it ends, fails or gets anything. Returns why not. */
   park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined {
     // First the bell for the next byte, then the look: what comes after the look is notified.
     this.#receiver.watch()

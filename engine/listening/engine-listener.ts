@@ -2,7 +2,7 @@
 import type { Connection } from '../common/connection.js'
 import { events } from '../common/diagnostics.js'
 import { attempt } from '../common/handler-failures.js'
-import { checkWaitOptions, graceMs, readGraceMs } from '../common/wait-options.js'
+import { checkWaitOptions, graceMs, readGraceMs } from '../common/call-options.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'

@@ -30,10 +30,7 @@ const GIVEN_BACK =
  * still held.
  */
 export interface Lease<View> extends Disposable {
-  /**
-   * The connection, which works until the lease ends; from then on all of its methods throw or reject.
-   * @throws {TransportError} ERR_LEASE_ENDED
-   */
+  /** The connection; once the lease has ended its methods throw or reject. @throws {TransportError} ERR_LEASE_ENDED */
   readonly connection: View
   /** False once it was released, destroyed, or taken away by the end of the pool. */
   readonly isHeld: boolean

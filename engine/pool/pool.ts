@@ -10,17 +10,16 @@ import { Deferred } from '../common/deferred.js'
 import { events, type PoolDiscardedEvent } from '../common/diagnostics.js'
 import { TransportError } from '../protocol/errors.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
-import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
+import { checkWaitOptions, invalidOption } from '../common/call-options.js'
 import { abortedBefore, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import { DialThrottle } from './dial-throttle.js'
 import type { Lease } from './lease.js'
 import { acquireTimeout, creationFailed, poolClosed, unfit } from './pool-errors.js'
 import { BETWEEN, type MemberEvents, type PoolMember } from './pool-member.js'
 import { PoolMembers } from './pool-members.js'
-import type { PoolBounds, PoolGround, PoolSettings } from './pool-settings.js'
+import type { Poolable, PoolBounds, PoolGround, PoolSettings } from './pool-settings.js'
 import { OPEN, transition, type PoolState } from './pool-state.js'
 import type { PoolStats } from './pool-stats.js'
-import type { Poolable } from './poolable.js'
 import { startValidation } from './validation.js'
 
 interface AcquireRequest<View> {
@@ -159,8 +158,6 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     this.#finishClosing()
   }
 
-  // What becomes of members.
-
   onReleased(member: PoolMember<Connection, View>): void {
     if (!this.#members.takeBack(member)) return
     if (!this.isOpen || this.#members.size > this.#max || this.#members.isOld(member)) {
@@ -184,8 +181,6 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     this.#drop(member, why, 'idle')
     this.#proceed()
   }
-
-  // The way of a request.
 
   #wait(options: WaitOptions, takenAt: Error | undefined): Promise<Lease<View>> {
     if (!this.isOpen) return Promise.reject(this.#closedError())
@@ -226,8 +221,6 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     const room = Math.min(wanted, this.#max - this.#size, this.#dials.room)
     for (let i = 0; i < room; i++) this.#dials.dial()
   }
-
-  // The way of a connection.
 
   #welcome(connection: Connection): void {
     const member = this.#members.add(connection, this)

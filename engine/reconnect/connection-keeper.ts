@@ -10,8 +10,7 @@ import type { Inbox } from './inbox.js'
 import { deadlineOf, isWound, transition, type Lifecycle, type LifecycleEvent } from './lifecycle.js'
 import { lossReport } from './loss-report.js'
 import type { Outbox } from './outbox.js'
-import type { ReconnectingSettings } from './reconnecting-settings.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
 import { UserFrames } from './user-frames.js'
 
 /** The connection that frames go by now, or went by until a moment ago. */

@@ -6,8 +6,7 @@ import { TransportError } from '../protocol/errors.js'
 import { Attempts } from './attempts.js'
 import type { Permit } from './breaker.js'
 import { asError, establish, GreetingFailure, isOfThisProcess } from './establish.js'
-import type { LossReport, ReconnectingSettings } from './reconnecting-settings.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { LossReport, ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
 
 export interface ConnectorEvents<C> {
   /** What it does from here on; `cancel` ends it. */
@@ -18,8 +17,6 @@ export interface ConnectorEvents<C> {
   /** There will be no more attempts. */
   onGivenUp(error: Error): void
 }
-
-const nothing = (): void => undefined
 
 export class Connector<C extends TrackedConnection> {
   readonly attempts: Attempts
@@ -60,7 +57,7 @@ export class Connector<C extends TrackedConnection> {
       leave()
       this.#giveUpOr(breaker.refusal ?? this.lastFailure, () => this.begin())
     }
-    const cancelTimer = timeLeft === Infinity ? nothing : this.#setTimer(onTimer, timeLeft)
+    const cancelTimer = timeLeft === Infinity ? () => undefined : this.#setTimer(onTimer, timeLeft)
     this.#events.onStep('queueing', () => {
       leave()
       cancelTimer()

@@ -8,8 +8,7 @@ import type { Frame } from '../common/frame.js'
 import { notPromised } from '../common/handler-failures.js'
 import { TransportError } from '../protocol/errors.js'
 import type { Clock } from '../protocol/clock.js'
-import type { HeartbeatSettings } from './reconnecting-settings.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { HeartbeatSettings, TrackedConnection } from './reconnecting-settings.js'
 import type { UserFrames } from './user-frames.js'
 
 export interface HeartbeatHost {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
-import { invalidOption } from '../common/wait-options.js'
+import { invalidOption } from '../common/call-options.js'
 
 /**
  * The worker's entry: configured (for bundled hosts), or beside the engine.
