@@ -37,10 +37,7 @@ export interface ConnectionInfo {
 }
 
 export interface SubscribeOptions {
-  /**
-   * Hands over a view that is valid only during the call, instead of a copy. Default: false. The memory is used
-   * again as soon as the handler returns, also when it returns a promise.
-   */
+  /** Gives a view, not a copy: its memory is used again once the handler returns, promise or not. Default: false. */
   readonly borrow?: boolean | undefined
 }
 
