@@ -15,18 +15,13 @@ import { awaitLastWords, processFailure } from './process-end.js'
 import { Receiver } from './receiver.js'
 import { Sender } from './sender.js'
 
-/** What a connection with `tracking` tells besides `closed`. */
-interface Tracked {
-  readonly delivery: Deferred<DeliveryReport>
-  readonly exhausted: Deferred<void>
-}
-
 const nothing = (): void => undefined
 
 export class ConnectionLifecycle {
   readonly sender: Sender
   readonly receiver: Receiver
-  readonly tracked: Tracked | undefined
+  /** What a connection with `tracking` tells besides `closed`. */
+  readonly tracked: { readonly delivery: Deferred<DeliveryReport>; readonly exhausted: Deferred<void> } | undefined
   process: AttachedProcess | undefined
   readonly #lane: Lane
   readonly #ended = new Deferred<ClosedInfo>()

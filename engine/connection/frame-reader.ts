@@ -62,9 +62,7 @@ export class FrameReader {
   ring: RingConsumer
   /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
   length = 0
-  /**
-   * A handler looks at what `borrow()` gave, perhaps while it reads on: until it returns no scratch buffer goes back.
-   */
+  /** A handler looks at what `borrow()` gave, and may read on: until it returns no scratch buffer goes back. */
   isLent = false
   readonly #limit: number
   #stage: Stage = BOUNDARY
@@ -118,10 +116,7 @@ export class FrameReader {
     return { kind: at === rest.length ? 'whole' : 'cut-off' }
   }
 
-  /**
-   * After 'too-large': what was announced, and the first of what follows, as far as it is there. Valid until asked
-   * again.
-   */
+  /** After 'too-large': what was announced, and the first bytes behind it that are there. Valid until asked again. */
   get excess(): Excess {
     const ring = this.ring
     const before = this.#stage.kind === 'boundary' ? FRAME_HEADER_BYTES : 0
@@ -137,9 +132,7 @@ export class FrameReader {
     this.#scratch = EMPTY
   }
 
-  /**
-   * `borrowing`: a frame that has to be streamed may go into the scratch buffer, since only `borrow()` will be called.
-   */
+  /** `borrowing`: only `borrow()` will be called, so a frame that has to be streamed may go into the scratch buffer. */
   next(borrowing = false): FrameProgress {
     const ring = this.ring
     if (this.#stage === BOUNDARY) {

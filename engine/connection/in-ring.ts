@@ -45,10 +45,7 @@ export class InRing {
     this.#lane.store(lane.IN_GUARD, 1)
   }
 
-  /**
-   * After the reader found no whole frame: has the shard notify when it is worth looking again. `more`: look now;
-   * `over`: nothing will come.
-   */
+  /** No whole frame is there: has the shard notify when to look again. `more`: look now; `over`: nothing will come. */
   awaitMore(): 'more' | 'none yet' | 'over' {
     this.release()
     const { ring, wants } = this.reader

@@ -25,10 +25,6 @@ export interface PendingReply {
   skipped: number
 }
 
-export function createPendingReply(dialled: boolean): PendingReply {
-  return { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
-}
-
 /** When connections run, and how main waits for the shard. */
 export interface LaneDoorbell {
   /** Calls `flush()` when the current turn ends. */

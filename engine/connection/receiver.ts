@@ -22,10 +22,7 @@ import { HandlerDrain, type HandlerDrainEvents, type HandlerDrainSource } from '
 
 /** What the receiving half tells its connection. */
 export interface ReceiverEvents extends ConsumerEvents, HandlerDrainEvents, StreamEvents {
-  /**
-   * A subscriber failed: the connection must go, unless it is late and `closed` has settled. Returns what ends the
-   * stream.
-   */
+  /** A subscriber failed: the connection must go, unless `closed` has settled (`isLate`). Returns what ends it. */
   onHandlerFailed(cause: unknown, isLate: boolean): TransportError
 }
 

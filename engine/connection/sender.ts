@@ -1,6 +1,4 @@
-/**
- * The sending half of a connection: frames into the out ring, an overflow queue in front of it, and room to wait for.
- */
+/** The sending half of a connection: frames into the out ring, a queue for what does not fit, and room to wait for. */
 import { events, type BackpressureEvent } from '../common/diagnostics.js'
 import type { TransportError } from '../protocol/errors.js'
 import type { DeliveryReport } from '../common/delivery-report.js'
