@@ -33,10 +33,7 @@ const HANDLERS_SHARE = 0.75
 /** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
 const THREAD_GRACE_MS = 1_000
 
-/**
- * How long threads may take in all to end once nothing of theirs is left. The system can hold one: on Windows a wait
- * for a busy pipe takes up to 30 s, and nothing interrupts it.
- */
+/** How long threads may take to end once nothing is left: on Windows a wait for a busy pipe takes up to 30 s. */
 const HELD_THREAD_MS = 6_000
 
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
