@@ -1,7 +1,4 @@
-/**
- * Options as a caller gives them, read once and checked against a schema. One error lists all problems: which option,
- * what was expected, and what kind of value was there instead.
- */
+/** Reads a caller's options once and checks them against a schema. One error lists all problems, and no values. */
 import * as v from 'valibot'
 import { closest } from '../engine/common/closest.js'
 import { describe, isArray, isObject, kindOf } from '../engine/common/describe.js'

@@ -25,10 +25,7 @@ export interface JsonRpcReader extends Disposable {
   readonly onError: Event<Error>
   readonly onClose: Event<void>
   readonly onPartialMessage: Event<{ readonly messageToken: number; readonly waitingTime: number }>
-  /**
-   * A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends
-   * the connection.
-   */
+  /** A promise from the callback holds no message back; the engine's end awaits it; its failure ends the connection. */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable
 }
 
@@ -99,10 +96,6 @@ class Reader implements JsonRpcReader {
     })
   }
 
-  /**
-   * A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends
-   * the connection.
-   */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable {
     const stop = this.#connection.subscribe((frame) => this.#hand(frame, callback), { borrow: true })
     const listening = { callback, stop }
@@ -225,9 +218,7 @@ class Writer implements JsonRpcWriter {
   }
 }
 
-/**
- * `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the one consumer.
- */
+/** `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the consumer. */
 export function toJsonRpc(connection: Adaptable): JsonRpcTransport {
   return { reader: new Reader(connection), writer: new Writer(connection) }
 }
