@@ -9,8 +9,7 @@ import { unframeable, type FramingKind } from '../protocol/framing.js'
 export type Frame = Uint8Array | string | readonly (Uint8Array | string)[]
 
 /**
- * The frame with its text encoded, so that text is encoded once however often the frame is looked at. Bytes stay as
- * they are, and are not copied.
+ * The frame with its text encoded, once however often it is looked at. Bytes stay as they are, and are not copied.
  * @throws {TransportError} ERR_INVALID_FRAME, ERR_OUT_OF_MEMORY
  */
 export function encodeText(frame: Frame, endpoint: string): Uint8Array | readonly Uint8Array[] {

@@ -2,10 +2,9 @@
  * Finds frames in a ring, incrementally. A frame that lies whole in the ring is read where it lies; one that is too
  * large to wait for, or that crosses into another region, is streamed into a buffer of its own.
  *
- * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once.
- * The length is checked against the limit before a byte of memory is taken for it, and a length that is announced takes
- * none: memory is taken as bytes come. All three throw ERR_OUT_OF_MEMORY when there is none; then nothing can be read
- * on.
+ * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once. The
+ * length is checked against the limit, and memory is taken only as bytes come. All three throw ERR_OUT_OF_MEMORY when
+ * there is none; then nothing can be read on.
  */
 import { PREVIEW_BYTES, type Excess } from '../protocol/framing.js'
 import { takeMemory, takePooledMemory } from '../protocol/allocation.js'

@@ -101,8 +101,7 @@ export class InRing {
   }
 
   /**
-   * The lane is being given back: moves what is unread into main's memory, where the reader goes on, and returns it.
-   * `keeps`: false, and it is dropped.
+   * Moves what is unread into main's memory, where the reader goes on, and returns it; drops it unless `keeps`.
    * @throws {TransportError} ERR_OUT_OF_MEMORY; then it is dropped too.
    */
   detach(keeps: boolean): Buffer {

@@ -37,7 +37,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   readonly #lifecycle: ConnectionLifecycle
   readonly #receiver: Receiver
   readonly #sender: Sender
-  /** Made when it is first asked for. */
   #closed: Promise<ClosedInfo> | undefined
   /** How many frames had been sent and received when a user last began to wait for `closed`. */
   #endAwaitedAt: number | undefined
@@ -138,7 +137,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return this.close().then(() => undefined)
   }
 
-  /** Ends at once, as `destroy()` does, but what was received stays readable. */
   cut(error: TransportError): void {
     this.#lifecycle.cut(error)
   }
@@ -164,7 +162,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return this.#receiver.settle()
   }
 
-  /** The next frame, if one is there: a `receive()` that does not wait. @throws {TransportError} ERR_CONSUMER_BUSY */
   take(): Buffer | undefined {
     return this.#receiver.consumer.take()
   }
@@ -208,7 +205,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return why
   }
 
-  /** The shard has changed the lane. */
   onNotify(): boolean {
     const more = this.#lifecycle.onNotify()
     if (this.#onUnfit !== undefined) this.#tellIfUnfit(this.#onUnfit)

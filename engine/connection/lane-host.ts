@@ -7,7 +7,7 @@ export interface Flushable {
   flush(): void
 }
 
-/** Something that is called when its lane has been notified. */
+/** Something that is called when the shard has changed its lane. */
 export interface NotifyHandler {
   /** Handles one budget of what has come; true: there is more, call again in the next turn. */
   onNotify(): boolean

@@ -59,7 +59,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.#deadline = frameTimeoutMs === undefined ? undefined : this.#createDeadline(frameTimeoutMs)
   }
 
-  /** A handler that no subscription stands for is at work until this settles. */
   tend(handler: Promise<unknown>): void {
     this.handlers.tend(handler)
   }
@@ -90,7 +89,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     return this.#in.hasUnread ? 'unread' : undefined
   }
 
-  /** The shard has changed the lane. True: the budget of this turn is spent and there is more. */
   onNotify(): boolean {
     this.#in.grantGrowth()
     const { state } = this.consumer
@@ -141,7 +139,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     return this.stream.foreseenFailure
   }
 
-  /** It is known how the process behind the connection ended, and so the stream, unless that ended by itself before. */
   conclude(failure: TransportError | undefined): void {
     const { isInconclusive } = this.stream
     this.stream.conclude(failure)
