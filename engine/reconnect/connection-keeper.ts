@@ -4,6 +4,7 @@ import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
 import type { ClosedInfo } from '../common/connection.js'
 import { handlerError, type HandlerPlace } from '../common/handler-failures.js'
 import { trace } from '../common/trace.js'
+import { Attempts } from './attempts.js'
 import { Connector } from './connector.js'
 import { Heartbeat } from './heartbeat.js'
 import type { Inbox } from './inbox.js'
@@ -188,7 +189,7 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     this.losses++
     this.#lastActivityAt = connection.info.lastActivityAt
     // One that has outlasted all the time there is for trying is stable too.
-    if (clock.now() - since >= Math.min(stableMs, maxElapsedMs)) this.connector.attempts.reset()
+    if (clock.now() - since >= Math.min(stableMs, maxElapsedMs)) this.connector.attempts = new Attempts(this.#settings)
     if (cause !== undefined) this.connector.lastFailure = cause
     const again = unsent === 'resend' ? delivery.unsent : []
     this.#outbox.disconnect(again)

@@ -19,7 +19,8 @@ export interface ConnectorEvents<C> {
 }
 
 export class Connector<C extends TrackedConnection> {
-  readonly attempts: Attempts
+  /** Since the last stable connection. */
+  attempts: Attempts
   lastFailure: Error | undefined
   /** What became of the frames of the connection before. */
   lastLoss: LossReport | undefined

@@ -86,7 +86,7 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
   }
 
   tend(): void {
-    // Work that holds no frame back is known already: `atWork()` is told of each promise.
+    // Work that holds no frame back is known already: `atWork()` gets each promise.
   }
 
   onHandlerFailed(cause: unknown): void {
