@@ -225,8 +225,7 @@ export class EngineCore {
       () => supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed')),
       graceMs + THREAD_GRACE_MS,
     )
-    // Before the dials that pools have under way are given up, or they would begin others. Leases may go on until
-    // connections are cut.
+    // Before dials are given up, or pools would begin others. Leases may go on until connections are cut.
     const pools = [...this.#pools]
     for (const pool of pools) void pool.close(undefined, error)
     // Before dials are given up, or these would connect again. Over the connected ones a handler may want to reply.

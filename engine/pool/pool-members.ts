@@ -96,7 +96,6 @@ export class PoolMembers<Connection extends Poolable, View> {
     this.#idle.put(member)
   }
 
-  /** The one that came back last. */
   takeIdle(): PoolMember<Connection, View> | undefined {
     const member = this.#idle.take()
     if (member !== undefined) this.move(member, BETWEEN)

@@ -2,9 +2,8 @@
  * A pool of connections: lends each to one user at a time, keeps those that came back fit, and makes new ones as they
  * are needed. It knows no transport and no shard.
  *
- * Requests and the connections on their way (being made, being validated) are not tied to each other: a connection that
- * is ready goes to the first request, or onto the idle list. So no request is overtaken, and giving up costs no
- * connection.
+ * Requests and the connections on their way (being made or validated) are not tied to each other: a connection that is
+ * ready goes to the first request, or onto the idle list. So giving up costs no connection, and none is overtaken.
  */
 import { Deferred } from '../common/deferred.js'
 import { events, type PoolDiscardedEvent } from '../common/diagnostics.js'
@@ -135,8 +134,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
 
   /**
    * Grants no more leases, rejects every request, closes what is idle, and waits for leases to come back; after
-   * `graceMs` (undefined: when `cut()` is called) what is left is destroyed. `cause`: why, if its owner did not ask for
-   * it.
+   * `graceMs` (undefined: when `cut()` is called) what is left is destroyed. `cause`: why, unless its owner closes it.
    */
   close(graceMs: number | undefined, cause?: unknown): Promise<void> {
     if (!this.isOpen) return this.closed
