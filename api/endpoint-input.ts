@@ -115,7 +115,8 @@ function adviceFor(text: string): string | undefined {
   const trimmed = text.trim()
   if (trimmed === '') return 'it is empty. Write unix:PATH, local:NAME or another one'
   const [, scheme = '', rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(trimmed) ?? []
-  if (scheme === '') return looksLikePath(trimmed) ? didYouMean(`unix:${trimmed}`) : undefined
+  const isPath = trimmed.includes('/') || trimmed.endsWith('.sock')
+  if (scheme === '') return isPath ? didYouMean(`unix:${trimmed}`) : undefined
   if (text !== trimmed && !text.startsWith(scheme)) return didYouMean(trimmed)
   if (scheme === 'unix') return rest.startsWith('//') ? didYouMean(`unix:${rest.replace(/^\/+/, '/')}`) : undefined
   const lower = scheme.toLowerCase()
@@ -126,10 +127,6 @@ function adviceFor(text: string): string | undefined {
   const kind = closest(lower, kinds)
   if (kind === undefined) return undefined
   return didYouMean(`${kind}:${kind === 'unix' ? rest.replace(/^\/\/+/, '/') : rest}`)
-}
-
-function looksLikePath(text: string): boolean {
-  return text.includes('/') || text.endsWith('.sock')
 }
 
 function didYouMean(text: string): string {

@@ -68,9 +68,8 @@ export interface EngineOptions {
    */
   readonly workerEntry?: string | URL | undefined
   /**
-   * Called with each failure of one of the host's functions (listener callback, subscriber, `onLoss`, …): the error
-   * (ERR_HANDLER, with what was thrown as its cause), where, and of which connection. Default: a process warning, once
-   * for each place that fails, at most ten a minute.
+   * Called with each failure of the host's functions (listener callback, subscriber, `onLoss`, …): an ERR_HANDLER with
+   * its cause, where, and of which connection. Default: a process warning for each place, at most ten a minute.
    */
   readonly onError?: OnError | undefined
 }

@@ -65,7 +65,7 @@ class Reading {
   }
 
   value(schema: Node, value: unknown, path: string): unknown {
-    const entries = entriesOf(schema)
+    const entries = choicesOf(schema).find(({ type }) => type === 'strict_object')?.entries
     if (entries !== undefined && isObject(value)) return this.#object(entries, value, path)
     const inner = schema.wrapped ?? schema
     if (inner.type === 'array' && inner.item !== undefined && isArray(value))
@@ -134,11 +134,6 @@ function choicesOf(schema: Node): readonly Node[] {
   const { type, wrapped, options = [] } = schema
   if (wrapped !== undefined) return choicesOf(wrapped)
   return type === 'union' ? (options as readonly Node[]).flatMap(choicesOf) : [schema]
-}
-
-/** The keys of the object that a value may be, if they are known. */
-function entriesOf(schema: Node): Node['entries'] {
-  return choicesOf(schema).find(({ type }) => type === 'strict_object')?.entries
 }
 
 /** What a schema accepts, in words. */

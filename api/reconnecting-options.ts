@@ -47,10 +47,7 @@ export const reconnectingSchema = v.strictObject({
 
 /** Options of `transport.reconnecting()`. */
 export interface ReconnectingOptions {
-  /**
-   * The pauses between attempts. Defaults: `initialMs` 50, `maxMs` 5,000, `factor` 3 (1 to 1,000), `jitter`
-   * 'decorrelated'.
-   */
+  /** Pauses in between. Defaults: `initialMs` 50, `maxMs` 5,000, `factor` 3 (1 to 1,000), `jitter` 'decorrelated'. */
   readonly backoff?: BackoffOptions | undefined
   /** Attempts since it was last stable, 1 to 2,147,483,647; past them it ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxAttempts?: number | undefined
@@ -74,10 +71,7 @@ export interface ReconnectingOptions {
    * by a process warning. What it sends is never sent again.
    */
   readonly onConnected?: ((connection: Connection, info: ConnectedInfo) => unknown) | undefined
-  /**
-   * Called with each loss, in order with the frames received. A failure is reported to `onError`, or by a process
-   * warning; the connection goes on.
-   */
+  /** Called with each loss, in order with the frames. Its failure goes to `onError` or a warning, and ends nothing. */
   readonly onLoss?: ((report: LossReport) => unknown) | undefined
 }
 

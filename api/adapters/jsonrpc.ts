@@ -1,8 +1,7 @@
 /**
  * A connection as the `MessageReader` and `MessageWriter` of `vscode-jsonrpc`, so that a language client or server runs
- * over any transport unchanged. The interfaces are written out here, as far as they are used: that package is not
- * needed to build or to run this one. The framing is the connection's: `content-length` for language servers, `line`
- * for MCP.
+ * over any transport unchanged. The interfaces are written out here, as far as used, so that package is not needed. The
+ * framing is the connection's: `content-length` for language servers, `line` for MCP.
  */
 import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/protocol/errors.js'
@@ -115,10 +114,7 @@ class Reader implements JsonRpcReader {
     this.#closes.clear()
   }
 
-  /**
-   * Frames that were received and not handed on yet when the connection closed: they have to come before its end does.
-   * Returns why the callback could not take them, as a connection that is open would have been destroyed for.
-   */
+  /** Hands on frames that came before the connection closed, ahead of its end. Returns how the callback failed. */
   async #takeRest(): Promise<TransportError | undefined> {
     const listening = this.#listening
     if (listening === undefined) return undefined
