@@ -87,7 +87,7 @@ export function invalidEndpoint(text: string, advice: string, cause?: unknown): 
 }
 
 function readText(text: string): CheckedEndpoint {
-  if (text.startsWith(PIPE_PREFIX)) return checkPipe({ kind: 'pipe', name: text.slice(PIPE_PREFIX.length) })
+  if (text.startsWith(PIPE_PREFIX)) return check(pipeSchema, { kind: 'pipe', name: text.slice(PIPE_PREFIX.length) })
   const shown = shownOf(text)
   const advice = adviceFor(shown)
   if (advice !== undefined) throw invalidEndpoint(shown, advice)
@@ -99,7 +99,7 @@ function readText(text: string): CheckedEndpoint {
     case 'local':
       return { kind: 'local', name: rest }
     case 'pipe':
-      return checkPipe({ kind: 'pipe', name: rest })
+      return check(pipeSchema, { kind: 'pipe', name: rest })
     case 'memory':
       return { kind: 'memory', name: rest }
     case 'stdio':
@@ -181,7 +181,7 @@ function readObject(endpoint: Readonly<Record<string, unknown>>): CheckedEndpoin
     case 'memory':
       return check(memorySchema, endpoint)
     case 'pipe':
-      return checkPipe(endpoint)
+      return check(pipeSchema, endpoint)
     case 'stdio':
       return isBare(endpoint) ? check(processStdioSchema, endpoint) : checkChild(endpoint)
     default: {
@@ -211,10 +211,6 @@ function checkUnix(endpoint: unknown): CheckedEndpoint {
       problems.add('besides kind it needs exactly one of path and abstract')
   })
   return abstract === undefined ? { kind: 'unix', path: path ?? '' } : { kind: 'unix', abstract }
-}
-
-function checkPipe(endpoint: unknown): CheckedPipe {
-  return check(pipeSchema, endpoint)
 }
 
 function checkChild(endpoint: unknown): CheckedChild {

@@ -1,5 +1,6 @@
 /** An engine behind its public interface: what it has opened, and how all of that ends. */
 import type { Connection } from '../common/connection.js'
+import { Deferred } from '../common/deferred.js'
 import { HandlerFailures, type OnError } from '../common/handler-failures.js'
 import { Ledger, type LedgerReport } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
@@ -247,11 +248,9 @@ export class EngineCore {
     // Also those whose connections have ended before.
     await this.#children.gone()
     cancelCut()
-    let cancelHeld = (): void => undefined
-    const held = new Promise<void>((resolve) => {
-      cancelHeld = this.#clock.setTimer(resolve, HELD_THREAD_MS)
-    })
-    await Promise.race([supervisor.stop(), held])
+    const held = new Deferred<void>()
+    const cancelHeld = this.#clock.setTimer(() => held.resolve(), HELD_THREAD_MS)
+    await Promise.race([supervisor.stop(), held.promise])
     cancelHeld()
     cancelKill()
     this.#failures.flush()

@@ -12,9 +12,9 @@ interface Closable {
 export class HandlersAtWork {
   readonly #each = new Map<Closable, Promise<unknown>>()
   readonly #all: readonly Promise<unknown>[]
-  readonly #givenUp = new Deferred<undefined>()
+  readonly #givenUp = new Deferred<void>()
   /** Resolves when the time is over in which each connection waits for the handlers of all. */
-  readonly #late: Promise<void>
+  readonly #late = new Deferred<void>()
   #cancelLate = (): void => undefined
 
   /** `outliving`: work on frames of connections that have ended. `shareMs`: how long `done()` waits from now on. */
@@ -24,9 +24,7 @@ export class HandlersAtWork {
       if (done !== undefined) this.#each.set(closable, done)
     }
     this.#all = [...this.#each.values(), ...outliving]
-    this.#late = new Promise((resolve) => {
-      if (this.areAtWork) this.#cancelLate = clock.setTimer(resolve, shareMs)
-    })
+    if (this.areAtWork) this.#cancelLate = clock.setTimer(() => this.#late.resolve(), shareMs)
   }
 
   get areAtWork(): boolean {
@@ -35,12 +33,12 @@ export class HandlersAtWork {
 
   /** Ends all waiting. */
   giveUp(): void {
-    this.#givenUp.resolve(undefined)
+    this.#givenUp.resolve()
   }
 
   /** Resolves when all are done, or the time for that is over. */
   async done(): Promise<void> {
-    if (this.areAtWork) await Promise.race([Promise.all(this.#all), this.#late, this.#givenUp.promise])
+    if (this.areAtWork) await Promise.race([Promise.all(this.#all), this.#late.promise, this.#givenUp.promise])
     this.#cancelLate()
   }
 

@@ -201,11 +201,9 @@ export class EngineListener implements Listener {
   }
 
   async #within(ms: number, work: Promise<unknown>): Promise<void> {
-    let cancel = (): void => undefined
-    const over = new Promise<void>((resolve) => {
-      cancel = this.#settings.clock.setTimer(resolve, ms)
-    })
-    await Promise.race([work, over])
+    const over = new Deferred<void>()
+    const cancel = this.#settings.clock.setTimer(() => over.resolve(), ms)
+    await Promise.race([work, over.promise])
     cancel()
   }
 
