@@ -161,9 +161,9 @@ export class ConnectionLifecycle {
     this.#step({ kind: 'finish' })
     this.sender.close(reason)
     // Before the regions go: the bytes of frames that have not left are in them.
-    const report = this.sender.settle()
+    const report = this.sender.out.settle()
     if (report !== undefined) this.tracked?.delivery.resolve(report)
-    this.sender.release()
+    this.sender.out.release()
     // A stream that was heard to its end has come whole, whatever became of what was sent.
     const heardAll = this.#hasPeerEnded
     const fault = this.receiver.detach(heardAll ? undefined : reason)

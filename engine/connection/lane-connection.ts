@@ -85,7 +85,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   }
 
   get pendingBytes(): number {
-    return this.#lifecycle.isClosed ? 0 : this.#sender.pendingBytes
+    return this.#lifecycle.isClosed ? 0 : this.#sender.out.pendingBytes
   }
 
   send(frame: Frame): boolean {
@@ -228,7 +228,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
 
   get #reuseBlocker(): ReuseBlocker | undefined {
     if (!this.#lifecycle.isOpen) return 'ended'
-    return this.#sender.hasUnsent ? 'unsent' : this.#receiver.reuseBlocker
+    return this.#sender.out.hasUnsent ? 'unsent' : this.#receiver.reuseBlocker
   }
 
   #tellIfUnfit(onUnfit: (why: ReuseBlocker) => void): void {
