@@ -29,6 +29,12 @@ export function encodeText(frame: Frame, endpoint: string): Uint8Array | readonl
   }
 }
 
+/** As `encodeText()`, always as parts. */
+export function partsOf(frame: Frame, endpoint: string): readonly Uint8Array[] {
+  const bytes = encodeText(frame, endpoint)
+  return isBytes(bytes) ? [bytes] : bytes
+}
+
 /** Of this realm or another; not a proxy, of which `instanceof` says the same. */
 export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value)

@@ -1,7 +1,7 @@
 /** Connections that a test makes, feeds and loses, and the dial that gives them out. */
 import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
 import type { DeliveryReport } from '../../engine/common/delivery-report.js'
-import { encodeText, isBytes, type Frame } from '../../engine/common/frame.js'
+import { partsOf, type Frame } from '../../engine/common/frame.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
 import type { ClosedInfo, ConnectionInfo } from '../../engine/common/connection.js'
 import type { TrackedConnection } from '../../engine/reconnect/reconnecting-settings.js'
@@ -56,8 +56,7 @@ export class FakeTracked implements TrackedConnection {
     if (this.#over || this.asked.length > 0) throw new TransportError('ERR_CLOSED', 'over')
     const waiting = this.taken.length - this.handedOver
     if (waiting >= this.limit) throw new TransportError('ERR_BACKPRESSURE', 'full')
-    const bytes = encodeText(frame, 'fake')
-    this.taken.push(Buffer.concat(isBytes(bytes) ? [bytes] : bytes))
+    this.taken.push(Buffer.concat(partsOf(frame, 'fake')))
     return waiting + 1 < this.room
   }
 
