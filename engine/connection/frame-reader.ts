@@ -30,10 +30,7 @@ type Stage =
   /** A streamed payload is complete and waits to be taken. */
   | { readonly kind: 'complete'; readonly target: Buffer; readonly memory: Memory }
 
-/**
- * Where a streamed frame lies: in memory of its receiver's own, in the scratch buffer, or, as long as little of it has
- * come, in something small from which it will be moved to the one or the other.
- */
+/** Where a streamed frame lies: in its own memory, in the scratch buffer, or in a small one on its way to either. */
 type Memory = 'own' | 'scratch' | 'small for own' | 'small for scratch'
 
 /** What a frame of which hardly anything has come gets; a scratch buffer of this size is not worth sharing. */

@@ -45,10 +45,7 @@ export interface LaneHost {
   baseOf(lane: LaneGrant): number
   /** Tells the shard to look at a lane. `busy`: main goes on with more of the same, and does not sleep now. */
   notify(laneId: number, busy?: boolean): void
-  /**
-   * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked
-   * again: the shard knows one then, or there may be memory for one.
-   */
+  /** A region of at least this size, if the shard knows one; else `onKnown` is called once asking again may help. */
   takeRegion(bytes: number, onKnown: () => void): number | undefined
   giveRegion(regionId: number): void
   /** Resolves once the shard has read whatever it could read when this was called, or is dead. */

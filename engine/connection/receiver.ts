@@ -297,10 +297,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     }
   }
 
-  /**
-   * A frame in view, or the reason why there is none: nothing came yet (then a notification follows), or the end.
-   * @throws {TransportError} ERR_OUT_OF_MEMORY, as the reader does.
-   */
+  /** Whether a frame is in view; else none came yet (a notification follows) or it is the end. Throws as the reader. */
   #findFrame(): boolean {
     const stream = this.stream.state.kind
     if (stream !== 'open' && stream !== 'rest') return false
