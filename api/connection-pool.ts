@@ -10,8 +10,8 @@ import type { WaitOptions } from '../engine/protocol/waiter.js'
 import { parseResizeOptions, type PoolCloseOptions, type PoolResizeOptions } from './pool-options.js'
 
 /**
- * Connections to one endpoint, lent to one user at a time and used again, but never once their thread has seen an end.
- * Idle ones leave at any byte or end, and do not keep the process alive; leased ones and acquires do.
+ * Connections to one endpoint, lent to one user at a time and used again, but never after their thread saw an end.
+ * Idle ones leave at any byte or end, and do not keep the process alive; leased ones and pending acquires do.
  */
 export interface ConnectionPool extends AsyncDisposable {
   /** The endpoint as text. */

@@ -69,7 +69,7 @@ export interface EngineOptions {
   readonly workerEntry?: string | URL | undefined
   /**
    * Called with each failure of the host's functions (listener callback, subscriber, `onLoss`, …): an ERR_HANDLER with
-   * its cause, where, and of which connection. Default: a process warning for each place, at most ten a minute.
+   * its cause, where, and of which connection. Default: a process warning, once for each place, at most ten a minute.
    */
   readonly onError?: OnError | undefined
 }
@@ -88,7 +88,7 @@ export interface RestartOptions {
 
 /** Options of `engine.close()`. */
 export interface CloseOptions {
-  /** How long handlers may work and sent frames may take to leave, in milliseconds, before the cut. Default 1,000. */
+  /** How long handlers may work and sent frames may take to leave, in milliseconds, until all is cut. Default 1,000. */
   readonly graceMs?: number | undefined
 }
 

@@ -55,14 +55,14 @@ export interface PoolOptions {
   readonly lifetimeJitter?: number | undefined
   /** How long `acquire()` waits, and how long `validate` may take. Default 10,000. */
   readonly acquireTimeoutMs?: number | undefined
-  /** Failures in a row, 1 to 1,000, or one that no retry can help, that reject all pending acquires. Default 3. */
+  /** After so many failures in a row, 1 to 1,000, or a hopeless one, pending acquires are rejected. Default 3. */
   readonly createAttempts?: number | undefined
   /**
    * The pauses between attempts to make a connection, while they fail. Defaults: `initialMs` 50 (at least 1), `maxMs`
    * 5,000 or `initialMs`, `factor` 2 (1 to 100), `jitter` 'decorrelated'.
    */
   readonly backoff?: BackoffOptions | undefined
-  /** A lease held so long, at least 1, is reported with the stack that took it, kept for each acquire. Default: off. */
+  /** A lease held so long, at least 1, is reported with its stack trace, which each acquire pays for. Default: off. */
   readonly leakAfterMs?: number | undefined
   /**
    * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes

@@ -57,13 +57,13 @@ export interface ReconnectingOptions {
   readonly stableMs?: number | undefined
   /** What a failure before the first connection means: try again (`wait`, the default) or end with it (`fail-fast`). */
   readonly firstConnect?: 'wait' | 'fail-fast' | undefined
-  /** What becomes of frames that a lost connection has not sent: first on the next (`resend`, default), or `drop`. */
+  /** Frames that a lost connection has not sent: they go first on the next (`resend`, the default), or `drop`. */
   readonly unsent?: 'resend' | 'drop' | undefined
-  /** Bytes handed over last that a loss report has, in whole frames, 4 for each header; up to 1 GiB. Default 0. */
+  /** How many of the last bytes handed over a loss report has: whole frames, 4 a header; up to 1 GiB. Default 0. */
   readonly retainBytes?: number | undefined
   /** How a silent peer is found. Default: it is not; a peer that has gone is found without. */
   readonly heartbeat?: HeartbeatOptions | undefined
-  /** When a failing endpoint is left alone. Its reconnecting connections share one, set by the first. False: never. */
+  /** When a failing endpoint is left alone: reconnecting connections share the first one's breaker. False: never. */
   readonly breaker?: BreakerOptions | false | undefined
   /**
    * Greets: runs on each new connection, before any frame that waits is sent and any is received. A failure, or more
@@ -71,7 +71,7 @@ export interface ReconnectingOptions {
    * by a process warning. What it sends is never sent again.
    */
   readonly onConnected?: ((connection: Connection, info: ConnectedInfo) => unknown) | undefined
-  /** Called with each loss, in order with the frames. Its failure goes to `onError` or a warning, and ends nothing. */
+  /** Called with each loss, in order with the frames. Failures go to `onError` or a process warning; nothing ends. */
   readonly onLoss?: ((report: LossReport) => unknown) | undefined
 }
 

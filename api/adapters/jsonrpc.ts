@@ -24,7 +24,7 @@ export interface JsonRpcReader extends Disposable {
   readonly onError: Event<Error>
   readonly onClose: Event<void>
   readonly onPartialMessage: Event<{ readonly messageToken: number; readonly waitingTime: number }>
-  /** A promise from the callback holds no message back; the engine's end awaits it; its failure ends the connection. */
+  /** A promise from the callback holds no message back; `engine.close()` awaits it; its failure ends the connection. */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable
 }
 

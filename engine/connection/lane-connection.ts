@@ -186,7 +186,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     this.#lifecycle.attachProcess(process)
   }
 
-  /** It has no user from here on. `onUnfit` is called once if it ends, fails or gets anything. Returns why not. */
+  /** It has no user from now on. `onUnfit` is called once if it ends, fails or gets bytes. Returns why it cannot be. */
   park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined {
     // First the bell for the next byte, then the look: what comes after the look is notified.
     this.#receiver.watch()

@@ -63,10 +63,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.handlers.tend(handler)
   }
 
-  /**
-   * Resolves once handlers are done with every frame that has come until now; undefined: they are. A handler that waits
-   * for the peer counts as done, and so does a frame that has no consumer.
-   */
+  /** Resolves once handlers are done with what came, or wait for the peer; undefined: they are, or there are none. */
   settle(): Promise<void> | undefined {
     const handed = this.handlers.wait(this.#in.end)
     if (handed === undefined) return this.consumer.worked()
@@ -297,7 +294,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     }
   }
 
-  /** Whether a frame is in view; else none came yet (a notification follows) or it is the end. Throws as the reader. */
+  /** Whether a frame is in view; else none came (a notification follows) or it is the end. Throws as the reader. */
   #findFrame(): boolean {
     const stream = this.stream.state.kind
     if (stream !== 'open' && stream !== 'rest') return false

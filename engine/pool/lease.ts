@@ -43,7 +43,7 @@ export interface Lease<View> extends Disposable {
   release(): void
 
   /**
-   * Gives it back to be destroyed, as `connection.destroy(reason)` does. Does nothing if the closed pool took it away.
+   * Gives it back to be destroyed at once, as `connection.destroy(reason)` does, unless the closed pool took it away.
    * @throws {TransportError} ERR_LEASE_ENDED if it was given back before.
    */
   destroy(reason?: Error): void

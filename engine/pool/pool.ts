@@ -3,7 +3,7 @@
  * are needed. It knows no transport and no shard.
  *
  * Requests and the connections on their way (being made or validated) are not tied to each other: a connection that is
- * ready goes to the first request, or onto the idle list. So giving up costs no connection, and none is overtaken.
+ * ready goes to the first request, or is idle. So no request is overtaken, and giving up costs no connection.
  */
 import { Deferred } from '../common/deferred.js'
 import { events, type PoolDiscardedEvent } from '../common/diagnostics.js'

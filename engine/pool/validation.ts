@@ -4,7 +4,7 @@ import { TransportError } from '../protocol/errors.js'
 import { invalidConnection, slowValidation } from './pool-errors.js'
 import type { Gate, Poolable, PoolGround, PoolSettings } from './pool-settings.js'
 
-/** `onDone` is called once, in a later microtask or turn; undefined: all is good. The returned function prevents it. */
+/** `onDone` is called once, in a later turn or microtask; undefined: all good. The returned function stops the run. */
 export function startValidation<Connection extends Poolable, View>(
   validate: NonNullable<PoolSettings<View>['validate']>,
   timeoutMs: number,

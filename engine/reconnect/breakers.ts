@@ -15,7 +15,7 @@ export class Breakers {
     return [...this.#shared.values()].map(({ breaker }) => breaker.stats)
   }
 
-  /** The endpoint's, with its first user's settings; kept while used or worth remembering. `end` is called once. */
+  /** The endpoint's, with its first user's settings; kept while used or worth remembering. `end()` is called once. */
   use(endpoint: string, settings: BreakerSettings): { readonly breaker: Breaker; readonly end: () => void } {
     for (const [other, { breaker, users }] of this.#shared) {
       if (users === 0 && breaker.isForgettable) this.#shared.delete(other)

@@ -56,8 +56,8 @@ export interface ReconnectingConnection extends Connection {
   end: Connection['end']
 
   /**
-   * Ends gracefully: what was sent goes to a connection, the next one if there is none, within `closeTimeoutMs`; that
-   * closes as connections do. The last loss report has what has not left. Resolves as `closed` does.
+   * Ends gracefully: what was sent goes to a connection, the next one if there is none, within `closeTimeoutMs`; it
+   * then closes as connections do. The last loss report has what has not left. Resolves as `closed` does.
    */
   close: Connection['close']
 
