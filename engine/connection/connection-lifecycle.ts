@@ -21,6 +21,13 @@ interface Tracked {
   readonly exhausted: Deferred<void>
 }
 
+export interface LifecycleEvents {
+  /** Whether the user of the connection waits for its end, as far as that shows. */
+  readonly awaitsEnd: () => boolean
+  /** I/O is over; `ended` and observers follow. */
+  readonly onOver: () => void
+}
+
 const nothing = (): void => undefined
 
 export class ConnectionLifecycle {
@@ -29,16 +36,17 @@ export class ConnectionLifecycle {
   readonly tracked: Tracked | undefined
   process: AttachedProcess | undefined
   readonly #lane: Lane
+  readonly #events: LifecycleEvents
   readonly #ended = new Deferred<ClosedInfo>()
   #state = OPEN
   #referenced = true
   /** It is known how the process behind it has ended. */
   #concluded = false
 
-  /** `awaitsEnd`: whether the user of the connection waits for its end, as far as that shows. */
-  constructor(lane: Lane, awaitsEnd: () => boolean) {
+  constructor(lane: Lane, lifecycleEvents: LifecycleEvents) {
     const { allowHalfOpen, tracking } = lane.settings
     this.#lane = lane
+    this.#events = lifecycleEvents
     this.tracked = tracking && { delivery: new Deferred(), exhausted: new Deferred() }
     this.sender = new Sender(lane)
     this.receiver = new Receiver(lane, {
@@ -56,7 +64,7 @@ export class ConnectionLifecycle {
         if (this.receiver.stream.isInconclusive) this.cut(error)
         else this.destroy(error)
       },
-      awaitsEnd,
+      awaitsEnd: lifecycleEvents.awaitsEnd,
       isOfTheEnd: (cause) => this.#state !== OPEN && this.#isOfTheEnd(cause),
       onHandlerFailed: (cause, isLate) => this.#fail('subscriber', 'a subscriber', cause, isLate),
       onStrayFailure: (cause) => {
@@ -177,6 +185,7 @@ export class ConnectionLifecycle {
     const error = reason ?? fault
     this.#lane.host.releaseLane(this.#lane.grant)
     if (this.#referenced) this.#lane.host.keepAlive(false)
+    this.#events.onOver()
     if (this.process === undefined) this.#tellClosed(error)
     else this.#awaitExit(this.process, error, heardAll ? fault : error)
   }

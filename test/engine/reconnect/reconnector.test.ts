@@ -814,6 +814,38 @@ test('a subscriber that stopped, reads on and then throws leaves no receive() wa
   t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
 })
 
+test('a subscription ends when isPong fails, and the next receive() rejects with the end', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const isPong = (): never => {
+    throw new Error('no pong')
+  }
+  const fake = new FakeReconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong } })
+  fake.reconnecting.subscribe(() => t.fail())
+  const connection = await fake.connect()
+  connection.deliver('a')
+  t.is((await fake.reconnecting.closed).code, 'ERR_HANDLER')
+  await rejects(t, fake.reconnecting.receive(), 'ERR_HANDLER')
+  t.deepEqual(fake.failures.takeTold(), ['heartbeat: no pong'])
+})
+
+test('a subscriber that makes way for another and throws after the end takes no frames from it', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeReconnecting()
+  const connection = await fake.connect()
+  connection.deliver('a', 'b')
+  const closing = fake.reconnecting.close()
+  connection.lose('OK')
+  await closing
+  const second = signal<string>()
+  const stop = fake.reconnecting.subscribe(() => {
+    stop()
+    fake.reconnecting.subscribe((frame) => second.resolve(String(frame)))
+    throw new Error('cannot digest')
+  })
+  t.is(await second.promise, 'b')
+  t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
+})
+
 test('a subscriber that has ended its subscription and rejects is reported, and the connection goes on', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
