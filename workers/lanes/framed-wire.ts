@@ -102,6 +102,8 @@ export class FramedWire implements Wire, LaneEnd {
 
   end(): void {
     if (this.#peer.kind === 'open') this.#peer.wire.end()
+    // Nothing leaves any more, and the close waits for what was read: `end()` of a connection must not wait for that.
+    else this.#owner.onFinished()
   }
 
   destroy(): void {

@@ -419,6 +419,18 @@ test('a wire that closes with frames not handed on is reported closed after them
   }
 })
 
+test('the end of the outgoing side is reported at once when the wire has closed behind frames not handed on', (t) => {
+  const both = setup(specOf('line'))
+  resume(both, 1, 6)
+  both.wire.read(Buffer.from('first\nsecond\n'))
+  both.wire.close(resetError())
+  t.is(both.pump.closed, undefined)
+
+  both.framed.end()
+
+  t.deepEqual(both.pump.calls, ['finished'], 'the owner may read on only after its end')
+})
+
 test('a write that is nothing on the wire is reported later, not from inside write()', async (t) => {
   const both = setup(specOf('line'))
   const { pump, wire, framed } = both
