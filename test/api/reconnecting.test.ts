@@ -408,8 +408,8 @@ forEachKind('engine.close() ends reconnecting connections in every state', async
   const connected = transport.reconnecting(quick)
   await connected.connected()
   const reports: LossReport[] = []
-  const nobody = engine.transport(`memory:${randomName()}`)
-  const waiting = nobody.reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+  const absent = engine.transport(`memory:${randomName()}`)
+  const waiting = absent.reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
   waiting.send('never')
   const received = rejects(t, waiting.receive(), 'ERR_ENGINE_CLOSED')
   await until(() => waiting.attempts > 1)

@@ -226,7 +226,7 @@ function isOneOf(t: ExecutionContext, outcome: string, allowed: readonly Outcome
   t.true((allowed as readonly string[]).includes(outcome), `${when}: ${outcome}`)
 }
 
-/** Turns after which the shard is told to die: each of the first ones, then fewer. */
+/** Turns after which the shard is ordered to die: each of the first ones, then fewer. */
 function moments(most: number): number[] {
   const random = new Random(seed)
   const all: number[] = []

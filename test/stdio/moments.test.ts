@@ -69,7 +69,7 @@ moments('the shard dies at any turn of a close', async (t, engine, moment) => {
   t.true(code === 'OK' || code === 'ERR_SHARD_LOST' || code === 'ERR_EXIT', code)
 })
 
-moments('the engine closes at any turn after the shard was told to die', async (t, _shared, moment) => {
+moments('the engine closes at any turn after the shard was ordered to die', async (t, _shared, moment) => {
   const engine = await createEngine({ shards: 1, ...faultyOptions() })
   const connections: Connection[] = [await engine.transport(endpoint).connect()]
   strikeSoon(engine, 0, 'exit')

@@ -43,7 +43,7 @@ transport.reconnecting({ breaker: true })
 transport.reconnecting({ heartbeat: { intervalMs: 1_000 } })
 // @ts-expect-error a ping is a frame
 transport.reconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 500, ping: () => 1 } })
-// @ts-expect-error no such fate
+// @ts-expect-error no such choice for unsent frames
 transport.reconnecting({ unsent: 'keep' })
 // @ts-expect-error no such way
 transport.reconnecting({ firstConnect: 'retry' })
@@ -56,7 +56,7 @@ expectTypeOf(reconnecting.state).toEqualTypeOf<ReconnectingState>()
 expectTypeOf(reconnecting.attempts).toBeNumber()
 expectTypeOf(reconnecting.connected({ timeoutMs: 1_000 })).resolves.toBeVoid()
 expectTypeOf(reconnecting.onStateChange((state) => state)).toEqualTypeOf<() => void>()
-// @ts-expect-error nobody sets its state
+// @ts-expect-error its state is read only
 reconnecting.state = 'closed'
 
 // What a loss report says, frame by frame.

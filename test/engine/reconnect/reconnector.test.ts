@@ -168,7 +168,7 @@ test('it gives up after so many attempts, with the last failure as the cause', a
   t.is(fake.keepsAlive, 0)
   t.is(fake.clock.armed, 0)
   t.is(fake.endings.length, 1)
-  // What never left is told.
+  // The report has what never left.
   t.like(fake.reports[0], { connection: 0, code: 'ERR_GAVE_UP', isFinal: true })
   t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['never'])
 })
