@@ -1,8 +1,12 @@
 /** What the compiler accepts and refuses of reconnecting connections. It is compiled, and never run. */
 import { expectTypeOf } from 'expect-type'
 import type {
+  BackoffOptions,
+  BreakerOptions,
   ConnectedInfo,
   Connection,
+  HeartbeatOptions,
+  Jitter,
   LossReport,
   ReconnectingConnection,
   ReconnectingOptions,
@@ -37,6 +41,9 @@ transport.reconnecting({
   heartbeat: { intervalMs: 1_000, timeoutMs: 500, ping: () => 'ping' },
 })
 transport.reconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 500, isPong: (frame) => frame.length === 0 } })
+expectTypeOf<BackoffOptions['jitter']>().toEqualTypeOf<Jitter | undefined>()
+expectTypeOf<ReconnectingOptions['breaker']>().toEqualTypeOf<BreakerOptions | false | undefined>()
+expectTypeOf<ReconnectingOptions['heartbeat']>().toEqualTypeOf<HeartbeatOptions | undefined>()
 // @ts-expect-error a breaker is not turned on like that
 transport.reconnecting({ breaker: true })
 // @ts-expect-error a heartbeat needs both times
