@@ -4,7 +4,7 @@ import type { Connection, TransportError } from '../../api/index.js'
 import { rejects } from '../helpers/errors.js'
 import { turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
-import type { World } from './world.js'
+import type { World } from './contract-world.js'
 
 /** The smallest queue that a listener can have. */
 const QUEUED = 16
