@@ -6,7 +6,7 @@ import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Endpoint, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 

@@ -8,7 +8,7 @@ import {
   type ReconnectingConnection,
   type TransportOptions,
 } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
 import { PeerServer, numbered } from '../helpers/peer-server.js'
 import { randomName, makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'

@@ -9,7 +9,7 @@ import {
   type Listener,
   type Transport,
 } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, failBoots, faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
 import { byLength } from '../helpers/length.js'
 import { Random, testSeed } from '../helpers/random.js'

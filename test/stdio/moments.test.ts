@@ -5,7 +5,7 @@
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
-import { countChildren, sh } from '../helpers/children.js'
+import { countChildren, sh } from '../helpers/small-children.js'
 import { faultyOptions, nextEvent, strikeSoon } from '../helpers/faults.js'
 import { canCountResources } from '../helpers/process-resources.js'
 import { turns, until } from '../helpers/turns.js'

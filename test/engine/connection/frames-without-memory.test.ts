@@ -1,7 +1,7 @@
 /** Connections for whose frames there is no memory: each ends with a code, and nothing is thrown elsewhere. */
 import test from 'ava'
 import { inState, lane, life } from '../../../engine/protocol/ring-layout.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { encodeFrame, publishBytes } from '../../helpers/lane-fixture.js'
 import { LoneConnection } from '../../helpers/lone-connection.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'

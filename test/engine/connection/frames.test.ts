@@ -8,7 +8,7 @@ import { distance } from '../../../engine/protocol/ring.js'
 import { countAllocations } from '../../helpers/count-allocations.js'
 import { encodeFrame, LaneFixture, publishBytes } from '../../helpers/lane-fixture.js'
 import { patternBytes } from '../../helpers/random.js'
-import { throws } from '../../helpers/errors.js'
+import { throws } from '../../helpers/expected-errors.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'
 import { holds } from '../../helpers/property.js'
 

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import process from 'node:process'
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakePool, settled } from '../../helpers/fake-pool.js'
 
 const WATCHDOG_MS = 20_000

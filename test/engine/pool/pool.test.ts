@@ -2,7 +2,7 @@
 import test from 'ava'
 import type { Lease } from '../../../engine/pool/lease.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakePool, settled, type FakeView } from '../../helpers/fake-pool.js'
 
 type AnyLease = Lease<FakeView>

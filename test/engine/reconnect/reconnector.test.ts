@@ -2,7 +2,7 @@
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
 import { FakeReconnecting, texts } from '../../helpers/fake-reconnecting.js'
 import { signal, turns } from '../../helpers/turns.js'
