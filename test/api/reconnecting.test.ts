@@ -8,7 +8,7 @@ import {
   type ReconnectingConnection,
   type TransportOptions,
 } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
 import { PeerServer, numbered } from '../helpers/peer-server.js'
 import { randomName, makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
@@ -408,8 +408,8 @@ forEachKind('engine.close() ends reconnecting connections in every state', async
   const connected = transport.reconnecting(quick)
   await connected.connected()
   const reports: LossReport[] = []
-  const nobody = engine.transport(`memory:${randomName()}`)
-  const waiting = nobody.reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+  const absent = engine.transport(`memory:${randomName()}`)
+  const waiting = absent.reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
   waiting.send('never')
   const received = rejects(t, waiting.receive(), 'ERR_ENGINE_CLOSED')
   await until(() => waiting.attempts > 1)

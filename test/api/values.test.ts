@@ -17,7 +17,7 @@ import {
   type TransportOptions,
   type WaitOptions,
 } from '../../api/index.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { turns } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'

@@ -1,7 +1,7 @@
 /** Connections that come and go take no more memory than those that are there at one time. */
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
-import type { ChurnPlan, ChurnReport } from '../../perf/harness/churn.js'
+import type { ChurnPlan, ChurnReport } from '../../perf/harness/churn-plan.js'
 import { ChildProgram } from '../helpers/child-program.js'
 import { byLength } from '../helpers/length.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
@@ -30,7 +30,7 @@ async function churn(t: ExecutionContext, plan: Partial<ChurnPlan>): Promise<Chu
     kills: 0,
     ...plan,
   }
-  const child = ChildProgram.start('churn', [JSON.stringify(whole)])
+  const child = ChildProgram.start('connection-churn', [JSON.stringify(whole)])
   try {
     const { lines, stderr, code } = await child.exit
     t.is(stderr, '')

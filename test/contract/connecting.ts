@@ -1,7 +1,7 @@
 /** Connecting and listening. */
 import fs from 'node:fs'
 import type { Connection, TransportError } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { receiveToEnd } from '../helpers/frames.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'

@@ -6,7 +6,7 @@ import { carriable } from '../helpers/wire-bytes.js'
 import type { ContractTransport } from './contract.js'
 import { endingTests } from './ending.js'
 import { flowTests } from './flow.js'
-import { frameTests } from './frames.js'
+import { frameTests } from './frame-integrity.js'
 import { transportContract } from './transport-contract.js'
 
 const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {

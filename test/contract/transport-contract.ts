@@ -11,12 +11,12 @@ import { endingTests } from './ending.js'
 import { engineEndTests } from './engine-end.js'
 import { fairnessTests } from './fairness.js'
 import { flowTests } from './flow.js'
-import { frameTests } from './frames.js'
+import { frameTests } from './frame-integrity.js'
 import { limitTests } from './limits.js'
-import { sendingTests } from './sending.js'
+import { sendingTests } from './send-rules.js'
 import { StandingListeners } from './standing-listeners.js'
 import type { Contract, ContractTest, ContractTransport } from './contract.js'
-import { World } from './world.js'
+import { World } from './contract-world.js'
 
 const WATCHDOG_MS = 20_000
 

@@ -9,7 +9,7 @@ import {
   type Listener,
   type Transport,
 } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, failBoots, faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
 import { byLength } from '../helpers/length.js'
 import { Random, testSeed } from '../helpers/random.js'
@@ -226,7 +226,7 @@ function isOneOf(t: ExecutionContext, outcome: string, allowed: readonly Outcome
   t.true((allowed as readonly string[]).includes(outcome), `${when}: ${outcome}`)
 }
 
-/** Turns after which the shard is told to die: each of the first ones, then fewer. */
+/** Turns after which the shard is ordered to die: each of the first ones, then fewer. */
 function moments(most: number): number[] {
   const random = new Random(seed)
   const all: number[] = []

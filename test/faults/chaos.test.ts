@@ -1,7 +1,7 @@
 /** A short fault campaign: every kind of fault once. `npm run perf -- chaos` is the long one. */
 import test from 'ava'
 import { planFaults, targetNames } from '../../perf/chaos/plan.js'
-import { chaosLines } from '../../perf/report/chaos.js'
+import { chaosLines } from '../../perf/report/chaos-lines.js'
 import { runChaos } from '../../perf/scenarios/chaos.js'
 import { testSeed } from '../helpers/random.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'

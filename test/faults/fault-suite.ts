@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine, type EngineOptions } from '../../api/index.js'
 import type { ContractTransport } from '../contract/contract.js'
-import { World } from '../contract/world.js'
+import { World } from '../contract/contract-world.js'
 import { everyFault, failBoots, faultyOptions, type Fault } from '../helpers/faults.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 import { closingTests } from './closing.js'

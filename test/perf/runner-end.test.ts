@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { childrenOf, isRunning } from '../helpers/children.js'
+import { childrenOf, isRunning } from '../helpers/small-children.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
 

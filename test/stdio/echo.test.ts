@@ -2,9 +2,9 @@
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine, type TransportOptions } from '../../api/index.js'
 import { framingKinds, type FramingKind } from '../../engine/protocol/framing.js'
-import { nodeProgram } from '../helpers/children.js'
+import { nodeProgram } from '../helpers/small-children.js'
 import { FailureBook } from '../helpers/failure-book.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import {
   digestOf,
   frameOf,

@@ -14,8 +14,8 @@ import {
   type Engine,
   type TransportOptions,
 } from '../../api/index.js'
-import { isThere, sh } from '../helpers/children.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { isThere, sh } from '../helpers/small-children.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { signal, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 

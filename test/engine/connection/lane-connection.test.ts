@@ -23,11 +23,11 @@ const exited: AttachedProcess = {
   endNow: () => undefined,
 }
 
-test('a shard that was told to let go of a dead child is not told to write first', async (t) => {
+test('a shard that has to release the pipes of a dead child is not asked to write first', async (t) => {
   const clock = new ManualClock((ms) => ms === CLOSE_TIMEOUT_MS)
   const lone = new LoneConnection({ clock, closeTimeoutMs: CLOSE_TIMEOUT_MS })
   const { connection } = lone
-  // More than the ring has room for, to a stdin that somebody else holds.
+  // More than the ring has room for, to a stdin that another process holds.
   t.false(connection.send(Buffer.alloc(6_000)))
   connection.attachProcess(exited)
   await until(() => clock.armed.length === 1)

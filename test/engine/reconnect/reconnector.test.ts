@@ -2,7 +2,7 @@
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
 import { FakeReconnecting, texts } from '../../helpers/fake-reconnecting.js'
 import { signal, turns } from '../../helpers/turns.js'
@@ -168,7 +168,7 @@ test('it gives up after so many attempts, with the last failure as the cause', a
   t.is(fake.keepsAlive, 0)
   t.is(fake.clock.armed, 0)
   t.is(fake.endings.length, 1)
-  // What never left is told.
+  // The report has what never left.
   t.like(fake.reports[0], { connection: 0, code: 'ERR_GAVE_UP', isFinal: true })
   t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['never'])
 })

@@ -1,4 +1,4 @@
-/** The wire between a pump and the peer's framing, with a fake pump and a fake wire that do anything the real ones may do. */
+/** The wire between a pump and the peer's framing; a fake pump and a fake wire do anything the real ones may do. */
 import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../../engine/protocol/framing.js'
@@ -22,7 +22,7 @@ test.beforeEach((t) => {
 })
 
 /**
- * Stands in for a pump: takes what comes into a small view, returns false when it has had enough, and records all calls.
+ * Stands in for a pump: it reads into a small view, returns false when it has had enough, and records all calls.
  */
 class FakePump implements FrameOwner {
   readonly calls: string[] = []

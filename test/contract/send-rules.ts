@@ -1,6 +1,6 @@
 /** What send() takes, what it refuses, and how it reports backpressure. */
 import type { Connection, Frame } from '../../api/index.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { digestOf, frameOf, framesOf, receiveMany, sendAll } from '../helpers/frames.js'
 import { until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'

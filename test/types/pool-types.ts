@@ -1,9 +1,11 @@
 /** What the compiler accepts and refuses of pools and leases. It is compiled, and never run. */
 import { expectTypeOf } from 'expect-type'
 import type {
+  BackoffOptions,
   ConnectionPool,
   LeasedConnection,
   Lease,
+  PoolCloseOptions,
   PoolOptions,
   PoolResizeOptions,
   PoolStats,
@@ -55,6 +57,8 @@ export async function leases(): Promise<void> {
 
 expectTypeOf<Parameters<ConnectionPool['resize']>>().toEqualTypeOf<[options: PoolResizeOptions]>()
 expectTypeOf(pool.stats()).toEqualTypeOf<PoolStats>()
+expectTypeOf<PoolOptions['backoff']>().toEqualTypeOf<BackoffOptions | undefined>()
+expectTypeOf<ConnectionPool['close']>().parameters.toEqualTypeOf<[options?: PoolCloseOptions]>()
 expectTypeOf(pool.close({ graceMs: 100 })).resolves.toBeVoid()
 expectTypeOf<ConnectionPool>().toExtend<AsyncDisposable>()
 // @ts-expect-error only the bounds change

@@ -90,7 +90,7 @@ for (const shards of ['1', '2']) {
     const folder = await makeTemporaryFolder()
     try {
       const args = [folder.endpoint(), shards]
-      t.deepEqual(await run(t, 'open-listener', args, holdsUntilReleased), held)
+      t.deepEqual(await run(t, 'released-listener', args, holdsUntilReleased), held)
       t.deepEqual(await folder.list(), [])
     } finally {
       await folder.remove()
@@ -99,7 +99,7 @@ for (const shards of ['1', '2']) {
 }
 
 test.serial('an open memory listener keeps the process alive until it is closed', async (t) => {
-  t.deepEqual(await run(t, 'open-listener', [`memory:${randomName()}`, '1'], holdsUntilReleased), held)
+  t.deepEqual(await run(t, 'released-listener', [`memory:${randomName()}`, '1'], holdsUntilReleased), held)
 })
 
 for (const [way, title] of [

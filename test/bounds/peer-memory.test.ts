@@ -1,5 +1,5 @@
 /**
- * What a peer that does not read, or a listener that does not accept, can make this process take: bounds, measured in separate programs.
+ * How much memory a peer that does not read, or a listener that does not accept, can cost. Separate programs measure it.
  */
 import fs from 'node:fs'
 import process from 'node:process'

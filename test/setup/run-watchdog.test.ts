@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { childrenOf, isRunning } from '../helpers/children.js'
+import { childrenOf, isRunning } from '../helpers/small-children.js'
 import { until } from '../helpers/turns.js'
 
 const WATCHDOG_MS = 90_000

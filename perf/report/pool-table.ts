@@ -1,4 +1,4 @@
-import type { PoolReport } from '../scenarios/pool.js'
+import type { PoolReport } from '../scenarios/pool-lending.js'
 import { figure, table, times } from './table.js'
 
 export function poolTable({ rows }: PoolReport): string {

@@ -9,7 +9,7 @@ import net from 'node:net'
 import process from 'node:process'
 import { createEngine, TransportError, type Connection, type Engine } from '../../api/index.js'
 import { faultyOptions, strikeSoon } from '../chaos/strikes.js'
-import type { ChurnPlan, ChurnReport } from '../harness/churn.js'
+import type { ChurnPlan, ChurnReport } from '../harness/churn-plan.js'
 
 const MIB = 1_048_576
 const plan = JSON.parse(process.argv[2] ?? '') as ChurnPlan

@@ -1,5 +1,5 @@
-import { poolTable } from '../report/pool.js'
-import { runPool } from '../scenarios/pool.js'
+import { poolTable } from '../report/pool-table.js'
+import { runPool } from '../scenarios/pool-lending.js'
 import { allRight, DEFAULT_ROUNDS, type RunScenario } from './command.js'
 
 export const pool: RunScenario<'pool'> = async (flags, folder) => {

@@ -1,5 +1,5 @@
 import { SOCKETS } from '../harness/meeting-place.js'
-import { latencyTable } from '../report/latency.js'
+import { latencyTable } from '../report/latency-table.js'
 import { runLatency } from '../scenarios/latency.js'
 import { allRight, contest, type RunScenario } from './command.js'
 

@@ -1,5 +1,5 @@
 import { targetNames } from '../chaos/plan.js'
-import { chaosLines } from '../report/chaos.js'
+import { chaosLines } from '../report/chaos-lines.js'
 import { runChaos } from '../scenarios/chaos.js'
 import type { RunScenario } from './command.js'
 

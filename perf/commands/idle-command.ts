@@ -1,4 +1,4 @@
-import { idleTable } from '../report/idle.js'
+import { idleTable } from '../report/idle-table.js'
 import { runIdle } from '../scenarios/idle.js'
 import type { RunScenario } from './command.js'
 

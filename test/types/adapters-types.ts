@@ -9,10 +9,13 @@ import {
   toWebStreams,
   type Adaptable,
   type DuplexOptions,
+  type JsonRpcDisposable,
+  type JsonRpcEvent,
   type JsonRpcMessage,
   type JsonRpcReader,
   type JsonRpcTransport,
   type JsonRpcWriter,
+  type WebStreams,
 } from 'symphony-transport/adapters'
 import { createMessageConnection, type MessageReader, type MessageWriter } from 'vscode-jsonrpc'
 
@@ -31,6 +34,7 @@ toDuplex(connection, { highWaterMark: 16 })
 // @ts-expect-error a stream is no connection
 toDuplex(process.stdin)
 
+expectTypeOf(toWebStreams(connection)).toEqualTypeOf<WebStreams>()
 expectTypeOf(toWebStreams(connection).readable).toEqualTypeOf<ReadableStream<Uint8Array>>()
 expectTypeOf(toWebStreams(connection).writable).toEqualTypeOf<WritableStream<Uint8Array | string>>()
 
@@ -39,6 +43,8 @@ expectTypeOf<JsonRpcTransport>().toExtend<{ readonly reader: JsonRpcReader; read
 expectTypeOf<JsonRpcReader>().toExtend<MessageReader>()
 expectTypeOf<JsonRpcWriter>().toExtend<MessageWriter>()
 createMessageConnection(jsonRpc.reader, jsonRpc.writer)
+expectTypeOf<JsonRpcReader['onError']>().toEqualTypeOf<JsonRpcEvent<Error>>()
+expectTypeOf<JsonRpcReader['listen']>().returns.toEqualTypeOf<JsonRpcDisposable>()
 expectTypeOf(jsonRpc.writer.write({ jsonrpc: '2.0' } satisfies JsonRpcMessage)).resolves.toBeVoid()
 // @ts-expect-error a message has a version
 void jsonRpc.writer.write({ method: 'initialize' })

@@ -1,7 +1,7 @@
-/** Connections for whose frames there is no memory: each ends with a code, and nothing is thrown at anybody else. */
+/** Connections for whose frames there is no memory: each ends with a code, and nothing is thrown elsewhere. */
 import test from 'ava'
 import { inState, lane, life } from '../../../engine/protocol/ring-layout.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { encodeFrame, publishBytes } from '../../helpers/lane-fixture.js'
 import { LoneConnection } from '../../helpers/lone-connection.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'
@@ -72,7 +72,7 @@ test.serial(
   },
 )
 
-test.serial('what is unread when there is no memory to keep it is told of, and the lane is given back', async (t) => {
+test.serial('unread bytes that there is no memory to keep are reported, and the lane is given back', async (t) => {
   for (const [ends, code] of [
     [true, 'ERR_OUT_OF_MEMORY'],
     [false, 'ERR_RESET'],

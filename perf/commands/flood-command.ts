@@ -1,4 +1,4 @@
-import { floodTable } from '../report/flood.js'
+import { floodTable } from '../report/flood-table.js'
 import { runFlood } from '../scenarios/flood.js'
 import { allRight, contest, type RunScenario } from './command.js'
 

@@ -1,5 +1,5 @@
 import { DEFAULT_CLIENTS, DEFAULT_REQUESTS } from '../flags.js'
-import { httpTable } from '../report/http.js'
+import { httpTable } from '../report/http-table.js'
 import { runHttp } from '../scenarios/http.js'
 import { allRight, contest, type RunScenario } from './command.js'
 

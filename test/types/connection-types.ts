@@ -77,7 +77,7 @@ expectTypeOf<Connection['destroy']>().toEqualTypeOf<(reason?: Error) => void>()
 // @ts-expect-error a reason is an Error
 connection.destroy('because')
 
-// What is known of it, which nobody may change.
+// What is known of it, all read only.
 expectTypeOf(connection.info).toEqualTypeOf<ConnectionInfo>()
 expectTypeOf<ConnectionInfo['pid']>().toEqualTypeOf<number | undefined>()
 expectTypeOf(connection.capabilities).toEqualTypeOf<Capabilities>()

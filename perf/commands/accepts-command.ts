@@ -1,4 +1,4 @@
-import { acceptsTable } from '../report/accepts.js'
+import { acceptsTable } from '../report/accepts-table.js'
 import { runAccepts } from '../scenarios/accepts.js'
 import { allRight, DEFAULT_ROUNDS, type RunScenario } from './command.js'
 

@@ -1,6 +1,11 @@
 /** What the compiler knows of errors: codes are a closed set, so that a switch over them can be complete. Never run. */
 import { expectTypeOf } from 'expect-type'
-import { TransportError, type ClosedInfo, type TransportErrorCode } from 'symphony-transport'
+import {
+  TransportError,
+  type ClosedInfo,
+  type TransportErrorCode,
+  type TransportErrorDetails,
+} from 'symphony-transport'
 
 declare const error: TransportError
 
@@ -29,6 +34,10 @@ export function tells({ code, cause }: ClosedInfo): string {
   expectTypeOf(code).toEqualTypeOf<TransportErrorCode>()
   return `${code}: ${cause?.message ?? ''}`
 }
+
+new TransportError('ERR_IO', 'a host makes one', { cause: 1, endpoint: undefined } satisfies TransportErrorDetails)
+// @ts-expect-error no such code
+new TransportError('EIO', 'a code of the system')
 
 // @ts-expect-error a code never changes
 error.code = 'ERR_IO'

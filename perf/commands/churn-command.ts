@@ -1,4 +1,4 @@
-import { churnTable } from '../report/churn.js'
+import { churnTable } from '../report/churn-table.js'
 import { runChurn } from '../scenarios/churn.js'
 import type { RunScenario } from './command.js'
 

@@ -1,4 +1,4 @@
-import { throughputTable } from '../report/throughput.js'
+import { throughputTable } from '../report/throughput-table.js'
 import { runThroughput } from '../scenarios/throughput.js'
 import { contest, type RunScenario } from './command.js'
 

@@ -1,8 +1,12 @@
 /** What the compiler accepts and refuses of reconnecting connections. It is compiled, and never run. */
 import { expectTypeOf } from 'expect-type'
 import type {
+  BackoffOptions,
+  BreakerOptions,
   ConnectedInfo,
   Connection,
+  HeartbeatOptions,
+  Jitter,
   LossReport,
   ReconnectingConnection,
   ReconnectingOptions,
@@ -37,13 +41,16 @@ transport.reconnecting({
   heartbeat: { intervalMs: 1_000, timeoutMs: 500, ping: () => 'ping' },
 })
 transport.reconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 500, isPong: (frame) => frame.length === 0 } })
+expectTypeOf<BackoffOptions['jitter']>().toEqualTypeOf<Jitter | undefined>()
+expectTypeOf<ReconnectingOptions['breaker']>().toEqualTypeOf<BreakerOptions | false | undefined>()
+expectTypeOf<ReconnectingOptions['heartbeat']>().toEqualTypeOf<HeartbeatOptions | undefined>()
 // @ts-expect-error a breaker is not turned on like that
 transport.reconnecting({ breaker: true })
 // @ts-expect-error a heartbeat needs both times
 transport.reconnecting({ heartbeat: { intervalMs: 1_000 } })
 // @ts-expect-error a ping is a frame
 transport.reconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 500, ping: () => 1 } })
-// @ts-expect-error no such fate
+// @ts-expect-error no such choice for unsent frames
 transport.reconnecting({ unsent: 'keep' })
 // @ts-expect-error no such way
 transport.reconnecting({ firstConnect: 'retry' })
@@ -56,7 +63,7 @@ expectTypeOf(reconnecting.state).toEqualTypeOf<ReconnectingState>()
 expectTypeOf(reconnecting.attempts).toBeNumber()
 expectTypeOf(reconnecting.connected({ timeoutMs: 1_000 })).resolves.toBeVoid()
 expectTypeOf(reconnecting.onStateChange((state) => state)).toEqualTypeOf<() => void>()
-// @ts-expect-error nobody sets its state
+// @ts-expect-error its state is read only
 reconnecting.state = 'closed'
 
 // What a loss report says, frame by frame.

@@ -146,7 +146,7 @@ export class World {
     throw new Error('the listener closed')
   }
 
-  /** Everything that was sent leaves, and the peer sees the end of the stream; without half-close this takes close(). */
+  /** Everything sent leaves, and the peer sees the end of the stream; without half-close this takes close(). */
   async finish(connection: Connection): Promise<void> {
     if (this.#transport.halfClose) await connection.end()
     else await connection.close()

@@ -1,4 +1,4 @@
-/** The argument and the report of perf/programs/churn.ts. */
+/** The argument and the report of perf/programs/churner.ts. */
 import type { FramingKind } from '../../api/index.js'
 
 export interface ChurnPlan {

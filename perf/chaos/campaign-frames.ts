@@ -6,7 +6,7 @@
  * The peer sends a frame back unchanged, except for `connection`: there it says over which connection the frame came.
  */
 import { crc32 } from 'node:zlib'
-import type { Random } from '../harness/random.js'
+import type { Random } from '../harness/seeded-random.js'
 
 export const FRAME_HEAD_BYTES = 16
 

@@ -4,14 +4,18 @@ import {
   createEngine,
   type CloseOptions,
   type Connection,
+  type ConnectionHandler,
   type Engine,
   type EngineOptions,
   type EngineStats,
+  type FramingKind,
   type LedgerReport,
   type Listener,
   type ListenerClosed,
+  type ListenerCloseOptions,
   type ListenOptions,
   type OnError,
+  type RestartOptions,
   type Transport,
   type TransportError,
   type TransportOptions,
@@ -48,6 +52,7 @@ void createEngine({ onError: (text: string) => text })
 // @ts-expect-error null is no option
 void createEngine({ shards: null })
 
+expectTypeOf<EngineOptions['restart']>().toEqualTypeOf<RestartOptions | undefined>()
 expectTypeOf<OnError>().parameter(0).toEqualTypeOf<TransportError>()
 expectTypeOf<OnError>().returns.toBeUnknown()
 
@@ -66,9 +71,8 @@ void engine.close({ graceMs: '5s' })
 // A transport, and what it takes.
 expectTypeOf(engine.transport('local:echo')).toEqualTypeOf<Transport>()
 void engine.transport('local:echo', { framing: 'line', maxFrameBytes: 1_024, lastLine: 'keep', mode: 0o660 })
-expectTypeOf<NonNullable<TransportOptions['framing']>>().toEqualTypeOf<
-  'length' | 'length-be' | 'line' | 'nul' | 'content-length' | 'raw'
->()
+expectTypeOf<TransportOptions['framing']>().toEqualTypeOf<FramingKind | undefined>()
+expectTypeOf<FramingKind>().toEqualTypeOf<'length' | 'length-be' | 'line' | 'nul' | 'content-length' | 'raw'>()
 // @ts-expect-error no such framing
 void engine.transport('local:echo', { framing: 'netstring' })
 // @ts-expect-error an option of createEngine()
@@ -89,6 +93,8 @@ expectTypeOf(transport.listen()).resolves.toEqualTypeOf<Listener>()
 void transport.listen((connection) => {
   expectTypeOf(connection).toEqualTypeOf<Connection>()
 })
+expectTypeOf<ConnectionHandler>().toEqualTypeOf<(connection: Connection) => unknown>()
+expectTypeOf<Parameters<Transport['listen']>[0]>().toEqualTypeOf<ConnectionHandler | undefined>()
 void transport.listen(async (connection) => connection.close())
 void transport.listen(undefined, { timeoutMs: 1_000, onError: undefined } satisfies ListenOptions)
 // @ts-expect-error options come behind the handler
@@ -97,6 +103,7 @@ void transport.listen({ timeoutMs: 1_000 })
 void transport.listen((frame: Buffer) => frame)
 
 expectTypeOf(listener.accept()).resolves.toEqualTypeOf<Connection | undefined>()
+expectTypeOf<Listener['close']>().parameters.toEqualTypeOf<[options?: ListenerCloseOptions]>()
 expectTypeOf(listener.close()).resolves.toEqualTypeOf<ListenerClosed>()
 expectTypeOf<Listener>().toExtend<AsyncIterable<Connection> & AsyncDisposable>()
 expectTypeOf(listener.closed).resolves.toEqualTypeOf<ListenerClosed>()
