@@ -11,7 +11,7 @@ import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 const WATCHDOG_MS = 150_000
 
 /** What is offered to a peer that does not read: many times what is kept, in frames of 64 KiB. */
-const OFFERED_MIB = byLength({ short: 256, long: 1024 })
+const OFFERED_MIB = byLength({ short: 128, long: 1024 })
 const FRAMES = OFFERED_MIB * 16
 
 /** Two rings of 8 MiB, both ends being here. */
@@ -101,7 +101,7 @@ interface Crowd {
 }
 
 /** memory: connections use no descriptors, so fewer connections show the same. */
-const CROWDS = byLength({ short: { unix: 3_000, memory: 2_000 }, long: { unix: 10_000, memory: 4_000 } })
+const CROWDS = byLength({ short: { unix: 2_000, memory: 1_500 }, long: { unix: 10_000, memory: 4_000 } })
 const MAX_QUEUED = 1024
 const manyFiles = { manyFiles: true }
 

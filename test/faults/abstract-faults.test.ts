@@ -1,5 +1,5 @@
 import { randomName } from '../helpers/temporary-folder.js'
-import { faultSuite } from './fault-suite.js'
+import { faultsOf, faultSuite } from './fault-suite.js'
 
 faultSuite(
   {
@@ -15,5 +15,5 @@ faultSuite(
         remove: () => Promise.resolve(),
       }),
   },
-  ['exit'],
+  faultsOf.abstract,
 )
