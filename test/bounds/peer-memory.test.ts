@@ -1,5 +1,5 @@
 /**
- * How much memory a peer that does not read, or a listener that does not accept, can cost. Separate programs measure it.
+ * How much memory a peer that does not read, or a listener that does not accept, can cost.
  */
 import fs from 'node:fs'
 import process from 'node:process'
