@@ -14,10 +14,7 @@ import { RetiredMemory } from './retired-memory.js'
 import type { Dialling, MainSide } from './transport.js'
 import { diallerFor } from './transports/transport-registry.js'
 
-/**
- * The events of the turn that a call arrives in may have been gathered before it was sent; in the next one a bell is
- * heard and reading goes on; in the third what lies ready is read.
- */
+/** The first may handle only older events; in the second reading goes on; the third reads what is there by then. */
 const TURNS_TO_READ = 3
 
 export class ControlServer implements ShardControl {
