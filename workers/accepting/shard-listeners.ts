@@ -39,7 +39,7 @@ export class ShardListeners implements LaneStock {
         target,
         backlog,
         (peer) => listener.onAccepted(peer),
-        (error) => this.#main.listenerFailed(listenerId, { ok: false, error: serializeError(error) }),
+        (error) => this.#main.listenerFailed(listenerId, serializeError(error)),
       )
       listener.onListening(handle)
     } catch (error) {

@@ -80,7 +80,7 @@ export function unopenedPeer(handle: SocketHandle): AcceptedPeer {
   return { adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner), reject: () => handle.close() }
 }
 
-/** Of a server with `pauseOnConnect`, so that nothing is read yet. A handle that cannot be moved costs a copy a read. */
+/** Of a server with `pauseOnConnect`, so nothing is read yet. Where the handle cannot be moved, bytes are copied. */
 export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
   // Until it is adopted no one else listens: a reset must not become an uncaught exception.
   const ignore = (): void => undefined
