@@ -3,7 +3,7 @@ import { fromSystemError, deserializeError, TransportError } from '../protocol/e
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
 import { isDenied } from '../protocol/permission.js'
-import { isAbstract, isBoundByMain, SOCKET_PATH_LIMIT, type ListenTarget } from '../protocol/target.js'
+import { isAbstract, isBoundByMain, type ListenTarget } from '../protocol/target.js'
 import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
@@ -47,7 +47,7 @@ export class ShardBindings {
     const { target, endpoint } = settings
     const file =
       isBoundByMain(target) && !isAbstract(target)
-        ? await prepareSocketFile(target, settings.mode, SOCKET_PATH_LIMIT, endpoint)
+        ? await prepareSocketFile(target, settings.mode, endpoint)
         : undefined
     let listening: ShardBindings | undefined
     try {
