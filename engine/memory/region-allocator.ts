@@ -68,7 +68,7 @@ export class RegionAllocator {
     return this.#slabs.size * SLAB_BYTES
   }
 
-  /** For a lane that a later control call names: its slab is known by then. @throws {TransportError} ERR_OUT_OF_MEMORY */
+  /** For a lane that a later call names, after its slab was announced. @throws {TransportError} ERR_OUT_OF_MEMORY */
   take(size: number): number {
     const order = checkedOrder(size)
     for (const slab of this.#slabs.values()) {
