@@ -9,7 +9,7 @@ const concurrency = underWine === undefined ? Math.min(os.availableParallelism()
 export default {
   // A test of the watchdog runs a fixture as if it were a test file.
   files: [fixture === undefined ? 'dist/test/**/*.test.js' : `dist/test/fixtures/${fixture}.js`],
-  require: ['./dist/test/setup/watchdog.js'],
+  require: ['./dist/test/setup/run-watchdog.js'],
   workerThreads: false,
   concurrency,
   timeout: '3m',

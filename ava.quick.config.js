@@ -8,7 +8,7 @@ export default {
     'dist/test/documented.test.js',
     'dist/test/engine/**/*.test.js',
     'dist/test/workers/**/*.test.js',
-    'dist/test/contract/unix.test.js',
+    'dist/test/contract/local.test.js',
     'dist/test/contract/memory.test.js',
     'dist/test/api/options.test.js',
     'dist/test/api/values.test.js',

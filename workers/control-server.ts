@@ -14,10 +14,7 @@ import { RetiredMemory } from './retired-memory.js'
 import type { Dialling, MainSide } from './transport.js'
 import { diallerFor } from './transports/transport-registry.js'
 
-/**
- * The events of the turn that a call arrives in may have been gathered before it was sent; in the next one a bell is
- * heard and reading goes on; in the third what lies ready is read.
- */
+/** The first may handle only older events; in the second reading goes on; the third reads what is there by then. */
 const TURNS_TO_READ = 3
 
 export class ControlServer implements ShardControl {
@@ -52,7 +49,7 @@ export class ControlServer implements ShardControl {
     return this.#retired.collect()
   }
 
-  async dial({ lane, target, framing, timeoutMs }: DialRequest): Promise<Outcome<void>> {
+  async dial({ lane, target, framing, timeoutMs }: DialRequest): Promise<Outcome> {
     const pump = this.#pumps.open(lane.id, 'dialled', target.kind)
     const end = laneEnd(pump, framing)
     const dialler = diallerFor(target)
@@ -68,11 +65,11 @@ export class ControlServer implements ShardControl {
     this.#dials.get(laneId)?.abort()
   }
 
-  listen(request: ListenRequest): Promise<Outcome<void>> {
+  listen(request: ListenRequest): Promise<Outcome> {
     return outcomeOf(this.#listeners.open(request))
   }
 
-  resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>> {
+  resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome> {
     return outcomeOf(this.#listeners.resume(listenerId, target))
   }
 
@@ -111,10 +108,10 @@ export class ControlServer implements ShardControl {
   }
 }
 
-async function outcomeOf(done: Promise<void>): Promise<Outcome<void>> {
+async function outcomeOf(done: Promise<void>): Promise<Outcome> {
   try {
     await done
-    return { ok: true, value: undefined }
+    return { ok: true }
   } catch (error) {
     return { ok: false, error: serializeError(error) }
   }

@@ -1,8 +1,6 @@
 /**
- * What a shard counts of itself, and how late its event loop is.
- *
- * The delay is what a timer is late by, as in Node's `monitorEventLoopDelay`; but that keeps a timer armed, which an
- * idle thread must not have. Here a sample is taken only after some operations, so that an idle thread pays nothing.
+ * What a shard counts of itself, and how late its timers are. Node's `monitorEventLoopDelay` would keep a timer armed
+ * in an idle thread; here a sample is taken only after some operations.
  */
 import { addDelaySample, count, type CounterName } from '../engine/protocol/counters.js'
 import type { Clock } from '../engine/protocol/clock.js'

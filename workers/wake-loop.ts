@@ -1,12 +1,10 @@
 /**
  * How a shard waits for main's notifications: asleep until it is woken, or awake for a moment.
  *
- * A notification of a connection that this side has dialled is most often a request, and the next one follows its
- * reply. A caller that makes one round trip after the other pays a wake-up of this thread for each, which is most of
- * the trip. So when such notifications come in a series, and main has found that it pays, the thread looks for the next
- * one in each turn of its event loop, which goes on reading its sockets meanwhile. Connections that were accepted do
- * not keep it awake: both ends would, and take each other's CPU. See docs/decisions/wake-policy.md for what was
- * measured.
+ * A caller that makes one round trip after the other pays a wake-up of this thread for each, which is most of the trip.
+ * So when notifications of dialled connections come in a series, and main has found that it pays, the thread looks for
+ * the next one in each turn of its event loop. Accepted connections do not keep it awake: both ends would stay awake,
+ * and take each other's CPU. See docs/decisions/wake-policy.md for what was measured.
  */
 import type { BellListener } from '../engine/protocol/bell.js'
 import type { Clock } from '../engine/protocol/clock.js'

@@ -183,8 +183,13 @@ export class FrameConsumer {
 
   /** The subscriber of this state failed. Another consumer that has come since stays, and gets the end. */
   fail(cause: unknown, state: Exclude<ConsumerState, { kind: 'waiting' }>): void {
-    if (this.state === state) this.#step(LEFT)
+    this.leave(state)
     this.#source.onHandlerFailed(cause)
+  }
+
+  /** Ends the subscription of this state, unless it has ended already. */
+  leave(state: ConsumerState): void {
+    if (this.state === state) this.#step(LEFT)
   }
 
   /** A function that was handed a frame works on it until this settles, and holds no other frame back. */

@@ -15,6 +15,13 @@ import { awaitLastWords, processFailure } from './process-end.js'
 import { Receiver } from './receiver.js'
 import { Sender } from './sender.js'
 
+export interface LifecycleEvents {
+  /** Whether the user of the connection waits for its end, as far as that shows. */
+  readonly awaitsEnd: () => boolean
+  /** I/O is over; `ended` and observers follow. */
+  readonly onOver: () => void
+}
+
 const nothing = (): void => undefined
 
 export class ConnectionLifecycle {
@@ -24,16 +31,17 @@ export class ConnectionLifecycle {
   readonly tracked: { readonly delivery: Deferred<DeliveryReport>; readonly exhausted: Deferred<void> } | undefined
   process: AttachedProcess | undefined
   readonly #lane: Lane
+  readonly #events: LifecycleEvents
   readonly #ended = new Deferred<ClosedInfo>()
   #state = OPEN
   #referenced = true
   /** It is known how the process behind it has ended. */
   #concluded = false
 
-  /** `awaitsEnd`: whether the user of the connection waits for its end, as far as that shows. */
-  constructor(lane: Lane, awaitsEnd: () => boolean) {
+  constructor(lane: Lane, lifecycleEvents: LifecycleEvents) {
     const { allowHalfOpen, tracking } = lane.settings
     this.#lane = lane
+    this.#events = lifecycleEvents
     this.tracked = tracking && { delivery: new Deferred(), exhausted: new Deferred() }
     this.sender = new Sender(lane)
     this.receiver = new Receiver(lane, {
@@ -51,7 +59,7 @@ export class ConnectionLifecycle {
         if (this.receiver.stream.isInconclusive) this.cut(error)
         else this.destroy(error)
       },
-      awaitsEnd,
+      awaitsEnd: lifecycleEvents.awaitsEnd,
       isOfTheEnd: (cause) => this.#state !== OPEN && this.#isOfTheEnd(cause),
       onHandlerFailed: (cause, isLate) => this.#fail('subscriber', 'a subscriber', cause, isLate),
       onStrayFailure: (cause) => {
@@ -172,6 +180,7 @@ export class ConnectionLifecycle {
     const error = reason ?? fault
     this.#lane.host.releaseLane(this.#lane.grant)
     if (this.#referenced) this.#lane.host.keepAlive(false)
+    this.#events.onOver()
     if (this.process === undefined) this.#tellClosed(error)
     else this.#awaitExit(this.process, error, heardAll ? fault : error)
   }

@@ -47,7 +47,10 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   constructor(host: LaneHost, grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity) {
     this.capabilities = identity.halfClose ? HALF_CLOSE : NO_HALF_CLOSE
     this.#lane = new Lane(host, grant, settings, identity)
-    this.#lifecycle = new ConnectionLifecycle(this.#lane, () => this.#endAwaitedAt === this.#framesMoved)
+    this.#lifecycle = new ConnectionLifecycle(this.#lane, {
+      awaitsEnd: () => this.#endAwaitedAt === this.#framesMoved,
+      onOver: () => this.#tellIfUnfit(),
+    })
     this.#receiver = this.#lifecycle.receiver
     this.#sender = this.#lifecycle.sender
   }
@@ -207,14 +210,13 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
 
   onNotify(): boolean {
     const more = this.#lifecycle.onNotify()
-    if (this.#onUnfit !== undefined) this.#tellIfUnfit(this.#onUnfit)
+    this.#tellIfUnfit()
     return more
   }
 
   /** The shard is dead, and touches the lane no more. What the rings hold is still delivered. */
   onShardLost(error: TransportError): void {
     this.#lifecycle.onShardLost(error)
-    if (this.#onUnfit !== undefined) this.#tellIfUnfit(this.#onUnfit)
   }
 
   get #framesMoved(): number {
@@ -231,9 +233,10 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return this.#sender.out.hasUnsent ? 'unsent' : this.#receiver.reuseBlocker
   }
 
-  #tellIfUnfit(onUnfit: (why: ReuseBlocker) => void): void {
-    const why = this.#reuseBlocker
-    if (why === undefined) return
+  #tellIfUnfit(): void {
+    const onUnfit = this.#onUnfit
+    const why = onUnfit && this.#reuseBlocker
+    if (onUnfit === undefined || why === undefined) return
     this.#onUnfit = undefined
     onUnfit(why)
   }

@@ -9,6 +9,7 @@ import {
   explainFrame,
   isBytes,
   lengthOf,
+  partsOf,
   present,
   type Frame,
 } from '../common/frame.js'
@@ -150,7 +151,8 @@ export class Sender implements Flushable, NotifyHandler {
   #sendBytes(bytes: Uint8Array): boolean {
     this.#assertTakeable(bytes)
     if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes)) {
-      return this.#sendSlowly([bytes], bytes.length)
+      // Looked at again before any of it is queued: `instanceof` also lets through what only looks like bytes.
+      return this.#sendSlowly(partsOf(bytes, this.#endpoint), bytes.length)
     }
     this.#onTaken(bytes.length)
     return true

@@ -1,10 +1,7 @@
 /**
- * A folder that is held by a descriptor, so that names in it keep their meaning: between a look at a path and the next
- * use of it, the folder may be gone and another lie there.
- *
- * Node takes only paths for what lies in a folder, so names are reached through the descriptor's path below /proc.
- * Where there is none, they are reached by the folder's path, and `isStill()` says afterwards whether that led to the
- * same folder.
+ * A folder that is held by a descriptor, so that names in it keep their meaning if another takes its place. Node takes
+ * only paths for what lies in a folder, so names are reached through the descriptor's path below /proc. Where there is
+ * none, they are reached by the folder's path, and `isStill()` says afterwards whether that led to the same folder.
  */
 import fs from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -1,7 +1,4 @@
-/**
- * The folder of `local:` names, which only its user can enter. It is checked at each dial and each listen: a transport
- * may outlive the folder, and below the temporary folder any user can make another in its place.
- */
+/** The folder of `local:` names, which only its user can enter. Checked at each use: another may have its place. */
 import fs from 'node:fs'
 import { basename } from 'node:path'
 import process from 'node:process'

@@ -1,7 +1,4 @@
-/**
- * Undocumented: Unix sockets that are bound and do not listen, and handles that travel to another process and back. Old
- * parts of Node: the cluster module stands on them.
- */
+/** Undocumented, and as old as the cluster module: sockets that are bound only, and handles sent to other processes. */
 import type { ChildProcess } from 'node:child_process'
 import net from 'node:net'
 import { getSystemErrorName } from 'node:util'

@@ -1,7 +1,6 @@
 /** Undocumented: the libuv handles that `net` keeps behind its sockets and servers. */
 import net from 'node:net'
 
-/** What libuv has of a socket. */
 export interface SocketHandle {
   close(): void
 }
@@ -31,10 +30,7 @@ export function makeBlocking(socket: net.Socket): void {
   shellOf(socket)._handle?.setBlocking?.(true)
 }
 
-/**
- * Options of a `net.Socket` or a terminal over a descriptor: it reads into memory of our choice, and nothing before
- * `resume()`. The other direction does not end with it.
- */
+/** Options of a socket or terminal that reads into this memory, nothing before `resume()`; its writing side stays. */
 export function readerOptions(onread: net.OnReadOpts): net.SocketConstructorOpts {
   const options = { allowHalfOpen: true, manualStart: true, onread }
   return options
@@ -61,10 +57,7 @@ export function socketOver(handle: object, onread: net.OnReadOpts): net.Socket {
   return new net.Socket(options)
 }
 
-/**
- * Gives the handles of a listening server's connections to `onHandle`, and spares the socket that the server would have
- * made of each. Where Node does not work like that any more, the server says 'connection' as ever.
- */
+/** Gives `onHandle` each connection without a socket; where Node works otherwise, the server emits 'connection'. */
 export function divertHandles(server: net.Server, onHandle: (handle: SocketHandle) => void): void {
   const listening = (server as unknown as ServerShell)._handle
   const usual = listening?.onconnection

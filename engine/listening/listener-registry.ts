@@ -137,9 +137,8 @@ export class ListenerRegistry implements SupervisorEvents {
         })
       },
       paused: (listenerId) => whenOpen(listenerId, (open) => open?.onPaused(shard)),
-      listenerFailed: (listenerId, outcome) => {
-        if (outcome.ok) return
-        const error = deserializeError(outcome.error)
+      listenerFailed: (listenerId, serialized) => {
+        const error = deserializeError(serialized)
         whenOpen(listenerId, (open) => open?.onFailure(error))
       },
     }

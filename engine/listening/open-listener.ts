@@ -99,7 +99,7 @@ export class OpenListener {
     trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.index)
     events.listenerPaused.publish(event)
     listener.onPaused(shard, {
-      untaken: () => shard.untaken(id),
+      untaken: () => shard.accepted.untaken(id),
       resume: () => {
         // Published before it is done: the shard may be full again, and say so, before its answer is here.
         events.listenerResumed.publish(event)

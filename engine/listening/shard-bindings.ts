@@ -3,7 +3,7 @@ import { fromSystemError, deserializeError, TransportError } from '../protocol/e
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
 import { isDenied } from '../protocol/permission.js'
-import { isAbstract, isBoundByMain, SOCKET_PATH_LIMIT, type ListenTarget } from '../protocol/target.js'
+import { isAbstract, isBoundByMain, type ListenTarget } from '../protocol/target.js'
 import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
@@ -47,7 +47,7 @@ export class ShardBindings {
     const { target, endpoint } = settings
     const file =
       isBoundByMain(target) && !isAbstract(target)
-        ? await prepareSocketFile(target, settings.mode, SOCKET_PATH_LIMIT, endpoint)
+        ? await prepareSocketFile(target, settings.mode, endpoint)
         : undefined
     let listening: ShardBindings | undefined
     try {
@@ -78,9 +78,9 @@ export class ShardBindings {
   async join(shards: readonly Shard[]): Promise<void> {
     const { listenerId, backlog, framing, maxQueued, endpoint } = this.#settings
     await this.#withTargets(shards, 0, async (shard, target) => {
-      const outcome = await shard.listen({ listenerId, target, backlog, framing, maxQueued })
+      const outcome = await shard.accepted.listen({ listenerId, target, backlog, framing, maxQueued })
       if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
-      if (this.#closing !== undefined) await shard.unlisten(listenerId)
+      if (this.#closing !== undefined) await shard.accepted.unlisten(listenerId)
       else this.#shards.add(shard)
     })
   }
@@ -89,7 +89,7 @@ export class ShardBindings {
   async resume(shard: Shard): Promise<void> {
     const { listenerId, endpoint } = this.#settings
     await this.#withTargets([shard], SPARE_DUPLICATES, async (_, target) => {
-      const outcome = await shard.resumeListening(listenerId, target)
+      const outcome = await shard.accepted.resume(listenerId, target)
       if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
     })
   }
@@ -105,7 +105,7 @@ export class ShardBindings {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#shards].map((shard) => shard.unlisten(this.#settings.listenerId)))
+    await Promise.all([...this.#shards].map((shard) => shard.accepted.unlisten(this.#settings.listenerId)))
     // The file goes before the socket closes: until then no other process takes it for stale and replaces it.
     await this.#file?.remove()
     await this.#socket?.close()

@@ -27,10 +27,7 @@ export class LaneAllocator {
     return this.#inUse
   }
 
-  /**
-   * A lane with empty rings of `ringBytes` each.
-   * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY
-   */
+  /** A lane with two empty rings. @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY */
   take(ringBytes: number): LaneGrant {
     const id = this.#takeId()
     const { out, incoming } = this.#takeRegions(id, ringBytes)

@@ -59,7 +59,6 @@ export class RegionAllocator {
     return this.#regionsInUse
   }
 
-  /** Bytes of regions in use. */
   get bytesInUse(): number {
     return this.#bytesInUse
   }
@@ -69,10 +68,7 @@ export class RegionAllocator {
     return this.#slabs.size * SLAB_BYTES
   }
 
-  /**
-   * A region for a lane that a control call announces: the slab's announcement travels ahead of it.
-   * @throws {TransportError} ERR_OUT_OF_MEMORY
-   */
+  /** For a lane that a later call names, after its slab was announced. @throws {TransportError} ERR_OUT_OF_MEMORY */
   take(size: number): number {
     const order = checkedOrder(size)
     for (const slab of this.#slabs.values()) {

@@ -2,12 +2,10 @@
  * Shared memory of one size, for all shards of an engine and for those that come after them.
  *
  * A SharedArrayBuffer that is dropped stays until every thread that has seen it has collected its garbage, and shared
- * memory gives V8 no reason to. So what a shard gives back is kept for the next one that asks, and there is never more
- * than was in use at one time.
- *
- * Memory that was spare for a while is dropped in two steps. First the shards collect their garbage, which is cheap,
- * since their heaps are small, and say whether their references are gone. Then this thread keeps weak references only:
- * the memory goes with the host's next full collection, and is used again if it is needed before.
+ * memory gives V8 no reason to. So what a shard gives back is kept for the next one that asks. What was spare for a
+ * while is dropped in two steps. First the shards collect their garbage, which is cheap, since their heaps are small.
+ * Then this thread keeps weak references only: the memory goes with the host's next full collection, and is used again
+ * if it is needed before.
  */
 import { takeSharedMemory } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'

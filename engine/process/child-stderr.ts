@@ -35,7 +35,8 @@ export class StderrReader {
     this.#onLine = onLine
     this.#onFailure = onFailure
     this.#clock = clock
-    unrefStream(stream)
+    // A pipe from a child is a socket, unlike its type says.
+    ;(stream as { unref?: () => void }).unref?.()
     stream.on('error', () => undefined)
     stream.on('data', (chunk: Buffer) => {
       this.#chunks++
@@ -116,9 +117,4 @@ export class StderrReader {
     this.#take(this.#decoder.end())
     if (this.#line !== '') this.#call(this.#line)
   }
-}
-
-/** A pipe from a child is a socket, unlike its type says. */
-function unrefStream(stream: object): void {
-  ;(stream as { unref?: () => void }).unref?.()
 }

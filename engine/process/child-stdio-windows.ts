@@ -1,7 +1,6 @@
 /**
- * A child's stdin and stdout on Windows: the shard listens on two named pipes, and main opens each as a file. The child
- * gets what it would get from `child_process`: a handle for plain reads and writes, tied to no event loop. See
- * docs/decisions/children-on-windows.md.
+ * A child's stdin and stdout on Windows: the shard listens on two named pipes, and main opens each as a file, which
+ * gives the child a handle that is tied to no event loop. See docs/decisions/children-on-windows.md.
  */
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'

@@ -35,10 +35,7 @@ export function startGivenUp(endpoint: string): TransportError {
   return new TransportError('ERR_ABORTED', 'starting the child process was given up.', { endpoint })
 }
 
-/**
- * The shard's ends were closed without a reason. Where a process has no descriptor left to accept a connection with,
- * libuv closes the connection, so that it is not reported again and again (uv__emfile_trick).
- */
+/** libuv closes a connection that the process has no descriptor left to accept with (uv__emfile_trick). */
 export function notAccepted(endpoint: string): TransportError {
   return new TransportError(
     'ERR_IO',

@@ -91,10 +91,7 @@ export class Child implements AttachedProcess {
     })
   }
 
-  /**
-   * The ends become the child's; main's are closed. Rejects with ERR_SPAWN, or ERR_IO for want of descriptors or
-   * processes.
-   */
+  /** The ends become the child's; main's are closed. Rejects with ERR_SPAWN, or ERR_IO if the system has no room. */
   static start(settings: ChildSettings, [stdin, stdout]: StdioEnds, context: ChildContext): Promise<Child> {
     const { command, args, cwd, env, processGroup } = settings
     const stderr = typeof settings.stderr === 'function' || settings.stderr === 'capture' ? 'pipe' : settings.stderr

@@ -1,6 +1,4 @@
-/**
- * The process's own stdin and stdout, of which there is one, as one connection: see docs/decisions/process-stdio.md.
- */
+/** The process's own stdin and stdout as the one connection that they can be: see docs/decisions/process-stdio.md. */
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { TransportError } from '../protocol/errors.js'

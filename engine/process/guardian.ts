@@ -1,7 +1,4 @@
-/**
- * Ends the children of a host that was ended by a signal before it could end them. One small process for an engine,
- * started with its first child; it outlives the host until the children's last step. See docs/decisions/children.md.
- */
+/** One small process for an engine, which ends the children of a killed host. See docs/decisions/children.md. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import process from 'node:process'
 import type { Writable } from 'node:stream'

@@ -1,9 +1,6 @@
 /**
- * Connections that a shard has accepted into lanes that it had in stock: a log in shared memory, written by the shard
- * and read by main, in the order in which they came.
- *
- * Main lends the shard a few lanes beforehand (see engine/shard/accepted-connections.ts), so that an accepted
- * connection is read from at once; main finds it here. Each entry uses up a lane of the stock, so there are never more
+ * Connections that a shard has accepted into lanes of its stock (see engine/shard/accepted-connections.ts): a log in
+ * shared memory, written by the shard and read by main. Each entry uses up a lane of the stock, so there are never more
  * unread entries than the stock has lanes: the log cannot overflow.
  */
 
@@ -24,7 +21,6 @@ export class AcceptCounts {
     this.words = words
   }
 
-  /** The shard has accepted one more. */
   addAccepted(): void {
     Atomics.add(this.words, 0, 1)
   }

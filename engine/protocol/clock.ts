@@ -15,7 +15,5 @@ export const systemClock: Clock = {
     if (options?.keepsAlive === false) timer.unref()
     return () => clearTimeout(timer)
   },
-  nextTurn(fn) {
-    setImmediate(fn)
-  },
+  nextTurn: (fn) => void setImmediate(fn),
 }

@@ -1,6 +1,6 @@
 /** The control plane between main and a shard: what each side can ask of the other, over Comlink. */
 import type { MessagePort } from 'node:worker_threads'
-import type { Outcome } from './errors.js'
+import type { Outcome, SerializedError } from './errors.js'
 import type { FramingSpec } from './framing.js'
 import type { LaneGrant } from './lane.js'
 import type { SlabDescriptor } from './slab-table.js'
@@ -58,11 +58,11 @@ export interface ShardControl {
   removeSlab(id: number): void
   /** Collects the garbage of the shard's thread. False: memory that was removed is still held. */
   collectGarbage(): Promise<boolean>
-  dial(request: DialRequest): Promise<Outcome<void>>
+  dial(request: DialRequest): Promise<Outcome>
   abortDial(laneId: number): void
-  listen(request: ListenRequest): Promise<Outcome<void>>
+  listen(request: ListenRequest): Promise<Outcome>
   /** Accepts again after `paused`; `target` as for `listen`. */
-  resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>>
+  resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome>
   unlisten(listenerId: number): Promise<void>
   /** Lanes for connections that are yet to be accepted. */
   lend(lanes: readonly LaneGrant[]): void
@@ -84,7 +84,7 @@ export interface ListenerCallbacks {
   accepted(listenerId: number, acceptIds: readonly number[]): void
   /** `maxQueued` is reached: peers wait in the backlog until `resumeListening`. */
   paused(listenerId: number): void
-  listenerFailed(listenerId: number, outcome: Outcome<never>): void
+  listenerFailed(listenerId: number, error: SerializedError): void
 }
 
 /** What a shard calls on main. */

@@ -1,9 +1,6 @@
 import { describeDenial, isDenied } from './permission.js'
 
-/**
- * Every code a `TransportError` can carry, with whether a retry can help.
- * The union type, the retry flag and the documentation table all follow from this one object.
- */
+/** Every code of a `TransportError`, with whether a retry can help. The documentation's table follows from it. */
 export const errorCodes = {
   ERR_ABORTED: { retryable: false },
   ERR_TIMEOUT: { retryable: true },
@@ -79,10 +76,9 @@ export interface SerializedError {
 }
 
 /** What a control call returns: errors travel as values because Comlink drops their codes. */
-export type Outcome<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: SerializedError }
+export type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: SerializedError }
 
-export function serializeError(error: unknown, fallback: TransportErrorCode = 'ERR_IO'): SerializedError {
+export function serializeError(error: unknown): SerializedError {
   if (error instanceof TransportError) {
     const cause = error.cause as NodeJS.ErrnoException | undefined
     return { code: error.code, message: error.message, systemCode: cause?.code, syscall: cause?.syscall }
@@ -90,7 +86,7 @@ export function serializeError(error: unknown, fallback: TransportErrorCode = 'E
   const { code, message, syscall } = error as NodeJS.ErrnoException
   const denied = isDenied(error)
   return {
-    code: denied ? 'ERR_ACCESS' : fallback,
+    code: denied ? 'ERR_ACCESS' : 'ERR_IO',
     message: denied ? `${describeDenial(error)}.` : message,
     systemCode: code,
     syscall,

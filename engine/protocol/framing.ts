@@ -15,10 +15,7 @@ export interface FramingSpec {
   readonly maxHeaderBytes: number
   /** `line`, `nul`: what becomes of bytes behind the last delimiter when the stream ends. */
   readonly lastLine: 'refuse' | 'keep'
-  /**
-   * How long what comes before a frame's payload, or a frame without an announced length, may take. Undefined: for
-   * ever.
-   */
+  /** The most time for what precedes a payload, or for a frame without an announced length; undefined: no limit. */
   readonly frameTimeoutMs: number | undefined
 }
 

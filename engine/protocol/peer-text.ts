@@ -1,7 +1,4 @@
-/**
- * Text where a length should be: something of the peer's, most often a log, speaks to a human. To show it says more
- * than the number that its first four bytes make.
- */
+/** Quotes text, most often of a log, that came where a length should be: it says more than the number that it makes. */
 
 /** How much of it is shown. */
 const SHOWN_CHARACTERS = 60
@@ -17,10 +14,7 @@ const NAMED: Readonly<Record<string, string>> = {
   '\\': String.raw`\\`,
 }
 
-/**
- * The text that these bytes begin, on one line and in quotes; undefined: they are no text. The last character may be
- * cut.
- */
+/** The text that these bytes begin, in quotes on one line; undefined: they are no text. The last one may be cut. */
 export function quoteText(bytes: Uint8Array): string | undefined {
   let text: string
   try {

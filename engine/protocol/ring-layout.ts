@@ -140,10 +140,7 @@ export function regionSizeFor(bytes: number): number {
   return regionBytes.find((size) => size >= bytes) ?? regionBytes[regionBytes.length - 1] ?? 0
 }
 
-/**
- * What a ring grows to because it is full. More room than this only helps frames that are large themselves: for small
- * ones it just drives them out of the CPU's caches.
- */
+/** What a ring grows to because it is full. More room helps large frames only: small ones would leave the caches. */
 const FULL_RING_BYTES = 2_097_152
 /** A ring has room for so many of its frames, so that both sides can work at once. */
 const FRAMES_IN_RING = 4

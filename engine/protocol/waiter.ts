@@ -92,16 +92,6 @@ export class WaiterSet<T> {
     return waiter.promise
   }
 
-  /** Serves the one that waits longest. False: none waits. */
-  resolveFirst(value: T): boolean {
-    for (const waiter of this.#waiters ?? []) {
-      this.#waiters?.delete(waiter)
-      waiter.resolve(value)
-      return true
-    }
-    return false
-  }
-
   resolveAll(value: T): void {
     for (const waiter of this.#waiters ?? []) waiter.resolve(value)
     this.#waiters?.clear()
@@ -113,29 +103,11 @@ export class WaiterSet<T> {
   }
 }
 
-/**
- * Those who wait on one signal: a single listener of ours, however many they are. Hosts share a signal for a shutdown.
- */
+/** All waits on one signal share one listener, since hosts share a signal for a shutdown. */
 class SignalWaiters {
-  readonly #signal: AbortSignal
-  readonly #callbacks = new Set<() => void>()
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal
-  }
-
-  add(callback: () => void): void {
-    if (this.#callbacks.size === 0) this.#signal.addEventListener('abort', this.#onAbort)
-    this.#callbacks.add(callback)
-  }
-
-  remove(callback: () => void): void {
-    if (!this.#callbacks.delete(callback)) return
-    if (this.#callbacks.size === 0) this.#signal.removeEventListener('abort', this.#onAbort)
-  }
-
-  readonly #onAbort = (): void => {
-    for (const callback of [...this.#callbacks]) callback()
+  readonly callbacks = new Set<() => void>()
+  readonly onAbort = (): void => {
+    for (const callback of [...this.callbacks]) callback()
   }
 }
 
@@ -143,10 +115,14 @@ const waitersOf = new WeakMap<AbortSignal, SignalWaiters>()
 
 /** Calls `callback` when the signal is aborted; the returned function prevents it. */
 function whenAborted(signal: AbortSignal, callback: () => void): () => void {
-  const waiters = waitersOf.get(signal) ?? new SignalWaiters(signal)
+  const waiters = waitersOf.get(signal) ?? new SignalWaiters()
+  const { callbacks, onAbort } = waiters
   waitersOf.set(signal, waiters)
-  waiters.add(callback)
-  return () => waiters.remove(callback)
+  if (callbacks.size === 0) signal.addEventListener('abort', onAbort)
+  callbacks.add(callback)
+  return () => {
+    if (callbacks.delete(callback) && callbacks.size === 0) signal.removeEventListener('abort', onAbort)
+  }
 }
 
 /** Why a wait cannot begin: its signal is aborted already. Undefined: it can. */

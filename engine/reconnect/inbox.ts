@@ -90,8 +90,7 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
   }
 
   onHandlerFailed(cause: unknown): void {
-    this.#detach()
-    this.#events.onHandlerFailed('subscriber', cause)
+    this.#fail('subscriber', cause)
   }
 
   /** A new connection: its frames come after those of all before it. */
@@ -201,9 +200,18 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
     try {
       return entry.filter(frame)
     } catch (cause) {
-      this.#events.onHandlerFailed('heartbeat', cause)
+      const { state } = this.consumer
+      if (this.#events.isOfTheEnd(cause)) return true
+      if (state.kind === 'subscribed' || state.kind === 'held') this.consumer.leave(state)
+      this.#fail('heartbeat', cause)
       return true
     }
+  }
+
+  #fail(where: HandlerPlace, cause: unknown): void {
+    // A consumer that has come since the failure began stays attached: after the end it reads what is left.
+    if (this.consumer.state.kind === 'none') this.#detach()
+    this.#events.onHandlerFailed(where, cause)
   }
 
   #dropOldest(): void {

@@ -1,14 +1,14 @@
 /**
- * What the listeners of one shard accept. Most connections come in a lane of the stock: the shard has given it away at
- * once, the log in shared memory says so, and no call is needed. When main has no more lanes to lend, because too many
- * connections are untaken, they come as a number: they wait in the shard, unread, until main sends a lane or rejects
- * them, in one call for all of a turn. See docs/decisions/accepting.md.
+ * What the listeners of one shard accept. Most connections come in a lane of the stock, as the log in shared memory
+ * says, and no call is needed. When main has no more lanes to lend, they come as a number: they wait in the shard,
+ * unread, until main sends a lane or rejects them. See docs/decisions/accepting.md.
  */
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { AcceptCounts, AcceptLogReader, createAcceptLog } from '../protocol/accept-log.js'
 import type { Adoption, ListenerCallbacks, ListenRequest } from '../protocol/control.js'
 import { TransportError, type Outcome } from '../protocol/errors.js'
+import type { ListenTarget } from '../protocol/target.js'
 import { LaneStock } from './lane-stock.js'
 import type { ControlClient } from './control-client.js'
 import type { ShardLanes } from './shard-lanes.js'
@@ -52,7 +52,7 @@ export class AcceptedConnections {
     return this.#stock.idleLanes
   }
 
-  async listen(request: Omit<ListenRequest, 'counts'>): Promise<Outcome<void>> {
+  async listen(request: Omit<ListenRequest, 'counts'>): Promise<Outcome> {
     const { listenerId } = request
     const counts = new AcceptCounts()
     this.#listeners.set(listenerId, counts)
@@ -67,12 +67,13 @@ export class AcceptedConnections {
     }
   }
 
+  resume(listenerId: number, target: ListenTarget): Promise<Outcome> {
+    return this.#control.call('resumeListening', listenerId, target)
+  }
+
   async unlisten(listenerId: number): Promise<void> {
-    try {
-      await this.#control.call('unlisten', listenerId)
-    } finally {
-      this.#forget(listenerId)
-    }
+    await this.#control.announce('unlisten', listenerId)
+    this.#forget(listenerId)
   }
 
   /** How many connections of this listener the shard has accepted that are not taken. */
@@ -91,9 +92,9 @@ export class AcceptedConnections {
       this.#readLog()
       this.#events.paused(listenerId)
     },
-    listenerFailed: (listenerId, outcome) => {
+    listenerFailed: (listenerId, error) => {
       this.#readLog()
-      this.#events.listenerFailed(listenerId, outcome)
+      this.#events.listenerFailed(listenerId, error)
     },
   }
 

@@ -9,8 +9,7 @@ type Result<Name extends Call> = Awaited<ReturnType<ShardControl[Name]>>
 
 /**
  * Control calls that always settle: Comlink never settles a call whose worker is gone, so each is rejected when the
- * shard is lost. Not by `Promise.race` with one long-lived promise, which would keep a reaction for every call ever
- * made.
+ * shard is lost. Not by `Promise.race` with one promise, which would keep a reaction for every call ever made.
  */
 export class ControlClient {
   readonly #port: MessagePort
@@ -69,8 +68,7 @@ export class ControlClient {
     this.#lost = error
     for (const reject of this.#pending) reject(error)
     this.#pending.clear()
-    // Comlink holds the port while the remote lives, and by calls that were never answered the port holds the remote:
-    // without a release both would stay for good, and the whole life of the shard with them.
+    // Without this, calls that were never answered would keep the remote, the port, and all of this life of the shard.
     this.#remote[Comlink.releaseProxy]()
     this.#port.close()
   }

@@ -6,10 +6,7 @@ import { TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
 import { invalidOption } from '../common/call-options.js'
 
-/**
- * The worker's entry: configured (for bundled hosts), or beside the engine.
- * @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT where it is not beside the engine, as in a bundle
- */
+/** Configured, or beside the engine. @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT: it is not there */
 export function findWorkerEntry(configured: string | URL | undefined): string {
   if (configured !== undefined) {
     const text = String(configured)

@@ -1,7 +1,4 @@
-/**
- * The lanes that main has lent to a shard for connections that are yet to be accepted: the stock. The shard gives one
- * away for each connection that it accepts, and main tops the stock up when half of it is gone.
- */
+/** The lanes that main has lent to a shard, one for each connection to come; topped up when half of them are gone. */
 import type { LaneGrant } from '../protocol/lane.js'
 import { STOCK_LANES } from '../protocol/accept-log.js'
 import { intent, lane, life } from '../protocol/ring-layout.js'

@@ -1,21 +1,16 @@
 /**
- * Closes the process's stdin and stdout, so that the peer sees their end.
- *
- * libuv leaves descriptors 0 to 2 open when a stream over them is closed, and so does a worker that is terminated:
- * without this a pipe's reader would wait for its end as long as the process lives. The next file that any thread opens
- * would get the closed number, and with it what others print, so /dev/null takes its place at once. Node has no dup2(),
- * so these are two system calls in a row; a thread that opens a file between them keeps the number. Main does it, since
- * Node closes what a worker has opened together with the worker.
+ * Closes the process's stdin and stdout, so that the peer sees their end: libuv leaves descriptors 0 to 2 open when a
+ * stream over them is closed, and so does a worker that is terminated. The next file that any thread opens would get
+ * the closed number, and with it what others print, so /dev/null takes its place at once. Node has no dup2(), so a
+ * thread that opens a file between the two calls keeps the number. Main does it, since Node closes what a worker has
+ * opened together with the worker.
  */
 import fs from 'node:fs'
 import net from 'node:net'
 import { makeBlocking } from '../internals/socket-handle.js'
 import type { StdioDescriptor } from '../protocol/target.js'
 
-/**
- * Puts /dev/null in the place of a pipe or a socket; files and terminals stay. Nothing may be reading or writing there
- * any more. Done twice it changes nothing.
- */
+/** Puts /dev/null in the place of a pipe or socket that is unused by now; files and terminals stay. May be repeated. */
 export function releaseStdio(descriptor: StdioDescriptor): void {
   try {
     const stat = fs.fstatSync(descriptor)

@@ -1,7 +1,4 @@
-/**
- * How often, and after what pause, a dead shard is replaced: at most `max` times in any `windowMs` (the restart
- * intensity of Erlang/OTP supervisors), each time in a row after twice the pause of the time before.
- */
+/** At most `max` restarts in any `windowMs` (as Erlang/OTP supervisors do), in a row after twice the pause each. */
 export interface RestartOptions {
   readonly max: number
   readonly windowMs: number

@@ -77,10 +77,7 @@ export class ShardChannel {
     return this.#keepAlive > 0
   }
 
-  /**
-   * `onStarted`: the shard has said that it is up. `onClosed`: its end has closed, and its thread ends next. Returns
-   * what ends the wait.
-   */
+  /** `onClosed`: the shard's end has closed, and its thread ends next. Returns what ends the wait. */
   whenStarted(onStarted: () => void, onClosed: () => void): () => void {
     const onFirst = (): void => {
       this.#bellPort.on('message', () => this.#host.onWake())

@@ -103,10 +103,7 @@ export class ShardLanes implements LaneHost {
     else if (connection.onNotify()) this.doorbell.revisit(connection)
   }
 
-  /**
-   * For a dial, or a connection. `give()` takes it back.
-   * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken.
-   */
+  /** For a dial. @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken. */
   take(endpoint: string): LaneGrant {
     try {
       const grant = this.takeIdle()

@@ -129,7 +129,7 @@ export class ShardSlot<S extends SupervisedShard> {
       this.#state = nextSlotState(this.#state, { kind: 'stopped', last })
       return
     }
-    const cause = describe(error.cause)
+    const cause = error.cause instanceof Error ? error.cause.message : nameOf(error.cause)
     trace('shard %d: lost (%s)', this.#index, cause)
     const delay = this.#state.kind === 'running' ? this.#budget.next() : undefined
     const dueAt = delay === undefined ? undefined : this.#clock.now() + delay
@@ -174,8 +174,4 @@ export class ShardSlot<S extends SupervisedShard> {
       () => undefined,
     )
   }
-}
-
-function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : nameOf(cause)
 }

@@ -1,9 +1,8 @@
 /**
- * One worker thread, for one life of one shard. The only module that knows Piscina.
+ * One worker thread, for one life of one shard, which is one task. The only module that knows Piscina.
  *
- * A shard is one task that returns when the shard stops. Each life has a pool of its own with room for one thread:
- * Piscina starts another thread at once when one dies, which is the supervisor's decision here, and a pool of one shows
- * which thread a task runs on. See docs/decisions/shard-threads.md.
+ * Each life has a pool of its own: Piscina starts another thread at once when one dies, which is the supervisor's
+ * decision here, and a pool of one shows which thread a task runs on. See docs/decisions/shard-threads.md.
  */
 import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
@@ -26,10 +25,7 @@ export class ShardThread {
     })
   }
 
-  /**
-   * Piscina keeps the process alive while a task runs. Connections and listeners keep it alive by references of their
-   * own, so the thread must not.
-   */
+  /** The process waits for connections and listeners, not for the task that Piscina would keep it alive for. */
   unref(): void {
     this.#reference?.unref()
   }

@@ -1,11 +1,10 @@
 /** Main's side of one life of one shard, from boot to death. The supervisor replaces a shard that has died. */
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ConnectionIdentity, LaneConnection } from '../connection/lane-connection.js'
-import type { ListenRequest } from '../protocol/control.js'
 import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../protocol/counters.js'
-import { deserializeError, TransportError, type Outcome } from '../protocol/errors.js'
+import { deserializeError, TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
-import type { ListenTarget, TransportTarget } from '../protocol/target.js'
+import type { TransportTarget } from '../protocol/target.js'
 import type { BellSource } from '../wake/doorbell.js'
 import { AcceptedConnections, type ArrivalEvents } from './accepted-connections.js'
 import { exposeCallbacks } from './control-client.js'
@@ -49,6 +48,7 @@ export interface ShardStats extends Readonly<Record<CounterName, number>> {
 
 export class Shard {
   readonly index: number
+  readonly accepted: AcceptedConnections
   /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
   readonly booted: Promise<void>
   /** Settles once the thread is gone and its connections have ended, with the error; undefined: it was stopped. */
@@ -57,7 +57,6 @@ export class Shard {
   readonly #environment: ShardEnvironment
   readonly #channel: ShardChannel
   readonly #lanes: ShardLanes
-  readonly #accepts: AcceptedConnections
   readonly #source: BellSource
   readonly #thread: ShardThread
   #state: ShardState = 'booting'
@@ -72,7 +71,7 @@ export class Shard {
         onWake: () => doorbell.onWake(this.#source),
         beforeCall: () => {
           // What a listener has accepted is taken before the listener is closed.
-          this.#accepts.answer()
+          this.accepted.answer()
         },
         onStuck: () => {
           const ms = `${String(settings.stuckTimeoutMs)} ms (stuckTimeoutMs)`
@@ -81,17 +80,17 @@ export class Shard {
       },
       environment,
     )
-    const onIdleLane = (laneId: number): void => this.#accepts.onNotify(laneId)
+    const onIdleLane = (laneId: number): void => this.accepted.onNotify(laneId)
     this.#lanes = new ShardLanes(life.index, this.#channel, onIdleLane, environment)
-    this.#accepts = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
-    exposeCallbacks({ ...this.#accepts.callbacks, releaseStdio }, this.#channel.callbackPort)
+    this.accepted = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
+    exposeCallbacks({ ...this.accepted.callbacks, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit, stayAwake: this.#channel.stayAwake }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {
       shard: life.index,
       generation: life.generation,
       ...this.#channel.remote,
-      acceptLog: this.#accepts.logMemory,
+      acceptLog: this.accepted.logMemory,
       counters: life.counters,
     })
     this.booted = this.#boot()
@@ -112,7 +111,7 @@ export class Shard {
 
   /** Connections carried and dials under way: what placement goes by. */
   get load(): number {
-    return this.#lanes.inUse - this.#accepts.idleLanes
+    return this.#lanes.inUse - this.accepted.idleLanes
   }
 
   get connections(): readonly LaneConnection[] {
@@ -141,22 +140,6 @@ export class Shard {
       ledger.release('dials')
       if (!isConnected) this.#lanes.give(lane)
     }
-  }
-
-  listen(request: Omit<ListenRequest, 'counts'>): Promise<Outcome<void>> {
-    return this.#accepts.listen(request)
-  }
-
-  untaken(listenerId: number): number {
-    return this.#accepts.untaken(listenerId)
-  }
-
-  async resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome<void>> {
-    return this.#channel.control.call('resumeListening', listenerId, target)
-  }
-
-  async unlisten(listenerId: number): Promise<void> {
-    await this.#accepts.unlisten(listenerId).catch(() => undefined)
   }
 
   stats(): ShardStats {
@@ -240,7 +223,7 @@ export class Shard {
     this.#environment.doorbell.remove(this.#source)
     // First: a pending dial gives its lane back when its call rejects.
     this.#channel.lose(error)
-    this.#accepts.lose(error)
+    this.accepted.lose(error)
     this.#lanes.lose(error)
     this.#environment.ledger.release('shards')
     return this.#state === 'stopped' ? undefined : error

@@ -1,12 +1,11 @@
 /**
- * Finds a shard that is stuck rather than dead: it holds its connections and answers no call.
- *
- * While the shard has work from main that it has not taken up, a probe is sent each `timeoutMs`; a probe that is not
- * answered within as long again means that the shard's event loop does not turn. An idle engine arms no timer.
+ * Finds a shard that is stuck rather than dead: it holds its connections and answers no call. While it has work from
+ * main that it has not taken up, a probe is sent each `timeoutMs`; one that is not answered within as long again means
+ * that the shard's event loop does not turn. An idle engine arms no timer.
  *
  * A timer that is late says that main was stalled, or the whole process was stopped: then the shard may have had no
- * chance either, and the probe begins anew. An answer that came in the meantime is in the queue behind the timer, so
- * one turn of main's event loop goes by before the verdict.
+ * chance either, and the probe begins anew. An answer may be in the queue behind the timer, so one turn of main's event
+ * loop goes by before the verdict.
  */
 import type { Clock } from '../protocol/clock.js'
 
@@ -25,7 +24,6 @@ type State =
   | { readonly kind: 'ended' }
 
 const RESTING: State = { kind: 'resting' }
-const ENDED: State = { kind: 'ended' }
 
 /** How late a timer may be: a share of its time, and at least so many milliseconds. */
 const LATE_SHARE = 0.1
@@ -50,7 +48,7 @@ export class Watchdog {
 
   end(): void {
     if (this.#state.kind === 'watching' || this.#state.kind === 'probing') this.#state.cancel()
-    this.#state = ENDED
+    this.#state = { kind: 'ended' }
   }
 
   #watch(): void {

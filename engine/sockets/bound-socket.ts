@@ -16,10 +16,8 @@ const MOST_ATTEMPTS = 5
 
 /**
  * What the helper process runs. Node cannot duplicate a descriptor, but one that travels to another process and back
- * arrives as a duplicate. It is text because a bundled host would not have a file.
- *
- * Its last message carries no descriptor and comes after those that do: it ends the wait for a descriptor that was lost
- * because this process had no room for it. Node neither repeats nor reports that.
+ * arrives as a duplicate. It is text because a bundled host would not have a file. Its last message carries no
+ * descriptor, and ends the wait for one that was lost because this process had no room for it.
  */
 const DUPLICATOR = `
 process.once('message', ({ copies }, handle) => {
@@ -29,10 +27,7 @@ process.once('message', ({ copies }, handle) => {
 process.once('disconnect', () => process.exit())
 `
 
-/**
- * The last duplicate with each number. A duplicate that was given to a shard is the shard's to close, and another file
- * may have its number from then on; so main closes its handle only if the number is certainly still the duplicate's.
- */
+/** The last duplicate with each number: once a shard has been given it, the number may become another file's. */
 const latest = new Map<number, Duplicate>()
 
 /** A duplicate of a socket's descriptor: main's to discard until it is given to a shard. */
@@ -162,26 +157,21 @@ class LostDescriptorError extends Error {
   }
 }
 
-/** NODE_OPTIONS is for the host; an Electron host's executable is Node only when it is told so. */
-function helperEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' }
-}
-
 function duplicate(original: BoundHandle, copies: number, signal: AbortSignal): Promise<Duplicate[]> {
   if (signal.aborted) return Promise.reject(new Error('the listener was closed meanwhile'))
   return new Promise((resolve, reject) => {
     assertDescriptors()
     const child = spawn(process.execPath, ['-e', DUPLICATOR], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      env: helperEnvironment(),
+      // NODE_OPTIONS is for the host. An Electron host's executable is Node only with that variable.
+      env: { ...process.env, NODE_OPTIONS: '', ELECTRON_RUN_AS_NODE: '1' },
     })
     const duplicates: Duplicate[] = []
     let failure: Error | undefined
     const finish = (error: Error | undefined): void => {
       clearTimeout(timer)
       failure ??= error
-      // Not disconnected: Node would acknowledge a handle that is on its way into a channel that is gone, and assert.
-      // The channel ends with the process.
+      // Not disconnected: Node would acknowledge a handle into a channel that is gone, and assert.
       child.kill('SIGKILL')
     }
     const timer = setTimeout(
@@ -205,9 +195,8 @@ function duplicate(original: BoundHandle, copies: number, signal: AbortSignal): 
       failure ??= error
       if (child.pid === undefined) settle()
     })
-    // What it sent before it ended is still in the channel, and comes before the channel's end. That end is polled for:
-    // Node emits no 'disconnect' if the process ends without having acknowledged a handle (its setupChannel() waits for
-    // that), as one does that is killed early.
+    // What it sent is still in the channel, and comes before the channel's end. That end is polled for: Node emits no
+    // 'disconnect' if the process, killed early, has not acknowledged a handle (its setupChannel() waits for that).
     const settleWhenRead = (turns: number): void => {
       if (child.connected && turns > 0) setImmediate(settleWhenRead, turns - 1)
       else setImmediate(settle)

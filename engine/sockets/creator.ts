@@ -1,7 +1,4 @@
-/**
- * A mark in the names of files that says which process has created them. It is there as soon as the name is, and from
- * it alone others can tell that the creator is dead, and remove what it has left.
- */
+/** A mark in the names of files, by which others can tell that their creator is dead, and remove what it has left. */
 import { createHash, randomInt } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'

@@ -1,7 +1,6 @@
 /**
- * Removes private folders that processes that were killed have left. Only a folder that belongs to this user, has the
- * mode of a private one, has a creator that is certainly dead, and holds nothing but what we put into such a folder, is
- * removed.
+ * Removes private folders that killed processes have left: only those that belong to this user, have the mode of a
+ * private folder and a creator that is certainly dead, and hold nothing but what we put into such a folder.
  */
 import fs from 'node:fs'
 import { basename } from 'node:path'

@@ -45,8 +45,7 @@ function ask(address: string, privateFolder: string): Promise<Answer> {
       reject(error)
     }
     server.once('error', fail)
-    // Exclusive: in a worker of the cluster module the primary would bind it otherwise, which does not know our
-    // descriptors.
+    // Exclusive: in a worker of the cluster module the primary would bind it, which has not our descriptors.
     server.listen({ path, exclusive: true }, () => {
       const socket = net.connect({ path, allowHalfOpen: true })
       socket.once('error', fail)

@@ -1,20 +1,15 @@
-/**
- * Listens for one connection, in a private folder. By this main comes to hold one end of a connected socket and a shard
- * the other, since sockets cannot be passed between threads.
- */
+/** Listens for one connection, in a private folder: how main and a shard get an end each of one connected socket. */
 import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import { TransportError } from '../protocol/errors.js'
+import { SOCKET_PATH_LIMIT } from '../protocol/target.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { creatorMark } from './creator.js'
 import { makePrivateFolder, removePrivateFolder } from './private-folder.js'
 
 const PREFIX = 'symphony-'
-/** Of a socket address. Node cuts a longer one off without an error: the socket would lie somewhere else. */
-const MOST_BYTES = process.platform === 'linux' ? 107 : 103
 /** What `mkdtemp` adds to a name. */
 const RANDOM = 'XXXXXX'
 
@@ -24,10 +19,7 @@ export interface OneShotListener {
   close(): void
 }
 
-/**
- * `onConnection` gets main's end, paused and unread.
- * @throws The system's error where no folder can be made, or ERR_PATH_TOO_LONG.
- */
+/** `onConnection` gets main's end, paused. @throws The system's error for the folder, or ERR_PATH_TOO_LONG. */
 export function openOneShotListener(
   onConnection: (socket: net.Socket) => void,
   onFailure: (error: Error) => void,
@@ -62,8 +54,8 @@ function makeFolder(): string {
   const parent = os.tmpdir()
   const prefix = join(parent, PREFIX)
   const mark = creatorMark()
-  const hasRoom = bytesIn(prefix + mark) <= MOST_BYTES
-  if (!hasRoom && bytesIn(prefix + RANDOM) > MOST_BYTES) throw tooLong(parent, bytesIn(prefix + RANDOM))
+  const hasRoom = bytesIn(prefix + mark) <= SOCKET_PATH_LIMIT
+  if (!hasRoom && bytesIn(prefix + RANDOM) > SOCKET_PATH_LIMIT) throw tooLong(parent, bytesIn(prefix + RANDOM))
   const folder = makePrivateFolder(prefix, hasRoom ? mark : undefined)
   if (hasRoom) removeLeftoversOnce(parent, folder)
   return folder
@@ -77,7 +69,7 @@ function bytesIn(folder: string): number {
 function tooLong(parent: string, bytes: number): TransportError {
   return new TransportError(
     'ERR_PATH_TOO_LONG',
-    `the temporary folder ${parent} is too long: a socket in it has ${String(bytes)} bytes, and the system allows ${String(MOST_BYTES)}. Set TMPDIR to a shorter one.`,
+    `the temporary folder ${parent} is too long: a socket in it has ${String(bytes)} bytes, and the system allows ${String(SOCKET_PATH_LIMIT)}. Set TMPDIR to a shorter one.`,
   )
 }
 

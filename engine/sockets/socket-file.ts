@@ -9,7 +9,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fromSystemError, TransportError } from '../protocol/errors.js'
 import { HeldFolder, type Folder } from '../filesystem/held-folder.js'
 import { openLocalFolder } from '../filesystem/local-folder.js'
-import type { UnixTarget } from '../protocol/target.js'
+import { SOCKET_PATH_LIMIT, type UnixTarget } from '../protocol/target.js'
 import { removeDeadLock } from './folder-lock.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { creatorMark } from './creator.js'
@@ -18,25 +18,7 @@ import { isSame, LOCK_PREFIX, look, refusal, takeName, type Identity, type Place
 
 const PRIVATE_PREFIX = '.s-'
 
-export interface SocketFile {
-  /** Where to bind. */
-  readonly bindPath: string
-  /** Gives the socket, which is bound and listens, its mode and its final name. */
-  publish(): Promise<void>
-  /**
-   * Removes the final name if it is still this socket's, and what else is left. Call it while the socket is open: until
-   * then no process takes it for stale, and the system gives its inode number to no other file.
-   */
-  remove(): Promise<void>
-}
-
-/** `limit` is the most bytes that a socket address may have. */
-export async function prepareSocketFile(
-  target: UnixTarget,
-  mode: number,
-  limit: number,
-  endpoint: string,
-): Promise<SocketFile> {
+export async function prepareSocketFile(target: UnixTarget, mode: number, endpoint: string): Promise<SocketFile> {
   const { path, within } = target
   let folder: Folder | undefined
   let privateFolder: string | undefined
@@ -44,10 +26,10 @@ export async function prepareSocketFile(
     // The working folder may be another one when the file is removed.
     const final = resolve(path)
     folder = within === undefined ? openFolder(dirname(path)) : openLocalFolder(within, 'listen', endpoint)
-    const place = await makePlace(folder, path, limit, (made) => (privateFolder = made))
+    const place = await makePlace(folder, path, (made) => (privateFolder = made))
     const bindPath = place.addressOf(basename(place.privateFolder), OWN_SOCKET)
-    if (Buffer.byteLength(bindPath) > limit) throw tooLong(bindPath, limit, endpoint)
-    return new File(place, bindPath, final, mode, endpoint)
+    if (!isShort(bindPath)) throw tooLong(bindPath, endpoint)
+    return new SocketFile(place, bindPath, final, mode, endpoint)
   } catch (error) {
     if (privateFolder !== undefined) removePrivateFolder(privateFolder)
     folder?.close()
@@ -71,16 +53,10 @@ function openFolder(path: string): Folder {
   }
 }
 
-async function makePlace(
-  folder: Folder,
-  path: string,
-  limit: number,
-  onMade: (privateFolder: string) => void,
-): Promise<Place> {
+async function makePlace(folder: Folder, path: string, onMade: (privateFolder: string) => void): Promise<Place> {
   const mark = creatorMark()
-  const fitsIn = (base: string): boolean =>
-    Buffer.byteLength(join(base, `${PRIVATE_PREFIX}${mark}`, OWN_SOCKET)) <= limit
-  const base = baseOf(folder, path, limit, fitsIn)
+  const fitsIn = (base: string): boolean => isShort(join(base, `${PRIVATE_PREFIX}${mark}`, OWN_SOCKET))
+  const base = baseOf(folder, path, fitsIn)
   const addressOf = (...names: readonly string[]): string => join(base, ...names)
   const privateFolder = makePrivateFolder(folder.at(PRIVATE_PREFIX), fitsIn(base) ? mark : undefined)
   onMade(privateFolder)
@@ -88,13 +64,15 @@ async function makePlace(
   return { folder, name: basename(path), privateFolder, mark, addressOf }
 }
 
-/**
- * How socket addresses begin: by the descriptor's path, or the whole path, or the path as given if that is too long.
- */
-function baseOf(folder: Folder, path: string, limit: number, fitsIn: (base: string) => boolean): string {
+function isShort(address: string): boolean {
+  return Buffer.byteLength(address) <= SOCKET_PATH_LIMIT
+}
+
+/** How socket addresses begin: the descriptor's path, or the whole path, or the path as given if that is too long. */
+function baseOf(folder: Folder, path: string, fitsIn: (base: string) => boolean): string {
   if (folder.isPinned) return folder.at('')
   const whole = resolve(path)
-  const fits = Buffer.byteLength(whole) <= limit && fitsIn(dirname(whole))
+  const fits = isShort(whole) && fitsIn(dirname(whole))
   return dirname(fits ? whole : path)
 }
 
@@ -112,7 +90,8 @@ async function removeLitter(folder: Folder, privateFolder: string): Promise<void
   await removeLeftovers(paths, PRIVATE_PREFIX, privateFolder)
 }
 
-class File implements SocketFile {
+export class SocketFile {
+  /** Where to bind. */
   readonly bindPath: string
   readonly #place: Place
   readonly #final: string
@@ -131,11 +110,16 @@ class File implements SocketFile {
     this.#endpoint = endpoint
   }
 
+  /** Gives the socket, which is bound and listens, its mode and its final name. */
   publish(): Promise<void> {
     this.#publishing = this.#publish()
     return this.#publishing
   }
 
+  /**
+   * Removes the final name if it is still this socket's, and what else is left. Call it while the socket is open: until
+   * then no process takes it for stale, and the system gives its inode number to no other file.
+   */
   async remove(): Promise<void> {
     // It works through the folder's descriptor, which is closed below.
     await this.#publishing?.catch(() => undefined)
@@ -182,10 +166,10 @@ function asTransportError(error: unknown, endpoint: string): TransportError {
   return fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
 }
 
-function tooLong(address: string, limit: number, endpoint: string): TransportError {
+function tooLong(address: string, endpoint: string): TransportError {
   return refusal(
     'ERR_PATH_TOO_LONG',
     endpoint,
-    `it is made under the name ${address} first, of ${String(Buffer.byteLength(address))} bytes, and the system allows ${String(limit)}. Use a shorter folder.`,
+    `it is made under the name ${address} first, of ${String(Buffer.byteLength(address))} bytes, and the system allows ${String(SOCKET_PATH_LIMIT)}. Use a shorter folder.`,
   )
 }

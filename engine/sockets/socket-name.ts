@@ -72,10 +72,7 @@ export function refusal(code: TransportErrorCode, endpoint: string, message: str
   return new TransportError(code, `listening on ${endpoint}: ${message}`, { cause, endpoint })
 }
 
-/**
- * Moves the stale socket away and removes it; leaves the name alone if it means something else by now.
- * @throws {TransportError} Another program's file was moved and cannot be put back: it stays at `aside`.
- */
+/** Removes the stale socket. @throws {TransportError} Another program's file was moved and stays at `aside`. */
 function removeStale(name: string, stale: fs.BigIntStats, aside: string, endpoint: string): void {
   const there = look(name)
   if (there === undefined || !isSameFile(there, stale) || there.ctimeNs !== stale.ctimeNs) return
@@ -129,10 +126,7 @@ export function isSame(one: Identity, other: Identity | undefined): boolean {
   return one.ino === other?.ino && one.dev === other.dev
 }
 
-/**
- * Whether this is the same file as before, by all that a move leaves as it is. A system that does not keep the time of
- * birth gives another time for it, which a move may change.
- */
+/** By all that a move leaves as it is. A system without a time of birth gives one instead that a move may change. */
 function isSameFile(now: fs.BigIntStats, before: fs.BigIntStats): boolean {
   const isBornThen = now.birthtimeNs === before.birthtimeNs || now.birthtimeNs === now.ctimeNs
   return isSame(now, before) && now.isSocket() && isBornThen && now.mtimeNs === before.mtimeNs

@@ -8,7 +8,20 @@
  */
 import type { BellListener } from '../protocol/bell.js'
 import type { Flushable, LaneDoorbell, NotifyHandler, PendingReply } from '../connection/lane-host.js'
-import type { WakeStrategy } from './wake-strategy.js'
+
+/** How main waits for a reply: asleep, or awake for a while. */
+export interface WakeStrategy {
+  /** A flush has gone out: whether its reply is waited for, and reported. */
+  awaits(reply: PendingReply): boolean
+  /** How long main stays awake for a reply from now on, in milliseconds; undefined: it sleeps. */
+  readonly awakeMs: number | undefined
+  /** Whether main may sleep once the reply is there. */
+  readonly endsWithReply: boolean
+  /** A reply that was waited for has come `ms` after its flush. */
+  onReply(wasAwake: boolean, ms: number): void
+  /** Whether shards stay awake for main's next flush. */
+  readonly shardsStayAwake: boolean
+}
 
 /** From turn to turn when no connection keeps the process alive; no timer is shorter. */
 const UNREFERENCED_TURN_MS = 1
@@ -123,8 +136,7 @@ export class Doorbell implements LaneDoorbell {
 
   #nextTurn(): void {
     if (this.#isReferenced()) setImmediate(this.#turn)
-    // Not an unref'd immediate: where something else keeps the process alive the event loop would fall asleep with it,
-    // and while this loop runs no shard wakes main. An unref'd timer keeps it awake.
+    // Not an unref'd immediate: the event loop would fall asleep with it, and no shard wakes main while this loop runs.
     else setTimeout(this.#turn, UNREFERENCED_TURN_MS).unref()
   }
 

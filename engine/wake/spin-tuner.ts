@@ -1,10 +1,7 @@
-/**
- * The adaptive strategy. A connection that dialled waits for replies in the way that brings them soonest: main asleep,
- * main awake, or the shard awake for main's next flush as well.
- */
+/** Waits for replies in the way that brings them soonest: main asleep, main awake, or the shard awake as well. */
 import type { PendingReply } from '../connection/lane-host.js'
+import type { WakeStrategy } from './doorbell.js'
 import { TwoArmedBandit, type WaitChoice } from './two-armed-bandit.js'
-import type { WakeStrategy } from './wake-strategy.js'
 
 const AWAKE_MS = 1
 /** Times awake in a row without a reply after which a connection gives up. */

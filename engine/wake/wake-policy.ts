@@ -1,7 +1,7 @@
 /** The wake strategies that an engine can have. */
 import { availableParallelism } from 'node:os'
+import type { WakeStrategy } from './doorbell.js'
 import { SpinTuner } from './spin-tuner.js'
-import type { WakeStrategy } from './wake-strategy.js'
 
 /** `spinMicros`: main stays awake that long after each flush. */
 export type WakePolicy = 'adaptive' | 'park' | { readonly spinMicros: number }

@@ -10,10 +10,7 @@ export interface WakeupSocketHost {
   close(): void
 }
 
-/**
- * Undefined where there are no Unix sockets, or no folder for one, or the path would be too long: then the MessagePort
- * alone serves.
- */
+/** Undefined where there are no Unix sockets, no folder for one, or its path is too long: the port serves alone. */
 export function offerWakeupSocket(onWake: () => void): WakeupSocketHost | undefined {
   if (process.platform === 'win32') return undefined
   let socket: WakeupSocket | undefined

@@ -7,7 +7,7 @@
  * there, since unsent frames go first.
  */
 import type { LossReport } from '../../api/index.js'
-import { openFrame } from './frames.js'
+import { openFrame } from './campaign-frames.js'
 import type { RecordEntry } from './record.js'
 
 /** The loss report on the frames of one connection. */

@@ -1,6 +1,6 @@
 /** One connection of a peer: records each frame, sends it back, and misbehaves when ordered to. */
-import { Random } from '../harness/random.js'
-import { makeFrame, openFrame, stampConnection } from './frames.js'
+import { Random } from '../harness/seeded-random.js'
+import { makeFrame, openFrame, stampConnection } from './campaign-frames.js'
 import { readOrder, type Misbehaviour } from './misbehaviour.js'
 import { encode, FrameParser, garbage, head, type PeerFraming } from './peer-framing.js'
 import type { RecordEntry, Recorder } from './record.js'

@@ -1,5 +1,5 @@
 /** Makes a list of faults with all their parameters from a seed: the same seed gives the same list. */
-import { Random } from '../harness/random.js'
+import { Random } from '../harness/seeded-random.js'
 import { MAX_FRAME_BYTES } from './peer-framing.js'
 import type { Misbehaviour } from './misbehaviour.js'
 import type { Fault as Death } from './strikes.js'

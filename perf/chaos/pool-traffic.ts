@@ -4,8 +4,8 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { TransportError, type ConnectionPool, type LeasedConnection } from '../../api/index.js'
-import type { Random } from '../harness/random.js'
-import { makeFrame, openFrame, randomPayload } from './frames.js'
+import type { Random } from '../harness/seeded-random.js'
+import { makeFrame, openFrame, randomPayload } from './campaign-frames.js'
 import type { Gate } from './gate.js'
 
 /** Users at the same time, each with its own connection. */

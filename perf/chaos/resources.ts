@@ -2,7 +2,7 @@
  * Compares the host's threads, descriptors, children and connections with what it had before: nothing may be left over.
  */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import { canCountResources, processResources, type ProcessResources } from '../harness/process-resources.js'
+import { canCountResources, processResources, type ProcessResources } from '../harness/resource-counts.js'
 import type { World } from './world.js'
 
 export interface Holdings extends ProcessResources {

@@ -1,8 +1,8 @@
 /** Starts each target of the campaign: its peer, the reconnecting connection to it, and for some a pool. */
 import type { Endpoint, Engine, ReconnectingOptions } from '../../api/index.js'
-import type { Random } from '../harness/random.js'
+import type { Random } from '../harness/seeded-random.js'
 import { EnginePeer } from './engine-peer.js'
-import { makeFrame, openFrame } from './frames.js'
+import { makeFrame, openFrame } from './campaign-frames.js'
 import type { Gate } from './gate.js'
 import { MAX_FRAME_BYTES, type PeerFraming } from './peer-framing.js'
 import type { TargetName } from './plan.js'

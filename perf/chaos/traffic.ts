@@ -7,9 +7,9 @@ import {
   type ReconnectingConnection,
   type LossReport,
 } from '../../api/index.js'
-import type { Random } from '../harness/random.js'
+import type { Random } from '../harness/seeded-random.js'
 import { FrameBook } from './frame-book.js'
-import { makeFrame, openFrame, randomPayload } from './frames.js'
+import { makeFrame, openFrame, randomPayload } from './campaign-frames.js'
 import type { Gate } from './gate.js'
 import { writeOrder, type Misbehaviour } from './misbehaviour.js'
 

@@ -1,7 +1,7 @@
 /** Everything that faults happen to: one engine, and for each target a peer with a connection full of traffic. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createEngine, type Engine } from '../../api/index.js'
-import { Random } from '../harness/random.js'
+import { Random } from '../harness/seeded-random.js'
 import { Gate } from './gate.js'
 import { targetNames, type TargetName } from './plan.js'
 import type { PoolTraffic } from './pool-traffic.js'

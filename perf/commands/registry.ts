@@ -1,15 +1,15 @@
 /** Every scenario of `npm run perf`. One without a line here does not compile. */
 import type { CommandOf, Scenario } from '../flags.js'
-import { accepts } from './accepts.js'
-import { chaos } from './chaos.js'
-import { churn } from './churn.js'
+import { accepts } from './accepts-command.js'
+import { chaos } from './chaos-command.js'
+import { churn } from './churn-command.js'
 import type { Outcome, RunScenario } from './command.js'
-import { flood } from './flood.js'
-import { http } from './http.js'
-import { idle } from './idle.js'
-import { latency } from './latency.js'
-import { pool } from './pool.js'
-import { throughput } from './throughput.js'
+import { flood } from './flood-command.js'
+import { http } from './http-command.js'
+import { idle } from './idle-command.js'
+import { latency } from './latency-command.js'
+import { pool } from './pool-command.js'
+import { throughput } from './throughput-command.js'
 
 const registry: { readonly [Of in Scenario]: RunScenario<Of> } = {
   latency,

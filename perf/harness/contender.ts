@@ -86,7 +86,7 @@ export class Contender {
   }
 
   async throughput(bytes: number, frames: number): Promise<ThroughputSample> {
-    if (this.#far === undefined) throw new Error('there is nobody to receive')
+    if (this.#far === undefined) throw new Error('there is no receiver')
     await this.#far.order({ kind: 'sink', frames })
     const before = this.#readCpu()
     await this.#near.order({ kind: 'source', bytes, frames })

@@ -7,7 +7,7 @@ import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { NO_FRAMES } from '../chaos/frame-book.js'
 import type { TargetName } from '../chaos/plan.js'
-import type { FaultCounts, FromHost, HostConfig, HostReport } from '../chaos/report.js'
+import type { FaultCounts, FromHost, HostConfig, HostReport } from '../chaos/host-report.js'
 
 export interface ChaosPlan {
   readonly seed: number

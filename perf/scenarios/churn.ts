@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { FramingKind } from '../../api/index.js'
-import type { ChurnPlan, ChurnReport } from '../harness/churn.js'
+import type { ChurnPlan, ChurnReport } from '../harness/churn-plan.js'
 import { endpointAt, meetingPlace } from '../harness/meeting-place.js'
 
 export interface ChurnSettings {
@@ -24,7 +24,7 @@ export interface ChurnRow extends ChurnReport {
   readonly verified: boolean
 }
 
-const program = fileURLToPath(new URL('../programs/churn.js', import.meta.url))
+const program = fileURLToPath(new URL('../programs/churner.js', import.meta.url))
 
 export async function runChurn(settings: ChurnSettings): Promise<ChurnRow[]> {
   const { folder, connections, bytes, concurrency, shards, framings } = settings

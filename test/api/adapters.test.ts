@@ -8,7 +8,7 @@ import { createEngine, TransportError, type Connection, type Engine } from '../.
 import type { TransportOptions } from '../../api/index.js'
 import { FailureBook } from '../helpers/failure-book.js'
 import { framesOf, frameOf, receiveMany, receiveToEnd } from '../helpers/frames.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings, WarningBook } from '../helpers/warnings.js'

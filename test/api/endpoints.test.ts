@@ -6,7 +6,7 @@ import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Endpoint, type Engine } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { makeTemporaryFolder, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
@@ -360,7 +360,7 @@ test.serial('a folder that does not exist is ERR_NOT_FOUND', async (t) => {
 test.serial('the stale socket of a killed process refuses connections and is taken over by a listener', async (t) => {
   t.timeout(WATCHDOG_MS)
   const path = folder.socketPath()
-  const child = ChildProgram.start('open-listener', [`unix:${path}`, '1'])
+  const child = ChildProgram.start('released-listener', [`unix:${path}`, '1'])
   try {
     await child.line('open')
     child.kill('SIGKILL')

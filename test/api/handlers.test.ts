@@ -9,7 +9,7 @@ import {
   type TransportOptions,
 } from '../../api/index.js'
 import { startEngine } from '../../api/engine.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { FailureBook } from '../helpers/failure-book.js'
 import { receiveToEnd } from '../helpers/frames.js'
 import { ManualClock } from '../helpers/manual-clock.js'

@@ -285,7 +285,7 @@ test.serial("no event, error, statistic or trace shows a child's arguments or en
     const out = lines.join('\n')
     t.regex(out, /ERR_SPAWN/)
     if (process.platform !== 'win32') t.regex(out, /ERR_EXIT/)
-    t.regex(stderr, /link .*: attempt failed, Error/)
+    t.regex(stderr, /reconnecting connection .*: attempt failed, Error/)
     t.notRegex(out, new RegExp(secret))
     t.notRegex(stderr, new RegExp(secret))
   } finally {

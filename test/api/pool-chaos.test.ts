@@ -1,5 +1,5 @@
 /**
- * A pool in the middle of deaths, aborts and timeouts: every answer belongs to its question, and everything is released.
+ * A pool amid deaths, aborts and timeouts: every answer belongs to its question, and everything is released.
  */
 import test from 'ava'
 import { createEngine, TransportError, type Connection, type LeasedConnection } from '../../api/index.js'

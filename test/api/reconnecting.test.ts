@@ -8,14 +8,17 @@ import {
   type ReconnectingConnection,
   type TransportOptions,
 } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
+import { byLength } from '../helpers/length.js'
 import { PeerServer, numbered } from '../helpers/peer-server.js'
 import { randomName, makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
+/** Of worker threads, one after the other. */
+const DEATHS = byLength({ short: 3, long: 6 })
 /** No breaker: the peer may take its time to appear. */
 const quick = { backoff: { initialMs: 1, maxMs: 20 }, breaker: false } as const
 
@@ -185,13 +188,13 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
         .transport(endpoint)
         .reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
       const sender = new Sender(reconnecting, 300)
-      for (let i = 1; i <= 6; i++) {
+      for (let i = 1; i <= DEATHS; i++) {
         await until(() => peer.heard.length === i && (peer.last?.numbers.length ?? 0) > 20 * i)
         await strike(engine, 0, fault)
         await until(() => reports.length === i)
         t.is(reports.at(-1)?.code, 'ERR_SHARD_LOST')
       }
-      await until(() => peer.heard.length === 7)
+      await until(() => peer.heard.length === DEATHS + 1)
       await sender.stop()
       t.is((await reconnecting.close()).code, 'OK')
       await until(() => (peer.last?.numbers.at(-1) ?? 0) === sender.sent - 1)
@@ -408,8 +411,8 @@ forEachKind('engine.close() ends reconnecting connections in every state', async
   const connected = transport.reconnecting(quick)
   await connected.connected()
   const reports: LossReport[] = []
-  const nobody = engine.transport(`memory:${randomName()}`)
-  const waiting = nobody.reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
+  const absent = engine.transport(`memory:${randomName()}`)
+  const waiting = absent.reconnecting({ ...quick, onLoss: (report) => reports.push(report) })
   waiting.send('never')
   const received = rejects(t, waiting.receive(), 'ERR_ENGINE_CLOSED')
   await until(() => waiting.attempts > 1)

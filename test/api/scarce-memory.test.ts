@@ -2,7 +2,7 @@
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { receiveMany } from '../helpers/frames.js'
 import { exhaustMemory, withoutMemory } from '../helpers/scarce-memory.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'

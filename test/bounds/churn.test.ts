@@ -1,14 +1,16 @@
 /** Connections that come and go take no more memory than those that are there at one time. */
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
-import type { ChurnPlan, ChurnReport } from '../../perf/harness/churn.js'
+import type { ChurnPlan, ChurnReport } from '../../perf/harness/churn-plan.js'
 import { ChildProgram } from '../helpers/child-program.js'
 import { byLength } from '../helpers/length.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 150_000
-const FEW = byLength({ short: 30, long: 60 })
-const MANY = byLength({ short: 500, long: 1_000 })
+const FEW = byLength({ short: 12, long: 60 })
+const SOME = byLength({ short: 100, long: 300 })
+const MANY = byLength({ short: 200, long: 1_000 })
+const KILLS = byLength({ short: 6, long: 10 })
 /** What a process with an engine takes anyway, plus its garbage. Without a bound it would be hundreds more. */
 const MOST_RESIDENT_MIB = 300
 /** Lanes that a listener has in stock, on two shards. */
@@ -22,7 +24,7 @@ async function churn(t: ExecutionContext, plan: Partial<ChurnPlan>): Promise<Chu
   const whole: ChurnPlan = {
     stack: 'engine',
     endpoint: process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`,
-    connections: 300,
+    connections: SOME,
     bytes: 200_000,
     concurrency: 1,
     shards: 1,
@@ -30,7 +32,7 @@ async function churn(t: ExecutionContext, plan: Partial<ChurnPlan>): Promise<Chu
     kills: 0,
     ...plan,
   }
-  const child = ChildProgram.start('churn', [JSON.stringify(whole)])
+  const child = ChildProgram.start('connection-churn', [JSON.stringify(whole)])
   try {
     const { lines, stderr, code } = await child.exit
     t.is(stderr, '')
@@ -66,8 +68,8 @@ test.serial('a translated framing', async (t) => {
 })
 
 test.serial('shards that die and come back take over the memory of those before them', async (t) => {
-  const report = await churn(t, { connections: 100, kills: 10 })
-  t.is(report.kills, 10)
+  const report = await churn(t, { connections: 10 * KILLS, kills: KILLS })
+  t.is(report.kills, KILLS)
   t.true(report.madeMiB < MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
 })
 

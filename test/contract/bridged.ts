@@ -3,7 +3,7 @@
  * listener is on a Unix socket, and the endpoint is a child that joins its stdin and stdout to that socket.
  */
 import process from 'node:process'
-import { nodeProgram } from '../helpers/children.js'
+import { nodeProgram } from '../helpers/small-children.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import type { ContractTransport } from './contract.js'
 

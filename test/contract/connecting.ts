@@ -1,8 +1,9 @@
 /** Connecting and listening. */
 import fs from 'node:fs'
 import type { Connection, TransportError } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { receiveToEnd } from '../helpers/frames.js'
+import { byLength } from '../helpers/length.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 
@@ -126,7 +127,8 @@ export function connectingTests(contract: Contract): void {
   test('aborting the signal rejects connect(), and its connection is closed if it still comes', async (t, world) => {
     const transport = await world.transport()
     const listener = await world.listen(transport, () => undefined)
-    for (let round = 0; round < 20; round++) {
+    const rounds = subject.costly === true ? byLength({ short: 5, long: 20 }) : 20
+    for (let round = 0; round < rounds; round++) {
       const abort = new AbortController()
       const connecting = transport.connect({ signal: abort.signal })
       t.is(world.engine.stats().pendingConnects, 1)

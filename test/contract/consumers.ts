@@ -2,7 +2,7 @@
 import type { TransportError } from '../../api/index.js'
 import { digestOf, framesOf, receiveMany, sendAll, takeBy } from '../helpers/frames.js'
 import { Random } from '../helpers/random.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
 

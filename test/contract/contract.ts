@@ -1,7 +1,7 @@
 /** What the suite needs to know about a transport, and how its parts declare their tests. */
 import type { ExecutionContext } from 'ava'
 import type { ClosedInfo, EndpointObject, TransportErrorCode, TransportOptions } from '../../api/index.js'
-import type { World } from './world.js'
+import type { World } from './contract-world.js'
 
 export interface ContractEndpoint {
   /** Where to listen, and where to connect to unless `dialled` says otherwise. */

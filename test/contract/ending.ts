@@ -1,6 +1,6 @@
 /** How connections end, and what is known and readable afterwards. */
 import { TransportError, type Connection } from '../../api/index.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { digestOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
 import { turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'

@@ -1,7 +1,7 @@
 /** The end of an engine: everything pending settles, everything is released, and the ledger says so. */
 import fs from 'node:fs'
 import type { Connection } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { digestOf, framesOf, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
 import { byLength } from '../helpers/length.js'
 import { Random } from '../helpers/random.js'

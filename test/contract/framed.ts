@@ -4,9 +4,7 @@ import { makeFramesCarriable } from '../helpers/frames.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { carriable } from '../helpers/wire-bytes.js'
 import type { ContractTransport } from './contract.js'
-import { endingTests } from './ending.js'
-import { flowTests } from './flow.js'
-import { frameTests } from './frames.js'
+import { framingParts, otherFramingParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
 
 const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {
@@ -35,7 +33,16 @@ const transports: Readonly<Record<'unix' | 'memory', ContractTransport>> = {
   },
 }
 
+/** Where a framing runs all parts at each length: what it does to a connection's end depends on it, not on the kind. */
+const home: Readonly<Partial<Record<FramingKind, ContractTransport['kind']>>> = {
+  line: 'unix',
+  'content-length': 'memory',
+}
+
 export function framedContract(kind: 'unix' | 'memory', framing: FramingKind): void {
   makeFramesCarriable((bytes) => carriable(framing, bytes))
-  transportContract({ ...transports[kind], options: { framing } }, [frameTests, endingTests, flowTests])
+  transportContract(
+    { ...transports[kind], options: { framing } },
+    home[framing] === kind ? framingParts : otherFramingParts,
+  )
 }

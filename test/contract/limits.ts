@@ -1,10 +1,10 @@
 /** connect() aborted at any moment, and listeners that take no more than their limits. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Connection, TransportError } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { turns, until } from '../helpers/turns.js'
 import type { Contract } from './contract.js'
-import type { World } from './world.js'
+import type { World } from './contract-world.js'
 
 /** The smallest queue that a listener can have. */
 const QUEUED = 16

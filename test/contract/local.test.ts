@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { isExclusive } from '../helpers/platform.js'
+import { addressParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
 
 /** There `local:` is a pipe: no folder, no file, no half-close. */
@@ -16,20 +17,23 @@ test.after.always('the runtime folder is removed', async (t) => {
   await runtime.remove()
 })
 
-transportContract({
-  kind: 'local',
-  supported: true,
-  halfClose: !isPipe,
-  exclusive: isExclusive,
-  waitsWhenFull: !isPipe,
-  lingers: isPipe,
-  noListener: 'ERR_NOT_FOUND',
-  makeEndpoint() {
-    const name = randomName()
-    return Promise.resolve({
-      endpoint: `local:${name}`,
-      socketFile: isPipe ? undefined : join(runtime.path, 'symphony-transport', `${name}.sock`),
-      remove: () => Promise.resolve(),
-    })
+transportContract(
+  {
+    kind: 'local',
+    supported: true,
+    halfClose: !isPipe,
+    exclusive: isExclusive,
+    waitsWhenFull: !isPipe,
+    lingers: isPipe,
+    noListener: 'ERR_NOT_FOUND',
+    makeEndpoint() {
+      const name = randomName()
+      return Promise.resolve({
+        endpoint: `local:${name}`,
+        socketFile: isPipe ? undefined : join(runtime.path, 'symphony-transport', `${name}.sock`),
+        remove: () => Promise.resolve(),
+      })
+    },
   },
-})
+  addressParts,
+)

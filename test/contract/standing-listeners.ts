@@ -6,7 +6,7 @@
 import { createEngine, type Engine, type LedgerReport, type Listener } from '../../api/index.js'
 import type { FailureBook } from '../helpers/failure-book.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
-import { World, type Pair, type PairOptions } from './world.js'
+import { World, type Pair, type PairOptions } from './contract-world.js'
 
 interface Standing {
   readonly world: World

@@ -1,9 +1,5 @@
 import { bridged } from './bridged.js'
-import { endingTests } from './ending.js'
-import { flowTests } from './flow.js'
-import { frameTests } from './frames.js'
-import { sendingTests } from './sending.js'
+import { farEndParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
 
-// Tests that do not concern the far end use a simpler one.
-transportContract(bridged('engine'), [frameTests, sendingTests, endingTests, flowTests])
+transportContract(bridged('engine'), farEndParts)

@@ -1,4 +1,5 @@
 import { bridged } from './bridged.js'
+import { childParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
 
-transportContract(bridged('streams'))
+transportContract(bridged('streams'), childParts)

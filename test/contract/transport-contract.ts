@@ -5,36 +5,14 @@ import { createEngine, type Engine } from '../../api/index.js'
 import { FailureBook } from '../helpers/failure-book.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
-import { connectingTests } from './connecting.js'
-import { consumerTests } from './consumers.js'
-import { endingTests } from './ending.js'
-import { engineEndTests } from './engine-end.js'
-import { fairnessTests } from './fairness.js'
-import { flowTests } from './flow.js'
-import { frameTests } from './frames.js'
-import { limitTests } from './limits.js'
-import { sendingTests } from './sending.js'
-import { StandingListeners } from './standing-listeners.js'
 import type { Contract, ContractTest, ContractTransport } from './contract.js'
-import { World } from './world.js'
+import { everyPart, type Part } from './parts.js'
+import { StandingListeners } from './standing-listeners.js'
+import { World } from './contract-world.js'
 
 const WATCHDOG_MS = 20_000
 
-type Part = (contract: Contract) => void
-
-const everything: readonly Part[] = [
-  connectingTests,
-  limitTests,
-  frameTests,
-  consumerTests,
-  sendingTests,
-  endingTests,
-  flowTests,
-  fairnessTests,
-  engineEndTests,
-]
-
-export function transportContract(transport: ContractTransport, parts: readonly Part[] = everything): void {
+export function transportContract(transport: ContractTransport, parts: readonly Part[] = everyPart): void {
   let shared: Engine | undefined
   const failures = new FailureBook()
   const pairs = new StandingListeners(transport, failures)

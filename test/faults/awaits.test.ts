@@ -9,7 +9,7 @@ import {
   type Listener,
   type Transport,
 } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, failBoots, faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
 import { byLength } from '../helpers/length.js'
 import { Random, testSeed } from '../helpers/random.js'
@@ -226,11 +226,15 @@ function isOneOf(t: ExecutionContext, outcome: string, allowed: readonly Outcome
   t.true((allowed as readonly string[]).includes(outcome), `${when}: ${outcome}`)
 }
 
-/** Turns after which the shard is told to die: each of the first ones, then fewer. */
+/** Of the first turns each is a moment to die at; of the later ones some are, at most this many turns apart. */
+const FIRST_TURNS = byLength({ short: 3, long: 6 })
+const MOST_APART = byLength({ short: 16, long: 5 })
+
+/** Turns after which the shard is told to die. */
 function moments(most: number): number[] {
   const random = new Random(seed)
   const all: number[] = []
-  for (let k = 0; k <= most; k += k < 6 ? 1 : random.between(1, byLength({ short: 12, long: 5 }))) all.push(k)
+  for (let k = 0; k <= most; k += k < FIRST_TURNS ? 1 : random.between(1, MOST_APART)) all.push(k)
   return all
 }
 

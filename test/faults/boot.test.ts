@@ -3,8 +3,9 @@ import process from 'node:process'
 import test from 'ava'
 import { createEngine, type EngineOptions } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { failBoots, faultyWorker, type BootFault } from '../helpers/faults.js'
+import { byLength } from '../helpers/length.js'
 import { canCountResources, processResources, type ProcessResources } from '../helpers/process-resources.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
@@ -74,7 +75,7 @@ for (const fault of ['stuck', 'waits'] as const) {
 test.serial('threads that are ended while they load their modules leave nothing open', async (t) => {
   t.timeout(WATCHDOG_MS)
   failBoots('stuck')
-  for (let bootTimeoutMs = 2; bootTimeoutMs <= 60; bootTimeoutMs += 2) {
+  for (let bootTimeoutMs = 2; bootTimeoutMs <= 60; bootTimeoutMs += byLength({ short: 6, long: 2 })) {
     const options: EngineOptions = { shards: 2, workerEntry: faultyWorker, bootTimeoutMs }
     await rejects(t, createEngine(options), 'ERR_SHARD_BOOT')
   }

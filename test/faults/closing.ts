@@ -1,7 +1,7 @@
 /** An engine that is closed while its shards die, are dead, or do not answer. */
 import { failBoots, faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
 import { turns } from '../helpers/turns.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import type { FaultSuite } from './fault-suite.js'
 import { Meeting } from './meeting.js'
 

@@ -1,6 +1,6 @@
 /** The connections of a shard that dies: what its rings hold is delivered, then each of them ends, once. */
 import type { ConnectionClosedEvent, Connection, Engine } from '../../api/index.js'
-import { rejects, throws } from '../helpers/errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
 import { digestOf, framesOf, randomLengths } from '../helpers/frames.js'
 import { signal, until } from '../helpers/turns.js'

@@ -2,8 +2,9 @@
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine, type EngineOptions } from '../../api/index.js'
 import type { ContractTransport } from '../contract/contract.js'
-import { World } from '../contract/world.js'
+import { World } from '../contract/contract-world.js'
 import { everyFault, failBoots, faultyOptions, type Fault } from '../helpers/faults.js'
+import { byLength } from '../helpers/length.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 import { closingTests } from './closing.js'
 import { connectionTests } from './connections.js'
@@ -23,8 +24,17 @@ export interface FaultSuite {
   ) => void
 }
 
-/** Each way to die takes time. For a transport that differs only in its address one of them is enough. */
-export function faultSuite(transport: ContractTransport, faults: readonly Fault[] = everyFault): void {
+/**
+ * The ways to die that a transport is tried with: each takes time. At the short length each happens on one transport;
+ * for one that differs only in its address a single one is enough.
+ */
+export const faultsOf: Readonly<Record<'unix' | 'memory' | 'abstract', readonly Fault[]>> = {
+  unix: byLength({ short: ['exit', 'memory', 'stuck'], long: everyFault }),
+  memory: byLength({ short: ['throw', 'rejection'], long: everyFault }),
+  abstract: ['exit'],
+}
+
+export function faultSuite(transport: ContractTransport, faults: readonly Fault[]): void {
   const declare = transport.supported ? test.serial : test.serial.skip
 
   failOnWarnings()

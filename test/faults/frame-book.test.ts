@@ -1,7 +1,7 @@
 /** The campaign's record finds each way in which a reconnecting connection could report a wrong outcome. */
 import test from 'ava'
 import { FrameBook, type Loss } from '../../perf/chaos/frame-book.js'
-import { makeFrame } from '../../perf/chaos/frames.js'
+import { makeFrame } from '../../perf/chaos/campaign-frames.js'
 import type { RecordEntry } from '../../perf/chaos/record.js'
 
 const frame = (number: number): Buffer => makeFrame(number, 'data', Buffer.from('x'))

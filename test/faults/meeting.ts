@@ -1,6 +1,6 @@
 /** A listener, and connections to it with both ends in hand. */
 import type { Connection, Engine, Listener, Transport } from '../../api/index.js'
-import type { World } from '../contract/world.js'
+import type { World } from '../contract/contract-world.js'
 import { signal, type Signal } from '../helpers/turns.js'
 
 export interface Pair {

@@ -1,7 +1,7 @@
 /** An engine whose only shard dies: what waits for it to come back, and what does not come back with it. */
 import net from 'node:net'
 import type { ShardLostEvent } from '../../api/index.js'
-import { rejects } from '../helpers/errors.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { rawFrame, RawReader } from '../helpers/raw-frames.js'
 import { until } from '../helpers/turns.js'

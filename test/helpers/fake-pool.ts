@@ -60,7 +60,7 @@ export class FakeConnection implements Poolable {
     if (this.phase === 'closing') this.#finish('closed')
   }
 
-  /** Something happens to it; `told`: main has handled the news. */
+  /** It may not be reused any more; `told`: the pool learns of it at once. */
   spoil(why: ReuseBlocker, told: boolean): void {
     this.reuseBlocker ??= why
     if (!told) return
@@ -140,7 +140,7 @@ export class FakePool {
   }
 
   /** The oldest dial fails. */
-  async refuse(error: unknown = new TransportError('ERR_REFUSED', 'nobody listens')): Promise<void> {
+  async refuse(error: unknown = new TransportError('ERR_REFUSED', 'no process listens')): Promise<void> {
     this.#next().reject(error)
     await settled()
   }

@@ -1,6 +1,7 @@
 /**
- * How long those tests run that try much: properties, faults, torture, crowds. `npm test` runs the short length; CI
- * runs the long one, SYMPHONY_TEST_LENGTH=long. Each case is there at both.
+ * How much the tests try: `npm test` runs the short length; CI runs the long one, SYMPHONY_TEST_LENGTH=long. The short
+ * one has fewer rounds of properties, faults, torture and crowds. It also leaves out cases that try once more, at
+ * another address, framing, fault or number of shards, what another case tries at both lengths.
  */
 import process from 'node:process'
 

@@ -1,5 +1,5 @@
 /** Seeded randomness of tests. */
-import { Random } from '../../perf/harness/random.js'
+import { Random } from '../../perf/harness/seeded-random.js'
 
 export { Random }
 

@@ -8,10 +8,13 @@ export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 export const roots = ['api', 'engine', 'workers']
 
-export interface Source {
+export interface Tree {
   /** From the repository's root. */
   readonly path: string
   readonly tree: ts.SourceFile
+}
+
+export interface Source extends Tree {
   /** Names as they are written. */
   readonly imports: readonly string[]
   /** Our own files among them, from the repository's root. */
@@ -25,30 +28,32 @@ export function targetOf(path: string, name: string): string {
   return relative(root, resolve(root, dirname(path), name)).replace(/\.js$/, '.ts')
 }
 
-function read(path: string): Source {
-  const text = fs.readFileSync(join(root, path), 'utf8')
-  const imports = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName)
-  const ours = imports.filter((name) => name.startsWith('.')).map((name) => targetOf(path, name))
-  const packages = imports.filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
-  return {
-    path,
-    packages,
-    imports,
-    ours,
-    tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true),
-  }
+const parsing = {
+  languageVersion: ts.ScriptTarget.Latest,
+  jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
 }
 
 /** All files of some folders. */
-export const sourcesIn = (folders: readonly string[]): readonly Source[] =>
+export const treesIn = (folders: readonly string[]): readonly Tree[] =>
   folders.flatMap((folder) =>
     fs
       .readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
-      .map((name) => read(join(folder, name))),
+      .map((name) => {
+        const path = join(folder, name)
+        const text = fs.readFileSync(join(root, path), 'utf8')
+        return { path, tree: ts.createSourceFile(path, text, parsing, true) }
+      }),
   )
 
-export const sources = sourcesIn(roots)
+function withImports({ path, tree }: Tree): Source {
+  const imports = ts.preProcessFile(tree.text, true, true).importedFiles.map(({ fileName }) => fileName)
+  const ours = imports.filter((name) => name.startsWith('.')).map((name) => targetOf(path, name))
+  const packages = imports.filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
+  return { path, tree, imports, ours, packages }
+}
+
+export const sources = treesIn(roots).map(withImports)
 
 /** Whether a path is this folder or file, or lies in it. */
 export function liesIn(path: string, folder: string): boolean {

@@ -2,7 +2,6 @@
 import fs from 'node:fs'
 import net from 'node:net'
 import { prepareSocketFile, type SocketFile } from '../../engine/sockets/socket-file.js'
-import { SOCKET_PATH_LIMIT } from '../../engine/protocol/target.js'
 
 /** Leaves a socket at the path without a listener. */
 export async function leaveStaleSocket(path: string): Promise<void> {
@@ -35,7 +34,7 @@ export class FileListener {
 
   /** Bound and listening; the final name is taken by `publish()`. */
   static async prepare(path: string, mode = 0o600): Promise<FileListener> {
-    const file = await prepareSocketFile({ kind: 'unix', path }, mode, SOCKET_PATH_LIMIT, `unix:${path}`)
+    const file = await prepareSocketFile({ kind: 'unix', path }, mode, `unix:${path}`)
     const server = net.createServer((socket) => socket.on('error', () => undefined).destroy())
     await new Promise<void>((resolve) => server.listen(file.bindPath, resolve))
     return new FileListener(file, server)

@@ -1,5 +1,5 @@
 /**
- * test/fixtures/process-stdio.ts in a separate process, with a chosen stdin and stdout. It reports on
+ * test/fixtures/stdio-connection.ts in a separate process, with a chosen stdin and stdout. It reports on
  * stderr.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
@@ -21,7 +21,7 @@ export interface OwnProgramChoices {
   readonly then?: string
 }
 
-export const ownProgramPath = fileURLToPath(new URL('../fixtures/process-stdio.js', import.meta.url))
+export const ownProgramPath = fileURLToPath(new URL('../fixtures/stdio-connection.js', import.meta.url))
 
 /** What the shell says when a pipe has ended: it holds the outer stream open itself. */
 const END_OF_PIPE = '\0end of pipe\0'

@@ -42,6 +42,8 @@ class ApiReader {
   readonly #known = new Set<ts.Symbol>()
   /** Those that a description has named. */
   readonly #named = new Set<ts.Symbol>()
+  /** Names that exports have for hosts, where their declarations have others. */
+  readonly #names = new Map<ts.Symbol, string>()
 
   constructor(checker: ts.TypeChecker) {
     this.#checker = checker
@@ -50,6 +52,7 @@ class ApiReader {
   exportsOf(source: ts.SourceFile): readonly string[] {
     const module = this.#checker.getSymbolAtLocation(source)
     const symbols = module === undefined ? [] : this.#checker.getExportsOfModule(module)
+    for (const symbol of symbols) this.#names.set(this.#resolve(symbol), symbol.name)
     return this.#describe(symbols.map((symbol) => this.#resolve(symbol)))
   }
 
@@ -66,20 +69,26 @@ class ApiReader {
     return symbol.flags & ts.SymbolFlags.Alias ? this.#checker.getAliasedSymbol(symbol) : symbol
   }
 
+  #nameOf(symbol: ts.Symbol): string {
+    return this.#names.get(symbol) ?? symbol.name
+  }
+
   #describe(symbols: readonly ts.Symbol[]): readonly string[] {
     for (const symbol of symbols) this.#known.add(symbol)
     return [...symbols]
-      .sort((one, other) => (one.name < other.name ? -1 : 1))
-      .flatMap((symbol) => (symbol.declarations ?? []).map((declaration) => this.#declaration(declaration)))
+      .sort((one, other) => (this.#nameOf(one) < this.#nameOf(other) ? -1 : 1))
+      .flatMap((symbol) =>
+        (symbol.declarations ?? []).map((declaration) => this.#declaration(this.#nameOf(symbol), declaration)),
+      )
   }
 
-  #declaration(node: ts.Declaration): string {
+  #declaration(name: string, node: ts.Declaration): string {
     this.#collectNames(node)
-    if (ts.isTypeAliasDeclaration(node)) return `type ${node.name.text}${parametersOf(node)} = ${this.#type(node.type)}`
+    if (ts.isTypeAliasDeclaration(node)) return `type ${name}${parametersOf(node)} = ${this.#type(node.type)}`
     if (!ts.isInterfaceDeclaration(node) && !ts.isClassDeclaration(node)) return textOf(node)
-    const { name, members, heritageClauses = [] } = node
+    const { members, heritageClauses = [] } = node
     const kind = ts.isClassDeclaration(node) ? 'class' : 'interface'
-    const head = [kind, `${name?.text ?? ''}${parametersOf(node)}`, ...heritageClauses.map(textOf)].join(' ')
+    const head = [kind, `${name}${parametersOf(node)}`, ...heritageClauses.map(textOf)].join(' ')
     const lines = members.filter((member) => !isPrivate(member)).map((member) => this.#member(member))
     return [head, ...[...lines, ...this.#mapped(node)].map((line) => `  ${line}`)].join('\n')
   }

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { childrenOf, isRunning } from '../helpers/children.js'
+import { childrenOf, isRunning } from '../helpers/small-children.js'
+import { byLength } from '../helpers/length.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
 
@@ -56,7 +57,7 @@ async function endOf(
   }
 }
 
-for (const programs of [1, PROGRAMS]) {
+for (const programs of byLength({ short: [PROGRAMS], long: [1, PROGRAMS] })) {
   declare(`${String(programs)} programs end with a runner that is killed`, async (t) => {
     const { signal } = await endOf(t, ['latency', ...ENDLESS], programs, (runner) => {
       process.kill(runner, 'SIGKILL')
@@ -82,15 +83,14 @@ declare('a program whose other side hangs ends with its runner too', async (t) =
   })
 })
 
-for (const [signal, code] of [
-  ['SIGTERM', 143],
-  ['SIGINT', 130],
-] as const) {
+const signals = { SIGTERM: 143, SIGINT: 130 } as const
+
+for (const signal of byLength({ short: ['SIGTERM'], long: ['SIGTERM', 'SIGINT'] } as const)) {
   declare(`a runner that ${signal} ends leaves no program and no folder`, async (t) => {
     const ended = await endOf(t, ['latency', ...ENDLESS], PROGRAMS, (runner) => {
       process.kill(runner, signal)
     })
-    t.deepEqual(ended, { code, signal: null, left: [] })
+    t.deepEqual(ended, { code: signals[signal], signal: null, left: [] })
   })
 }
 

@@ -4,7 +4,7 @@ import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type ChildEndpoint } from '../../api/index.js'
 import { ChildProgram, type ChildExit } from '../helpers/child-program.js'
-import { guardiansOf, isRunning, sh } from '../helpers/children.js'
+import { guardiansOf, isRunning, sh } from '../helpers/small-children.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 

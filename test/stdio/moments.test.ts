@@ -5,7 +5,7 @@
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
-import { countChildren, sh } from '../helpers/children.js'
+import { countChildren, sh } from '../helpers/small-children.js'
 import { faultyOptions, nextEvent, strikeSoon } from '../helpers/faults.js'
 import { canCountResources } from '../helpers/process-resources.js'
 import { turns, until } from '../helpers/turns.js'
@@ -69,7 +69,7 @@ moments('the shard dies at any turn of a close', async (t, engine, moment) => {
   t.true(code === 'OK' || code === 'ERR_SHARD_LOST' || code === 'ERR_EXIT', code)
 })
 
-moments('the engine closes at any turn after the shard was told to die', async (t, _shared, moment) => {
+moments('the engine closes at any turn after the shard was ordered to die', async (t, _shared, moment) => {
   const engine = await createEngine({ shards: 1, ...faultyOptions() })
   const connections: Connection[] = [await engine.transport(endpoint).connect()]
   strikeSoon(engine, 0, 'exit')

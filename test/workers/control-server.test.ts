@@ -43,12 +43,12 @@ class Rig {
     t.teardown(() => this.server.unlisten(LISTENER))
   }
 
-  listen(maxQueued = 16): Promise<Outcome<void>> {
+  listen(maxQueued = 16): Promise<Outcome> {
     const { target, counts } = this
     return this.server.listen({ listenerId: LISTENER, target, backlog: 1, framing, maxQueued, counts: counts.words })
   }
 
-  async dial(): Promise<{ readonly outcome: Outcome<void>; readonly lane: MainLane }> {
+  async dial(): Promise<{ readonly outcome: Outcome; readonly lane: MainLane }> {
     const mainLane = this.main.takeLane()
     const request = { lane: mainLane.grant, target: this.target, framing, timeoutMs: 0 }
     return { outcome: await this.server.dial(request), lane: mainLane }

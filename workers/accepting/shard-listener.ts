@@ -1,16 +1,12 @@
 /**
  * One listener on one shard: what it has accepted and main has not taken yet, up to a bound at which it stops
- * accepting.
- *
- * The system hands over all that wait in one go, so main learns of many at a time: a message for each would cost both
- * threads more than all the rest of accepting.
+ * accepting. Main learns of many at a time: a message for each would cost more than all the rest of accepting.
  */
 import { AcceptCounts } from '../../engine/protocol/accept-log.js'
 import type { ListenerCallbacks, ListenRequest } from '../../engine/protocol/control.js'
 import type { FramingSpec } from '../../engine/protocol/framing.js'
 import type { ListenTarget, TransportKind } from '../../engine/protocol/target.js'
 import type { AcceptedPeer, ListenHandle } from '../transport.js'
-import type { WaitingPeers } from './waiting-peers.js'
 
 /** The most in one message: main begins with the first while this thread still accepts the rest. */
 const MOST_TOLD_AT_ONCE = 64
@@ -29,7 +25,7 @@ export class ShardListener {
   readonly framing: FramingSpec
   readonly #maxQueued: number
   readonly #counts: AcceptCounts
-  readonly #waiting: WaitingPeers<ShardListener>
+  readonly #waiting: WaitingPeers
   readonly #stock: LaneStock
   readonly #main: ListenerCallbacks
   #handle: ListenHandle | undefined
@@ -40,7 +36,7 @@ export class ShardListener {
   /** Connections that wait for main's answer. */
   #told = 0
 
-  constructor(request: ListenRequest, waiting: WaitingPeers<ShardListener>, stock: LaneStock, main: ListenerCallbacks) {
+  constructor(request: ListenRequest, waiting: WaitingPeers, stock: LaneStock, main: ListenerCallbacks) {
     this.id = request.listenerId
     this.kind = request.target.kind
     this.framing = request.framing
@@ -136,5 +132,38 @@ export class ShardListener {
     this.#isAccepting = false
     this.#handle.pause()
     this.#main.paused(this.id)
+  }
+}
+
+interface WaitingPeer {
+  readonly peer: AcceptedPeer
+  readonly listener: ShardListener
+}
+
+/** Accepted connections that main knows of and has neither adopted nor rejected, of all listeners of a shard. */
+export class WaitingPeers {
+  readonly #byId = new Map<number, WaitingPeer>()
+  #nextId = 1
+
+  add(peer: AcceptedPeer, listener: ShardListener): number {
+    const id = this.#nextId++
+    this.#byId.set(id, { peer, listener })
+    return id
+  }
+
+  take(acceptId: number): WaitingPeer | undefined {
+    const waiting = this.#byId.get(acceptId)
+    if (waiting === undefined) return undefined
+    this.#byId.delete(acceptId)
+    waiting.listener.onAnswered()
+    return waiting
+  }
+
+  rejectAllOf(listener: ShardListener): void {
+    for (const [acceptId, waiting] of this.#byId) {
+      if (waiting.listener !== listener) continue
+      this.#byId.delete(acceptId)
+      waiting.peer.reject()
+    }
   }
 }

@@ -10,8 +10,7 @@ import { laneEnd } from '../lanes/framed-wire.js'
 import type { Pumps } from '../lanes/pumps.js'
 import type { AcceptedPeer } from '../transport.js'
 import { listenerFor } from '../transports/transport-registry.js'
-import { ShardListener, type LaneStock } from './shard-listener.js'
-import { WaitingPeers } from './waiting-peers.js'
+import { ShardListener, WaitingPeers, type LaneStock } from './shard-listener.js'
 
 export class ShardListeners implements LaneStock {
   readonly #pumps: Pumps
@@ -19,10 +18,10 @@ export class ShardListeners implements LaneStock {
   readonly #log: AcceptLogWriter
   readonly #main: ListenerCallbacks
   readonly #byId = new Map<number, ShardListener>()
-  readonly #waiting = new WaitingPeers<ShardListener>()
+  readonly #waiting = new WaitingPeers()
   /** Lanes that main has lent and that carry nothing yet. */
   readonly #stock: LaneGrant[] = []
-  #expectsLanes = true
+  expectsLanes = true
 
   constructor(pumps: Pumps, bell: BellNotifier, log: AcceptLogWriter, main: ListenerCallbacks) {
     this.#pumps = pumps
@@ -40,7 +39,7 @@ export class ShardListeners implements LaneStock {
         target,
         backlog,
         (peer) => listener.onAccepted(peer),
-        (error) => this.#main.listenerFailed(listenerId, { ok: false, error: serializeError(error) }),
+        (error) => this.#main.listenerFailed(listenerId, serializeError(error)),
       )
       listener.onListening(handle)
     } catch (error) {
@@ -52,8 +51,7 @@ export class ShardListeners implements LaneStock {
   async resume(listenerId: number, target: ListenTarget): Promise<void> {
     const listener = this.#byId.get(listenerId)
     if (listener !== undefined && !listener.isAccepting) await listener.resume(target)
-    // Closed meanwhile, so that no one else closes the descriptor that came for it. By a handle, since Node warns of
-    // numbers that a worker closes without having opened them.
+    // The listener was closed meanwhile. By a handle: Node warns of descriptors that a worker did not open itself.
     else if ('fd' in target) new net.Socket({ fd: target.fd, readable: false, writable: false }).destroy()
   }
 
@@ -79,16 +77,12 @@ export class ShardListeners implements LaneStock {
   }
 
   lend(lanes: readonly LaneGrant[]): void {
-    this.#expectsLanes = lanes.length > 0
+    this.expectsLanes = lanes.length > 0
     this.#stock.push(...lanes)
     for (const listener of this.#byId.values()) {
-      if (this.#expectsLanes) listener.onLanes()
+      if (this.expectsLanes) listener.onLanes()
       else listener.onNoLanes()
     }
-  }
-
-  get expectsLanes(): boolean {
-    return this.#expectsLanes
   }
 
   giveBack(): readonly number[] {
@@ -105,8 +99,7 @@ export class ShardListeners implements LaneStock {
     if (lane === undefined) return false
     this.#adopt(peer, lane, listener)
     this.#log.push(listener.id, lane.id)
-    // A notification of a lane that main knows no connection of makes it read the log. Many are accepted in one turn,
-    // and most peers send at once: one wake-up is for all of that.
+    // A notified lane without a connection makes main read the log. One wake-up is for all of this turn.
     this.#bell.notifySoon(lane.id)
     return true
   }

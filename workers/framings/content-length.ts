@@ -131,9 +131,7 @@ function isContentLength(bytes: Buffer, from: number, to: number): boolean {
   return isSame
 }
 
-/**
- * Digits with blanks around them; NaN where there is anything else. A number too large to be exact is too large anyway.
- */
+/** Digits with blanks around them; NaN for anything else. A number too large to be exact is too large anyway. */
 function numberOf(bytes: Buffer, from: number, to: number): number {
   let at = from
   let end = to

@@ -89,10 +89,7 @@ export class Decoded implements FrameSink {
     return done
   }
 
-  /**
-   * What is left has to wait: it moves out of the memory that others use too. @throws {TransportError}
-   * ERR_OUT_OF_MEMORY
-   */
+  /** What is left has to wait: it leaves the memory that others use too. @throws {TransportError} ERR_OUT_OF_MEMORY */
   settle(): void {
     for (const segment of this.#segments) {
       if (segment.bytes !== memory) continue

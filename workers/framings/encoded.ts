@@ -35,19 +35,14 @@ export class Translation {
     this.#encoder = encoder
   }
 
-  /**
-   * Whether the next `length` bytes are the inside of one payload, which is the same on the wire. Then they are passed.
-   */
+  /** Whether the next `length` bytes lie inside one payload, which is the same on the wire. Then they are passed. */
   passes(length: number): boolean {
     if (this.#missing <= length) return false
     this.#missing -= length
     return true
   }
 
-  /**
-   * The bytes of the wire for these bytes of the ring, in memory that stays as it is until `done()`.
-   * @throws {TransportError} ERR_OUT_OF_MEMORY; then it cannot be used any more.
-   */
+  /** The bytes of the wire for these of the ring, valid until `done()`. After ERR_OUT_OF_MEMORY it is unusable. */
   translate(first: Uint8Array, second: Uint8Array | undefined): Buffer {
     const { overhead } = this.#encoder
     const total = first.length + (second?.length ?? 0)

@@ -1,13 +1,9 @@
 /**
- * A wire that speaks the format of the rings to the pump and another framing to the peer. It stands between the two: to
- * the pump it is the wire, to the wire it is the owner.
+ * Speaks the format of the rings to the pump, as its wire, and another framing to the peer's wire, as its owner.
  *
- * In: the kernel reads into memory that all framed wires of the thread share, since a read is decoded before the
- * next one begins. What is decoded is copied into the pump's view. What does not fit waits, and nothing is read
- * meanwhile; the peer's end, a fault in its framing, and the close wait behind it.
- *
- * Out: each write of the pump, cut anywhere, becomes one write of the wire. The inside of a large payload goes out
- * of the ring as it is.
+ * In: the kernel reads into memory that all framed wires of the thread share. What is decoded is copied into the pump's
+ * view. What does not fit waits, and nothing is read meanwhile; the peer's end, a fault in its framing, and the close
+ * wait behind it. Out: each write of the pump becomes one write of the wire.
  */
 import { memoryFailure } from '../../engine/protocol/allocation.js'
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
@@ -102,6 +98,8 @@ export class FramedWire implements Wire, LaneEnd {
 
   end(): void {
     if (this.#peer.kind === 'open') this.#peer.wire.end()
+    // Nothing leaves any more, and the close waits for what was read: `end()` of a connection must not wait for that.
+    else this.#owner.onFinished()
   }
 
   destroy(): void {
@@ -127,7 +125,7 @@ export class FramedWire implements Wire, LaneEnd {
     this.#tellHeld()
     // What is handed on now ended the frame that was waited for.
     if (!this.#decoded.isEmpty()) this.#deadline?.end()
-    const wantsMore = this.#handOn() && this.#wantsMore
+    const wantsMore = this.#handOn() && this.#behind.kind === 'more'
     if (this.#deadline !== undefined) this.#boundFrame(this.#deadline)
     return wantsMore
   }
@@ -173,13 +171,8 @@ export class FramedWire implements Wire, LaneEnd {
 
   /** The deadline runs while more can come: a peer whose frames are not taken may be unable to go on. */
   #boundFrame(deadline: FrameDeadline): void {
-    if (this.#paused || !this.#wantsMore || !this.#decoder.holdsBack) deadline.end()
+    if (this.#paused || this.#behind.kind !== 'more' || !this.#decoder.holdsBack) deadline.end()
     else deadline.start()
-  }
-
-  /** As long as nothing ends what comes in. */
-  get #wantsMore(): boolean {
-    return this.#behind.kind === 'more'
   }
 
   /** Gives the owner what it takes, and what comes behind it once it has taken all. True: it wants more. */

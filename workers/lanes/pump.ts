@@ -12,13 +12,9 @@ import { systemErrno } from '../../engine/protocol/system-errno.js'
 import type { Role } from '../../engine/protocol/target.js'
 import type { Meter } from '../meter.js'
 import type { FrameOwner, Wire } from '../wire.js'
-import { ReadWindow } from './read-window.js'
-import type { ShardLane } from './shard-lane.js'
+import { ReadWindow, type ShardLane } from './read-window.js'
 
-/**
- * One write hands over at most this much. It bounds the part of the stream that may or may not have been delivered if
- * the shard dies, and lets main refill the ring while the kernel is busy with the rest.
- */
+/** The most in one write: so much may or may not have arrived if the shard dies. Main refills the ring meanwhile. */
 const MAX_WRITE_BYTES = 262_144
 
 const EIO = systemErrno('EIO')

@@ -1,7 +1,4 @@
-/**
- * The data plane of a shard: its lanes, and the pump of each. The wake loop hands main's notifications to `onNotify`;
- * control calls make lanes and memory known, and open pumps.
- */
+/** The data plane of a shard: its lanes, its memory, and the pump of each lane. */
 import type { BellNotifier } from '../../engine/protocol/bell.js'
 import { LaneTable } from '../../engine/protocol/lane.js'
 import { SlabTable } from '../../engine/protocol/slab-table.js'

@@ -1,15 +1,26 @@
 /**
- * Where the kernel's next read goes: a view of the in ring.
- *
- * It must be chosen right after each read, before it is known whether reading goes on: Node asks for it once and not
+ * Where the kernel's next read goes: a view of the in ring. It is chosen right after each read, since Node does not ask
  * again on resume. So when room is short the view is cut to exactly `target` bytes, the room is asked for, and reading
  * stops until that much is free.
  */
 import { BufferView } from '../../engine/internals/buffer-view.js'
+import type { BellNotifier } from '../../engine/protocol/bell.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
 import { distance, RingProducer } from '../../engine/protocol/ring.js'
 import { inWords, lane } from '../../engine/protocol/ring-layout.js'
-import type { ShardLane } from './shard-lane.js'
+import type { SlabTable } from '../../engine/protocol/slab-table.js'
+import type { Meter } from '../meter.js'
+
+/** A lane as its pump gets it, with what the pump needs of the shard. */
+export interface ShardLane {
+  readonly id: number
+  readonly words: Int32Array
+  /** Where the lane's words begin in `words`. */
+  readonly base: number
+  readonly slabs: SlabTable
+  readonly bell: BellNotifier
+  readonly meter: Meter
+}
 
 export class ReadWindow {
   readonly #lane: ShardLane

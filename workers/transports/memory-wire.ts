@@ -5,10 +5,6 @@ import type { Wire, WireOwner } from '../wire.js'
 
 const ECONNRESET = systemErrno('ECONNRESET')
 
-interface PendingWrite {
-  readonly segments: Uint8Array[]
-}
-
 /** What an end that was destroyed without warning looks like to the other end. */
 function resetError(): NodeJS.ErrnoException {
   return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: ECONNRESET, syscall: 'read' })
@@ -17,7 +13,8 @@ function resetError(): NodeJS.ErrnoException {
 export class MemoryWire implements Wire {
   #owner: WireOwner | undefined
   #peer: MemoryWire | undefined
-  #write: PendingWrite | undefined
+  /** What is left of the write in flight. */
+  #write: Uint8Array[] | undefined
   #reading = false
   #outgoing: 'open' | 'ending' | 'ended' = 'open'
   #end: { readonly error: NodeJS.ErrnoException | undefined } | undefined
@@ -43,7 +40,7 @@ export class MemoryWire implements Wire {
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
-    this.#write = { segments: second === undefined ? [first] : [first, second] }
+    this.#write = second === undefined ? [first] : [first, second]
     this.transfer()
   }
 
@@ -73,7 +70,7 @@ export class MemoryWire implements Wire {
     }
     const owner = peer.#owner
     while (this.#write !== undefined && peer.#reading && owner !== undefined) {
-      const segment = this.#write.segments[0]
+      const segment = this.#write[0]
       if (segment === undefined) {
         this.#write = undefined
         // Not from inside write(): the owner is still in the middle of its call.
@@ -85,8 +82,8 @@ export class MemoryWire implements Wire {
       const view = owner.readView()
       const length = Math.min(view.length, segment.length)
       copyIn(view, 0, length === segment.length ? segment : segment.subarray(0, length))
-      if (length === segment.length) this.#write.segments.shift()
-      else this.#write.segments[0] = segment.subarray(length)
+      if (length === segment.length) this.#write.shift()
+      else this.#write[0] = segment.subarray(length)
       peer.#reading = owner.onRead(length)
     }
     if (this.#outgoing === 'ending' && this.#write === undefined && peer.#reading && owner !== undefined) {

@@ -1,7 +1,4 @@
-/**
- * A wire over two sockets: one is only written, the other only read. They fail apart: a process that does not read its
- * stdin any more still has something to say, and what it says is read to its end.
- */
+/** A wire over two sockets, one written and one read, which fail apart: a peer that reads no more may still write. */
 import type net from 'node:net'
 import type { Dialling } from '../transport.js'
 import type { Wire, WireOwner } from '../wire.js'

@@ -13,8 +13,7 @@ export const pipeTransport: ListeningTransport<PipeTarget> = {
 
   async listen(target, backlog, onAccepted, onFailure) {
     const { path, readableAll, writableAll } = target
-    // A pipe has no backlog of the system's, and is gone while its server is closed. So the server stays open while it
-    // is paused: connections wait here, unread, and those beyond the backlog are closed.
+    // The system has no backlog for a pipe. So its server stays open while it is paused, and connections wait here.
     const waiting: AcceptedPeer[] = []
     let paused = false
     const server = await openServer(

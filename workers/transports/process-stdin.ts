@@ -19,48 +19,31 @@ export interface Input {
 export function openInput(owner: WireOwner, onClose: OnClose): Input {
   const stat = fs.fstatSync(STDIN)
   const options = readerOptions(readInto(owner))
-  if (tty.isatty(STDIN)) return new StreamInput(new tty.ReadStream(STDIN, options), owner, onClose)
+  if (tty.isatty(STDIN)) return streamInput(new tty.ReadStream(STDIN, options), owner, onClose)
   if (stat.isFIFO() || stat.isSocket()) {
     const socket = new net.Socket({ fd: STDIN, readable: true, writable: false, ...options })
-    return new StreamInput(socket, owner, onClose)
+    return streamInput(socket, owner, onClose)
   }
   return new FileInput(owner, onClose)
 }
 
-class StreamInput implements Input {
-  readonly #socket: net.Socket
-
-  constructor(socket: net.Socket, owner: WireOwner, onClose: OnClose) {
-    this.#socket = socket
-    socket.pause()
-    socket.on('end', () => {
-      owner.onEnd()
-      socket.destroy()
-    })
-    whenClosed(socket, onClose)
-  }
-
-  resume(): void {
-    this.#socket.resume()
-  }
-
-  destroy(): void {
-    this.#socket.destroy()
-  }
+function streamInput(socket: net.Socket, owner: WireOwner, onClose: OnClose): Input {
+  socket.pause()
+  socket.on('end', () => {
+    owner.onEnd()
+    socket.destroy()
+  })
+  whenClosed(socket, onClose)
+  return socket
 }
 
-type State =
-  /** Not resumed, or the owner has no room. */
-  | { readonly kind: 'paused' }
-  | { readonly kind: 'reading' }
-  /** Closed while a read is under way, which cannot be cancelled. */
-  | { readonly kind: 'leaving' }
-  | { readonly kind: 'closed' }
+/** `paused`: not resumed, or the owner has no room. `leaving`: closed during a read, which cannot be cancelled. */
+type State = 'paused' | 'reading' | 'leaving' | 'closed'
 
 class FileInput implements Input {
   readonly #owner: WireOwner
   readonly #onClose: OnClose
-  #state: State = { kind: 'paused' }
+  #state: State = 'paused'
 
   constructor(owner: WireOwner, onClose: OnClose) {
     this.#owner = owner
@@ -68,23 +51,23 @@ class FileInput implements Input {
   }
 
   resume(): void {
-    if (this.#state.kind === 'paused') this.#read()
+    if (this.#state === 'paused') this.#read()
   }
 
   destroy(): void {
-    if (this.#state.kind === 'reading') this.#state = { kind: 'leaving' }
-    else if (this.#state.kind === 'paused') this.#close(undefined)
+    if (this.#state === 'reading') this.#state = 'leaving'
+    else if (this.#state === 'paused') this.#close(undefined)
   }
 
   #read(): void {
-    this.#state = { kind: 'reading' }
+    this.#state = 'reading'
     const view = this.#owner.readView()
     // From the file's own position: a script may have read the beginning.
     fs.read(STDIN, view, 0, view.length, null, (error, length) => this.#onRead(error, length))
   }
 
   #onRead(error: NodeJS.ErrnoException | null, length: number): void {
-    if (this.#state.kind === 'leaving') {
+    if (this.#state === 'leaving') {
       this.#close(undefined)
     } else if (error !== null) {
       this.#close(error)
@@ -92,13 +75,13 @@ class FileInput implements Input {
       this.#owner.onEnd()
       this.#close(undefined)
     } else {
-      this.#state = { kind: 'paused' }
+      this.#state = 'paused'
       if (this.#owner.onRead(length)) this.resume()
     }
   }
 
   #close(error: NodeJS.ErrnoException | undefined): void {
-    this.#state = { kind: 'closed' }
+    this.#state = 'closed'
     queueMicrotask(() => this.#onClose(error))
   }
 }

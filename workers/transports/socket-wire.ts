@@ -1,6 +1,4 @@
-/**
- * A wire over a `net.Socket` whose reads land in the owner's memory. Serves every transport that has a libuv stream.
- */
+/** A wire over a `net.Socket` whose reads land in the owner's memory: for every transport that has a libuv stream. */
 import type net from 'node:net'
 import { moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer } from '../transport.js'
@@ -82,10 +80,7 @@ export function unopenedPeer(handle: SocketHandle): AcceptedPeer {
   return { adopt: (owner) => new SocketWire(socketOver(handle, readInto(owner)), owner), reject: () => handle.close() }
 }
 
-/**
- * The server must have been created with `pauseOnConnect`, so that not a byte was read before. Where the handle cannot
- * be moved, 'data' and a copy serve.
- */
+/** Of a server with `pauseOnConnect`, so nothing is read yet. Where the handle cannot be moved, bytes are copied. */
 export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
   // Until it is adopted no one else listens: a reset must not become an uncaught exception.
   const ignore = (): void => undefined
@@ -102,9 +97,7 @@ export function acceptedPeer(accepted: net.Socket): AcceptedPeer {
       }
       return new SocketWire(socket, owner)
     },
-    reject() {
-      accepted.destroy()
-    },
+    reject: () => accepted.destroy(),
   }
 }
 

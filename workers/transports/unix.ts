@@ -56,7 +56,11 @@ function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): 
     return refusedDial(error instanceof Error ? error : new Error(String(error)))
   }
   const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
-  const refuse = (): Error | undefined => (folder.isStill() ? undefined : folderChanged(endpoint))
+  const refuse = (): Error | undefined => {
+    if (folder.isStill()) return undefined
+    const message = `connecting to ${endpoint}: its folder was replaced meanwhile. Check who did that, and connect again.`
+    return new TransportError('ERR_ACCESS', message)
+  }
   let dialling: Dialling
   try {
     dialling = dialPath(folder.at(basename(target.path)), owner, explain, refuse)
@@ -66,13 +70,6 @@ function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): 
     throw error
   }
   return { connected: dialling.connected.finally(() => folder.close()), abort: () => dialling.abort() }
-}
-
-function folderChanged(endpoint: string): TransportError {
-  return new TransportError(
-    'ERR_ACCESS',
-    `connecting to ${endpoint}: its folder was replaced meanwhile. Check who did that, and connect again.`,
-  )
 }
 
 /**

@@ -65,7 +65,7 @@ test('what a state waited for ends with it, unless the next one waits for the sa
   leave(destroying, closed)
 })
 
-test('the outgoing side ends with what the shard is told last, and closes once', (t) => {
+test('the outgoing side ends with the last word to the shard, and closes once', (t) => {
   const open: OutgoingState = { kind: 'open' }
   const ending: OutgoingState = { kind: 'ending', intent: intent.END }
   const endingAll: OutgoingState = { kind: 'ending', intent: intent.CLOSE }

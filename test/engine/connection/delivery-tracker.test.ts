@@ -25,11 +25,11 @@ interface RigOptions {
   readonly retainBytes?: number
   /** Where positions begin. */
   readonly start?: number
-  /** What main is told of slabs: false, and no ring grows. */
+  /** Whether there is a larger region: if false, no ring grows. */
   readonly grows?: boolean
 }
 
-/** The sending half over memory of its own, and a shard that does what it is told, one step at a time. */
+/** The sending half over memory of its own, and a shard that works one step at a time. */
 class Rig {
   readonly outgoing: Sender
   readonly sent: Buffer[] = []
@@ -54,7 +54,7 @@ class Rig {
       doorbell: { flushSoon: nothing, awaitReply: nothing, replied: nothing, revisit: nothing },
       takeRegion: (bytes) => (grows ? regions.take(regionSizeFor(bytes)) : undefined),
       giveRegion: (id) => {
-        // Whoever gets it next writes over what was in it.
+        // The next owner overwrites its bytes.
         const start = regionOffset(id)
         regions.table.slabOf(id).bytes.fill(0xee, start, start + sizeOfRegion(id))
         regions.give(id)
@@ -150,7 +150,7 @@ test('frames that were never published are unsent', (t) => {
   isEqual(t, report.unsent, rig.sent)
 })
 
-test('what ends at HEAD was handed over, what starts at SENT is unsent, between them nobody knows', (t) => {
+test('what ends at HEAD was handed over, what starts at SENT is unsent, what lies between is unconfirmed', (t) => {
   const rig = new Rig()
   for (let i = 0; i < 6; i++) rig.send(96)
   rig.flush()

@@ -8,7 +8,7 @@ import { distance } from '../../../engine/protocol/ring.js'
 import { countAllocations } from '../../helpers/count-allocations.js'
 import { encodeFrame, LaneFixture, publishBytes } from '../../helpers/lane-fixture.js'
 import { patternBytes } from '../../helpers/random.js'
-import { throws } from '../../helpers/errors.js'
+import { throws } from '../../helpers/expected-errors.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'
 import { holds } from '../../helpers/property.js'
 
@@ -152,12 +152,12 @@ class Exchange {
     this.frames.send(extra % 3 === 0 ? parts : [frame])
   }
 
-  /** `foreseen` is what `next()` is told, `borrow` what comes true: a consumer may change while a frame comes in. */
+  /** `foreseen` is what `next()` gets, `borrow` what comes true: a consumer may change while a frame comes in. */
   #take(borrow: boolean, foreseen: boolean): boolean {
     const { reader } = this.frames
-    const news = reader.next(foreseen)
-    assert.notEqual(news, 'too-large')
-    if (news !== 'frame') {
+    const step = reader.next(foreseen)
+    assert.notEqual(step, 'too-large')
+    if (step !== 'frame') {
       assert.ok(reader.wants >= 1 && reader.wants <= this.frames.consumer.capacity / 4)
       return false
     }
@@ -413,7 +413,7 @@ test('borrowed frames that wrap share one scratch buffer', (t) => {
   t.is(buffers.size, 2, 'the ring and the scratch buffer')
 })
 
-test('a frame that is streamed for a borrower goes into the scratch buffer, and is copied for whoever keeps it', (t) => {
+test('a frame that is streamed for a borrower goes into the scratch buffer, and is copied for a reader that keeps it', (t) => {
   const frames = new Frames()
   const stream = (foreseen: boolean): void => {
     frames.writer.writeOrQueue([pattern.subarray(0, 6000)], 6000)
@@ -495,11 +495,11 @@ test.serial('a length above the limit takes no memory, however large it is and h
   ] as const) {
     header.writeUInt32LE(length)
     const look = (frames: Frames): void => {
-      let news: string | undefined
+      let step: string | undefined
       const allocations = countAllocations(() => {
-        news = frames.reader.next(borrowing)
+        step = frames.reader.next(borrowing)
       })
-      t.is(news, 'too-large')
+      t.is(step, 'too-large')
       t.is(frames.reader.length, length)
       t.deepEqual(allocations, [])
     }
@@ -593,7 +593,7 @@ for (const borrowing of [false, true]) {
   )
 }
 
-/** The reader streams a large frame of one byte, for somebody who borrows, and has found it. */
+/** The reader streams a large frame of one byte, for a borrower, and has found it. */
 function streamLent(frames: Frames, size: number, byte: string): Buffer {
   const encoded = encodeFrame(Buffer.alloc(size, byte))
   for (let at = 0; at < encoded.length; at += 65_536) {
@@ -607,7 +607,7 @@ function streamLent(frames: Frames, size: number, byte: string): Buffer {
   return lent
 }
 
-test.serial('what a handler looks at goes to nobody else, also if it reads on in the meantime', (t) => {
+test.serial('what a handler looks at goes to no other reader, even if it reads on in the meantime', (t) => {
   const size = 400_000
   const [one, other] = [1, 2].map(() => new Frames({ limit: MiB, ringBytes: 131_072 }))
   if (one === undefined || other === undefined) throw new Error('there are no readers')
@@ -653,7 +653,7 @@ test.serial('a scratch buffer is of all readers, and a giant one of none', (t) =
   const small = new Frames({ limit: 16 * MiB, ringBytes: 131_072 })
   publishBytes(small.producer, Buffer.from([0, 0, 0x80, 0, 1]))
   t.is(small.reader.next(true), 'incomplete')
-  t.deepEqual(lend(8 * MiB), [], 'a frame that never comes keeps it from nobody')
+  t.deepEqual(lend(8 * MiB), [], 'a frame that never comes keeps it from no one')
 })
 
 test.serial('without memory for a frame each way to it throws ERR_OUT_OF_MEMORY', (t) => {

@@ -1,7 +1,9 @@
 /** A connection against a shard that stores its words in the order that suits a mistake. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import process from 'node:process'
 import test from 'ava'
 import type { AttachedProcess } from '../../../engine/common/attached-process.js'
+import { TransportError } from '../../../engine/protocol/errors.js'
 import { inState, intent, lane, life } from '../../../engine/protocol/ring-layout.js'
 import { LoneConnection } from '../../helpers/lone-connection.js'
 import { ManualClock } from '../../helpers/manual-clock.js'
@@ -21,11 +23,11 @@ const exited: AttachedProcess = {
   endNow: () => undefined,
 }
 
-test('a shard that was told to let go of a dead child is not told to write first', async (t) => {
+test('a shard that has to release the pipes of a dead child is not asked to write first', async (t) => {
   const clock = new ManualClock((ms) => ms === CLOSE_TIMEOUT_MS)
   const lone = new LoneConnection({ clock, closeTimeoutMs: CLOSE_TIMEOUT_MS })
   const { connection } = lone
-  // More than the ring has room for, to a stdin that somebody else holds.
+  // More than the ring has room for, to a stdin that another process holds.
   t.false(connection.send(Buffer.alloc(6_000)))
   connection.attachProcess(exited)
   await until(() => clock.armed.length === 1)
@@ -102,3 +104,26 @@ test('a subscriber that fails when all has been told is warned of', async (t) =>
   t.is((warning as { readonly code?: unknown }).code, 'SYMPHONY_HANDLER_FAILED')
   t.regex(warning.message, /cannot digest/)
 })
+
+for (const how of ['an end that comes at once', 'the loss of its shard']) {
+  test.serial(`${how} takes a parked connection out of its pool before observers hear that it has closed`, (t) => {
+    const lone = new LoneConnection()
+    const { connection } = lone
+    const log: string[] = []
+    const onClosed = (): void => void log.push('closed')
+    subscribe('symphony-transport:connection.closed', onClosed)
+    t.teardown(() => unsubscribe('symphony-transport:connection.closed', onClosed))
+    t.is(
+      connection.park((why) => log.push(why)),
+      undefined,
+    )
+    if (how === 'the loss of its shard') {
+      connection.onShardLost(new TransportError('ERR_SHARD_LOST', 'lost'))
+    } else {
+      lone.store(lane.IN_STATE, inState.ENDED)
+      lone.store(lane.LIFE, life.CLOSED)
+      connection.onNotify()
+    }
+    t.deepEqual(log, ['ended', 'closed'])
+  })
+}

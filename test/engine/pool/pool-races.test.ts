@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import process from 'node:process'
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakePool, settled } from '../../helpers/fake-pool.js'
 
 const WATCHDOG_MS = 20_000
@@ -256,17 +256,17 @@ test('a connection that proves itself ends the pause, and what is missing is mad
   t.is(fake.dials.length, 1)
 })
 
-interface News {
+interface Published {
   readonly event: string
   readonly message: Readonly<Record<string, unknown>>
 }
 
-async function observe(body: () => Promise<void>): Promise<readonly News[]> {
-  const news: News[] = []
+async function observe(body: () => Promise<void>): Promise<readonly Published[]> {
+  const published: Published[] = []
   const stops = ['connection-failed', 'exhausted', 'discarded', 'leak'].map((name) => {
     const event = `pool.${name}`
     const listen = (message: unknown): void => {
-      news.push({ event, message: message as News['message'] })
+      published.push({ event, message: message as Published['message'] })
     }
     subscribe(`symphony-transport:${event}`, listen)
     return () => unsubscribe(`symphony-transport:${event}`, listen)
@@ -276,13 +276,13 @@ async function observe(body: () => Promise<void>): Promise<readonly News[]> {
   } finally {
     for (const stop of stops) stop()
   }
-  return news
+  return published
 }
 
-test.serial('observers are told of failures, of waiting, and of connections that are discarded', async (t) => {
-  const error = new TransportError('ERR_REFUSED', 'nobody listens')
+test.serial('failures, waiting, and discarded connections are published', async (t) => {
+  const error = new TransportError('ERR_REFUSED', 'no process listens')
   const endpoint = 'fake:'
-  const news = await observe(async () => {
+  const published = await observe(async () => {
     const fake = new FakePool({ max: 1 })
     const first = fake.pool.acquire()
     await fake.refuse(error)
@@ -296,7 +296,7 @@ test.serial('observers are told of failures, of waiting, and of connections that
     ;(await second).release()
     fake.made[1]?.spoil('unread', true)
   })
-  t.deepEqual(news, [
+  t.deepEqual(published, [
     { event: 'pool.connection-failed', message: { endpoint, failures: 1, error, pauseMs: 100 } },
     { event: 'pool.exhausted', message: { endpoint, waiting: 1, max: 1 } },
     { event: 'pool.discarded', message: { endpoint, why: 'unsent', when: 'released' } },
@@ -310,7 +310,7 @@ test.serial('a lease that is held too long is reported once, with the place wher
   process.on('warning', onWarning)
   try {
     const fake = new FakePool({ leakAfterMs: 300 })
-    const news = await observe(async () => {
+    const published = await observe(async () => {
       async function forgetful() {
         return fake.pool.acquire()
       }
@@ -328,9 +328,9 @@ test.serial('a lease that is held too long is reported once, with the place wher
       fake.clock.advance(1)
       await new Promise((resolve) => setImmediate(resolve))
     })
-    t.is(news.length, 1)
-    t.like(news[0], { event: 'pool.leak', message: { endpoint: 'fake:', heldMs: 300 } })
-    t.regex(String(news[0]?.message['stack']), /taken here\n[^]*\bat forgetful/)
+    t.is(published.length, 1)
+    t.like(published[0], { event: 'pool.leak', message: { endpoint: 'fake:', heldMs: 300 } })
+    t.regex(String(published[0]?.message['stack']), /taken here\n[^]*\bat forgetful/)
     t.is(warnings.length, 1)
     t.like(warnings[0], { code: 'SYMPHONY_LEASE_LEAK', name: 'TransportWarning' })
   } finally {

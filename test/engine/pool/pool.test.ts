@@ -2,7 +2,7 @@
 import test from 'ava'
 import type { Lease } from '../../../engine/pool/lease.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakePool, settled, type FakeView } from '../../helpers/fake-pool.js'
 
 type AnyLease = Lease<FakeView>
@@ -96,7 +96,7 @@ test('a newcomer does not overtake those who wait', async (t) => {
   t.deepEqual(order, ['early', 'late'])
 })
 
-test('an acquire that waits too long is told what the pool looks like', async (t) => {
+test('the error of an acquire that waits too long describes the pool', async (t) => {
   const fake = new FakePool({ max: 1 })
   await lend(fake)
   const late = fake.pool.acquire({ timeoutMs: 50 })
@@ -110,10 +110,10 @@ test('an acquire that waits too long is told what the pool looks like', async (t
   t.is(fake.clock.armed, 0)
 })
 
-test('one that waited in vain because nothing can be made is told why', async (t) => {
+test('the error of an acquire that waited in vain because no dial succeeds has the reason as its cause', async (t) => {
   const fake = new FakePool({ createAttempts: 10 })
   const acquiring = fake.pool.acquire({ timeoutMs: 50 })
-  const refused = new TransportError('ERR_REFUSED', 'nobody listens')
+  const refused = new TransportError('ERR_REFUSED', 'no process listens')
   await fake.refuse(refused)
   fake.clock.advance(50)
   t.is((await rejects(t, acquiring, 'ERR_ACQUIRE_TIMEOUT')).cause, refused)
@@ -339,7 +339,7 @@ test('failures are paced, and after so many every request is refused', async (t)
   t.is(fake.dials.length, 2, 'success ends the pacing')
 })
 
-test('an error that no retry helps is told at once', async (t) => {
+test('an error that no retry helps rejects an acquire at once', async (t) => {
   const fake = new FakePool()
   const acquiring = fake.pool.acquire()
   const denied = new TransportError('ERR_ACCESS', 'denied')
@@ -347,7 +347,7 @@ test('an error that no retry helps is told at once', async (t) => {
   t.is((await rejects(t, acquiring, 'ERR_ACCESS')).cause, denied)
 })
 
-test('whatever a dial rejects with, it is told as the cause', async (t) => {
+test('whatever a dial rejects with is the cause of the error', async (t) => {
   const fake = new FakePool({ createAttempts: 1 })
   const acquiring = fake.pool.acquire()
   await fake.refuse('odd')

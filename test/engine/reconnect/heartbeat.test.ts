@@ -70,13 +70,13 @@ test('where pongs are told from other frames, only a pong answers, and the reade
   for (let i = 0; i < 3; i++) {
     await pass(fake, 1000)
     connection.handOver()
-    connection.deliver('news', 'pong')
+    connection.deliver('update', 'pong')
     await pass(fake, 300)
     t.is(fake.reconnecting.state, 'connected')
   }
-  t.deepEqual(got, ['news', 'news', 'news'])
+  t.deepEqual(got, ['update', 'update', 'update'])
   await pass(fake, 1000)
-  connection.deliver('news')
+  connection.deliver('update')
   await pass(fake, 300)
   t.is(fake.reconnecting.state, 'waiting')
 })

@@ -2,7 +2,7 @@
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
-import { rejects, throws } from '../../helpers/errors.js'
+import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
 import { FakeReconnecting, texts } from '../../helpers/fake-reconnecting.js'
 import { signal, turns } from '../../helpers/turns.js'
@@ -168,7 +168,7 @@ test('it gives up after so many attempts, with the last failure as the cause', a
   t.is(fake.keepsAlive, 0)
   t.is(fake.clock.armed, 0)
   t.is(fake.endings.length, 1)
-  // What never left is told.
+  // The report has what never left.
   t.like(fake.reports[0], { connection: 0, code: 'ERR_GAVE_UP', isFinal: true })
   t.deepEqual(texts(fake.reports[0]?.dropped ?? []), ['never'])
 })
@@ -811,6 +811,38 @@ test('a subscriber that stopped, reads on and then throws leaves no receive() wa
   const connection = await fake.connect()
   connection.deliver('a')
   await rejects(t, reading.promise, 'ERR_HANDLER')
+  t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
+})
+
+test('a subscription ends when isPong fails, and the next receive() rejects with the end', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const isPong = (): never => {
+    throw new Error('no pong')
+  }
+  const fake = new FakeReconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong } })
+  fake.reconnecting.subscribe(() => t.fail())
+  const connection = await fake.connect()
+  connection.deliver('a')
+  t.is((await fake.reconnecting.closed).code, 'ERR_HANDLER')
+  await rejects(t, fake.reconnecting.receive(), 'ERR_HANDLER')
+  t.deepEqual(fake.failures.takeTold(), ['heartbeat: no pong'])
+})
+
+test('a subscriber that makes way for another and throws after the end takes no frames from it', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeReconnecting()
+  const connection = await fake.connect()
+  connection.deliver('a', 'b')
+  const closing = fake.reconnecting.close()
+  connection.lose('OK')
+  await closing
+  const second = signal<string>()
+  const stop = fake.reconnecting.subscribe(() => {
+    stop()
+    fake.reconnecting.subscribe((frame) => second.resolve(String(frame)))
+    throw new Error('cannot digest')
+  })
+  t.is(await second.promise, 'b')
   t.deepEqual(fake.failures.takeTold(), ['subscriber: cannot digest'])
 })
 

@@ -1,4 +1,4 @@
-/** The wire between a pump and the peer's framing, with a fake pump and a fake wire that do anything the real ones may do. */
+/** The wire between a pump and the peer's framing; a fake pump and a fake wire do anything the real ones may do. */
 import test from 'ava'
 import fc from 'fast-check'
 import { FramingFault, type FramingKind, type FramingSpec } from '../../../engine/protocol/framing.js'
@@ -22,7 +22,7 @@ test.beforeEach((t) => {
 })
 
 /**
- * Stands in for a pump: takes what comes into a small view, returns false when it has had enough, and records all calls.
+ * Stands in for a pump: it reads into a small view, returns false when it has had enough, and records all calls.
  */
 class FakePump implements FrameOwner {
   readonly calls: string[] = []
@@ -417,6 +417,18 @@ test('a wire that closes with frames not handed on is reported closed after them
     t.is(pump.closed?.error, error)
     t.is(pump.received.length, how === 'resume' ? 7 : 4)
   }
+})
+
+test('the end of the outgoing side is reported at once when the wire has closed behind frames not handed on', (t) => {
+  const both = setup(specOf('line'))
+  resume(both, 1, 6)
+  both.wire.read(Buffer.from('first\nsecond\n'))
+  both.wire.close(resetError())
+  t.is(both.pump.closed, undefined)
+
+  both.framed.end()
+
+  t.deepEqual(both.pump.calls, ['finished'], 'the owner may read on only after its end')
 })
 
 test('a write that is nothing on the wire is reported later, not from inside write()', async (t) => {

@@ -1,5 +1,5 @@
 /**
- * The pipes for a child's stdin and stdout: a process without the token gets nothing. On other systems the test uses sockets.
+ * The pipes for a child's stdin and stdout: a process without the token gets nothing. Other systems use sockets here.
  */
 import net from 'node:net'
 import process from 'node:process'

@@ -1,0 +1,50 @@
+/** The parts of the contract, and which of them a transport runs that differs from another in one respect. */
+import { byLength } from '../helpers/length.js'
+import { connectingTests } from './connecting.js'
+import { consumerTests } from './consumers.js'
+import type { Contract } from './contract.js'
+import { endingTests } from './ending.js'
+import { engineEndTests } from './engine-end.js'
+import { fairnessTests } from './fairness.js'
+import { flowTests } from './flow.js'
+import { frameTests } from './frame-integrity.js'
+import { limitTests } from './limits.js'
+import { sendingTests } from './send-rules.js'
+
+export type Part = (contract: Contract) => void
+
+export const everyPart: readonly Part[] = [
+  connectingTests,
+  limitTests,
+  frameTests,
+  consumerTests,
+  sendingTests,
+  endingTests,
+  flowTests,
+  fairnessTests,
+  engineEndTests,
+]
+
+/** For another form of address: connections by it are those of a socket or a pipe, which have suites of their own. */
+export const addressParts: readonly Part[] = byLength({ short: [connectingTests], long: everyPart })
+
+/** For a framing that a shard translates. */
+export const framingParts: readonly Part[] = [frameTests, endingTests, flowTests]
+
+/** For that framing on a second transport. */
+export const otherFramingParts: readonly Part[] = byLength({ short: [frameTests], long: framingParts })
+
+/**
+ * For a child, where each pair costs a process. Its frames, readers, senders and flow are those of
+ * test/stdio/echo.test.ts too, and its end that of a child with an engine.
+ */
+export const childParts: readonly Part[] = byLength({
+  short: [connectingTests, limitTests, engineEndTests],
+  long: everyPart,
+})
+
+/** For a child with an engine of its own: the other tests do not concern the far end, and use a simpler one. */
+export const farEndParts: readonly Part[] = byLength({
+  short: [endingTests],
+  long: [frameTests, sendingTests, endingTests, flowTests],
+})

@@ -1,0 +1,91 @@
+/** What the compiler knows of statistics, ledgers and events, all of it read only. It is compiled, and never run. */
+import { expectTypeOf } from 'expect-type'
+import type {
+  BackpressureEvent,
+  BreakerEvent,
+  BreakerOpenedEvent,
+  BreakerStats,
+  ConnectionClosedEvent,
+  ConnectionEvent,
+  ConnectionRole,
+  Engine,
+  EnginePoolStats,
+  EngineStats,
+  EventLoopDelay,
+  HandlerErrorContext,
+  HandlerPlace,
+  LedgerLine,
+  LedgerReport,
+  LedgerSnapshot,
+  Listener,
+  ListenerClosedEvent,
+  ListenerEvent,
+  ListenerPausedEvent,
+  ListenerStats,
+  PoolConnectionFailedEvent,
+  PoolDiscardedEvent,
+  PoolExhaustedEvent,
+  PoolLeakEvent,
+  PoolStats,
+  ReconnectingAttemptEvent,
+  ReconnectingEndEvent,
+  ReconnectingEvent,
+  ReconnectingFailureEvent,
+  ReconnectingState,
+  ReconnectingStats,
+  ResourceKind,
+  ReuseBlocker,
+  ShardEvent,
+  ShardLostEvent,
+  ShardStats,
+  TransportErrorCode,
+} from 'symphony-transport'
+
+declare const stats: EngineStats
+
+// Statistics.
+expectTypeOf<ReturnType<Engine['stats']>>().toEqualTypeOf<EngineStats>()
+expectTypeOf<ReturnType<Listener['stats']>>().toEqualTypeOf<ListenerStats>()
+expectTypeOf(stats.shards).toEqualTypeOf<readonly ShardStats[]>()
+expectTypeOf(stats.pools).toEqualTypeOf<readonly EnginePoolStats[]>()
+expectTypeOf<EnginePoolStats>().toExtend<PoolStats & { readonly endpoint: string }>()
+expectTypeOf(stats.reconnectingConnections).toEqualTypeOf<readonly ReconnectingStats[]>()
+expectTypeOf<ReconnectingStats['state']>().toEqualTypeOf<ReconnectingState>()
+expectTypeOf(stats.breakers).toEqualTypeOf<readonly BreakerStats[]>()
+expectTypeOf<BreakerStats['state']>().toEqualTypeOf<'closed' | 'open' | 'half-open'>()
+expectTypeOf<ShardStats['bytesRead' | 'bytesWritten' | 'reads' | 'writes' | 'wakes']>().toBeNumber()
+expectTypeOf<ShardStats['eventLoopDelay']>().toEqualTypeOf<EventLoopDelay>()
+expectTypeOf<ListenerStats['accepted' | 'open' | 'queued' | 'refused']>().toBeNumber()
+// @ts-expect-error a figure is read only
+stats.connections = 0
+// @ts-expect-error no such figure
+expectTypeOf(stats.links).toBeNever()
+
+// Ledgers.
+expectTypeOf(stats.ledger).toEqualTypeOf<LedgerSnapshot>()
+expectTypeOf<keyof LedgerReport['byKind']>().toEqualTypeOf<ResourceKind>()
+expectTypeOf<LedgerReport['byKind']['children']>().toEqualTypeOf<LedgerLine>()
+expectTypeOf<LedgerSnapshot['byKind']['children']['open']>().toBeNumber()
+expectTypeOf<'shards' | 'connections' | 'reconnectingConnections'>().toExtend<ResourceKind>()
+
+// Events, as subscribers of diagnostics channels get them.
+expectTypeOf<ConnectionRole>().toEqualTypeOf<'dialled' | 'accepted'>()
+expectTypeOf<ConnectionEvent['role']>().toEqualTypeOf<ConnectionRole>()
+expectTypeOf<ConnectionClosedEvent>().toExtend<ConnectionEvent>()
+expectTypeOf<BackpressureEvent['pendingBytes']>().toBeNumber()
+expectTypeOf<ShardLostEvent>().toExtend<ShardEvent & { readonly error: Error }>()
+expectTypeOf<ListenerClosedEvent | ListenerPausedEvent>().toExtend<ListenerEvent>()
+expectTypeOf<PoolConnectionFailedEvent | PoolExhaustedEvent | PoolDiscardedEvent | PoolLeakEvent>().toExtend<{
+  readonly endpoint: string
+}>()
+expectTypeOf<PoolDiscardedEvent['why']>().toEqualTypeOf<ReuseBlocker | 'invalid'>()
+expectTypeOf<ReconnectingAttemptEvent | ReconnectingFailureEvent | ReconnectingEndEvent>().toExtend<ReconnectingEvent>()
+expectTypeOf<BreakerOpenedEvent>().toExtend<BreakerEvent & { readonly error: Error }>()
+expectTypeOf<(ConnectionClosedEvent | ListenerClosedEvent | ReconnectingEndEvent)['code']>().toEqualTypeOf<
+  'OK' | TransportErrorCode
+>()
+
+// Failures of a host's functions.
+expectTypeOf<HandlerErrorContext['where']>().toEqualTypeOf<HandlerPlace>()
+expectTypeOf<HandlerErrorContext['connection']>().toEqualTypeOf<string | undefined>()
+expectTypeOf<'listener' | 'subscriber' | 'onLoss' | 'validate'>().toExtend<HandlerPlace>()
