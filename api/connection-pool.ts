@@ -1,5 +1,5 @@
 import type { Connection } from '../engine/common/connection.js'
-import { graceMs, readGraceMs } from '../engine/common/wait-options.js'
+import { graceMs, readGraceMs } from '../engine/common/call-options.js'
 import type { LaneConnection } from '../engine/connection/lane-connection.js'
 import type { LeasedConnection } from '../engine/core/pooled-connection.js'
 import type { Lease } from '../engine/pool/lease.js'
@@ -10,19 +10,17 @@ import type { WaitOptions } from '../engine/protocol/waiter.js'
 import { parseResizeOptions, type PoolCloseOptions, type PoolResizeOptions } from './pool-options.js'
 
 /**
- * Connections to one endpoint that are lent to one user at a time and used again. A connection whose end its thread has
- * seen is never lent. Idle connections keep reading: any byte, any end takes them out; and they do not keep the process
- * alive, while leased ones and pending acquires do.
+ * Connections to one endpoint, lent to one user at a time and used again, but never after their thread saw an end.
+ * Idle ones leave at any byte or end, and do not keep the process alive; leased ones and pending acquires do.
  */
 export interface ConnectionPool extends AsyncDisposable {
   /** The endpoint as text. */
   readonly endpoint: string
 
   /**
-   * Lends a connection, which must be given back: `lease.release()`. Acquires are served in their order. One that is
-   * given up costs no connection: the one that was being made for it goes to the next, or is kept. Rejects with
-   * ERR_ACQUIRE_TIMEOUT (after `timeoutMs`, default the pool's acquireTimeoutMs), ERR_ABORTED, ERR_POOL_CLOSED, or as
-   * making a connection has failed; the cause is that failure.
+   * Lends a connection, which must be given back: `lease.release()`. Acquires are served in their order; giving one up
+   * costs no connection. Rejects with ERR_ACQUIRE_TIMEOUT (after `timeoutMs`, default the pool's acquireTimeoutMs),
+   * ERR_ABORTED, ERR_POOL_CLOSED, or as making a connection has failed; the cause is that failure.
    */
   acquire(options?: WaitOptions): Promise<Lease<LeasedConnection>>
 
@@ -37,8 +35,7 @@ export interface ConnectionPool extends AsyncDisposable {
   ): Promise<Result>
 
   /**
-   * Changes `min` and `max`. Connections above the new maximum are closed: idle ones at once, leased ones as they come
-   * back.
+   * Changes `min` and `max`. Connections above the new maximum are closed: idle ones at once, leased ones on return.
    * @throws {TransportError} ERR_INVALID_OPTION, ERR_POOL_CLOSED
    */
   resize(options: PoolResizeOptions): void

@@ -87,7 +87,7 @@ export function invalidEndpoint(text: string, advice: string, cause?: unknown): 
 }
 
 function readText(text: string): CheckedEndpoint {
-  if (text.startsWith(PIPE_PREFIX)) return checkPipe({ kind: 'pipe', name: text.slice(PIPE_PREFIX.length) })
+  if (text.startsWith(PIPE_PREFIX)) return check(pipeSchema, { kind: 'pipe', name: text.slice(PIPE_PREFIX.length) })
   const shown = shownOf(text)
   const advice = adviceFor(shown)
   if (advice !== undefined) throw invalidEndpoint(shown, advice)
@@ -99,7 +99,7 @@ function readText(text: string): CheckedEndpoint {
     case 'local':
       return { kind: 'local', name: rest }
     case 'pipe':
-      return checkPipe({ kind: 'pipe', name: rest })
+      return check(pipeSchema, { kind: 'pipe', name: rest })
     case 'memory':
       return { kind: 'memory', name: rest }
     case 'stdio':
@@ -115,7 +115,8 @@ function adviceFor(text: string): string | undefined {
   const trimmed = text.trim()
   if (trimmed === '') return 'it is empty. Write unix:PATH, local:NAME or another one'
   const [, scheme = '', rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(trimmed) ?? []
-  if (scheme === '') return looksLikePath(trimmed) ? didYouMean(`unix:${trimmed}`) : undefined
+  const isPath = trimmed.includes('/') || trimmed.endsWith('.sock')
+  if (scheme === '') return isPath ? didYouMean(`unix:${trimmed}`) : undefined
   if (text !== trimmed && !text.startsWith(scheme)) return didYouMean(trimmed)
   if (scheme === 'unix') return rest.startsWith('//') ? didYouMean(`unix:${rest.replace(/^\/+/, '/')}`) : undefined
   const lower = scheme.toLowerCase()
@@ -126,10 +127,6 @@ function adviceFor(text: string): string | undefined {
   const kind = closest(lower, kinds)
   if (kind === undefined) return undefined
   return didYouMean(`${kind}:${kind === 'unix' ? rest.replace(/^\/\/+/, '/') : rest}`)
-}
-
-function looksLikePath(text: string): boolean {
-  return text.includes('/') || text.endsWith('.sock')
 }
 
 function didYouMean(text: string): string {
@@ -184,7 +181,7 @@ function readObject(endpoint: Readonly<Record<string, unknown>>): CheckedEndpoin
     case 'memory':
       return check(memorySchema, endpoint)
     case 'pipe':
-      return checkPipe(endpoint)
+      return check(pipeSchema, endpoint)
     case 'stdio':
       return isBare(endpoint) ? check(processStdioSchema, endpoint) : checkChild(endpoint)
     default: {
@@ -214,10 +211,6 @@ function checkUnix(endpoint: unknown): CheckedEndpoint {
       problems.add('besides kind it needs exactly one of path and abstract')
   })
   return abstract === undefined ? { kind: 'unix', path: path ?? '' } : { kind: 'unix', abstract }
-}
-
-function checkPipe(endpoint: unknown): CheckedPipe {
-  return check(pipeSchema, endpoint)
 }
 
 function checkChild(endpoint: unknown): CheckedChild {

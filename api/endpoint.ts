@@ -42,8 +42,7 @@ export interface PipeEndpoint {
 
 /**
  * The process's own stdin and stdout, whatever they are: pipes, sockets, files, a terminal. They are one connection,
- * once: a second `connect()` rejects with ERR_ADDRESS_IN_USE while it is open and with ERR_CLOSED after it. Not on
- * Windows.
+ * once: a second `connect()` rejects with ERR_ADDRESS_IN_USE while it is open, ERR_CLOSED after it. Not on Windows.
  */
 export interface ProcessStdioEndpoint {
   readonly kind: 'stdio'
@@ -64,9 +63,8 @@ export interface ChildEndpoint {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   /**
    * What becomes of its stderr: `capture` (default) keeps the first 2,048 characters for error messages and drops the
-   * rest, `ignore`, `inherit` (the host's own), or a function that is called with each line; lines of more than 65,536
-   * characters come in pieces. If the function throws or rejects, the connection ends with ERR_HANDLER, which is
-   * reported to `onError` or else by a process warning.
+   * rest, `ignore`, `inherit` (the host's own), or a function that gets each line, in pieces past 65,536 characters. If
+   * it throws or rejects, the connection ends with ERR_HANDLER, which goes to `onError` or a process warning.
    */
   readonly stderr?: 'capture' | 'ignore' | 'inherit' | ((line: string) => unknown) | undefined
   /** True: it gets its own process group, all of which is ended with it. Default false. Refused on Windows. */

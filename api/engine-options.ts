@@ -47,15 +47,9 @@ export interface EngineOptions {
    * reply for up to 1 ms. `park`: it always sleeps. `{spinMicros}`: it polls that long after each send, 0 to 1,000,000.
    */
   readonly wake?: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
-  /**
-   * Size of a new connection's rings, each way, in bytes: 4096, 8192, 32768, 131072, 524288, 2097152, 8388608. Default
-   * 8192.
-   */
+  /** Bytes of each ring of a new connection: 4096, 8192, 32768, 131072, 524288, 2097152, 8388608. Default 8192. */
   readonly initialRingBytes?: number | undefined
-  /**
-   * Size that a ring may grow to, in bytes, of the same sizes. A full ring grows to 2 MiB, further only for frames that
-   * are large themselves. Default 8388608.
-   */
+  /** Bytes that a ring may grow to, of the same sizes: past 2 MiB only for frames that are large. Default 8388608. */
   readonly maxRingBytes?: number | undefined
   /** How long a worker thread may take to start, in milliseconds. Default 10,000. */
   readonly bootTimeoutMs?: number | undefined
@@ -74,9 +68,8 @@ export interface EngineOptions {
    */
   readonly workerEntry?: string | URL | undefined
   /**
-   * Called with each failure of one of the host's functions (listener callback, subscriber, `onLoss`, …): the error
-   * (ERR_HANDLER, with what was thrown as its cause), where, and of which connection. Default: a process warning, once
-   * for each place that fails, at most ten a minute.
+   * Called with each failure of the host's functions (listener callback, subscriber, `onLoss`, …): an ERR_HANDLER with
+   * its cause, where, and of which connection. Default: a process warning, once for each place, at most ten a minute.
    */
   readonly onError?: OnError | undefined
 }
@@ -95,10 +88,7 @@ export interface RestartOptions {
 
 /** Options of `engine.close()`. */
 export interface CloseOptions {
-  /**
-   * How long handlers that are at work may take, and how long frames that were sent may take to leave, in milliseconds,
-   * before connections are cut. Default 1,000.
-   */
+  /** How long handlers may work and sent frames may take to leave, in milliseconds, until all is cut. Default 1,000. */
   readonly graceMs?: number | undefined
 }
 

@@ -1,4 +1,4 @@
-import { readGraceMs, graceMs } from '../engine/common/wait-options.js'
+import { readGraceMs, graceMs } from '../engine/common/call-options.js'
 import type { LedgerReport } from '../engine/common/ledger.js'
 import { EngineCore } from '../engine/core/engine-core.js'
 import type { EngineStats } from '../engine/core/engine-stats.js'

@@ -1,6 +1,6 @@
 /** What the schemas of several options have in common. */
 import * as v from 'valibot'
-import { LONGEST_TIMER_MS } from '../engine/common/wait-options.js'
+import { LONGEST_TIMER_MS } from '../engine/common/call-options.js'
 
 /** A time that a timer can keep. */
 export const time = (least: number) => v.pipe(v.number(), v.minValue(least), v.maxValue(LONGEST_TIMER_MS))

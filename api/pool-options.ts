@@ -51,27 +51,18 @@ export interface PoolOptions {
   readonly idleTimeoutMs?: number | undefined
   /** A connection of this age is closed as soon as it is idle; at least 1. Default: no limit. */
   readonly maxLifetimeMs?: number | undefined
-  /**
-   * Each connection's lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once.
-   * Default 0.1.
-   */
+  /** Each lifetime is shortened by a random share of up to this, 0 to 1, so that not all end at once. Default 0.1. */
   readonly lifetimeJitter?: number | undefined
   /** How long `acquire()` waits, and how long `validate` may take. Default 10,000. */
   readonly acquireTimeoutMs?: number | undefined
-  /**
-   * After so many failures in a row to make a connection, pending acquires are rejected, 1 to 1,000; after an error
-   * that no retry can help, at once. Default 3.
-   */
+  /** After so many failures in a row, 1 to 1,000, or a hopeless one, pending acquires are rejected. Default 3. */
   readonly createAttempts?: number | undefined
   /**
    * The pauses between attempts to make a connection, while they fail. Defaults: `initialMs` 50 (at least 1), `maxMs`
    * 5,000 or `initialMs`, `factor` 2 (1 to 100), `jitter` 'decorrelated'.
    */
   readonly backoff?: BackoffOptions | undefined
-  /**
-   * A lease that is held so long is reported, with the stack where it was taken; at least 1. Costs a stack trace each
-   * time. Default: off.
-   */
+  /** A lease held so long, at least 1, is reported with its stack trace, which each acquire pays for. Default: off. */
   readonly leakAfterMs?: number | undefined
   /**
    * Called with each connection before it is lent. If it returns or resolves with false, throws, rejects, or takes

@@ -1,7 +1,4 @@
-/**
- * Options as a caller gives them, read once and checked against a schema. One error lists all problems: which option,
- * what was expected, and what kind of value was there instead.
- */
+/** Reads a caller's options once and checks them against a schema. One error lists all problems, and no values. */
 import * as v from 'valibot'
 import { closest } from '../engine/common/closest.js'
 import { describe, isArray, isObject, kindOf } from '../engine/common/describe.js'
@@ -68,7 +65,7 @@ class Reading {
   }
 
   value(schema: Node, value: unknown, path: string): unknown {
-    const entries = entriesOf(schema)
+    const entries = choicesOf(schema).find(({ type }) => type === 'strict_object')?.entries
     if (entries !== undefined && isObject(value)) return this.#object(entries, value, path)
     const inner = schema.wrapped ?? schema
     if (inner.type === 'array' && inner.item !== undefined && isArray(value))
@@ -137,11 +134,6 @@ function choicesOf(schema: Node): readonly Node[] {
   const { type, wrapped, options = [] } = schema
   if (wrapped !== undefined) return choicesOf(wrapped)
   return type === 'union' ? (options as readonly Node[]).flatMap(choicesOf) : [schema]
-}
-
-/** The keys of the object that a value may be, if they are known. */
-function entriesOf(schema: Node): Node['entries'] {
-  return choicesOf(schema).find(({ type }) => type === 'strict_object')?.entries
 }
 
 /** What a schema accepts, in words. */

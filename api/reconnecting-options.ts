@@ -47,43 +47,23 @@ export const reconnectingSchema = v.strictObject({
 
 /** Options of `transport.reconnecting()`. */
 export interface ReconnectingOptions {
-  /**
-   * The pauses between attempts. Defaults: `initialMs` 50, `maxMs` 5,000, `factor` 3 (1 to 1,000), `jitter`
-   * 'decorrelated'.
-   */
+  /** Pauses in between. Defaults: `initialMs` 50, `maxMs` 5,000, `factor` 3 (1 to 1,000), `jitter` 'decorrelated'. */
   readonly backoff?: BackoffOptions | undefined
-  /**
-   * Attempts since the connection was last stable, 1 to 2,147,483,647; past it the connection ends with ERR_GAVE_UP.
-   * Default: no limit.
-   */
+  /** Attempts since it was last stable, 1 to 2,147,483,647; past them it ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxAttempts?: number | undefined
   /** Milliseconds since it was last stable; past it the connection ends with ERR_GAVE_UP. Default: no limit. */
   readonly maxElapsedMs?: number | undefined
-  /**
-   * Milliseconds, or maxElapsedMs if that is less, that a connection must last before all are counted anew. Default
-   * 5,000.
-   */
+  /** Milliseconds, or maxElapsedMs if less, that a connection must last before all are counted anew. Default 5,000. */
   readonly stableMs?: number | undefined
-  /**
-   * What a failure before the first connection means: try again (`wait`, the default), or end with it (`fail-fast`).
-   */
+  /** What a failure before the first connection means: try again (`wait`, the default) or end with it (`fail-fast`). */
   readonly firstConnect?: 'wait' | 'fail-fast' | undefined
-  /**
-   * What becomes of frames that a lost connection has not sent: first on the next one (`resend`, the default), or
-   * `drop`.
-   */
+  /** Frames that a lost connection has not sent: they go first on the next (`resend`, the default), or `drop`. */
   readonly unsent?: 'resend' | 'drop' | undefined
-  /**
-   * How many of the last bytes that were handed over a loss report has, 4 of each frame for its header, in whole
-   * frames; up to 1 GiB. Default 0.
-   */
+  /** How many of the last bytes handed over a loss report has: whole frames, 4 a header; up to 1 GiB. Default 0. */
   readonly retainBytes?: number | undefined
   /** How a silent peer is found. Default: it is not; a peer that has gone is found without. */
   readonly heartbeat?: HeartbeatOptions | undefined
-  /**
-   * When an endpoint that keeps failing is left alone. All reconnecting connections to it share one breaker, with the
-   * settings of the first. False: never.
-   */
+  /** When a failing endpoint is left alone: reconnecting connections share the first one's breaker. False: never. */
   readonly breaker?: BreakerOptions | false | undefined
   /**
    * Greets: runs on each new connection, before any frame that waits is sent and any is received. A failure, or more
@@ -91,25 +71,18 @@ export interface ReconnectingOptions {
    * by a process warning. What it sends is never sent again.
    */
   readonly onConnected?: ((connection: Connection, info: ConnectedInfo) => unknown) | undefined
-  /**
-   * Called with each loss, in order with the frames received. A failure is reported to `onError`, or by a process
-   * warning; the connection goes on.
-   */
+  /** Called with each loss, in order with the frames. Failures go to `onError` or a process warning; nothing ends. */
   readonly onLoss?: ((report: LossReport) => unknown) | undefined
 }
 
 export interface HeartbeatOptions {
-  /**
-   * Milliseconds of silence after which the peer is asked; with isPong: between a pong and the next ping. At least 1.
-   */
+  /** Milliseconds of silence after which the peer is asked; with isPong: from a pong to the next ping. At least 1. */
   readonly intervalMs: number
   /** Milliseconds within which it has to answer, at least 1; past it the connection counts as lost. */
   readonly timeoutMs: number
   /** The frame to ask with. Default: nothing is asked, the peer speaks by itself. */
   readonly ping?: (() => Frame) | undefined
-  /**
-   * Which frames answer; the reader does not get them. Default: any frame is a sign of life, and the reader gets it.
-   */
+  /** Which frames answer; the reader does not get them. Default: any frame is a sign of life and the reader gets it. */
   readonly isPong?: ((frame: Buffer) => boolean) | undefined
 }
 
@@ -118,10 +91,7 @@ export interface BreakerOptions {
   readonly failures?: number | undefined
   /** Milliseconds until one attempt is made again. Default 2,000. */
   readonly openMs?: number | undefined
-  /**
-   * Attempts under way at the same time while the circuit is closed, 1 to 1,000,000; the others wait in line. Default
-   * 8.
-   */
+  /** Attempts under way at once while the circuit is closed, 1 to 1,000,000; the others wait in line. Default 8. */
   readonly concurrency?: number | undefined
 }
 

@@ -38,10 +38,7 @@ export interface TransportOptions {
   readonly framing?: FramingKind | undefined
   /** `content-length`: largest block of headers accepted, in bytes; 64 to 1 MiB. Default 8,192. */
   readonly maxHeaderBytes?: number | undefined
-  /**
-   * `line`, `nul`: whether bytes behind the last delimiter at the end of the stream are a frame (`keep`) or an end in
-   * the middle of one (`refuse`, the default: ERR_TRUNCATED).
-   */
+  /** `line`, `nul`: a last frame without delimiter is taken (`keep`) or ERR_TRUNCATED (`refuse`, the default). */
   readonly lastLine?: 'refuse' | 'keep' | undefined
   /** Largest payload sent or accepted, in bytes; 1 to 2^30. Default 16 MiB. */
   readonly maxFrameBytes?: number | undefined
@@ -51,9 +48,7 @@ export interface TransportOptions {
   readonly connectTimeoutMs?: number | undefined
   /** How long `close()` waits for the peer, in milliseconds. Default 2,000. */
   readonly closeTimeoutMs?: number | undefined
-  /**
-   * True: our side stays open after the peer's end of stream. Default false: it ends once everything is read and sent.
-   */
+  /** True: our side stays open after the peer's end of stream. Default false: it ends once all is read and sent. */
   readonly allowHalfOpen?: boolean | undefined
   /**
    * How long a frame may take from its first byte to its last while the connection is read, in milliseconds, at least
@@ -65,10 +60,7 @@ export interface TransportOptions {
    * net.core.somaxconn). Default 4,096: peers that come in a burst and find it full get EAGAIN.
    */
   readonly backlog?: number | undefined
-  /**
-   * Connections that a listener has open at once, 1 to 1,048,576; one more is cut as soon as it comes. Default
-   * 1,048,576.
-   */
+  /** Connections that a listener has open at once, 1 to 1,048,576; one more is cut at once. Default 1,048,576. */
   readonly maxConnections?: number | undefined
   /**
    * Connections that were accepted and not taken yet, 16 to 65,535, shared evenly by the shards, of which each has at
@@ -85,10 +77,10 @@ export function parseTransportOptions(options: unknown): TransportSettings {
     if (isLess(maxPendingBytes, maxFrameBytes))
       problems.add(`maxPendingBytes: it must be at least maxFrameBytes (${String(maxFrameBytes)})`)
   })
-  const { framing, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs, allowHalfOpen, closeTimeoutMs } = parsed
-  const { connectTimeoutMs, backlog, maxConnections, maxQueuedConnections, mode } = parsed
-  const { maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes) } = parsed
+  const { framing, maxHeaderBytes, lastLine, maxFrameBytes, frameTimeoutMs, allowHalfOpen, ...others } = parsed
+  const { closeTimeoutMs, maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes), ...settings } = others
   return {
+    ...settings,
     connection: {
       framing: { kind: framing, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs },
       maxFrameBytes,
@@ -97,10 +89,5 @@ export function parseTransportOptions(options: unknown): TransportSettings {
       closeTimeoutMs,
       allowHalfOpen,
     },
-    connectTimeoutMs,
-    backlog,
-    maxConnections,
-    maxQueuedConnections,
-    mode,
   }
 }

@@ -1,5 +1,5 @@
 import type { Connection } from '../engine/common/connection.js'
-import { invalidOption, readConnectOptions, readListenOptions } from '../engine/common/wait-options.js'
+import { invalidOption, readConnectOptions, readListenOptions } from '../engine/common/call-options.js'
 import type { EngineCore } from '../engine/core/engine-core.js'
 import type { TransportSettings } from '../engine/core/engine-settings.js'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'

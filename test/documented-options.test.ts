@@ -9,7 +9,7 @@ import { engineSchema } from '../api/engine-options.js'
 import { poolSchema } from '../api/pool-options.js'
 import { reconnectingSchema } from '../api/reconnecting-options.js'
 import { transportSchema } from '../api/transport-options.js'
-import { graceMs } from '../engine/common/wait-options.js'
+import { graceMs } from '../engine/common/call-options.js'
 import { factsOf, show, type OptionFacts } from './helpers/option-facts.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

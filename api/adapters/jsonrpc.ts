@@ -1,8 +1,7 @@
 /**
  * A connection as the `MessageReader` and `MessageWriter` of `vscode-jsonrpc`, so that a language client or server runs
- * over any transport unchanged. The interfaces are written out here, as far as they are used: that package is not
- * needed to build or to run this one. The framing is the connection's: `content-length` for language servers, `line`
- * for MCP.
+ * over any transport unchanged. The interfaces are written out here, as far as used, so that package is not needed. The
+ * framing is the connection's: `content-length` for language servers, `line` for MCP.
  */
 import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/protocol/errors.js'
@@ -25,10 +24,7 @@ export interface JsonRpcReader extends Disposable {
   readonly onError: Event<Error>
   readonly onClose: Event<void>
   readonly onPartialMessage: Event<{ readonly messageToken: number; readonly waitingTime: number }>
-  /**
-   * A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends
-   * the connection.
-   */
+  /** A promise from the callback holds no message back; `engine.close()` awaits it; its failure ends the connection. */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable
 }
 
@@ -99,10 +95,6 @@ class Reader implements JsonRpcReader {
     })
   }
 
-  /**
-   * A promise that the callback returns holds no message back; the end of the engine waits for it, and its failure ends
-   * the connection.
-   */
   listen(callback: (message: JsonRpcMessage) => unknown): Disposable {
     const stop = this.#connection.subscribe((frame) => this.#hand(frame, callback), { borrow: true })
     const listening = { callback, stop }
@@ -122,10 +114,7 @@ class Reader implements JsonRpcReader {
     this.#closes.clear()
   }
 
-  /**
-   * Frames that were received and not handed on yet when the connection closed: they have to come before its end does.
-   * Returns why the callback could not take them, as a connection that is open would have been destroyed for.
-   */
+  /** Hands on frames that came before the connection closed, ahead of its end. Returns how the callback failed. */
   async #takeRest(): Promise<TransportError | undefined> {
     const listening = this.#listening
     if (listening === undefined) return undefined
@@ -225,9 +214,7 @@ class Writer implements JsonRpcWriter {
   }
 }
 
-/**
- * `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the one consumer.
- */
+/** `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the consumer. */
 export function toJsonRpc(connection: Adaptable): JsonRpcTransport {
   return { reader: new Reader(connection), writer: new Writer(connection) }
 }

@@ -3,8 +3,7 @@ import type { Adaptable } from './adaptable.js'
 
 /**
  * After a `send()` that returned false: resolves when there is room for more. Where this side is ending, because the
- * peer has ended, no more is wanted, and what was taken still leaves: then it resolves when all has left. Rejects with
- * why it has not.
+ * peer has ended, no more is wanted: then it resolves when all has left, and rejects with why it has not.
  */
 export async function waitForRoom(connection: Adaptable, signal?: AbortSignal): Promise<void> {
   try {

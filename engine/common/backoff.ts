@@ -15,10 +15,7 @@ export interface BackoffOptions {
   readonly maxMs?: number | undefined
   /** What a pause is multiplied by to get the next one, or its bound; at least 1. */
   readonly factor?: number | undefined
-  /**
-   * How pauses are drawn. `decorrelated`: each between `initialMs` and the last one times `factor`. `full`: each
-   * between 0 and what it would be without chance. `none`: without chance.
-   */
+  /** How pauses are drawn. */
   readonly jitter?: Jitter | undefined
 }
 

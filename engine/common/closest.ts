@@ -1,11 +1,7 @@
-/** What a misspelt name was meant to be. */
-
 /** A longer word is not a mistyped name. */
 const LONGEST_NAME = 64
 
-/**
- * The known name that the word was most likely meant to be: it continues the word, begins it, or is a few edits away.
- */
+/** The known name that a word was most likely meant to be: it continues the word, begins it, or is a few edits away. */
 export function closest(word: string, known: readonly string[]): string | undefined {
   if (word.length > LONGEST_NAME) return undefined
   const wanted = word.toLowerCase()

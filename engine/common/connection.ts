@@ -37,10 +37,7 @@ export interface ConnectionInfo {
 }
 
 export interface SubscribeOptions {
-  /**
-   * Hands over a view that is valid only during the call, instead of a copy. Default: false. The memory is used
-   * again as soon as the handler returns, also when it returns a promise.
-   */
+  /** Gives a view, not a copy: its memory is used again once the handler returns, promise or not. Default: false. */
   readonly borrow?: boolean | undefined
 }
 
@@ -66,10 +63,9 @@ export interface Connection extends AsyncDisposable {
   readonly pendingBytes: number
 
   /**
-   * Sends one frame. The frame is always taken, its bytes copied before this returns. True: go on; false: the ring
-   * is full and the frame waits in front of it, so call `ready()` before sending more.
-   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY;
-   *   then nothing was taken.
+   * Sends one frame. It is taken, its bytes copied before this returns, or this throws and takes nothing. True: go on;
+   * false: the ring is full and the frame waits in front of it, so call `ready()` before sending more.
+   * @throws {TransportError} ERR_CLOSED, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME, ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY
    */
   send(frame: Frame): boolean
 
@@ -82,9 +78,8 @@ export interface Connection extends AsyncDisposable {
   /**
    * The next frame, in a Buffer that the receiver may keep; undefined at the end of the stream. Rejects with what ended
    * the connection if it did not end cleanly, after the frames received before. One consumer at a time:
-   * ERR_CONSUMER_BUSY. A child process ends its stream by its exit: undefined after exit code 0, else a rejection with
-   * ERR_EXIT. Only with `allowHalfOpen` the end of its stdout resolves to undefined at once, and `closed` says how it
-   * exited.
+   * ERR_CONSUMER_BUSY. A child process ends its stream by its exit: undefined after exit code 0, else ERR_EXIT. Only
+   * with `allowHalfOpen` the end of its stdout resolves to undefined at once, and `closed` says how it exited.
    */
   receive(options?: WaitOptions): Promise<Buffer | undefined>
 
@@ -92,10 +87,9 @@ export interface Connection extends AsyncDisposable {
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined>
 
   /**
-   * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next
-   * frame once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which goes to `onError`
-   * or else into a process warning. What it sends after `close()` was called throws ERR_CLOSED; that is not counted as
-   * its failure.
+   * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next frame
+   * once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which goes to `onError` or
+   * else into a process warning. What it sends after `close()` throws ERR_CLOSED, which is no failure of it.
    * @returns A function that ends the subscription.
    */
   subscribe(handler: FrameHandler, options?: SubscribeOptions): () => void

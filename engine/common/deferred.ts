@@ -1,9 +1,7 @@
-const nothing = (): void => undefined
-
 /** A promise that is resolved from outside. */
 export class Deferred<T> {
   readonly promise: Promise<T>
-  #resolve: (value: T) => void = nothing
+  #resolve: (value: T) => void = () => undefined
 
   constructor() {
     this.promise = new Promise((resolve) => {

@@ -153,7 +153,6 @@ export const events = {
   poolDiscarded: new EventChannel<PoolDiscardedEvent>('pool.discarded'),
   /** A lease is held longer than `leakAfterMs`. */
   poolLeak: new EventChannel<PoolLeakEvent>('pool.leak'),
-  /** An attempt to connect begins. */
   reconnectingAttempt: new EventChannel<ReconnectingAttemptEvent>('reconnecting.attempt'),
   /** An attempt failed, to connect or to greet. */
   reconnectingFailed: new EventChannel<ReconnectingFailureEvent>('reconnecting.failed'),

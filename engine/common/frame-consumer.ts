@@ -166,9 +166,7 @@ export class FrameConsumer {
     else waiter?.resolve(undefined)
   }
 
-  /**
-   * The subscriber returned a promise: it gets the next frame once that settles. Resolves then too, and never rejects.
-   */
+  /** The subscriber returned a promise, and gets the next frame once it settles. Resolves then too; never rejects. */
   hold(subscription: Subscription, pending: Promise<unknown>): Promise<void> {
     const held: ConsumerState = { kind: 'held', subscription, pending }
     // It may have ended its subscription in this very call: then its promise holds no frame back.
@@ -202,10 +200,7 @@ export class FrameConsumer {
     pending.then(done, done)
   }
 
-  /**
-   * Resolves once what `atWork()` was told of until now has settled; undefined: all has. Later work does not count: a
-   * peer that goes on sending could hold an end up.
-   */
+  /** Resolves once work known by now has settled; undefined: it has. A peer could hold an end up with later work. */
   worked(): Promise<void> | undefined {
     const works = this.#works
     if (works === undefined || works.size === 0) return undefined

@@ -9,8 +9,7 @@ import { unframeable, type FramingKind } from '../protocol/framing.js'
 export type Frame = Uint8Array | string | readonly (Uint8Array | string)[]
 
 /**
- * The frame with its text encoded, so that text is encoded once however often the frame is looked at. Bytes stay as
- * they are, and are not copied.
+ * The frame with its text encoded, once however often it is looked at. Bytes stay as they are, and are not copied.
  * @throws {TransportError} ERR_INVALID_FRAME, ERR_OUT_OF_MEMORY
  */
 export function encodeText(frame: Frame, endpoint: string): Uint8Array | readonly Uint8Array[] {
@@ -25,7 +24,8 @@ export function encodeText(frame: Frame, endpoint: string): Uint8Array | readonl
       throw invalidFrame(part, endpoint)
     })
   } catch (error) {
-    throw error instanceof TransportError ? error : unreadableFrame(error, endpoint)
+    if (error instanceof TransportError) throw error
+    throw invalid('reading the parts of this frame failed. See the cause.', endpoint, error)
   }
 }
 
@@ -50,11 +50,8 @@ export function assertPresent(view: Uint8Array, endpoint: string): void {
     // The language checks that there is memory behind a view before it looks into it.
     Uint8Array.prototype.at.call(view, 0)
   } catch (cause) {
-    throw new TransportError(
-      'ERR_INVALID_FRAME',
-      'the memory of this frame is gone: its buffer was transferred, or made smaller. Send before you transfer it, or send a copy.',
-      { cause, endpoint },
-    )
+    const problem = 'the memory of this frame is gone: its buffer was transferred, or made smaller.'
+    throw invalid(`${problem} Send before you transfer it, or send a copy.`, endpoint, cause)
   }
 }
 
@@ -88,11 +85,8 @@ export function lengthOf(parts: readonly Uint8Array[]): number {
 export function assertFrameable(kind: FramingKind, frame: Uint8Array | readonly Uint8Array[], endpoint: string): void {
   const problem = unframeable(kind, frame)
   if (problem === undefined) return
-  throw new TransportError(
-    'ERR_INVALID_FRAME',
-    `${kind} framing cannot carry this frame: ${problem}. Encode it, or use another framing on both ends.`,
-    { endpoint },
-  )
+  const message = `${kind} framing cannot carry this frame: ${problem}. Encode it, or use another framing on both ends.`
+  throw invalid(message, endpoint)
 }
 
 /** @throws {TransportError} ERR_FRAME_TOO_LARGE */
@@ -115,16 +109,9 @@ export function backpressure(waiting: number, maxPendingBytes: number, endpoint:
 }
 
 function invalidFrame(value: unknown, endpoint: string): TransportError {
-  return new TransportError(
-    'ERR_INVALID_FRAME',
-    `a frame is a Uint8Array, a string, or an array of these; got ${describe(value)}.`,
-    { endpoint },
-  )
+  return invalid(`a frame is a Uint8Array, a string, or an array of these; got ${describe(value)}.`, endpoint)
 }
 
-function unreadableFrame(cause: unknown, endpoint: string): TransportError {
-  return new TransportError('ERR_INVALID_FRAME', 'reading the parts of this frame failed. See the cause.', {
-    cause,
-    endpoint,
-  })
+function invalid(message: string, endpoint: string, cause?: unknown): TransportError {
+  return new TransportError('ERR_INVALID_FRAME', message, { cause, endpoint })
 }

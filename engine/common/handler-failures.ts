@@ -35,10 +35,7 @@ export interface HandlerErrorContext {
   readonly connection: string | undefined
 }
 
-/**
- * Told of each failure, in place of the process warning. `error` has the code ERR_HANDLER, and what was thrown as its
- * cause.
- */
+/** Called with each failure, instead of a process warning. `error`: ERR_HANDLER, with what was thrown as its cause. */
 export type OnError = (error: TransportError, context: HandlerErrorContext) => unknown
 
 const WINDOW_MS = 60_000

@@ -1,6 +1,4 @@
-/**
- * Prints what the engine does to stderr if the environment has NODE_DEBUG=symphony-transport; else it costs nothing.
- */
+/** Prints what the engine does to stderr if the environment has NODE_DEBUG=symphony-transport; else it is free. */
 import { debuglog } from 'node:util'
 
 export const trace = debuglog('symphony-transport')

@@ -15,12 +15,6 @@ import { awaitLastWords, processFailure } from './process-end.js'
 import { Receiver } from './receiver.js'
 import { Sender } from './sender.js'
 
-/** What a connection with `tracking` tells besides `closed`. */
-interface Tracked {
-  readonly delivery: Deferred<DeliveryReport>
-  readonly exhausted: Deferred<void>
-}
-
 export interface LifecycleEvents {
   /** Whether the user of the connection waits for its end, as far as that shows. */
   readonly awaitsEnd: () => boolean
@@ -33,7 +27,8 @@ const nothing = (): void => undefined
 export class ConnectionLifecycle {
   readonly sender: Sender
   readonly receiver: Receiver
-  readonly tracked: Tracked | undefined
+  /** What a connection with `tracking` tells besides `closed`. */
+  readonly tracked: { readonly delivery: Deferred<DeliveryReport>; readonly exhausted: Deferred<void> } | undefined
   process: AttachedProcess | undefined
   readonly #lane: Lane
   readonly #events: LifecycleEvents
@@ -174,9 +169,9 @@ export class ConnectionLifecycle {
     this.#step({ kind: 'finish' })
     this.sender.close(reason)
     // Before the regions go: the bytes of frames that have not left are in them.
-    const report = this.sender.settle()
+    const report = this.sender.out.settle()
     if (report !== undefined) this.tracked?.delivery.resolve(report)
-    this.sender.release()
+    this.sender.out.release()
     // A stream that was heard to its end has come whole, whatever became of what was sent.
     const heardAll = this.#hasPeerEnded
     const fault = this.receiver.detach(heardAll ? undefined : reason)

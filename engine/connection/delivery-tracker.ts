@@ -89,9 +89,7 @@ export class DeliveryTracker {
     this.#former = undefined
   }
 
-  /**
-   * What became of everything taken. Called once, when the shard has given the lane up; `queued` waits behind the ring.
-   */
+  /** What became of everything taken. Called once, after the shard gave the lane up; `queued` waits behind the ring. */
   settle(head: number, sent: number, queued: readonly Uint8Array[]): DeliveryReport {
     this.#onHead(head)
     const frames = this.#sizes.length

@@ -10,10 +10,7 @@ export interface DetachedRing {
   readonly bytes: Buffer
 }
 
-/**
- * Everything that is unread in this ring, and is read there from now on.
- * @throws {TransportError} ERR_OUT_OF_MEMORY; then it is unread as before.
- */
+/** Takes what is unread out of this ring. @throws {TransportError} ERR_OUT_OF_MEMORY; then it is unread as before. */
 export function detachRing(ring: RingConsumer): DetachedRing {
   ring.refresh()
   const length = distance(ring.seen, ring.head)

@@ -2,10 +2,9 @@
  * Finds frames in a ring, incrementally. A frame that lies whole in the ring is read where it lies; one that is too
  * large to wait for, or that crosses into another region, is streamed into a buffer of its own.
  *
- * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once.
- * The length is checked against the limit before a byte of memory is taken for it, and a length that is announced takes
- * none: memory is taken as bytes come. All three throw ERR_OUT_OF_MEMORY when there is none; then nothing can be read
- * on.
+ * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once. The
+ * length is checked against the limit first, and memory is taken only as bytes come. All three throw ERR_OUT_OF_MEMORY when
+ * there is none; then nothing can be read on.
  */
 import { PREVIEW_BYTES, type Excess } from '../protocol/framing.js'
 import { takeMemory, takePooledMemory } from '../protocol/allocation.js'
@@ -31,10 +30,7 @@ type Stage =
   /** A streamed payload is complete and waits to be taken. */
   | { readonly kind: 'complete'; readonly target: Buffer; readonly memory: Memory }
 
-/**
- * Where a streamed frame lies: in memory of its receiver's own, in the scratch buffer, or, as long as little of it has
- * come, in something small from which it will be moved to the one or the other.
- */
+/** Where a streamed frame lies: in its own memory, in the scratch buffer, or in a small one on its way to either. */
 type Memory = 'own' | 'scratch' | 'small for own' | 'small for scratch'
 
 /** What a frame of which hardly anything has come gets; a scratch buffer of this size is not worth sharing. */
@@ -62,9 +58,7 @@ export class FrameReader {
   ring: RingConsumer
   /** Payload length of the frame found; after 'too-large', the length that the peer announced. */
   length = 0
-  /**
-   * A handler looks at what `borrow()` gave, perhaps while it reads on: until it returns no scratch buffer goes back.
-   */
+  /** A handler looks at what `borrow()` gave, and may read on: until it returns no scratch buffer goes back. */
   isLent = false
   readonly #limit: number
   #stage: Stage = BOUNDARY
@@ -118,10 +112,7 @@ export class FrameReader {
     return { kind: at === rest.length ? 'whole' : 'cut-off' }
   }
 
-  /**
-   * After 'too-large': what was announced, and the first of what follows, as far as it is there. Valid until asked
-   * again.
-   */
+  /** After 'too-large': what was announced, and the first bytes behind it that are there. Valid until asked again. */
   get excess(): Excess {
     const ring = this.ring
     const before = this.#stage.kind === 'boundary' ? FRAME_HEADER_BYTES : 0
@@ -137,9 +128,7 @@ export class FrameReader {
     this.#scratch = EMPTY
   }
 
-  /**
-   * `borrowing`: a frame that has to be streamed may go into the scratch buffer, since only `borrow()` will be called.
-   */
+  /** `borrowing`: only `borrow()` will be called, so a frame that has to be streamed may go into the scratch buffer. */
   next(borrowing = false): FrameProgress {
     const ring = this.ring
     if (this.#stage === BOUNDARY) {

@@ -52,10 +52,7 @@ export class FrameWriter {
     return true
   }
 
-  /**
-   * Writes what fits of a frame made of `parts` and queues a copy of the rest.
-   * @throws {TransportError} ERR_OUT_OF_MEMORY; then nothing of it was taken.
-   */
+  /** Writes what fits, queues a copy of the rest. @throws {TransportError} ERR_OUT_OF_MEMORY; nothing is taken then. */
   writeOrQueue(parts: readonly Uint8Array[], length: number): void {
     const size = length + FRAME_HEADER_BYTES
     const room = this.#overflowBytes === 0 ? Math.min(size, this.ring.refreshFree()) : 0

@@ -45,10 +45,7 @@ export class InRing {
     this.#lane.store(lane.IN_GUARD, 1)
   }
 
-  /**
-   * After the reader found no whole frame: has the shard notify when it is worth looking again. `more`: look now;
-   * `over`: nothing will come.
-   */
+  /** No whole frame is there: has the shard notify when to look again. `more`: look now; `over`: nothing will come. */
   awaitMore(): 'more' | 'none yet' | 'over' {
     this.release()
     const { ring, wants } = this.reader
@@ -104,8 +101,7 @@ export class InRing {
   }
 
   /**
-   * The lane is being given back: moves what is unread into main's memory, where the reader goes on, and returns it.
-   * `keeps`: false, and it is dropped.
+   * Moves what is unread into main's memory, where the reader goes on, and returns it; drops it unless `keeps`.
    * @throws {TransportError} ERR_OUT_OF_MEMORY; then it is dropped too.
    */
   detach(keeps: boolean): Buffer {

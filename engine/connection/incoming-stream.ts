@@ -7,10 +7,7 @@ export type StreamState =
   | { readonly kind: 'open' }
   /** I/O is over, and what is unread can still be read; `failure` ends the stream behind it. */
   | { readonly kind: 'rest'; readonly failure: TransportError | undefined }
-  /**
-   * Every frame was taken, and the end of a process will say how the stream has ended. `failure`: what the stream
-   * itself shows of that.
-   */
+  /** Every frame was taken; the end of a process will say how it ended. `failure`: what the stream shows of that. */
   | { readonly kind: 'inconclusive'; readonly failure: TransportError | undefined }
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: TransportError }

@@ -16,8 +16,7 @@ import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
 import { isThenable, type HandlerHost, type HandlerPlace } from '../common/handler-failures.js'
 import type { LaneGrant } from '../protocol/lane.js'
-import { checkWaitOptions } from '../common/wait-options.js'
-import { checkSubscription } from '../common/subscribe-options.js'
+import { checkSubscription, checkWaitOptions } from '../common/call-options.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import { ConnectionLifecycle } from './connection-lifecycle.js'
 import type { ConnectionSettings } from './connection-settings.js'
@@ -38,7 +37,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   readonly #lifecycle: ConnectionLifecycle
   readonly #receiver: Receiver
   readonly #sender: Sender
-  /** Made when it is first asked for. */
   #closed: Promise<ClosedInfo> | undefined
   /** How many frames had been sent and received when a user last began to wait for `closed`. */
   #endAwaitedAt: number | undefined
@@ -90,7 +88,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   }
 
   get pendingBytes(): number {
-    return this.#lifecycle.isClosed ? 0 : this.#sender.pendingBytes
+    return this.#lifecycle.isClosed ? 0 : this.#sender.out.pendingBytes
   }
 
   send(frame: Frame): boolean {
@@ -142,7 +140,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return this.close().then(() => undefined)
   }
 
-  /** Ends at once, as `destroy()` does, but what was received stays readable. */
   cut(error: TransportError): void {
     this.#lifecycle.cut(error)
   }
@@ -168,7 +165,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return this.#receiver.settle()
   }
 
-  /** The next frame, if one is there: a `receive()` that does not wait. @throws {TransportError} ERR_CONSUMER_BUSY */
   take(): Buffer | undefined {
     return this.#receiver.consumer.take()
   }
@@ -193,10 +189,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     this.#lifecycle.attachProcess(process)
   }
 
-  /**
-   * It has no user from here on, and keeps no process alive. `onUnfit` is called once if it ends, fails, or anything
-   * comes. Returns why it cannot be parked; then nothing has changed.
-   */
+  /** It has no user from now on. `onUnfit` is called once if it ends, fails or gets bytes. Returns why it cannot be. */
   park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined {
     // First the bell for the next byte, then the look: what comes after the look is notified.
     this.#receiver.watch()
@@ -215,7 +208,6 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return why
   }
 
-  /** The shard has changed the lane. */
   onNotify(): boolean {
     const more = this.#lifecycle.onNotify()
     this.#tellIfUnfit()
@@ -238,7 +230,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
 
   get #reuseBlocker(): ReuseBlocker | undefined {
     if (!this.#lifecycle.isOpen) return 'ended'
-    return this.#sender.hasUnsent ? 'unsent' : this.#receiver.reuseBlocker
+    return this.#sender.out.hasUnsent ? 'unsent' : this.#receiver.reuseBlocker
   }
 
   #tellIfUnfit(): void {

@@ -7,7 +7,7 @@ export interface Flushable {
   flush(): void
 }
 
-/** Something that is called when its lane has been notified. */
+/** Something that is called when the shard has changed its lane. */
 export interface NotifyHandler {
   /** Handles one budget of what has come; true: there is more, call again in the next turn. */
   onNotify(): boolean
@@ -23,10 +23,6 @@ export interface PendingReply {
   misses: number
   /** Flushes since spinning was given up, for the occasional probe. */
   skipped: number
-}
-
-export function createPendingReply(dialled: boolean): PendingReply {
-  return { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
 }
 
 /** When connections run, and how main waits for the shard. */
@@ -49,10 +45,7 @@ export interface LaneHost {
   baseOf(lane: LaneGrant): number
   /** Tells the shard to look at a lane. `busy`: main goes on with more of the same, and does not sleep now. */
   notify(laneId: number, busy?: boolean): void
-  /**
-   * A region of at least this size, if the shard knows one already. Otherwise `onKnown` is called when it may be asked
-   * again: the shard knows one then, or there may be memory for one.
-   */
+  /** A region of at least this size, if the shard knows one; else `onKnown` is called once asking again may help. */
   takeRegion(bytes: number, onKnown: () => void): number | undefined
   giveRegion(regionId: number): void
   /** Resolves once the shard has read whatever it could read when this was called, or is dead. */

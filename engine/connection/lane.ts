@@ -2,7 +2,7 @@
 import { takeArmed, type LaneGrant } from '../protocol/lane.js'
 import type { Role } from '../protocol/target.js'
 import type { ConnectionSettings } from './connection-settings.js'
-import { createPendingReply, type LaneHost, type PendingReply } from './lane-host.js'
+import type { LaneHost, PendingReply } from './lane-host.js'
 
 export interface ConnectionIdentity {
   readonly kind: string
@@ -33,7 +33,8 @@ export class Lane {
     this.endpoint = identity.endpoint
     this.words = host.wordsOf(grant)
     this.base = host.baseOf(grant)
-    this.pendingReply = createPendingReply(identity.role === 'dialled')
+    const dialled = identity.role === 'dialled'
+    this.pendingReply = { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
   }
 
   load(word: number): number {

@@ -22,10 +22,7 @@ import { HandlerDrain, type HandlerDrainEvents, type HandlerDrainSource } from '
 
 /** What the receiving half tells its connection. */
 export interface ReceiverEvents extends ConsumerEvents, HandlerDrainEvents, StreamEvents {
-  /**
-   * A subscriber failed: the connection must go, unless it is late and `closed` has settled. Returns what ends the
-   * stream.
-   */
+  /** A subscriber failed: the connection must go, unless `closed` has settled (`isLate`). Returns what ends it. */
   onHandlerFailed(cause: unknown, isLate: boolean): TransportError
 }
 
@@ -62,15 +59,11 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.#deadline = frameTimeoutMs === undefined ? undefined : this.#createDeadline(frameTimeoutMs)
   }
 
-  /** A handler that no subscription stands for is at work until this settles. */
   tend(handler: Promise<unknown>): void {
     this.handlers.tend(handler)
   }
 
-  /**
-   * Resolves once handlers are done with every frame that has come until now; undefined: they are. A handler that waits
-   * for the peer counts as done, and so does a frame that has no consumer.
-   */
+  /** Resolves once handlers are done with what came, or wait for the peer; undefined: they are, or there are none. */
   settle(): Promise<void> | undefined {
     const handed = this.handlers.wait(this.#in.end)
     if (handed === undefined) return this.consumer.worked()
@@ -93,7 +86,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     return this.#in.hasUnread ? 'unread' : undefined
   }
 
-  /** The shard has changed the lane. True: the budget of this turn is spent and there is more. */
   onNotify(): boolean {
     this.#in.grantGrowth()
     const { state } = this.consumer
@@ -144,7 +136,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     return this.stream.foreseenFailure
   }
 
-  /** It is known how the process behind the connection ended, and so the stream, unless that ended by itself before. */
   conclude(failure: TransportError | undefined): void {
     const { isInconclusive } = this.stream
     this.stream.conclude(failure)
@@ -303,10 +294,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     }
   }
 
-  /**
-   * A frame in view, or the reason why there is none: nothing came yet (then a notification follows), or the end.
-   * @throws {TransportError} ERR_OUT_OF_MEMORY, as the reader does.
-   */
+  /** Whether a frame is in view; else none came (a notification follows) or it is the end. Throws as the reader. */
   #findFrame(): boolean {
     const stream = this.stream.state.kind
     if (stream !== 'open' && stream !== 'rest') return false

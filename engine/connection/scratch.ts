@@ -1,7 +1,6 @@
 /**
  * Memory for large frames that are lent, used again: fresh memory costs a page fault every 4 KiB, more than the copy
- * itself. All readers of the thread share it, so that a connection that rests holds none, however large its last frame
- * was.
+ * itself. All readers of the thread share it, so that a connection that rests holds none.
  */
 import { takeMemory } from '../protocol/allocation.js'
 

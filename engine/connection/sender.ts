@@ -1,9 +1,6 @@
-/**
- * The sending half of a connection: frames into the out ring, an overflow queue in front of it, and room to wait for.
- */
+/** The sending half of a connection: frames into the out ring, a queue for what does not fit, and room to wait for. */
 import { events, type BackpressureEvent } from '../common/diagnostics.js'
 import type { TransportError } from '../protocol/errors.js'
-import type { DeliveryReport } from '../common/delivery-report.js'
 import {
   assertFrameable,
   assertLength,
@@ -35,12 +32,12 @@ import { OPEN, transition, type OutgoingStep } from './outgoing-stream.js'
 const EAGER_PUBLISH_BYTES = 32_768
 
 export class Sender implements Flushable, NotifyHandler {
+  readonly out: OutRing
   framesSent = 0
   bytesSent = 0
   lastFlushAt = 0
   readonly #lane: Lane
   readonly #endpoint: string
-  readonly #out: OutRing
   readonly #ring: RingProducer
   readonly #writer: FrameWriter
   readonly #tracker: DeliveryTracker | undefined
@@ -63,14 +60,14 @@ export class Sender implements Flushable, NotifyHandler {
     this.#endWaiters = new WaiterSet('ending', endpoint, settings.clock)
     this.#maxFrameBytes = settings.maxFrameBytes
     this.#isPicky = ['line', 'nul', 'raw'].includes(settings.framing.kind)
-    this.#out = new OutRing(lane, () => {
+    this.out = new OutRing(lane, () => {
       if (this.isOver || this.#writer.overflowBytes === 0) return
-      this.#out.grow()
+      this.out.grow()
       this.#proceed()
     })
-    this.#ring = this.#out.ring
-    this.#writer = this.#out.writer
-    this.#tracker = this.#out.tracker
+    this.#ring = this.out.ring
+    this.#writer = this.out.writer
+    this.#tracker = this.out.tracker
   }
 
   send(frame: Frame): boolean {
@@ -86,16 +83,6 @@ export class Sender implements Flushable, NotifyHandler {
     }
   }
 
-  /** Bytes taken by `send()` that the operating system has not confirmed. */
-  get pendingBytes(): number {
-    return this.#out.pendingBytes
-  }
-
-  /** Whether there are bytes that were not handed to the operating system. */
-  get hasUnsent(): boolean {
-    return this.#out.hasUnsent
-  }
-
   get isOpen(): boolean {
     return this.#state === OPEN
   }
@@ -107,7 +94,7 @@ export class Sender implements Flushable, NotifyHandler {
 
   ready(options: WaitOptions): Promise<void> {
     if (this.#state !== OPEN) return Promise.reject(this.#refusal())
-    if (options.signal?.aborted !== true && this.#out.hasRoom) return Promise.resolve()
+    if (options.signal?.aborted !== true && this.out.hasRoom) return Promise.resolve()
     const room = this.#roomWaiters.wait(options)
     if (this.#roomWaiters.size > 0) this.#awaitRoom()
     return room
@@ -134,10 +121,10 @@ export class Sender implements Flushable, NotifyHandler {
   /** The shard has moved HEAD, or a region that was asked for is there. False: no budget is needed for that. */
   onNotify(): boolean {
     if (this.#state.kind === 'closed') return false
-    this.#out.retireRegion()
+    this.out.retireRegion()
     if (this.#writer.overflowBytes > 0 || this.#roomWaiters.size > 0) this.#proceed()
     if (this.#pressed) {
-      if (this.#out.hasRoom) this.#relieve()
+      if (this.out.hasRoom) this.#relieve()
       else this.#awaitRoom()
     }
     return false
@@ -146,7 +133,7 @@ export class Sender implements Flushable, NotifyHandler {
   flush(): void {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
-    this.#out.publish()
+    this.out.publish()
     this.lastFlushAt = Date.now()
     this.#lane.host.doorbell.awaitReply(this.#lane.pendingReply)
   }
@@ -159,15 +146,6 @@ export class Sender implements Flushable, NotifyHandler {
     this.#refuseWaiters()
     this.#endWaiters.resolveAll()
     if (this.#pressed) this.#relieve()
-  }
-
-  /** The shard has given the lane up: what became of everything that was taken, if that is tracked. Once. */
-  settle(): DeliveryReport | undefined {
-    return this.#out.settle()
-  }
-
-  release(): void {
-    this.#out.release()
   }
 
   #sendBytes(bytes: Uint8Array): boolean {
@@ -198,7 +176,7 @@ export class Sender implements Flushable, NotifyHandler {
     if (overflow > 0 && overflow + size > this.#lane.settings.maxPendingBytes) {
       throw backpressure(overflow, this.#lane.settings.maxPendingBytes, this.#endpoint)
     }
-    if (this.#ring.refreshFree() < size) this.#out.grow(size)
+    if (this.#ring.refreshFree() < size) this.out.grow(size)
     try {
       this.#writer.writeOrQueue(parts, length)
     } catch (error) {
@@ -206,7 +184,7 @@ export class Sender implements Flushable, NotifyHandler {
     }
     this.#onTaken(length)
     if (this.#writer.overflowBytes === 0) return true
-    this.#out.publish()
+    this.out.publish()
     this.#awaitRoom()
     if (!this.#pressed && events.backpressureOn.hasSubscribers) this.#press()
     return false
@@ -220,7 +198,7 @@ export class Sender implements Flushable, NotifyHandler {
       this.#dirty = true
       this.#lane.host.doorbell.flushSoon(this)
     } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
-      this.#out.publish(true)
+      this.out.publish(true)
     }
   }
 
@@ -228,28 +206,28 @@ export class Sender implements Flushable, NotifyHandler {
   #proceed(): void {
     if (this.#writer.overflowBytes > 0) {
       const empty = this.#writer.refill()
-      if (!empty) this.#out.grow()
-      this.#out.publish()
+      if (!empty) this.out.grow()
+      this.out.publish()
       if (!empty) {
         this.#awaitRoom()
         return
       }
     }
     if (this.#state.kind === 'ending' || this.#state.kind === 'ended') {
-      this.#out.publish()
+      this.out.publish()
       // After the last TAIL: a shard that sees END knows that no byte follows.
-      this.#out.storeIntent(this.#state.intent)
+      this.out.storeIntent(this.#state.intent)
       return
     }
     if (this.#roomWaiters.size === 0) return
-    if (this.#out.hasRoom) this.#roomWaiters.resolveAll()
+    if (this.out.hasRoom) this.#roomWaiters.resolveAll()
     else this.#awaitRoom()
   }
 
   /** A notification follows when there is room. */
   #awaitRoom(): void {
     // From the top of the next turn: the caller may be in the middle of a send.
-    if (this.#out.awaitRoom()) this.#lane.host.doorbell.revisit(this)
+    if (this.out.awaitRoom()) this.#lane.host.doorbell.revisit(this)
   }
 
   #press(): void {
@@ -263,7 +241,7 @@ export class Sender implements Flushable, NotifyHandler {
   }
 
   #pressure(): BackpressureEvent {
-    return { id: this.#lane.id, endpoint: this.#endpoint, pendingBytes: this.pendingBytes }
+    return { id: this.#lane.id, endpoint: this.#endpoint, pendingBytes: this.out.pendingBytes }
   }
 
   #end(step: OutgoingStep): void {

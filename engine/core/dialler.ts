@@ -41,7 +41,7 @@ export class Dialler {
     settings: ConnectionSettings,
     wait: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: number },
   ): Promise<LaneConnection> {
-    const { text } = endpoint
+    const { kind, text, route } = endpoint
     if (wait.signal?.aborted === true) throw abortError('connecting', text, wait.signal.reason)
     let stop = (): void => undefined
     const waiter = new Waiter<LaneConnection>(`connecting to ${text}`, text, wait, this.#clock, () => stop())
@@ -57,13 +57,8 @@ export class Dialler {
       timeoutMs: wait.timeoutMs,
     }
     const dialOn = (shard: Shard): Promise<LaneConnection> => {
-      const { route } = endpoint
-      const identity: ConnectionIdentity = {
-        kind: endpoint.kind,
-        endpoint: text,
-        role: 'dialled',
-        halfClose: traitsOf(endpoint).halfClose,
-      }
+      const { halfClose } = traitsOf(endpoint)
+      const identity: ConnectionIdentity = { kind, endpoint: text, role: 'dialled', halfClose }
       switch (route.via) {
         case 'target':
           return shard.dial(route.target, settings, identity, control)

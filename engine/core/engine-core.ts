@@ -1,5 +1,6 @@
 /** An engine behind its public interface: what it has opened, and how all of that ends. */
 import type { Connection } from '../common/connection.js'
+import { Deferred } from '../common/deferred.js'
 import { HandlerFailures, type OnError } from '../common/handler-failures.js'
 import { Ledger, type LedgerReport } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
@@ -33,10 +34,7 @@ const HANDLERS_SHARE = 0.75
 /** How much longer than `graceMs` threads may take to end by themselves when the engine closes. */
 const THREAD_GRACE_MS = 1_000
 
-/**
- * How long threads may take in all to end once nothing of theirs is left. The system can hold one: on Windows a wait
- * for a busy pipe takes up to 30 s, and nothing interrupts it.
- */
+/** How long threads may take to end once nothing is left: on Windows a wait for a busy pipe takes up to 30 s. */
 const HELD_THREAD_MS = 6_000
 
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
@@ -228,8 +226,7 @@ export class EngineCore {
       () => supervisor.killAll(new Error('the worker thread did not end in time when the engine was closed')),
       graceMs + THREAD_GRACE_MS,
     )
-    // Before the dials that pools have under way are given up, or they would begin others. Leases may go on until
-    // connections are cut.
+    // Before dials are given up, or pools would begin others. Leases may go on until connections are cut.
     const pools = [...this.#pools]
     for (const pool of pools) void pool.close(undefined, error)
     // Before dials are given up, or these would connect again. Over the connected ones a handler may want to reply.
@@ -251,11 +248,9 @@ export class EngineCore {
     // Also those whose connections have ended before.
     await this.#children.gone()
     cancelCut()
-    let cancelHeld = (): void => undefined
-    const held = new Promise<void>((resolve) => {
-      cancelHeld = this.#clock.setTimer(resolve, HELD_THREAD_MS)
-    })
-    await Promise.race([supervisor.stop(), held])
+    const held = new Deferred<void>()
+    const cancelHeld = this.#clock.setTimer(() => held.resolve(), HELD_THREAD_MS)
+    await Promise.race([supervisor.stop(), held.promise])
     cancelHeld()
     cancelKill()
     this.#failures.flush()

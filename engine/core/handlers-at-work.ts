@@ -1,4 +1,5 @@
 /** What handlers are at work on when an engine closes. Connections are closed once their handlers are done. */
+import { Deferred } from '../common/deferred.js'
 import type { Clock } from '../protocol/clock.js'
 
 /** A connection, reconnecting or not. */
@@ -11,10 +12,9 @@ interface Closable {
 export class HandlersAtWork {
   readonly #each = new Map<Closable, Promise<unknown>>()
   readonly #all: readonly Promise<unknown>[]
-  readonly #givenUp: Promise<void>
-  #giveUp = (): void => undefined
+  readonly #givenUp = new Deferred<void>()
   /** Resolves when the time is over in which each connection waits for the handlers of all. */
-  readonly #late: Promise<void>
+  readonly #late = new Deferred<void>()
   #cancelLate = (): void => undefined
 
   /** `outliving`: work on frames of connections that have ended. `shareMs`: how long `done()` waits from now on. */
@@ -24,12 +24,7 @@ export class HandlersAtWork {
       if (done !== undefined) this.#each.set(closable, done)
     }
     this.#all = [...this.#each.values(), ...outliving]
-    this.#givenUp = new Promise((resolve) => {
-      this.#giveUp = resolve
-    })
-    this.#late = new Promise((resolve) => {
-      if (this.areAtWork) this.#cancelLate = clock.setTimer(resolve, shareMs)
-    })
+    if (this.areAtWork) this.#cancelLate = clock.setTimer(() => this.#late.resolve(), shareMs)
   }
 
   get areAtWork(): boolean {
@@ -38,12 +33,12 @@ export class HandlersAtWork {
 
   /** Ends all waiting. */
   giveUp(): void {
-    this.#giveUp()
+    this.#givenUp.resolve()
   }
 
   /** Resolves when all are done, or the time for that is over. */
   async done(): Promise<void> {
-    if (this.areAtWork) await Promise.race([Promise.all(this.#all), this.#late, this.#givenUp])
+    if (this.areAtWork) await Promise.race([Promise.all(this.#all), this.#late.promise, this.#givenUp.promise])
     this.#cancelLate()
   }
 
@@ -51,7 +46,7 @@ export class HandlersAtWork {
   async closeEach(closables: Iterable<Closable>): Promise<void> {
     const close = async (closable: Closable): Promise<void> => {
       const done = this.#each.get(closable)
-      if (done !== undefined) await Promise.race([done, this.#givenUp])
+      if (done !== undefined) await Promise.race([done, this.#givenUp.promise])
       await closable.close()
     }
     await Promise.all([...closables].map(close))

@@ -92,12 +92,11 @@ export class PooledConnection implements LeasedConnection {
     return this
   }
 
-  /** For adapters. */
+  /** For adapters, as is `atWork()`. */
   handlerFailed(where: HandlerPlace, what: string, cause: unknown): void {
     this.#connection.handlerFailed(where, what, cause)
   }
 
-  /** For adapters. */
   atWork(pending: Promise<unknown>): void {
     this.#connection.atWork(pending)
   }

@@ -1,12 +1,13 @@
 /** Connections that shards have accepted, queued until a loop, a callback or an `accept()` takes them. */
 import type { Connection } from '../common/connection.js'
+import { Deferred } from '../common/deferred.js'
 import { events } from '../common/diagnostics.js'
 import { attempt } from '../common/handler-failures.js'
-import { checkWaitOptions, graceMs, readGraceMs } from '../common/wait-options.js'
+import { checkWaitOptions, graceMs, readGraceMs } from '../common/call-options.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
-import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
+import { abortedBefore, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ConnectionHandler, Listener, ListenerClosed, ListenerCloseOptions, ListenerStats } from './listener.js'
 import { nextState, type ListenerState } from './listener-state.js'
 
@@ -40,7 +41,8 @@ interface EngineListenerSettings {
 
 export class EngineListener implements Listener {
   readonly endpoint: string
-  readonly closed: Promise<ListenerClosed>
+  readonly #closed = new Deferred<ListenerClosed>()
+  readonly closed = this.#closed.promise
   readonly #settings: EngineListenerSettings
   #queue: PendingAccept[] = []
   /** Adopted for an `accept()` that was given up in the same moment. */
@@ -52,14 +54,10 @@ export class EngineListener implements Listener {
   #refused = 0
   #state: ListenerState = { kind: 'open' }
   #closing: Promise<ListenerClosed> | undefined
-  #settleClosed!: (info: ListenerClosed) => void
 
   constructor(settings: EngineListenerSettings) {
     this.endpoint = settings.endpoint
     this.#settings = settings
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve
-    })
   }
 
   get isOpen(): boolean {
@@ -75,11 +73,10 @@ export class EngineListener implements Listener {
   }
 
   accept(options: WaitOptions = {}): Promise<Connection | undefined> {
-    const wrong = checkWaitOptions(options, 'accept()') ?? this.#hasHandler()
-    if (wrong !== undefined) return Promise.reject(wrong)
     const { endpoint } = this
-    if (options.signal?.aborted === true)
-      return Promise.reject(abortError('accepting', endpoint, options.signal.reason))
+    const wrong = checkWaitOptions(options, 'accept()') ?? this.#hasHandler()
+    const refusal = wrong ?? abortedBefore('accepting', endpoint, options)
+    if (refusal !== undefined) return Promise.reject(refusal)
     const next = this.#next()
     if (next !== undefined || !this.isOpen) return Promise.resolve(next)
     const { clock } = this.#settings
@@ -204,11 +201,9 @@ export class EngineListener implements Listener {
   }
 
   async #within(ms: number, work: Promise<unknown>): Promise<void> {
-    let cancel = (): void => undefined
-    const over = new Promise<void>((resolve) => {
-      cancel = this.#settings.clock.setTimer(resolve, ms)
-    })
-    await Promise.race([work, over])
+    const over = new Deferred<void>()
+    const cancel = this.#settings.clock.setTimer(() => over.resolve(), ms)
+    await Promise.race([work, over.promise])
     cancel()
   }
 
@@ -240,7 +235,7 @@ export class EngineListener implements Listener {
     } finally {
       this.#state = nextState(this.#state, { kind: 'released' })
       events.listenerClosed.publish({ endpoint: this.endpoint, code: info.code, cause: info.cause })
-      this.#settleClosed(info)
+      this.#closed.resolve(info)
     }
     return info
   }

@@ -1,8 +1,7 @@
 /** Makes the connections of a pool: any number at once while that works, one between pauses while it fails. */
 import { events } from '../common/diagnostics.js'
 import { Backoff, type BackoffSettings } from '../common/backoff.js'
-import type { PoolGround } from './pool-settings.js'
-import type { Poolable } from './poolable.js'
+import type { Poolable, PoolGround } from './pool-settings.js'
 
 type State =
   | { readonly kind: 'free' }

@@ -43,7 +43,6 @@ export class IdleList<Item extends Idle> {
     return this.#items.pop()
   }
 
-  /** The one that has been idle longest. */
   takeOldest(): Item | undefined {
     return this.#items.shift()
   }

@@ -25,15 +25,11 @@ const GIVEN_BACK =
   'this lease was given back to its pool, and the connection may be on loan to another user by now. Acquire another one.'
 
 /**
- * A connection lent by a pool. Give it back with `release()`, or with `destroy()` if the connection is not
- * to be used again: after an exchange that was not finished, for example. Disposing of a lease releases it, if it is
- * still held.
+ * A connection lent by a pool. Give it back with `release()`, or with `destroy()` if it is not to be used again, as
+ * after an exchange that was not finished. Disposing of a lease that is still held releases it.
  */
 export interface Lease<View> extends Disposable {
-  /**
-   * The connection, which works until the lease ends; from then on all of its methods throw or reject.
-   * @throws {TransportError} ERR_LEASE_ENDED
-   */
+  /** The connection; once the lease has ended its methods throw or reject. @throws {TransportError} ERR_LEASE_ENDED */
   readonly connection: View
   /** False once it was released, destroyed, or taken away by the end of the pool. */
   readonly isHeld: boolean
@@ -47,8 +43,7 @@ export interface Lease<View> extends Disposable {
   release(): void
 
   /**
-   * Gives the connection back to be destroyed at once, as `connection.destroy(reason)` does.
-   * Does nothing if the pool was closed and took it away.
+   * Gives it back to be destroyed at once, as `connection.destroy(reason)` does, unless the closed pool took it away.
    * @throws {TransportError} ERR_LEASE_ENDED if it was given back before.
    */
   destroy(reason?: Error): void

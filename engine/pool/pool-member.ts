@@ -1,8 +1,7 @@
 /** One connection of a pool, from when it was made until it leaves. */
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
 import type { GrantedLease, Lender } from './lease.js'
-import type { Poolable } from './poolable.js'
-import type { Gate, PoolGround } from './pool-settings.js'
+import type { Gate, Poolable, PoolGround } from './pool-settings.js'
 
 export type MemberState<View> =
   /** On its way from one of the other states to the next, in this very turn. */

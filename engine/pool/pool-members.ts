@@ -4,9 +4,8 @@ import { IdleList } from './idle-list.js'
 import { LeakDetector } from './leak-detector.js'
 import { GrantedLease, type Lease } from './lease.js'
 import { BETWEEN, GONE, IDLE, PoolMember, transition, type MemberEvents, type MemberState } from './pool-member.js'
-import type { PoolGround, PoolSettings } from './pool-settings.js'
+import type { Poolable, PoolGround, PoolSettings } from './pool-settings.js'
 import type { PoolStats } from './pool-stats.js'
-import type { Poolable } from './poolable.js'
 
 export interface PoolMembersEvents {
   /** A connection has left because it was idle too long. */
@@ -97,7 +96,6 @@ export class PoolMembers<Connection extends Poolable, View> {
     this.#idle.put(member)
   }
 
-  /** The one that came back last. */
   takeIdle(): PoolMember<Connection, View> | undefined {
     const member = this.#idle.take()
     if (member !== undefined) this.move(member, BETWEEN)

@@ -1,9 +1,9 @@
-/** What a pool is made with; the API layer has validated all of it. Times are milliseconds. */
+/** What a pool is made with and built on; the API layer has validated all of it. Times are milliseconds. */
 import type { HandlerFailures } from '../common/handler-failures.js'
 import type { Clock } from '../protocol/clock.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import type { BackoffSettings } from '../common/backoff.js'
-import type { Poolable } from './poolable.js'
+import type { ReuseBlocker } from '../common/reuse-blocker.js'
 
 export interface PoolBounds {
   /** Connections that are kept, also when none is needed. */
@@ -34,6 +34,21 @@ export interface PoolSettings<View> extends PoolBounds {
 /** Asked before each use of a connection: throws once the user has lost the right to it. */
 export interface Gate {
   assertHeld(): void
+}
+
+/** What a pool needs of a connection; it knows nothing else of it. */
+export interface Poolable {
+  /**
+   * It is not in use from here on, and does not keep the process alive. `onUnfit` is called once if it becomes unfit:
+   * at an end, a failure, and any byte. Returns why it cannot be parked; then nothing has changed.
+   */
+  park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined
+  /** It is about to be used, and keeps the process alive. Returns why it cannot be used. */
+  checkout(): ReuseBlocker | undefined
+  /** Ends gracefully: what was sent leaves. Settles when it is over, and does not reject. */
+  close(): Promise<unknown>
+  /** Ends at once. */
+  destroy(reason?: Error): void
 }
 
 /** What a pool is built on. */

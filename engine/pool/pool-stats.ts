@@ -1,7 +1,4 @@
-/**
- * A pool at one moment. `size` = connecting + validating + idle + leased; `created` - `destroyed` = validating + idle +
- * leased.
- */
+/** A pool at one moment. `size` = connecting + validating + idle + leased; `created` - `destroyed` = the last three. */
 export interface PoolStats {
   readonly size: number
   /** Connections that are being made. */

@@ -2,25 +2,23 @@
  * A pool of connections: lends each to one user at a time, keeps those that came back fit, and makes new ones as they
  * are needed. It knows no transport and no shard.
  *
- * Requests and the connections on their way (being made, being validated) are not tied to each other: a connection that
- * is ready goes to the first request, or onto the idle list. So no request is overtaken, and giving up costs no
- * connection.
+ * Requests and the connections on their way (being made or validated) are not tied to each other: a connection that is
+ * ready goes to the first request, or is idle. So no request is overtaken, and giving up costs no connection.
  */
 import { Deferred } from '../common/deferred.js'
 import { events, type PoolDiscardedEvent } from '../common/diagnostics.js'
 import { TransportError } from '../protocol/errors.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
-import { checkWaitOptions, invalidOption } from '../common/wait-options.js'
+import { checkWaitOptions, invalidOption } from '../common/call-options.js'
 import { abortedBefore, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import { DialThrottle } from './dial-throttle.js'
 import type { Lease } from './lease.js'
 import { acquireTimeout, creationFailed, poolClosed, unfit } from './pool-errors.js'
 import { BETWEEN, type MemberEvents, type PoolMember } from './pool-member.js'
 import { PoolMembers } from './pool-members.js'
-import type { PoolBounds, PoolGround, PoolSettings } from './pool-settings.js'
+import type { Poolable, PoolBounds, PoolGround, PoolSettings } from './pool-settings.js'
 import { OPEN, transition, type PoolState } from './pool-state.js'
 import type { PoolStats } from './pool-stats.js'
-import type { Poolable } from './poolable.js'
 import { startValidation } from './validation.js'
 
 interface AcquireRequest<View> {
@@ -136,8 +134,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
 
   /**
    * Grants no more leases, rejects every request, closes what is idle, and waits for leases to come back; after
-   * `graceMs` (undefined: when `cut()` is called) what is left is destroyed. `cause`: why, if its owner did not ask for
-   * it.
+   * `graceMs` (undefined: when `cut()` is called) what is left is destroyed. `cause`: why, unless its owner closes it.
    */
   close(graceMs: number | undefined, cause?: unknown): Promise<void> {
     if (!this.isOpen) return this.closed
@@ -158,8 +155,6 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     this.#members.cut(this.#state.error)
     this.#finishClosing()
   }
-
-  // What becomes of members.
 
   onReleased(member: PoolMember<Connection, View>): void {
     if (!this.#members.takeBack(member)) return
@@ -184,8 +179,6 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     this.#drop(member, why, 'idle')
     this.#proceed()
   }
-
-  // The way of a request.
 
   #wait(options: WaitOptions, takenAt: Error | undefined): Promise<Lease<View>> {
     if (!this.isOpen) return Promise.reject(this.#closedError())
@@ -226,8 +219,6 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     const room = Math.min(wanted, this.#max - this.#size, this.#dials.room)
     for (let i = 0; i < room; i++) this.#dials.dial()
   }
-
-  // The way of a connection.
 
   #welcome(connection: Connection): void {
     const member = this.#members.add(connection, this)

@@ -2,13 +2,9 @@
 import { handlerError } from '../common/handler-failures.js'
 import { TransportError } from '../protocol/errors.js'
 import { invalidConnection, slowValidation } from './pool-errors.js'
-import type { Gate, PoolGround, PoolSettings } from './pool-settings.js'
-import type { Poolable } from './poolable.js'
+import type { Gate, Poolable, PoolGround, PoolSettings } from './pool-settings.js'
 
-/**
- * `onDone` is called once, in a later turn or microtask; undefined: the connection is good. The returned function stops
- * the run, and prevents that.
- */
+/** `onDone` is called once, in a later turn or microtask; undefined: all good. The returned function stops the run. */
 export function startValidation<Connection extends Poolable, View>(
   validate: NonNullable<PoolSettings<View>['validate']>,
   timeoutMs: number,

@@ -1,4 +1,4 @@
-/** How long to go on trying: pauses, and limits in attempts and in time, counted since the last stable connection. */
+/** How long to go on trying: pauses, and limits in attempts and in time. Made anew after each stable connection. */
 import { TransportError } from '../protocol/errors.js'
 import { Backoff } from '../common/backoff.js'
 import type { ReconnectingSettings } from './reconnecting-settings.js'
@@ -9,24 +9,15 @@ type AttemptSettings = Pick<
 >
 
 export class Attempts {
-  /** Made since the last stable connection. */
   count = 0
   readonly #settings: AttemptSettings
-  #since: number
+  readonly #since: number
   #pause: Backoff
 
   constructor(settings: AttemptSettings) {
     this.#settings = settings
     this.#since = settings.clock.now()
     this.#pause = Backoff.first(settings.backoff, settings.random)
-  }
-
-  /** The connection was stable: counts start anew. */
-  reset(): void {
-    const { clock, backoff, random } = this.#settings
-    this.count = 0
-    this.#since = clock.now()
-    this.#pause = Backoff.first(backoff, random)
   }
 
   /** Milliseconds until the time is over; Infinity: it never is. */

@@ -2,21 +2,10 @@
 import { Breaker, type BreakerSettings, type BreakerStats } from './breaker.js'
 import type { Clock } from '../protocol/clock.js'
 
-interface SharedBreaker {
-  readonly breaker: Breaker
-  /** Reconnecting connections that use it. */
-  users: number
-}
-
-export interface BreakerUse {
-  readonly breaker: Breaker
-  /** Called once, when the connection is over. */
-  readonly end: () => void
-}
-
 export class Breakers {
   readonly #clock: Clock
-  readonly #shared = new Map<string, SharedBreaker>()
+  /** By endpoint. `users`: reconnecting connections that use it. */
+  readonly #shared = new Map<string, { readonly breaker: Breaker; users: number }>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -26,8 +15,8 @@ export class Breakers {
     return [...this.#shared.values()].map(({ breaker }) => breaker.stats)
   }
 
-  /** The endpoint's, with the settings of its first user; kept while it has any, or something to remember. */
-  use(endpoint: string, settings: BreakerSettings): BreakerUse {
+  /** The endpoint's, with its first user's settings; kept while used or worth remembering. `end()` is called once. */
+  use(endpoint: string, settings: BreakerSettings): { readonly breaker: Breaker; readonly end: () => void } {
     for (const [other, { breaker, users }] of this.#shared) {
       if (users === 0 && breaker.isForgettable) this.#shared.delete(other)
     }

@@ -4,14 +4,14 @@ import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
 import type { ClosedInfo } from '../common/connection.js'
 import { handlerError, type HandlerPlace } from '../common/handler-failures.js'
 import { trace } from '../common/trace.js'
+import { Attempts } from './attempts.js'
 import { Connector } from './connector.js'
 import { Heartbeat } from './heartbeat.js'
 import type { Inbox } from './inbox.js'
 import { deadlineOf, isWound, transition, type Lifecycle, type LifecycleEvent } from './lifecycle.js'
 import { lossReport } from './loss-report.js'
 import type { Outbox } from './outbox.js'
-import type { ReconnectingSettings } from './reconnecting-settings.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
 import { UserFrames } from './user-frames.js'
 
 /** The connection that frames go by now, or went by until a moment ago. */
@@ -189,7 +189,7 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     this.losses++
     this.#lastActivityAt = connection.info.lastActivityAt
     // One that has outlasted all the time there is for trying is stable too.
-    if (clock.now() - since >= Math.min(stableMs, maxElapsedMs)) this.connector.attempts.reset()
+    if (clock.now() - since >= Math.min(stableMs, maxElapsedMs)) this.connector.attempts = new Attempts(this.#settings)
     if (cause !== undefined) this.connector.lastFailure = cause
     const again = unsent === 'resend' ? delivery.unsent : []
     this.#outbox.disconnect(again)

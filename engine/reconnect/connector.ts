@@ -6,8 +6,7 @@ import { TransportError } from '../protocol/errors.js'
 import { Attempts } from './attempts.js'
 import type { Permit } from './breaker.js'
 import { asError, establish, GreetingFailure, isOfThisProcess } from './establish.js'
-import type { LossReport, ReconnectingSettings } from './reconnecting-settings.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { LossReport, ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
 
 export interface ConnectorEvents<C> {
   /** What it does from here on; `cancel` ends it. */
@@ -19,10 +18,9 @@ export interface ConnectorEvents<C> {
   onGivenUp(error: Error): void
 }
 
-const nothing = (): void => undefined
-
 export class Connector<C extends TrackedConnection> {
-  readonly attempts: Attempts
+  /** Since the last stable connection. */
+  attempts: Attempts
   lastFailure: Error | undefined
   /** What became of the frames of the connection before. */
   lastLoss: LossReport | undefined
@@ -60,7 +58,7 @@ export class Connector<C extends TrackedConnection> {
       leave()
       this.#giveUpOr(breaker.refusal ?? this.lastFailure, () => this.begin())
     }
-    const cancelTimer = timeLeft === Infinity ? nothing : this.#setTimer(onTimer, timeLeft)
+    const cancelTimer = timeLeft === Infinity ? () => undefined : this.#setTimer(onTimer, timeLeft)
     this.#events.onStep('queueing', () => {
       leave()
       cancelTimer()

@@ -2,8 +2,9 @@
 import { nameOf } from '../common/describe.js'
 import { TransportError } from '../protocol/errors.js'
 import { abortError, Waiter } from '../protocol/waiter.js'
-import type { TrackedConnection } from './tracked-connection.js'
-import type { ConnectedInfo, ReconnectingSettings } from './reconnecting-settings.js'
+import type { ConnectedInfo, ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
+
+const nothing = (): void => undefined
 
 /** What `onConnected` failed with is its cause. The next attempt may fare better, whatever it is. */
 export class GreetingFailure extends Error {}
@@ -56,8 +57,4 @@ export function isOfThisProcess(error: Error): boolean {
     error instanceof TransportError &&
     ['ERR_ABORTED', 'ERR_SHARD_LOST', 'ERR_SHARD_BOOT', 'ERR_ENGINE_CLOSED'].includes(error.code)
   )
-}
-
-function nothing(): void {
-  // There is nothing to clean up.
 }

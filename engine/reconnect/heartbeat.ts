@@ -1,15 +1,12 @@
 /**
- * Finds a peer that is connected and silent. One timer, only while there is a connection.
- *
- * It judges only while the user waits for a frame: then everything that came was seen. While no frame is taken, a
- * silent peer looks the same as one that waits for room.
+ * Finds a peer that is connected and silent. One timer, only while there is a connection. It judges only while the user
+ * waits for a frame: otherwise a silent peer looks the same as one that waits for room.
  */
 import type { Frame } from '../common/frame.js'
 import { notPromised } from '../common/handler-failures.js'
 import { TransportError } from '../protocol/errors.js'
 import type { Clock } from '../protocol/clock.js'
-import type { HeartbeatSettings } from './reconnecting-settings.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { HeartbeatSettings, TrackedConnection } from './reconnecting-settings.js'
 import type { UserFrames } from './user-frames.js'
 
 export interface HeartbeatHost {

@@ -14,8 +14,7 @@ import {
 } from '../common/frame-consumer.js'
 import { isThenable, type HandlerPlace } from '../common/handler-failures.js'
 import type { Clock } from '../protocol/clock.js'
-import type { LossReport } from './reconnecting-settings.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { LossReport, TrackedConnection } from './reconnecting-settings.js'
 
 /** How many lost connections may have unread frames, each as much as its ring holds. */
 const MOST_UNREAD = 4
@@ -87,7 +86,7 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
   }
 
   tend(): void {
-    // Work that holds no frame back is known already: `atWork()` is told of each promise.
+    // Work that holds no frame back is known already: `atWork()` gets each promise.
   }
 
   onHandlerFailed(cause: unknown): void {
@@ -121,10 +120,7 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
     if (this.#entries.filter(({ isLost }) => isLost).length > MOST_UNREAD) this.#dropOldest()
   }
 
-  /**
-   * No connection will follow. Reports that wait for frames to be taken are told now, then `last`; the frames stay
-   * readable.
-   */
+  /** No connection will follow. Reports that wait for frames are due now, then `last`; the frames stay readable. */
   end(error: Error | undefined, last: LossReport | undefined): void {
     this.#behind = error === undefined ? { kind: 'ended' } : { kind: 'failed', error }
     this.#reportAll(this.#entries)

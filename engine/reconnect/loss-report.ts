@@ -4,18 +4,11 @@ import type { LossReport } from './reconnecting-settings.js'
 
 const NOTHING: DeliveryReport = { handedOver: 0, retained: [], unconfirmed: [], unsent: [], lost: 0 }
 
-/** What becomes of the frames that a connection has not sent. */
-export interface LossOutcome {
-  readonly isFinal: boolean
-  readonly resent: number
-  readonly dropped: readonly Buffer[]
-}
-
 /** The report of a loss. `connection`: counted from 1; 0: there was none. */
 export function lossReport(
   connection: number,
   { code, cause }: ClosedInfo,
-  { isFinal, resent, dropped }: LossOutcome,
+  { isFinal, resent, dropped }: Pick<LossReport, 'isFinal' | 'resent' | 'dropped'>,
   { handedOver, retained, unconfirmed, lost }: DeliveryReport = NOTHING,
 ): LossReport {
   const sent = { handedOver, retained, unconfirmed, resent, dropped, lost }

@@ -12,9 +12,8 @@ import {
 import { outOfMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
-import type { TrackedConnection } from './tracked-connection.js'
 import { FrameQueue } from './frame-queue.js'
-import type { ReconnectingSettings } from './reconnecting-settings.js'
+import type { ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
 
 type OutboxSettings = Pick<
   ReconnectingSettings<never>,

@@ -30,8 +30,7 @@ export interface ReconnectingConnection extends Connection {
   readonly attempts: number
 
   /**
-   * Calls `listener` with each new state, after it was entered. A failure of it goes to `onError`, or else to a
-   * process warning; the connection goes on.
+   * Calls `listener` after each change of state. Its failure goes to `onError` or a process warning, and ends nothing.
    * @returns A function that ends this.
    * @throws {TransportError} ERR_INVALID_OPTION
    */
@@ -57,9 +56,8 @@ export interface ReconnectingConnection extends Connection {
   end: Connection['end']
 
   /**
-   * Ends gracefully: what was sent leaves, on the next connection if there is none. For all of it to be with a
-   * connection there is `closeTimeoutMs`, and then the connection closes as connections do. What has not left is in the
-   * last loss report. Resolves as `closed` does.
+   * Ends gracefully: what was sent goes to a connection, the next one if there is none, within `closeTimeoutMs`; it
+   * then closes as connections do. The last loss report has what has not left. Resolves as `closed` does.
    */
   close: Connection['close']
 

@@ -1,4 +1,4 @@
-/** What a reconnecting connection is made with, and what it reports. The API layer has validated all of it. */
+/** What a reconnecting connection is made with and stands on, and what it reports. The API layer has validated all of it. */
 import type { TransportErrorCode } from '../protocol/errors.js'
 import type { Frame } from '../common/frame.js'
 import type { FramingKind } from '../protocol/framing.js'
@@ -7,13 +7,10 @@ import type { Clock } from '../protocol/clock.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import type { BackoffSettings } from '../common/backoff.js'
 import type { Breaker } from './breaker.js'
-import type { ClosedInfo } from '../common/connection.js'
-import type { TrackedConnection } from './tracked-connection.js'
+import type { ClosedInfo, Connection } from '../common/connection.js'
+import type { DeliveryReport } from '../common/delivery-report.js'
 
-/**
- * What became of the frames of one connection, reported in order with the frames received: after the last one from
- * that connection was taken and before the first one from the next.
- */
+/** What became of one connection's frames. It comes between its last frame received and the next connection's first. */
 export interface LossReport {
   /** Which connection was lost, counted from 1; 0: there was none, and frames never left. */
   readonly connection: number
@@ -59,6 +56,18 @@ export interface HeartbeatSettings {
   readonly ping: (() => Frame) | undefined
   /** Which frames answer a ping; they are not given to the reader. Undefined: any frame is a sign of life. */
   readonly isPong: ((frame: Buffer) => boolean) | undefined
+}
+
+/** A connection that says what became of its frames. Reconnecting connections know no more of it, nor of transports. */
+export interface TrackedConnection extends Connection {
+  /** Settles before `closed`. */
+  readonly delivery: Promise<DeliveryReport>
+  /** Resolves once no frame will come any more and all that came were taken. */
+  readonly exhausted: Promise<void>
+  /** The next frame, if one is there. */
+  take(): Buffer | undefined
+  /** Ends at once; what was received stays readable. */
+  cut(error: Error): unknown
 }
 
 export interface ReconnectingSettings<C extends TrackedConnection> {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
-import { invalidOption } from '../common/wait-options.js'
+import { invalidOption } from '../common/call-options.js'
 
 /** Configured, or beside the engine. @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT: it is not there */
 export function findWorkerEntry(configured: string | URL | undefined): string {

@@ -10,7 +10,7 @@ import {
   type Transport,
   type TransportOptions,
 } from '../../api/index.js'
-import type { Poolable } from '../../engine/pool/poolable.js'
+import type { Poolable } from '../../engine/pool/pool-settings.js'
 import { Pool } from '../../engine/pool/pool.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
 import { systemClock } from '../../engine/protocol/clock.js'

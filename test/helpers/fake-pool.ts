@@ -1,7 +1,6 @@
 /** A pool over connections that are made of nothing, under a clock that stands still. */
 import { Pool } from '../../engine/pool/pool.js'
-import type { Gate, PoolSettings } from '../../engine/pool/pool-settings.js'
-import type { Poolable } from '../../engine/pool/poolable.js'
+import type { Gate, Poolable, PoolSettings } from '../../engine/pool/pool-settings.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import type { ReuseBlocker } from '../../engine/common/reuse-blocker.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'

@@ -4,7 +4,7 @@ import type { DeliveryReport } from '../../engine/common/delivery-report.js'
 import { partsOf, type Frame } from '../../engine/common/frame.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
 import type { ClosedInfo, ConnectionInfo } from '../../engine/common/connection.js'
-import type { TrackedConnection } from '../../engine/reconnect/tracked-connection.js'
+import type { TrackedConnection } from '../../engine/reconnect/reconnecting-settings.js'
 import { signal } from './turns.js'
 
 type Handler = (frame: Buffer) => unknown

@@ -1,6 +1,6 @@
 /** What the schemas of options say: names, defaults and ranges, as documents write them. */
 import type * as v from 'valibot'
-import { LONGEST_TIMER_MS } from '../../engine/common/wait-options.js'
+import { LONGEST_TIMER_MS } from '../../engine/common/call-options.js'
 
 /** The part of a valibot schema that is read. */
 interface Node {

@@ -119,9 +119,9 @@ class Rig {
   /** The shard is gone. */
   settle(): DeliveryReport {
     this.outgoing.close(new TransportError('ERR_SHARD_LOST', 'gone'))
-    const report = this.outgoing.settle()
+    const report = this.outgoing.out.settle()
     if (report === undefined) throw new Error('a connection with tracking has a report')
-    this.outgoing.release()
+    this.outgoing.out.release()
     return report
   }
 

@@ -70,7 +70,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       },
       check: (at) => {
         outgoing.close(new TransportError('ERR_CLOSED', 'over'))
-        outgoing.release()
+        outgoing.out.release()
         lanes.give(grant)
         t.is(regions.regionsInUse, 0, `the shard came ahead of operation ${String(at)}`)
       },

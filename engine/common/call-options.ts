@@ -26,6 +26,10 @@ const listenChecks = {
   onError: (value: unknown) => (typeof value === 'function' ? undefined : 'a function'),
 } satisfies Checks
 
+const subscribeChecks = {
+  borrow: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
+} satisfies Checks
+
 /** What is wrong with them; undefined: nothing. */
 export function checkWaitOptions(options: WaitOptions, where: string): TransportError | undefined {
   return isFine(options) ? undefined : checkOptions(options, waitChecks, where)
@@ -39,6 +43,12 @@ export function readConnectOptions(options: unknown): WaitOptions {
 /** What `listen()` takes. @throws {TransportError} ERR_INVALID_OPTION */
 export function readListenOptions(options: unknown): ListenWait {
   return readOptions<ListenWait>(options, listenChecks, 'listen()')
+}
+
+/** What `subscribe()` takes: whether frames are to be lent. @throws {TransportError} ERR_INVALID_OPTION */
+export function checkSubscription(handler: unknown, options: { readonly borrow?: unknown }): boolean {
+  if (typeof handler !== 'function') throw invalidOption('subscribe()', 'handler', 'it must be a function')
+  return readOptions<{ readonly borrow?: unknown }>(options, subscribeChecks, 'subscribe()').borrow === true
 }
 
 /** What a `close()` takes: how long it waits, in milliseconds. @throws {TransportError} ERR_INVALID_OPTION */
