@@ -3,8 +3,8 @@
  * large to wait for, or that crosses into another region, is streamed into a buffer of its own.
  *
  * After `next()` has said 'frame', the frame is `borrow()`ed or `copy()`ed and then `done()` is called, once. The
- * length is checked against the limit first, and memory is taken only as bytes come. All three throw ERR_OUT_OF_MEMORY when
- * there is none; then nothing can be read on.
+ * length is checked against the limit first, and memory is taken only as bytes come. All three throw ERR_OUT_OF_MEMORY
+ * when there is none; then nothing can be read on.
  */
 import { PREVIEW_BYTES, type Excess } from '../protocol/framing.js'
 import { takeMemory, takePooledMemory } from '../protocol/allocation.js'
