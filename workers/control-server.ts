@@ -11,7 +11,7 @@ import { dialWithRetry } from './dial-with-retry.js'
 import { laneEnd } from './lanes/framed-wire.js'
 import type { Pumps } from './lanes/pumps.js'
 import { RetiredMemory } from './retired-memory.js'
-import type { Dialling, MainSide } from './transport.js'
+import type { Dialling, MainSide } from './shard-transport.js'
 import { diallerFor } from './transports/transport-registry.js'
 
 /** The first may handle only older events; in the second reading goes on; the third reads what is there by then. */

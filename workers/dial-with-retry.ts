@@ -1,7 +1,7 @@
 /** Dials again while the listener's backlog is full: the system reports that at once instead of waiting. */
 import { TransportError } from '../engine/protocol/errors.js'
 import type { Clock } from '../engine/protocol/clock.js'
-import type { Dialling } from './transport.js'
+import type { Dialling } from './shard-transport.js'
 import type { Wire } from './wire.js'
 
 const FIRST_PAUSE_MS = 2

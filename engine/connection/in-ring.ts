@@ -3,7 +3,7 @@ import { distance, RingConsumer } from '../protocol/ring.js'
 import { grownRingBytes, inState, inWords, lane, life } from '../protocol/ring-layout.js'
 import { detachRing, NOTHING_UNREAD } from './detached-ring.js'
 import { FrameReader } from './frame-reader.js'
-import type { Lane } from './lane.js'
+import type { Lane } from './connection-lane.js'
 
 export class InRing {
   readonly reader: FrameReader

@@ -21,11 +21,11 @@ import type { WaitOptions } from '../protocol/waiter.js'
 import { ConnectionLifecycle } from './connection-lifecycle.js'
 import type { ConnectionSettings } from './connection-settings.js'
 import type { LaneHost, NotifyHandler } from './lane-host.js'
-import { Lane, type ConnectionIdentity } from './lane.js'
+import { Lane, type ConnectionIdentity } from './connection-lane.js'
 import type { Receiver } from './receiver.js'
 import type { Sender } from './sender.js'
 
-export type { ConnectionIdentity } from './lane.js'
+export type { ConnectionIdentity } from './connection-lane.js'
 
 const HALF_CLOSE = { halfClose: true } as const
 const NO_HALF_CLOSE = { halfClose: false } as const

@@ -4,7 +4,7 @@ import { distance, RingProducer } from '../protocol/ring.js'
 import { grownRingBytes, lane, outWords } from '../protocol/ring-layout.js'
 import { DeliveryTracker } from './delivery-tracker.js'
 import { FrameWriter } from './frame-writer.js'
-import type { Lane } from './lane.js'
+import type { Lane } from './connection-lane.js'
 
 export class OutRing {
   readonly ring: RingProducer

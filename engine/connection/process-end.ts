@@ -2,7 +2,7 @@
 import type { AttachedProcess, ProcessExit } from '../common/attached-process.js'
 import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
 import { lane } from '../protocol/ring-layout.js'
-import type { Lane } from './lane.js'
+import type { Lane } from './connection-lane.js'
 
 /** What a stream looks like whose process has died in the middle of it. */
 const BROKEN_OFF: readonly TransportErrorCode[] = ['ERR_RESET', 'ERR_TRUNCATED']

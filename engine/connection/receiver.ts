@@ -16,7 +16,7 @@ import { faultAtEnd, frameTimeout, noMemory, tooLarge, truncated } from './conne
 import type { FrameReader } from './frame-reader.js'
 import { InRing } from './in-ring.js'
 import { IncomingStream, type StreamEvents } from './incoming-stream.js'
-import type { Lane } from './lane.js'
+import type { Lane } from './connection-lane.js'
 import type { NotifyHandler, PendingReply } from './lane-host.js'
 import { HandlerDrain, type HandlerDrainEvents, type HandlerDrainSource } from './handler-drain.js'
 

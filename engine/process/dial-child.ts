@@ -2,7 +2,7 @@
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ChildSettings } from './child.js'
-import { notAccepted, offerStdio, startGivenUp } from './child-stdio.js'
+import { notAccepted, offerStdio, startGivenUp } from './child-ends.js'
 import type { Children } from './children.js'
 import type { DialControl, Shard } from '../shard/shard.js'
 

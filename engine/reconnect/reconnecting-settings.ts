@@ -1,4 +1,4 @@
-/** What a reconnecting connection is made with, stands on, and reports. The API layer has validated all of it. */
+/** What a reconnecting connection is made with, and what it reports. The API layer has validated all of it. */
 import type { TransportErrorCode } from '../protocol/errors.js'
 import type { Frame } from '../common/frame.js'
 import type { FramingKind } from '../protocol/framing.js'

@@ -1,6 +1,6 @@
 /** A connection whose shard is the test: the test changes the lane's words itself, and notifies. */
 import { LaneConnection } from '../../engine/connection/lane-connection.js'
-import { Lane, type ConnectionIdentity } from '../../engine/connection/lane.js'
+import { Lane, type ConnectionIdentity } from '../../engine/connection/connection-lane.js'
 import type { LaneHost } from '../../engine/connection/lane-host.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
 import type { LaneGrant } from '../../engine/protocol/lane.js'

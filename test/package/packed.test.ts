@@ -111,7 +111,7 @@ test.serial('a CommonJS module requires the package', async (t) => {
   await worksEverywhere(t, { command: [await theProject().write('require/host.cjs', cjsHost(NAME))] })
 })
 
-// One program of both kinds: what takes its time is the types that they share, which are checked too at the long length.
+// One program of both kinds: the types that they share take the time. The long length checks those types, too.
 test.serial('TypeScript of both kinds compiles against the packed types', async (t) => {
   t.timeout(WATCHDOG_MS)
   const programs = []

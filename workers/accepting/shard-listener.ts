@@ -6,7 +6,7 @@ import { AcceptCounts } from '../../engine/protocol/accept-log.js'
 import type { ListenerCallbacks, ListenRequest } from '../../engine/protocol/control.js'
 import type { FramingSpec } from '../../engine/protocol/framing.js'
 import type { ListenTarget, TransportKind } from '../../engine/protocol/target.js'
-import type { AcceptedPeer, ListenHandle } from '../transport.js'
+import type { AcceptedPeer, ListenHandle } from '../shard-transport.js'
 
 /** The most in one message: main begins with the first while this thread still accepts the rest. */
 const MOST_TOLD_AT_ONCE = 64

@@ -8,7 +8,7 @@ import type { LaneGrant } from '../../engine/protocol/lane.js'
 import type { ListenTarget } from '../../engine/protocol/target.js'
 import { laneEnd } from '../lanes/framed-wire.js'
 import type { Pumps } from '../lanes/pumps.js'
-import type { AcceptedPeer } from '../transport.js'
+import type { AcceptedPeer } from '../shard-transport.js'
 import { listenerFor } from '../transports/transport-registry.js'
 import { ShardListener, WaitingPeers, type LaneStock } from './shard-listener.js'
 

@@ -1,7 +1,7 @@
 /** A child's stdin and stdout on Windows: two named pipes that are listened on until main opens them. */
 import type net from 'node:net'
 import type { TargetOf } from '../../engine/protocol/target.js'
-import type { Dialler } from '../transport.js'
+import type { Dialler } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { GuardedPipe } from './guarded-pipe.js'
 import { dialBoth, PairWire } from './pair-wire.js'

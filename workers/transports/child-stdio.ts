@@ -2,7 +2,7 @@
 import net from 'node:net'
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import type { TargetOf } from '../../engine/protocol/target.js'
-import type { Dialler } from '../transport.js'
+import type { Dialler } from '../shard-transport.js'
 import { whenConnected } from './net-transport.js'
 import { dialBoth, PairWire } from './pair-wire.js'
 import { readInto } from './socket-wire.js'

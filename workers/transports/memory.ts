@@ -1,7 +1,7 @@
 /** Both ends inside one engine, on one shard: a host's own tests go through real lanes without a socket. */
 import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
 import type { TargetOf } from '../../engine/protocol/target.js'
-import { refusedDial, type AcceptedPeer, type ListeningTransport } from '../transport.js'
+import { refusedDial, type AcceptedPeer, type ListeningTransport } from '../shard-transport.js'
 import { MemoryWire } from './memory-wire.js'
 
 /** A listener of this shard, and the dials that wait for it while it accepts nothing. */

@@ -1,7 +1,7 @@
 /** What Unix sockets and named pipes have in common: `net` reaches both by a path. */
 import net from 'node:net'
 import { divertHandles } from '../../engine/internals/socket-handle.js'
-import type { AcceptedPeer, Dialling } from '../transport.js'
+import type { AcceptedPeer, Dialling } from '../shard-transport.js'
 import type { WireOwner } from '../wire.js'
 import { acceptedPeer, readInto, SocketWire, unopenedPeer } from './socket-wire.js'
 

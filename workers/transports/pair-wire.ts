@@ -1,6 +1,6 @@
 /** A wire over two sockets, one written and one read, which fail apart: a peer that reads no more may still write. */
 import type net from 'node:net'
-import type { Dialling } from '../transport.js'
+import type { Dialling } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { whenWritten, writeSegments, type OnWritten } from './socket-wire.js'
 

@@ -1,7 +1,7 @@
 /** Windows named pipes. They have no half-close: see docs/lifecycle.md. */
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import type { TargetOf } from '../../engine/protocol/target.js'
-import type { AcceptedPeer, ListeningTransport } from '../transport.js'
+import type { AcceptedPeer, ListeningTransport } from '../shard-transport.js'
 import { dialPath, openServer } from './net-transport.js'
 
 type PipeTarget = TargetOf<'pipe'>

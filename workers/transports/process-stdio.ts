@@ -1,7 +1,7 @@
 /** The process's stdin and stdout as one wire: see docs/decisions/process-stdio.md. */
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import type { TargetOf } from '../../engine/protocol/target.js'
-import { refusedDial, type Dialler, type MainSide } from '../transport.js'
+import { refusedDial, type Dialler, type MainSide } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { openInput, type Input } from './process-stdin.js'
 import { openOutput, type Output } from './process-stdout.js'

@@ -1,7 +1,7 @@
 /** A wire over a `net.Socket` whose reads land in the owner's memory: for every transport that has a libuv stream. */
 import type net from 'node:net'
 import { moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
-import type { AcceptedPeer } from '../transport.js'
+import type { AcceptedPeer } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 
 export class SocketWire implements Wire {

@@ -6,7 +6,7 @@ import type {
   TransportKind,
   TransportTarget,
 } from '../../engine/protocol/target.js'
-import type { Dialler, ListeningTransport } from '../transport.js'
+import type { Dialler, ListeningTransport } from '../shard-transport.js'
 import { childPipesTransport } from './child-pipes.js'
 import { childStdioTransport } from './child-stdio.js'
 import { memoryTransport } from './memory.js'

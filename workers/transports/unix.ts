@@ -7,7 +7,7 @@ import { fromSystemError, TransportError } from '../../engine/protocol/errors.js
 import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
 import { openLocalFolder } from '../../engine/filesystem/local-folder.js'
 import { isAbstract, type LocalFolder, type TargetOf, type UnixTarget } from '../../engine/protocol/target.js'
-import { refusedDial, type Dialling, type ListeningTransport } from '../transport.js'
+import { refusedDial, type Dialling, type ListeningTransport } from '../shard-transport.js'
 import type { WireOwner } from '../wire.js'
 import { dialPath, openServer } from './net-transport.js'
 

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import type { LaneHost } from '../../../engine/connection/lane-host.js'
-import { Lane } from '../../../engine/connection/lane.js'
+import { Lane } from '../../../engine/connection/connection-lane.js'
 import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
 import { Sender } from '../../../engine/connection/sender.js'
 import { TransportError } from '../../../engine/protocol/errors.js'

@@ -1,7 +1,7 @@
 /** The sending half against a shard that moves between any two of its operations. */
 import test from 'ava'
 import type { LaneHost } from '../../../engine/connection/lane-host.js'
-import { Lane } from '../../../engine/connection/lane.js'
+import { Lane } from '../../../engine/connection/connection-lane.js'
 import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
 import { Sender } from '../../../engine/connection/sender.js'
 import { TransportError } from '../../../engine/protocol/errors.js'

@@ -4,7 +4,7 @@ import { systemClock } from '../protocol/clock.js'
 import { fromSystemError, TransportError } from '../protocol/errors.js'
 import { Waiter } from '../protocol/waiter.js'
 import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
-import { offerPipes } from './child-stdio-windows.js'
+import { offerPipes } from './child-ends-windows.js'
 import type { StdioEnd, StdioOffer } from './stdio-end.js'
 
 /** @throws {TransportError} Where the shard has nothing to dial. */
