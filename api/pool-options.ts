@@ -55,7 +55,7 @@ export interface PoolOptions {
   readonly lifetimeJitter?: number | undefined
   /** How long `acquire()` waits, and how long `validate` may take. Default 10,000. */
   readonly acquireTimeoutMs?: number | undefined
-  /** After so many failures in a row, 1 to 1,000, or a hopeless one, pending acquires are rejected. Default 3. */
+  /** After so many failures in a row, 1 to 1,000, or one that no retry can help, acquires are rejected. Default 3. */
   readonly createAttempts?: number | undefined
   /**
    * The pauses between attempts to make a connection, while they fail. Defaults: `initialMs` 50 (at least 1), `maxMs`
