@@ -1,6 +1,7 @@
 /** The control plane of a shard: answers main's calls. What is notified of lanes goes to their pumps (`lanes/`). */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ShardListeners } from './accepting/shard-listeners.js'
+import type { ShardDescriptors } from './descriptors.js'
 import { systemClock } from '../engine/protocol/clock.js'
 import type { Adoption, DialRequest, ListenRequest, ShardControl } from '../engine/protocol/control.js'
 import { serializeError, type Outcome } from '../engine/protocol/errors.js'
@@ -20,14 +21,22 @@ const TURNS_TO_READ = 3
 export class ControlServer implements ShardControl {
   readonly #pumps: Pumps
   readonly #listeners: ShardListeners
+  readonly #descriptors: ShardDescriptors
   readonly #main: MainSide
   readonly #onStop: () => void
   readonly #retired = new RetiredMemory()
   readonly #dials = new Map<number, Dialling>()
 
-  constructor(pumps: Pumps, listeners: ShardListeners, main: MainSide, onStop: () => void) {
+  constructor(
+    pumps: Pumps,
+    listeners: ShardListeners,
+    descriptors: ShardDescriptors,
+    main: MainSide,
+    onStop: () => void,
+  ) {
     this.#pumps = pumps
     this.#listeners = listeners
+    this.#descriptors = descriptors
     this.#main = main
     this.#onStop = onStop
   }
@@ -63,6 +72,15 @@ export class ControlServer implements ShardControl {
 
   abortDial(laneId: number): void {
     this.#dials.get(laneId)?.abort()
+  }
+
+  openDescriptors(path: string): Promise<Outcome> {
+    return outcomeOf(this.#descriptors.open(path))
+  }
+
+  async duplicateSocket(laneId: number, ticket: number): Promise<boolean> {
+    const handle = this.#pumps.writerOf(laneId)
+    return handle !== undefined && (await this.#descriptors.send(ticket, handle))
   }
 
   listen(request: ListenRequest): Promise<Outcome> {

@@ -8,6 +8,7 @@ import { systemClock } from '../engine/protocol/clock.js'
 import { readWakeups, WakeupSocket } from '../engine/protocol/wakeup-socket.js'
 import { ShardListeners } from './accepting/shard-listeners.js'
 import { ControlServer } from './control-server.js'
+import { ShardDescriptors } from './descriptors.js'
 import { Pumps } from './lanes/pumps.js'
 import { Meter } from './meter.js'
 import { WakeLoop } from './wake-loop.js'
@@ -24,15 +25,17 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   )
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)
+  const descriptors = new ShardDescriptors()
   const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main)
   await new Promise<void>((stop) => {
-    Comlink.expose(new ControlServer(pumps, listeners, main, stop), boot.control)
+    Comlink.expose(new ControlServer(pumps, listeners, descriptors, main, stop), boot.control)
     boot.bell.on('message', wakeLoop.wake)
     wakeLoop.start()
     // The first message says that the shard answers control calls.
     boot.bell.postMessage(0)
   })
   wakeupSocket?.close()
+  descriptors.close()
   boot.events.close()
   boot.control.close()
   boot.bell.close()

@@ -1,4 +1,5 @@
 /** The verbs between a pump and the thing that moves its bytes. */
+import type { SocketHandle } from '../engine/internals/socket-handle.js'
 import type { FramingFault } from '../engine/protocol/framing.js'
 
 /** A byte stream to the peer. It calls its owner back; none of its methods throws. */
@@ -11,6 +12,8 @@ export interface Wire {
   end(): void
   /** Closes at once; `onClose` follows. */
   destroy(): void
+  /** The socket that the bytes of `write` leave by as they are, while it is open. Undefined: there is none. */
+  writer?(): SocketHandle | undefined
 }
 
 export interface WireOwner {

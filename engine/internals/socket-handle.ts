@@ -2,6 +2,8 @@
 import net from 'node:net'
 
 export interface SocketHandle {
+  /** -1 once it is closed, and on Windows. */
+  readonly fd: number
   close(): void
 }
 
@@ -17,6 +19,12 @@ interface ServerShell {
 
 function shellOf(socket: net.Socket): Shell {
   return socket as unknown as Shell
+}
+
+/** Undefined: it is closed, or has no descriptor. */
+export function handleOf(socket: net.Socket): SocketHandle | undefined {
+  const handle = shellOf(socket)._handle as SocketHandle | null
+  return handle !== null && handle.fd >= 0 ? handle : undefined
 }
 
 /** Undefined: it is closed, or has none. */

@@ -60,6 +60,10 @@ export interface ShardControl {
   collectGarbage(): Promise<boolean>
   dial(request: DialRequest): Promise<Outcome>
   abortDial(laneId: number): void
+  /** Connects a channel for descriptors to where main accepts it. */
+  openDescriptors(path: string): Promise<Outcome>
+  /** Sends a duplicate of the socket that a lane's bytes leave by. False: it has none, or it could not be sent. */
+  duplicateSocket(laneId: number, ticket: number): Promise<boolean>
   listen(request: ListenRequest): Promise<Outcome>
   /** Accepts again after `paused`; `target` as for `listen`. */
   resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome>

@@ -5,6 +5,7 @@ import type { ShardBoot } from '../protocol/control.js'
 import type { TransportError } from '../protocol/errors.js'
 import { offerWakeupSocket, type WakeupSocketHost } from '../wake/wakeup-socket-host.js'
 import { ControlClient } from './control-client.js'
+import { DescriptorExchange } from './descriptor-exchange.js'
 import type { ShardEnvironment } from './shard-environment.js'
 import { Watchdog } from './watchdog.js'
 
@@ -19,6 +20,7 @@ export interface ChannelHost {
 
 export class ShardChannel {
   readonly control: ControlClient
+  readonly descriptors: DescriptorExchange
   /** For what the shard may call: see `exposeCallbacks()`. */
   readonly callbackPort: MessagePort
   /** Lanes that main is to look at. */
@@ -47,6 +49,7 @@ export class ShardChannel {
       this.#watchdog.touch()
       host.beforeCall()
     })
+    this.descriptors = new DescriptorExchange(this.control)
     this.bell = new BellListener(mainBell)
     this.#notifier = new BellNotifier(shardBell, (busy) => {
       // A thread that is about to sleep wakes by the socket, one that goes on by the port: see wakeup-socket.ts.
@@ -111,6 +114,7 @@ export class ShardChannel {
     this.control.lose(error)
     this.#bellPort.close()
     this.#wakeupSocketHost?.close()
+    this.descriptors.close()
     this.callbackPort.close()
   }
 }

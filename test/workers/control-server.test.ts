@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { AcceptCounts, AcceptLogReader, AcceptLogWriter, createAcceptLog } from '../../engine/protocol/accept-log.js'
 import type { Outcome } from '../../engine/protocol/errors.js'
 import { lane, life } from '../../engine/protocol/ring-layout.js'
+import { ShardDescriptors } from '../../workers/descriptors.js'
 import { ShardListeners } from '../../workers/accepting/shard-listeners.js'
 import { ControlServer } from '../../workers/control-server.js'
 import { MainSide, type MainLane } from '../helpers/main-side.js'
@@ -37,7 +38,7 @@ class Rig {
     }
     const { pumps, bell } = this.main
     const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(log), callbacks)
-    this.server = new ControlServer(pumps, listeners, callbacks, () => {
+    this.server = new ControlServer(pumps, listeners, new ShardDescriptors(), callbacks, () => {
       this.stops++
     })
     t.teardown(() => this.server.unlisten(LISTENER))

@@ -2,6 +2,7 @@
  * The shard's side of a lane: the kernel reads into the in ring and writes from the out ring, and this class moves the
  * positions. It knows no transport; a wire carries the bytes.
  */
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { BufferView } from '../../engine/internals/buffer-view.js'
 import type { BellNotifier } from '../../engine/protocol/bell.js'
 import { FramingFault, framingFaults } from '../../engine/protocol/framing.js'
@@ -162,6 +163,11 @@ export class Pump implements FrameOwner {
 
   destroy(): void {
     if (this.#state.kind === 'attached' || this.#state.kind === 'ending') this.#state.wire.destroy()
+  }
+
+  /** The socket that this lane's bytes leave by as they are. */
+  get writer(): SocketHandle | undefined {
+    return this.#state.kind === 'attached' ? this.#state.wire.writer?.() : undefined
   }
 
   #writeNext(): void {

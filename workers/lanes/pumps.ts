@@ -1,4 +1,5 @@
 /** The data plane of a shard: its lanes, its memory, and the pump of each lane. */
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { BellNotifier } from '../../engine/protocol/bell.js'
 import { LaneTable } from '../../engine/protocol/lane.js'
 import { SlabTable } from '../../engine/protocol/slab-table.js'
@@ -32,6 +33,11 @@ export class Pumps {
     const pump = new Pump(lane, role, transportTraits[kind].halfClose, this.#onGone)
     this.#byLane[id] = pump
     return pump
+  }
+
+  /** The socket that a lane's bytes leave by as they are. */
+  writerOf(laneId: number): SocketHandle | undefined {
+    return this.#byLane[laneId]?.writer
   }
 
   destroyAll(): void {

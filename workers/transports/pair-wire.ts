@@ -1,5 +1,6 @@
 /** A wire over two sockets, one written and one read, which fail apart: a peer that reads no more may still write. */
 import type net from 'node:net'
+import { handleOf, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { Dialling } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { whenWritten, writeSegments, type OnWritten } from './socket-wire.js'
@@ -58,5 +59,9 @@ export class PairWire implements Wire {
   destroy(): void {
     this.#writer.destroy()
     this.#reader.destroy()
+  }
+
+  writer(): SocketHandle | undefined {
+    return handleOf(this.#writer)
   }
 }

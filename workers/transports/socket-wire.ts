@@ -1,6 +1,6 @@
 /** A wire over a `net.Socket` whose reads land in the owner's memory: for every transport that has a libuv stream. */
 import type net from 'node:net'
-import { moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
+import { handleOf, moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 
@@ -30,6 +30,10 @@ export class SocketWire implements Wire {
 
   destroy(): void {
     this.#socket.destroy()
+  }
+
+  writer(): SocketHandle | undefined {
+    return handleOf(this.#socket)
   }
 }
 
