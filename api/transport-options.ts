@@ -88,6 +88,8 @@ export function parseTransportOptions(options: unknown): TransportSettings {
       frameTimeoutMs,
       closeTimeoutMs,
       allowHalfOpen,
+      inlineWrites: process.env['INLINE'] === 'never' ? 'never' : 'auto',
+      inlineWriteBytes: 4096,
     },
   }
 }

@@ -9,6 +9,7 @@ const resourceKinds = [
   'pools',
   'socketFiles',
   'descriptors',
+  'duplicates',
   'helpers',
   'children',
   'guardians',

@@ -9,6 +9,8 @@ export interface ConnectionIdentity {
   readonly endpoint: string
   readonly role: Role
   readonly halfClose: boolean
+  /** Whether its bytes leave by a socket whose descriptor main can have a duplicate of. */
+  readonly hasDescriptor: boolean
 }
 
 let connections = 0

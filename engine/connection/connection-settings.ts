@@ -13,6 +13,10 @@ export interface ConnectionSettings {
   readonly frameTimeoutMs: number | undefined
   readonly closeTimeoutMs: number
   readonly allowHalfOpen: boolean
+  /** Whether main may write small frames to the socket itself. */
+  readonly inlineWrites: 'auto' | 'never'
+  /** The most that main writes itself in one turn, in bytes. */
+  readonly inlineWriteBytes: number
   /**
    * For reconnecting connections: the connection reports what became of each frame (`delivery`), and closes once its
    * peer has ended or does not read any more. Undefined: it does neither, and pays for neither.

@@ -77,6 +77,13 @@ export class DeliveryTracker {
     this.#sizes.push(payloadBytes + FRAME_HEADER_BYTES)
   }
 
+  /** The system has taken the first bytes that are not published from main, and the ring takes them back. */
+  left(length: number): void {
+    const start = this.#ring.tail - this.#ring.unpublished
+    this.#onHead((start + length) | 0)
+    this.#start = (this.#start - length) | 0
+  }
+
   /** The ring is about to move to another region. */
   leaveRegion(): void {
     const { slab, origin, capacity, tail } = this.#ring

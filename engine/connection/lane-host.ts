@@ -1,10 +1,12 @@
 /** What a connection needs of the shard that carries it. Connections know shards by this interface alone. */
+import type { InlineBudget } from './inline-budget.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 
 /** Something that has written into a ring and wants to publish once the current turn of the event loop ends. */
 export interface Flushable {
-  flush(): void
+  /** `isAlone`: few others are flushed with it, so that waking the shard is for it alone. */
+  flush(isAlone: boolean): void
 }
 
 /** Something that is called when the shard has changed its lane. */
@@ -37,6 +39,25 @@ export interface LaneDoorbell {
   revisit(reader: NotifyHandler): void
 }
 
+/** Main's duplicate of a socket that a shard owns. */
+export interface DuplicateSocket {
+  /** Gives the system what it takes at once; returns how many bytes. 0: it is full, or broken. */
+  write(bytes: Uint8Array, offset: number, length: number): number
+  close(): void
+}
+
+/** What main needs to write to sockets itself. */
+export interface InlineHost {
+  /** Which connections may have a duplicate. */
+  readonly budget: InlineBudget
+  /** Whether the shard would have to be woken to look at a lane. */
+  isShardAsleep(): boolean
+  /** A duplicate of the socket that a lane's bytes leave by, the caller's own. Undefined: there is none to be had. */
+  duplicate(laneId: number): Promise<DuplicateSocket | undefined>
+  /** Main has written so many bytes. */
+  wrote(bytes: number): void
+}
+
 export interface LaneHost {
   readonly shard: number
   readonly slabs: SlabTable
@@ -53,4 +74,6 @@ export interface LaneHost {
   /** The connection is over: forget it and take its lane back. */
   releaseLane(lane: LaneGrant): void
   keepAlive(on: boolean): void
+  /** Undefined: only the shard writes. */
+  readonly inline: InlineHost | undefined
 }

@@ -47,6 +47,17 @@ export class OutRing {
     return this.writer.overflowBytes === 0 && (this.ring.free >= half || this.ring.refreshFree() >= half)
   }
 
+  /** Whether the shard has handed over all that was published, so that what is not published comes next on the wire. */
+  get isNext(): boolean {
+    return this.writer.overflowBytes === 0 && this.#previousRegion === 0 && this.ring.isDrained
+  }
+
+  /** The first bytes of what is not published have left without the shard. */
+  leave(length: number): void {
+    this.tracker?.left(length)
+    this.ring.retract(length)
+  }
+
   publish(busy = false): void {
     const { ring } = this
     if (ring.unpublished === 0) return

@@ -21,6 +21,7 @@ import { sendRefused } from './connection-errors.js'
 import type { DeliveryTracker } from './delivery-tracker.js'
 import type { FrameWriter } from './frame-writer.js'
 import type { Lane } from './connection-lane.js'
+import { inlineWriterFor, type InlineWriter } from './inline-writer.js'
 import type { Flushable, NotifyHandler } from './lane-host.js'
 import { OutRing } from './out-ring.js'
 import { OPEN, transition, type OutgoingStep } from './outgoing-stream.js'
@@ -46,6 +47,8 @@ export class Sender implements Flushable, NotifyHandler {
   readonly #isPicky: boolean
   readonly #roomWaiters: WaiterSet<void>
   readonly #endWaiters: WaiterSet<void>
+  /** Undefined: only the shard writes, or main has not had anything to write. */
+  #inline: InlineWriter | undefined
   #state = OPEN
   /** A flush is due at the end of this turn. */
   #dirty = false
@@ -130,10 +133,10 @@ export class Sender implements Flushable, NotifyHandler {
     return false
   }
 
-  flush(): void {
+  flush(isAlone: boolean): void {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
-    this.out.publish()
+    if (!isAlone || this.#state !== OPEN || !this.#writeInline()) this.out.publish()
     this.lastFlushAt = Date.now()
     this.#lane.host.doorbell.awaitReply(this.#lane.pendingReply)
   }
@@ -188,6 +191,11 @@ export class Sender implements Flushable, NotifyHandler {
     this.#awaitRoom()
     if (!this.#pressed && events.backpressureOn.hasSubscribers) this.#press()
     return false
+  }
+
+  #writeInline(): boolean {
+    this.#inline ??= inlineWriterFor(this.#lane, this.out)
+    return this.#inline?.write() === true
   }
 
   #onTaken(length: number): void {
@@ -252,6 +260,8 @@ export class Sender implements Flushable, NotifyHandler {
 
   #step(step: OutgoingStep): void {
     this.#state = transition(this.#state, step)
+    // Peers are to see an end when the shard closes the socket, whatever main is doing then.
+    if (this.#state !== OPEN) this.#inline?.close()
   }
 
   #refuseWaiters(): void {

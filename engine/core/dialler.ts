@@ -57,8 +57,8 @@ export class Dialler {
       timeoutMs: wait.timeoutMs,
     }
     const dialOn = (shard: Shard): Promise<LaneConnection> => {
-      const { halfClose } = traitsOf(endpoint)
-      const identity: ConnectionIdentity = { kind, endpoint: text, role: 'dialled', halfClose }
+      const { halfClose, hasDescriptor } = traitsOf(endpoint)
+      const identity: ConnectionIdentity = { kind, endpoint: text, role: 'dialled', halfClose, hasDescriptor }
       switch (route.via) {
         case 'target':
           return shard.dial(route.target, settings, identity, control)

@@ -1,4 +1,5 @@
 /** Undocumented: the libuv handles that `net` keeps behind its sockets and servers. */
+import fs from 'node:fs'
 import net from 'node:net'
 
 export interface SocketHandle {
@@ -25,6 +26,16 @@ function shellOf(socket: net.Socket): Shell {
 export function handleOf(socket: net.Socket): SocketHandle | undefined {
   const handle = shellOf(socket)._handle as SocketHandle | null
   return handle !== null && handle.fd >= 0 ? handle : undefined
+}
+
+/** Gives the system what it takes at once; returns how many bytes. 0: it is full, broken or closed. */
+export function writeNow({ fd }: SocketHandle, bytes: Uint8Array, offset: number, length: number): number {
+  if (fd < 0) return 0
+  try {
+    return fs.writeSync(fd, bytes, offset, length)
+  } catch {
+    return 0
+  }
 }
 
 /** Undefined: it is closed, or has none. */

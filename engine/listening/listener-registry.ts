@@ -156,7 +156,7 @@ export class ListenerRegistry implements SupervisorEvents {
     this.#host.assertOpen(endpoint)
     const id = this.#nextId++
     // See docs/decisions/pipe-listening.md.
-    const { listeningShards, halfClose } = transportTraits[target.kind]
+    const { listeningShards, halfClose, hasDescriptor } = transportTraits[target.kind]
     const isOnOneShard = listeningShards === 'one'
     const shards = isOnOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(settings.maxQueuedConnections / this.#host.shards))
@@ -188,7 +188,7 @@ export class ListenerRegistry implements SupervisorEvents {
     }
     const { maxConnections } = settings
     const listener = new EngineListener({ endpoint, maxConnections, resumeAt: maxQueued >> 1, handler, clock, release })
-    const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose }
+    const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
     const shardsUp = (): readonly Shard[] => supervisor.shardsUp
     const open = new OpenListener({ id, listener, bindings, isOnOneShard, connection, identity, shardsUp, clock })
     this.#open.set(id, open)

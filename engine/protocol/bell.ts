@@ -43,6 +43,11 @@ export class BellNotifier {
     this.#wake = wake
   }
 
+  /** Whether the listener would have to be woken. */
+  get isListenerParked(): boolean {
+    return Atomics.load(this.#words, bell.PARKED) === 1
+  }
+
   notify(laneId: number, busy = false): void {
     this.#mark(laneId)
     this.#wakeIfParked(busy)

@@ -1,8 +1,18 @@
 /**
- * What a shard counts, in memory that main reads directly. Written by the shard's thread alone and without atomics:
- * an aligned 64-bit store is not torn, and a reader that is one step behind is good enough for statistics.
+ * What a shard counts, in memory that main reads directly, and what main counts of its own for that shard (`inline...`).
+ * Each is written by one thread alone and without atomics: an aligned 64-bit store is not torn, and a reader that is one
+ * step behind is good enough for statistics.
  */
-const names = ['reads', 'bytesRead', 'writes', 'bytesWritten', 'pausedReads', 'wakes'] as const
+const names = [
+  'reads',
+  'bytesRead',
+  'writes',
+  'bytesWritten',
+  'inlineWrites',
+  'inlineBytesWritten',
+  'pausedReads',
+  'wakes',
+] as const
 /** Behind the counters: samples of the event loop's delay. */
 const DELAY_SAMPLES = names.length
 const DELAY_TOTAL_MS = names.length + 1

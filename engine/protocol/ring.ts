@@ -153,6 +153,27 @@ export class RingProducer extends RingView {
     return (this.#tail - this.#published) | 0
   }
 
+  /**
+   * Whether the consumer has released all that was published, and what is not published lies in one piece. Loads HEAD.
+   */
+  get isDrained(): boolean {
+    const isWhole = (this.#published & this.mask) + this.unpublished <= this.capacity
+    return isWhole && Atomics.load(this.words, this.headWord) === this.#published
+  }
+
+  /** Where what is not published begins in `slab.bytes`. */
+  get unpublishedOffset(): number {
+    return this.origin + (this.#published & this.mask)
+  }
+
+  /** Takes back the first bytes of what is not published, which lies in one piece: the rest moves to their place. */
+  retract(length: number): void {
+    const from = this.unpublishedOffset
+    const rest = this.unpublished - length
+    if (rest > 0) this.slab.bytes.copyWithin(from, from + length, from + length + rest)
+    this.#tail = (this.#tail - length) | 0
+  }
+
   /** Whether the consumer has left the region before the current one, so that another change is allowed. */
   get settled(): boolean {
     return Atomics.load(this.words, this.ackWord) === this.regionId

@@ -45,18 +45,20 @@ export interface TransportTraits {
   readonly halfClose: boolean
   /** How many shards can listen on one address. 'one': the others take over when it dies. */
   readonly listeningShards: 'none' | 'one' | 'all'
+  /** Whether bytes leave by one Unix socket, whose descriptor can be duplicated. */
+  readonly hasDescriptor: boolean
   /** Main binds the address and holds it, with a socket file if it is a path; shards listen on duplicates of it. */
   readonly isBoundByMain: boolean
 }
 
 export const transportTraits = {
-  unix: { halfClose: true, listeningShards: 'all', isBoundByMain: true },
+  unix: { halfClose: true, listeningShards: 'all', hasDescriptor: true, isBoundByMain: true },
   // The first to create an instance of a named pipe owns it: see docs/decisions/pipe-listening.md.
-  pipe: { halfClose: false, listeningShards: 'one', isBoundByMain: false },
-  memory: { halfClose: true, listeningShards: 'all', isBoundByMain: false },
-  'child-stdio': { halfClose: true, listeningShards: 'none', isBoundByMain: false },
-  'child-pipes': { halfClose: true, listeningShards: 'none', isBoundByMain: false },
-  'process-stdio': { halfClose: true, listeningShards: 'none', isBoundByMain: false },
+  pipe: { halfClose: false, listeningShards: 'one', hasDescriptor: false, isBoundByMain: false },
+  memory: { halfClose: true, listeningShards: 'all', hasDescriptor: false, isBoundByMain: false },
+  'child-stdio': { halfClose: true, listeningShards: 'none', hasDescriptor: true, isBoundByMain: false },
+  'child-pipes': { halfClose: true, listeningShards: 'none', hasDescriptor: false, isBoundByMain: false },
+  'process-stdio': { halfClose: true, listeningShards: 'none', hasDescriptor: false, isBoundByMain: false },
 } as const satisfies Record<TransportKind, TransportTraits>
 
 type KindsWith<Traits extends Partial<TransportTraits>> = {

@@ -98,6 +98,9 @@ export class ShardChannel {
     this.#notifier.notify(laneId, busy)
   }
 
+  /** Whether the shard would have to be woken to look at a lane. */
+  readonly isShardAsleep = (): boolean => this.#notifier.isListenerParked
+
   /** Whether the shard is to look at its bell by itself for a moment, instead of being woken each time. */
   readonly stayAwake = (on: boolean): void => this.#notifier.keepAwake(on)
 

@@ -1,5 +1,6 @@
-/** What all shards of an engine share. */
+/** What all shards of an engine share, and what tells one life of one shard from others. */
 import type { Ledger } from '../common/ledger.js'
+import type { InlineBudget } from '../connection/inline-budget.js'
 import type { SlabSource } from '../memory/region-allocator.js'
 import type { Clock } from '../protocol/clock.js'
 import type { Doorbell } from '../wake/doorbell.js'
@@ -12,11 +13,20 @@ export interface ShardSettings {
   readonly shardHeapMb: number
 }
 
+export interface ShardLife {
+  readonly index: number
+  /** Counts from 1. */
+  readonly generation: number
+  /** Continued from life to life. */
+  readonly counters: Float64Array
+}
+
 export interface ShardEnvironment {
   readonly settings: ShardSettings
   readonly doorbell: Doorbell
   readonly ledger: Ledger
   readonly clock: Clock
+  readonly inline: InlineBudget
   /** Where a shard's memory comes from, and goes to when it ends: slabs that rings are cut from, headers of lanes. */
   readonly memory: { readonly slabs: SlabSource; readonly headers: SlabSource }
 }

@@ -1,20 +1,22 @@
 /** The lanes of one shard: their memory, and the connections that they carry. */
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
-import type { LaneHost } from '../connection/lane-host.js'
+import type { DuplicateSocket, InlineHost, LaneHost } from '../connection/lane-host.js'
 import type { Ledger } from '../common/ledger.js'
 import { LaneAllocator } from '../memory/lane-allocator.js'
 import { RegionAllocator } from '../memory/region-allocator.js'
 import { RegionGrowth } from '../memory/region-growth.js'
+import { writeNow, type SocketHandle } from '../internals/socket-handle.js'
 import { memoryFailure } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'
+import { count } from '../protocol/counters.js'
 import type { TransportError } from '../protocol/errors.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { regionSizeFor } from '../protocol/ring-layout.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 import type { Doorbell } from '../wake/doorbell.js'
 import type { ShardChannel } from './shard-channel.js'
-import type { ShardEnvironment } from './shard-environment.js'
+import type { ShardEnvironment, ShardLife } from './shard-environment.js'
 
 /** One each way. */
 const REGIONS_OF_NEW_LANE = 2
@@ -24,6 +26,7 @@ export class ShardLanes implements LaneHost {
   readonly doorbell: Doorbell
   readonly notify: LaneHost['notify']
   readonly keepAlive: LaneHost['keepAlive']
+  readonly inline: InlineHost
   /** What the rings of a new lane take. */
   readonly bytesPerLane: number
   readonly #ringBytes: number
@@ -39,15 +42,24 @@ export class ShardLanes implements LaneHost {
 
   /** `onIdleLane`: the shard has notified a lane that carries no connection. */
   constructor(
-    shard: number,
+    life: Pick<ShardLife, 'index' | 'counters'>,
     channel: ShardChannel,
     onIdleLane: (laneId: number) => void,
-    { settings, doorbell, ledger, clock, memory }: ShardEnvironment,
+    { settings, doorbell, ledger, clock, memory, inline }: ShardEnvironment,
   ) {
-    this.shard = shard
+    this.shard = life.index
     this.doorbell = doorbell
     this.notify = channel.notify
     this.keepAlive = channel.keepAlive
+    this.inline = {
+      budget: inline,
+      isShardAsleep: channel.isShardAsleep,
+      duplicate: (laneId) => channel.descriptors.take(laneId).then((handle) => handle && duplicateOver(handle)),
+      wrote: (bytes) => {
+        count(life.counters, 'inlineWrites', 1)
+        count(life.counters, 'inlineBytesWritten', bytes)
+      },
+    }
     this.#ringBytes = settings.initialRingBytes
     this.bytesPerLane = REGIONS_OF_NEW_LANE * this.#ringBytes
     this.#channel = channel
@@ -182,5 +194,12 @@ export class ShardLanes implements LaneHost {
   #openInLedger(): void {
     this.#ledger.open('lanes')
     this.#ledger.open('regions', REGIONS_OF_NEW_LANE)
+  }
+}
+
+function duplicateOver(handle: SocketHandle): DuplicateSocket {
+  return {
+    write: (bytes, offset, length) => writeNow(handle, bytes, offset, length),
+    close: () => handle.close(),
   }
 }

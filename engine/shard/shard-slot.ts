@@ -7,7 +7,8 @@ import type { Clock } from '../protocol/clock.js'
 import { createCounters } from '../protocol/counters.js'
 import type { TransportError } from '../protocol/errors.js'
 import { RestartBudget, type RestartOptions } from './restart-budget.js'
-import type { Shard, ShardLife, ShardStats } from './shard.js'
+import type { Shard, ShardStats } from './shard.js'
+import type { ShardLife } from './shard-environment.js'
 
 export type SupervisedShard = Pick<Shard, 'booted' | 'ended' | 'isUp' | 'keepAlive' | 'stats'>
 

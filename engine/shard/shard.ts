@@ -10,18 +10,10 @@ import { AcceptedConnections, type ArrivalEvents } from './accepted-connections.
 import { exposeCallbacks } from './control-client.js'
 import { releaseStdio } from './release-stdio.js'
 import { ShardChannel } from './shard-channel.js'
-import type { ShardEnvironment } from './shard-environment.js'
+import type { ShardEnvironment, ShardLife } from './shard-environment.js'
 import { ShardLanes } from './shard-lanes.js'
 import { nextShardState, type ShardEvent, type ShardState } from './shard-state.js'
 import { ShardThread } from './shard-thread.js'
-
-export interface ShardLife {
-  readonly index: number
-  /** Counts from 1. */
-  readonly generation: number
-  /** Continued from life to life. */
-  readonly counters: Float64Array
-}
 
 /** What one connection attempt may be given up by. */
 export interface DialControl {
@@ -81,7 +73,7 @@ export class Shard {
       environment,
     )
     const onIdleLane = (laneId: number): void => this.accepted.onNotify(laneId)
-    this.#lanes = new ShardLanes(life.index, this.#channel, onIdleLane, environment)
+    this.#lanes = new ShardLanes(life, this.#channel, onIdleLane, environment)
     this.accepted = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
     exposeCallbacks({ ...this.accepted.callbacks, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit, stayAwake: this.#channel.stayAwake }

@@ -1,4 +1,5 @@
 /** Keeps as many shards running as were asked for, places new connections on them, and stops them all. */
+import { InlineBudget } from '../connection/inline-budget.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { Ledger } from '../common/ledger.js'
 import { SlabStore } from '../memory/slab-store.js'
@@ -46,7 +47,7 @@ export class Supervisor {
     }
     const isReferenced = (): boolean => this.#slots.some(({ shard }) => shard?.isReferenced === true)
     const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced)
-    const environment = { settings, doorbell, ledger, clock, memory: this.#memory }
+    const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline: new InlineBudget(ledger) }
     const host: SlotHost<Shard> = {
       start: (life) => new Shard(life, environment, events.eventsOf),
       onLost: (shard) => events.onLost(shard),

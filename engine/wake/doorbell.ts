@@ -26,6 +26,9 @@ export interface WakeStrategy {
 /** From turn to turn when no connection keeps the process alive; no timer is shorter. */
 const UNREFERENCED_TURN_MS = 1
 
+/** So many flushes of one turn cost less one by one than the shard's wake-up that serves all of them. */
+const MOST_ALONE = 2
+
 /** The bell of one shard. */
 export interface BellSource {
   readonly listener: BellListener
@@ -124,7 +127,8 @@ export class Doorbell implements LaneDoorbell {
     const flushes = this.#flushes
     this.#flushes = []
     this.#flushing = false
-    for (const flushable of flushes) flushable.flush()
+    const isAlone = flushes.length <= MOST_ALONE
+    for (const flushable of flushes) flushable.flush(isAlone)
   }
 
   #run(): void {

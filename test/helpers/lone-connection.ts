@@ -15,7 +15,13 @@ import { createLanes, createRegions } from './fresh-memory.js'
 const RING_BYTES = 4096
 const MAX_FRAME_BYTES = 1_000_000
 
-const identity: ConnectionIdentity = { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true }
+const identity: ConnectionIdentity = {
+  kind: 'memory',
+  endpoint: 'memory:x',
+  role: 'dialled',
+  halfClose: true,
+  hasDescriptor: false,
+}
 
 /** The lane alone, for tests of what is built on it. */
 export class LoneLane {
@@ -45,7 +51,7 @@ export class LoneLane {
       doorbell: {
         flushSoon: (flushable) => {
           queueMicrotask(() => {
-            flushable.flush()
+            flushable.flush(true)
           })
         },
         awaitReply: () => undefined,
@@ -66,6 +72,7 @@ export class LoneLane {
       },
       turned: () => Promise.resolve(),
       keepAlive: () => undefined,
+      inline: undefined,
     }
     this.producer = new RingProducer(this.#words, this.#base, inWords, regions.table)
     this.consumer = new RingConsumer(this.#words, this.#base, outWords, regions.table)
@@ -78,6 +85,8 @@ export class LoneLane {
       frameTimeoutMs: undefined,
       closeTimeoutMs: 2_000,
       allowHalfOpen: false,
+      inlineWrites: 'auto',
+      inlineWriteBytes: 4096,
       failures: new HandlerFailures(systemClock, undefined),
       onOutlived: () => undefined,
       clock: systemClock,

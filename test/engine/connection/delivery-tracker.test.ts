@@ -62,6 +62,7 @@ class Rig {
       releaseLane: nothing,
       turned: () => Promise.resolve(),
       keepAlive: nothing,
+      inline: undefined,
     }
     const options: ConnectionSettings = {
       framing: specOf(framing, { maxFrameBytes: 1_000_000 }),
@@ -71,13 +72,21 @@ class Rig {
       frameTimeoutMs: undefined,
       closeTimeoutMs: 0,
       allowHalfOpen: false,
+      inlineWrites: 'auto',
+      inlineWriteBytes: 4096,
       failures: new HandlerFailures(systemClock, undefined),
       onOutlived: nothing,
       clock: systemClock,
       tracking: { retainBytes },
     }
     this.outgoing = new Sender(
-      new Lane(host, grant, options, { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true }),
+      new Lane(host, grant, options, {
+        kind: 'memory',
+        endpoint: 'memory:x',
+        role: 'dialled',
+        halfClose: true,
+        hasDescriptor: false,
+      }),
     )
     this.#shard = new RingConsumer(this.#words, this.#base, outWords, regions.table)
   }
@@ -89,7 +98,7 @@ class Rig {
   }
 
   flush(): void {
-    this.outgoing.flush()
+    this.outgoing.flush(true)
     this.outgoing.onNotify()
   }
 

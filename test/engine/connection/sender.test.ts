@@ -41,6 +41,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       releaseLane: nothing,
       turned: () => Promise.resolve(),
       keepAlive: nothing,
+      inline: undefined,
     }
     const options: ConnectionSettings = {
       framing: specOf('length', { maxFrameBytes: 1_000_000 }),
@@ -50,12 +51,20 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       frameTimeoutMs: undefined,
       closeTimeoutMs: 0,
       allowHalfOpen: false,
+      inlineWrites: 'auto',
+      inlineWriteBytes: 4096,
       failures: new HandlerFailures(systemClock, undefined),
       onOutlived: nothing,
       clock: systemClock,
     }
     const outgoing = new Sender(
-      new Lane(host, grant, options, { kind: 'memory', endpoint: 'memory:x', role: 'dialled', halfClose: true }),
+      new Lane(host, grant, options, {
+        kind: 'memory',
+        endpoint: 'memory:x',
+        role: 'dialled',
+        halfClose: true,
+        hasDescriptor: false,
+      }),
     )
     const shard = new RingConsumer(host.wordsOf(grant), host.baseOf(grant), outWords, regions.table)
     // The first growth, which the shard has not followed yet.

@@ -8,7 +8,8 @@ import {
   type SlotState,
   type SupervisedShard,
 } from '../../../engine/shard/shard-slot.js'
-import type { ShardLife, ShardStats } from '../../../engine/shard/shard.js'
+import type { ShardLife } from '../../../engine/shard/shard-environment.js'
+import type { ShardStats } from '../../../engine/shard/shard.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 import { WarningBook } from '../../helpers/warnings.js'
 
