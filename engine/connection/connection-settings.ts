@@ -13,6 +13,10 @@ export interface ConnectionSettings {
   readonly frameTimeoutMs: number | undefined
   readonly closeTimeoutMs: number
   readonly allowHalfOpen: boolean
+  /** `never`: main leaves every write to the shard. */
+  readonly inlineWrites: 'auto' | 'never'
+  /** Most bytes that main writes to the socket itself, in one write. */
+  readonly inlineWriteBytes: number
   /**
    * For reconnecting connections: the connection reports what became of each frame (`delivery`), and closes once its
    * peer has ended or does not read any more. Undefined: it does neither, and pays for neither.

@@ -78,6 +78,8 @@ export class LoneLane {
       frameTimeoutMs: undefined,
       closeTimeoutMs: 2_000,
       allowHalfOpen: false,
+      inlineWrites: 'never',
+      inlineWriteBytes: 4_096,
       failures: new HandlerFailures(systemClock, undefined),
       onOutlived: () => undefined,
       clock: systemClock,

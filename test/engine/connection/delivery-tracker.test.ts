@@ -71,6 +71,8 @@ class Rig {
       frameTimeoutMs: undefined,
       closeTimeoutMs: 0,
       allowHalfOpen: false,
+      inlineWrites: 'never',
+      inlineWriteBytes: 4_096,
       failures: new HandlerFailures(systemClock, undefined),
       onOutlived: nothing,
       clock: systemClock,

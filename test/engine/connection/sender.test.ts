@@ -50,6 +50,8 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       frameTimeoutMs: undefined,
       closeTimeoutMs: 0,
       allowHalfOpen: false,
+      inlineWrites: 'never',
+      inlineWriteBytes: 4_096,
       failures: new HandlerFailures(systemClock, undefined),
       onOutlived: nothing,
       clock: systemClock,
