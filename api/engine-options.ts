@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import type { OnError } from '../engine/common/handler-failures.js'
 import type { EngineSettings } from '../engine/core/engine-settings.js'
 import { regionBytes } from '../engine/protocol/ring-layout.js'
-import { callback, integer, milliseconds } from './option-schemas.js'
+import { callback, inlineWriteBytes, inlineWrites, integer, milliseconds } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 
 const ringBytes = (fallback: (typeof regionBytes)[number]) => v.optional(v.picklist(regionBytes), fallback)
@@ -20,6 +20,8 @@ const DEFAULT_SHARDS = Math.max(1, Math.min(4, availableParallelism() - 1))
 export const engineSchema = v.strictObject({
   shards: integer(1, 64, DEFAULT_SHARDS),
   wake: v.optional(wakePolicy, 'adaptive'),
+  inlineWrites: v.optional(inlineWrites, 'auto'),
+  inlineWriteBytes: v.optional(inlineWriteBytes, 4_096),
   initialRingBytes: ringBytes(8192),
   maxRingBytes: ringBytes(8_388_608),
   bootTimeoutMs: milliseconds(10_000),
@@ -47,6 +49,13 @@ export interface EngineOptions {
    * reply for up to 1 ms. `park`: it always sleeps. `{spinMicros}`: it polls that long after each send, 0 to 1,000,000.
    */
   readonly wake?: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
+  /**
+   * Who writes small frames. `auto` (default): on Unix sockets and to children, with the framing `length`, main writes
+   * to the socket itself once a connection makes round trips. `never`: only worker threads use sockets of peers.
+   */
+  readonly inlineWrites?: 'auto' | 'never' | undefined
+  /** Most bytes that main writes at one time, all frames of a turn together; 64 to 65,536. Default 4,096. */
+  readonly inlineWriteBytes?: number | undefined
   /** Bytes of each ring of a new connection: 4096, 8192, 32768, 131072, 524288, 2097152, 8388608. Default 8192. */
   readonly initialRingBytes?: number | undefined
   /** Bytes that a ring may grow to, of the same sizes: past 2 MiB only for frames that are large. Default 8388608. */

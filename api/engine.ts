@@ -39,7 +39,8 @@ export function createEngine(options: EngineOptions = {}): Promise<Engine> {
 
 /** As `createEngine()`, with a clock that a test can move. */
 export async function startEngine(options: EngineOptions, clock: Clock): Promise<Engine> {
-  const core = new EngineCore(parseEngineOptions(options), clock)
+  const settings = parseEngineOptions(options)
+  const core = new EngineCore(settings, clock)
   await core.booted
   const close = (given: CloseOptions = {}): Promise<LedgerReport> => {
     try {
@@ -50,7 +51,8 @@ export async function startEngine(options: EngineOptions, clock: Clock): Promise
     }
   }
   return {
-    transport: (endpoint, given = {}) => createTransport(core, resolveEndpoint(endpoint), parseTransportOptions(given)),
+    transport: (endpoint, given = {}) =>
+      createTransport(core, resolveEndpoint(endpoint), parseTransportOptions(given, settings)),
     stats: () => core.stats(),
     close,
     [Symbol.asyncDispose]: () => close().then(() => undefined),

@@ -10,5 +10,8 @@ export const integerFrom = (least: number, most: number) =>
   v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most))
 export const integer = (least: number, most: number, fallback: number) => v.optional(integerFrom(least, most), fallback)
 
+export const inlineWrites = v.picklist(['auto', 'never'])
+export const inlineWriteBytes = integerFrom(64, 65_536)
+
 export const callback = <Fn extends (...args: never[]) => unknown>() =>
   v.custom<Fn>((value) => typeof value === 'function', 'a function')

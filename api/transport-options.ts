@@ -1,8 +1,8 @@
 /** Options of `engine.transport()`, declared once: default, unit, range. */
 import * as v from 'valibot'
-import type { TransportSettings } from '../engine/core/engine-settings.js'
+import type { TransportDefaults, TransportSettings } from '../engine/core/engine-settings.js'
 import { framingKinds, type FramingKind } from '../engine/protocol/framing.js'
-import { integer, integerFrom, milliseconds, time } from './option-schemas.js'
+import { inlineWriteBytes, inlineWrites, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 
 const MAX_FRAME_BYTES = 1_073_741_824
@@ -18,6 +18,8 @@ export const transportSchema = v.strictObject({
   closeTimeoutMs: milliseconds(2_000),
   allowHalfOpen: v.optional(v.boolean(), false),
   frameTimeoutMs: v.optional(time(1)),
+  inlineWrites: v.optional(inlineWrites),
+  inlineWriteBytes: v.optional(inlineWriteBytes),
   backlog: integer(1, 65_535, 4_096),
   maxConnections: integer(1, 1_048_576, 1_048_576),
   maxQueuedConnections: integer(16, 65_535, 1_024),
@@ -55,6 +57,10 @@ export interface TransportOptions {
    * 1; past it the connection is destroyed with ERR_FRAME_TIMEOUT. Default: no limit.
    */
   readonly frameTimeoutMs?: number | undefined
+  /** Whether main may write small frames to the socket itself: `auto` or `never`. Default: the engine's. */
+  readonly inlineWrites?: 'auto' | 'never' | undefined
+  /** Most bytes that main writes at one time, 64 to 65,536. Default: the engine's. */
+  readonly inlineWriteBytes?: number | undefined
   /**
    * Connections that wait in the kernel for the listener, 1 to 65,535; the system may allow fewer (on Linux
    * net.core.somaxconn). Default 4,096: peers that come in a burst and find it full get EAGAIN.
@@ -71,14 +77,15 @@ export interface TransportOptions {
   readonly mode?: number | undefined
 }
 
-export function parseTransportOptions(options: unknown): TransportSettings {
+export function parseTransportOptions(options: unknown, defaults: TransportDefaults): TransportSettings {
   const parsed = parse(transportSchema, options, 'transport()', (output, problems) => {
     const { maxPendingBytes, maxFrameBytes } = output ?? {}
     if (isLess(maxPendingBytes, maxFrameBytes))
       problems.add(`maxPendingBytes: it must be at least maxFrameBytes (${String(maxFrameBytes)})`)
   })
   const { framing, maxHeaderBytes, lastLine, maxFrameBytes, frameTimeoutMs, allowHalfOpen, ...others } = parsed
-  const { closeTimeoutMs, maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes), ...settings } = others
+  const { inlineWrites = defaults.inlineWrites, inlineWriteBytes = defaults.inlineWriteBytes, ...further } = others
+  const { closeTimeoutMs, maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes), ...settings } = further
   return {
     ...settings,
     connection: {
@@ -88,8 +95,8 @@ export function parseTransportOptions(options: unknown): TransportSettings {
       frameTimeoutMs,
       closeTimeoutMs,
       allowHalfOpen,
-      inlineWrites: process.env['INLINE'] === 'never' ? 'never' : 'auto',
-      inlineWriteBytes: 4096,
+      inlineWrites,
+      inlineWriteBytes,
     },
   }
 }

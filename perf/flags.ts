@@ -30,6 +30,7 @@ export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|p
   --shards N            shards of each engine (default: the engine's own; latency, throughput, flood, http;
                         churn: 1; accepts: 1 and 2)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin (the same scenarios)
+  --inline CHOICE       auto or never: whether main may write small frames itself (the same scenarios)
   --pin CPU             run everything on one CPU, by taskset (the same scenarios)
   --watch 30            idle: seconds over which CPU is counted;
                         chaos: seconds that one fault may take (60)
@@ -101,7 +102,12 @@ const rounds = integer(1, 10_000)
 const count = integer(1, 100_000_000)
 const connections = integer(1, 32_768)
 const watch = number(0.1, 86_400)
-const ofEngines = { shards: integer(1, 64), wake: wakePolicy, pin: integer(0, 4_095) }
+const ofEngines = {
+  shards: integer(1, 64),
+  wake: wakePolicy,
+  inline: oneOf(['auto', 'never']),
+  pin: integer(0, 4_095),
+}
 const ofAll = { json: newFile }
 
 /** Each scenario's flags. What is not here it does not take. */

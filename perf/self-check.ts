@@ -31,7 +31,14 @@ function check(what: string, holds: boolean): void {
 }
 
 const folder = makeRunFolder('symphony-check-')
-const settings = { folder, connections: 1, shards: undefined, wake: undefined, pinTo: undefined }
+const settings = {
+  folder,
+  connections: 1,
+  shards: undefined,
+  wake: undefined,
+  inlineWrites: undefined,
+  pinTo: undefined,
+}
 
 function isQuick(): boolean {
   try {

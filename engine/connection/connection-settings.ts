@@ -13,9 +13,9 @@ export interface ConnectionSettings {
   readonly frameTimeoutMs: number | undefined
   readonly closeTimeoutMs: number
   readonly allowHalfOpen: boolean
-  /** Whether main may write small frames to the socket itself. */
+  /** `never`: main leaves every write to the shard. */
   readonly inlineWrites: 'auto' | 'never'
-  /** The most that main writes itself in one turn, in bytes. */
+  /** Most bytes that main writes to the socket itself, in one write. */
   readonly inlineWriteBytes: number
   /**
    * For reconnecting connections: the connection reports what became of each frame (`delivery`), and closes once its

@@ -7,7 +7,10 @@ import type { ReconnectingSettings } from '../reconnect/reconnecting-settings.js
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { SupervisorSettings } from '../shard/supervisor.js'
 
-export interface EngineSettings extends Omit<SupervisorSettings, 'entry'> {
+/** What an engine's transports do unless their own options say otherwise. */
+export type TransportDefaults = Pick<ConnectionSettings, 'inlineWrites' | 'inlineWriteBytes'>
+
+export interface EngineSettings extends Omit<SupervisorSettings, 'entry'>, TransportDefaults {
   readonly maxRingBytes: number
   /** Path or file URL of the worker module. Undefined: it lies beside the engine. */
   readonly workerEntry: string | URL | undefined

@@ -22,7 +22,8 @@ export function allRight(rows: readonly { readonly wrong: number }[]): boolean {
 /** What the scenarios between two processes have in common. */
 export function contest(
   folder: string,
-  { rounds = DEFAULT_ROUNDS, connections = 1, shards, wake, pin }: FlagsOf<'latency'>,
+  { rounds = DEFAULT_ROUNDS, connections = 1, shards, wake, inline, pin }: FlagsOf<'latency'>,
 ) {
-  return { folder, rounds, connections, shards, wake, pinTo: pin === undefined ? undefined : String(pin) }
+  const pinTo = pin === undefined ? undefined : String(pin)
+  return { folder, rounds, connections, shards, wake, inlineWrites: inline, pinTo }
 }

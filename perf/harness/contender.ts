@@ -19,6 +19,7 @@ export interface ContenderSettings {
   readonly connections: number
   readonly shards: number | undefined
   readonly wake: SideConfig['wake']
+  readonly inlineWrites: SideConfig['inlineWrites']
   readonly pinTo: string | undefined
 }
 
@@ -63,8 +64,9 @@ export class Contender {
     settings: ContenderSettings,
   ): Promise<Contender> {
     const path = meetingPlace(settings.folder, config.name)
-    const { connections, shards, wake } = settings
-    const common = { path, connections, shards, wake, corkFrames: config.corkFrames, framing: config.framing }
+    const { connections, shards, wake, inlineWrites } = settings
+    const { corkFrames, framing } = config
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames, framing }
     const [farRole, nearRole] = roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
     const far =
       config.far === undefined

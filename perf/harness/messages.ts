@@ -17,6 +17,7 @@ export interface SideConfig {
   readonly corkFrames: number
   readonly shards: number | undefined
   readonly wake: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
+  readonly inlineWrites: 'auto' | 'never' | undefined
   /** `engine` only. Default: the engine's own. */
   readonly framing?: FramingKind | undefined
 }

@@ -18,7 +18,8 @@ const dialsOnly = {
 }
 
 export async function engineChildStack(config: SideConfig): Promise<PeerStack> {
-  const engine = await createEngine({ shards: config.shards, wake: config.wake })
+  const { shards, wake, inlineWrites } = config
+  const engine = await createEngine({ shards, wake, inlineWrites })
   const transport = engine.transport({ kind: 'stdio', command, args }, { maxFrameBytes: MOST_FRAME_BYTES })
   return {
     ...dialsOnly,

@@ -36,7 +36,8 @@ export class EnginePeer implements Peer {
 }
 
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
-  const engine = await createEngine({ shards: config.shards, wake: config.wake })
+  const { shards, wake, inlineWrites } = config
+  const engine = await createEngine({ shards, wake, inlineWrites })
   const transport = engine.transport(endpointAt(config.path), {
     maxFrameBytes: MOST_FRAME_BYTES,
     framing: config.framing,

@@ -56,8 +56,8 @@ class FloodContender {
 
   static async start(stack: Stack, settings: ContenderSettings): Promise<FloodContender> {
     const path = meetingPlace(settings.folder, `flood-${stack}`)
-    const { shards, wake, pinTo } = settings
-    const common = { path, connections: 1, shards, wake, corkFrames: 1 }
+    const { shards, wake, inlineWrites, pinTo } = settings
+    const common = { path, connections: 1, shards, wake, inlineWrites, corkFrames: 1 }
     const hub = await SideProcess.start({ ...common, stack, role: 'hub' }, pinTo)
     const flooder = await SideProcess.start({ ...common, stack: 'net', role: 'source', corkFrames: 100 }, pinTo)
     const pinger = await SideProcess.start({ ...common, stack: 'net', role: 'ping' }, pinTo)

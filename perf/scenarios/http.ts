@@ -63,8 +63,8 @@ class HttpContender {
   static async start(stack: 'net' | 'engine', settings: ContenderSettings): Promise<HttpContender> {
     const path = `${settings.folder}/http-${stack}.sock`
     for (const file of [path, `${path}.http`]) rmSync(file, { force: true })
-    const { connections, shards, wake, pinTo } = settings
-    const common = { path, connections, shards, wake, corkFrames: 1 }
+    const { connections, shards, wake, inlineWrites, pinTo } = settings
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1 }
     const backend = await SideProcess.start({ ...common, stack: 'net', role: 'echo' }, pinTo)
     const host = await SideProcess.start({ ...common, stack, role: 'gateway' }, pinTo)
     return new HttpContender(`${stack} behind HTTP`, `${path}.http`, backend, host)

@@ -3,6 +3,8 @@ import process from 'node:process'
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine, type EngineOptions, type TransportOptions } from '../../api/index.js'
+import { parseEngineOptions } from '../../api/engine-options.js'
+import { parseTransportOptions } from '../../api/transport-options.js'
 import { rejects, throws } from '../helpers/expected-errors.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { turns } from '../helpers/turns.js'
@@ -37,6 +39,11 @@ const wrongEngineOptions: Wrong = [
   ['wake', { wake: { spinMicros: -1 } }],
   ['wake', { wake: { spinMicros: 1_000_001 } }],
   ['wake', { wake: { spinMicros: 5, more: 1 } }],
+  ['inlineWrites', { inlineWrites: 'always' }],
+  ['inlineWrites', { inlineWrites: false }],
+  ['inlineWriteBytes', { inlineWriteBytes: 63 }],
+  ['inlineWriteBytes', { inlineWriteBytes: 65_537 }],
+  ['inlineWriteBytes', { inlineWriteBytes: 100.5 }],
   ['initialRingBytes', { initialRingBytes: 1000 }],
   ['maxRingBytes', { maxRingBytes: 3_000_000 }],
   ['maxRingBytes', { initialRingBytes: 32_768, maxRingBytes: 8192 }],
@@ -84,6 +91,11 @@ const wrongTransportOptions: Wrong = [
   ['frameTimeoutMs', { frameTimeoutMs: 0 }],
   ['frameTimeoutMs', { frameTimeoutMs: 2 ** 31 }],
   ['frameTimeoutMs', { frameTimeoutMs: null }],
+  ['inlineWrites', { inlineWrites: 'always' }],
+  ['inlineWrites', { inlineWrites: null }],
+  ['inlineWriteBytes', { inlineWriteBytes: 63 }],
+  ['inlineWriteBytes', { inlineWriteBytes: 65_537 }],
+  ['inlineWriteBytes', { inlineWriteBytes: '4096' }],
   ['maxConnections', { maxConnections: 0 }],
   ['maxConnections', { maxConnections: 1_048_577 }],
   ['maxConnections', { maxConnections: 1.5 }],
@@ -134,6 +146,7 @@ test('the error on a misspelt option suggests the right name', async (t) => {
     [{ restart: { mx: 2 } }, 'unknown option "restart.mx"; did you mean "restart.max"?'],
     [{ shardsUp: 2 }, 'unknown option "shardsUp"; did you mean "shards"?'],
     [{ colour: 'red' }, 'unknown option "colour".'],
+    [{ inlineWrites: 'nver' }, 'expected "auto" or "never", got a string; did you mean "never"?'],
     [{ wake: 'addaptive' }, 'got a string; did you mean "adaptive"?'],
     [{ ['x'.repeat(10_000)]: 1 }, `unknown option "${'x'.repeat(64)}…".`],
   ]
@@ -343,6 +356,9 @@ test('the limits themselves are allowed, and undefined means the default', async
     { framing: 'length', allowHalfOpen: true, backlog: 1, mode: 0o777 },
     { frameTimeoutMs: 1, maxConnections: 1, maxQueuedConnections: 16 },
     { frameTimeoutMs: 2 ** 31 - 1, maxConnections: 1_048_576, maxQueuedConnections: 65_535 },
+    { inlineWrites: 'never', inlineWriteBytes: 64 },
+    { inlineWrites: 'auto', inlineWriteBytes: 65_536 },
+    { inlineWrites: undefined, inlineWriteBytes: undefined },
     { framing: undefined, maxFrameBytes: undefined, maxPendingBytes: undefined, mode: undefined },
   ]
   for (const options of edges) t.notThrows(() => engine.transport('memory:x', options))
@@ -350,6 +366,8 @@ test('the limits themselves are allowed, and undefined means the default', async
   const other = await createEngine({
     shards: undefined,
     wake: { spinMicros: 0 },
+    inlineWrites: 'never',
+    inlineWriteBytes: 64,
     initialRingBytes: 4096,
     maxRingBytes: 4096,
     workerEntry: undefined,
@@ -369,6 +387,22 @@ test('the limits themselves are allowed, and undefined means the default', async
     t.is((await other.close()).leaked, 0)
     await folder.remove()
   }
+})
+
+test("a transport's inline writes are its engine's, each option unless the transport has its own", (t) => {
+  const inline = (engineOptions: EngineOptions, options: TransportOptions) => {
+    const { inlineWrites, inlineWriteBytes } = parseTransportOptions(
+      options,
+      parseEngineOptions(engineOptions),
+    ).connection
+    return { inlineWrites, inlineWriteBytes }
+  }
+  t.deepEqual(inline({}, {}), { inlineWrites: 'auto', inlineWriteBytes: 4096 })
+  const engines = { inlineWrites: 'never', inlineWriteBytes: 100 } as const
+  t.deepEqual(inline(engines, {}), engines)
+  t.deepEqual(inline(engines, { inlineWrites: undefined, inlineWriteBytes: undefined }), engines)
+  t.deepEqual(inline(engines, { inlineWrites: 'auto' }), { inlineWrites: 'auto', inlineWriteBytes: 100 })
+  t.deepEqual(inline(engines, { inlineWriteBytes: 200 }), { inlineWrites: 'never', inlineWriteBytes: 200 })
 })
 
 test('a worker that cannot be loaded fails the boot with its cause, and nothing is left', async (t) => {

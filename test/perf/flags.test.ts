@@ -38,6 +38,7 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['latency --transport tcp', /--transport tcp: it is one of /],
   ['latency --transport unix,stdio', /it is one of /],
   ['latency --wake maybe', /adaptive, park, or microseconds/],
+  ['latency --inline maybe', /--inline maybe: it is one of auto, never/],
   ['latency --pin all', /--pin all: it is one whole number/],
   ['latency --json /no/such/folder/file', /a file in a folder that is there/],
   ['latency --clients 3', /latency takes no --clients; it takes --json, /],
@@ -63,20 +64,24 @@ for (const [line, message] of wrong) {
 }
 
 test('flags arrive as values of their type', (t) => {
-  t.deepEqual(parse('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --pin 0 --transport stdio'), {
-    kind: 'run',
-    command: {
-      scenario: 'latency',
-      flags: {
-        sizes: [64, 1024],
-        rates: [0.5, 10],
-        rounds: 2,
-        wake: { spinMicros: 25 },
-        pin: 0,
-        transport: 'stdio',
+  t.deepEqual(
+    parse('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --inline never --pin 0 --transport stdio'),
+    {
+      kind: 'run',
+      command: {
+        scenario: 'latency',
+        flags: {
+          sizes: [64, 1024],
+          rates: [0.5, 10],
+          rounds: 2,
+          wake: { spinMicros: 25 },
+          inline: 'never',
+          pin: 0,
+          transport: 'stdio',
+        },
       },
     },
-  })
+  )
   t.deepEqual(parse('chaos --transport unix,memory --seed 0 --watch 2.5'), {
     kind: 'run',
     command: { scenario: 'chaos', flags: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 } },

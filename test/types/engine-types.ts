@@ -29,6 +29,7 @@ declare const listener: Listener
 expectTypeOf(createEngine).parameters.toEqualTypeOf<[options?: EngineOptions]>()
 expectTypeOf(createEngine()).resolves.toEqualTypeOf<Engine>()
 void createEngine({ shards: 2, wake: 'park', restart: { max: 0 }, workerEntry: new URL('file:///worker.cjs') })
+void createEngine({ inlineWrites: 'never', inlineWriteBytes: 1_024 })
 void createEngine({ wake: { spinMicros: 50 }, onError: (error, { where }) => [error.code, where] })
 void createEngine({
   shards: undefined,
@@ -43,6 +44,8 @@ void createEngine({ shards: '2' })
 void createEngine({ shard: 2 })
 // @ts-expect-error no such policy
 void createEngine({ wake: 'spin' })
+// @ts-expect-error no such choice
+void createEngine({ inlineWrites: 'always' })
 // @ts-expect-error how long is missing
 void createEngine({ wake: {} })
 // @ts-expect-error a name that is close to `max`
@@ -71,6 +74,8 @@ void engine.close({ graceMs: '5s' })
 // A transport, and what it takes.
 expectTypeOf(engine.transport('local:echo')).toEqualTypeOf<Transport>()
 void engine.transport('local:echo', { framing: 'line', maxFrameBytes: 1_024, lastLine: 'keep', mode: 0o660 })
+expectTypeOf<TransportOptions['inlineWrites']>().toEqualTypeOf<'auto' | 'never' | undefined>()
+expectTypeOf<TransportOptions['inlineWriteBytes']>().toEqualTypeOf<number | undefined>()
 expectTypeOf<TransportOptions['framing']>().toEqualTypeOf<FramingKind | undefined>()
 expectTypeOf<FramingKind>().toEqualTypeOf<'length' | 'length-be' | 'line' | 'nul' | 'content-length' | 'raw'>()
 // @ts-expect-error no such framing
