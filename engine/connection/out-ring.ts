@@ -49,7 +49,7 @@ export class OutRing {
 
   /** Whether the shard has handed over all that was published, so that what is not published comes next on the wire. */
   get isNext(): boolean {
-    return this.writer.overflowBytes === 0 && this.#previousRegion === 0 && this.ring.isDrained
+    return this.#previousRegion === 0 && this.ring.isDrained
   }
 
   /** The first bytes of what is not published have left without the shard. */

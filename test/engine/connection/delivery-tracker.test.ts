@@ -339,6 +339,26 @@ test('main writes nothing while something before it waits', async (t) => {
   t.deepEqual(rig.wire, framed(rig.sent))
 })
 
+test('main writes nothing while what it has sent lies in two regions', async (t) => {
+  const rig = new Rig()
+  await rig.getDuplicate()
+  rig.send(996)
+  rig.flushInline(0)
+  rig.send(50)
+  // There is no room for this one in the region.
+  rig.send(3_200)
+  rig.write(1_000)
+  rig.written()
+  const before = rig.wire.length
+  rig.flushInline(4_096)
+  t.is(rig.wire.length, before)
+  rig.write(4_096)
+  rig.written()
+  rig.write(4_096)
+  rig.written()
+  t.deepEqual(rig.wire, framed(rig.sent))
+})
+
 function framed(frames: readonly Buffer[]): Buffer {
   return Buffer.concat(
     frames.flatMap((frame) => {
