@@ -4,6 +4,7 @@ import * as Comlink from 'comlink'
 import { AcceptLogWriter } from '../engine/protocol/accept-log.js'
 import { BellListener, BellNotifier } from '../engine/protocol/bell.js'
 import type { ShardBoot, MainCallbacks } from '../engine/protocol/control.js'
+import { counterAt } from '../engine/protocol/counters.js'
 import { systemClock } from '../engine/protocol/clock.js'
 import { readWakeups, WakeupSocket } from '../engine/protocol/wakeup-socket.js'
 import { ShardListeners } from './accepting/shard-listeners.js'
@@ -21,7 +22,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   })
   const pumps = new Pumps(bell, meter)
   const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), systemClock, pumps.onNotify, () =>
-    meter.count('wakes', 1),
+    meter.count(counterAt.wakes, 1),
   )
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)

@@ -2,7 +2,7 @@
  * What a shard counts of itself, and how late its timers are. Node's `monitorEventLoopDelay` would keep a timer armed
  * in an idle thread; here a sample is taken only after some operations.
  */
-import { addDelaySample, count, type CounterName } from '../engine/protocol/counters.js'
+import { addDelaySample, count } from '../engine/protocol/counters.js'
 import type { Clock } from '../engine/protocol/clock.js'
 
 const SAMPLE_MS = 20
@@ -19,8 +19,9 @@ export class Meter {
     this.#clock = clock
   }
 
-  count(name: CounterName, by: number): void {
-    count(this.#counters, name, by)
+  /** `index`: of `counterAt`. */
+  count(index: number, by: number): void {
+    count(this.#counters, index, by)
     if (++this.#operations === OPERATIONS_A_SAMPLE) this.#sample()
   }
 

@@ -10,14 +10,15 @@ const MOST_DUPLICATES = 64
 const UNUSED_AFTER = 1024
 
 export interface DuplicateHolder {
+  /** When its duplicate was last used, in uses of all. */
+  lastUse: number
   /** Closes its duplicate. */
   yieldDuplicate(): void
 }
 
 export class InlineBudget {
   readonly #ledger: Ledger
-  /** When each was last used, in uses of all. */
-  readonly #lastUse = new Map<DuplicateHolder, number>()
+  readonly #holders = new Set<DuplicateHolder>()
   #uses = 0
 
   constructor(ledger: Ledger) {
@@ -26,27 +27,28 @@ export class InlineBudget {
 
   /** Whether this one may have a duplicate; it takes one in any case until `release()`. */
   admit(holder: DuplicateHolder): boolean {
-    if (this.#lastUse.size >= MOST_DUPLICATES && !this.#makeRoom()) return false
-    this.#lastUse.set(holder, this.#uses)
+    if (this.#holders.size >= MOST_DUPLICATES && !this.#makeRoom()) return false
+    holder.lastUse = this.#uses
+    this.#holders.add(holder)
     this.#ledger.open('duplicates')
     return true
   }
 
   used(holder: DuplicateHolder): void {
-    this.#lastUse.set(holder, ++this.#uses)
+    holder.lastUse = ++this.#uses
   }
 
   release(holder: DuplicateHolder): void {
-    if (this.#lastUse.delete(holder)) this.#ledger.release('duplicates')
+    if (this.#holders.delete(holder)) this.#ledger.release('duplicates')
   }
 
   #makeRoom(): boolean {
     let oldest: DuplicateHolder | undefined
     let oldestUse = this.#uses - UNUSED_AFTER
-    for (const [holder, use] of this.#lastUse) {
-      if (use > oldestUse) continue
+    for (const holder of this.#holders) {
+      if (holder.lastUse > oldestUse) continue
       oldest = holder
-      oldestUse = use
+      oldestUse = holder.lastUse
     }
     oldest?.yieldDuplicate()
     return oldest !== undefined

@@ -23,6 +23,7 @@ type State =
   | { readonly kind: 'closed' }
 
 export class InlineWriter implements DuplicateHolder {
+  lastUse = 0
   readonly #lane: Lane
   readonly #host: InlineHost
   readonly #out: OutRing

@@ -28,9 +28,11 @@ export function handleOf(socket: net.Socket): SocketHandle | undefined {
   return handle !== null && handle.fd >= 0 ? handle : undefined
 }
 
-/** Gives the system what it takes at once; returns how many bytes. 0: it is full, broken or closed. */
-export function writeNow({ fd }: SocketHandle, bytes: Uint8Array, offset: number, length: number): number {
-  if (fd < 0) return 0
+/**
+ * Gives the system what it takes at once; returns how many bytes. 0: the socket is full, or broken. The caller has made
+ * sure that the descriptor is still that of the socket.
+ */
+export function writeNow(fd: number, bytes: Uint8Array, offset: number, length: number): number {
   try {
     return fs.writeSync(fd, bytes, offset, length)
   } catch {

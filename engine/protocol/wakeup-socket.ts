@@ -15,9 +15,11 @@ const BYTE = Buffer.from([1])
 
 export class WakeupSocket {
   readonly #socket: net.Socket
+  readonly #fd: number
 
   constructor(socket: net.Socket) {
     this.#socket = socket
+    this.#fd = descriptorOf(socket) ?? -1
     socket.on('error', () => undefined)
     socket.unref()
     socket.resume()
@@ -25,10 +27,10 @@ export class WakeupSocket {
 
   /** One system call; never blocks, never throws. False: the socket is broken, and woke no one. */
   wake(): boolean {
-    const fd = descriptorOf(this.#socket)
-    if (fd === undefined) return false
+    // From then on the descriptor may be that of another file.
+    if (this.#socket.destroyed || this.#fd < 0) return false
     try {
-      fs.writeSync(fd, BYTE)
+      fs.writeSync(this.#fd, BYTE, 0, 1)
       return true
     } catch (error) {
       // Full: the other side has wake-ups to read anyway.

@@ -5,6 +5,7 @@
 import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { BufferView } from '../../engine/internals/buffer-view.js'
 import type { BellNotifier } from '../../engine/protocol/bell.js'
+import { counterAt } from '../../engine/protocol/counters.js'
 import { FramingFault, framingFaults } from '../../engine/protocol/framing.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
 import { distance, RingConsumer } from '../../engine/protocol/ring.js'
@@ -22,6 +23,8 @@ const EIO = systemErrno('EIO')
 
 /** A read or write of this size is part of a stream: the shard will be busy with the next one, not asleep. */
 const BULK_BYTES = 16_384
+
+const { reads: READS, bytesRead: BYTES_READ, writes: WRITES, bytesWritten: BYTES_WRITTEN } = counterAt
 
 type PumpState =
   | { readonly kind: 'detached' }
@@ -92,17 +95,16 @@ export class Pump implements FrameOwner {
   }
 
   onRead(length: number): boolean {
-    const isFilled = length === this.#window.view.length
     const isAwaited = this.#window.publish(length)
-    this.#meter.count('reads', 1)
-    this.#meter.count('bytesRead', length)
+    this.#meter.count(READS, 1)
+    this.#meter.count(BYTES_READ, length)
     if (isAwaited) {
       // The first bytes of a connection share the wake-up for the connection itself, and for all others of the turn.
       if (this.#isNew) this.#bell.notifySoon(this.id)
       else this.#bell.notify(this.id, length >= BULK_BYTES)
       this.#isNew = false
     }
-    return this.#window.advance(isFilled)
+    return this.#window.advance(length)
   }
 
   onHeldBack(isHeld: boolean): void {
@@ -120,8 +122,8 @@ export class Pump implements FrameOwner {
     const ring = this.#out
     const bulk = this.#writing >= BULK_BYTES
     ring.consume(this.#writing)
-    this.#meter.count('writes', 1)
-    this.#meter.count('bytesWritten', this.#writing)
+    this.#meter.count(WRITES, 1)
+    this.#meter.count(BYTES_WRITTEN, this.#writing)
     this.#writing = 0
     ring.release()
     if (

@@ -5,6 +5,7 @@
  */
 import { BufferView } from '../../engine/internals/buffer-view.js'
 import type { BellNotifier } from '../../engine/protocol/bell.js'
+import { counterAt } from '../../engine/protocol/counters.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
 import { distance, RingProducer } from '../../engine/protocol/ring.js'
 import { inWords, lane } from '../../engine/protocol/ring-layout.js'
@@ -54,14 +55,16 @@ export class ReadWindow {
     )
   }
 
-  /** Chooses the next view; `isFilled`: the last read filled its view. False: reading stops until `takeRoom()`. */
-  advance(isFilled: boolean): boolean {
+  /** Chooses the view after one into which so much was read. False: reading stops until `takeRoom()`. */
+  advance(length: number): boolean {
     const ring = this.#ring
     const grant = this.#load(lane.IN_GRANT)
     if (grant !== ring.regionId && ring.settled) ring.switchTo(grant)
     const contiguous = ring.contiguous
     const target = Math.min(contiguous, ring.capacity >> 2)
-    if (isFilled || ring.free < target) this.#askForGrowth()
+    // What little fits before the end of the region is filled now and then, whatever the ring has room for.
+    const isFull = length === this.#view.length && length >= ring.capacity >> 2
+    if (isFull || ring.free < target) this.#askForGrowth()
     let free = ring.free
     if (free < target) free = ring.refreshFree()
     if (free < target) {
@@ -72,7 +75,7 @@ export class ReadWindow {
       if (free < target) {
         this.#view = this.#viewOf(target)
         this.#isPaused = true
-        this.#lane.meter.count('pausedReads', 1)
+        this.#lane.meter.count(counterAt.pausedReads, 1)
         return false
       }
       this.#store(lane.IN_SPACE, 0)
