@@ -21,9 +21,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     if (busy || wakeupSocket?.wake() !== true) boot.bell.postMessage(0)
   })
   const pumps = new Pumps(bell, meter)
-  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), systemClock, pumps.onNotify, () =>
-    meter.count(counterAt.wakes, 1),
-  )
+  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), pumps.onNotify, () => meter.count(counterAt.wakes, 1))
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)
   const descriptors = new ShardDescriptors()

@@ -36,7 +36,7 @@ export class Lane {
     this.words = host.wordsOf(grant)
     this.base = host.baseOf(grant)
     const dialled = identity.role === 'dialled'
-    this.pendingReply = { dialled, state: 'idle', sentAt: 0, misses: 0, skipped: 0 }
+    this.pendingReply = { dialled, isAwaited: false, awaitedUntil: 0, hits: 0, penalty: 0, sleeps: 0 }
   }
 
   load(word: number): number {

@@ -15,16 +15,19 @@ export interface NotifyHandler {
   onNotify(): boolean
 }
 
-/** The reply that a connection's last flush awaits. */
+/** The reply to a connection's last flush, as the wake strategy goes by it. */
 export interface PendingReply {
   readonly dialled: boolean
-  state: 'idle' | 'spinning' | 'sleeping'
-  /** When the awaited reply's frame was flushed, in `performance.now()` milliseconds. */
-  sentAt: number
-  /** Spins in a row that ended without a reply. */
-  misses: number
-  /** Flushes since spinning was given up, for the occasional probe. */
-  skipped: number
+  /** Main stays awake for it. */
+  isAwaited: boolean
+  /** Until when, in `performance.now()` milliseconds. */
+  awaitedUntil: number
+  /** Replies since the last that did not come in time. */
+  hits: number
+  /** Flushes for which main sleeps after such a one. */
+  penalty: number
+  /** Of these, how many are left. */
+  sleeps: number
 }
 
 /** When connections run, and how main waits for the shard. */
@@ -33,7 +36,7 @@ export interface LaneDoorbell {
   flushSoon(flushable: Flushable): void
   /** A flush has gone out, and a reply may follow. */
   awaitReply(reply: PendingReply): void
-  /** A frame came in on a connection whose reply is not idle: it ends the wait. */
+  /** A frame came in on a connection whose reply is awaited. */
   replied(reply: PendingReply): void
   /** Calls `onNotify()` in one of the next turns. */
   revisit(reader: NotifyHandler): void

@@ -93,11 +93,6 @@ export class BellNotifier {
     // Taking PARKED makes the wake-up this call's alone: a burst costs one.
     if (Atomics.load(words, bell.PARKED) === 1 && Atomics.exchange(words, bell.PARKED, 0) === 1) this.#wake(busy)
   }
-
-  /** Whether the listener should look by itself for a moment after it was notified. A hint. */
-  keepAwake(on: boolean): void {
-    Atomics.store(this.#words, bell.STAY_AWAKE, on ? 1 : 0)
-  }
 }
 
 export class BellListener {
@@ -109,10 +104,6 @@ export class BellListener {
 
   get hasNotifications(): boolean {
     return Atomics.load(this.#words, bell.TOP) !== 0
-  }
-
-  get isKeptAwake(): boolean {
-    return Atomics.load(this.#words, bell.STAY_AWAKE) === 1
   }
 
   /**

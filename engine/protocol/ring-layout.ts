@@ -37,7 +37,7 @@
  * BYTES THAT DO NOT SHOW: where the framing is translated, the beginning of a frame may wait in the shard. IN_HELD says
  * so; main arms IN_GUARD to be woken for it, while the connection is unused and no byte is expected.
  *
- * BELL: PARKED, TOP and STAY_AWAKE (the notifier's wish) in a line of their own, then the summary words, then the
+ * BELL: PARKED and TOP in a line of their own, then the summary words, then the
  * leaves. One leaf bit a lane, one summary bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x
  * 32 lanes, found in three steps.
  */
@@ -127,7 +127,6 @@ export const inWords: RingWords = {
 export const bell = {
   PARKED: 0,
   TOP: 1,
-  STAY_AWAKE: 2,
   SUMMARY: 16,
   LEAVES: 16 + MAX_LANES / 1024,
   WORDS: 16 + MAX_LANES / 1024 + MAX_LANES / 32,

@@ -101,9 +101,6 @@ export class ShardChannel {
   /** Whether the shard would have to be woken to look at a lane. */
   readonly isShardAsleep = (): boolean => this.#notifier.isListenerParked
 
-  /** Whether the shard is to look at its bell by itself for a moment, instead of being woken each time. */
-  readonly stayAwake = (on: boolean): void => this.#notifier.keepAwake(on)
-
   /** Counts who needs the shard: the process waits for it while any does. */
   readonly keepAlive = (on: boolean): void => {
     this.#keepAlive += on ? 1 : -1

@@ -76,7 +76,7 @@ export class Shard {
     this.#lanes = new ShardLanes(life, this.#channel, onIdleLane, environment)
     this.accepted = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
     exposeCallbacks({ ...this.accepted.callbacks, releaseStdio }, this.#channel.callbackPort)
-    this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit, stayAwake: this.#channel.stayAwake }
+    this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {
       shard: life.index,

@@ -3,7 +3,7 @@ import { InlineBudget } from '../connection/inline-budget.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { Ledger } from '../common/ledger.js'
 import { SlabStore } from '../memory/slab-store.js'
-import type { Clock } from '../protocol/clock.js'
+import { systemClock, type Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import { HEADER_SLAB_BYTES } from '../protocol/lane.js'
 import { SLAB_BYTES } from '../protocol/ring-layout.js'
@@ -46,7 +46,7 @@ export class Supervisor {
       headers: new SlabStore(HEADER_SLAB_BYTES, clock, undefined),
     }
     const isReferenced = (): boolean => this.#slots.some(({ shard }) => shard?.isReferenced === true)
-    const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced)
+    const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced, () => systemClock.now())
     const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline: new InlineBudget(ledger) }
     const host: SlotHost<Shard> = {
       start: (life) => new Shard(life, environment, events.eventsOf),

@@ -3,25 +3,11 @@
  *
  * Parked, the event loop sleeps and a shard's message wakes it. Running, a `setImmediate` loop looks at the bells in
  * each turn, so that shards need not wake it; the event loop stays live. It runs while a connection has more to do than
- * one turn's budget, and while it spins for a reply. Spinning saves wake-ups, which are most of a round trip on an idle
- * machine (25 us each on a virtual CPU); when it does is for the strategy to say: docs/decisions/wake-policy.md.
+ * one turn's budget, and while it stays awake for a reply; whether it does is for the wake strategy to say.
  */
 import type { BellListener } from '../protocol/bell.js'
 import type { Flushable, LaneDoorbell, NotifyHandler, PendingReply } from '../connection/lane-host.js'
-
-/** How main waits for a reply: asleep, or awake for a while. */
-export interface WakeStrategy {
-  /** A flush has gone out: whether its reply is waited for, and reported. */
-  awaits(reply: PendingReply): boolean
-  /** How long main stays awake for a reply from now on, in milliseconds; undefined: it sleeps. */
-  readonly awakeMs: number | undefined
-  /** Whether main may sleep once the reply is there. */
-  readonly endsWithReply: boolean
-  /** A reply that was waited for has come `ms` after its flush. */
-  onReply(wasAwake: boolean, ms: number): void
-  /** Whether shards stay awake for main's next flush. */
-  readonly shardsStayAwake: boolean
-}
+import type { WakeStrategy } from './wake-strategy.js'
 
 /** From turn to turn when no connection keeps the process alive; no timer is shorter. */
 const UNREFERENCED_TURN_MS = 1
@@ -34,13 +20,12 @@ export interface BellSource {
   readonly listener: BellListener
   /** Handles one budget of what has come for a lane, and asks for a revisit if there is more. */
   readonly visit: (laneId: number) => void
-  /** Whether the shard is to look at its bell by itself for a moment, instead of being woken each time. */
-  readonly stayAwake: (on: boolean) => void
 }
 
 export class Doorbell implements LaneDoorbell {
   readonly #strategy: WakeStrategy
   readonly #isReferenced: () => boolean
+  readonly #now: () => number
   readonly #sources = new Set<BellSource>()
   #running = false
   #flushing = false
@@ -48,14 +33,14 @@ export class Doorbell implements LaneDoorbell {
   #flushes: Flushable[] = []
   /** A set, so that a connection gets one budget a turn, however often it asks. */
   #revisits = new Set<NotifyHandler>()
-  readonly #spinning = new Set<PendingReply>()
-  #shardsStayAwake = false
-  #spinUntil = 0
+  /** The replies that main stays awake for, in the order in which it gives them up. */
+  readonly #awaited = new Set<PendingReply>()
 
-  /** `isReferenced`: whether anything keeps the process alive. */
-  constructor(strategy: WakeStrategy, isReferenced: () => boolean) {
+  /** `isReferenced`: whether anything keeps the process alive. `now`: milliseconds. */
+  constructor(strategy: WakeStrategy, isReferenced: () => boolean, now: () => number) {
     this.#strategy = strategy
     this.#isReferenced = isReferenced
+    this.#now = now
   }
 
   /** Whether main goes on after this turn instead of going to sleep. */
@@ -65,7 +50,6 @@ export class Doorbell implements LaneDoorbell {
 
   add(source: BellSource): void {
     this.#sources.add(source)
-    if (this.#shardsStayAwake) source.stayAwake(true)
     if (!this.#running) source.listener.park()
   }
 
@@ -96,31 +80,20 @@ export class Doorbell implements LaneDoorbell {
   }
 
   awaitReply(reply: PendingReply): void {
+    const ms = this.#strategy.onSend(reply)
     // What may not keep the process alive cannot keep the event loop turning either: see #nextTurn().
-    if (!this.#strategy.awaits(reply) || !this.#isReferenced()) return
-    const now = performance.now()
-    const ms = this.#strategy.awakeMs
-    if (reply.state === 'idle') reply.sentAt = now
-    if (ms === undefined) {
-      if (reply.state === 'idle') reply.state = 'sleeping'
-      return
-    }
-    this.#spinUntil = now + ms
-    if (reply.state !== 'spinning') {
-      reply.state = 'spinning'
-      this.#spinning.add(reply)
-    }
+    if (ms === 0 || !this.#isReferenced()) return
+    // Behind the others, whose time ends before.
+    if (reply.isAwaited) this.#awaited.delete(reply)
+    reply.isAwaited = true
+    reply.awaitedUntil = this.#now() + ms
+    this.#awaited.add(reply)
     this.#run()
   }
 
   replied(reply: PendingReply): void {
-    reply.misses = 0
-    if (!this.#strategy.endsWithReply) return
-    const spun = reply.state === 'spinning'
-    reply.state = 'idle'
-    if (spun) this.#spinning.delete(reply)
-    this.#strategy.onReply(spun, performance.now() - reply.sentAt)
-    this.#keepShardsAwake(this.#strategy.shardsStayAwake)
+    this.#strategy.onReply(reply)
+    if (this.#strategy.endsWithReply) this.#forget(reply)
   }
 
   #flushAll = (): void => {
@@ -149,7 +122,7 @@ export class Doorbell implements LaneDoorbell {
     let goesOn = true
     try {
       this.#look()
-      this.#endSpinIfOver()
+      this.#giveUpLate()
       goesOn = this.#mustRun()
     } finally {
       if (goesOn) this.#nextTurn()
@@ -194,23 +167,22 @@ export class Doorbell implements LaneDoorbell {
   }
 
   #mustRun(): boolean {
-    return this.#revisits.size > 0 || this.#spinning.size > 0
+    return this.#revisits.size > 0 || this.#awaited.size > 0
   }
 
-  #endSpinIfOver(): void {
-    if (this.#spinning.size === 0 || performance.now() < this.#spinUntil) return
-    for (const reply of this.#spinning) {
-      reply.state = 'idle'
-      reply.misses++
+  /** Gives up the replies whose time is over. */
+  #giveUpLate(): void {
+    if (this.#awaited.size === 0) return
+    const now = this.#now()
+    for (const reply of this.#awaited) {
+      if (reply.awaitedUntil > now) return
+      this.#forget(reply)
+      this.#strategy.onMiss(reply)
     }
-    this.#spinning.clear()
-    // Until a reply comes: round trips do not follow each other just now.
-    this.#keepShardsAwake(false)
   }
 
-  #keepShardsAwake(on: boolean): void {
-    if (this.#shardsStayAwake === on) return
-    this.#shardsStayAwake = on
-    for (const source of this.#sources) source.stayAwake(on)
+  #forget(reply: PendingReply): void {
+    reply.isAwaited = false
+    this.#awaited.delete(reply)
   }
 }

@@ -1,18 +1,19 @@
 /** The wake strategies that an engine can have. */
 import { availableParallelism } from 'node:os'
-import type { WakeStrategy } from './doorbell.js'
-import { SpinTuner } from './spin-tuner.js'
+import { AwakeWhilePaying } from './awake-while-paying.js'
+import type { WakeStrategy } from './wake-strategy.js'
 
 /** `spinMicros`: main stays awake that long after each flush. */
 export type WakePolicy = 'adaptive' | 'park' | { readonly spinMicros: number }
 
-/** With one CPU main always parks: awake it would take the time of the thread that is to answer. */
+const nothing = (): void => undefined
+
+/** With one CPU main always sleeps: awake it would take the time of the thread that is to answer. */
 export function wakeStrategyOf(policy: WakePolicy): WakeStrategy {
-  if (policy === 'park' || availableParallelism() === 1) return fixed(undefined)
-  return policy === 'adaptive' ? new SpinTuner() : fixed(policy.spinMicros / 1000)
+  if (policy === 'park' || availableParallelism() === 1) return fixed(0)
+  return policy === 'adaptive' ? new AwakeWhilePaying() : fixed(policy.spinMicros / 1_000)
 }
 
-function fixed(awakeMs: number | undefined): WakeStrategy {
-  const awaits = (): boolean => awakeMs !== undefined
-  return { awaits, awakeMs, endsWithReply: false, onReply: () => undefined, shardsStayAwake: false }
+function fixed(ms: number): WakeStrategy {
+  return { onSend: () => ms, onReply: nothing, onMiss: nothing, endsWithReply: false }
 }

@@ -1,14 +1,11 @@
-/** How a shard waits for notifications: asleep, or awake for a moment in a series of requests. */
-import test, { type ExecutionContext } from 'ava'
+/** How a shard takes notifications: it sleeps until it is woken, and loses none. */
+import test from 'ava'
 import { BellListener, BellNotifier, createBellMemory } from '../../engine/protocol/bell.js'
-import type { Clock } from '../../engine/protocol/clock.js'
 import { WakeLoop } from '../../workers/wake-loop.js'
 import { failOnWarnings } from '../helpers/warnings.js'
-import { turns, until } from '../helpers/turns.js'
+import { until } from '../helpers/turns.js'
 
 const WATCHDOG_MS = 20_000
-const DIALLED = 5
-const ACCEPTED = 6
 
 failOnWarnings()
 
@@ -16,26 +13,18 @@ interface Rig {
   readonly notifier: BellNotifier
   readonly heard: number[]
   readonly wakes: () => number
-  advance(ms: number): void
 }
 
-/** A shard whose clock stands still until `advance()`. */
-function makeRig(t: ExecutionContext): Rig {
+/** `onNotify` is called for each lane that was heard. */
+function makeRig(onNotify: (laneId: number) => void = () => undefined): Rig {
   const memory = createBellMemory()
   const heard: number[] = []
-  let now = 1_000
   let wakes = 0
-  const clock: Clock = {
-    now: () => now,
-    setTimer: () => () => undefined,
-    nextTurn: (step) => void setImmediate(step),
-  }
   const loop = new WakeLoop(
     new BellListener(memory),
-    clock,
     (laneId) => {
       heard.push(laneId)
-      return laneId === DIALLED
+      onNotify(laneId)
     },
     () => {
       wakes++
@@ -45,100 +34,35 @@ function makeRig(t: ExecutionContext): Rig {
     setImmediate(loop.wake)
   })
   loop.start()
-  // Its clock stands still: it would stay awake for ever.
-  t.teardown(() => {
-    notifier.keepAwake(false)
+  return { notifier, heard, wakes: () => wakes }
+}
+
+test('a shard that sleeps is woken once for all that it is notified of in a turn', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const { notifier, heard, wakes } = makeRig()
+  for (let round = 1; round <= 5; round++) {
+    for (const lane of [1, 2, 3]) notifier.notify(lane)
+    await until(() => heard.length === 3 * round)
+    t.is(wakes(), round)
+  }
+})
+
+test('what comes while it looks needs no wake-up', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const { notifier, heard, wakes } = makeRig((laneId) => {
+    if (laneId < 10) notifier.notify(laneId + 1)
   })
-  return {
-    notifier,
-    heard,
-    wakes: () => wakes,
-    advance: (ms) => {
-      now += ms
-    },
-  }
-}
-
-/** Notifies, and waits until the loop has seen it. */
-async function say({ notifier, heard }: Rig, laneId: number): Promise<void> {
-  const before = heard.length
-  notifier.notify(laneId)
-  await until(() => heard.length > before)
-}
-
-test('each notification wakes a shard that is not to stay awake', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const rig = makeRig(t)
-  for (let i = 0; i < 5; i++) await say(rig, DIALLED)
-  t.is(rig.wakes(), 5)
-  t.is(rig.heard.length, 5)
-})
-
-test('the second notification of a series finds it awake, and so do all that follow', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const rig = makeRig(t)
-  rig.notifier.keepAwake(true)
-  for (let i = 0; i < 2; i++) await say(rig, DIALLED)
-  t.is(rig.wakes(), 2)
-  for (let i = 0; i < 20; i++) {
-    rig.advance(0.03)
-    await say(rig, DIALLED)
-  }
-  t.is(rig.wakes(), 2)
-})
-
-test('it goes to sleep when no more have come for a moment, and is woken again', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const rig = makeRig(t)
-  rig.notifier.keepAwake(true)
-  for (let i = 0; i < 3; i++) await say(rig, DIALLED)
-  const before = rig.wakes()
-  rig.advance(0.06)
-  await turns()
-  await say(rig, DIALLED)
-  t.is(rig.wakes(), before + 1)
-})
-
-test('notifications now and then are no series', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const rig = makeRig(t)
-  rig.notifier.keepAwake(true)
-  for (let i = 0; i < 5; i++) {
-    rig.advance(1)
-    await say(rig, DIALLED)
-    await turns()
-  }
-  t.is(rig.wakes(), 5)
-})
-
-test('notifications of accepted connections do not keep it awake', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const rig = makeRig(t)
-  rig.notifier.keepAwake(true)
-  for (let i = 0; i < 5; i++) await say(rig, ACCEPTED)
-  t.is(rig.wakes(), 5)
-})
-
-test('it goes to sleep in the middle of a series when it is no longer to stay awake', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const rig = makeRig(t)
-  rig.notifier.keepAwake(true)
-  for (let i = 0; i < 3; i++) await say(rig, DIALLED)
-  rig.notifier.keepAwake(false)
-  await turns()
-  const before = rig.wakes()
-  await say(rig, DIALLED)
-  t.is(rig.wakes(), before + 1)
+  notifier.notify(1)
+  await until(() => heard.length === 10)
+  t.is(wakes(), 1)
 })
 
 test('no notification is lost, however it falls between looking and sleeping', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const rig = makeRig(t)
-  rig.notifier.keepAwake(true)
-  for (let i = 0; i < 2_000; i++) {
-    // Long enough for the next turn to be the last one, every other time.
-    rig.advance(i % 2 === 0 ? 0.01 : 0.06)
-    await say(rig, i % 7 === 0 ? ACCEPTED : DIALLED)
+  const { notifier, heard } = makeRig()
+  for (let i = 1; i <= 2_000; i++) {
+    notifier.notify(i % 7)
+    await until(() => heard.length >= i)
   }
-  t.is(rig.heard.length, 2_000)
+  t.is(heard.length, 2_000)
 })

@@ -35,7 +35,6 @@ type PumpState =
 
 export class Pump implements FrameOwner {
   readonly id: number
-  readonly role: Role
   readonly #halfClose: boolean
   readonly #words: Int32Array
   readonly #base: number
@@ -53,7 +52,6 @@ export class Pump implements FrameOwner {
   /** `halfClose`: whether the wire can end one direction alone. `onGone` is the last call, once. */
   constructor(of: ShardLane, role: Role, halfClose: boolean, onGone: (id: number) => void) {
     this.id = of.id
-    this.role = role
     this.#halfClose = halfClose
     this.#isNew = role === 'accepted'
     this.#words = of.words

@@ -19,11 +19,9 @@ export class Pumps {
     this.#meter = meter
   }
 
-  /** Main has something for a lane, whose pump may be gone. True: its connection was dialled. */
-  readonly onNotify = (laneId: number): boolean => {
-    const pump = this.#byLane[laneId]
-    pump?.onNotify()
-    return pump?.role === 'dialled'
+  /** Main has something for a lane, whose pump may be gone. */
+  readonly onNotify = (laneId: number): void => {
+    this.#byLane[laneId]?.onNotify()
   }
 
   open(id: number, role: Role, kind: TransportKind): Pump {
