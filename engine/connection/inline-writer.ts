@@ -73,9 +73,10 @@ export class InlineWriter implements DuplicateHolder {
       this.#state = { kind: 'counting', flushesLeft: ASK_AGAIN_AFTER }
       return
     }
-    this.#state = { kind: 'asking' }
+    const asking: State = { kind: 'asking' }
+    this.#state = asking
     const socket = await this.#host.duplicate(this.#lane.grant.id)
-    if (this.#state.kind !== 'asking') socket?.close()
+    if (this.#state !== asking) socket?.close()
     else if (socket === undefined) this.yieldDuplicate()
     else this.#state = { kind: 'ready', socket }
   }
