@@ -1,0 +1,44 @@
+/** What the tables of `npm run perf` show beside the baseline. */
+import test from 'ava'
+import { latencyTable } from '../../perf/report/latency-table.js'
+import type { LatencyRow } from '../../perf/scenarios/latency.js'
+
+/** The cells of each line of a table, which two blanks or more divide. */
+const cellsOf = (text: string): string[][] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trim().split(/ {2,}/))
+
+const net: LatencyRow = {
+  name: 'net to net',
+  meanMicros: 20,
+  p50Micros: 10,
+  p99Micros: 100,
+  cpuMicros: 40,
+  ratio: 1,
+  p50Ratio: 1,
+  p99Ratio: 1,
+  cpuRatio: 1,
+  count: 10,
+  wrong: 0,
+}
+const engine: LatencyRow = { ...net, name: 'engine to net', ratio: 0.5, p50Ratio: 1.5, p99Ratio: 2.5, cpuRatio: 3.5 }
+
+test('round trips have their mean, p50, p99 and CPU beside those of the baseline', (t) => {
+  const [head, , , row] = cellsOf(latencyTable(64, 0, { rows: [net, engine], released: true }))
+  t.deepEqual(head, [
+    ...['64 B, closed loop', 'mean us', 'p50 us', 'p99 us', 'CPU us'],
+    ...['x base mean', 'x base p50', 'x base p99', 'x base CPU', 'wrong'],
+  ])
+  t.deepEqual(row, [
+    ...['engine to net', '20.0', '10.0', '100.0', '40.0'],
+    ...['0.50x', '1.50x', '2.50x', '3.50x', '0 of 10'],
+  ])
+})
+
+test('CPU that the system does not tell is a dash, and so is its ratio', (t) => {
+  const untold = { ...engine, cpuMicros: undefined, cpuRatio: undefined }
+  const [head = [], , row = []] = cellsOf(latencyTable(64, 10, { rows: [untold], released: true }))
+  for (const column of ['CPU us', 'x base CPU']) t.is(row[head.indexOf(column)], '-')
+})
