@@ -1,9 +1,11 @@
-/** Many clients of one server: what they send, and how they check the answers. */
+/** Many clients of one server: what they send, how they check the answers, and that a run counts all of them. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { canCountResources } from '../../perf/harness/resource-counts.js'
 import { Clients } from '../../perf/programs/clients.js'
 import { LengthParser } from '../../perf/programs/length-parser.js'
 import { netStack } from '../../perf/programs/net-stack.js'
+import { runRequests } from '../../perf/scenarios/requests.js'
 import { makeTemporaryFolder, pathOf } from '../helpers/temporary-folder.js'
 import { turns, until } from '../helpers/turns.js'
 
@@ -225,6 +227,38 @@ test('the baseline answers each frame of a chunk, and a frame that comes in piec
   } finally {
     client.destroy()
     await stack.close()
+    await folder.remove()
+  }
+})
+
+test('a run has all answers of all rounds, of engine and baseline, and releases everything', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  try {
+    const report = await runRequests({
+      folder: folder.path,
+      bytes: BYTES,
+      clients: CLIENTS,
+      rounds: 2,
+      count: COUNT,
+      warmUp: 5,
+      connections: 1,
+      shards: 1,
+      wake: undefined,
+      pinTo: undefined,
+    })
+    t.true(report.released)
+    t.deepEqual(
+      report.rows.map(({ name, count, wrong }) => [name, count, wrong]),
+      [
+        ['net server', 2 * COUNT, 0],
+        ['engine server', 2 * COUNT, 0],
+      ],
+    )
+    for (const { cpuMicros, mainMicros, cpuRatio, mainRatio } of report.rows) {
+      for (const figure of [cpuMicros, mainMicros, cpuRatio, mainRatio]) t.is(figure !== undefined, canCountResources)
+    }
+  } finally {
     await folder.remove()
   }
 })
