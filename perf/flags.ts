@@ -9,15 +9,17 @@ import { framingKinds } from '../engine/protocol/framing.js'
 import { targetNames } from './chaos/plan.js'
 import { isAvailable, latencyTransports } from './scenarios/latency.js'
 
-export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|pool|accepts|chaos [flags]
+export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|pool|accepts|requests|chaos [flags]
 
-  --sizes 64,1024       payload bytes, one table each (latency: 64; throughput: 64,1024,65536,1048576;
-                        flood: 256,65536; churn: 200000)
+  --sizes 64,1024       payload bytes, one table each (latency, requests: 64;
+                        throughput: 64,1024,65536,1048576; flood: 256,65536; churn: 200000)
   --rounds 5            interleaved rounds; medians are shown (all but idle, churn and chaos)
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
-                        http: requests, 20000; pool: acquires, 200000; accepts: connections, 10000)
+                        http: requests, 20000; pool: acquires, 200000; accepts: connections, 10000;
+                        requests: default by clients and size)
   --clients 32          http: connections of the load (autocannon); churn and accepts: connections at
-                        one time (1, 32)
+                        one time (1, 32); requests: a list of how many ask a server, one request at a
+                        time each, one table each (1,10,100,1000)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
   --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
                         child_process);
@@ -27,8 +29,8 @@ export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|p
   --framings line,nul   throughput: also the engine with these framings; churn: the engine with these (length)
   --connections 1       connections between the two processes (latency, throughput, http; pool: in the pool, 8;
                         idle: 10000; churn: one after the other, 10000)
-  --shards N            shards of each engine (default: the engine's own; latency, throughput, flood, http;
-                        churn: 1; accepts: 1 and 2)
+  --shards N            shards of each engine (default: the engine's own; latency, throughput, flood, http,
+                        requests; churn: 1; accepts: 1 and 2)
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin (the same scenarios)
   --inline CHOICE       auto or never: whether main may write small frames itself (the same scenarios)
   --pin CPU             run everything on one CPU, by taskset (the same scenarios)
@@ -95,6 +97,9 @@ function newFile(text: string): string {
 export const DEFAULT_CLIENTS = 32
 export const DEFAULT_REQUESTS = 20_000
 
+/** Of the scenario `requests`: how many clients, one after the other. */
+export const DEFAULT_CROWDS: readonly number[] = [1, 10, 100, 1_000]
+
 /** The largest frame that the measured engines take. */
 const MOST_BYTES = 67_108_864
 const sizes = list(integer(1, MOST_BYTES))
@@ -151,6 +156,15 @@ const flagsOf = {
     clients: integer(1, 10_000),
     shards: ofEngines.shards,
     pin: ofEngines.pin,
+  },
+  requests: {
+    ...ofAll,
+    ...ofEngines,
+    sizes,
+    rounds,
+    // How long each took is kept until the round is over.
+    count: integer(1, 10_000_000),
+    clients: list(integer(1, 10_000)),
   },
   chaos: {
     ...ofAll,
@@ -234,12 +248,27 @@ function read(scenario: Scenario, given: ReadonlyMap<string, string>): Parsed {
   }
   // Each value was read by its scenario's own reader, which the compiler cannot follow by name.
   const command = { scenario, flags } as Command
-  if (command.scenario === 'http') {
-    const { clients = DEFAULT_CLIENTS, count: requests = DEFAULT_REQUESTS } = command.flags
-    if (clients > requests)
-      return wrong(`--clients ${String(clients)}: each needs a request of the ${String(requests)} of --count`)
+  const { clients, count } = askedAndAsking(command)
+  if (clients > count) {
+    return wrong(`--clients ${String(clients)}: each needs a request of the ${String(count)} of --count`)
   }
   return { kind: 'run', command }
+}
+
+/** Of the scenarios whose clients share a number of requests: the most clients, and the requests. */
+function askedAndAsking({ scenario, flags }: Command): { readonly clients: number; readonly count: number } {
+  switch (scenario) {
+    case 'http': {
+      const { clients = DEFAULT_CLIENTS, count = DEFAULT_REQUESTS } = flags
+      return { clients, count }
+    }
+    case 'requests': {
+      const { clients = DEFAULT_CROWDS, count = Infinity } = flags
+      return { clients: Math.max(...clients), count }
+    }
+    default:
+      return { clients: 0, count: 0 }
+  }
 }
 
 function wrong(what: string): Parsed {

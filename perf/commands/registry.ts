@@ -9,6 +9,7 @@ import { http } from './http-command.js'
 import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
 import { pool } from './pool-command.js'
+import { requests } from './requests-command.js'
 import { throughput } from './throughput-command.js'
 
 const registry: { readonly [Of in Scenario]: RunScenario<Of> } = {
@@ -20,6 +21,7 @@ const registry: { readonly [Of in Scenario]: RunScenario<Of> } = {
   churn,
   pool,
   accepts,
+  requests,
   chaos,
 }
 

@@ -8,8 +8,10 @@ export interface SideConfig {
   /**
    * `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are.
    * `gateway`: an HTTP server beside `path`, each of whose requests is a round trip.
+   * `answer`: a server that answers each frame with the same frame.
+   * `clients`: as many plain sockets as `connections`, each of which sends one request after the other.
    */
-  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway'
+  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway' | 'answer' | 'clients'
   readonly stack: Stack
   readonly path: string
   readonly connections: number
@@ -28,6 +30,14 @@ export interface PingOrder {
   readonly count: number
   /** Round trips a second; 0: closed loop, the next as soon as the last is back. */
   readonly rateHz: number
+}
+
+/** Each client sends its next request once the whole answer to its last one is back. */
+export interface RequestsOrder {
+  readonly kind: 'requests'
+  readonly bytes: number
+  /** Over all clients together. */
+  readonly count: number
 }
 
 export interface SourceOrder {
@@ -67,13 +77,32 @@ export interface StopOrder {
 }
 
 export type Order =
-  PingOrder | SourceOrder | SinkOrder | FloodOrder | StopFloodOrder | WatchOrder | ReportOrder | StopOrder
+  | PingOrder
+  | RequestsOrder
+  | SourceOrder
+  | SinkOrder
+  | FloodOrder
+  | StopFloodOrder
+  | WatchOrder
+  | ReportOrder
+  | StopOrder
 
 export interface PingResult {
   readonly kind: 'ping'
   readonly count: number
   readonly wrong: number
   readonly meanMicros: number
+  readonly p50Micros: number
+  readonly p99Micros: number
+}
+
+export interface RequestsResult {
+  readonly kind: 'requests'
+  /** From the first request to the last answer. */
+  readonly seconds: number
+  readonly count: number
+  /** Answers that were not, byte for byte, what was asked. */
+  readonly wrong: number
   readonly p50Micros: number
   readonly p99Micros: number
 }
@@ -110,7 +139,7 @@ export interface HubResult {
   readonly timerP99Ms: number
 }
 
-export type Result = PingResult | SourceResult | SinkResult | FloodResult | HubResult
+export type Result = PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult
 
 export type FromSide =
   | { readonly kind: 'ready' }

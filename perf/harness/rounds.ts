@@ -22,3 +22,9 @@ export function medianOf<Sample>(
   const values = samples.map(figure).filter((value) => value !== undefined)
   return values.length === 0 ? undefined : median(values)
 }
+
+/** Largest less smallest of one figure in all rounds, by its median. */
+export function spreadOf<Sample>(samples: readonly Sample[], figure: (sample: Sample) => number): number {
+  const values = samples.map(figure)
+  return (Math.max(...values) - Math.min(...values)) / median(values)
+}

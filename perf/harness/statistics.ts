@@ -21,3 +21,8 @@ export function median(values: readonly number[]): number {
   const upper = sorted[middle] ?? NaN
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2
 }
+
+/** Undefined where the system could not tell one of the two. */
+export function ratioOf(value: number | undefined, base: number | undefined): number | undefined {
+  return value === undefined || base === undefined ? undefined : value / base
+}

@@ -15,6 +15,7 @@ const { command, args } = echoCommand
 const dialsOnly = {
   listen: () => Promise.reject(new Error('a child process is only dialled')),
   echo: () => Promise.reject(new Error('a child process is only dialled')),
+  answer: () => Promise.reject(new Error('a child process is only dialled')),
 }
 
 export async function engineChildStack(config: SideConfig): Promise<PeerStack> {

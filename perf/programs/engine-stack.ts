@@ -42,6 +42,16 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     maxFrameBytes: MOST_FRAME_BYTES,
     framing: config.framing,
   })
+  const echo = async (): Promise<void> => {
+    await transport.listen((connection) => {
+      connection.subscribe(
+        (frame) => {
+          connection.send(frame)
+        },
+        { borrow: true },
+      )
+    })
+  }
   return {
     async connect(onFrame) {
       const connection = await transport.connect()
@@ -53,16 +63,9 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
         connection.subscribe(onPeer(new EnginePeer(connection)), { borrow: true })
       })
     },
-    async echo() {
-      await transport.listen((connection) => {
-        connection.subscribe(
-          (frame) => {
-            connection.send(frame)
-          },
-          { borrow: true },
-        )
-      })
-    },
+    echo,
+    // The engine parses whatever it echoes.
+    answer: echo,
     async close() {
       const { leaked } = await engine.close()
       return leaked === 0

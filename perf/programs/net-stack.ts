@@ -7,6 +7,7 @@ import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
 
 const NOTHING = Buffer.alloc(0)
+const LENGTH_BYTES = 4
 
 /** A peer behind a pair of streams; of a socket both are the same. */
 export class StreamPeer implements Peer {
@@ -50,6 +51,13 @@ export class StreamPeer implements Peer {
   }
 }
 
+function withLength(frame: Buffer): Buffer {
+  const whole = Buffer.allocUnsafe(LENGTH_BYTES + frame.length)
+  whole.writeUInt32LE(frame.length)
+  frame.copy(whole, LENGTH_BYTES)
+  return whole
+}
+
 export function netStack(config: SideConfig): PeerStack {
   const open: { close(): void }[] = []
   const keep = (socket: net.Socket): void => {
@@ -87,6 +95,16 @@ export function netStack(config: SideConfig): PeerStack {
     echo: () =>
       listen((socket) => {
         socket.on('data', (chunk) => socket.write(chunk))
+      }),
+    answer: () =>
+      listen((socket) => {
+        const parser = new LengthParser((frame) => socket.write(withLength(frame)))
+        socket.on('data', (chunk: Buffer) => {
+          // The answers to all requests of a chunk leave with one write.
+          socket.cork()
+          parser.push(chunk)
+          socket.uncork()
+        })
       }),
     close: () => {
       for (const resource of open) resource.close()

@@ -16,6 +16,8 @@ export interface PeerStack {
   listen(onPeer: (peer: Peer) => (frame: Buffer) => void): Promise<void>
   /** Sends each chunk of bytes back as it came, the cheapest echo the stack can do. */
   echo(): Promise<void>
+  /** Parses the frames and sends each back as a frame, as a server does that answers requests. */
+  answer(): Promise<void>
   /** True: everything was released. */
   close(): Promise<boolean>
 }

@@ -7,11 +7,13 @@ import {
   type FromSide,
   type Order,
   type PingOrder,
+  type RequestsOrder,
   type SideConfig,
   type SourceOrder,
 } from '../harness/messages.js'
 import { summarize } from '../harness/statistics.js'
 import { childProcessStack, engineChildStack } from './child-stacks.js'
+import { Clients } from './clients.js'
 import { engineStack } from './engine-stack.js'
 import { startGateway } from './gateway.js'
 import { Hub } from './hub.js'
@@ -53,6 +55,7 @@ function countFrame(frame: Buffer): void {
 
 const hub = new Hub()
 let closeGateway = (): Promise<void> => Promise.resolve()
+let clients: Clients | undefined
 
 switch (config.role) {
   case 'hub':
@@ -69,6 +72,12 @@ switch (config.role) {
     break
   case 'echo':
     await stack.echo()
+    break
+  case 'answer':
+    await stack.answer()
+    break
+  case 'clients':
+    clients = await Clients.connect(config.path, config.connections)
     break
   case 'sink':
     await stack.listen(() => countFrame)
@@ -120,6 +129,11 @@ async function ping(order: PingOrder): Promise<void> {
   say({ kind: 'ping', count: back, wrong, meanMicros: mean, p50Micros: p50, p99Micros: p99 })
 }
 
+async function request(order: RequestsOrder): Promise<void> {
+  if (clients === undefined) throw new Error('no clients')
+  say(await clients.request(order))
+}
+
 /** `count` frames over one connection, waiting for room when there is none. */
 async function pour(peer: Peer, count: number): Promise<{ frames: number; checksum: number }> {
   let checksum = 0
@@ -145,6 +159,7 @@ async function source(order: SourceOrder): Promise<void> {
 
 async function stop(): Promise<void> {
   await closeGateway()
+  clients?.close()
   process.exitCode = (await stack.close()) ? 0 : 3
   endByItself()
 }
@@ -182,6 +197,9 @@ process.on('message', (order: Order) => {
   switch (order.kind) {
     case 'ping':
       ping(order).catch(fail)
+      break
+    case 'requests':
+      request(order).catch(fail)
       break
     case 'source':
       source(order).catch(fail)

@@ -4,7 +4,9 @@ import { figure, table, times } from './table.js'
 /** `rateHz` 0: closed loop. */
 export function latencyTable(bytes: number, rateHz: number, { rows }: LatencyReport): string {
   const title = `${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`
-  const head = [title, 'mean us', 'p50 us', 'p99 us', 'CPU us', 'x base mean', 'x base p99', 'wrong']
+  const figures = ['mean us', 'p50 us', 'p99 us', 'CPU us']
+  const ratios = ['x base mean', 'x base p50', 'x base p99', 'x base CPU']
+  const head = [title, ...figures, ...ratios, 'wrong']
   const cells = rows.map((row) => [
     row.name,
     figure(row.meanMicros),
@@ -12,7 +14,9 @@ export function latencyTable(bytes: number, rateHz: number, { rows }: LatencyRep
     figure(row.p99Micros),
     figure(row.cpuMicros),
     times(row.ratio),
+    times(row.p50Ratio),
     times(row.p99Ratio),
+    times(row.cpuRatio),
     `${String(row.wrong)} of ${String(row.count)}`,
   ])
   return `${table(head, cells)}\n`

@@ -14,6 +14,6 @@ export function figure(value: number | undefined, digits = 1): string {
   return value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits)
 }
 
-export function times(value: number): string {
-  return `${value.toFixed(2)}x`
+export function times(value: number | undefined): string {
+  return value === undefined || Number.isNaN(value) ? '-' : `${value.toFixed(2)}x`
 }

@@ -3,6 +3,7 @@ import { Contender, type ContenderConfig, type ContenderSettings, type LatencySa
 import { echoCommand } from '../harness/echo-command.js'
 import { SOCKETS } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+import { ratioOf } from '../harness/statistics.js'
 
 /** Sockets or named pipes, whichever the platform has, or a child process. */
 export const latencyTransports = ['unix', 'pipe', 'stdio'] as const
@@ -28,7 +29,10 @@ export interface LatencyRow {
   readonly cpuMicros: number | undefined
   /** Mean over the baseline's mean of the same run. */
   readonly ratio: number
+  readonly p50Ratio: number
   readonly p99Ratio: number
+  /** Undefined where the system does not tell CPU. */
+  readonly cpuRatio: number | undefined
   readonly count: number
   readonly wrong: number
 }
@@ -79,19 +83,26 @@ export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
   }
   const base = samples.get(contenders[0]?.name ?? '') ?? []
   const rows = [...samples].map(([name, own]) => {
-    const mean = medianOf(own, (sample) => sample.meanMicros) ?? NaN
-    const p99 = medianOf(own, (sample) => sample.p99Micros) ?? NaN
+    const [mine, theirs] = [mediansOf(own), mediansOf(base)]
     return {
       name,
-      meanMicros: mean,
-      p50Micros: medianOf(own, (sample) => sample.p50Micros) ?? NaN,
-      p99Micros: p99,
-      cpuMicros: medianOf(own, (sample) => sample.cpuMicros),
-      ratio: mean / (medianOf(base, (sample) => sample.meanMicros) ?? NaN),
-      p99Ratio: p99 / (medianOf(base, (sample) => sample.p99Micros) ?? NaN),
+      ...mine,
+      ratio: mine.meanMicros / theirs.meanMicros,
+      p50Ratio: mine.p50Micros / theirs.p50Micros,
+      p99Ratio: mine.p99Micros / theirs.p99Micros,
+      cpuRatio: ratioOf(mine.cpuMicros, theirs.cpuMicros),
       count: own.reduce((sum, sample) => sum + sample.count, 0),
       wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
     }
   })
   return { rows, released }
+}
+
+function mediansOf(samples: readonly LatencySample[]) {
+  return {
+    meanMicros: medianOf(samples, (sample) => sample.meanMicros) ?? NaN,
+    p50Micros: medianOf(samples, (sample) => sample.p50Micros) ?? NaN,
+    p99Micros: medianOf(samples, (sample) => sample.p99Micros) ?? NaN,
+    cpuMicros: medianOf(samples, (sample) => sample.cpuMicros),
+  }
 }

@@ -45,6 +45,12 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['throughput --rates 1', /throughput takes no --rates/],
   ['throughput --framings line,comma', /each is one of length, /],
   ['http --clients 10 --count 5', /--clients 10: each needs a request/],
+  ['http --clients 1,10', /--clients 1,10: it is one whole number from 1 to 10000/],
+  ['requests --clients 10,0', /--clients 10,0: it is a list like a,b of which each is one whole number from 1 to/],
+  ['requests --clients 1,10 --count 5', /--clients 10: each needs a request of the 5 of --count/],
+  ['requests --count 999', /--clients 1000: each needs a request of the 999 of --count/],
+  ['requests --shards 1,2', /--shards 1,2: it is one whole number/],
+  ['requests --connections 2', /requests takes no --connections/],
   ['idle --rounds 3', /idle takes no --rounds/],
   ['idle --watch 0', /--watch 0: it is one number from 0.1/],
   ['chaos --transport unix,tcp', /each is one of /],
@@ -85,6 +91,10 @@ test('flags arrive as values of their type', (t) => {
   t.deepEqual(parse('chaos --transport unix,memory --seed 0 --watch 2.5'), {
     kind: 'run',
     command: { scenario: 'chaos', flags: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 } },
+  })
+  t.deepEqual(parse('requests --clients 1,10 --sizes 64,256 --count 10 --wake park'), {
+    kind: 'run',
+    command: { scenario: 'requests', flags: { clients: [1, 10], sizes: [64, 256], count: 10, wake: 'park' } },
   })
   t.deepEqual(parse('--framings line,nul throughput'), {
     kind: 'run',

@@ -101,6 +101,13 @@ declare('a runner whose program dies fails, and leaves no other', async (t) => {
   t.deepEqual(ended, { code: 1, signal: null, left: [] })
 })
 
+declare('a runner whose server dies under its clients fails, and leaves no other', async (t) => {
+  const ended = await endOf(t, ['requests', '--clients', '5', ...ENDLESS], 4, (_runner, [server = 0]) => {
+    process.kill(server, 'SIGKILL')
+  })
+  t.deepEqual(ended, { code: 1, signal: null, left: [] })
+})
+
 declare('holders of idle connections end with a runner that is killed', async (t) => {
   await endOf(t, ['idle', '--connections', '10', '--watch', '3600'], 2, (runner) => {
     process.kill(runner, 'SIGKILL')

@@ -1,0 +1,131 @@
+/**
+ * Plain `net` clients, each in a closed loop: it sends its next request once the whole answer to its last one is back.
+ * A request is a frame of the default framing, and its answer the same frame.
+ */
+import net from 'node:net'
+import type { RequestsOrder, RequestsResult } from '../harness/messages.js'
+import { summarize } from '../harness/statistics.js'
+
+const LENGTH_BYTES = 4
+const NUMBER_BYTES = 4
+/** Of the first request of each connection. */
+const FIRST_BYTES = 64
+
+interface Pending {
+  readonly request: Buffer
+  answered: number
+  isRight: boolean
+  readonly resolve: (isRight: boolean) => void
+  readonly reject: (error: Error) => void
+}
+
+/** One connection, with one request at a time. */
+class Client {
+  readonly #socket: net.Socket
+  #pending: Pending | undefined
+
+  constructor(path: string) {
+    this.#socket = net.connect(path)
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.#onData(chunk)
+    })
+    let cause: Error | undefined
+    this.#socket.on('error', (error) => {
+      cause = error
+    })
+    this.#socket.on('close', () => {
+      this.#pending?.reject(new Error('a connection ended before an answer', { cause }))
+    })
+  }
+
+  /** Whether the answer was right. @throws if the connection ends before */
+  request(request: Buffer): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) {
+        reject(new Error('a connection ended before a request'))
+        return
+      }
+      this.#pending = { request, answered: 0, isRight: true, resolve, reject }
+      this.#socket.write(request)
+    })
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #onData(chunk: Buffer): void {
+    const pending = this.#pending
+    if (pending === undefined) {
+      // Nothing was asked.
+      this.#socket.destroy()
+      return
+    }
+    const { request, answered } = pending
+    pending.answered += chunk.length
+    pending.isRight &&=
+      pending.answered <= request.length && request.compare(chunk, 0, chunk.length, answered, pending.answered) === 0
+    if (pending.answered < request.length) return
+    this.#pending = undefined
+    pending.resolve(pending.isRight)
+  }
+}
+
+export class Clients {
+  readonly #clients: readonly Client[]
+
+  private constructor(clients: readonly Client[]) {
+    this.#clients = clients
+  }
+
+  static async connect(path: string, count: number): Promise<Clients> {
+    const clients: Client[] = []
+    for (let i = 0; i < count; i++) {
+      const client = new Client(path)
+      clients.push(client)
+      // Who is answered was accepted: so the backlog never fills.
+      if (!(await client.request(frameOf(FIRST_BYTES)))) throw new Error('the first answer is wrong')
+    }
+    return new Clients(clients)
+  }
+
+  async request({ bytes, count }: RequestsOrder): Promise<RequestsResult> {
+    const micros = new Float64Array(count)
+    let next = 0
+    let answered = 0
+    let wrong = 0
+    const work = this.#clients.map((client) => ({ client, frame: frameOf(bytes) }))
+    const startedAt = performance.now()
+    const loops = work.map(async ({ client, frame }) => {
+      while (next < count) {
+        const number = next++
+        setNumber(frame, number)
+        const sentAt = performance.now()
+        const isRight = await client.request(frame)
+        micros[number] = (performance.now() - sentAt) * 1000
+        answered++
+        if (!isRight) wrong++
+      }
+    })
+    await Promise.all(loops)
+    const seconds = (performance.now() - startedAt) / 1000
+    const { p50, p99 } = summarize(micros)
+    return { kind: 'requests', seconds, count: answered, wrong, p50Micros: p50, p99Micros: p99 }
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close()
+  }
+}
+
+function frameOf(bytes: number): Buffer {
+  const frame = Buffer.alloc(LENGTH_BYTES + bytes, 'x')
+  frame.writeUInt32LE(bytes)
+  return frame
+}
+
+/** No two clients wait for the same answer, unless there are more of them than a short frame has values. */
+function setNumber(frame: Buffer, number: number): void {
+  const width = Math.min(NUMBER_BYTES, frame.length - LENGTH_BYTES)
+  frame.writeUIntLE(number % 256 ** width, LENGTH_BYTES, width)
+}
