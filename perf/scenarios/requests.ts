@@ -71,8 +71,8 @@ class RequestsContender {
 
   static async start(stack: 'net' | 'engine', plan: RequestsPlan): Promise<RequestsContender> {
     const path = meetingPlace(plan.folder, `requests-${stack}`)
-    const { clients: connections, shards, wake, pinTo } = plan
-    const common = { path, connections, shards, wake, corkFrames: 1 }
+    const { clients: connections, shards, wake, inlineWrites, pinTo } = plan
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1 }
     const server = await SideProcess.start({ ...common, stack, role: 'answer' }, pinTo)
     const clients = await SideProcess.start({ ...common, stack: 'net', role: 'clients' }, pinTo)
     return new RequestsContender(`${stack} server`, server, clients)

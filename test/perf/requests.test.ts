@@ -205,6 +205,7 @@ test('the baseline answers each frame of a chunk, and a frame that comes in piec
     corkFrames: 1,
     shards: undefined,
     wake: undefined,
+    inlineWrites: undefined,
   })
   const frames = ['one', '', 'x'.repeat(100_000), 'four'].map((text) => framed(Buffer.from(text)))
   const all = Buffer.concat(frames)
@@ -245,6 +246,7 @@ test('a run has all answers of all rounds, of engine and baseline, and releases 
       connections: 1,
       shards: 1,
       wake: undefined,
+      inlineWrites: undefined,
       pinTo: undefined,
     })
     t.true(report.released)
