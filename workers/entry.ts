@@ -19,9 +19,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     if (busy || wakeupSocket?.wake() !== true) boot.bell.postMessage(0)
   })
   const pumps = new Pumps(bell, meter)
-  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), systemClock, pumps.onNotify, () =>
-    meter.count('wakes', 1),
-  )
+  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), systemClock, pumps.onNotify, () => meter.countWake())
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)
   const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main)

@@ -2,7 +2,7 @@
  * What a shard counts of itself, and how late its timers are. Node's `monitorEventLoopDelay` would keep a timer armed
  * in an idle thread; here a sample is taken only after some operations.
  */
-import { addDelaySample, count, type CounterName } from '../engine/protocol/counters.js'
+import { addDelaySample, counter } from '../engine/protocol/counters.js'
 import type { Clock } from '../engine/protocol/clock.js'
 
 const SAMPLE_MS = 20
@@ -19,8 +19,32 @@ export class Meter {
     this.#clock = clock
   }
 
-  count(name: CounterName, by: number): void {
-    count(this.#counters, name, by)
+  countRead(bytes: number): void {
+    this.#add(counter.reads, 1)
+    this.#add(counter.bytesRead, bytes)
+    this.#operated()
+  }
+
+  countWrite(bytes: number): void {
+    this.#add(counter.writes, 1)
+    this.#add(counter.bytesWritten, bytes)
+    this.#operated()
+  }
+
+  countPausedRead(): void {
+    this.#add(counter.pausedReads, 1)
+  }
+
+  countWake(): void {
+    this.#add(counter.wakes, 1)
+    this.#operated()
+  }
+
+  #add(index: number, by: number): void {
+    this.#counters[index] = (this.#counters[index] ?? 0) + by
+  }
+
+  #operated(): void {
     if (++this.#operations === OPERATIONS_A_SAMPLE) this.#sample()
   }
 

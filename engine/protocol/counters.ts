@@ -19,7 +19,8 @@ export interface EventLoopDelay {
   readonly maxMs: number
 }
 
-const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
+/** Where each counter lies. */
+export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
 
 export function createCounters(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(WORDS * Float64Array.BYTES_PER_ELEMENT))
@@ -35,11 +36,6 @@ export function readDelay(counters: Float64Array): EventLoopDelay {
   const samples = counters[DELAY_SAMPLES] ?? 0
   const total = counters[DELAY_TOTAL_MS] ?? 0
   return { samples, meanMs: samples === 0 ? 0 : total / samples, maxMs: counters[DELAY_MAX_MS] ?? 0 }
-}
-
-export function count(counters: Float64Array, name: CounterName, by: number): void {
-  const index = counter[name]
-  counters[index] = (counters[index] ?? 0) + by
 }
 
 export function readCounters(counters: Float64Array): Record<CounterName, number> {

@@ -93,8 +93,7 @@ export class Pump implements FrameOwner {
   onRead(length: number): boolean {
     const isFilled = length === this.#window.view.length
     const isAwaited = this.#window.publish(length)
-    this.#meter.count('reads', 1)
-    this.#meter.count('bytesRead', length)
+    this.#meter.countRead(length)
     if (isAwaited) {
       // The first bytes of a connection share the wake-up for the connection itself, and for all others of the turn.
       if (this.#isNew) this.#bell.notifySoon(this.id)
@@ -119,8 +118,7 @@ export class Pump implements FrameOwner {
     const ring = this.#out
     const bulk = this.#writing >= BULK_BYTES
     ring.consume(this.#writing)
-    this.#meter.count('writes', 1)
-    this.#meter.count('bytesWritten', this.#writing)
+    this.#meter.countWrite(this.#writing)
     this.#writing = 0
     ring.release()
     if (

@@ -72,7 +72,7 @@ export class ReadWindow {
       if (free < target) {
         this.#view = this.#viewOf(target)
         this.#isPaused = true
-        this.#lane.meter.count('pausedReads', 1)
+        this.#lane.meter.countPausedRead()
         return false
       }
       this.#store(lane.IN_SPACE, 0)
