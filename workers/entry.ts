@@ -4,7 +4,6 @@ import * as Comlink from 'comlink'
 import { AcceptLogWriter } from '../engine/protocol/accept-log.js'
 import { BellListener, BellNotifier } from '../engine/protocol/bell.js'
 import type { ShardBoot, MainCallbacks } from '../engine/protocol/control.js'
-import { counterAt } from '../engine/protocol/counters.js'
 import { systemClock } from '../engine/protocol/clock.js'
 import { readWakeups, WakeupSocket } from '../engine/protocol/wakeup-socket.js'
 import { ShardListeners } from './accepting/shard-listeners.js'
@@ -21,7 +20,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     if (busy || wakeupSocket?.wake() !== true) boot.bell.postMessage(0)
   })
   const pumps = new Pumps(bell, meter)
-  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), pumps.onNotify, () => meter.count(counterAt.wakes, 1))
+  const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), pumps.onNotify, () => meter.countWake())
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)
   const descriptors = new ShardDescriptors()

@@ -2,7 +2,7 @@
  * What a shard counts of itself, and how late its timers are. Node's `monitorEventLoopDelay` would keep a timer armed
  * in an idle thread; here a sample is taken only after some operations.
  */
-import { addDelaySample, count } from '../engine/protocol/counters.js'
+import { addDelaySample, count, counter } from '../engine/protocol/counters.js'
 import type { Clock } from '../engine/protocol/clock.js'
 
 const SAMPLE_MS = 20
@@ -19,9 +19,28 @@ export class Meter {
     this.#clock = clock
   }
 
-  /** `index`: of `counterAt`. */
-  count(index: number, by: number): void {
-    count(this.#counters, index, by)
+  countRead(bytes: number): void {
+    count(this.#counters, counter.reads, 1)
+    count(this.#counters, counter.bytesRead, bytes)
+    this.#operated()
+  }
+
+  countWrite(bytes: number): void {
+    count(this.#counters, counter.writes, 1)
+    count(this.#counters, counter.bytesWritten, bytes)
+    this.#operated()
+  }
+
+  countPausedRead(): void {
+    count(this.#counters, counter.pausedReads, 1)
+  }
+
+  countWake(): void {
+    count(this.#counters, counter.wakes, 1)
+    this.#operated()
+  }
+
+  #operated(): void {
     if (++this.#operations === OPERATIONS_A_SAMPLE) this.#sample()
   }
 

@@ -2,10 +2,18 @@
 import type { SocketHandle } from '../engine/internals/socket-handle.js'
 import type { FramingFault } from '../engine/protocol/framing.js'
 
+/** More is not worth a `tryWrite()`: what `write()` costs beside the system's own work no longer shows. */
+export const MAX_TRIED_BYTES = 16_384
+
 /** A byte stream to the peer. It calls its owner back; none of its methods throws. */
 export interface Wire {
   /** Starts reading, or goes on after `onRead` has returned false. */
   resume(): void
+  /**
+   * Gives the operating system what it takes at once of `length` bytes at `offset`, and returns how many it took; no
+   * call follows. 0: `write()` is to be used, and meets the same error if there is one. Not while a write is in flight.
+   */
+  tryWrite(bytes: Uint8Array, offset: number, length: number): number
   /** Hands one or two segments to the operating system; `onWritten` follows. One write is in flight at a time. */
   write(first: Uint8Array, second: Uint8Array | undefined): void
   /** Ends the outgoing side, and without half-close the incoming side with it; `onFinished` follows. */

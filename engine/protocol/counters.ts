@@ -21,9 +21,6 @@ const WORDS = names.length + 3
 
 export type CounterName = (typeof names)[number]
 
-/** Where each lies: to look a name up costs several times what counting does. */
-export const counterAt = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
-
 /** How late timers of a shard fired, in milliseconds. Sampled while the shard is busy, since the engine started. */
 export interface EventLoopDelay {
   readonly samples: number
@@ -31,6 +28,9 @@ export interface EventLoopDelay {
   readonly meanMs: number
   readonly maxMs: number
 }
+
+/** Where each counter lies: to look a name up costs several times what counting does. */
+export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
 
 export function createCounters(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(WORDS * Float64Array.BYTES_PER_ELEMENT))
@@ -48,7 +48,7 @@ export function readDelay(counters: Float64Array): EventLoopDelay {
   return { samples, meanMs: samples === 0 ? 0 : total / samples, maxMs: counters[DELAY_MAX_MS] ?? 0 }
 }
 
-/** `index`: of `counterAt`. */
+/** `index`: of `counter`. */
 export function count(counters: Float64Array, index: number, by: number): void {
   counters[index] = (counters[index] ?? 0) + by
 }

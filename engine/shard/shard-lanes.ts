@@ -9,7 +9,7 @@ import { RegionGrowth } from '../memory/region-growth.js'
 import { writeNow, type SocketHandle } from '../internals/socket-handle.js'
 import { memoryFailure } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'
-import { count, counterAt } from '../protocol/counters.js'
+import { count, counter } from '../protocol/counters.js'
 import type { TransportError } from '../protocol/errors.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { regionSizeFor } from '../protocol/ring-layout.js'
@@ -18,7 +18,7 @@ import type { Doorbell } from '../wake/doorbell.js'
 import type { ShardChannel } from './shard-channel.js'
 import type { ShardEnvironment, ShardLife } from './shard-environment.js'
 
-const { inlineWrites: INLINE_WRITES, inlineBytesWritten: INLINE_BYTES } = counterAt
+const { inlineWrites: INLINE_WRITES, inlineBytesWritten: INLINE_BYTES } = counter
 
 /** One each way. */
 const REGIONS_OF_NEW_LANE = 2

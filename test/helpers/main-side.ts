@@ -34,8 +34,8 @@ export class MainSide {
     this.pumps = new Pumps(this.bell, new Meter(createCounters(), systemClock))
   }
 
-  takeLane(): MainLane {
-    const grant = this.#lanes.take(RING_BYTES)
+  takeLane(ringBytes = RING_BYTES): MainLane {
+    const grant = this.#lanes.take(ringBytes)
     return new MainLane(grant, this.#lanes.table.wordsOf(grant.id), this.#lanes.table.baseOf(grant.id), this.#regions)
   }
 
@@ -64,6 +64,10 @@ export class MainLane {
 
   send(text: string): void {
     publishBytes(this.#out, Buffer.from(text))
+  }
+
+  get room(): number {
+    return this.#out.refreshFree()
   }
 
   /** Takes what the shard has published, and gives the room back. */

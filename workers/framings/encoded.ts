@@ -35,11 +35,14 @@ export class Translation {
     this.#encoder = encoder
   }
 
-  /** Whether the next `length` bytes lie inside one payload, which is the same on the wire. Then they are passed. */
+  /** Whether the next `length` bytes lie inside one payload, which is the same on the wire. */
   passes(length: number): boolean {
-    if (this.#missing <= length) return false
+    return this.#missing > length
+  }
+
+  /** So many bytes were written as they are. */
+  pass(length: number): void {
     this.#missing -= length
-    return true
   }
 
   /** The bytes of the wire for these of the ring, valid until `done()`. After ERR_OUT_OF_MEMORY it is unusable. */

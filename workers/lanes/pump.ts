@@ -3,28 +3,25 @@
  * positions. It knows no transport; a wire carries the bytes.
  */
 import type { SocketHandle } from '../../engine/internals/socket-handle.js'
-import { BufferView } from '../../engine/internals/buffer-view.js'
 import type { BellNotifier } from '../../engine/protocol/bell.js'
-import { counterAt } from '../../engine/protocol/counters.js'
 import { FramingFault, framingFaults } from '../../engine/protocol/framing.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
-import { distance, RingConsumer } from '../../engine/protocol/ring.js'
-import { failureCalls, inState, intent, lane, life, outState, outWords } from '../../engine/protocol/ring-layout.js'
+import { failureCalls, inState, intent, lane, life, outState } from '../../engine/protocol/ring-layout.js'
 import { systemErrno } from '../../engine/protocol/system-errno.js'
 import type { Role } from '../../engine/protocol/target.js'
 import type { Meter } from '../meter.js'
 import type { FrameOwner, Wire } from '../wire.js'
-import { ReadWindow, type ShardLane } from './read-window.js'
-
-/** The most in one write: so much may or may not have arrived if the shard dies. Main refills the ring meanwhile. */
-const MAX_WRITE_BYTES = 262_144
+import { ReadWindow } from './read-window.js'
+import { BULK_BYTES, type ShardLane } from './shard-lane.js'
+import { WriteWindow } from './write-window.js'
 
 const EIO = systemErrno('EIO')
 
-/** A read or write of this size is part of a stream: the shard will be busy with the next one, not asleep. */
-const BULK_BYTES = 16_384
-
-const { reads: READS, bytesRead: BYTES_READ, writes: WRITES, bytesWritten: BYTES_WRITTEN } = counterAt
+/**
+ * Tries in a row. Main may publish as fast as the kernel takes it: then everything else in the thread, the reads of
+ * this very connection too, has its turn in between.
+ */
+const MAX_TRIES = 16
 
 type PumpState =
   | { readonly kind: 'detached' }
@@ -33,21 +30,23 @@ type PumpState =
   | { readonly kind: 'ending'; readonly wire: Wire }
   | { readonly kind: 'closed' }
 
+/** `yielding`: there may be more to write, in the next turn. */
+type Outgoing = 'idle' | 'writing' | 'yielding'
+
 export class Pump implements FrameOwner {
   readonly id: number
   readonly #halfClose: boolean
   readonly #words: Int32Array
   readonly #base: number
-  readonly #window: ReadWindow
-  readonly #out: RingConsumer
+  readonly #reads: ReadWindow
+  readonly #writes: WriteWindow
   readonly #bell: BellNotifier
   readonly #meter: Meter
   readonly #onGone: (id: number) => void
   #state: PumpState = { kind: 'detached' }
   /** It was accepted, and main has not been notified of its lane. */
   #isNew: boolean
-  /** Bytes of the write in flight; 0: none is. */
-  #writing = 0
+  #outgoing: Outgoing = 'idle'
 
   /** `halfClose`: whether the wire can end one direction alone. `onGone` is the last call, once. */
   constructor(of: ShardLane, role: Role, halfClose: boolean, onGone: (id: number) => void) {
@@ -56,8 +55,8 @@ export class Pump implements FrameOwner {
     this.#isNew = role === 'accepted'
     this.#words = of.words
     this.#base = of.base
-    this.#window = new ReadWindow(of)
-    this.#out = new RingConsumer(of.words, of.base, outWords, of.slabs)
+    this.#reads = new ReadWindow(of)
+    this.#writes = new WriteWindow(of)
     this.#bell = of.bell
     this.#meter = of.meter
     this.#onGone = onGone
@@ -84,25 +83,24 @@ export class Pump implements FrameOwner {
       state.wire.destroy()
       return
     }
-    if (this.#window.takeRoom()) state.wire.resume()
+    if (this.#reads.takeRoom()) state.wire.resume()
     this.#writeNext()
   }
 
   readView(): Buffer {
-    return this.#window.view
+    return this.#reads.view
   }
 
   onRead(length: number): boolean {
-    const isAwaited = this.#window.publish(length)
-    this.#meter.count(READS, 1)
-    this.#meter.count(BYTES_READ, length)
+    const isAwaited = this.#reads.publish(length)
+    this.#meter.countRead(length)
     if (isAwaited) {
       // The first bytes of a connection share the wake-up for the connection itself, and for all others of the turn.
       if (this.#isNew) this.#bell.notifySoon(this.id)
       else this.#bell.notify(this.id, length >= BULK_BYTES)
       this.#isNew = false
     }
-    return this.#window.advance(length)
+    return this.#reads.advance(length)
   }
 
   onHeldBack(isHeld: boolean): void {
@@ -117,20 +115,8 @@ export class Pump implements FrameOwner {
   }
 
   onWritten(): void {
-    const ring = this.#out
-    const bulk = this.#writing >= BULK_BYTES
-    ring.consume(this.#writing)
-    this.#meter.count(WRITES, 1)
-    this.#meter.count(BYTES_WRITTEN, this.#writing)
-    this.#writing = 0
-    ring.release()
-    if (
-      this.#load(lane.OUT_SPACE) !== 0 &&
-      distance(ring.head, this.#load(lane.OUT_SPACE_AT)) >= 0 &&
-      takeArmed(this.#words, this.#base + lane.OUT_SPACE)
-    ) {
-      this.#bell.notify(this.id, bulk)
-    }
+    this.#outgoing = 'idle'
+    this.#writes.onWritten()
     this.#writeNext()
   }
 
@@ -172,30 +158,23 @@ export class Pump implements FrameOwner {
 
   #writeNext(): void {
     const state = this.#state
-    if (this.#writing !== 0 || state.kind !== 'attached') return
-    const ring = this.#out
-    let readable = ring.refresh()
-    if (readable === 0) {
-      // Arm, then look again. The intent before the tail: a tail loaded after END is the last one.
-      this.#store(lane.OUT_NOTIFY, 1)
-      const wish = this.#load(lane.OUT_INTENT)
-      readable = ring.refresh()
-      if (readable === 0) {
-        this.#endIfWished(state.wire, wish)
+    if (this.#outgoing !== 'idle' || state.kind !== 'attached') return
+    const { wire } = state
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (this.#writes.look() === 0) {
+        this.#endIfWished(wire, this.#writes.wish)
         return
       }
-      this.#store(lane.OUT_NOTIFY, 0)
+      if (this.#writes.tryWrite(wire)) continue
+      this.#outgoing = 'writing'
+      this.#writes.write(wire)
+      return
     }
-    const length = Math.min(readable, MAX_WRITE_BYTES)
-    const first = Math.min(length, ring.contiguous)
-    const memory = ring.slab.memory
-    // SENT before the write: bytes beyond it have certainly not reached the kernel, whatever happens to this thread.
-    this.#store(lane.OUT_SENT, (ring.head + length) | 0)
-    this.#writing = length
-    state.wire.write(
-      new BufferView(memory, ring.offset, first),
-      first < length ? new BufferView(memory, ring.origin, length - first) : undefined,
-    )
+    this.#outgoing = 'yielding'
+    setImmediate(() => {
+      this.#outgoing = 'idle'
+      this.#writeNext()
+    })
   }
 
   #endIfWished(wire: Wire, wish: number): void {

@@ -4,24 +4,10 @@
  * stops until that much is free.
  */
 import { BufferView } from '../../engine/internals/buffer-view.js'
-import type { BellNotifier } from '../../engine/protocol/bell.js'
-import { counterAt } from '../../engine/protocol/counters.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
 import { distance, RingProducer } from '../../engine/protocol/ring.js'
 import { inWords, lane } from '../../engine/protocol/ring-layout.js'
-import type { SlabTable } from '../../engine/protocol/slab-table.js'
-import type { Meter } from '../meter.js'
-
-/** A lane as its pump gets it, with what the pump needs of the shard. */
-export interface ShardLane {
-  readonly id: number
-  readonly words: Int32Array
-  /** Where the lane's words begin in `words`. */
-  readonly base: number
-  readonly slabs: SlabTable
-  readonly bell: BellNotifier
-  readonly meter: Meter
-}
+import type { ShardLane } from './shard-lane.js'
 
 export class ReadWindow {
   readonly #lane: ShardLane
@@ -75,7 +61,7 @@ export class ReadWindow {
       if (free < target) {
         this.#view = this.#viewOf(target)
         this.#isPaused = true
-        this.#lane.meter.count(counterAt.pausedReads, 1)
+        this.#lane.meter.countPausedRead()
         return false
       }
       this.#store(lane.IN_SPACE, 0)

@@ -54,6 +54,11 @@ class ArrivingWire implements Wire {
     this.#do((wire) => wire.resume())
   }
 
+  /** There is no descriptor where there are pipes. */
+  tryWrite(): number {
+    return 0
+  }
+
   write(first: Uint8Array, second: Uint8Array | undefined): void {
     this.#do((wire) => wire.write(first, second))
   }

@@ -39,6 +39,10 @@ export class MemoryWire implements Wire {
     queueMicrotask(() => this.#peer?.transfer())
   }
 
+  tryWrite(): number {
+    return 0
+  }
+
   write(first: Uint8Array, second: Uint8Array | undefined): void {
     this.#write = second === undefined ? [first] : [first, second]
     this.transfer()

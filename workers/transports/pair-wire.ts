@@ -3,7 +3,7 @@ import type net from 'node:net'
 import { handleOf, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { Dialling } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
-import { whenWritten, writeSegments, type OnWritten } from './socket-wire.js'
+import { SocketOutput } from './socket-output.js'
 
 /** A dial of two streams, which connect together or not at all. */
 export function dialBoth(one: Promise<void>, other: Promise<void>, abort: () => void, wire: () => Wire): Dialling {
@@ -15,16 +15,16 @@ export function dialBoth(one: Promise<void>, other: Promise<void>, abort: () => 
 }
 
 export class PairWire implements Wire {
+  readonly #output: SocketOutput
   readonly #writer: net.Socket
   readonly #reader: net.Socket
   #open = 2
   #error: NodeJS.ErrnoException | undefined
-  readonly #onWritten: OnWritten
 
   constructor(writer: net.Socket, reader: net.Socket, owner: WireOwner) {
+    this.#output = new SocketOutput(writer, owner)
     this.#writer = writer
     this.#reader = reader
-    this.#onWritten = whenWritten(owner)
     const onClose = (): void => {
       if (--this.#open === 0) owner.onClose(this.#error)
     }
@@ -47,8 +47,12 @@ export class PairWire implements Wire {
     this.#reader.resume()
   }
 
+  tryWrite(bytes: Uint8Array, offset: number, length: number): number {
+    return this.#output.tryWrite(bytes, offset, length)
+  }
+
   write(first: Uint8Array, second: Uint8Array | undefined): void {
-    writeSegments(this.#writer, first, second, this.#onWritten)
+    this.#output.write(first, second)
   }
 
   end(): void {

@@ -41,6 +41,11 @@ class ProcessStdioWire implements Wire {
     this.#input.resume()
   }
 
+  /** Others may have the same terminal or file, and expect nothing of a descriptor that does not block. */
+  tryWrite(): number {
+    return 0
+  }
+
   write(first: Uint8Array, second: Uint8Array | undefined): void {
     this.#output.write(first, second)
   }

@@ -3,7 +3,8 @@ import fs from 'node:fs'
 import net from 'node:net'
 import tty from 'node:tty'
 import type { WireOwner } from '../wire.js'
-import { whenClosed, whenWritten, writeSegments, type OnClose } from './socket-wire.js'
+import { whenClosed, type OnClose } from './socket-wire.js'
+import { SocketOutput } from './socket-output.js'
 
 const STDOUT = 1
 
@@ -29,10 +30,10 @@ export function openOutput(owner: WireOwner, onClose: OnClose): Output {
 }
 
 function streamOutput(socket: net.Socket, owner: WireOwner, onClose: OnClose): Output {
-  const onWritten = whenWritten(owner)
+  const output = new SocketOutput(socket, owner)
   whenClosed(socket, onClose)
   return {
-    write: (first, second) => writeSegments(socket, first, second, onWritten),
+    write: (first, second) => output.write(first, second),
     // A socket's peer sees the end here, a pipe's when the descriptor is closed.
     end: () => void socket.end(() => socket.destroy()),
     destroy: () => void socket.destroy(),

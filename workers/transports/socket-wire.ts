@@ -3,14 +3,15 @@ import type net from 'node:net'
 import { handleOf, moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
+import { SocketOutput } from './socket-output.js'
 
 export class SocketWire implements Wire {
   readonly #socket: net.Socket
-  readonly #onWritten: OnWritten
+  readonly #output: SocketOutput
 
   constructor(socket: net.Socket, owner: WireOwner) {
     this.#socket = socket
-    this.#onWritten = whenWritten(owner)
+    this.#output = new SocketOutput(socket, owner)
     socket.on('end', () => owner.onEnd())
     socket.on('finish', () => owner.onFinished())
     whenClosed(socket, (error) => owner.onClose(error))
@@ -20,8 +21,12 @@ export class SocketWire implements Wire {
     this.#socket.resume()
   }
 
+  tryWrite(bytes: Uint8Array, offset: number, length: number): number {
+    return this.#output.tryWrite(bytes, offset, length)
+  }
+
   write(first: Uint8Array, second: Uint8Array | undefined): void {
-    writeSegments(this.#socket, first, second, this.#onWritten)
+    this.#output.write(first, second)
   }
 
   end(): void {
@@ -46,32 +51,6 @@ export function whenClosed(socket: net.Socket, onClose: OnClose): void {
     failure = error
   })
   socket.on('close', () => onClose(failure))
-}
-
-export type OnWritten = (error?: Error | null) => void
-
-/** A failed write is followed by 'error' and 'close', which end the lane; only success moves it on. */
-export function whenWritten(owner: WireOwner): OnWritten {
-  return (error) => {
-    if (error === undefined || error === null) owner.onWritten()
-  }
-}
-
-/** Both segments go to the kernel in one call. */
-export function writeSegments(
-  socket: net.Socket,
-  first: Uint8Array,
-  second: Uint8Array | undefined,
-  onWritten: OnWritten,
-): void {
-  if (second === undefined) {
-    socket.write(first, onWritten)
-    return
-  }
-  socket.cork()
-  socket.write(first)
-  socket.write(second, onWritten)
-  socket.uncork()
 }
 
 /** The `onread` option that makes the kernel read into the owner's memory. */

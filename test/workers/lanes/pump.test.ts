@@ -1,11 +1,14 @@
 /** The pump of a real lane, over a wire that does what the test says, with a main that is the test. */
 import test from 'ava'
+import fc from 'fast-check'
 import { FramingFault, framingFaults } from '../../../engine/protocol/framing.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../../../engine/protocol/ring-layout.js'
 import type { Role, TransportKind } from '../../../engine/protocol/target.js'
 import type { Pump } from '../../../workers/lanes/pump.js'
-import type { Wire } from '../../../workers/wire.js'
+import { MAX_TRIED_BYTES, type Wire } from '../../../workers/wire.js'
 import { MainSide, type MainLane } from '../../helpers/main-side.js'
+import { holds } from '../../helpers/property.js'
+import { turns } from '../../helpers/turns.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
 
 failOnWarnings()
@@ -13,9 +16,21 @@ failOnWarnings()
 /** Remembers what it was asked for, and does nothing by itself. */
 class FakeWire implements Wire {
   readonly calls: string[] = []
+  /** Bytes that the kernel would take at once. */
+  room = 0
+  /** Before any of it is taken. */
+  onTry: () => void = () => undefined
 
   resume(): void {
     this.calls.push('resume')
+  }
+
+  tryWrite(bytes: Uint8Array, offset: number, length: number): number {
+    this.onTry()
+    const taken = Math.min(length, this.room)
+    this.room -= taken
+    if (taken > 0) this.calls.push(`took ${String(Buffer.from(bytes.subarray(offset, offset + taken)))}`)
+    return taken
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
@@ -44,9 +59,9 @@ interface Rig {
   readonly notify: () => void
 }
 
-function attached(kind: TransportKind = 'unix', role: Role = 'dialled'): Rig {
+function attached(kind: TransportKind = 'unix', role: Role = 'dialled', ringBytes?: number): Rig {
   const main = new MainSide()
-  const mainLane = main.takeLane()
+  const mainLane = main.takeLane(ringBytes)
   const { id } = mainLane.grant
   const pump = main.pumps.open(id, role, kind)
   const wire = new FakeWire()
@@ -95,6 +110,182 @@ test('bytes that wrap around the end of the ring are one write of two segments',
   mainLane.send('wrapped around')
   notify()
   t.deepEqual(wire.take(), ['write wrappe|d around'])
+})
+
+test('bytes that the kernel takes at once are free at once', (t) => {
+  const { lane: mainLane, wire, notify } = attached()
+  wire.take()
+  wire.room = 100
+  mainLane.send('hello')
+  let before: readonly number[] = []
+  wire.onTry = () => (before = [mainLane.load(lane.OUT_SENT), mainLane.load(lane.OUT_HEAD)])
+  notify()
+  t.deepEqual(before, [5, 0], 'SENT is there before the first byte can leave')
+  t.deepEqual(wire.take(), ['took hello'])
+  t.deepEqual([mainLane.load(lane.OUT_SENT), mainLane.load(lane.OUT_HEAD)], [5, 5])
+  t.is(mainLane.load(lane.OUT_NOTIFY), 1, 'the shard waits for bytes')
+  mainLane.send('again')
+  notify()
+  t.deepEqual(wire.take(), ['took again'])
+})
+
+test('what the kernel leaves of a try is written, and nothing is tried meanwhile', (t) => {
+  const { lane: mainLane, pump, wire, notify } = attached()
+  wire.take()
+  wire.room = 2
+  mainLane.send('hello')
+  notify()
+  t.deepEqual(wire.take(), ['took he', 'write llo'])
+  t.deepEqual([mainLane.load(lane.OUT_SENT), mainLane.load(lane.OUT_HEAD)], [5, 2])
+  wire.room = 100
+  mainLane.send('again')
+  notify()
+  t.deepEqual(wire.take(), [])
+  t.deepEqual([mainLane.load(lane.OUT_SENT), mainLane.load(lane.OUT_HEAD)], [5, 2])
+  pump.onWritten()
+  t.deepEqual(wire.take(), ['took again'])
+  t.deepEqual([mainLane.load(lane.OUT_SENT), mainLane.load(lane.OUT_HEAD)], [10, 10])
+})
+
+test('what is large is not tried', (t) => {
+  const { lane: mainLane, wire, notify } = attached('unix', 'dialled', 32_768)
+  wire.take()
+  wire.room = 100_000
+  const large = 'x'.repeat(MAX_TRIED_BYTES + 1)
+  mainLane.send(large)
+  notify()
+  t.deepEqual(wire.take(), [`write ${large}`])
+})
+
+test('bytes that wrap around the end of the ring are tried in two pieces', (t) => {
+  const { lane: mainLane, wire, notify } = attached()
+  wire.room = 10_000
+  mainLane.send('x'.repeat(4090))
+  notify()
+  wire.take()
+  mainLane.send('wrapped around')
+  notify()
+  t.deepEqual(wire.take(), ['took wrappe', 'took d around'])
+  t.deepEqual([mainLane.load(lane.OUT_SENT), mainLane.load(lane.OUT_HEAD)], [4104, 4104])
+})
+
+test('a main that publishes as fast as the kernel takes it lets others have their turn', async (t) => {
+  const { lane: mainLane, wire, notify } = attached()
+  wire.room = 1_000_000
+  let tries = 0
+  let more = true
+  wire.onTry = () => {
+    tries++
+    if (more) mainLane.send('more')
+  }
+  mainLane.send('first')
+  notify()
+  const inOneGo = tries
+  t.true(inOneGo < 100, `${String(inOneGo)} tries in one go`)
+  notify()
+  t.is(tries, inOneGo, 'a notification does not make it go on')
+  await turns()
+  t.true(tries > inOneGo, 'it goes on in the next turn')
+  t.true(tries <= 2 * inOneGo)
+  more = false
+  await turns()
+  t.is(mainLane.load(lane.OUT_HEAD), 5 + 4 * inOneGo * 2)
+  t.is(mainLane.load(lane.OUT_NOTIFY), 1, 'the shard waits for bytes')
+})
+
+test('a wire that closes while others have their turn is not written to any more', async (t) => {
+  const { lane: mainLane, pump, wire, notify } = attached()
+  wire.room = 1_000_000
+  wire.onTry = () => mainLane.send('more')
+  mainLane.send('first')
+  notify()
+  wire.take()
+  mainLane.store(lane.OUT_INTENT, intent.DESTROY)
+  notify()
+  t.deepEqual(wire.take(), ['destroy'])
+  pump.onClose(undefined)
+  const head = mainLane.load(lane.OUT_HEAD)
+  await turns(2)
+  t.deepEqual(wire.take(), [])
+  t.is(mainLane.load(lane.OUT_HEAD), head)
+})
+
+test('main is notified of the room that a try has made', (t) => {
+  const { main, lane: mainLane, wire, notify } = attached()
+  wire.room = 5
+  mainLane.send('hello, world')
+  mainLane.store(lane.OUT_SPACE_AT, 5)
+  mainLane.store(lane.OUT_SPACE, 1)
+  notify()
+  t.deepEqual(main.takeNotified(), [mainLane.grant.id])
+  t.is(mainLane.load(lane.OUT_SPACE), 0)
+})
+
+test('bytes arrive once and in order, whatever the kernel takes of them', (t) => {
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ kind: fc.constant('send' as const), bytes: fc.nat(3000) }),
+      fc.record({ kind: fc.constant('room' as const), bytes: fc.oneof(fc.nat(10), fc.nat(5000)) }),
+      fc.record({ kind: fc.constantFrom('notify' as const, 'written' as const) }),
+    ),
+    { maxLength: 60 },
+  )
+  holds(
+    t,
+    fc.property(steps, (list) => {
+      const { lane: mainLane, pump, wire, notify } = attached()
+      wire.take()
+      let sent = ''
+      let arrived = ''
+      let inFlight = ''
+      const look = (): void => {
+        for (const call of wire.take()) {
+          const text = call.slice('took '.length)
+          if (call.startsWith('took ')) {
+            if (inFlight !== '') throw new Error('a try during a write')
+            arrived += text
+          } else {
+            if (inFlight !== '') throw new Error('two writes at once')
+            inFlight = call.slice('write '.length).replace('|', '')
+          }
+        }
+        if (mainLane.load(lane.OUT_HEAD) !== arrived.length) throw new Error('HEAD is not what has left')
+        if (mainLane.load(lane.OUT_SENT) < arrived.length + inFlight.length) throw new Error('SENT is behind')
+        if (mainLane.load(lane.OUT_SENT) > sent.length) throw new Error('SENT is beyond what was sent')
+      }
+      const written = (): void => {
+        if (inFlight === '') return
+        arrived += inFlight
+        inFlight = ''
+        pump.onWritten()
+      }
+      for (const step of list) {
+        if (step.kind === 'send') {
+          const text = Array.from({ length: Math.min(step.bytes, mainLane.room) }, (_, i) =>
+            String.fromCharCode(97 + ((sent.length + i) % 23)),
+          ).join('')
+          mainLane.send(text)
+          sent += text
+        } else if (step.kind === 'room') {
+          wire.room = step.bytes
+        } else if (step.kind === 'notify') {
+          notify()
+        } else {
+          written()
+        }
+        look()
+      }
+      wire.room = 0
+      notify()
+      look()
+      for (let i = 0; inFlight !== '' && i < 100; i++) {
+        written()
+        look()
+      }
+      return arrived === sent
+    }),
+    200,
+  )
 })
 
 test('main is notified of room at the position that it asked for', (t) => {
@@ -146,6 +337,19 @@ test('the end of what main sends ends the wire when all has left', (t) => {
   t.deepEqual(wire.take(), ['resume', 'write last'])
   pump.onWritten()
   t.deepEqual(wire.take(), ['end'])
+  pump.onFinished()
+  t.is(mainLane.load(lane.OUT_STATE), outState.ENDED)
+})
+
+test('the end ends the wire after a try as after a write', (t) => {
+  const { lane: mainLane, pump, wire, notify } = attached()
+  wire.take()
+  wire.room = 100
+  mainLane.send('last')
+  mainLane.store(lane.OUT_INTENT, intent.END)
+  notify()
+  t.deepEqual(wire.take(), ['took last', 'end'])
+  t.is(mainLane.load(lane.OUT_STATE), outState.OPEN)
   pump.onFinished()
   t.is(mainLane.load(lane.OUT_STATE), outState.ENDED)
 })
