@@ -40,3 +40,28 @@ test('a connection that always has more work gets one budget for each turn and b
   t.true(Math.max(...seen) <= 2, seen.join())
   t.true(budgets >= 20)
 })
+
+for (const [count, isAlone] of [
+  [1, true],
+  [2, true],
+  [3, false],
+] as const) {
+  test(`each of ${String(count)} flushes of one turn is ${isAlone ? 'alone' : 'one of many'}`, async (t) => {
+    const doorbell = new Doorbell(wakeStrategyOf('park'), () => true)
+    const seen: boolean[] = []
+    const flushable = { flush: (alone: boolean) => void seen.push(alone) }
+    const expected = Array.from({ length: count }, () => isAlone)
+    for (let i = 0; i < count; i++) doorbell.flushSoon(flushable)
+    await Promise.resolve()
+    t.deepEqual(seen, expected)
+    // The same at the end of a turn of the doorbell's own.
+    doorbell.revisit({
+      onNotify: () => {
+        for (let i = 0; i < count; i++) doorbell.flushSoon(flushable)
+        return false
+      },
+    })
+    await turns(2)
+    t.deepEqual(seen, [...expected, ...expected])
+  })
+}
