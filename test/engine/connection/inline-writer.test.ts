@@ -1,6 +1,7 @@
 /** When main writes to a socket itself, and what becomes of the duplicate that it does so by. */
 import test from 'ava'
 import { Ledger } from '../../../engine/common/ledger.js'
+import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
 import { InlineBudget } from '../../../engine/connection/inline-budget.js'
 import { InlineWriter } from '../../../engine/connection/inline-writer.js'
 import type { DuplicateSocket } from '../../../engine/connection/lane-host.js'
@@ -32,7 +33,7 @@ class FakeSocket implements DuplicateSocket {
 
 /** A writer over a lane whose shard is the test, and the duplicates that it asks for. */
 class Desk {
-  readonly lane = new LoneLane({ inlineWriteBytes: LIMIT })
+  readonly lane: LoneLane
   readonly ledger = new Ledger()
   readonly budget = new InlineBudget(this.ledger)
   readonly out: OutRing
@@ -41,7 +42,8 @@ class Desk {
   wrote = 0
   readonly #asked: ((socket: DuplicateSocket | undefined) => void)[] = []
 
-  constructor() {
+  constructor(options: Partial<ConnectionSettings> = {}) {
+    this.lane = new LoneLane({ inlineWriteBytes: LIMIT, ...options })
     const lane = this.lane.createLane()
     this.out = new OutRing(lane, () => undefined)
     this.writer = new InlineWriter(
@@ -207,6 +209,21 @@ test('bytes that go round the end of the ring are left to the shard', async (t) 
   t.is(desk.takeAll().replaceAll('q', ''), '')
   t.true(desk.flush('behind it'))
   t.deepEqual(socket.taken, ['behind it'])
+})
+
+test('once the shard has left the region of a ring that has grown, main writes again', async (t) => {
+  const desk = new Desk({ maxRingBytes: 8 * RING_BYTES })
+  const socket = await desk.withSocket()
+  await desk.lane.announcer.acknowledge()
+  desk.out.ring.write(Buffer.from('former'), 0, 6)
+  desk.out.grow(2 * RING_BYTES)
+  t.true(desk.out.ring.capacity > RING_BYTES)
+  // It lies in two regions.
+  t.false(desk.flush(' and larger'))
+  t.deepEqual(socket.taken, [])
+  t.is(desk.takeAll() + desk.takeAll(), 'former and larger')
+  t.true(desk.flush('by main'))
+  t.deepEqual(socket.taken, ['by main'])
 })
 
 test('a duplicate that comes after the end is closed, and the connection counts no more', async (t) => {
