@@ -3,6 +3,7 @@ import type net from 'node:net'
 import { handleOf, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { Dialling } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
+import { endAndDestroy } from './end-and-destroy.js'
 import { whenWritten, writeSegments, type OnWritten } from './socket-wire.js'
 
 /** A dial of two streams, which connect together or not at all. */
@@ -19,6 +20,8 @@ export class PairWire implements Wire {
   readonly #reader: net.Socket
   #open = 2
   #error: NodeJS.ErrnoException | undefined
+  /** Main may have a duplicate of the writer. */
+  #isDuplicated = false
   readonly #onWritten: OnWritten
 
   constructor(writer: net.Socket, reader: net.Socket, owner: WireOwner) {
@@ -57,11 +60,13 @@ export class PairWire implements Wire {
   }
 
   destroy(): void {
-    this.#writer.destroy()
+    if (this.#isDuplicated) endAndDestroy(this.#writer)
+    else this.#writer.destroy()
     this.#reader.destroy()
   }
 
   writer(): SocketHandle | undefined {
+    this.#isDuplicated = true
     return handleOf(this.#writer)
   }
 }

@@ -3,10 +3,13 @@ import type net from 'node:net'
 import { handleOf, moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
+import { endAndDestroy } from './end-and-destroy.js'
 
 export class SocketWire implements Wire {
   readonly #socket: net.Socket
   readonly #onWritten: OnWritten
+  /** Main may have a duplicate. */
+  #isDuplicated = false
 
   constructor(socket: net.Socket, owner: WireOwner) {
     this.#socket = socket
@@ -29,10 +32,12 @@ export class SocketWire implements Wire {
   }
 
   destroy(): void {
-    this.#socket.destroy()
+    if (this.#isDuplicated) endAndDestroy(this.#socket)
+    else this.#socket.destroy()
   }
 
   writer(): SocketHandle | undefined {
+    this.#isDuplicated = true
     return handleOf(this.#socket)
   }
 }
