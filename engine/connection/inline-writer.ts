@@ -73,7 +73,11 @@ export class InlineWriter implements DuplicateHolder {
       return
     }
     this.#state = { kind: 'asking' }
-    const socket = await this.#host.duplicate(this.#lane.grant.id)
+    this.#take(await this.#host.duplicate(this.#lane.grant.id))
+  }
+
+  /** Undefined: there is none to be had. */
+  #take(socket: DuplicateSocket | undefined): void {
     if (this.#state.kind !== 'asking') socket?.close()
     else if (socket === undefined) this.yieldDuplicate()
     else this.#state = { kind: 'ready', socket }

@@ -1,7 +1,7 @@
 /**
- * What a shard counts, in memory that main reads directly, and what main counts of its own for that shard (`inline...`).
- * Each is written by one thread alone and without atomics: an aligned 64-bit store is not torn, and a reader that is one
- * step behind is good enough for statistics.
+ * What a shard counts, in memory that main reads directly, and what main counts of its own for that shard
+ * (`inline...`). Each is written by one thread alone and without atomics: an aligned 64-bit store is not torn, and a
+ * reader that is one step behind is good enough for statistics.
  */
 const names = [
   'reads',
