@@ -41,7 +41,7 @@ export class InlineWriter implements DuplicateHolder {
     const length = ring.unpublished
     if (length === 0 || length > this.#lane.settings.inlineWriteBytes) return false
     // Awake, it sees what is published without a system call.
-    if (!this.#host.isShardAsleep() || !this.#out.isNext) return false
+    if (!this.#host.isShardAsleep() || !this.#out.isNext()) return false
     const state = this.#state
     if (state.kind === 'ready') return this.#writeTo(state.socket, length)
     if (state.kind === 'counting' && --state.flushesLeft <= 0) void this.#ask()

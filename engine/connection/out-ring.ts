@@ -48,7 +48,9 @@ export class OutRing {
   }
 
   /** Whether the shard has handed over all that was published, so that what is not published comes next on the wire. */
-  get isNext(): boolean {
+  isNext(): boolean {
+    // After a ring has grown, nothing else may happen that has main look whether the shard has left the former region.
+    this.retireRegion()
     return this.#previousRegion === 0 && this.ring.isDrained
   }
 

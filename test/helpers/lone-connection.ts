@@ -32,11 +32,13 @@ export class LoneLane {
   readonly producer: RingProducer
   /** What is sent to the peer. */
   readonly consumer: RingConsumer
+  /** Larger regions are there once it has acknowledged their slab. */
+  readonly announcer = new FakeAnnouncer()
   readonly #words: Int32Array
   readonly #base: number
 
   constructor(options: Partial<ConnectionSettings> = {}) {
-    const regions = createRegions(new FakeAnnouncer())
+    const regions = createRegions(this.announcer)
     const lanes = createLanes(regions)
     const grant = lanes.take(RING_BYTES)
     this.grant = grant
@@ -62,7 +64,6 @@ export class LoneLane {
           })
         },
       },
-      // The shard never acknowledges a larger one.
       takeRegion: (bytes, onKnown) => regions.takeKnown(regionSizeFor(bytes), onKnown),
       giveRegion: (id) => {
         regions.give(id)

@@ -1,6 +1,6 @@
 /** A wire over two sockets, one written and one read, which fail apart: a peer that reads no more may still write. */
 import type net from 'node:net'
-import { handleOf, type SocketHandle } from '../../engine/internals/socket-handle.js'
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { Dialling } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { SocketOutput } from './socket-output.js'
@@ -61,11 +61,11 @@ export class PairWire implements Wire {
   }
 
   destroy(): void {
-    this.#writer.destroy()
+    this.#output.destroy()
     this.#reader.destroy()
   }
 
   writer(): SocketHandle | undefined {
-    return handleOf(this.#writer)
+    return this.#output.writer()
   }
 }

@@ -3,7 +3,7 @@
  * a little is given to the kernel directly, as long as the kernel takes it and nothing waits in the socket.
  */
 import type net from 'node:net'
-import { descriptorOf, writeNow } from '../../engine/internals/socket-handle.js'
+import { descriptorOf, handleOf, writeNow, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import { MAX_TRIED_BYTES, type WireOwner } from '../wire.js'
 
 export class SocketOutput {
@@ -15,6 +15,7 @@ export class SocketOutput {
    * with an error and its stack: that takes longer than the write.
    */
   #isFull = false
+  #isDuplicated = false
 
   /** Calls the owner's `onWritten`. */
   constructor(socket: net.Socket, owner: WireOwner) {
@@ -36,6 +37,23 @@ export class SocketOutput {
     const taken = this.#fd === undefined ? 0 : writeNow(this.#fd, bytes, offset, length)
     this.#isFull = taken < length
     return taken
+  }
+
+  /** As `Wire.writer()`. Main may have a duplicate from now on. */
+  writer(): SocketHandle | undefined {
+    this.#isDuplicated = true
+    return handleOf(this.#socket)
+  }
+
+  /**
+   * Closes at once. While a duplicate is on its way to main, closing this descriptor ends nothing for the peer, and main
+   * may be busy for any time: so what is written is ended first.
+   */
+  destroy(): void {
+    const socket = this.#socket
+    // Behind bytes that the peer does not take, the end would have to wait for it.
+    if (!this.#isDuplicated || socket.writableEnded || socket.writableLength > 0) socket.destroy()
+    else socket.end(() => socket.destroy())
   }
 
   /** As `Wire.write()`. Both segments go to the kernel in one call. */

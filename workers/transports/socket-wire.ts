@@ -1,6 +1,6 @@
 /** A wire over a `net.Socket` whose reads land in the owner's memory: for every transport that has a libuv stream. */
 import type net from 'node:net'
-import { handleOf, moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
+import { moveHandle, socketOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer } from '../shard-transport.js'
 import type { Wire, WireOwner } from '../wire.js'
 import { SocketOutput } from './socket-output.js'
@@ -34,11 +34,11 @@ export class SocketWire implements Wire {
   }
 
   destroy(): void {
-    this.#socket.destroy()
+    this.#output.destroy()
   }
 
   writer(): SocketHandle | undefined {
-    return handleOf(this.#socket)
+    return this.#output.writer()
   }
 }
 
