@@ -46,8 +46,8 @@ export class SocketOutput {
   }
 
   /**
-   * Closes at once. While a duplicate is on its way to main, closing this descriptor ends nothing for the peer, and main
-   * may be busy for any time: so what is written is ended first.
+   * Closes at once. While a duplicate is on its way to main, closing this descriptor ends nothing for the peer, and
+   * main may be busy for any time: so what is written is ended first.
    */
   destroy(): void {
     const socket = this.#socket

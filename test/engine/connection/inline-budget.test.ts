@@ -8,6 +8,7 @@ const UNUSED_AFTER = 1_024
 
 /** A connection that gives its duplicate up when it is told to. */
 class Holder implements DuplicateHolder {
+  lastUse = 0
   yields = 0
   readonly #budget: InlineBudget
 

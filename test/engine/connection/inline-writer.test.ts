@@ -269,7 +269,7 @@ test('where there was no duplicate to be had it is asked for again after 256 flu
 
 test('where the budget has no room it is asked again after 256 flushes', (t) => {
   const desk = new Desk()
-  const others = Array.from({ length: 64 }, () => ({ yieldDuplicate: () => undefined }))
+  const others = Array.from({ length: 64 }, () => ({ lastUse: 0, yieldDuplicate: () => undefined }))
   for (const other of others) desk.budget.admit(other)
   desk.flushMany(ASK_AFTER)
   for (const other of others) desk.budget.release(other)
