@@ -103,6 +103,42 @@ onUnix('when an end closes, nobody waits any more, and what was not asked for is
   })
 })
 
+/** More than the system takes before some are read. */
+const MANY = 600
+const manyTickets = Array.from({ length: MANY }, (_, i) => i + 1)
+
+onUnix('many descriptors that are sent at once all arrive', async (t) => {
+  await withChannel(async ({ accepted, connected, near }) => {
+    const handle = handleOf(near)
+    if (handle === undefined) throw new Error('no handle')
+    const sent = manyTickets.map((ticket) => connected.send(ticket, handle))
+    for (const ticket of manyTickets) {
+      const duplicate = await accepted.receive(ticket)
+      t.true(fs.fstatSync(fdOf(t, duplicate)).isSocket())
+      duplicate?.close()
+    }
+    t.true((await Promise.all(sent)).every(Boolean))
+  })
+})
+
+onUnix('of many, those whose socket closes before their turn are not sent, and the next ones are', async (t) => {
+  await withChannel(async ({ accepted, connected, near, far }) => {
+    const [handle, other] = [near, far].map(handleOf)
+    if (handle === undefined || other === undefined) throw new Error('no handle')
+    const sending = manyTickets.map((ticket) => connected.send(ticket, handle))
+    near.destroy()
+    const sent = await Promise.all(sending)
+    const count = sent.lastIndexOf(true) + 1
+    t.true(count > 0 && count < 100, `${String(count)} were sent at once`)
+    t.is(sent.indexOf(false), count)
+    for (const ticket of manyTickets.slice(0, count)) (await accepted.receive(ticket))?.close()
+    t.true(await connected.send(MANY + 1, other))
+    const duplicate = await accepted.receive(MANY + 1)
+    t.true(fs.fstatSync(fdOf(t, duplicate)).isSocket())
+    duplicate?.close()
+  })
+})
+
 onUnix('a ticket that is cancelled is answered with nothing', async (t) => {
   await withChannel(async ({ accepted }) => {
     const ticket = accepted.newTicket()
