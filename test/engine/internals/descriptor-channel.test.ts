@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import fs from 'node:fs'
 import net from 'node:net'
+import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { DescriptorChannel } from '../../../engine/internals/descriptor-channel.js'
 import { handleOf, type SocketHandle } from '../../../engine/internals/socket-handle.js'
@@ -101,6 +102,37 @@ onUnix('when an end closes, nobody waits any more, and what was not asked for is
     near.destroy()
     far.resume()
   })
+})
+
+onUnix('a descriptor that was sent outlives the thread that has sent it', async (t) => {
+  const folder = await makeTemporaryFolder()
+  const paths = { meeting: folder.socketPath(), peer: folder.socketPath() }
+  const [meeting, peer] = [net.createServer({ pauseOnConnect: true, allowHalfOpen: true }), net.createServer()]
+  const opened: { close(): void }[] = [meeting, peer]
+  try {
+    await new Promise<void>((resolve) => meeting.listen(paths.meeting, resolve))
+    await new Promise<void>((resolve) => peer.listen(paths.peer, resolve))
+    const meets = once(meeting, 'connection') as Promise<[net.Socket]>
+    const connects = once(peer, 'connection') as Promise<[net.Socket]>
+    const thread = new Worker(new URL('../../fixtures/sending-thread.js', import.meta.url), { workerData: paths })
+    const sent = once(thread, 'message')
+    const channel = DescriptorChannel.accept((await meets)[0])
+    if (channel === undefined) throw new Error('not accepted')
+    opened.push(channel)
+    t.deepEqual(await sent, [true])
+    const duplicate = await channel.receive(1)
+    await thread.terminate()
+    const heard = once((await connects)[0], 'data')
+    fs.writeSync(fdOf(t, duplicate), 'still here')
+    t.deepEqual(await heard, [Buffer.from('still here')])
+    const closed = once((await connects)[0], 'close')
+    duplicate?.close()
+    await closed
+    t.is(await channel.receive(2), undefined, 'the channel is closed')
+  } finally {
+    for (const one of opened) one.close()
+    await folder.remove()
+  }
 })
 
 /** More than the system takes before some are read. */
