@@ -9,7 +9,6 @@ const resourceKinds = [
   'pools',
   'socketFiles',
   'descriptors',
-  'helpers',
   'children',
   'guardians',
   'dials',

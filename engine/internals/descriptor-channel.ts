@@ -72,10 +72,9 @@ export class DescriptorChannel {
   #text = ''
   #isOpen = true
 
-  private constructor(Pipe: PipeClass, accepted: PipeHandle | undefined) {
-    this.#isAccepted = accepted !== undefined
-    this.#handle = new Pipe(IPC)
-    if (accepted !== undefined && this.#handle.open(accepted.fd) !== 0) throw new Error('a pipe could not be opened')
+  private constructor(handle: PipeHandle, isAccepted: boolean) {
+    this.#handle = handle
+    this.#isAccepted = isAccepted
     const buffer = Buffer.alloc(8 * TICKET_CHARS)
     const callback = (length: number): boolean => {
       this.#read(buffer.toString('latin1', 0, length))
@@ -103,12 +102,14 @@ export class DescriptorChannel {
     const shell = shellOf(socket)
     const accepted = shell._handle
     if (accepted === null || typeof accepted.writeUtf8String !== 'function') return undefined
+    const handle = new (accepted.constructor as PipeClass)(IPC)
+    if (handle.open(accepted.fd) !== 0) return undefined
     // Two handles now have one descriptor, and the one that is not used must not close it. So it stays, closed or not,
     // for the life of the thread. Node closes what it refers to when the thread ends: see close().
     shell._handle = null
     socket.destroy()
     accepted.unref()
-    const channel = new DescriptorChannel(accepted.constructor as PipeClass, accepted)
+    const channel = new DescriptorChannel(handle, true)
     channel.#socket.resume()
     channel.#write(HELLO, undefined, () => undefined)
     return channel
@@ -116,7 +117,7 @@ export class DescriptorChannel {
 
   /** Connects to where the other thread accepts. Rejects if it does not. */
   static connect(path: string): Promise<DescriptorChannel> {
-    const channel = new DescriptorChannel(pipeClass(), undefined)
+    const channel = new DescriptorChannel(new (pipeClass())(IPC), false)
     return new Promise((resolve, reject) => {
       const fail = (error?: Error): void => reject(error ?? notAccepted())
       channel.#onHello = () => resolve(channel)
@@ -183,8 +184,8 @@ export class DescriptorChannel {
   close(): void {
     if (!this.#isOpen) return
     this.#lose()
-    // Node closes the number of both handles when a thread ends, which is nearly safe only while it is still this one's:
-    // so it stays open until then. See docs/decisions/accept-sharding.md.
+    // When a thread ends, Node closes the number for each of the two handles. Unless it is open until then, it may be
+    // another file's for long by then. See docs/decisions/accept-sharding.md.
     if (this.#isAccepted && !isMainThread) this.#socket.pause()
     else this.#socket.destroy()
   }

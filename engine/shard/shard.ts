@@ -82,7 +82,8 @@ export class Shard {
     )
     const onIdleLane = (laneId: number): void => this.accepted.onNotify(laneId)
     this.#lanes = new ShardLanes(life.index, this.#channel, onIdleLane, environment)
-    this.accepted = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
+    const { control, descriptors } = this.#channel
+    this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
     exposeCallbacks({ ...this.accepted.callbacks, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit, stayAwake: this.#channel.stayAwake }
     ledger.open('shards')
