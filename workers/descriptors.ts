@@ -1,8 +1,9 @@
 /** The shard's end of what carries descriptors between main and this shard. */
 import { DescriptorChannel } from '../engine/internals/descriptor-channel.js'
 import type { SocketHandle } from '../engine/internals/socket-handle.js'
+import type { DescriptorSource } from './shard-transport.js'
 
-export class ShardDescriptors {
+export class ShardDescriptors implements DescriptorSource {
   #channel: DescriptorChannel | undefined
 
   /** Rejects if main does not accept there. */

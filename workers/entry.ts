@@ -24,7 +24,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)
   const descriptors = new ShardDescriptors()
-  const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main)
+  const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main, descriptors)
   await new Promise<void>((stop) => {
     Comlink.expose(new ControlServer(pumps, listeners, descriptors, main, stop), boot.control)
     boot.bell.on('message', wakeLoop.wake)

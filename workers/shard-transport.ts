@@ -1,4 +1,5 @@
 /** What a transport implements: `Dialler`, or `ListeningTransport` where its kind can be listened on. */
+import type { SocketHandle } from '../engine/internals/socket-handle.js'
 import type { ListenTarget, StdioDescriptor } from '../engine/protocol/target.js'
 import type { Wire, WireOwner } from './wire.js'
 
@@ -15,7 +16,14 @@ export interface ListeningTransport<Target> extends Dialler<Target> {
     backlog: number,
     onAccepted: (peer: AcceptedPeer) => void,
     onFailure: (error: Error) => void,
+    descriptors: DescriptorSource,
   ): Promise<ListenHandle>
+}
+
+/** The descriptors that main has sent. */
+export interface DescriptorSource {
+  /** The one that comes with a ticket, the caller's own. Undefined: it was lost on its way. */
+  receive(ticket: number): Promise<SocketHandle | undefined>
 }
 
 /** A dial under way. */

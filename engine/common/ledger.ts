@@ -10,7 +10,6 @@ const resourceKinds = [
   'socketFiles',
   'descriptors',
   'duplicates',
-  'helpers',
   'children',
   'guardians',
   'dials',

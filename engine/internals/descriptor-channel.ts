@@ -14,8 +14,14 @@ import type { SocketHandle } from './socket-handle.js'
 const IPC = 2
 /** A ticket, as text. */
 const TICKET_CHARS = 8
-/** What the accepting side says first. */
+/** What the accepting side says first; later it says that the next few messages of its reader have come. */
 const HELLO = 0
+/**
+ * How many messages of one side may be under way: the other side says when more may follow. The system takes some 250
+ * of them, and one that it does not take at once would wait in libuv, where its descriptor may be closed meanwhile.
+ */
+const MOST_UNDER_WAY = 32
+const COME_AT_ONCE = 16
 /** Tickets go round within their text. */
 const TICKETS = 0xffff_ffff
 
@@ -57,14 +63,18 @@ export class DescriptorChannel {
   readonly #onClosed: (() => void)[] = []
   #onHello: (() => void) | undefined
   #lastTicket = HELLO
+  #underWay = 0
+  /** They wait until more may be under way. */
+  #toSend: (() => void)[] = []
+  /** Messages of the other side that have come, and that it was not told of yet. */
+  #come = 0
   /** The part of a message that has come. */
   #text = ''
   #isOpen = true
 
-  private constructor(Pipe: PipeClass, accepted: PipeHandle | undefined) {
-    this.#isAccepted = accepted !== undefined
-    this.#handle = new Pipe(IPC)
-    if (accepted !== undefined && this.#handle.open(accepted.fd) !== 0) throw new Error('a pipe could not be opened')
+  private constructor(handle: PipeHandle, isAccepted: boolean) {
+    this.#handle = handle
+    this.#isAccepted = isAccepted
     const buffer = Buffer.alloc(8 * TICKET_CHARS)
     const callback = (length: number): boolean => {
       this.#read(buffer.toString('latin1', 0, length))
@@ -92,12 +102,14 @@ export class DescriptorChannel {
     const shell = shellOf(socket)
     const accepted = shell._handle
     if (accepted === null || typeof accepted.writeUtf8String !== 'function') return undefined
+    const handle = new (accepted.constructor as PipeClass)(IPC)
+    if (handle.open(accepted.fd) !== 0) return undefined
     // Two handles now have one descriptor, and the one that is not used must not close it. So it stays, closed or not,
     // for the life of the thread. Node closes what it refers to when the thread ends: see close().
     shell._handle = null
     socket.destroy()
     accepted.unref()
-    const channel = new DescriptorChannel(accepted.constructor as PipeClass, accepted)
+    const channel = new DescriptorChannel(handle, true)
     channel.#socket.resume()
     channel.#write(HELLO, undefined, () => undefined)
     return channel
@@ -105,9 +117,9 @@ export class DescriptorChannel {
 
   /** Connects to where the other thread accepts. Rejects if it does not. */
   static connect(path: string): Promise<DescriptorChannel> {
-    const channel = new DescriptorChannel(pipeClass(), undefined)
+    const channel = new DescriptorChannel(new (pipeClass())(IPC), false)
     return new Promise((resolve, reject) => {
-      const fail = (error?: Error): void => reject(error ?? new Error('the channel was closed'))
+      const fail = (error?: Error): void => reject(error ?? notAccepted())
       channel.#onHello = () => resolve(channel)
       channel.whenClosed(fail)
       channel.#socket.once('error', fail)
@@ -130,9 +142,22 @@ export class DescriptorChannel {
 
   /** Sends a duplicate. False: it did not leave. What was sent may still be lost, which its receiver learns. */
   send(ticket: number, handle: SocketHandle): Promise<boolean> {
-    if (!this.#isOpen || handle.fd < 0) return Promise.resolve(false)
     return new Promise((resolve) => {
-      this.#write(ticket, handle, (status) => resolve(status === 0))
+      this.#toSend.push(() => {
+        const isThere = this.#isOpen && handle.fd >= 0
+        if (!isThere) {
+          resolve(false)
+          return
+        }
+        this.#underWay++
+        this.#write(ticket, handle, (status) => {
+          // The other side will not say that it has come.
+          if (status !== 0) this.#underWay--
+          resolve(status === 0)
+          this.#sendOn()
+        })
+      })
+      this.#sendOn()
     })
   }
 
@@ -159,10 +184,18 @@ export class DescriptorChannel {
   close(): void {
     if (!this.#isOpen) return
     this.#lose()
-    // In a thread that ends before the process does, Node would close the number once more at that end, and it may be
-    // another file's by then. So there it stays open until then.
+    // When a thread ends, Node closes the number for each of the two handles. Unless it is open until then, it may be
+    // another file's for long by then. See docs/decisions/accept-sharding.md.
     if (this.#isAccepted && !isMainThread) this.#socket.pause()
     else this.#socket.destroy()
+  }
+
+  #sendOn(): void {
+    while (this.#underWay < MOST_UNDER_WAY || !this.#isOpen) {
+      const send = this.#toSend.shift()
+      if (send === undefined) return
+      send()
+    }
   }
 
   #write(ticket: number, handle: SocketHandle | undefined, sent: Sent): void {
@@ -196,8 +229,15 @@ export class DescriptorChannel {
 
   #take(ticket: number, handle: SocketHandle | undefined): void {
     if (ticket === HELLO) {
-      this.#onHello?.()
+      if (this.#onHello === undefined) this.#underWay -= COME_AT_ONCE
+      else this.#onHello()
+      this.#onHello = undefined
+      this.#sendOn()
       return
+    }
+    if (++this.#come === COME_AT_ONCE) {
+      this.#come = 0
+      this.#write(HELLO, undefined, () => undefined)
     }
     const taker = this.#takers.get(ticket)
     this.#takers.delete(ticket)
@@ -209,11 +249,17 @@ export class DescriptorChannel {
     if (!this.#isOpen) return
     this.#isOpen = false
     for (const callback of this.#onClosed) callback()
+    this.#sendOn()
     for (const take of this.#takers.values()) take(undefined)
     this.#takers.clear()
     for (const handle of this.#arrived.values()) handle?.close()
     this.#arrived.clear()
   }
+}
+
+/** libuv closes a connection that the process has no descriptor left to accept with. */
+function notAccepted(): Error {
+  return Object.assign(new Error('accept EMFILE'), { code: 'EMFILE', syscall: 'accept' })
 }
 
 let knownPipeClass: PipeClass | undefined

@@ -1,10 +1,9 @@
 /** One listener on its shards, with what its transport needs for that: a socket, a file, descriptors. */
-import { fromSystemError, deserializeError, TransportError } from '../protocol/errors.js'
+import { deserializeError, TransportError } from '../protocol/errors.js'
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
-import { isDenied } from '../protocol/permission.js'
 import { isAbstract, isBoundByMain, type ListenTarget } from '../protocol/target.js'
-import { BoundSocket, type Duplicate } from '../sockets/bound-socket.js'
+import { BoundSocket } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 
@@ -20,9 +19,6 @@ interface BindingSettings {
   /** Mode of the socket file. */
   readonly mode: number
 }
-
-/** Made ahead, since pauses come in rows: a helper process for each would delay the peers in the backlog. */
-const SPARE_DUPLICATES = 7
 
 export class ShardBindings {
   readonly #settings: BindingSettings
@@ -51,7 +47,9 @@ export class ShardBindings {
         : undefined
     let listening: ShardBindings | undefined
     try {
-      const socket = isBoundByMain(target) ? bind(file?.bindPath ?? target.path, endpoint, ledger) : undefined
+      const socket = isBoundByMain(target)
+        ? new BoundSocket(file?.bindPath ?? target.path, endpoint, file?.folder, ledger)
+        : undefined
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
       signal.addEventListener('abort', () => void opening.close(), { once: true })
@@ -76,20 +74,27 @@ export class ShardBindings {
 
   /** Listens on shards that do not serve it yet. */
   async join(shards: readonly Shard[]): Promise<void> {
-    const { listenerId, backlog, framing, maxQueued, endpoint } = this.#settings
-    await this.#withTargets(shards, 0, async (shard, target) => {
-      const outcome = await shard.accepted.listen({ listenerId, target, backlog, framing, maxQueued })
+    if (shards.length === 0) return
+    const { listenerId, target, backlog, framing, maxQueued, endpoint } = this.#settings
+    const join = async (shard: Shard): Promise<void> => {
+      const request = { listenerId, target, backlog, framing, maxQueued }
+      const outcome = await shard.accepted.listen(request, this.#socket)
       if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
       if (this.#closing !== undefined) await shard.accepted.unlisten(listenerId)
       else this.#shards.add(shard)
+    }
+    // allSettled, so that nothing goes on after this has rejected.
+    await this.#whileOpen(async () => {
+      const results = await Promise.allSettled(shards.map(join))
+      for (const result of results) if (result.status === 'rejected') throw result.reason
     })
   }
 
   /** Lets a shard that had stopped accepting go on. */
   async resume(shard: Shard): Promise<void> {
-    const { listenerId, endpoint } = this.#settings
-    await this.#withTargets([shard], SPARE_DUPLICATES, async (_, target) => {
-      const outcome = await shard.accepted.resume(listenerId, target)
+    const { listenerId, target, endpoint } = this.#settings
+    await this.#whileOpen(async () => {
+      const outcome = await shard.accepted.resume(listenerId, target, this.#socket)
       if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
     })
   }
@@ -108,67 +113,23 @@ export class ShardBindings {
     await Promise.all([...this.#shards].map((shard) => shard.accepted.unlisten(this.#settings.listenerId)))
     // The file goes before the socket closes: until then no other process takes it for stale and replaces it.
     await this.#file?.remove()
-    await this.#socket?.close()
+    this.#socket?.close()
+  }
+
+  /** @throws {TransportError} ERR_CLOSED for whatever fails because of that. */
+  async #whileOpen(step: () => Promise<void>): Promise<void> {
+    this.#assertOpen()
+    try {
+      await step()
+    } catch (error) {
+      this.#assertOpen()
+      throw error
+    }
   }
 
   #assertOpen(): void {
     if (this.#closing === undefined) return
     const { endpoint } = this.#settings
     throw new TransportError('ERR_CLOSED', 'the listener was closed meanwhile.', { endpoint })
-  }
-
-  /** Gives each shard what it is to listen on: for a socket, a descriptor of its own. */
-  async #withTargets(
-    shards: readonly Shard[],
-    spareDuplicates: number,
-    use: (shard: Shard, target: ListenTarget) => Promise<void>,
-  ): Promise<void> {
-    const { target, endpoint } = this.#settings
-    if (shards.length === 0) return
-    this.#assertOpen()
-    const socket = this.#socket
-    if (socket === undefined || !isBoundByMain(target)) {
-      await Promise.all(shards.map((shard) => use(shard, target)))
-      return
-    }
-    let duplicates: Duplicate[]
-    try {
-      duplicates = await socket.duplicate(shards.length, spareDuplicates)
-    } catch (cause) {
-      this.#assertOpen()
-      if (isDenied(cause)) throw fromSystemError(cause as NodeJS.ErrnoException, 'listening on', endpoint)
-      throw new TransportError(
-        'ERR_IO',
-        `listening on ${endpoint}: a helper process is needed to share the socket between threads, and it failed. See the cause.`,
-        { cause, endpoint },
-      )
-    }
-    if (this.#closing !== undefined) {
-      for (const one of duplicates) one.discard()
-      this.#assertOpen()
-    }
-    // allSettled, so that nothing goes on after this has rejected.
-    const results = await Promise.allSettled(
-      shards.map((shard, i) => {
-        const duplicate = duplicates[i]
-        if (duplicate === undefined) throw new Error('a duplicate is missing')
-        if (!shard.isUp) {
-          duplicate.discard()
-          return Promise.reject(new TransportError('ERR_SHARD_LOST', 'the worker thread died meanwhile.'))
-        }
-        const fd = duplicate.give()
-        void shard.ended.then(() => socket.reclaim(duplicate))
-        return use(shard, { ...target, fd })
-      }),
-    )
-    for (const result of results) if (result.status === 'rejected') throw result.reason
-  }
-}
-
-function bind(path: string, endpoint: string, ledger: Ledger): BoundSocket {
-  try {
-    return new BoundSocket(path, ledger)
-  } catch (error) {
-    throw fromSystemError(error as NodeJS.ErrnoException, 'listening on', endpoint)
   }
 }

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { systemClock } from '../protocol/clock.js'
 import { fromSystemError, TransportError } from '../protocol/errors.js'
 import { Waiter } from '../protocol/waiter.js'
-import { openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
+import { meetingFailure, openOneShotListener, type OneShotListener } from '../sockets/one-shot-listener.js'
 import { offerPipes } from './child-ends-windows.js'
 import type { StdioEnd, StdioOffer } from './stdio-end.js'
 
@@ -60,7 +60,7 @@ class SocketOffer {
         (error) => this.#end.reject(fromSystemError(error, 'starting', endpoint)),
       )
     } catch (error) {
-      throw explain(error, endpoint)
+      throw meetingFailure(error, 'starting', endpoint)
     }
   }
 
@@ -80,9 +80,4 @@ class SocketOffer {
       () => undefined,
     )
   }
-}
-
-function explain(error: unknown, endpoint: string): TransportError {
-  if (!(error instanceof TransportError)) return fromSystemError(error as NodeJS.ErrnoException, 'starting', endpoint)
-  return new TransportError(error.code, `starting ${endpoint}: ${error.message}`, { cause: error, endpoint })
 }

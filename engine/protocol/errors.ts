@@ -105,7 +105,7 @@ export function deserializeError(error: SerializedError, endpoint?: string): Tra
 }
 
 /** What was being done when the system said no: what helps depends on it. */
-type Doing = 'connecting to' | 'listening on' | 'starting' | 'opening'
+export type Doing = 'connecting to' | 'listening on' | 'starting' | 'opening' | 'giving worker threads'
 
 /** Turns a system error met while dialling or listening into the code and advice that its caller needs. */
 export function fromSystemError(error: NodeJS.ErrnoException, doing: Doing, endpoint: string): TransportError {
@@ -149,12 +149,15 @@ function explain(error: NodeJS.ErrnoException, doing: Doing): readonly [Transpor
 
 const noSuchPath = 'there is no such path. Start the peer first, or check the path.'
 
+const noTemporaryFolder = "the system's temporary folder is not there. Make it, or set TMPDIR to one that is."
+
 const missing: Readonly<Record<Doing, string>> = {
   'connecting to': noSuchPath,
   opening: noSuchPath,
   'listening on': 'there is no such folder. Make it first, or check the path.',
-  // Its stdin and stdout are handed over there.
-  starting: "the system's temporary folder is not there. Make it, or set TMPDIR to one that is.",
+  // A child's stdin and stdout are handed over there, and sockets to worker threads.
+  starting: noTemporaryFolder,
+  'giving worker threads': noTemporaryFolder,
 }
 
 const ownersOnly = 'Run as the owner of the socket, or have its mode changed.'
@@ -164,4 +167,5 @@ const forbidden: Readonly<Record<Doing, string>> = {
   opening: ownersOnly,
   'listening on': 'Run as the owner of that folder and of what lies there, or listen in another one.',
   starting: "Set TMPDIR to a folder that you may write to: the child's stdin and stdout are handed over there.",
+  'giving worker threads': 'Set TMPDIR to a folder that you may write to: the socket is handed over there.',
 }

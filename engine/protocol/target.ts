@@ -1,8 +1,8 @@
 /** What a shard can dial or listen on: an endpoint after main has resolved names and checked paths. */
 export type TransportTarget =
   | UnixTarget
-  /** A listening socket that main holds bound: the shard listens on a descriptor of its own. */
-  | (UnixTarget & { readonly fd: number })
+  /** A socket that main has bound: the shard listens on a duplicate of it, which comes with this ticket. */
+  | (UnixTarget & { readonly ticket: number })
   /** A Windows named pipe; the access options count when listening. */
   | {
       readonly kind: 'pipe'

@@ -8,9 +8,11 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { AcceptCounts, AcceptLogReader, createAcceptLog } from '../protocol/accept-log.js'
 import type { Adoption, ListenerCallbacks, ListenRequest } from '../protocol/control.js'
 import { TransportError, type Outcome } from '../protocol/errors.js'
-import type { ListenTarget } from '../protocol/target.js'
+import { isBoundByMain, type ListenTarget } from '../protocol/target.js'
+import type { BoundSocket } from '../sockets/bound-socket.js'
 import { LaneStock } from './lane-stock.js'
 import type { ControlClient } from './control-client.js'
+import type { DescriptorExchange } from './descriptor-exchange.js'
 import type { ShardLanes } from './shard-lanes.js'
 
 /** A connection that a shard has accepted and that is not taken yet. */
@@ -32,6 +34,7 @@ export class AcceptedConnections {
   readonly logMemory = createAcceptLog()
   readonly #log = new AcceptLogReader(this.logMemory)
   readonly #control: ControlClient
+  readonly #descriptors: DescriptorExchange
   readonly #events: ArrivalEvents
   readonly #stock: LaneStock
   readonly #listeners = new Map<number, AcceptCounts>()
@@ -41,9 +44,10 @@ export class AcceptedConnections {
   /** Why nothing can be taken any more: the shard is dead, and its memory goes to others. */
   #lost: TransportError | undefined
 
-  constructor(lanes: ShardLanes, control: ControlClient, events: ArrivalEvents) {
+  constructor(lanes: ShardLanes, control: ControlClient, descriptors: DescriptorExchange, events: ArrivalEvents) {
     this.#lanes = lanes
     this.#control = control
+    this.#descriptors = descriptors
     this.#events = events
     this.#stock = new LaneStock(lanes, control, () => this.#listeners.size > 0 && this.#lost === undefined)
   }
@@ -52,14 +56,16 @@ export class AcceptedConnections {
     return this.#stock.idleLanes
   }
 
-  async listen(request: Omit<ListenRequest, 'counts'>): Promise<Outcome> {
+  /** `socket`: what main has bound for it. */
+  async listen(request: Omit<ListenRequest, 'counts'>, socket: BoundSocket | undefined): Promise<Outcome> {
     const { listenerId } = request
+    const target = await this.#targetOn(request.target, socket)
     const counts = new AcceptCounts()
     this.#listeners.set(listenerId, counts)
     this.#stock.fillUp()
     let isListening = false
     try {
-      const outcome = await this.#control.call('listen', { ...request, counts: counts.words })
+      const outcome = await this.#control.call('listen', { ...request, target, counts: counts.words })
       isListening = outcome.ok
       return outcome
     } finally {
@@ -67,8 +73,8 @@ export class AcceptedConnections {
     }
   }
 
-  resume(listenerId: number, target: ListenTarget): Promise<Outcome> {
-    return this.#control.call('resumeListening', listenerId, target)
+  async resume(listenerId: number, target: ListenTarget, socket: BoundSocket | undefined): Promise<Outcome> {
+    return this.#control.call('resumeListening', listenerId, await this.#targetOn(target, socket))
   }
 
   async unlisten(listenerId: number): Promise<void> {
@@ -102,6 +108,12 @@ export class AcceptedConnections {
   onNotify(laneId: number): void {
     this.#stock.releaseIfClosed(laneId)
     this.#readLog()
+  }
+
+  /** With the ticket of a duplicate of the socket, of which the shard must learn. */
+  async #targetOn(target: ListenTarget, socket: BoundSocket | undefined): Promise<ListenTarget> {
+    if (socket === undefined || !isBoundByMain(target)) return target
+    return { ...target, ticket: await this.#descriptors.give(socket) }
   }
 
   #waiting(listenerId: number, acceptId: number): Arrival {

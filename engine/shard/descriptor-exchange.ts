@@ -2,11 +2,16 @@
  * Main's end of what carries descriptors between main and one shard. It is opened when it is first needed, and again
  * if that failed: the system may have had no descriptor left for it.
  */
+import os from 'node:os'
+import { isMainThread } from 'node:worker_threads'
 import { DescriptorChannel } from '../internals/descriptor-channel.js'
 import type { SocketHandle } from '../internals/socket-handle.js'
-import { deserializeError } from '../protocol/errors.js'
-import { openOneShotListener } from '../sockets/one-shot-listener.js'
+import { deserializeError, TransportError, type SerializedError } from '../protocol/errors.js'
+import type { BoundSocket } from '../sockets/bound-socket.js'
+import { meetingFailure, openOneShotListener } from '../sockets/one-shot-listener.js'
 import type { ControlClient } from './control-client.js'
+
+const GIVING = 'giving worker threads'
 
 export class DescriptorExchange {
   readonly #control: ControlClient
@@ -18,19 +23,29 @@ export class DescriptorExchange {
 
   /**
    * Gives the shard a duplicate; resolves with its ticket, and what is told next must reach the shard.
-   * @throws What the system or the shard's loss prevents it by.
+   * @throws {TransportError} What the system or the shard's loss prevents it by.
    */
-  async give(handle: SocketHandle): Promise<number> {
-    const channel = await this.#open()
+  async give({ handle, endpoint, folder }: BoundSocket): Promise<number> {
+    let channel: DescriptorChannel
+    try {
+      channel = await this.#openFor(folder)
+    } catch (error) {
+      throw isOfShard(error) ? error : meetingFailure(error, GIVING, endpoint)
+    }
     const ticket = channel.newTicket()
-    if (!(await channel.send(ticket, handle))) throw new Error('the descriptor could not be sent')
-    return ticket
+    if (await channel.send(ticket, handle)) return ticket
+    // Rejects if the shard is lost.
+    await this.#control.call('ping')
+    const message = `${GIVING} ${endpoint}: the system did not take its descriptor. Retry later.`
+    throw new TransportError('ERR_IO', message, { endpoint })
   }
 
   /** A duplicate of the socket that a lane's bytes leave by, the caller's own. Undefined: there is none to be had. */
   async take(laneId: number): Promise<SocketHandle | undefined> {
+    // Where the channel costs something when the thread ends, only what needs it opens it: see `close()` there.
+    if (!isMainThread) return undefined
     try {
-      const channel = await this.#open()
+      const channel = await this.#open(undefined)
       const ticket = channel.newTicket()
       const taken = channel.receive(ticket)
       if (!(await this.#control.call('duplicateSocket', laneId, ticket))) channel.cancel(ticket)
@@ -46,9 +61,16 @@ export class DescriptorExchange {
     this.#channel?.then(closed, () => undefined)
   }
 
-  #open(): Promise<DescriptorChannel> {
+  /** `folder`: where both may meet too, if it cannot be in the temporary folder. */
+  #openFor(folder: string | undefined): Promise<DescriptorChannel> {
+    const again = (): Promise<DescriptorChannel> => this.#open(folder)
+    // One that is being opened for something else may have had one folder less to meet in.
+    return this.#channel?.catch(again) ?? again()
+  }
+
+  #open(folder: string | undefined): Promise<DescriptorChannel> {
     if (this.#channel !== undefined) return this.#channel
-    const opening = this.#connect()
+    const opening = this.#connect(folder)
     this.#channel = opening
     const again = (): void => {
       this.#channel = undefined
@@ -57,19 +79,37 @@ export class DescriptorExchange {
     return opening
   }
 
-  async #connect(): Promise<DescriptorChannel> {
+  async #connect(folder: string | undefined): Promise<DescriptorChannel> {
+    try {
+      return await this.#connectIn(os.tmpdir())
+    } catch (error) {
+      if (folder === undefined || isOfShard(error)) throw error
+      return this.#connectIn(folder).catch((other: unknown) => {
+        throw isOfShard(other) ? other : error
+      })
+    }
+  }
+
+  async #connectIn(parent: string): Promise<DescriptorChannel> {
     let channel: DescriptorChannel | undefined
+    let failure: Error | undefined
     const listener = openOneShotListener(
       (socket) => {
         channel = DescriptorChannel.accept(socket)
+        if (channel !== undefined) return
+        socket.destroy()
+        failure = new Error('this version of Node has no descriptors to pass between threads')
       },
-      () => undefined,
+      (error) => {
+        failure = error
+      },
+      parent,
     )
     try {
       // The shard answers once it has heard from this side, or that this side is not there.
       const outcome = await this.#control.call('openDescriptors', listener.path)
-      if (!outcome.ok) throw deserializeError(outcome.error)
-      if (channel === undefined) throw new Error('this version of Node has no descriptors to pass between threads')
+      if (!outcome.ok) throw failure ?? systemErrorOf(outcome.error)
+      if (channel === undefined) throw new Error('nobody has connected')
       return channel
     } catch (error) {
       channel?.close()
@@ -78,4 +118,15 @@ export class DescriptorExchange {
       listener.close()
     }
   }
+}
+
+/** The shard is lost, or may not open it: another folder does not help, and all has been said. */
+function isOfShard(error: unknown): boolean {
+  return error instanceof TransportError && error.code !== 'ERR_PATH_TOO_LONG'
+}
+
+/** What the shard's own call has failed with; a denial has more to say than its cause. */
+function systemErrorOf(serialized: SerializedError): Error {
+  const error = deserializeError(serialized)
+  return error.code === 'ERR_IO' && error.cause instanceof Error ? error.cause : error
 }

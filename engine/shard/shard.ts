@@ -74,7 +74,8 @@ export class Shard {
     )
     const onIdleLane = (laneId: number): void => this.accepted.onNotify(laneId)
     this.#lanes = new ShardLanes(life, this.#channel, onIdleLane, environment)
-    this.accepted = new AcceptedConnections(this.#lanes, this.#channel.control, eventsOf(this))
+    const { control, descriptors } = this.#channel
+    this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
     exposeCallbacks({ ...this.accepted.callbacks, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit }
     ledger.open('shards')

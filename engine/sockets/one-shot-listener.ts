@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
-import { TransportError } from '../protocol/errors.js'
+import { fromSystemError, TransportError, type Doing } from '../protocol/errors.js'
 import { SOCKET_PATH_LIMIT } from '../protocol/target.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { creatorMark } from './creator.js'
@@ -19,12 +19,16 @@ export interface OneShotListener {
   close(): void
 }
 
-/** `onConnection` gets main's end, paused. @throws The system's error for the folder, or ERR_PATH_TOO_LONG. */
+/**
+ * `onConnection` gets main's end, paused. `parent`: where the private folder is made.
+ * @throws The system's error for the folder, or ERR_PATH_TOO_LONG.
+ */
 export function openOneShotListener(
   onConnection: (socket: net.Socket) => void,
   onFailure: (error: Error) => void,
+  parent = os.tmpdir(),
 ): OneShotListener {
-  const folder = makeFolder()
+  const folder = makeFolder(parent)
   const path = join(folder, OWN_SOCKET)
   const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     close()
@@ -50,8 +54,13 @@ export function openOneShotListener(
   return { path, close }
 }
 
-function makeFolder(): string {
-  const parent = os.tmpdir()
+/** What the caller of `doing` learns of a failure of the above. */
+export function meetingFailure(error: unknown, doing: Doing, endpoint: string): TransportError {
+  if (!(error instanceof TransportError)) return fromSystemError(error as NodeJS.ErrnoException, doing, endpoint)
+  return new TransportError(error.code, `${doing} ${endpoint}: ${error.message}`, { cause: error, endpoint })
+}
+
+function makeFolder(parent: string): string {
   const prefix = join(parent, PREFIX)
   const mark = creatorMark()
   const hasRoom = bytesIn(prefix + mark) <= SOCKET_PATH_LIMIT
@@ -73,12 +82,12 @@ function tooLong(parent: string, bytes: number): TransportError {
   )
 }
 
-let removedIn: string | undefined
+const removedIn = new Set<string>()
 
 /** Once in the life of a process: it makes many of these folders, and the parent may be a large one. */
 function removeLeftoversOnce(parent: string, privateFolder: string): void {
-  if (removedIn === parent) return
-  removedIn = parent
+  if (removedIn.has(parent)) return
+  removedIn.add(parent)
   try {
     const paths = fs.readdirSync(parent).map((name) => join(parent, name))
     void removeLeftovers(paths, PREFIX, privateFolder)

@@ -110,6 +110,11 @@ export class SocketFile {
     this.#endpoint = endpoint
   }
 
+  /** The one of the final name. */
+  get folder(): string {
+    return dirname(this.#final)
+  }
+
   /** Gives the socket, which is bound and listens, its mode and its final name. */
   publish(): Promise<void> {
     this.#publishing = this.#publish()

@@ -10,6 +10,7 @@ import { createEngine, type Engine, type EngineOptions } from '../../api/index.j
 import { rejects } from '../helpers/expected-errors.js'
 import { faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { rawFrame, RawReader } from '../helpers/raw-frames.js'
+import { canCountResources, processResources } from '../helpers/process-resources.js'
 import { makeTemporaryFolder, pathOf, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
@@ -17,6 +18,8 @@ import { failOnWarnings } from '../helpers/warnings.js'
 const WATCHDOG_MS = 30_000
 
 failOnWarnings()
+
+const whereCounted = canCountResources ? test.serial : test.serial.skip
 
 interface Place {
   readonly engine: Engine
@@ -115,13 +118,56 @@ for (const shards of [1, 2]) {
       )
       t.deepEqual(await echoes, names(count))
       t.deepEqual(listener.stats(), { accepted: count, open: count, queued: 0, refused: 0 })
-      // Each pause costs a duplicate of the socket, which a helper process makes: some are made in stock.
-      const { opened } = engine.stats().ledger.byKind.helpers
-      t.log(`${String(opened)} helper processes`)
-      t.true(opened <= 8 * shards)
     })
   })
 }
+
+/** What main's event loop has, and the descriptors of all threads. */
+function resources(): string {
+  const active = process.getActiveResourcesInfo().sort()
+  return JSON.stringify({ active, ...processResources() })
+}
+
+/** However it comes. */
+function closeOf(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => {
+      resolve()
+    })
+    socket.resume()
+  })
+}
+
+whereCounted('a listener that pauses and resumes again and again leaves nothing behind', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  await withEngine(1, async ({ engine, endpoint, peer }) => {
+    const listener = await engine.transport(endpoint, { maxQueuedConnections: 16 }).listen()
+    const pauseAndResume = async (): Promise<void> => {
+      const paused = nextEvent('listener.paused')
+      const resumed = nextEvent('listener.resumed')
+      const peers = await Promise.all(names(16).map(peer))
+      await paused
+      const closed = peers.map(closeOf)
+      await Promise.all(peers.map(async () => (await listener.accept())?.destroy()))
+      await resumed
+      await Promise.all(closed)
+      // It accepts again.
+      const last = await peer('last')
+      const heard = new RawReader(last).next()
+      const connection = await listener.accept()
+      connection?.send('there')
+      t.is(String(await heard), 'there')
+      const gone = closeOf(last)
+      await connection?.close()
+      await gone
+    }
+    await pauseAndResume()
+    const before = resources()
+    for (let pause = 0; pause < 100; pause++) await pauseAndResume()
+    await until(() => resources() === before)
+    t.is(resources(), before)
+  })
+})
 
 test.serial('connections are taken in the order in which they came, however many wait', async (t) => {
   t.timeout(WATCHDOG_MS)

@@ -3,16 +3,20 @@
  * missing flag.
  */
 import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
-import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 30_000
 /** The model also restricts the host's reads of its own modules. */
-const READING = '--allow-fs-read=*'
+const ALL_READING = ['--allow-fs-read=*']
+const OWN_READING = [`--allow-fs-read=${fileURLToPath(new URL('../../../', import.meta.url))}*`]
 const flags = process.allowedNodeEnvironmentFlags
 const permission = flags.has('--permission') ? '--permission' : '--experimental-permission'
 const net = flags.has('--allow-net') ? ['--allow-net'] : []
+const hasAbstractNames = process.platform === 'linux'
+const abstract = `loop unix:@${randomName()}`
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 const whereNetIsAsked = net.length > 0 && process.platform !== 'win32' ? test.serial : test.serial.skip
 
@@ -20,14 +24,17 @@ async function run(
   t: ExecutionContext,
   nodeArgs: readonly string[],
   tasks: readonly (readonly [task: string, answer: RegExp])[],
+  reading = ALL_READING,
 ): Promise<void> {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
+  const other = await makeTemporaryFolder()
+  const inPlace = (text: string): string => text.replace('TEMPORARY', folder.path).replace('OTHER', other.path)
   const child = ChildProgram.start(
     'denied',
-    tasks.map(([task]) => task.replace('FOLDER', folder.path)),
+    tasks.map(([task]) => inPlace(task)),
     {
-      nodeArgs: [permission, READING, ...nodeArgs],
+      nodeArgs: [permission, ...reading, ...nodeArgs].map(inPlace),
       env: { TMPDIR: folder.path, XDG_RUNTIME_DIR: folder.path },
     },
   )
@@ -38,6 +45,7 @@ async function run(
     for (const [i, [task, answer]] of tasks.entries()) t.regex(lines[i] ?? '', answer, task)
     t.deepEqual(lines.slice(-2), ['leaked 0', 'empty'])
     t.notRegex(stderr, /unhandled/i)
+    t.deepEqual(await other.list(), [])
     t.deepEqual(
       (await folder.list()).filter((name) => name !== 'symphony-transport'),
       [],
@@ -45,6 +53,7 @@ async function run(
   } finally {
     child.kill('SIGKILL')
     await folder.remove()
+    await other.remove()
   }
 }
 
@@ -54,28 +63,47 @@ onUnix('without --allow-fs-write listening and starting a child are refused', as
     t,
     ['--allow-worker', '--allow-child-process', ...net],
     [
-      ['loop unix:FOLDER/x.sock', denied],
+      ['loop unix:TEMPORARY/x.sock', denied],
       ['loop local:x', denied],
       ['child /bin/sh', denied],
       ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
-      ['connect unix:FOLDER/none.sock', /^ERR_NOT_FOUND true /],
+      ['connect unix:TEMPORARY/none.sock', /^ERR_NOT_FOUND true /],
     ],
   )
 })
 
-onUnix('without --allow-child-process both are refused too', async (t) => {
+onUnix('without --allow-child-process no child is started, and nothing else needs one', async (t) => {
   const denied = /^ERR_ACCESS false .*--allow-child-process\./
   await run(
     t,
     ['--allow-worker', '--allow-fs-write=*', ...net],
     [
-      ['loop unix:FOLDER/x.sock', denied],
-      ['loop local:x', denied],
+      ['loop unix:TEMPORARY/x.sock', /^done$/],
+      ['loop local:x', /^done$/],
+      [abstract, hasAbstractNames ? /^done$/ : /^ERR_UNSUPPORTED_PLATFORM/],
       ['child /bin/sh', denied],
       ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
     ],
+  )
+})
+
+onUnix('listening on a path needs its folder only, and on a name the temporary folder', async (t) => {
+  await run(
+    t,
+    ['--allow-worker', '--allow-fs-read=OTHER', '--allow-fs-write=OTHER', ...net],
+    [
+      [abstract, hasAbstractNames ? /^ERR_ACCESS false .*--allow-fs-write, for / : /^ERR_UNSUPPORTED_PLATFORM/],
+      ['loop unix:OTHER/x.sock', /^done$/],
+    ],
+    OWN_READING,
+  )
+  await run(
+    t,
+    ['--allow-worker', '--allow-fs-read=TEMPORARY', '--allow-fs-write=TEMPORARY', ...net],
+    [[abstract, hasAbstractNames ? /^done$/ : /^ERR_UNSUPPORTED_PLATFORM/]],
+    OWN_READING,
   )
 })
 
@@ -85,8 +113,8 @@ whereNetIsAsked('without --allow-net there are no sockets', async (t) => {
     t,
     ['--allow-worker', '--allow-fs-write=*', '--allow-child-process'],
     [
-      ['loop unix:FOLDER/x.sock', denied],
-      ['connect unix:FOLDER/none.sock', denied],
+      ['loop unix:TEMPORARY/x.sock', denied],
+      ['connect unix:TEMPORARY/none.sock', denied],
       ['child /bin/sh', denied],
       ['reconnecting /bin/cat', denied],
       ['loop memory:x', /^done$/],
@@ -100,7 +128,7 @@ onUnix('with the flags that are documented everything works', async (t) => {
     t,
     ['--allow-worker', '--allow-fs-write=*', '--allow-child-process', ...net],
     [
-      ['loop unix:FOLDER/x.sock', done],
+      ['loop unix:TEMPORARY/x.sock', done],
       ['loop local:x', done],
       ['child /bin/sh', done],
       ['reconnecting /bin/cat', done],

@@ -160,6 +160,46 @@ onUnix(
   },
 )
 
+for (const [what, name, code, advice] of [
+  ['is missing', 'missing', 'ERR_NOT_FOUND', /the system's temporary folder is not there\. Make it, or set TMPDIR/],
+  [
+    'has a path that is too long',
+    'd'.repeat(100),
+    'ERR_PATH_TOO_LONG',
+    /temporary folder .* Set TMPDIR to a shorter one/,
+  ],
+] as const) {
+  onUnix(`a temporary folder that ${what} is an error for listening only where there is no other folder`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const temporary = join(folder.path, name)
+    if (name !== 'missing') fs.mkdirSync(temporary)
+    const before = await folder.list()
+    await withEnvironment({ TMPDIR: temporary }, async () => {
+      const own = await createEngine({ shards: 2 })
+      try {
+        if (process.platform === 'linux') {
+          const error = await rejects(t, own.transport(`unix:@${randomName()}`).listen(), code)
+          t.regex(error.message, /^giving worker threads unix:@/)
+          t.regex(error.message, advice)
+        }
+        const path = folder.socketPath()
+        const listener = await own.transport(`unix:${path}`).listen((connection) => {
+          connection.subscribe((frame) => connection.send(frame))
+        })
+        t.deepEqual((await folder.list()).sort(), [...before, basename(path)].sort())
+        const connection = await own.transport(`unix:${path}`).connect()
+        connection.send('through')
+        t.is(String(await connection.receive()), 'through')
+        await connection.close()
+        await listener.close()
+      } finally {
+        t.is((await own.close()).leaked, 0)
+      }
+    })
+    t.deepEqual(await folder.list(), before)
+  })
+}
+
 async function attempts(t: ExecutionContext, how: 'drop' | 'stay', tasks: readonly string[]): Promise<void> {
   const child = ChildProgram.start('other-user', [how, ...tasks])
   try {

@@ -42,8 +42,8 @@ export class StandingListeners {
   open(): number {
     const open = this.#started.map((engine) => {
       const { connections, pendingConnects, ledger } = engine.stats()
-      const { dials, children, helpers } = ledger.byKind
-      return connections + pendingConnects + dials.open + children.open + helpers.open
+      const { dials, children } = ledger.byKind
+      return connections + pendingConnects + dials.open + children.open
     })
     return open.reduce((sum, one) => sum + one, 0)
   }

@@ -304,11 +304,6 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
       await striking
       await restored
     }
-    // The scene's own listener is put onto the last life with a helper's help.
-    await until(() => {
-      const { helpers } = engine.stats().ledger.byKind
-      return helpers.opened === helpers.released
-    })
     const { listeners, socketFiles, descriptors } = engine.stats().ledger.byKind
     t.deepEqual(
       [listeners, socketFiles, descriptors].map(({ opened, released }) => opened - released),

@@ -37,8 +37,9 @@ class Rig {
       releaseStdio: () => Promise.resolve(),
     }
     const { pumps, bell } = this.main
-    const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(log), callbacks)
-    this.server = new ControlServer(pumps, listeners, new ShardDescriptors(), callbacks, () => {
+    const descriptors = new ShardDescriptors()
+    const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(log), callbacks, descriptors)
+    this.server = new ControlServer(pumps, listeners, descriptors, callbacks, () => {
       this.stops++
     })
     t.teardown(() => this.server.unlisten(LISTENER))

@@ -1,5 +1,4 @@
 /** The listeners of a shard, and the lanes that main has lent for the connections that they accept. */
-import net from 'node:net'
 import type { AcceptLogWriter } from '../../engine/protocol/accept-log.js'
 import type { BellNotifier } from '../../engine/protocol/bell.js'
 import type { Adoption, ListenerCallbacks, ListenRequest } from '../../engine/protocol/control.js'
@@ -8,7 +7,7 @@ import type { LaneGrant } from '../../engine/protocol/lane.js'
 import type { ListenTarget } from '../../engine/protocol/target.js'
 import { laneEnd } from '../lanes/framed-wire.js'
 import type { Pumps } from '../lanes/pumps.js'
-import type { AcceptedPeer } from '../shard-transport.js'
+import type { AcceptedPeer, DescriptorSource } from '../shard-transport.js'
 import { listenerFor } from '../transports/transport-registry.js'
 import { ShardListener, WaitingPeers, type LaneStock } from './shard-listener.js'
 
@@ -17,17 +16,25 @@ export class ShardListeners implements LaneStock {
   readonly #bell: BellNotifier
   readonly #log: AcceptLogWriter
   readonly #main: ListenerCallbacks
+  readonly #descriptors: DescriptorSource
   readonly #byId = new Map<number, ShardListener>()
   readonly #waiting = new WaitingPeers()
   /** Lanes that main has lent and that carry nothing yet. */
   readonly #stock: LaneGrant[] = []
   expectsLanes = true
 
-  constructor(pumps: Pumps, bell: BellNotifier, log: AcceptLogWriter, main: ListenerCallbacks) {
+  constructor(
+    pumps: Pumps,
+    bell: BellNotifier,
+    log: AcceptLogWriter,
+    main: ListenerCallbacks,
+    descriptors: DescriptorSource,
+  ) {
     this.#pumps = pumps
     this.#bell = bell
     this.#log = log
     this.#main = main
+    this.#descriptors = descriptors
   }
 
   async open(request: ListenRequest): Promise<void> {
@@ -40,6 +47,7 @@ export class ShardListeners implements LaneStock {
         backlog,
         (peer) => listener.onAccepted(peer),
         (error) => this.#main.listenerFailed(listenerId, serializeError(error)),
+        this.#descriptors,
       )
       listener.onListening(handle)
     } catch (error) {
@@ -51,8 +59,8 @@ export class ShardListeners implements LaneStock {
   async resume(listenerId: number, target: ListenTarget): Promise<void> {
     const listener = this.#byId.get(listenerId)
     if (listener !== undefined && !listener.isAccepting) await listener.resume(target)
-    // The listener was closed meanwhile. By a handle: Node warns of descriptors that a worker did not open itself.
-    else if ('fd' in target) new net.Socket({ fd: target.fd, readable: false, writable: false }).destroy()
+    // The listener was closed meanwhile.
+    else if ('ticket' in target) (await this.#descriptors.receive(target.ticket))?.close()
   }
 
   async close(listenerId: number): Promise<void> {

@@ -1,9 +1,8 @@
 /** What Unix sockets and named pipes have in common: `net` reaches both by a path. */
 import net from 'node:net'
-import { divertHandles } from '../../engine/internals/socket-handle.js'
-import type { AcceptedPeer, Dialling } from '../shard-transport.js'
+import type { Dialling } from '../shard-transport.js'
 import type { WireOwner } from '../wire.js'
-import { acceptedPeer, readInto, SocketWire, unopenedPeer } from './socket-wire.js'
+import { readInto, SocketWire } from './socket-wire.js'
 
 /** Turns the system's error into one of ours. */
 type Explain = (error: NodeJS.ErrnoException) => Error | Promise<Error>
@@ -57,33 +56,4 @@ export function dialPath(
       giveUp()
     },
   }
-}
-
-interface ServerSettings {
-  readonly onAccepted: (peer: AcceptedPeer) => void
-  /** Once it listens. */
-  readonly onFailure: (error: Error) => void
-  readonly explain: (error: NodeJS.ErrnoException) => Error
-}
-
-export function openServer(where: net.ListenOptions, settings: ServerSettings): Promise<net.Server> {
-  const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
-  server.on('connection', (socket) => settings.onAccepted(acceptedPeer(socket)))
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => reject(settings.explain(error))
-    server.once('error', onError)
-    // The backlog as an argument: Node ignores the option of that name where a descriptor is given.
-    const onListening = (): void => {
-      server.off('error', onError)
-      server.on('error', settings.onFailure)
-      divertHandles(server, (handle) => settings.onAccepted(unopenedPeer(handle)))
-      resolve(server)
-    }
-    try {
-      server.listen(where, where.backlog, onListening)
-    } catch (error) {
-      // Node's permission model refuses at once.
-      onError(error as NodeJS.ErrnoException)
-    }
-  })
 }

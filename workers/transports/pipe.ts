@@ -1,8 +1,11 @@
 /** Windows named pipes. They have no half-close: see docs/lifecycle.md. */
+import net from 'node:net'
+import { divertHandles } from '../../engine/internals/socket-handle.js'
 import { fromSystemError } from '../../engine/protocol/errors.js'
 import type { TargetOf } from '../../engine/protocol/target.js'
 import type { AcceptedPeer, ListeningTransport } from '../shard-transport.js'
-import { dialPath, openServer } from './net-transport.js'
+import { dialPath } from './net-transport.js'
+import { acceptedPeer, unopenedPeer } from './socket-wire.js'
 
 type PipeTarget = TargetOf<'pipe'>
 
@@ -12,21 +15,17 @@ export const pipeTransport: ListeningTransport<PipeTarget> = {
   },
 
   async listen(target, backlog, onAccepted, onFailure) {
-    const { path, readableAll, writableAll } = target
     // The system has no backlog for a pipe. So its server stays open while it is paused, and connections wait here.
     const waiting: AcceptedPeer[] = []
     let paused = false
     const server = await openServer(
-      { path, readableAll, writableAll },
-      {
-        onAccepted: (peer) => {
-          if (!paused) onAccepted(peer)
-          else if (waiting.length < backlog) waiting.push(peer)
-          else peer.reject()
-        },
-        onFailure,
-        explain: (error) => fromSystemError(error, 'listening on', describe(target)),
+      target,
+      (peer) => {
+        if (!paused) onAccepted(peer)
+        else if (waiting.length < backlog) waiting.push(peer)
+        else peer.reject()
       },
+      onFailure,
     )
     return {
       pause: () => {
@@ -49,6 +48,33 @@ export const pipeTransport: ListeningTransport<PipeTarget> = {
       return paused ? undefined : waiting.shift()
     }
   },
+}
+
+function openServer(
+  target: PipeTarget,
+  onAccepted: (peer: AcceptedPeer) => void,
+  onFailure: (error: Error) => void,
+): Promise<net.Server> {
+  const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
+  server.on('connection', (socket) => onAccepted(acceptedPeer(socket)))
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void =>
+      reject(fromSystemError(error, 'listening on', describe(target)))
+    server.once('error', onError)
+    const onListening = (): void => {
+      server.off('error', onError)
+      server.on('error', onFailure)
+      divertHandles(server, (handle) => onAccepted(unopenedPeer(handle)))
+      resolve(server)
+    }
+    const { path, readableAll, writableAll } = target
+    try {
+      server.listen({ path, readableAll, writableAll }, onListening)
+    } catch (error) {
+      // Node's permission model refuses at once.
+      onError(error as NodeJS.ErrnoException)
+    }
+  })
 }
 
 function describe(target: PipeTarget): string {

@@ -1,15 +1,18 @@
 /** Unix domain sockets: paths, and Linux abstract names (a leading NUL). */
 import fs from 'node:fs/promises'
-import type net from 'node:net'
 import { basename } from 'node:path'
 import process from 'node:process'
+import { acceptOn } from '../../engine/internals/accepting-handle.js'
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
+import { systemErrorOf } from '../../engine/protocol/system-errno.js'
 import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
 import { openLocalFolder } from '../../engine/filesystem/local-folder.js'
 import { isAbstract, type LocalFolder, type TargetOf, type UnixTarget } from '../../engine/protocol/target.js'
 import { refusedDial, type Dialling, type ListeningTransport } from '../shard-transport.js'
 import type { WireOwner } from '../wire.js'
-import { dialPath, openServer } from './net-transport.js'
+import { dialPath } from './net-transport.js'
+import { unopenedPeer } from './socket-wire.js'
 
 type AnyUnixTarget = TargetOf<'unix'>
 
@@ -20,26 +23,34 @@ export const unixTransport: ListeningTransport<AnyUnixTarget> = {
     return dialPath(target.path, owner, (error) => refusalOf(error, target))
   },
 
-  async listen(target, backlog, onAccepted, onFailure) {
-    const explain = (error: NodeJS.ErrnoException): Error => fromSystemError(error, 'listening on', describe(target))
-    const open = (at: AnyUnixTarget): Promise<net.Server> => {
-      const where = 'fd' in at ? { fd: at.fd, backlog } : { path: at.path, backlog }
-      return openServer(where, { onAccepted, onFailure, explain })
+  async listen(target, backlog, onAccepted, onFailure, descriptors) {
+    const refused = (error: NodeJS.ErrnoException): Error => fromSystemError(error, 'listening on', describe(target))
+    const open = async (given: AnyUnixTarget): Promise<SocketHandle> => {
+      if (!('ticket' in given)) throw new Error('main has bound no socket for this')
+      const socket = await descriptors.receive(given.ticket)
+      // The process had no number left for it.
+      if (socket === undefined) throw refused(Object.assign(new Error('recvmsg EMFILE'), { code: 'EMFILE' }))
+      const errno = acceptOn(socket, backlog, (status, connection) => {
+        if (connection === undefined) onFailure(systemErrorOf(status, 'accept'))
+        else onAccepted(unopenedPeer(connection))
+      })
+      if (errno === 0) return socket
+      socket.close()
+      throw refused(systemErrorOf(errno, 'listen'))
     }
-    let server = await open(target)
+    let socket = await open(target)
     let closed = false
     return {
-      // The descriptor goes with the server. Main holds the socket open, so peers go on queueing meanwhile.
-      pause: () => server.close(),
+      // Main holds the socket that this is a duplicate of, so peers go on queueing meanwhile.
+      pause: () => socket.close(),
       async resume(again: AnyUnixTarget) {
         const next = await open(again)
         if (closed) next.close()
-        else server = next
+        else socket = next
       },
-      // Not waiting for the server's own callback: that comes only when all its connections have ended.
       close: () => {
         closed = true
-        server.close()
+        socket.close()
         return Promise.resolve()
       },
     }

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import fs from 'node:fs'
 import net from 'node:net'
+import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { DescriptorChannel } from '../../../engine/internals/descriptor-channel.js'
 import { handleOf, type SocketHandle } from '../../../engine/internals/socket-handle.js'
@@ -100,6 +101,73 @@ onUnix('when an end closes, nobody waits any more, and what was not asked for is
     t.false(await accepted.send(5, handle))
     near.destroy()
     far.resume()
+  })
+})
+
+onUnix('a descriptor that was sent outlives the thread that has sent it', async (t) => {
+  const folder = await makeTemporaryFolder()
+  const paths = { meeting: folder.socketPath(), peer: folder.socketPath() }
+  const [meeting, peer] = [net.createServer({ pauseOnConnect: true, allowHalfOpen: true }), net.createServer()]
+  const opened: { close(): void }[] = [meeting, peer]
+  try {
+    await new Promise<void>((resolve) => meeting.listen(paths.meeting, resolve))
+    await new Promise<void>((resolve) => peer.listen(paths.peer, resolve))
+    const meets = once(meeting, 'connection') as Promise<[net.Socket]>
+    const connects = once(peer, 'connection') as Promise<[net.Socket]>
+    const thread = new Worker(new URL('../../fixtures/sending-thread.js', import.meta.url), { workerData: paths })
+    const sent = once(thread, 'message')
+    const channel = DescriptorChannel.accept((await meets)[0])
+    if (channel === undefined) throw new Error('not accepted')
+    opened.push(channel)
+    t.deepEqual(await sent, [true])
+    const duplicate = await channel.receive(1)
+    await thread.terminate()
+    const heard = once((await connects)[0], 'data')
+    fs.writeSync(fdOf(t, duplicate), 'still here')
+    t.deepEqual(await heard, [Buffer.from('still here')])
+    const closed = once((await connects)[0], 'close')
+    duplicate?.close()
+    await closed
+    t.is(await channel.receive(2), undefined, 'the channel is closed')
+  } finally {
+    for (const one of opened) one.close()
+    await folder.remove()
+  }
+})
+
+/** More than the system takes before some are read. */
+const MANY = 600
+const manyTickets = Array.from({ length: MANY }, (_, i) => i + 1)
+
+onUnix('many descriptors that are sent at once all arrive', async (t) => {
+  await withChannel(async ({ accepted, connected, near }) => {
+    const handle = handleOf(near)
+    if (handle === undefined) throw new Error('no handle')
+    const sent = manyTickets.map((ticket) => connected.send(ticket, handle))
+    for (const ticket of manyTickets) {
+      const duplicate = await accepted.receive(ticket)
+      t.true(fs.fstatSync(fdOf(t, duplicate)).isSocket())
+      duplicate?.close()
+    }
+    t.true((await Promise.all(sent)).every(Boolean))
+  })
+})
+
+onUnix('of many, those whose socket closes before their turn are not sent, and the next ones are', async (t) => {
+  await withChannel(async ({ accepted, connected, near, far }) => {
+    const [handle, other] = [near, far].map(handleOf)
+    if (handle === undefined || other === undefined) throw new Error('no handle')
+    const sending = manyTickets.map((ticket) => connected.send(ticket, handle))
+    near.destroy()
+    const sent = await Promise.all(sending)
+    const count = sent.lastIndexOf(true) + 1
+    t.true(count > 0 && count < 100, `${String(count)} were sent at once`)
+    t.is(sent.indexOf(false), count)
+    for (const ticket of manyTickets.slice(0, count)) (await accepted.receive(ticket))?.close()
+    t.true(await connected.send(MANY + 1, other))
+    const duplicate = await accepted.receive(MANY + 1)
+    t.true(fs.fstatSync(fdOf(t, duplicate)).isSocket())
+    duplicate?.close()
   })
 })
 
