@@ -58,6 +58,7 @@ export class ShardLanes implements LaneHost {
       wrote: (bytes) => {
         count(life.counters, 'inlineWrites', 1)
         count(life.counters, 'inlineBytesWritten', bytes)
+        channel.wroteInline()
       },
     }
     this.#ringBytes = settings.initialRingBytes
