@@ -185,7 +185,7 @@ export class DescriptorChannel {
     if (!this.#isOpen) return
     this.#lose()
     // When a thread ends, Node closes the number for each of the two handles. Unless it is open until then, it may be
-    // another file's for long by then. See docs/decisions/accept-sharding.md.
+    // another file's for long by then. See docs/decisions/descriptors.md.
     if (this.#isAccepted && !isMainThread) this.#socket.pause()
     else this.#socket.destroy()
   }

@@ -98,6 +98,9 @@ export class ShardChannel {
     this.#notifier.notify(laneId, busy)
   }
 
+  /** Main has written to one of the shard's sockets itself. */
+  readonly wroteInline = (): void => this.#watchdog.touchUnseen()
+
   /** Whether the shard would have to be woken to look at a lane. */
   readonly isShardAsleep = (): boolean => this.#notifier.isListenerParked
 

@@ -60,6 +60,7 @@ export class ShardLanes implements LaneHost {
       wrote: (bytes) => {
         count(life.counters, INLINE_WRITES, 1)
         count(life.counters, INLINE_BYTES, bytes)
+        channel.wroteInline()
       },
     }
     this.#ringBytes = settings.initialRingBytes

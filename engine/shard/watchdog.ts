@@ -1,7 +1,8 @@
 /**
  * Finds a shard that is stuck rather than dead: it holds its connections and answers no call. While it has work from
- * main that it has not taken up, a probe is sent each `timeoutMs`; one that is not answered within as long again means
- * that the shard's event loop does not turn. An idle engine arms no timer.
+ * main that it has not taken up, or main does itself what shows nothing of the shard, a probe is sent each `timeoutMs`;
+ * one that is not answered within as long again means that the shard's event loop does not turn. An idle engine arms no
+ * timer.
  *
  * A timer that is late says that main was stalled, or the whole process was stopped: then the shard may have had no
  * chance either, and the probe begins anew. An answer may be in the queue behind the timer, so one turn of main's event
@@ -34,6 +35,8 @@ export class Watchdog {
   readonly #timeoutMs: number
   readonly #clock: Clock
   #state: State = RESTING
+  /** What main did since the last probe does not show whether the shard turns. */
+  #isUnseen = false
 
   constructor(shard: WatchedShard, timeoutMs: number, clock: Clock) {
     this.#shard = shard
@@ -46,6 +49,12 @@ export class Watchdog {
     if (this.#state === RESTING) this.#watch()
   }
 
+  /** Main has done itself what the shard might have done, and the peer's answer needs the shard. */
+  touchUnseen(): void {
+    this.#isUnseen = true
+    this.touch()
+  }
+
   end(): void {
     if (this.#state.kind === 'watching' || this.#state.kind === 'probing') this.#state.cancel()
     this.#state = { kind: 'ended' }
@@ -56,7 +65,7 @@ export class Watchdog {
       kind: 'watching',
       cancel: this.#clock.setTimer(
         () => {
-          if (this.#shard.hasUntakenWork()) this.#probe()
+          if (this.#isUnseen || this.#shard.hasUntakenWork()) this.#probe()
           else this.#state = RESTING
         },
         this.#timeoutMs,
@@ -66,6 +75,7 @@ export class Watchdog {
   }
 
   #probe(): void {
+    this.#isUnseen = false
     const sentAt = this.#clock.now()
     const cancel = this.#clock.setTimer(
       () => {

@@ -196,3 +196,40 @@ test('an ended watchdog arms no timer and reports nothing, whatever it was doing
   judging.watch.touch()
   t.deepEqual([judging.clock.armed, judging.shard.stuck], [0, 0])
 })
+
+test('what main does itself causes one probe, though the shard has nothing to take up', async (t) => {
+  const { clock, shard, watch } = create()
+  shard.working = false
+  for (let i = 0; i < 5; i++) watch.touchUnseen()
+  t.is(clock.armed, 1)
+  clock.advance(TIMEOUT_MS)
+  t.is(shard.probes, 1)
+  shard.answer()
+  for (let i = 0; i < 3; i++) {
+    clock.advance(TIMEOUT_MS)
+    await clock.turn()
+  }
+  t.deepEqual([shard.probes, shard.stuck, clock.armed], [1, 0, 0])
+})
+
+test('a shard that does not answer after what main did itself is stuck', async (t) => {
+  const { clock, shard, watch } = create()
+  shard.working = false
+  watch.touchUnseen()
+  clock.advance(2 * TIMEOUT_MS)
+  await clock.turn()
+  t.deepEqual([shard.probes, shard.stuck], [1, 1])
+})
+
+test('what main goes on doing itself causes a probe again', async (t) => {
+  const { clock, shard, watch } = create()
+  shard.working = false
+  watch.touchUnseen()
+  clock.advance(TIMEOUT_MS)
+  watch.touchUnseen()
+  shard.answer()
+  clock.advance(TIMEOUT_MS)
+  await clock.turn()
+  clock.advance(TIMEOUT_MS)
+  t.deepEqual([shard.probes, shard.stuck], [2, 0])
+})
