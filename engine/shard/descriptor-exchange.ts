@@ -9,10 +9,10 @@ import { openOneShotListener } from '../sockets/one-shot-listener.js'
 import type { ControlClient } from './control-client.js'
 
 export class DescriptorExchange {
-  readonly #control: ControlClient
+  readonly #control: Pick<ControlClient, 'call'>
   #channel: Promise<DescriptorChannel> | undefined
 
-  constructor(control: ControlClient) {
+  constructor(control: Pick<ControlClient, 'call'>) {
     this.#control = control
   }
 
@@ -29,13 +29,16 @@ export class DescriptorExchange {
 
   /** A duplicate of the socket that a lane's bytes leave by, the caller's own. Undefined: there is none to be had. */
   async take(laneId: number): Promise<SocketHandle | undefined> {
+    let taken: Promise<SocketHandle | undefined> | undefined
     try {
       const channel = await this.#open()
       const ticket = channel.newTicket()
-      const taken = channel.receive(ticket)
+      taken = channel.receive(ticket)
       if (!(await this.#control.call('duplicateSocket', laneId, ticket))) channel.cancel(ticket)
       return await taken
     } catch {
+      // A shard that dies before it says so may have sent it all the same.
+      void taken?.then((handle) => handle?.close())
       return undefined
     }
   }
