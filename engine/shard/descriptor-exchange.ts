@@ -14,10 +14,10 @@ import type { ControlClient } from './control-client.js'
 const GIVING = 'giving worker threads'
 
 export class DescriptorExchange {
-  readonly #control: ControlClient
+  readonly #control: Pick<ControlClient, 'call'>
   #channel: Promise<DescriptorChannel> | undefined
 
-  constructor(control: ControlClient) {
+  constructor(control: Pick<ControlClient, 'call'>) {
     this.#control = control
   }
 
@@ -25,7 +25,7 @@ export class DescriptorExchange {
    * Gives the shard a duplicate; resolves with its ticket, and what is told next must reach the shard.
    * @throws {TransportError} What the system or the shard's loss prevents it by.
    */
-  async give({ handle, endpoint, folder }: BoundSocket): Promise<number> {
+  async give({ handle, endpoint, folder }: Omit<BoundSocket, 'close'>): Promise<number> {
     let channel: DescriptorChannel
     try {
       channel = await this.#openFor(folder)
@@ -44,13 +44,16 @@ export class DescriptorExchange {
   async take(laneId: number): Promise<SocketHandle | undefined> {
     // Where the channel costs something when the thread ends, only what needs it opens it: see `close()` there.
     if (!isMainThread) return undefined
+    let taken: Promise<SocketHandle | undefined> | undefined
     try {
       const channel = await this.#open(undefined)
       const ticket = channel.newTicket()
-      const taken = channel.receive(ticket)
+      taken = channel.receive(ticket)
       if (!(await this.#control.call('duplicateSocket', laneId, ticket))) channel.cancel(ticket)
       return await taken
     } catch {
+      // A shard that dies before it says so may have sent it all the same.
+      void taken?.then((handle) => handle?.close())
       return undefined
     }
   }
