@@ -28,6 +28,8 @@ type PumpState =
   | { readonly kind: 'attached'; readonly wire: Wire }
   /** All bytes have left, and the wire ends. */
   | { readonly kind: 'ending'; readonly wire: Wire }
+  /** The wire was destroyed. What has not left stays in the ring, where main finds it. */
+  | { readonly kind: 'leaving'; readonly wire: Wire }
   | { readonly kind: 'closed' }
 
 /** `yielding`: there may be more to write, in the next turn. */
@@ -80,7 +82,7 @@ export class Pump implements FrameOwner {
     const state = this.#state
     if (state.kind === 'detached' || state.kind === 'closed') return
     if (this.#load(lane.OUT_INTENT) === intent.DESTROY) {
-      state.wire.destroy()
+      this.destroy()
       return
     }
     if (this.#reads.takeRoom()) state.wire.resume()
@@ -148,7 +150,11 @@ export class Pump implements FrameOwner {
   }
 
   destroy(): void {
-    if (this.#state.kind === 'attached' || this.#state.kind === 'ending') this.#state.wire.destroy()
+    const state = this.#state
+    if (state.kind === 'detached' || state.kind === 'closed') return
+    const { wire } = state
+    this.#state = { kind: 'leaving', wire }
+    wire.destroy()
   }
 
   /** The socket that this lane's bytes leave by as they are. */

@@ -210,6 +210,44 @@ test('a wire that closes while others have their turn is not written to any more
   t.is(mainLane.load(lane.OUT_HEAD), head)
 })
 
+function written(pump: Pump): Promise<void> {
+  pump.onWritten()
+  return Promise.resolve()
+}
+
+for (const { name, room, goOn } of [
+  { name: 'while others have their turn', room: 1_000_000, goOn: () => turns(2) },
+  { name: 'while a write is in flight', room: 0, goOn: written },
+]) {
+  test(`a wire that is destroyed ${name} is not given what is left`, async (t) => {
+    const { lane: mainLane, pump, wire, notify } = attached()
+    wire.take()
+    wire.room = room
+    wire.onTry = () => mainLane.send('more')
+    mainLane.send('first')
+    notify()
+    wire.take()
+    const sent = mainLane.load(lane.OUT_SENT)
+    mainLane.store(lane.OUT_INTENT, intent.DESTROY)
+    notify()
+    await goOn(pump)
+    t.deepEqual(wire.take(), ['destroy'])
+    t.is(mainLane.load(lane.OUT_SENT), sent, 'what was not handed over is known to be unsent')
+  })
+}
+
+test('a shard that stops gives its wires nothing more', async (t) => {
+  const { main, lane: mainLane, wire, notify } = attached()
+  wire.room = 1_000_000
+  wire.onTry = () => mainLane.send('more')
+  mainLane.send('first')
+  notify()
+  wire.take()
+  main.pumps.destroyAll()
+  await turns(2)
+  t.deepEqual(wire.take(), ['destroy'])
+})
+
 test('main is notified of the room that a try has made', (t) => {
   const { main, lane: mainLane, wire, notify } = attached()
   wire.room = 5
