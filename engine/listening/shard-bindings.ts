@@ -25,6 +25,8 @@ export class ShardBindings {
   readonly #file: SocketFile | undefined
   readonly #socket: BoundSocket | undefined
   readonly #shards = new Set<Shard>()
+  /** What shards are about to do: each may hold a duplicate of the socket until it has answered. */
+  readonly #steps = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
 
   private constructor(settings: BindingSettings, file: SocketFile | undefined, socket: BoundSocket | undefined) {
@@ -114,16 +116,22 @@ export class ShardBindings {
     // The file goes before the socket closes: until then no other process takes it for stale and replaces it.
     await this.#file?.remove()
     this.#socket?.close()
+    // An abstract name is free only once no shard has a duplicate any more.
+    await Promise.allSettled(this.#steps)
   }
 
   /** @throws {TransportError} ERR_CLOSED for whatever fails because of that. */
   async #whileOpen(step: () => Promise<void>): Promise<void> {
     this.#assertOpen()
+    const stepping = step()
+    this.#steps.add(stepping)
     try {
-      await step()
+      await stepping
     } catch (error) {
       this.#assertOpen()
       throw error
+    } finally {
+      this.#steps.delete(stepping)
     }
   }
 

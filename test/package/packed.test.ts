@@ -62,8 +62,8 @@ const memory: Place = [() => `memory:${randomName()}`, 2]
 
 /** Over a real socket with one shard and with two. */
 const everywhere = byLength({ short: [local], long: [local, unix] })
-/** What a bundle can do: listening on several shards takes a helper program, which a bundle does not have. */
-const bundled = byLength({ short: [unix], long: [unix, memory] })
+/** What bundles do as well: threads that share a listener need no program beside the bundle. */
+const bundled = byLength({ short: [local], long: [local, unix, memory] })
 
 async function worksAt(t: ExecutionContext, host: Host, places: readonly Place[]): Promise<void> {
   for (const [endpoint, shards] of places) await works(t, host, endpoint(), shards)
