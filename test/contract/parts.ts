@@ -28,6 +28,9 @@ export const everyPart: readonly Part[] = [
 /** For another form of address: connections by it are those of a socket or a pipe, which have suites of their own. */
 export const addressParts: readonly Part[] = byLength({ short: [connectingTests], long: everyPart })
 
+/** For connections to which only shards write; on the same transport main writes small frames itself. */
+export const shardWritesParts: readonly Part[] = byLength({ short: [endingTests], long: everyPart })
+
 /** For a framing that a shard translates. */
 export const framingParts: readonly Part[] = [frameTests, endingTests, flowTests]
 

@@ -70,3 +70,27 @@ declare('a listener that pauses while no descriptor is left goes on once there i
     await folder.remove()
   }
 })
+
+declare(
+  'a connection whose duplicate for main is lost for lack of descriptors goes on, and gets one later',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const child = ChildProgram.start('scarce-duplicates', [], { openFiles: OPEN_FILES })
+    try {
+      const { code, signal, lines, stderr } = await child.exit
+      t.deepEqual([code, signal, stderr], [0, null, ''])
+      t.deepEqual(lines, [
+        'by a way that is there: 0 inline, asked 1 times',
+        'by a way that is there: inline, asked 2 times',
+        'leaked 0',
+        'by a way that is to be made: 0 inline, asked 1 times',
+        'by a way that is to be made: inline, asked 2 times',
+        'leaked 0',
+        '0 more',
+        'empty',
+      ])
+    } finally {
+      child.kill('SIGKILL')
+    }
+  },
+)
