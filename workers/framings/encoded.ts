@@ -35,14 +35,11 @@ export class Translation {
     this.#encoder = encoder
   }
 
-  /** Whether the next `length` bytes lie inside one payload, which is the same on the wire. */
+  /** Whether the next `length` bytes lie inside one payload, which is the same on the wire. Then they are passed. */
   passes(length: number): boolean {
-    return this.#missing > length
-  }
-
-  /** So many bytes were written as they are. */
-  pass(length: number): void {
+    if (this.#missing <= length) return false
     this.#missing -= length
+    return true
   }
 
   /** The bytes of the wire for these of the ring, valid until `done()`. After ERR_OUT_OF_MEMORY it is unusable. */

@@ -77,20 +77,15 @@ export class FramedWire implements Wire, LaneEnd {
     if (this.#handOn() && this.#peer.kind === 'open' && this.#behind.kind === 'more') this.#peer.wire.resume()
   }
 
-  /** Only of what is the same on the wire: of anything else, what was not taken would have to be kept. */
-  tryWrite(bytes: Uint8Array, offset: number, length: number): number {
-    if (this.#peer.kind !== 'open' || !this.#translation.passes(length)) return 0
-    const taken = this.#peer.wire.tryWrite(bytes, offset, length)
-    this.#translation.pass(taken)
-    return taken
+  /** The translation would have to keep what is not taken, and a try that is reported later saves nothing. */
+  tryWrite(): number {
+    return 0
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
     if (this.#peer.kind !== 'open') return
     const { wire } = this.#peer
-    const length = first.length + (second?.length ?? 0)
-    if (this.#translation.passes(length)) {
-      this.#translation.pass(length)
+    if (this.#translation.passes(first.length + (second?.length ?? 0))) {
       wire.write(first, second)
       return
     }
@@ -101,14 +96,10 @@ export class FramedWire implements Wire, LaneEnd {
       this.#endWith(faultOf(error))
       return
     }
-    // Of part of a header and nothing else the peer gets nothing yet.
-    const taken = bytes.length === 0 ? 0 : wire.tryWrite(bytes, 0, bytes.length)
-    if (taken < bytes.length) wire.write(taken === 0 ? bytes : bytes.subarray(taken), undefined)
-    // Not from inside write().
-    else queueMicrotask(this.#onTaken)
+    if (bytes.length > 0) wire.write(bytes, undefined)
+    // Part of a header and nothing else: the peer gets nothing yet. Not from inside write().
+    else queueMicrotask(() => this.onWritten())
   }
-
-  readonly #onTaken = (): void => this.onWritten()
 
   end(): void {
     if (this.#peer.kind === 'open') this.#peer.wire.end()

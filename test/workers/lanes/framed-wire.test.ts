@@ -107,8 +107,6 @@ class FakeWire implements Wire {
   destroyed = false
   closed = false
   ended = false
-  /** Bytes that the system would take at once. */
-  room = 0
   #inFlight: readonly Uint8Array[] | undefined
 
   resume(): void {
@@ -116,13 +114,8 @@ class FakeWire implements Wire {
     this.reading = true
   }
 
-  tryWrite(bytes: Uint8Array, offset: number, length: number): number {
-    if (this.destroyed) throw new Error('tryWrite() after destroy()')
-    if (this.#inFlight !== undefined) throw new Error('a try during a write')
-    const taken = Math.min(length, this.room)
-    this.room -= taken
-    if (taken > 0) this.written.push(Buffer.from(bytes.subarray(offset, offset + taken)))
-    return taken
+  tryWrite(): number {
+    throw new Error('a translated write is not tried')
   }
 
   write(first: Uint8Array, second: Uint8Array | undefined): void {
@@ -216,7 +209,7 @@ for (const [kind, pieces] of [
 type Step =
   | { readonly kind: 'read'; readonly bytes: number }
   | { readonly kind: 'resume'; readonly reads: number; readonly view: number }
-  | { readonly kind: 'write'; readonly bytes: number; readonly second: number; readonly room: number }
+  | { readonly kind: 'write'; readonly bytes: number; readonly second: number }
   | { readonly kind: 'written' | 'destroy' | 'reset' | 'soon' }
 
 const steps = fc.array(
@@ -238,12 +231,7 @@ const steps = fc.array(
     },
     {
       weight: 3,
-      arbitrary: fc.record({
-        kind: fc.constant('write' as const),
-        bytes: fc.nat(5000),
-        second: fc.nat(50),
-        room: fc.oneof(fc.constant(0), fc.nat(10), fc.nat(8000)),
-      }),
+      arbitrary: fc.record({ kind: fc.constant('write' as const), bytes: fc.nat(5000), second: fc.nat(50) }),
     },
     { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('written' as const, 'soon' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('destroy' as const, 'reset' as const) }) },
@@ -301,12 +289,7 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
             case 'write': {
               const written = pump.calls.filter((call) => call === 'written').length
               if (did.destroy || pump.closed !== undefined || written < acknowledged) return
-              wire.room = what.room
-              // As a pump does: what is left of a try is written.
-              const tried = ring.subarray(sent, sent + what.bytes)
-              const taken = framed.tryWrite(ring, sent, tried.length)
-              sent += taken
-              const first = tried.subarray(taken)
+              const first = ring.subarray(sent, sent + what.bytes)
               if (first.length === 0) return
               sent += first.length
               const second = ring.subarray(sent, sent + what.second)
@@ -370,40 +353,6 @@ for (const kind of ['line', 'length-be', 'content-length', 'nul'] as const satis
     t.pass()
   })
 }
-
-test('a translated write that the system takes at once is written soon, the rest of one when that is', async (t) => {
-  const both = setup(specOf('line'))
-  const { pump, wire, framed } = both
-  wire.room = 4
-  framed.write(encodeFrame(Buffer.from('one')), undefined)
-  t.deepEqual(wire.written.map(String), ['one\n'])
-  t.deepEqual(pump.calls, [], 'not from inside write()')
-  await soon()
-  t.deepEqual(pump.calls, ['written'])
-  wire.room = 1
-  framed.write(encodeFrame(Buffer.from('two')), undefined)
-  await soon()
-  t.deepEqual(pump.calls, ['written'])
-  wire.finishWrite()
-  t.deepEqual(pump.calls, ['written', 'written'])
-  t.is(String(Buffer.concat(wire.written)), 'one\ntwo\n')
-})
-
-test('only bytes that are the same on the wire are tried, and what is not taken of them is still to come', (t) => {
-  const both = setup(specOf('line'))
-  const { wire, framed } = both
-  wire.room = 100
-  const frame = encodeFrame(Buffer.from('abcdef'))
-  t.is(framed.tryWrite(frame, 0, 6), 0, 'a header is not')
-  framed.write(frame.subarray(0, 6), undefined)
-  wire.room = 2
-  t.is(framed.tryWrite(frame, 6, 3), 2)
-  wire.room = 100
-  t.is(framed.tryWrite(frame, 8, 1), 1)
-  t.is(framed.tryWrite(frame, 9, 1), 0, 'the end of a line follows')
-  framed.write(frame.subarray(9), undefined)
-  t.is(String(Buffer.concat(wire.written)), 'abcdef\n')
-})
 
 test('a fault waits behind the frames before it until the owner has room', async (t) => {
   const both = setup(specOf('line', { maxFrameBytes: 4 }))
