@@ -18,10 +18,10 @@ import { WriteWindow } from './write-window.js'
 const EIO = systemErrno('EIO')
 
 /**
- * Tries in a row. Main may publish as fast as the kernel takes it: then everything else in the thread, the reads of
- * this very connection too, has its turn in between.
+ * Tries and writes in a row. Main may publish as fast as the kernel takes it: then everything else in the thread, the
+ * reads of this very connection too, has its turn in between.
  */
-const MAX_TRIES = 16
+const MOST_IN_A_ROW = 16
 
 type PumpState =
   | { readonly kind: 'detached' }
@@ -49,6 +49,8 @@ export class Pump implements FrameOwner {
   /** It was accepted, and main has not been notified of its lane. */
   #isNew: boolean
   #outgoing: Outgoing = 'idle'
+  /** Tries and writes since there was nothing to write, or others had their turn. */
+  #inARow = 0
 
   /** `halfClose`: whether the wire can end one direction alone. `onGone` is the last call, once. */
   constructor(of: ShardLane, role: Role, halfClose: boolean, onGone: (id: number) => void) {
@@ -166,8 +168,9 @@ export class Pump implements FrameOwner {
     const state = this.#state
     if (this.#outgoing !== 'idle' || state.kind !== 'attached') return
     const { wire } = state
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+    while (this.#inARow++ < MOST_IN_A_ROW) {
       if (this.#writes.look() === 0) {
+        this.#inARow = 0
         this.#endIfWished(wire, this.#writes.wish)
         return
       }
@@ -179,6 +182,7 @@ export class Pump implements FrameOwner {
     this.#outgoing = 'yielding'
     setImmediate(() => {
       this.#outgoing = 'idle'
+      this.#inARow = 0
       this.#writeNext()
     })
   }

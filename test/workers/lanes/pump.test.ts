@@ -193,6 +193,23 @@ test('a main that publishes as fast as the kernel takes it lets others have thei
   t.is(mainLane.load(lane.OUT_NOTIFY), 1, 'the shard waits for bytes')
 })
 
+test('a wire whose writes complete at once lets others have their turn, too', async (t) => {
+  const { lane: mainLane, pump, wire, notify } = attached()
+  let writes = 0
+  wire.write = () => {
+    if (++writes === 1000) return
+    mainLane.send('more')
+    queueMicrotask(() => pump.onWritten())
+  }
+  mainLane.send('first')
+  notify()
+  await turns()
+  const inOneGo = writes
+  t.true(inOneGo < 100, `${String(inOneGo)} writes before others had their turn`)
+  await turns()
+  t.true(writes > inOneGo, 'it goes on in the next turn')
+})
+
 test('a wire that closes while others have their turn is not written to any more', async (t) => {
   const { lane: mainLane, pump, wire, notify } = attached()
   wire.room = 1_000_000
