@@ -22,8 +22,8 @@ const HELLO = 0
  */
 const MOST_UNDER_WAY = 32
 const COME_AT_ONCE = 16
-/** Tickets go round within their text. */
-const TICKETS = 0xffff_ffff
+/** Tickets are from 1 to this: what their text has room for. */
+export const MOST_TICKETS = 0xffff_ffff
 
 type Sent = (status: number) => void
 interface WriteRequest {
@@ -62,7 +62,6 @@ export class DescriptorChannel {
   readonly #arrived = new Map<number, SocketHandle | undefined>()
   readonly #onClosed: (() => void)[] = []
   #onHello: (() => void) | undefined
-  #lastTicket = HELLO
   #underWay = 0
   /** They wait until more may be under way. */
   #toSend: (() => void)[] = []
@@ -132,12 +131,6 @@ export class DescriptorChannel {
   whenClosed(callback: () => void): void {
     if (this.#isOpen) this.#onClosed.push(callback)
     else callback()
-  }
-
-  /** A ticket that no descriptor under way has, for one that this side is to receive or to send. */
-  newTicket(): number {
-    this.#lastTicket = (this.#lastTicket % TICKETS) + 1
-    return this.#lastTicket
   }
 
   /** Sends a duplicate. False: it did not leave. What was sent may still be lost, which its receiver learns. */

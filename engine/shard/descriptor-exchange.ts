@@ -4,7 +4,7 @@
  */
 import os from 'node:os'
 import { isMainThread } from 'node:worker_threads'
-import { DescriptorChannel } from '../internals/descriptor-channel.js'
+import { DescriptorChannel, MOST_TICKETS } from '../internals/descriptor-channel.js'
 import type { SocketHandle } from '../internals/socket-handle.js'
 import { deserializeError, TransportError, type SerializedError } from '../protocol/errors.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
@@ -16,6 +16,7 @@ const GIVING = 'giving worker threads'
 export class DescriptorExchange {
   readonly #control: Pick<ControlClient, 'call'>
   #channel: Promise<DescriptorChannel> | undefined
+  #lastTicket = 0
 
   constructor(control: Pick<ControlClient, 'call'>) {
     this.#control = control
@@ -32,7 +33,7 @@ export class DescriptorExchange {
     } catch (error) {
       throw isOfShard(error) ? error : meetingFailure(error, GIVING, endpoint)
     }
-    const ticket = channel.newTicket()
+    const ticket = this.#newTicket()
     if (await channel.send(ticket, handle)) return ticket
     // Rejects if the shard is lost.
     await this.#control.call('ping')
@@ -47,7 +48,7 @@ export class DescriptorExchange {
     let taken: Promise<SocketHandle | undefined> | undefined
     try {
       const channel = await this.#open(undefined)
-      const ticket = channel.newTicket()
+      const ticket = this.#newTicket()
       taken = channel.receive(ticket)
       if (!(await this.#control.call('duplicateSocket', laneId, ticket))) channel.cancel(ticket)
       return await taken
@@ -62,6 +63,12 @@ export class DescriptorExchange {
   close(): void {
     const closed = (channel: DescriptorChannel): void => channel.close()
     this.#channel?.then(closed, () => undefined)
+  }
+
+  /** Also for another channel than the last: nobody may take what comes with an old ticket for something else. */
+  #newTicket(): number {
+    this.#lastTicket = (this.#lastTicket % MOST_TICKETS) + 1
+    return this.#lastTicket
   }
 
   /** `folder`: where both may meet too, if it cannot be in the temporary folder. */

@@ -121,17 +121,23 @@ export class Shard {
     const lane = this.#lanes.take(identity.endpoint)
     const { ledger } = this.#environment
     ledger.open('dials')
-    let isConnected = false
+    let state: 'dialling' | 'connected' | 'failed' = 'dialling'
     try {
-      control.onStarted(() => void this.#channel.control.announce('abortDial', lane.id))
+      control.onStarted(() => {
+        // Afterwards the lane may be another dial's.
+        if (state === 'dialling') void this.#channel.control.announce('abortDial', lane.id)
+      })
       const { framing } = options
       const outcome = await this.#channel.control.call('dial', { lane, target, framing, timeoutMs: control.timeoutMs })
       if (!outcome.ok) throw deserializeError(outcome.error, identity.endpoint)
-      isConnected = true
+      state = 'connected'
       return this.#lanes.connect(lane, options, identity)
     } finally {
       ledger.release('dials')
-      if (!isConnected) this.#lanes.give(lane)
+      if (state === 'dialling') {
+        state = 'failed'
+        this.#lanes.give(lane)
+      }
     }
   }
 

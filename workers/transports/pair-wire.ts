@@ -32,7 +32,7 @@ export class PairWire implements Wire {
     reader.on('error', (error: NodeJS.ErrnoException) => {
       this.#error = error
       // Nothing more will come, so the peer cannot say whether it still reads.
-      writer.destroy()
+      this.#output.destroy()
     })
     reader.on('close', onClose)
     writer.on('finish', () => owner.onFinished())
