@@ -3,7 +3,6 @@
  * if that failed: the system may have had no descriptor left for it.
  */
 import os from 'node:os'
-import { isMainThread } from 'node:worker_threads'
 import { DescriptorChannel, MOST_TICKETS } from '../internals/descriptor-channel.js'
 import type { SocketHandle } from '../internals/socket-handle.js'
 import { deserializeError, TransportError, type SerializedError } from '../protocol/errors.js'
@@ -43,8 +42,6 @@ export class DescriptorExchange {
 
   /** A duplicate of the socket that a lane's bytes leave by, the caller's own. Undefined: there is none to be had. */
   async take(laneId: number): Promise<SocketHandle | undefined> {
-    // Where the channel costs something when the thread ends, only what needs it opens it: see `close()` there.
-    if (!isMainThread) return undefined
     let taken: Promise<SocketHandle | undefined> | undefined
     try {
       const channel = await this.#open(undefined)

@@ -1,5 +1,7 @@
 /** The lanes of one shard: their memory, and the connections that they carry. */
+import { isMainThread } from 'node:worker_threads'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
+import type { InlineBudget } from '../connection/inline-budget.js'
 import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
 import type { DuplicateSocket, InlineHost, LaneHost } from '../connection/lane-host.js'
 import type { Ledger } from '../common/ledger.js'
@@ -28,7 +30,7 @@ export class ShardLanes implements LaneHost {
   readonly doorbell: Doorbell
   readonly notify: LaneHost['notify']
   readonly keepAlive: LaneHost['keepAlive']
-  readonly inline: InlineHost
+  readonly inline: InlineHost | undefined
   /** What the rings of a new lane take. */
   readonly bytesPerLane: number
   readonly #ringBytes: number
@@ -53,16 +55,7 @@ export class ShardLanes implements LaneHost {
     this.doorbell = doorbell
     this.notify = channel.notify
     this.keepAlive = channel.keepAlive
-    this.inline = {
-      budget: inline,
-      isShardAsleep: channel.isShardAsleep,
-      duplicate: (laneId) => channel.descriptors.take(laneId).then((handle) => handle && duplicateOver(handle)),
-      wrote: (bytes) => {
-        count(life.counters, INLINE_WRITES, 1)
-        count(life.counters, INLINE_BYTES, bytes)
-        channel.wroteInline()
-      },
-    }
+    this.inline = isMainThread ? inlineHostOf(life, channel, inline) : undefined
     this.#ringBytes = settings.initialRingBytes
     this.bytesPerLane = REGIONS_OF_NEW_LANE * this.#ringBytes
     this.#channel = channel
@@ -197,6 +190,23 @@ export class ShardLanes implements LaneHost {
   #openInLedger(): void {
     this.#ledger.open('lanes')
     this.#ledger.open('regions', REGIONS_OF_NEW_LANE)
+  }
+}
+
+/**
+ * Only on the process's main thread: where another thread hosts the engine, what carries duplicates makes Node close a
+ * number twice when that thread ends, and in between it may have become a stranger's.
+ */
+function inlineHostOf(life: Pick<ShardLife, 'counters'>, channel: ShardChannel, budget: InlineBudget): InlineHost {
+  return {
+    budget,
+    isShardAsleep: channel.isShardAsleep,
+    duplicate: (laneId) => channel.descriptors.take(laneId).then((handle) => handle && duplicateOver(handle)),
+    wrote: (bytes) => {
+      count(life.counters, INLINE_WRITES, 1)
+      count(life.counters, INLINE_BYTES, bytes)
+      channel.wroteInline()
+    },
   }
 }
 

@@ -2,7 +2,9 @@
  * Main writes to sockets by numbers. Whatever becomes of a shard and of its sockets, and whoever gets their numbers:
  * nothing that main writes comes to another file or socket, and nothing of others is closed.
  */
+import { once } from 'node:events'
 import net from 'node:net'
+import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
 import { everyFault, faultyOptions, nextEvent, strikeSoon, type Fault } from '../helpers/faults.js'
@@ -150,6 +152,41 @@ onUnix(
     }
   },
 )
+
+onUnix('a thread that hosts an engine closes nothing of others when it ends, however it ends', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const strangers = await Strangers.open(folder.path, FILES, new Random(seed, 200))
+  const echoes = new Echoes()
+  const path = folder.socketPath()
+  let thread: Worker | undefined
+  try {
+    await new Promise<void>((resolve) => echoes.server.listen(path, resolve))
+    for (let round = 0; round < DEATHS; round++) {
+      thread = new Worker(new URL('../fixtures/dialling-thread.js', import.meta.url), {
+        workerData: `unix:${path}`,
+      })
+      let exits = 0
+      thread.once('exit', () => exits++)
+      t.deepEqual(await once(thread, 'message'), [0], 'duplicates')
+      if (round % 3 === 0) thread.postMessage('close')
+      else if (round % 3 === 1) thread.postMessage('exit')
+      else void thread.terminate()
+      while (exits === 0) {
+        // What the thread closes is theirs at once.
+        strangers.add(200)
+        strangers.drop(200)
+        await turns()
+      }
+      t.deepEqual(strangers.harm, [], `round ${String(round)}`)
+    }
+  } finally {
+    await thread?.terminate()
+    echoes.close()
+    t.deepEqual(await strangers.close(), [])
+    await folder.remove()
+  }
+})
 
 /** Connections whose frames main writes itself. */
 async function hotConnections(

@@ -51,18 +51,17 @@ export class Strangers {
     for (let i = 0; i < count; i++) this.#openFile(join(this.#folder, `stranger-${String(++this.#added)}`))
   }
 
+  /** Closes those that have been open longest. */
+  drop(count: number): void {
+    for (const file of this.#files.splice(0, count)) this.#closeFile(file)
+  }
+
   /** Closes some and opens as many, in this turn: numbers change hands. */
   change(count: number): void {
     for (let i = 0; i < count; i++) {
       const [file] = this.#files.splice(this.#random.below(this.#files.length), 1)
       if (file === undefined) return
-      this.#look(file)
-      try {
-        fs.closeSync(file.fd)
-      } catch (error) {
-        this.harm.push(`closing ${file.path}: ${String(error)}`)
-      }
-      // Not in the order in which they were closed.
+      this.#closeFile(file)
       this.#openFile(file.path)
     }
     for (const socket of this.#sockets) {
@@ -79,10 +78,7 @@ export class Strangers {
 
   /** Closes all, and says what was done to them. */
   async close(): Promise<readonly string[]> {
-    for (const file of this.#files) {
-      this.#look(file)
-      fs.closeSync(file.fd)
-    }
+    this.drop(this.#files.length)
     for (const socket of [...this.#sockets, ...this.#accepted]) socket.destroy()
     await new Promise((resolve) => this.#server.close(resolve))
     return this.harm
@@ -94,11 +90,12 @@ export class Strangers {
     this.#files.push({ path, fd, inode: fs.fstatSync(fd).ino })
   }
 
-  #look({ path, fd, inode }: StrangeFile): void {
+  #closeFile({ path, fd, inode }: StrangeFile): void {
     try {
       const { size, ino } = fs.fstatSync(fd)
-      if (ino !== inode) this.harm.push(`${path} was replaced`)
       if (size !== 0) this.harm.push(`${path} has ${String(size)} bytes`)
+      if (ino === inode) fs.closeSync(fd)
+      else this.harm.push(`${path} was replaced`)
     } catch (error) {
       this.harm.push(`${path}: ${String(error)}`)
     }
