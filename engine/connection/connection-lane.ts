@@ -36,7 +36,7 @@ export class Lane {
     this.words = host.wordsOf(grant)
     this.base = host.baseOf(grant)
     const dialled = identity.role === 'dialled'
-    this.pendingReply = { dialled, isAwaited: false, awaitedUntil: 0, hits: 0, penalty: 0, sleeps: 0 }
+    this.pendingReply = { dialled, sentAt: 0, isAwaited: false, awaitedUntil: 0, memory: undefined }
   }
 
   load(word: number): number {

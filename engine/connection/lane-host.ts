@@ -15,19 +15,36 @@ export interface NotifyHandler {
   onNotify(): boolean
 }
 
-/** The reply to a connection's last flush, as the wake strategy goes by it. */
+/** The reply to what a connection has flushed, as the wake strategy goes by it. */
 export interface PendingReply {
   readonly dialled: boolean
+  /** When the oldest flush without a reply went out, in `performance.now()` milliseconds; 0: there is none. */
+  sentAt: number
   /** Main stays awake for it. */
   isAwaited: boolean
-  /** Until when, in `performance.now()` milliseconds. */
+  /** Until when. */
   awaitedUntil: number
-  /** Replies since the last that did not come in time. */
-  hits: number
-  /** Flushes for which main sleeps after such a one. */
-  penalty: number
-  /** Of these, how many are left. */
-  sleeps: number
+  /** What the wake strategy knows of the connection. */
+  memory: ReplyMemory | undefined
+}
+
+/** How long replies of a connection took lately, with main awake and asleep. */
+export interface ReplyMemory {
+  way: 'awake' | 'asleep'
+  /** The way is only being tried. */
+  isTrial: boolean
+  /** Replies of this phase, of how many, and what they took in all, in milliseconds. */
+  replies: number
+  phase: number
+  totalMs: number
+  /** Replies that were given up in this phase. */
+  misses: number
+  /** What a reply took in the phase before. */
+  meanBefore: number
+  /** How long the next phase that is no trial lasts. */
+  nextPhase: number
+  /** Replies that were given up since the last one came. */
+  unanswered: number
 }
 
 /** When connections run, and how main waits for the shard. */
@@ -36,7 +53,7 @@ export interface LaneDoorbell {
   flushSoon(flushable: Flushable): void
   /** A flush has gone out, and a reply may follow. */
   awaitReply(reply: PendingReply): void
-  /** A frame came in on a connection whose reply is awaited. */
+  /** A frame came in on a connection whose `sentAt` is not 0. */
   replied(reply: PendingReply): void
   /** Calls `onNotify()` in one of the next turns. */
   revisit(reader: NotifyHandler): void

@@ -335,6 +335,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   #count(length: number): void {
     this.framesReceived++
     this.bytesReceived += length
-    if (this.#pendingReply.isAwaited) this.#lane.host.doorbell.replied(this.#pendingReply)
+    if (this.#pendingReply.sentAt !== 0) this.#lane.host.doorbell.replied(this.#pendingReply)
   }
 }

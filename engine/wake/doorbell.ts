@@ -81,19 +81,24 @@ export class Doorbell implements LaneDoorbell {
 
   awaitReply(reply: PendingReply): void {
     const ms = this.#strategy.onSend(reply)
+    if (ms === undefined) return
+    const now = this.#now()
+    if (reply.sentAt === 0) reply.sentAt = now
     // What may not keep the process alive cannot keep the event loop turning either: see #nextTurn().
     if (ms === 0 || !this.#isReferenced()) return
     // Behind the others, whose time ends before.
     if (reply.isAwaited) this.#awaited.delete(reply)
     reply.isAwaited = true
-    reply.awaitedUntil = this.#now() + ms
+    reply.awaitedUntil = now + ms
     this.#awaited.add(reply)
     this.#run()
   }
 
   replied(reply: PendingReply): void {
-    this.#strategy.onReply(reply)
-    if (this.#strategy.endsWithReply) this.#forget(reply)
+    const ms = this.#now() - reply.sentAt
+    reply.sentAt = 0
+    this.#strategy.onReply(reply, ms)
+    if (reply.isAwaited && this.#strategy.endsWithReply) this.#forget(reply)
   }
 
   #flushAll = (): void => {

@@ -1,6 +1,6 @@
 /** The wake strategies that an engine can have. */
 import { availableParallelism } from 'node:os'
-import { AwakeWhilePaying } from './awake-while-paying.js'
+import { FasterWay } from './faster-way.js'
 import type { WakeStrategy } from './wake-strategy.js'
 
 /** `spinMicros`: main stays awake that long after each flush. */
@@ -10,10 +10,10 @@ const nothing = (): void => undefined
 
 /** With one CPU main always sleeps: awake it would take the time of the thread that is to answer. */
 export function wakeStrategyOf(policy: WakePolicy): WakeStrategy {
-  if (policy === 'park' || availableParallelism() === 1) return fixed(0)
-  return policy === 'adaptive' ? new AwakeWhilePaying() : fixed(policy.spinMicros / 1_000)
+  if (policy === 'park' || availableParallelism() === 1) return fixed(undefined)
+  return policy === 'adaptive' ? new FasterWay() : fixed(policy.spinMicros / 1_000)
 }
 
-function fixed(ms: number): WakeStrategy {
+function fixed(ms: number | undefined): WakeStrategy {
   return { onSend: () => ms, onReply: nothing, onMiss: nothing, endsWithReply: false }
 }

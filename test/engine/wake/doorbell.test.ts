@@ -53,7 +53,7 @@ interface Told {
 /** A doorbell that stays awake for `ms`, on a clock of the test's own. */
 function awake(ms: number, endsWithReply = true): { doorbell: Doorbell; told: Told; clock: { now: number } } {
   const told: Told = { replies: [], misses: [] }
-  const clock = { now: 0 }
+  const clock = { now: 100 }
   const doorbell = new Doorbell(
     {
       onSend: () => ms,
@@ -68,7 +68,7 @@ function awake(ms: number, endsWithReply = true): { doorbell: Doorbell; told: To
 }
 
 function pending(): PendingReply {
-  return { dialled: true, isAwaited: false, awaitedUntil: 0, hits: 0, penalty: 0, sleeps: 0 }
+  return { dialled: true, sentAt: 0, isAwaited: false, awaitedUntil: 0, memory: undefined }
 }
 
 test('main stays awake until the reply is there', async (t) => {
@@ -87,13 +87,13 @@ test('main goes to sleep when a reply is late, each in its own time', async (t) 
   const { doorbell, told, clock } = awake(10)
   const [one, other] = [pending(), pending()]
   doorbell.awaitReply(one)
-  clock.now = 6
+  clock.now = 106
   doorbell.awaitReply(other)
-  clock.now = 10
+  clock.now = 110
   await turns(2)
   t.true(doorbell.isRunning)
   t.deepEqual(told.misses, [one])
-  clock.now = 16
+  clock.now = 116
   await turns(2)
   t.false(doorbell.isRunning)
   t.deepEqual(told, { replies: [], misses: [one, other] })
@@ -104,9 +104,9 @@ test('another send before the reply makes its time begin again', async (t) => {
   const [one, other] = [pending(), pending()]
   doorbell.awaitReply(one)
   doorbell.awaitReply(other)
-  clock.now = 5
+  clock.now = 105
   doorbell.awaitReply(one)
-  clock.now = 10
+  clock.now = 110
   await turns(2)
   t.deepEqual(told.misses, [other])
   t.true(doorbell.isRunning)
@@ -122,7 +122,7 @@ test('a strategy may keep main awake behind the reply', async (t) => {
   doorbell.replied(reply)
   await turns(2)
   t.true(doorbell.isRunning)
-  clock.now = 10
+  clock.now = 110
   await turns(2)
   t.false(doorbell.isRunning)
 })
