@@ -46,8 +46,8 @@ export interface EngineOptions {
   readonly shards?: number | undefined
   /**
    * How the main thread waits for events. `adaptive` (default): after its own send, the side that dialled polls for the
-   * reply for up to 1 ms, where that brings replies sooner. `park`: it always sleeps. `{spinMicros}`: it polls that long
-   * after each send, 0 to 1,000,000.
+   * reply for up to 1 ms, where that brings replies sooner. `park`: it always sleeps. `{spinMicros}`: it polls that
+   * long after each send, 0 to 1,000,000.
    */
   readonly wake?: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
   /**

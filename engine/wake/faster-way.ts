@@ -1,10 +1,10 @@
 /**
  * The adaptive wake strategy: a connection waits for replies in the way that brings them sooner, awake or asleep.
  *
- * Which one that is depends on the machine, on what else runs there, and on the peer, and no figure tells it in advance:
- * with a free CPU, staying awake saves a wake-up; without one, it takes the CPU of the thread that is to answer. So both
- * are measured. After a long phase in one way, a few replies are awaited in the other, and the faster one goes on. Late
- * replies count in full, also those that come after main has given up: they are what staying awake can cost.
+ * Which one that is depends on the machine, on what else runs there, and on the peer, and no figure tells it before:
+ * with a free CPU, staying awake saves a wake-up; without one, it takes the CPU of the thread that is to answer. So
+ * both are measured. After a long phase in one way, a few replies are awaited in the other, and the faster one goes
+ * on. Late replies count in full, also those that come after main has given up: they are what staying awake can cost.
  *
  * Only the side that dialled stays awake: with both awake, each would take the CPU of the other's shard. See
  * docs/decisions/wake-policy.md for what was measured.

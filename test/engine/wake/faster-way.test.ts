@@ -1,4 +1,4 @@
-/** In which way main waits for replies: the one that brings them sooner, as measured, and only on the side that dialled. */
+/** How main waits for replies: in the way that brings them sooner, as measured, and only on the side that dialled. */
 import test from 'ava'
 import type { PendingReply } from '../../../engine/connection/lane-host.js'
 import { FasterWay } from '../../../engine/wake/faster-way.js'
