@@ -4,6 +4,7 @@
  * or with its runner.
  */
 import { endByItself } from '../harness/runner-end.js'
+import { join } from 'node:path'
 import process from 'node:process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { canCountResources, descriptorKinds } from '../harness/resource-counts.js'
@@ -11,7 +12,7 @@ import { NO_FRAMES } from './frame-book.js'
 import { inject } from './injectors.js'
 import { abortedCalls, isProcess, kindOf, planFaults, type Fault } from './plan.js'
 import type { FaultCounts, FromHost, HostConfig, HostReport } from './host-report.js'
-import { allUp, backTo, holdingsOf, memoryInUse, surplus, type Holdings } from './resources.js'
+import { allUp, backTo, holdingsOf, memoryInUse, settledHoldings, surplus, type Holdings } from './resources.js'
 import { World } from './world.js'
 import type { Traffic } from './traffic.js'
 
@@ -110,6 +111,14 @@ async function warmUp(here: World): Promise<void> {
     await allWell(here)
     await allUp(here)
   }
+  await openDescriptorChannels(here)
+}
+
+/** Each thread has one from its first listener on. */
+async function openDescriptorChannels({ engine }: World): Promise<void> {
+  if (!canCountResources) return
+  const listener = await engine.transport(`unix:${join(config.folder, 'channels.sock')}`).listen()
+  await listener.close()
 }
 
 async function run(): Promise<HostReport> {
@@ -118,7 +127,7 @@ async function run(): Promise<HostReport> {
   const here = world
   await watched(-1, warmUp(here))
   await nextTurn()
-  before = holdingsOf(here)
+  before = await settledHoldings(here)
   if (canCountResources) kinds = descriptorKinds()
   const baseline = before
   let memory = await memoryInUse()

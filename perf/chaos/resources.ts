@@ -5,6 +5,10 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import { canCountResources, processResources, type ProcessResources } from '../harness/resource-counts.js'
 import type { World } from './world.js'
 
+/** The system does not announce when it has removed a thread or a process from its books, so this polls. */
+const LOOK_AGAIN_MS = 3
+const LOOKS = 20
+
 export interface Holdings extends ProcessResources {
   readonly connections: number
   readonly listeners: number
@@ -12,13 +16,23 @@ export interface Holdings extends ProcessResources {
 }
 
 export function holdingsOf({ engine }: World): Holdings {
-  const { connections, listeners, pendingConnects } = engine.stats()
+  const { connections, listeners, pendingConnects, ledger } = engine.stats()
   const system = canCountResources ? processResources() : { threads: 0, descriptors: 0, children: 0, zombies: 0 }
-  return { ...system, connections, listeners, pendingConnects }
+  // Connections have a duplicate each, or none, as they happen to need one.
+  const descriptors = system.descriptors - ledger.byKind.duplicates.open
+  return { ...system, descriptors, connections, listeners, pendingConnects }
 }
 
-/** The system does not announce when it has removed a thread or a process from its books, so this polls. */
-const LOOK_AGAIN_MS = 3
+/** What there is when no duplicate is on its way: one that is counts as one already. */
+export async function settledHoldings(world: World): Promise<Holdings> {
+  let settled = holdingsOf(world)
+  for (let look = 0; look < LOOKS; look++) {
+    await pause(LOOK_AGAIN_MS)
+    const now = holdingsOf(world)
+    if (now.descriptors > settled.descriptors) settled = now
+  }
+  return settled
+}
 
 /** Resolves once every worker thread that has died is replaced. */
 export async function allUp({ engine }: World): Promise<void> {
