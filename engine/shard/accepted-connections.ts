@@ -59,7 +59,8 @@ export class AcceptedConnections {
   /** `socket`: what main has bound for it. */
   async listen(request: Omit<ListenRequest, 'counts'>, socket: BoundSocket | undefined): Promise<Outcome> {
     const { listenerId } = request
-    const target = await this.#targetOn(request.target, socket)
+    // At once where nothing has to be sent first: what is dialled next on this shard must find the listener.
+    const target = socket === undefined ? request.target : await this.#targetOn(request.target, socket)
     const counts = new AcceptCounts()
     this.#listeners.set(listenerId, counts)
     this.#stock.fillUp()
@@ -74,7 +75,11 @@ export class AcceptedConnections {
   }
 
   async resume(listenerId: number, target: ListenTarget, socket: BoundSocket | undefined): Promise<Outcome> {
-    return this.#control.call('resumeListening', listenerId, await this.#targetOn(target, socket))
+    return this.#control.call(
+      'resumeListening',
+      listenerId,
+      socket === undefined ? target : await this.#targetOn(target, socket),
+    )
   }
 
   async unlisten(listenerId: number): Promise<void> {
@@ -111,8 +116,8 @@ export class AcceptedConnections {
   }
 
   /** With the ticket of a duplicate of the socket, of which the shard must learn. */
-  async #targetOn(target: ListenTarget, socket: BoundSocket | undefined): Promise<ListenTarget> {
-    if (socket === undefined || !isBoundByMain(target)) return target
+  async #targetOn(target: ListenTarget, socket: BoundSocket): Promise<ListenTarget> {
+    if (!isBoundByMain(target)) return target
     return { ...target, ticket: await this.#descriptors.give(socket) }
   }
 
