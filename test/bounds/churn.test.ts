@@ -96,7 +96,8 @@ test.serial('memory of a burst is kept for the next one, and given up when it is
     const total = (moment: Moment | undefined): number => (moment?.heldMiB ?? 0) + (moment?.spareMiB ?? 0)
     t.true(total(burst) >= 48, 'rings of a megabyte and more, and two for each end')
     t.true((after?.inUseMiB ?? Infinity) <= STOCK_MIB)
-    t.is(total(after), total(burst), 'all of it is kept')
+    // It may have grown between the two: a ring's larger region can come after its frame has been read.
+    t.true(total(after) >= total(burst), 'all of it is kept')
     t.is(later?.spareMiB, 0)
     t.true(total(later) <= 32, 'a slab in use and a spare one for each shard')
     t.true((later?.residentMiB ?? Infinity) < (after?.residentMiB ?? 0) - 16, 'the system has it back')
