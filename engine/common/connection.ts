@@ -34,6 +34,11 @@ export interface ConnectionInfo {
   readonly lastActivityAt: number
   /** Of a child process. */
   readonly pid?: number
+  /**
+   * Where shared memory was asked for: what carries the frames. `socket`: shared memory could not be had;
+   * `engine.stats().sharedMemory` says why, if that is due to this process.
+   */
+  readonly memory?: 'shared' | 'socket'
 }
 
 export interface SubscribeOptions {

@@ -11,6 +11,8 @@ export interface ConnectionIdentity {
   readonly halfClose: boolean
   /** Whether its bytes leave by a socket whose descriptor main can have a duplicate of. */
   readonly hasDescriptor: boolean
+  /** Where shared memory was asked for: what carries the frames. */
+  readonly memory?: 'shared' | 'socket' | undefined
 }
 
 let connections = 0

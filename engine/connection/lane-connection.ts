@@ -84,6 +84,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
       bytesReceived,
       lastActivityAt: Math.max(this.#establishedAt, lastFlushAt, lastFrameAt),
       ...(process && { pid: process.pid }),
+      ...(identity.memory && { memory: identity.memory }),
     }
   }
 

@@ -24,6 +24,8 @@ export interface TransportSettings extends ListenSettings {
   /** Of its connections, besides what the engine adds. */
   readonly connection: Omit<ConnectionSettings, keyof ConnectionDefaults | 'tracking'>
   readonly connectTimeoutMs: number
+  /** `shared`: frames go through memory that both processes have mapped, if both can; else over the socket. */
+  readonly memory: 'socket' | 'shared'
 }
 
 /** What a reconnecting connection is made with, besides its endpoint and what it stands on. */

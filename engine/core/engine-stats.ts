@@ -2,6 +2,7 @@ import type { LedgerSnapshot } from '../common/ledger.js'
 import type { PoolStats } from '../pool/pool-stats.js'
 import type { BreakerStats } from '../reconnect/breaker.js'
 import type { ReconnectingStats } from '../reconnect/reconnecting-connection.js'
+import type { SharedMemoryStats } from '../shared-memory/shared-memory-stats.js'
 import type { ShardStats } from '../shard/shard.js'
 
 /** A snapshot of the engine. The figures of a shard are read from memory that it shares, without asking it. */
@@ -13,6 +14,7 @@ export interface EngineStats {
    */
   readonly spareRingMemoryBytes: number
   readonly connections: number
+  readonly sharedMemory: SharedMemoryStats
   readonly listeners: number
   readonly pendingConnects: number
   /** Pools that are not closed. */

@@ -17,6 +17,7 @@ export const errorCodes = {
   ERR_UNSUPPORTED_PLATFORM: { retryable: false },
   ERR_FRAME_TOO_LARGE: { retryable: false },
   ERR_FRAMING: { retryable: false },
+  ERR_HANDSHAKE: { retryable: false },
   ERR_HEADER_TOO_LARGE: { retryable: false },
   ERR_TRUNCATED: { retryable: true },
   ERR_FRAME_TIMEOUT: { retryable: true },

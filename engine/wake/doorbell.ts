@@ -17,7 +17,7 @@ const MOST_ALONE = 2
 
 /** The bell of one shard. */
 export interface BellSource {
-  readonly listener: BellListener
+  readonly listener: Pick<BellListener, 'take' | 'park' | 'unpark'>
   /** Handles one budget of what has come for a lane, and asks for a revisit if there is more. */
   readonly visit: (laneId: number) => void
 }

@@ -1,0 +1,36 @@
+/** The system calls behind shared memory. They are made when a connection begins, grows or ends, never for a frame. */
+
+export interface NativeMemory {
+  readonly provider: 'koffi' | 'node:ffi'
+  /** Whether there are files without a name whose size can be sealed (Linux). */
+  readonly hasMemfd: boolean
+  /** A descriptor of a new, empty file in memory, closed on exec. @throws The system's error. */
+  createMemfd(name: string): number
+  /** From here on the file keeps its size, and may be given no other seal. @throws The system's error. */
+  sealSize(fd: number): void
+  /** Whether the file can neither shrink nor grow. False also where there are no seals. */
+  isSizeSealed(fd: number): boolean
+  /**
+   * Takes memory (or disk) for a part of the file now, so that using it cannot fail later.
+   * @throws The system's error: ENOSPC, ENOMEM.
+   */
+  reserve(fd: number, offset: number, length: number): void
+  /** Gives the memory of a part of the file back; it reads as zeros then. Does nothing where that is not possible. */
+  discard(fd: number, offset: number, length: number): void
+  /** Maps the first `length` bytes of a file, to read and to write. @throws The system's error. */
+  map(fd: number, length: number): Mapping
+  /** The user (and where the system tells, the process) at the other end of a Unix socket. @throws The system's error. */
+  peerOf(socket: number): { readonly uid: number; readonly pid: number | undefined }
+}
+
+/** A file in this process's memory. */
+export interface Mapping {
+  readonly length: number
+  /**
+   * A view of a part; the same one each time for the same part. Views stay usable for ever: once the mapping is
+   * released they show memory that nobody else has, and later perhaps another mapping.
+   */
+  view(offset: number, length: number): ArrayBuffer
+  /** Lets go of the file. The addresses are kept and used again. */
+  release(): void
+}
