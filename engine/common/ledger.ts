@@ -10,6 +10,8 @@ const resourceKinds = [
   'socketFiles',
   'descriptors',
   'duplicates',
+  'segments',
+  'mappings',
   'children',
   'guardians',
   'dials',

@@ -4,6 +4,7 @@ import { describeExcess, describeFault, framingFaults, type Excess, type Framing
 import { isOutOfMemory } from '../protocol/allocation.js'
 import { failureCalls } from '../protocol/ring-layout.js'
 import { systemErrorOf } from '../protocol/system-errno.js'
+import type { ConnectionIdentity } from './connection-lane.js'
 import type { StreamEnd } from './frame-reader.js'
 
 export function truncated(endpoint: string): TransportError {
@@ -65,6 +66,14 @@ export function peerCut(cause: Error | undefined, endpoint: string): TransportEr
   return new TransportError('ERR_RESET', 'the peer cut the connection. Connect again.', { cause, endpoint })
 }
 
+function brokenMemory(endpoint: string): TransportError {
+  return new TransportError(
+    'ERR_FRAMING',
+    'the peer wrote positions into the memory that it shares which cannot be. It is at fault, or runs another version of this package; connect again.',
+    { endpoint },
+  )
+}
+
 export function closeTimeout(timeoutMs: number, what: string, endpoint: string): TransportError {
   return new TransportError(
     'ERR_TIMEOUT',
@@ -74,8 +83,14 @@ export function closeTimeout(timeoutMs: number, what: string, endpoint: string):
 }
 
 /** What a lane's failure words say: a positive system errno and the call that failed, or a fault in the framing. */
-export function laneFailure(failure: number, call: number, framing: FramingSpec, endpoint: string): TransportError {
+export function laneFailure(
+  failure: number,
+  call: number,
+  framing: FramingSpec,
+  { endpoint, memory }: Pick<ConnectionIdentity, 'endpoint' | 'memory'>,
+): TransportError {
   const fault = framingFaults[-1 - failure]
+  if (fault === 'ERR_FRAMING' && memory === 'shared') return brokenMemory(endpoint)
   if (fault !== undefined) return new TransportError(fault, describeFault(fault, framing), { endpoint })
   const cause = systemErrorOf(-failure, failureCalls[call] ?? 'unknown')
   if (cause.code === 'ECONNRESET' || cause.code === 'EPIPE') return peerCut(cause, endpoint)

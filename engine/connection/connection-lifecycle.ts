@@ -276,9 +276,9 @@ export class ConnectionLifecycle {
   #howItEnded(): TransportError | undefined {
     if (this.#state.kind === 'destroying') return this.#state.error
     if (this.#state.kind === 'cutting') return undefined
-    const { endpoint, settings } = this.#lane
+    const { endpoint, identity, settings } = this.#lane
     const failure = this.#lane.load(lane.FAILURE)
-    if (failure !== 0) return laneFailure(failure, this.#lane.load(lane.FAILURE_CALL), settings.framing, endpoint)
+    if (failure !== 0) return laneFailure(failure, this.#lane.load(lane.FAILURE_CALL), settings.framing, identity)
     return this.#hasPeerEnded || !this.sender.isOpen ? undefined : peerCut(undefined, endpoint)
   }
 

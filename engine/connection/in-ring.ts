@@ -55,6 +55,7 @@ export class InRing {
     // Arm, then look again: the shard may have published before it could see that we want to know.
     this.#lane.store(lane.IN_NOTIFY_AT, enough)
     this.#lane.store(lane.IN_NOTIFY, 1)
+    this.#lane.host.awaitBytes?.()
     ring.refresh()
     if (distance(ring.seen, enough) < 0) return over ? 'over' : 'none yet'
     this.#lane.store(lane.IN_NOTIFY, 0)

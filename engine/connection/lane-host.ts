@@ -86,6 +86,12 @@ export interface LaneHost {
   baseOf(lane: LaneGrant): number
   /** Tells the shard to look at a lane. `busy`: main goes on with more of the same, and does not sleep now. */
   notify(laneId: number, busy?: boolean): void
+  /**
+   * Where no shard looks at the lane by itself: main has armed IN_NOTIFY, or OUT_SPACE. What has happened meanwhile is
+   * in the lane when it returns.
+   */
+  awaitBytes?(): void
+  awaitRoom?(): void
   /** A region of at least this size, if the shard knows one; else `onKnown` is called once asking again may help. */
   takeRegion(bytes: number, onKnown: () => void): number | undefined
   giveRegion(regionId: number): void

@@ -77,6 +77,7 @@ export class OutRing {
     const at = (ring.tail - (ring.capacity >> 1) + extra) | 0
     this.#lane.store(lane.OUT_SPACE_AT, at)
     this.#lane.store(lane.OUT_SPACE, 1)
+    this.#lane.host.awaitRoom?.()
     // Look again: it may have happened just before.
     ring.refreshFree()
     return distance(ring.head, at) >= 0 && this.#lane.takeArmed(lane.OUT_SPACE)

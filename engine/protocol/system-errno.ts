@@ -1,7 +1,7 @@
 /** The numbers of system errors: other ones on Linux, macOS and Windows. */
 import { getSystemErrorMap, getSystemErrorName } from 'node:util'
 
-type SystemErrorCode = 'ECONNRESET' | 'EIO'
+type SystemErrorCode = 'ECONNRESET' | 'EIO' | 'EPIPE'
 
 /** As Node's errors have it in `errno`: negative, and libuv's own on Windows, where `os.constants.errno` has others. */
 export function systemErrno(code: SystemErrorCode): number {

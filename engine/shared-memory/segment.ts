@@ -1,0 +1,225 @@
+/**
+ * Makes and opens segments. The accepting side makes the file, and the dialling side opens it: by a descriptor of the
+ * other process, or by a path. It uses no file before it has made sure that it is the one that was meant, belongs to
+ * this user and has the size that was agreed on.
+ */
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import os from 'node:os'
+import { join } from 'node:path'
+import type { Ledger } from '../common/ledger.js'
+import type { Mapping, NativeMemory } from '../native/native-memory.js'
+import { makePrivateFolder, removePrivateFolder } from '../sockets/private-folder.js'
+import { VERSION, type SegmentOffer } from './handshake-messages.js'
+import {
+  bytesBefore,
+  header,
+  HEADER_BYTES,
+  MAGIC,
+  NONCE_BYTES,
+  ringOffset,
+  ringSizesUpTo,
+  segmentBytes,
+  word,
+  wordsOf,
+  type Direction,
+  type RingSizes,
+} from './segment-layout.js'
+
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
+const FILE = 'segment'
+const PRIVATE_MODE = 0o600
+
+export class Segment {
+  readonly sizes: RingSizes
+  /** The number of the ring that both directions begin with. */
+  readonly firstRing: number
+  /** Bytes that have memory: the header, and the rings of this side and the other side's first one. */
+  reservedBytes: number
+  readonly #native: NativeMemory
+  readonly #descriptor: number
+  readonly #mapping: Mapping
+  readonly ledger: Ledger
+  #isReleased = false
+
+  constructor(native: NativeMemory, ledger: Ledger, descriptor: number, size: SegmentSize) {
+    const { sizes, firstRing } = size
+    this.sizes = sizes
+    this.firstRing = firstRing
+    this.#native = native
+    this.ledger = ledger
+    this.#descriptor = descriptor
+    this.#mapping = native.map(descriptor, segmentBytes(sizes))
+    this.reservedBytes = HEADER_BYTES + 2 * (sizes[firstRing] ?? 0)
+    ledger.open('segments')
+    ledger.open('mappings')
+  }
+
+  /** The header, and every ring up to the first ones. */
+  get firstPart(): ArrayBuffer {
+    return this.#mapping.view(0, bytesBefore(this.sizes, this.firstRing + 1))
+  }
+
+  /** A ring that lies behind the first part. */
+  ringMemory(ring: number, direction: Direction): ArrayBuffer {
+    return this.#mapping.view(ringOffset(this.sizes, ring, direction), this.sizes[ring] ?? 0)
+  }
+
+  /** Takes memory for a ring, so that using it cannot fail. @throws The system's error: there is none. */
+  reserve(ring: number, direction: Direction): void {
+    const size = this.sizes[ring] ?? 0
+    this.#native.reserve(this.#descriptor, ringOffset(this.sizes, ring, direction), size)
+    this.reservedBytes += size
+  }
+
+  /** Gives the memory of a ring back that both sides are done with. */
+  discard(ring: number, direction: Direction): void {
+    const size = this.sizes[ring] ?? 0
+    this.#native.discard(this.#descriptor, ringOffset(this.sizes, ring, direction), size)
+    this.reservedBytes -= size
+  }
+
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#mapping.release()
+    fs.closeSync(this.#descriptor)
+    this.ledger.release('mappings')
+    this.ledger.release('segments')
+  }
+}
+
+export interface SegmentSize {
+  readonly sizes: RingSizes
+  readonly firstRing: number
+}
+
+export interface MadeSegment {
+  readonly segment: Segment
+  readonly offer: SegmentOffer
+  /** The other side has it, or will not: what it was reached by goes. */
+  readonly unlink: () => void
+}
+
+/** @throws The system's error. */
+export function makeSegment(
+  native: NativeMemory,
+  ledger: Ledger,
+  mode: 'descriptor' | 'path',
+  ringBytes: { readonly first: number; readonly most: number },
+): MadeSegment {
+  const size = sizeOf(ringBytes.most, ringBytes.first)
+  const bytes = segmentBytes(size.sizes)
+  const file = mode === 'descriptor' ? makeMemoryFile(native, bytes) : makePrivateFile(bytes)
+  try {
+    const first = size.sizes[size.firstRing] ?? 0
+    native.reserve(file.descriptor, 0, HEADER_BYTES)
+    native.reserve(file.descriptor, ringOffset(size.sizes, size.firstRing, 0), 2 * first)
+    const segment = new Segment(native, ledger, file.descriptor, size)
+    const nonce = randomBytes(NONCE_BYTES)
+    writeHeader(segment, bytes, ringBytes, nonce)
+    const { most: mostRingBytes, first: firstRingBytes } = ringBytes
+    return { segment, offer: { mostRingBytes, firstRingBytes, bytes, nonce, at: file.at }, unlink: file.unlink }
+  } catch (error) {
+    file.unlink()
+    fs.closeSync(file.descriptor)
+    throw error
+  }
+}
+
+/** @throws The system's error, or one that says what is wrong with the file. */
+export function openSegment(native: NativeMemory, ledger: Ledger, offer: SegmentOffer): Segment {
+  const { at } = offer
+  const path = at.mode === 'path' ? at.path : `/proc/${String(at.pid)}/fd/${String(at.descriptor)}`
+  // A descriptor's path below /proc is a link by its nature.
+  const descriptor = fs.openSync(path, O_RDWR | (at.mode === 'path' ? O_NOFOLLOW : 0))
+  try {
+    checkFile(native, descriptor, offer)
+    const segment = new Segment(native, ledger, descriptor, sizeOf(offer.mostRingBytes, offer.firstRingBytes))
+    if (isMeant(segment, offer)) return segment
+    segment.release()
+  } catch (error) {
+    fs.closeSync(descriptor)
+    throw error
+  }
+  throw new Error('the file that the peer has offered is not the segment that it meant')
+}
+
+interface SegmentFile {
+  readonly descriptor: number
+  readonly at: SegmentOffer['at']
+  readonly unlink: () => void
+}
+
+function makeMemoryFile(native: NativeMemory, bytes: number): SegmentFile {
+  const descriptor = native.createMemfd('symphony-transport')
+  try {
+    fs.ftruncateSync(descriptor, bytes)
+    native.sealSize(descriptor)
+  } catch (error) {
+    fs.closeSync(descriptor)
+    throw error
+  }
+  return { descriptor, at: { mode: 'descriptor', pid: process.pid, descriptor }, unlink: () => undefined }
+}
+
+function makePrivateFile(bytes: number): SegmentFile {
+  const folder = makePrivateFolder(join(os.tmpdir(), 'symphony-segment-'), undefined)
+  const unlink = (): void => removePrivateFolder(folder, FILE)
+  try {
+    const path = join(folder, FILE)
+    const descriptor = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE)
+    try {
+      fs.ftruncateSync(descriptor, bytes)
+    } catch (error) {
+      fs.closeSync(descriptor)
+      throw error
+    }
+    return { descriptor, at: { mode: 'path', path }, unlink }
+  } catch (error) {
+    unlink()
+    throw error
+  }
+}
+
+function sizeOf(mostBytes: number, firstBytes: number): SegmentSize {
+  const sizes = ringSizesUpTo(mostBytes) ?? []
+  return { sizes, firstRing: sizes.indexOf(firstBytes) }
+}
+
+function writeHeader(
+  segment: Segment,
+  bytes: number,
+  ringBytes: { readonly first: number; readonly most: number },
+  nonce: Buffer,
+): void {
+  const memory = segment.firstPart
+  const page = Buffer.from(memory, 0, HEADER_BYTES)
+  page.write(MAGIC, header.MAGIC, 'latin1')
+  page.writeUInt32LE(VERSION, header.VERSION)
+  page.writeUInt32LE(bytes, header.BYTES)
+  page.writeUInt32LE(ringBytes.most, header.MOST_RING_BYTES)
+  page.writeUInt32LE(ringBytes.first, header.FIRST_RING_BYTES)
+  nonce.copy(page, header.NONCE)
+  const words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT)
+  for (const direction of [0, 1] as const) {
+    words[wordsOf(direction) + word.RING] = segment.firstRing
+    words[wordsOf(direction) + word.RING_ACK] = segment.firstRing
+  }
+}
+
+/** Of the file itself. What lies in it the peer can change at any time. */
+function checkFile(native: NativeMemory, descriptor: number, { bytes, at }: SegmentOffer): void {
+  const stat = fs.fstatSync(descriptor)
+  if (!stat.isFile() || stat.uid !== process.geteuid?.()) throw new Error('the file offered is not of this user')
+  if (stat.size !== bytes) throw new Error('the file offered has another size')
+  if (at.mode === 'descriptor' && !native.isSizeSealed(descriptor)) throw new Error('the file offered can shrink')
+  if (at.mode === 'path' && (stat.mode & 0o777) !== PRIVATE_MODE) throw new Error('others may use the file offered')
+}
+
+/** So that a number that stands for another file by now, or a path that leads elsewhere, is not written to. */
+function isMeant(segment: Segment, { nonce }: SegmentOffer): boolean {
+  const page = Buffer.from(segment.firstPart, 0, HEADER_BYTES)
+  const isSegment = page.toString('latin1', header.MAGIC, header.MAGIC + MAGIC.length) === MAGIC
+  return isSegment && page.subarray(header.NONCE, header.NONCE + NONCE_BYTES).equals(nonce)
+}

@@ -1,0 +1,196 @@
+/** The lane of one connection over shared memory: its words, its rings in the segment, its pump and its socket. */
+import type { LaneConnection } from '../connection/lane-connection.js'
+import type { Flushable, LaneDoorbell, LaneHost, NotifyHandler, PendingReply } from '../connection/lane-host.js'
+import type { LaneGrant } from '../protocol/lane.js'
+import { lane, regionSizeFor } from '../protocol/ring-layout.js'
+import type { SlabTable } from '../protocol/slab-table.js'
+import type { Role } from '../protocol/target.js'
+import type { SocketHandle } from '../internals/socket-handle.js'
+import type { LaneWordTable } from './lane-words.js'
+import type { Segment } from './segment.js'
+import { HEADER_BYTES, wordsOf, type Direction } from './segment-layout.js'
+import { SegmentPump } from './segment-pump.js'
+import { SegmentRings } from './segment-rings.js'
+import type { SlabIds } from './slab-ids.js'
+import { WakeSocket } from './wake-socket.js'
+
+/** What all of an engine's lanes over shared memory have in common. */
+export interface SharedLaneEnvironment {
+  readonly doorbell: LaneDoorbell
+  readonly words: LaneWordTable
+  readonly slabs: SlabTable
+  readonly slabIds: SlabIds
+  /** Main polls the lane from now on. */
+  onPolled(shared: SharedLane): void
+  keepAlive(on: boolean): void
+  /** The connection is over, and everything of it is released. */
+  onReleased(shared: SharedLane): void
+}
+
+export interface SharedLaneParts {
+  readonly segment: Segment
+  readonly socket: SocketHandle
+  readonly role: Role
+  /** The shard that connected or accepted the socket. */
+  readonly shard: number
+}
+
+export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
+  readonly shard: number
+  readonly slabs: SlabTable
+  readonly grant: LaneGrant
+  readonly inline = undefined
+  connection: LaneConnection | undefined
+  readonly #environment: SharedLaneEnvironment
+  readonly #segment: Segment
+  readonly #rings: SegmentRings
+  readonly #pump: SegmentPump
+  readonly #socket: WakeSocket
+  readonly #outgoing: Direction
+  #isPolled = false
+
+  /** Segment and socket are the lane's from here on. @throws {TransportError} ERR_TOO_MANY_CONNECTIONS */
+  constructor(environment: SharedLaneEnvironment, { segment, socket, role, shard }: SharedLaneParts) {
+    this.#environment = environment
+    this.#segment = segment
+    this.shard = shard
+    this.slabs = environment.slabs
+    this.#rings = new SegmentRings(segment, environment.slabs, environment.slabIds)
+    this.grant = environment.words.take()
+    this.#outgoing = role === 'dialled' ? 0 : 1
+    const words = this.wordsOf()
+    const base = this.baseOf()
+    const out = this.#rings.first(this.#outgoing)
+    const incoming = this.#rings.first(this.#incoming)
+    for (const at of [lane.OUT_REGION, lane.OUT_REGION_ACK]) words[base + at] = out
+    for (const at of [lane.IN_REGION, lane.IN_REGION_ACK, lane.IN_GRANT]) words[base + at] = incoming
+    this.#socket = new WakeSocket(socket, {
+      onWake: () => this.#look(),
+      onEnd: () => {
+        this.#pump.onSocketEnd()
+        this.#look()
+      },
+    })
+    const header = new Int32Array(segment.firstPart, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT)
+    const shared = { words: header, out: wordsOf(this.#outgoing), in: wordsOf(this.#incoming) }
+    this.#pump = new SegmentPump({ words, base }, shared, segment.firstRing, {
+      wakePeer: () => this.#socket.wakePeer(),
+      closeSocket: () => this.#socket.close(),
+      revisit: () => this.revisit(),
+      incomingRegion: (ring) => this.#rings.open(ring, this.#incoming),
+      outgoingRing: (region) => this.#rings.ringOf(region),
+    })
+  }
+
+  get reservedBytes(): number {
+    return this.#segment.reservedBytes
+  }
+
+  get #incoming(): Direction {
+    return this.#outgoing === 0 ? 1 : 0
+  }
+
+  wordsOf(): Int32Array {
+    return this.#environment.words.wordsOf(this.grant.id)
+  }
+
+  baseOf(): number {
+    return this.#environment.words.baseOf(this.grant.id)
+  }
+
+  get doorbell(): LaneDoorbell {
+    return this
+  }
+
+  notify(): void {
+    this.#pump.onNotify()
+  }
+
+  awaitBytes(): void {
+    this.#pump.awaitBytes()
+  }
+
+  awaitRoom(): void {
+    this.#pump.awaitRoom()
+  }
+
+  /** In the outgoing direction. In the other one the peer does it. */
+  takeRegion(bytes: number): number | undefined {
+    const ring = this.#segment.sizes.indexOf(regionSizeFor(bytes))
+    if (ring === -1) return undefined
+    try {
+      this.#segment.reserve(ring, this.#outgoing)
+    } catch {
+      // There is no memory for it. The ring stays as it is.
+      return undefined
+    }
+    const region = this.#rings.open(ring, this.#outgoing)
+    if (region === undefined) this.#segment.discard(ring, this.#outgoing)
+    return region
+  }
+
+  giveRegion(region: number): void {
+    const isOurs = this.#rings.directionOf(region) === this.#outgoing
+    if (isOurs) this.#segment.discard(this.#rings.ringOf(region), this.#outgoing)
+    this.#rings.close(region)
+    if (!isOurs) this.#pump.leaveRing()
+  }
+
+  turned(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  keepAlive(on: boolean): void {
+    this.#socket.keepAlive(on)
+    this.#environment.keepAlive(on)
+  }
+
+  releaseLane(): void {
+    this.#socket.close()
+    this.#rings.closeAll()
+    this.#segment.release()
+    this.#environment.words.give(this.grant)
+    this.#environment.onReleased(this)
+  }
+
+  flushSoon(flushable: Flushable): void {
+    this.#environment.doorbell.flushSoon(flushable)
+  }
+
+  awaitReply(reply: PendingReply): void {
+    this.#environment.doorbell.awaitReply(reply)
+    if (!reply.isAwaited || this.#isPolled) return
+    this.#isPolled = true
+    this.#pump.startPolling()
+    this.#environment.onPolled(this)
+  }
+
+  replied(reply: PendingReply): void {
+    this.#environment.doorbell.replied(reply)
+  }
+
+  /** What it has to do, whichever part of it asks. */
+  revisit(): void {
+    this.#environment.doorbell.revisit(this)
+  }
+
+  onNotify(): boolean {
+    this.#pump.pull()
+    return this.connection?.onNotify() === true
+  }
+
+  /** Main looks by itself in this turn. */
+  poll(): void {
+    if (this.#pump.hasNews) this.#look()
+  }
+
+  /** Main is about to sleep. False: it must not, there is news. */
+  stopPolling(): boolean {
+    this.#isPolled = !this.#pump.stopPolling()
+    return !this.#isPolled
+  }
+
+  #look(): void {
+    if (this.onNotify()) this.revisit()
+  }
+}

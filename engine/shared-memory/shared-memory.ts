@@ -1,0 +1,163 @@
+/** What an engine shares with other processes: its connections over shared memory, and how they begin. */
+import { isMainThread } from 'node:worker_threads'
+import { events } from '../common/diagnostics.js'
+import type { Ledger } from '../common/ledger.js'
+import type { ConnectionSettings } from '../connection/connection-settings.js'
+import type { HandshakeLane } from '../connection/handshake-lane.js'
+import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
+import type { LaneDoorbell } from '../connection/lane-host.js'
+import { findNativeMemory, type NativeFinding } from '../native/find-native-memory.js'
+import { SlabTable } from '../protocol/slab-table.js'
+import type { BellSource } from '../wake/doorbell.js'
+import { answer, greet, type HandshakeParts } from './handshake.js'
+import { LaneWordTable } from './lane-words.js'
+import { PolledLanes } from './polled-lanes.js'
+import { SharedLane, type SharedLaneEnvironment } from './shared-lane.js'
+import type { SharedMemoryStats } from './shared-memory-stats.js'
+import { SlabIds } from './slab-ids.js'
+
+export interface SharedMemoryEnvironment {
+  readonly ledger: Ledger
+  readonly doorbell: LaneDoorbell
+  readonly initialRingBytes: number
+  readonly maxRingBytes: number
+  /** For tests. Default: whatever there is. */
+  readonly find?: () => Promise<NativeFinding>
+}
+
+/** Another thread cannot have a descriptor of its own for long: see docs/decisions/descriptors.md. */
+const NOT_MAIN = 'the engine runs in a worker thread. Create it on the main thread.'
+
+export class SharedMemory {
+  readonly #environment: SharedMemoryEnvironment
+  readonly #polled = new PolledLanes()
+  readonly #lanes = new Set<SharedLane>()
+  readonly #laneEnvironment: SharedLaneEnvironment
+  #finding: Promise<NativeFinding> | undefined
+  #found: NativeFinding | undefined
+  #references = 0
+
+  constructor(environment: SharedMemoryEnvironment) {
+    this.#environment = environment
+    this.#laneEnvironment = {
+      doorbell: environment.doorbell,
+      words: new LaneWordTable(),
+      slabs: new SlabTable(),
+      slabIds: new SlabIds(),
+      onPolled: (lane) => this.#polled.add(lane),
+      keepAlive: (on) => {
+        this.#references += on ? 1 : -1
+      },
+      onReleased: (lane) => this.#forget(lane),
+    }
+  }
+
+  /** Of the lanes that main polls. */
+  get bell(): BellSource {
+    return this.#polled.source
+  }
+
+  get connections(): readonly LaneConnection[] {
+    return [...this.#lanes].flatMap(({ connection }) => connection ?? [])
+  }
+
+  /** Whether a connection keeps the process alive. */
+  get isReferenced(): boolean {
+    return this.#references > 0
+  }
+
+  stats(): SharedMemoryStats {
+    const found = this.#found
+    return {
+      state: found === undefined ? 'unknown' : 'memory' in found ? 'available' : 'unavailable',
+      provider: found !== undefined && 'memory' in found ? found.memory.provider : undefined,
+      reason: found !== undefined && 'reason' in found ? found.reason : undefined,
+      connections: this.#lanes.size,
+      segments: this.#lanes.size,
+      reservedBytes: [...this.#lanes].reduce((sum, lane) => sum + lane.reservedBytes, 0),
+    }
+  }
+
+  /** `memory`: whether this side shares any. @throws {TransportError} ERR_HANDSHAKE, or as the lane. */
+  dial(
+    lane: HandshakeLane,
+    settings: ConnectionSettings,
+    identity: ConnectionIdentity,
+    memory: 'socket' | 'shared',
+  ): Promise<LaneConnection> {
+    return this.#connect(lane, settings, identity, memory, greet)
+  }
+
+  /** @throws {TransportError} As `dial()`. */
+  accept(
+    lane: HandshakeLane,
+    settings: ConnectionSettings,
+    identity: ConnectionIdentity,
+    memory: 'socket' | 'shared',
+  ): Promise<LaneConnection> {
+    return this.#connect(lane, settings, identity, memory, answer)
+  }
+
+  async #connect(
+    lane: HandshakeLane,
+    settings: ConnectionSettings,
+    identity: ConnectionIdentity,
+    memory: 'socket' | 'shared',
+    agree: typeof greet,
+  ): Promise<LaneConnection> {
+    const { ledger, initialRingBytes, maxRingBytes } = this.#environment
+    try {
+      const native = memory === 'shared' ? await this.#findNative() : undefined
+      const ringBytes = { firstRingBytes: initialRingBytes, mostRingBytes: maxRingBytes }
+      const parts: HandshakeParts = { native, ledger, ...ringBytes }
+      const agreed = await agree(lane, parts)
+      if (agreed === undefined) return lane.connect(settings, { ...identity, memory: 'socket' })
+      const { segment, socket } = agreed
+      let shared: SharedLane
+      try {
+        shared = new SharedLane(this.#laneEnvironment, { segment, socket, role: identity.role, shard: lane.shard })
+      } catch (error) {
+        segment.release()
+        socket.close()
+        ledger.release('duplicates')
+        throw error
+      }
+      const most = Math.min(settings.maxRingBytes, segment.sizes.at(-1) ?? 0)
+      return this.#begin(shared, { ...settings, maxRingBytes: most }, { ...identity, memory: 'shared' })
+    } catch (error) {
+      lane.destroy()
+      throw error
+    }
+  }
+
+  #begin(shared: SharedLane, settings: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
+    this.#lanes.add(shared)
+    this.#environment.ledger.open('connections')
+    const connection = new LaneConnection(shared, shared.grant, settings, identity)
+    shared.connection = connection
+    // The peer may have published already, and the shard may have read the byte that says so.
+    shared.revisit()
+    return connection
+  }
+
+  #forget(lane: SharedLane): void {
+    this.#lanes.delete(lane)
+    this.#polled.delete(lane)
+    this.#environment.ledger.release('connections')
+    this.#environment.ledger.release('duplicates')
+  }
+
+  async #findNative(): Promise<Extract<NativeFinding, { memory: unknown }>['memory'] | undefined> {
+    this.#finding ??= this.#find()
+    const found = await this.#finding
+    return 'memory' in found ? found.memory : undefined
+  }
+
+  async #find(): Promise<NativeFinding> {
+    const find = this.#environment.find ?? findNativeMemory
+    const found = isMainThread ? await find() : { reason: NOT_MAIN }
+    this.#found = found
+    if ('reason' in found) events.sharedMemoryUnavailable.publish({ reason: found.reason })
+    return found
+  }
+}
