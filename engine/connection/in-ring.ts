@@ -55,7 +55,7 @@ export class InRing {
     // Arm, then look again: the shard may have published before it could see that we want to know.
     this.#lane.store(lane.IN_NOTIFY_AT, enough)
     this.#lane.store(lane.IN_NOTIFY, 1)
-    this.#lane.host.awaitBytes?.()
+    this.#lane.host.fetches?.awaitBytes()
     ring.refresh()
     if (distance(ring.seen, enough) < 0) return over ? 'over' : 'none yet'
     this.#lane.store(lane.IN_NOTIFY, 0)
@@ -66,7 +66,10 @@ export class InRing {
   release(): void {
     const { ring, isLent } = this.reader
     if (isLent) return
-    if (ring.unreleased !== 0) ring.release()
+    if (ring.unreleased !== 0) {
+      ring.release()
+      this.#lane.host.fetches?.released()
+    }
     if (this.status !== 'attached') return
     if (ring.regionId !== this.#region) this.#retireRegion()
     if (

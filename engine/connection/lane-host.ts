@@ -78,6 +78,18 @@ export interface InlineHost {
   wrote(bytes: number): void
 }
 
+/** Of a lane that no shard looks at by itself. What has happened by then is in the lane when these return. */
+export interface LaneFetches {
+  /** HEAD is about to be loaded. */
+  fetchHead(): void
+  /** Main has armed IN_NOTIFY. */
+  awaitBytes(): void
+  /** Main has armed OUT_SPACE. */
+  awaitRoom(): void
+  /** Main has stored HEAD. */
+  released(): void
+}
+
 export interface LaneHost {
   readonly shard: number
   readonly slabs: SlabTable
@@ -86,12 +98,8 @@ export interface LaneHost {
   baseOf(lane: LaneGrant): number
   /** Tells the shard to look at a lane. `busy`: main goes on with more of the same, and does not sleep now. */
   notify(laneId: number, busy?: boolean): void
-  /**
-   * Where no shard looks at the lane by itself: main has armed IN_NOTIFY, or OUT_SPACE. What has happened meanwhile is
-   * in the lane when it returns.
-   */
-  awaitBytes?(): void
-  awaitRoom?(): void
+  /** Undefined: a shard stores into the lane, whenever something happens. */
+  readonly fetches: LaneFetches | undefined
   /** A region of at least this size, if the shard knows one; else `onKnown` is called once asking again may help. */
   takeRegion(bytes: number, onKnown: () => void): number | undefined
   giveRegion(regionId: number): void

@@ -25,6 +25,8 @@ export class OutRing {
     this.#lane = lane
     this.#onRegionKnown = onRegionKnown
     this.ring = new RingProducer(lane.words, lane.base, outWords, lane.host.slabs)
+    const { fetches } = lane.host
+    if (fetches !== undefined) this.ring.fetchHead(() => fetches.fetchHead())
     this.writer = new FrameWriter(this.ring)
     const { tracking, framing } = lane.settings
     this.tracker = tracking === undefined ? undefined : new DeliveryTracker(this.ring, framing.kind, tracking)
@@ -77,7 +79,7 @@ export class OutRing {
     const at = (ring.tail - (ring.capacity >> 1) + extra) | 0
     this.#lane.store(lane.OUT_SPACE_AT, at)
     this.#lane.store(lane.OUT_SPACE, 1)
-    this.#lane.host.awaitRoom?.()
+    this.#lane.host.fetches?.awaitRoom()
     // Look again: it may have happened just before.
     ring.refreshFree()
     return distance(ring.head, at) >= 0 && this.#lane.takeArmed(lane.OUT_SPACE)

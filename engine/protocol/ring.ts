@@ -71,6 +71,7 @@ export class RingProducer extends RingView {
   #published: number
   #head: number
   #onHead: ((head: number) => void) | undefined
+  #fetch: (() => void) | undefined
 
   constructor(words: Int32Array, base: number, names: RingWords, slabs: SlabTable) {
     super(words, base, names, slabs)
@@ -95,6 +96,11 @@ export class RingProducer extends RingView {
     this.#onHead = onHead
   }
 
+  /** Calls `fetch` before each time HEAD is loaded: nobody else stores it. */
+  fetchHead(fetch: () => void): void {
+    this.#fetch = fetch
+  }
+
   /** Bytes that can be written, by the cached HEAD. Right after a region change this errs on the small side. */
   get free(): number {
     return this.capacity - ((this.#tail - this.#head) | 0)
@@ -102,6 +108,7 @@ export class RingProducer extends RingView {
 
   /** Loads HEAD, then says how many bytes can be written. */
   refreshFree(): number {
+    if (this.#fetch !== undefined) this.#fetch()
     this.#head = Atomics.load(this.words, this.headWord)
     if (this.#onHead !== undefined) this.#onHead(this.#head)
     return this.capacity - ((this.#tail - this.#head) | 0)

@@ -31,6 +31,7 @@ export class ShardLanes implements LaneHost {
   readonly notify: LaneHost['notify']
   readonly keepAlive: LaneHost['keepAlive']
   readonly inline: InlineHost | undefined
+  readonly fetches = undefined
   /** What the rings of a new lane take. */
   readonly bytesPerLane: number
   readonly #ringBytes: number

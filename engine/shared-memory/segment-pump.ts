@@ -12,6 +12,7 @@
  * same the other way round. test/engine/shared-memory/torture.test.ts runs both between two processes without any
  * fallback timer; its control leaves the second look out, and stops.
  */
+import type { LaneFetches } from '../connection/lane-host.js'
 import { framingFaults } from '../protocol/framing.js'
 import { takeArmed } from '../protocol/lane.js'
 import { distance } from '../protocol/ring.js'
@@ -24,9 +25,6 @@ const ECONNRESET = Math.abs(systemErrno('ECONNRESET'))
 const EPIPE = Math.abs(systemErrno('EPIPE'))
 const READ = failureCalls.indexOf('read')
 const WRITE = failureCalls.indexOf('write')
-
-/** The consumer tells the producer of its progress at least this often: sixteen times a ring. */
-const STEPS_A_RING_SHIFT = 4
 
 /** Words of the segment, and where those of a direction begin. */
 export interface SharedWords {
@@ -56,7 +54,7 @@ export interface PumpHost {
 
 type PumpState = 'open' | 'peer gone' | 'closed'
 
-export class SegmentPump {
+export class SegmentPump implements LaneFetches {
   readonly #shared: Int32Array
   readonly #out: number
   readonly #in: number
@@ -87,7 +85,8 @@ export class SegmentPump {
     this.#peerRing = firstRing
     this.#outRegion = this.#load(lane.OUT_REGION)
     this.#store(lane.LIFE, life.ATTACHED)
-    this.#rearm()
+    // Main is to notify of whatever it publishes.
+    this.#store(lane.OUT_NOTIFY, 1)
   }
 
   /** Whether the peer has published bytes or its end, and the lane does not know of it. */
@@ -100,17 +99,16 @@ export class SegmentPump {
     )
   }
 
-  /** Main has published bytes, made room, or changed its intent. */
+  /** Main has published bytes, or changed its intent. */
   onNotify(): void {
     if (this.#state === 'closed') return
     if (this.#load(lane.OUT_INTENT) === intent.DESTROY) {
       this.#close(0, 0)
       return
     }
+    this.#store(lane.OUT_NOTIFY, 1)
     this.#pushBytes()
-    this.#pushRoom()
     this.#pushEnd()
-    this.#rearm()
     this.#pullHead()
   }
 
@@ -126,10 +124,17 @@ export class SegmentPump {
     }
   }
 
+  released(): void {
+    if (this.#state !== 'closed') this.#pushRoom()
+  }
+
+  fetchHead(): void {
+    if (this.#state !== 'closed') this.#pullHead()
+  }
+
   /** The connection has read all that the lane has: has the peer notify of more, and looks again. */
   awaitBytes(): void {
     if (this.#state === 'closed') return
-    this.#pushRoom()
     if (!this.#isPolled) this.#arm()
     if (!this.#pullTail() || this.#isPolled) return
     if (distance(this.#peerTail, this.#load(lane.IN_NOTIFY_AT)) >= 0)
@@ -223,14 +228,6 @@ export class SegmentPump {
     this.#host.wakePeer()
     this.#closeIfOver()
     this.#host.revisit()
-  }
-
-  /** Has main notify of whatever it publishes, and of room now and then. */
-  #rearm(): void {
-    this.#store(lane.OUT_NOTIFY, 1)
-    const step = sizeOfRegion(this.#load(lane.IN_REGION_ACK)) >> STEPS_A_RING_SHIFT
-    this.#store(lane.IN_SPACE_AT, (this.#head + step) | 0)
-    this.#store(lane.IN_SPACE, 1)
   }
 
   #arm(): void {

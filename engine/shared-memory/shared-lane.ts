@@ -1,6 +1,13 @@
 /** The lane of one connection over shared memory: its words, its rings in the segment, its pump and its socket. */
 import type { LaneConnection } from '../connection/lane-connection.js'
-import type { Flushable, LaneDoorbell, LaneHost, NotifyHandler, PendingReply } from '../connection/lane-host.js'
+import type {
+  Flushable,
+  LaneDoorbell,
+  LaneFetches,
+  LaneHost,
+  NotifyHandler,
+  PendingReply,
+} from '../connection/lane-host.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { lane, regionSizeFor } from '../protocol/ring-layout.js'
 import type { SlabTable } from '../protocol/slab-table.js'
@@ -106,12 +113,8 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
     this.#pump.onNotify()
   }
 
-  awaitBytes(): void {
-    this.#pump.awaitBytes()
-  }
-
-  awaitRoom(): void {
-    this.#pump.awaitRoom()
+  get fetches(): LaneFetches {
+    return this.#pump
   }
 
   /** In the outgoing direction. In the other one the peer does it. */

@@ -74,6 +74,7 @@ export class LoneLane {
       turned: () => Promise.resolve(),
       keepAlive: () => undefined,
       inline: undefined,
+      fetches: undefined,
     }
     this.producer = new RingProducer(this.#words, this.#base, inWords, regions.table)
     this.consumer = new RingConsumer(this.#words, this.#base, outWords, regions.table)

@@ -69,6 +69,7 @@ class Rig {
       releaseLane: nothing,
       turned: () => Promise.resolve(),
       keepAlive: nothing,
+      fetches: undefined,
       inline: {
         budget: new InlineBudget(new Ledger()),
         isShardAsleep: () => true,

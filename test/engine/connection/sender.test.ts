@@ -41,6 +41,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       releaseLane: nothing,
       turned: () => Promise.resolve(),
       keepAlive: nothing,
+      fetches: undefined,
       inline: undefined,
     }
     const options: ConnectionSettings = {

@@ -1,0 +1,281 @@
+/** Both ends of a connection over a segment, in one process and without a shard: the memory is this test's own. */
+import { once } from 'node:events'
+import fs from 'node:fs'
+import net from 'node:net'
+import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
+import type { HandshakeLane } from '../../engine/connection/handshake-lane.js'
+import type { ConnectionIdentity, LaneConnection } from '../../engine/connection/lane-connection.js'
+import { HandlerFailures } from '../../engine/common/handler-failures.js'
+import { Ledger } from '../../engine/common/ledger.js'
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
+import type { Mapping, NativeMemory } from '../../engine/native/native-memory.js'
+import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
+import { systemClock } from '../../engine/protocol/clock.js'
+import { HEADER_BYTES, wordsOf } from '../../engine/shared-memory/segment-layout.js'
+import { SharedMemory } from '../../engine/shared-memory/shared-memory.js'
+import { Doorbell } from '../../engine/wake/doorbell.js'
+import { wakeStrategyOf, type WakePolicy } from '../../engine/wake/wake-policy.js'
+import { specOf } from './wire-bytes.js'
+import { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.js'
+
+const MAX_FRAME_BYTES = 64 * 1_048_576
+
+/** "Maps" files into memory of this process: whoever maps the same file gets the same memory. */
+export class FakeNative implements NativeMemory {
+  readonly provider = 'koffi'
+  readonly hasMemfd = false
+  /** Reserving fails from here on. */
+  isFull = false
+  mapped = 0
+  readonly #views = new Map<string, ArrayBuffer>()
+
+  createMemfd(): number {
+    throw new Error('there is none')
+  }
+
+  sealSize(): void {
+    throw new Error('there is none')
+  }
+
+  isSizeSealed(): boolean {
+    return false
+  }
+
+  reserve(): void {
+    if (this.isFull) throw Object.assign(new Error('fallocate ENOSPC'), { code: 'ENOSPC' })
+  }
+
+  discard(): void {
+    return undefined
+  }
+
+  map(fd: number, length: number): Mapping {
+    const { ino } = fs.fstatSync(fd)
+    this.mapped++
+    return {
+      length,
+      view: (offset, bytes) => {
+        const key = `${String(ino)} ${String(offset)} ${String(bytes)}`
+        let view = this.#views.get(key)
+        if (view === undefined) {
+          view = new ArrayBuffer(bytes)
+          this.#views.set(key, view)
+        }
+        return view
+      },
+      release: () => {
+        this.mapped--
+      },
+    }
+  }
+
+  peerOf(): { uid: number; pid: number } {
+    return { uid: process.getuid?.() ?? 0, pid: process.pid }
+  }
+}
+
+export interface PairOptions {
+  readonly settings?: Partial<ConnectionSettings>
+  readonly wake?: WakePolicy
+  readonly firstRingBytes?: number
+  readonly maxRingBytes?: number
+}
+
+/** Messages of the handshake go through this process's memory. */
+class DirectLane implements HandshakeLane {
+  readonly endpoint = 'shm:/pair'
+  readonly shard = 0
+  peer: DirectLane | undefined
+  readonly #handle: SocketHandle
+  readonly #messages: Buffer[] = []
+  #waiting: ((message: Buffer) => void) | undefined
+
+  constructor(handle: SocketHandle) {
+    this.#handle = handle
+  }
+
+  send(message: Uint8Array): void {
+    this.peer?.take(Buffer.from(message))
+  }
+
+  take(message: Buffer): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting === undefined) this.#messages.push(message)
+    else waiting(message)
+  }
+
+  receive(): Promise<Buffer> {
+    const message = this.#messages.shift()
+    if (message !== undefined) return Promise.resolve(message)
+    return new Promise((resolve) => {
+      this.#waiting = resolve
+    })
+  }
+
+  duplicate(): Promise<SocketHandle> {
+    return Promise.resolve(this.#handle)
+  }
+
+  leave(): Promise<void> {
+    // The last message of the side that dialled goes by the socket itself.
+    this.peer?.read()
+    return Promise.resolve()
+  }
+
+  read(): void {
+    const frame = Buffer.alloc(64)
+    try {
+      const length = fs.readSync(this.#handle.fd, frame)
+      this.take(frame.subarray(FRAME_HEADER_BYTES, length))
+    } catch {
+      // There is none.
+    }
+  }
+
+  connect(): LaneConnection {
+    throw new Error('it was to share memory')
+  }
+
+  destroy(): void {
+    return undefined
+  }
+}
+
+export class SharedPair {
+  readonly native = new FakeNative()
+  readonly ledger = new Ledger()
+  readonly dialled: LaneConnection
+  readonly accepted: LaneConnection
+  /** The words of the segment, as the peer of either side has them, and where those of each direction begin. */
+  readonly words: Int32Array
+  readonly directions = [wordsOf(0), wordsOf(1)] as const
+  readonly dialledSide: SharedMemory
+  readonly acceptedSide: SharedMemory
+  readonly #folder: TemporaryFolder
+
+  private constructor(
+    folder: TemporaryFolder,
+    parts: Pick<SharedPair, 'dialled' | 'accepted' | 'words' | 'dialledSide' | 'acceptedSide' | 'native' | 'ledger'>,
+  ) {
+    this.#folder = folder
+    this.native = parts.native
+    this.ledger = parts.ledger
+    this.dialled = parts.dialled
+    this.accepted = parts.accepted
+    this.words = parts.words
+    this.dialledSide = parts.dialledSide
+    this.acceptedSide = parts.acceptedSide
+  }
+
+  static async connect(options: PairOptions = {}): Promise<SharedPair> {
+    const folder = await makeTemporaryFolder()
+    const native = new FakeNative()
+    const ledger = new Ledger()
+    const [one, other] = await socketPair(folder.socketPath())
+    const greeting = new DirectLane(one)
+    const answering = new DirectLane(other)
+    greeting.peer = answering
+    answering.peer = greeting
+    const sides = [sideOf(options, native, ledger), sideOf(options, native, ledger)] as const
+    const settings = settingsOf(options.settings)
+    let header: ArrayBuffer | undefined
+    const map = native.map.bind(native)
+    native.map = (fd, length) => {
+      const mapping = map(fd, length)
+      const view = mapping.view.bind(mapping)
+      return {
+        ...mapping,
+        view: (offset, bytes) => {
+          const memory = view(offset, bytes)
+          if (offset === 0) header = memory
+          return memory
+        },
+      }
+    }
+    const [dialled, accepted] = await Promise.all([
+      sides[0].dial(greeting, settings, identityOf('dialled'), 'shared'),
+      sides[1].accept(answering, settings, identityOf('accepted'), 'shared'),
+    ])
+    if (header === undefined) throw new Error('nothing was mapped')
+    const words = new Int32Array(header, 0, HEADER_BYTES / 4)
+    return new SharedPair(folder, {
+      native,
+      ledger,
+      dialled,
+      accepted,
+      words,
+      dialledSide: sides[0],
+      acceptedSide: sides[1],
+    })
+  }
+
+  async close(): Promise<void> {
+    this.dialled.destroy()
+    this.accepted.destroy()
+    await Promise.all([this.dialled.closed, this.accepted.closed])
+    await this.#folder.remove()
+  }
+}
+
+function sideOf({ wake = 'park', ...options }: PairOptions, native: NativeMemory, ledger: Ledger): SharedMemory {
+  const isReferenced = (): boolean => memory.isReferenced
+  const doorbell: Doorbell = new Doorbell(wakeStrategyOf(wake), isReferenced, () => performance.now())
+  const memory: SharedMemory = new SharedMemory({
+    ledger,
+    doorbell,
+    initialRingBytes: options.firstRingBytes ?? 8192,
+    maxRingBytes: options.maxRingBytes ?? 8_388_608,
+    find: () => Promise.resolve({ memory: native }),
+  })
+  doorbell.add(memory.bell)
+  return memory
+}
+
+function identityOf(role: 'dialled' | 'accepted'): ConnectionIdentity {
+  return { kind: 'shm', endpoint: 'shm:/pair', role, halfClose: true, hasDescriptor: true }
+}
+
+function settingsOf(options: Partial<ConnectionSettings> = {}): ConnectionSettings {
+  return {
+    framing: specOf('length', { maxFrameBytes: MAX_FRAME_BYTES }),
+    maxFrameBytes: MAX_FRAME_BYTES,
+    maxPendingBytes: 2 * MAX_FRAME_BYTES,
+    maxRingBytes: 8_388_608,
+    frameTimeoutMs: undefined,
+    closeTimeoutMs: 2_000,
+    allowHalfOpen: false,
+    inlineWrites: 'auto',
+    inlineWriteBytes: 4096,
+    failures: new HandlerFailures(systemClock, undefined),
+    onOutlived: () => undefined,
+    clock: systemClock,
+    ...options,
+  }
+}
+
+/** Handles without a socket, as a descriptor channel gives them. */
+export async function socketPair(path: string): Promise<[SocketHandle, SocketHandle]> {
+  const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
+  server.listen(path)
+  await once(server, 'listening')
+  const client = net.connect({ path, allowHalfOpen: true })
+  client.pause()
+  const arrived = once(server, 'connection') as Promise<[net.Socket]>
+  await once(client, 'connect')
+  const [socket] = await arrived
+  const handles: [SocketHandle, SocketHandle] = [takeHandle(client), takeHandle(socket)]
+  server.close()
+  return handles
+}
+
+function takeHandle(socket: net.Socket): SocketHandle {
+  const shell = socket as unknown as { _handle: (SocketHandle & { readStop(): void; reading: boolean }) | null }
+  const handle = shell._handle
+  if (handle === null) throw new Error('the socket is closed')
+  handle.readStop()
+  handle.reading = false
+  shell._handle = null
+  socket.destroy()
+  return handle
+}
