@@ -11,15 +11,19 @@ export interface NativeMemory {
   /** Whether the file can neither shrink nor grow. False also where there are no seals. */
   isSizeSealed(fd: number): boolean
   /**
-   * Takes memory (or disk) for a part of the file now, so that using it cannot fail later.
+   * Takes memory (or disk) for a part of the file now, so that using it cannot fail later. Nobody may use the part
+   * yet: where the system cannot reserve, zeros are written to it.
    * @throws The system's error: ENOSPC, ENOMEM.
    */
   reserve(fd: number, offset: number, length: number): void
-  /** Gives the memory of a part of the file back; it reads as zeros then. Does nothing where that is not possible. */
+  /**
+   * Gives the memory of the pages of a part back. The part reads as zeros then; whoever reads or writes it takes memory
+   * again, without a reservation. Does nothing where that is not possible.
+   */
   discard(fd: number, offset: number, length: number): void
   /** Maps the first `length` bytes of a file, to read and to write. @throws The system's error. */
   map(fd: number, length: number): Mapping
-  /** The user (and where the system tells, the process) at the other end of a Unix socket. @throws The system's error. */
+  /** The user, and where the system tells the process, at the other end of a Unix socket. @throws Its error. */
   peerOf(socket: number): { readonly uid: number; readonly pid: number | undefined }
 }
 
@@ -29,8 +33,9 @@ export interface Mapping {
   /**
    * A view of a part; the same one each time for the same part. Views stay usable for ever: once the mapping is
    * released they show memory that nobody else has, and later perhaps another mapping.
+   * @throws {RangeError} The part does not lie in the mapping. @throws {Error} The mapping is released.
    */
   view(offset: number, length: number): ArrayBuffer
-  /** Lets go of the file. The addresses are kept and used again. */
+  /** Lets go of the file. The addresses are kept and used again. Does nothing the second time. */
   release(): void
 }

@@ -90,3 +90,11 @@ ${body}`
 
 /** The worker module of a bundled host: bundled by itself, and given with the workerEntry option. */
 export const workerModule = `export { default } from 'symphony-transport/worker'\n`
+
+/** Says which native memory there is, or why there is none. No host imports this itself: it has no name for it. */
+export function nativeMemoryHost(specifier: string): string {
+  return `
+import { findNativeMemory } from ${JSON.stringify(specifier)}
+void findNativeMemory().then(({ memory, reason }) => console.log(memory ? memory.provider : reason))
+`
+}

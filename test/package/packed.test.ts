@@ -1,4 +1,7 @@
 /** The package as a host gets it: packed, installed into a separate project, imported, bundled, run by a loader. */
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { basename, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -6,7 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import { build, stop, type BuildOptions } from 'esbuild'
 import { byLength } from '../helpers/length.js'
 import { randomName } from '../helpers/temporary-folder.js'
-import { cjsHost, esmHost, happyLines, typedHost, workerModule } from './hosts.js'
+import { cjsHost, esmHost, happyLines, nativeMemoryHost, typedHost, workerModule } from './hosts.js'
 import { installPackage, root, runToEnd, type Ended, type Project } from './project.js'
 
 /** npm may have to fetch what it installs. */
@@ -39,6 +42,14 @@ function theProject(): Project {
 function node(args: readonly string[]): Promise<Ended> {
   return runToEnd(process.execPath, args, theProject().path, CHILD_WATCHDOG_MS)
 }
+
+function nativeMemoryIn(project: string): string {
+  return join(project, 'node_modules', NAME, 'dist', 'engine', 'native', 'find-native-memory.js')
+}
+
+/** What stands in for koffi, or what to do about it. */
+const withoutKoffi = isBuiltin('node:ffi') ? /^node:ffi\n$/ : /^koffi is not there: install it .*\n$/
+const onLinux = process.platform === 'linux' ? test.serial : test.serial.skip
 
 interface Host {
   /** What node is started with. */
@@ -109,6 +120,20 @@ test.serial('an ES module imports the package', async (t) => {
 test.serial('a CommonJS module requires the package', async (t) => {
   t.timeout(WATCHDOG_MS)
   await worksEverywhere(t, { command: [await theProject().write('require/host.cjs', cjsHost(NAME))] })
+})
+
+onLinux('a host works without optional dependencies, and looks in vain for native memory', async (t) => {
+  t.timeout(INSTALL_WATCHDOG_MS)
+  const project = await theProject().installWithoutOptional('without optional')
+  t.false(existsSync(join(project, 'node_modules', 'koffi')))
+  const host = join(project, 'host.mjs')
+  await writeFile(host, esmHost(NAME))
+  await works(t, { command: [host] }, `unix:${theProject().socketPath()}`, 1)
+  const program = join(project, 'native.mjs')
+  await writeFile(program, nativeMemoryHost(nativeMemoryIn(project)))
+  const { end, stdout, stderr } = await node([program])
+  t.deepEqual([end, stderr], [0, ''])
+  t.regex(stdout, withoutKoffi)
 })
 
 // One program of both kinds: the types that they share take the time. The long length checks those types, too.
@@ -201,6 +226,20 @@ for (const format of ['esm', 'cjs'] as const) {
       command: [join(outdir, 'host.js')],
       workerEntry: join(outdir, 'shard.js'),
     })
+  })
+
+  // koffi is in no bundle, so that it may be missing, and since what it consists of cannot be bundled.
+  onLinux(`bundled as ${format}, native memory comes from a koffi beside the bundle if there is one`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    const entry = await project.write(`native-${format}/host.mjs`, nativeMemoryHost(nativeMemoryIn(project.path)))
+    const inside = join(project.path, `native-${format}`, `bundle${extension}`)
+    const outside = project.outside(`native-${format}${extension}`)
+    for (const outfile of [inside, outside]) await bundle({ entryPoints: [entry], format, outfile })
+    t.deepEqual(await node([inside]), { end: 0, stdout: 'koffi\n', stderr: '' })
+    const { end, stdout, stderr } = await node([outside])
+    t.deepEqual([end, stderr], [0, ''])
+    t.regex(stdout, withoutKoffi)
   })
 
   test.serial(`bundled as ${format} without a workerEntry, an engine says at once that it needs one`, async (t) => {

@@ -37,6 +37,8 @@ export interface Project {
   write(name: string, text: string): Promise<string>
   /** A folder that is not inside the project, so that nothing of it can be found from there. */
   outside(name: string): string
+  /** Installs the package into a project of its own that has no optional dependency, and says where that is. */
+  installWithoutOptional(name: string): Promise<string>
   /** A path for a socket. */
   socketPath(): string
   remove(): Promise<void>
@@ -76,6 +78,13 @@ export async function installPackage(watchdogMs: number): Promise<Project> {
       files: report.files.map((file) => file.path),
       write,
       outside: (name) => join(folder.path, name),
+      installWithoutOptional: async (name) => {
+        const other = join(folder.path, name)
+        await fs.mkdir(other)
+        await fs.writeFile(join(other, 'package.json'), '{ "private": true }\n')
+        await npm(other, 'install', ...flags, '--omit=optional', tarball)
+        return other
+      },
       socketPath: () => folder.socketPath(),
       remove: () => folder.remove(),
     }

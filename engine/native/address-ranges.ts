@@ -1,0 +1,100 @@
+/**
+ * Where files are mapped. A range of addresses that JavaScript has seen is never unmapped: a view that somebody kept
+ * would crash the process. Something else is mapped over it instead, and the range is used again.
+ */
+import { systemErrorOf } from '../protocol/system-errno.js'
+import type { Mapping } from './native-memory.js'
+import type { Platform } from './platform.js'
+import type { Address, SystemCalls } from './system-calls.js'
+
+const FAILED = -1n
+/** Larger views are dropped with the mapping: V8 counts them all, whether anything is behind them or not. */
+const LARGEST_KEPT_VIEW = 64 * 1024
+
+type MappingCalls = Pick<SystemCalls, 'mmap' | 'view' | 'errno'>
+type MappingNumbers = Omit<Platform, 'system' | 'errnoLocation'>
+
+interface Range {
+  readonly address: Address
+  readonly length: number
+  /** By offset and length. */
+  readonly views: Map<string, ArrayBuffer>
+}
+
+export class AddressRanges {
+  readonly #calls: MappingCalls
+  readonly #platform: MappingNumbers
+  /** By length. Memory that nobody else has is mapped over each. */
+  readonly #free = new Map<number, Range[]>()
+
+  constructor(calls: MappingCalls, platform: MappingNumbers) {
+    this.#calls = calls
+    this.#platform = platform
+  }
+
+  /** @throws The system's error. */
+  map(fd: number, length: number): Mapping {
+    return new MappedFile(this.#take(fd, length), this)
+  }
+
+  #take(fd: number, length: number): Range {
+    const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_FIXED } = this.#platform
+    const free = this.#free.get(length)?.pop()
+    const flags = free === undefined ? MAP_SHARED : MAP_SHARED | MAP_FIXED
+    const address = this.#calls.mmap(free?.address ?? 0n, length, PROT_READ | PROT_WRITE, flags, fd)
+    if (address !== FAILED) return free ?? { address, length, views: new Map() }
+    const error = systemErrorOf(-this.#calls.errno(), 'mmap')
+    // The system may have taken away what was there before it failed.
+    if (free !== undefined) this.cover(free)
+    throw error
+  }
+
+  view({ address, views }: Range, offset: number, length: number): ArrayBuffer {
+    const key = `${String(offset)}+${String(length)}`
+    const known = views.get(key)
+    if (known !== undefined) return known
+    const view = this.#calls.view(address + BigInt(offset), length)
+    views.set(key, view)
+    return view
+  }
+
+  /** Maps memory that nobody else has over it. Where even that fails, the range is never used again. */
+  cover(range: Range): void {
+    const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE } = this.#platform
+    const { address, length, views } = range
+    const flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
+    if (this.#calls.mmap(address, length, PROT_READ | PROT_WRITE, flags, -1) === FAILED) return
+    for (const [key, view] of views) if (view.byteLength > LARGEST_KEPT_VIEW) views.delete(key)
+    const free = this.#free.get(length)
+    if (free === undefined) this.#free.set(length, [range])
+    else free.push(range)
+  }
+}
+
+class MappedFile implements Mapping {
+  readonly length: number
+  readonly #ranges: AddressRanges
+  #range: Range | undefined
+
+  constructor(range: Range, ranges: AddressRanges) {
+    this.length = range.length
+    this.#range = range
+    this.#ranges = ranges
+  }
+
+  view(offset: number, length: number): ArrayBuffer {
+    if (this.#range === undefined) throw new Error('the mapping is released')
+    const areWhole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
+    if (!areWhole || offset < 0 || length < 1 || offset + length > this.length) {
+      throw new RangeError(`${String(length)} bytes at ${String(offset)} of a mapping of ${String(this.length)} bytes`)
+    }
+    return this.#ranges.view(this.#range, offset, length)
+  }
+
+  release(): void {
+    const range = this.#range
+    // Set first: a range that were released twice would be used twice.
+    this.#range = undefined
+    if (range !== undefined) this.#ranges.cover(range)
+  }
+}
