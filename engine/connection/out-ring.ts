@@ -74,8 +74,9 @@ export class OutRing {
     this.publish()
     const { ring } = this
     // A little that waits in the queue goes in first: ask for that much more, or a second wake-up would have to follow.
+    // Not of a peer's main: it leaves a frame of up to half the ring where it is until the rest has come.
     const queued = this.writer.overflowBytes
-    const extra = queued <= ring.capacity >> 4 ? queued : 0
+    const extra = queued <= ring.capacity >> 4 && this.#lane.host.fetches === undefined ? queued : 0
     const at = (ring.tail - (ring.capacity >> 1) + extra) | 0
     this.#lane.store(lane.OUT_SPACE_AT, at)
     this.#lane.store(lane.OUT_SPACE, 1)

@@ -95,7 +95,7 @@ export class SegmentPump implements LaneFetches {
     const shared = this.#shared
     return (
       Atomics.load(shared, this.#in + word.TAIL) !== this.#peerTail ||
-      (Atomics.load(shared, this.#in + word.STATE) !== streamState.OPEN && this.#load(lane.IN_STATE) === inState.OPEN)
+      (Atomics.load(shared, this.#in + word.STATE) === streamState.ENDED && this.#load(lane.IN_STATE) === inState.OPEN)
     )
   }
 

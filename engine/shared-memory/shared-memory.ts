@@ -6,7 +6,8 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { HandshakeLane } from '../connection/handshake-lane.js'
 import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
 import type { LaneDoorbell } from '../connection/lane-host.js'
-import { findNativeMemory, type NativeFinding } from '../native/find-native-memory.js'
+import { findNativeMemory, type FoundMemory } from '../native/find-native-memory.js'
+import type { NativeMemory } from '../native/native-memory.js'
 import { SlabTable } from '../protocol/slab-table.js'
 import type { BellSource } from '../wake/doorbell.js'
 import { answer, greet, type HandshakeParts } from './handshake.js'
@@ -22,19 +23,19 @@ export interface SharedMemoryEnvironment {
   readonly initialRingBytes: number
   readonly maxRingBytes: number
   /** For tests. Default: whatever there is. */
-  readonly find?: () => Promise<NativeFinding>
+  readonly find?: () => Promise<FoundMemory>
 }
 
 /** Another thread cannot have a descriptor of its own for long: see docs/decisions/descriptors.md. */
-const NOT_MAIN = 'the engine runs in a worker thread. Create it on the main thread.'
+const NOT_MAIN = 'the engine runs in a worker thread: create it on the main thread'
 
 export class SharedMemory {
   readonly #environment: SharedMemoryEnvironment
   readonly #polled = new PolledLanes()
   readonly #lanes = new Set<SharedLane>()
   readonly #laneEnvironment: SharedLaneEnvironment
-  #finding: Promise<NativeFinding> | undefined
-  #found: NativeFinding | undefined
+  #finding: Promise<FoundMemory> | undefined
+  #found: FoundMemory | undefined
   #references = 0
 
   constructor(environment: SharedMemoryEnvironment) {
@@ -69,9 +70,9 @@ export class SharedMemory {
   stats(): SharedMemoryStats {
     const found = this.#found
     return {
-      state: found === undefined ? 'unknown' : 'memory' in found ? 'available' : 'unavailable',
-      provider: found !== undefined && 'memory' in found ? found.memory.provider : undefined,
-      reason: found !== undefined && 'reason' in found ? found.reason : undefined,
+      state: found === undefined ? 'unknown' : found.memory === undefined ? 'unavailable' : 'available',
+      provider: found?.memory?.provider,
+      reason: found?.reason,
       connections: this.#lanes.size,
       segments: this.#lanes.size,
       reservedBytes: [...this.#lanes].reduce((sum, lane) => sum + lane.reservedBytes, 0),
@@ -147,17 +148,17 @@ export class SharedMemory {
     this.#environment.ledger.release('duplicates')
   }
 
-  async #findNative(): Promise<Extract<NativeFinding, { memory: unknown }>['memory'] | undefined> {
+  async #findNative(): Promise<NativeMemory | undefined> {
     this.#finding ??= this.#find()
     const found = await this.#finding
-    return 'memory' in found ? found.memory : undefined
+    return found.memory
   }
 
-  async #find(): Promise<NativeFinding> {
+  async #find(): Promise<FoundMemory> {
     const find = this.#environment.find ?? findNativeMemory
     const found = isMainThread ? await find() : { reason: NOT_MAIN }
     this.#found = found
-    if ('reason' in found) events.sharedMemoryUnavailable.publish({ reason: found.reason })
+    if (found.reason !== undefined) events.sharedMemoryUnavailable.publish({ reason: found.reason })
     return found
   }
 }

@@ -1,7 +1,5 @@
 /** Both ends of a connection over a segment, in one process and without a shard: the memory is this test's own. */
-import { once } from 'node:events'
 import fs from 'node:fs'
-import net from 'node:net'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
 import type { HandshakeLane } from '../../engine/connection/handshake-lane.js'
 import type { ConnectionIdentity, LaneConnection } from '../../engine/connection/lane-connection.js'
@@ -16,6 +14,7 @@ import { SharedMemory } from '../../engine/shared-memory/shared-memory.js'
 import { Doorbell } from '../../engine/wake/doorbell.js'
 import { wakeStrategyOf, type WakePolicy } from '../../engine/wake/wake-policy.js'
 import { specOf } from './wire-bytes.js'
+import { socketPair } from './socket-handles.js'
 import { makeTemporaryFolder, type TemporaryFolder } from './temporary-folder.js'
 
 const MAX_FRAME_BYTES = 64 * 1_048_576
@@ -252,30 +251,4 @@ function settingsOf(options: Partial<ConnectionSettings> = {}): ConnectionSettin
     clock: systemClock,
     ...options,
   }
-}
-
-/** Handles without a socket, as a descriptor channel gives them. */
-export async function socketPair(path: string): Promise<[SocketHandle, SocketHandle]> {
-  const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true })
-  server.listen(path)
-  await once(server, 'listening')
-  const client = net.connect({ path, allowHalfOpen: true })
-  client.pause()
-  const arrived = once(server, 'connection') as Promise<[net.Socket]>
-  await once(client, 'connect')
-  const [socket] = await arrived
-  const handles: [SocketHandle, SocketHandle] = [takeHandle(client), takeHandle(socket)]
-  server.close()
-  return handles
-}
-
-function takeHandle(socket: net.Socket): SocketHandle {
-  const shell = socket as unknown as { _handle: (SocketHandle & { readStop(): void; reading: boolean }) | null }
-  const handle = shell._handle
-  if (handle === null) throw new Error('the socket is closed')
-  handle.readStop()
-  handle.reading = false
-  shell._handle = null
-  socket.destroy()
-  return handle
 }

@@ -97,3 +97,19 @@ test('a main thread that stays awake for replies gets them, and sleeps when ther
   }
   t.is(pair.ledger.report().leaked, 0)
 })
+
+test('a frame of half the ring that waits for its rest does not keep the sender waiting for room', async (t) => {
+  const pair = await SharedPair.connect({ firstRingBytes: 4096, maxRingBytes: 4096, settings: { maxRingBytes: 4096 } })
+  try {
+    const { dialled, accepted } = pair
+    const received: number[] = []
+    accepted.subscribe((frame) => void received.push(frame.length), { borrow: true })
+    for (const length of [2056, 2036, 60]) dialled.send(Buffer.alloc(length))
+    await dialled.ready()
+    await dialled.end()
+    await accepted.closed
+    t.deepEqual(received, [2056, 2036, 60])
+  } finally {
+    await pair.close()
+  }
+})
