@@ -27,6 +27,11 @@ export interface BackpressureEvent {
   readonly pendingBytes: number
 }
 
+export interface SharedMemoryUnavailableEvent {
+  /** Why, and what to do about it. */
+  readonly reason: string
+}
+
 export interface ShardEvent {
   readonly shard: number
   /** Which of its lives, counted from 1. */
@@ -135,6 +140,8 @@ export const events = {
   connectionClosed: new EventChannel<ConnectionClosedEvent>('connection.closed'),
   backpressureOn: new EventChannel<BackpressureEvent>('backpressure.on'),
   backpressureOff: new EventChannel<BackpressureEvent>('backpressure.off'),
+  /** An endpoint asked for shared memory, and this process cannot have any. */
+  sharedMemoryUnavailable: new EventChannel<SharedMemoryUnavailableEvent>('shared-memory.unavailable'),
   shardLost: new EventChannel<ShardLostEvent>('shard.lost'),
   shardRestored: new EventChannel<ShardEvent>('shard.restored'),
   shardGivenUp: new EventChannel<ShardLostEvent>('shard.given-up'),
