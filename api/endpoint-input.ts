@@ -15,7 +15,7 @@ export const PIPE_PREFIX = '\\\\.\\pipe\\'
  */
 const PIPE_NAME = /^[^\\/\0]{0,239}[^\\/\0. ]$/
 
-const kinds = ['unix', 'local', 'pipe', 'memory', 'stdio'] as const
+const kinds = ['unix', 'local', 'shm', 'pipe', 'memory', 'stdio'] as const
 
 const unixSchema = v.strictObject({
   kind: v.literal('unix'),
@@ -23,6 +23,11 @@ const unixSchema = v.strictObject({
   abstract: v.optional(v.string()),
 })
 const localSchema = v.strictObject({ kind: v.literal('local'), name: v.string() })
+const shmSchema = v.strictObject({
+  kind: v.literal('shm'),
+  name: v.optional(v.string()),
+  path: v.optional(v.string()),
+})
 const memorySchema = v.strictObject({ kind: v.literal('memory'), name: v.string() })
 export const pipeSchema = v.strictObject({
   kind: v.literal('pipe'),
@@ -58,11 +63,15 @@ export const childSchema = v.strictObject({
 export type CheckedPipe = v.InferOutput<typeof pipeSchema>
 export type CheckedChild = v.InferOutput<typeof childSchema>
 
+export type CheckedShm =
+  { readonly kind: 'shm'; readonly name: string } | { readonly kind: 'shm'; readonly path: string }
+
 /** An `EndpointObject` with its defaults, copied, so that the caller can no longer change it. */
 type CheckedEndpoint =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'unix'; readonly abstract: string }
   | v.InferOutput<typeof localSchema>
+  | CheckedShm
   | v.InferOutput<typeof memorySchema>
   | CheckedPipe
   | v.InferOutput<typeof processStdioSchema>
@@ -98,6 +107,8 @@ function readText(text: string): CheckedEndpoint {
       return rest.startsWith('@') ? { kind: 'unix', abstract: rest.slice(1) } : { kind: 'unix', path: rest }
     case 'local':
       return { kind: 'local', name: rest }
+    case 'shm':
+      return rest.includes('/') ? { kind: 'shm', path: rest } : { kind: 'shm', name: rest }
     case 'pipe':
       return check(pipeSchema, { kind: 'pipe', name: rest })
     case 'memory':
@@ -106,7 +117,10 @@ function readText(text: string): CheckedEndpoint {
       if (rest !== '') throw invalidEndpoint(shown, "write stdio:, or {kind: 'stdio', command} for a child process")
       return { kind: 'stdio' }
     default:
-      throw invalidEndpoint(shown, 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, memory:NAME or stdio:')
+      throw invalidEndpoint(
+        shown,
+        'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, shm:NAME, memory:NAME or stdio:',
+      )
   }
 }
 
@@ -118,16 +132,20 @@ function adviceFor(text: string): string | undefined {
   const isPath = trimmed.includes('/') || trimmed.endsWith('.sock')
   if (scheme === '') return isPath ? didYouMean(`unix:${trimmed}`) : undefined
   if (text !== trimmed && !text.startsWith(scheme)) return didYouMean(trimmed)
-  if (scheme === 'unix') return rest.startsWith('//') ? didYouMean(`unix:${rest.replace(/^\/+/, '/')}`) : undefined
+  if (scheme === 'unix' || scheme === 'shm')
+    return rest.startsWith('//') ? didYouMean(`${scheme}:${rest.replace(/^\/+/, '/')}`) : undefined
   const lower = scheme.toLowerCase()
   if (lower === 'file') return didYouMean(`unix:${filePath(trimmed) ?? 'PATH'}`)
   if (lower === 'http+unix' || lower === 'https+unix')
     return `${didYouMean('unix:PATH')} What is spoken there is up to you: this carries frames, not HTTP`
   if (kinds.some((kind) => kind === scheme)) return undefined
-  const kind = closest(lower, kinds)
+  const kind = SHARED_MEMORY.test(lower) ? 'shm' : closest(lower, kinds)
   if (kind === undefined) return undefined
-  return didYouMean(`${kind}:${kind === 'unix' ? rest.replace(/^\/\/+/, '/') : rest}`)
+  return didYouMean(`${kind}:${kind === 'unix' || kind === 'shm' ? rest.replace(/^\/\/+/, '/') : rest}`)
 }
+
+/** What other programs call it. */
+const SHARED_MEMORY = /^(?:shmem|shared|shared[-+.]?memory)$/
 
 function didYouMean(text: string): string {
   return `did you mean ${text}?`
@@ -178,6 +196,8 @@ function readObject(endpoint: Readonly<Record<string, unknown>>): CheckedEndpoin
       return checkUnix(endpoint)
     case 'local':
       return check(localSchema, endpoint)
+    case 'shm':
+      return checkShm(endpoint)
     case 'memory':
       return check(memorySchema, endpoint)
     case 'pipe':
@@ -186,7 +206,7 @@ function readObject(endpoint: Readonly<Record<string, unknown>>): CheckedEndpoin
       return isBare(endpoint) ? check(processStdioSchema, endpoint) : checkChild(endpoint)
     default: {
       const other = typeof kind === 'string' ? closest(kind, kinds) : undefined
-      const expected = "'unix', 'local', 'pipe', 'memory' or 'stdio'"
+      const expected = "'unix', 'local', 'shm', 'pipe', 'memory' or 'stdio'"
       problems.wrong('kind', expected, kindOf(kind), other === undefined ? undefined : `'${other}'`)
       throw invalidObject(undefined, problems)
     }
@@ -211,6 +231,14 @@ function checkUnix(endpoint: unknown): CheckedEndpoint {
       problems.add('besides kind it needs exactly one of path and abstract')
   })
   return abstract === undefined ? { kind: 'unix', path: path ?? '' } : { kind: 'unix', abstract }
+}
+
+function checkShm(endpoint: unknown): CheckedShm {
+  const { name, path } = check(shmSchema, endpoint, (output, problems) => {
+    if ((output.name === undefined) === (output.path === undefined))
+      problems.add('besides kind it needs exactly one of name and path')
+  })
+  return name === undefined ? { kind: 'shm', path: path ?? '' } : { kind: 'shm', name }
 }
 
 function checkChild(endpoint: unknown): CheckedChild {

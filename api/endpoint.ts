@@ -4,7 +4,14 @@ import { isAbsolute, join, resolve } from 'node:path'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
 import { TransportError } from '../engine/protocol/errors.js'
 import { SOCKET_PATH_LIMIT, type LocalFolder } from '../engine/protocol/target.js'
-import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type CheckedPipe } from './endpoint-input.js'
+import {
+  invalidEndpoint,
+  PIPE_PREFIX,
+  readEndpoint,
+  type CheckedChild,
+  type CheckedPipe,
+  type CheckedShm,
+} from './endpoint-input.js'
 
 /**
  * - `{kind: 'unix', path}` or `unix:PATH`: a Unix domain socket; at most 107 bytes of path on Linux, 103 elsewhere
@@ -12,6 +19,9 @@ import { invalidEndpoint, PIPE_PREFIX, readEndpoint, type CheckedChild, type Che
  *   other programs know it with NULs at its end
  * - `{kind: 'local', name}` or `local:NAME`: a socket of that name in a private folder of the user's, which is checked
  *   whenever it is used; on Windows a pipe
+ * - `{kind: 'shm', name}` or `shm:NAME`: frames through memory that both processes have mapped, where both can, else
+ *   over the socket by which they meet. It lies in the folder of `local:NAME`, and is another one. Not on Windows
+ * - `{kind: 'shm', path}` or `shm:/PATH`: the same, with the socket at an absolute path
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
  * - `stdio:` or `{kind: 'stdio'}`: the process's own stdin and stdout; to connect to, once, not to listen on
@@ -21,6 +31,8 @@ export type EndpointObject =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'unix'; readonly abstract: string }
   | { readonly kind: 'local'; readonly name: string }
+  | { readonly kind: 'shm'; readonly name: string }
+  | { readonly kind: 'shm'; readonly path: string }
   | PipeEndpoint
   | { readonly kind: 'memory'; readonly name: string }
   | ProcessStdioEndpoint
@@ -94,14 +106,16 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
   const object = readEndpoint(endpoint)
   switch (object.kind) {
     case 'unix':
-      return 'abstract' in object ? resolveAbstract(object.abstract) : resolvePath(object.path)
+      return 'abstract' in object ? resolveAbstract(object.abstract) : resolvePath('unix', object.path)
     case 'local': {
       const text = `local:${object.name}`
       assertPlainName(object.name, text)
       if (process.platform === 'win32') return { ...resolveLocalPipe(object.name), kind: 'local', text }
       const within = localFolder()
-      return { ...resolvePath(join(within.path, `${object.name}.sock`), within), kind: 'local', text }
+      return { ...resolvePath('unix', join(within.path, `${object.name}.sock`), within), kind: 'local', text }
     }
+    case 'shm':
+      return resolveShm(object)
     case 'pipe':
       return resolvePipe(object)
     case 'memory': {
@@ -114,16 +128,29 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
   }
 }
 
-function resolvePath(path: string, within?: LocalFolder): ResolvedEndpoint {
-  const text = `unix:${path}`
+function resolveShm(object: CheckedShm): ResolvedEndpoint {
+  const text = `shm:${'name' in object ? object.name : object.path}`
+  if ('name' in object) assertPlainName(object.name, text)
+  else if (!object.path.startsWith('/'))
+    throw invalidEndpoint(text, 'a path begins with a slash here. Write shm:/absolute/path, or shm:NAME')
+  if (process.platform === 'win32')
+    throw unsupported(text, 'shared memory is not available on Windows. Use local:NAME.')
+  if ('path' in object) return resolvePath('shm', object.path)
+  const within = localFolder()
+  // No socket of `local:` ends in this.
+  return { ...resolvePath('shm', join(within.path, `${object.name}.shm`), within), text }
+}
+
+function resolvePath(kind: 'unix' | 'shm', path: string, within?: LocalFolder): ResolvedEndpoint {
+  const text = `${kind}:${path}`
   if (process.platform === 'win32') throw unsupported(text, 'Unix sockets are not available on Windows here.')
   if (path.trim() === '' || path.includes('\0')) throw invalidEndpoint(text, 'the path is empty or contains a NUL')
   // Binding would leave the slash out, and connecting would not.
   if (path.endsWith('/'))
     throw invalidEndpoint(text, 'it ends in a slash, as a folder does. Write the path of a socket, without it')
-  assertFits(path, text, 'path', ' Use a shorter folder, or local:NAME.')
+  assertFits(path, text, 'path', ` Use a shorter folder, or ${kind === 'unix' ? 'local' : kind}:NAME.`)
   const target = { kind: 'unix', path, ...(within !== undefined && { within }) } as const
-  return { kind: 'unix', text, route: { via: 'target', target } }
+  return { kind, text, route: { via: 'target', target } }
 }
 
 function resolveAbstract(name: string): ResolvedEndpoint {
@@ -188,9 +215,9 @@ function unsupported(text: string, why: string, endpoint = text): TransportError
 }
 
 /**
- * Where sockets of `local:` names lie: in `XDG_RUNTIME_DIR`, which no cleaner empties, else below the system's
- * temporary folder. The specification of `XDG_RUNTIME_DIR` says to ignore a relative one: it would mean another folder
- * to each process. Whether the folder is the user's alone is checked when it is used.
+ * Where sockets of `local:` and `shm:` names lie: in `XDG_RUNTIME_DIR`, which no cleaner empties, else below the
+ * system's temporary folder. The specification of `XDG_RUNTIME_DIR` says to ignore a relative one: it would mean
+ * another folder to each process. Whether the folder is the user's alone is checked when it is used.
  */
 function localFolder(): LocalFolder {
   const base = process.env['XDG_RUNTIME_DIR']

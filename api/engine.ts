@@ -51,8 +51,10 @@ export async function startEngine(options: EngineOptions, clock: Clock): Promise
     }
   }
   return {
-    transport: (endpoint, given = {}) =>
-      createTransport(core, resolveEndpoint(endpoint), parseTransportOptions(given, settings)),
+    transport: (endpoint, given = {}) => {
+      const resolved = resolveEndpoint(endpoint)
+      return createTransport(core, resolved, parseTransportOptions(given, settings, resolved))
+    },
     stats: () => core.stats(),
     close,
     [Symbol.asyncDispose]: () => close().then(() => undefined),

@@ -18,6 +18,7 @@ export type { Frame } from '../engine/common/frame.js'
 export type { BreakerStats } from '../engine/reconnect/breaker.js'
 export type * from '../engine/reconnect/reconnecting-connection.js'
 export type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
+export type { SharedMemoryStats } from '../engine/shared-memory/shared-memory-stats.js'
 export type { ShardStats } from '../engine/shard/shard.js'
 export type {
   BackpressureEvent,
@@ -38,6 +39,7 @@ export type {
   PoolLeakEvent,
   ShardLostEvent,
   ShardEvent,
+  SharedMemoryUnavailableEvent,
 } from '../engine/common/diagnostics.js'
 export type { EventLoopDelay } from '../engine/protocol/counters.js'
 export type { FramingKind } from '../engine/protocol/framing.js'

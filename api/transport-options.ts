@@ -1,7 +1,9 @@
 /** Options of `engine.transport()`, declared once: default, unit, range. */
 import * as v from 'valibot'
 import type { TransportDefaults, TransportSettings } from '../engine/core/engine-settings.js'
+import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
 import { framingKinds, type FramingKind } from '../engine/protocol/framing.js'
+import { assertMemorySupported, checkMemory, memoryChoices, memoryFor } from './memory-option.js'
 import { inlineWriteBytes, inlineWrites, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
 
@@ -20,6 +22,7 @@ export const transportSchema = v.strictObject({
   frameTimeoutMs: v.optional(time(1)),
   inlineWrites: v.optional(inlineWrites),
   inlineWriteBytes: v.optional(inlineWriteBytes),
+  memory: v.optional(v.picklist(memoryChoices)),
   backlog: integer(1, 65_535, 4_096),
   maxConnections: integer(1, 1_048_576, 1_048_576),
   maxQueuedConnections: integer(16, 65_535, 1_024),
@@ -62,6 +65,13 @@ export interface TransportOptions {
   /** Most bytes that main writes at one time, 64 to 65,536. Default: the engine's. */
   readonly inlineWriteBytes?: number | undefined
   /**
+   * What carries frames. `shared`: memory that both processes have mapped, where both can; otherwise the socket, as
+   * `connection.info.memory` tells. For `unix:` and `local:` both ends have to set it. `socket`: the socket; at `shm:`
+   * endpoints both ends still shake hands, and this one offers no memory. Default: `shared` for `shm:`, else `socket`.
+   * For `shm:`, and with `shared`, the framing has to be `length`.
+   */
+  readonly memory?: 'socket' | 'shared' | undefined
+  /**
    * Connections that wait in the kernel for the listener, 1 to 65,535; the system may allow fewer (on Linux
    * net.core.somaxconn). Default 4,096: peers that come in a burst and find it full get EAGAIN.
    */
@@ -77,18 +87,25 @@ export interface TransportOptions {
   readonly mode?: number | undefined
 }
 
-export function parseTransportOptions(options: unknown, defaults: TransportDefaults): TransportSettings {
+export function parseTransportOptions(
+  options: unknown,
+  defaults: TransportDefaults,
+  endpoint: ResolvedEndpoint,
+): TransportSettings {
   const parsed = parse(transportSchema, options, 'transport()', (output, problems) => {
     const { maxPendingBytes, maxFrameBytes } = output ?? {}
     if (isLess(maxPendingBytes, maxFrameBytes))
       problems.add(`maxPendingBytes: it must be at least maxFrameBytes (${String(maxFrameBytes)})`)
+    if (output !== undefined) checkMemory(endpoint, output, problems)
   })
+  const memory = memoryFor(endpoint, parsed.memory)
+  assertMemorySupported(endpoint, memory)
   const { framing, maxHeaderBytes, lastLine, maxFrameBytes, frameTimeoutMs, allowHalfOpen, ...others } = parsed
   const { inlineWrites = defaults.inlineWrites, inlineWriteBytes = defaults.inlineWriteBytes, ...further } = others
   const { closeTimeoutMs, maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes), ...settings } = further
   return {
     ...settings,
-    memory: 'socket',
+    memory,
     connection: {
       framing: { kind: framing, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs },
       maxFrameBytes,

@@ -18,8 +18,9 @@ export interface Transport {
   /**
    * Connects. Rejects with a TransportError: ERR_NOT_FOUND, ERR_REFUSED, ERR_ACCESS, ERR_NOT_A_SOCKET, ERR_TIMEOUT
    * (after `timeoutMs`, default the transport's connectTimeoutMs), ERR_ABORTED, ERR_SHARD_LOST, ERR_ENGINE_CLOSED; for
-   * a child also ERR_PATH_TOO_LONG, where the system's temporary folder is too long for a socket in it. The connection
-   * keeps the process alive until it is closed or unref'd.
+   * a child also ERR_PATH_TOO_LONG, where the system's temporary folder is too long for a socket in it; for `shm:`, and
+   * with `memory: 'shared'`, also ERR_HANDSHAKE: the peer is no engine that does the same, or is of another version.
+   * The connection keeps the process alive until it is closed or unref'd.
    */
   connect(options?: WaitOptions): Promise<Connection>
 

@@ -24,8 +24,11 @@ export interface TransportSettings extends ListenSettings {
   /** Of its connections, besides what the engine adds. */
   readonly connection: Omit<ConnectionSettings, keyof ConnectionDefaults | 'tracking'>
   readonly connectTimeoutMs: number
-  /** `shared`: frames go through memory that both processes have mapped, if both can; else over the socket. */
-  readonly memory: 'socket' | 'shared'
+  /**
+   * `none`: frames go over the socket, and nothing else does. With the others both ends shake hands first. `shared`:
+   * frames go through memory that both processes have mapped, if both can and want to; else over the socket.
+   */
+  readonly memory: 'none' | 'socket' | 'shared'
 }
 
 /** What a reconnecting connection is made with, besides its endpoint and what it stands on. */

@@ -3,6 +3,7 @@ import process from 'node:process'
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine, type EngineOptions, type TransportOptions } from '../../api/index.js'
+import { resolveEndpoint } from '../../api/endpoint.js'
 import { parseEngineOptions } from '../../api/engine-options.js'
 import { parseTransportOptions } from '../../api/transport-options.js'
 import { rejects, throws } from '../helpers/expected-errors.js'
@@ -96,6 +97,9 @@ const wrongTransportOptions: Wrong = [
   ['inlineWriteBytes', { inlineWriteBytes: 63 }],
   ['inlineWriteBytes', { inlineWriteBytes: 65_537 }],
   ['inlineWriteBytes', { inlineWriteBytes: '4096' }],
+  ['memory', { memory: 'shard' }],
+  ['memory', { memory: true }],
+  ['memory', { memory: 'shared' }],
   ['maxConnections', { maxConnections: 0 }],
   ['maxConnections', { maxConnections: 1_048_577 }],
   ['maxConnections', { maxConnections: 1.5 }],
@@ -359,6 +363,8 @@ test('the limits themselves are allowed, and undefined means the default', async
     { inlineWrites: 'never', inlineWriteBytes: 64 },
     { inlineWrites: 'auto', inlineWriteBytes: 65_536 },
     { inlineWrites: undefined, inlineWriteBytes: undefined },
+    { memory: 'socket' },
+    { memory: undefined },
     { framing: undefined, maxFrameBytes: undefined, maxPendingBytes: undefined, mode: undefined },
   ]
   for (const options of edges) t.notThrows(() => engine.transport('memory:x', options))
@@ -394,6 +400,7 @@ test("a transport's inline writes are its engine's, each option unless the trans
     const { inlineWrites, inlineWriteBytes } = parseTransportOptions(
       options,
       parseEngineOptions(engineOptions),
+      resolveEndpoint('memory:x'),
     ).connection
     return { inlineWrites, inlineWriteBytes }
   }

@@ -80,6 +80,7 @@ connection.destroy('because')
 // What is known of it, all read only.
 expectTypeOf(connection.info).toEqualTypeOf<ConnectionInfo>()
 expectTypeOf<ConnectionInfo['pid']>().toEqualTypeOf<number | undefined>()
+expectTypeOf<ConnectionInfo['memory']>().toEqualTypeOf<'shared' | 'socket' | undefined>()
 expectTypeOf(connection.capabilities).toEqualTypeOf<Capabilities>()
 expectTypeOf(connection.pendingBytes).toBeNumber()
 expectTypeOf(connection.unref()).toEqualTypeOf<Connection>()

@@ -12,7 +12,7 @@ import type {
 declare const engine: Engine
 
 expectTypeOf<Endpoint>().toEqualTypeOf<string | EndpointObject>()
-expectTypeOf<EndpointObject['kind']>().toEqualTypeOf<'unix' | 'local' | 'pipe' | 'memory' | 'stdio'>()
+expectTypeOf<EndpointObject['kind']>().toEqualTypeOf<'unix' | 'local' | 'shm' | 'pipe' | 'memory' | 'stdio'>()
 expectTypeOf<PipeEndpoint | ProcessStdioEndpoint | ChildEndpoint>().toExtend<EndpointObject>()
 
 // Text is checked when the program runs: the compiler cannot know what it was read from.
@@ -22,6 +22,8 @@ engine.transport(process.argv[2] ?? 'stdio:')
 engine.transport({ kind: 'unix', path: '/run/echo.sock' })
 engine.transport({ kind: 'unix', abstract: 'echo' })
 engine.transport({ kind: 'local', name: 'echo' })
+engine.transport({ kind: 'shm', name: 'echo' })
+engine.transport({ kind: 'shm', path: '/run/echo.shm' })
 engine.transport({ kind: 'memory', name: 'echo' })
 engine.transport({ kind: 'pipe', name: 'echo', readableAll: true, writableAll: false })
 engine.transport({ kind: 'stdio' })
@@ -43,6 +45,10 @@ engine.transport({ kind: 'unix', path: 1 })
 engine.transport({ kind: 'unix', name: 'echo' })
 // @ts-expect-error a path is no name
 engine.transport({ kind: 'local', path: '/run/echo.sock' })
+// @ts-expect-error neither a name nor a path
+engine.transport({ kind: 'shm' })
+// @ts-expect-error shared memory has no abstract names
+engine.transport({ kind: 'shm', abstract: 'echo' })
 // @ts-expect-error rights are those of a pipe
 engine.transport({ kind: 'memory', name: 'echo', readableAll: true })
 // @ts-expect-error arguments are a list

@@ -76,6 +76,7 @@ expectTypeOf(engine.transport('local:echo')).toEqualTypeOf<Transport>()
 void engine.transport('local:echo', { framing: 'line', maxFrameBytes: 1_024, lastLine: 'keep', mode: 0o660 })
 expectTypeOf<TransportOptions['inlineWrites']>().toEqualTypeOf<'auto' | 'never' | undefined>()
 expectTypeOf<TransportOptions['inlineWriteBytes']>().toEqualTypeOf<number | undefined>()
+expectTypeOf<TransportOptions['memory']>().toEqualTypeOf<'socket' | 'shared' | undefined>()
 expectTypeOf<TransportOptions['framing']>().toEqualTypeOf<FramingKind | undefined>()
 expectTypeOf<FramingKind>().toEqualTypeOf<'length' | 'length-be' | 'line' | 'nul' | 'content-length' | 'raw'>()
 // @ts-expect-error no such framing

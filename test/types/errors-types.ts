@@ -19,7 +19,14 @@ expectTypeOf(error.retryable).toBeBoolean()
 expectTypeOf<string>().not.toExtend<TransportErrorCode>()
 expectTypeOf<TransportErrorCode>().toExtend<`ERR_${string}`>()
 expectTypeOf<
-  'ERR_TIMEOUT' | 'ERR_ABORTED' | 'ERR_CLOSED' | 'ERR_BACKPRESSURE' | 'ERR_SHARD_LOST' | 'ERR_EXIT' | 'ERR_GAVE_UP'
+  | 'ERR_TIMEOUT'
+  | 'ERR_ABORTED'
+  | 'ERR_HANDSHAKE'
+  | 'ERR_CLOSED'
+  | 'ERR_BACKPRESSURE'
+  | 'ERR_SHARD_LOST'
+  | 'ERR_EXIT'
+  | 'ERR_GAVE_UP'
 >().toExtend<TransportErrorCode>()
 expectTypeOf<'OK'>().not.toExtend<TransportErrorCode>()
 

@@ -38,6 +38,8 @@ import type {
   ShardEvent,
   ShardLostEvent,
   ShardStats,
+  SharedMemoryStats,
+  SharedMemoryUnavailableEvent,
   TransportErrorCode,
 } from 'symphony-transport'
 
@@ -56,6 +58,9 @@ expectTypeOf<BreakerStats['state']>().toEqualTypeOf<'closed' | 'open' | 'half-op
 expectTypeOf<ShardStats['bytesRead' | 'bytesWritten' | 'reads' | 'writes' | 'wakes']>().toBeNumber()
 expectTypeOf<ShardStats['eventLoopDelay']>().toEqualTypeOf<EventLoopDelay>()
 expectTypeOf<ListenerStats['accepted' | 'open' | 'queued' | 'refused']>().toBeNumber()
+expectTypeOf(stats.sharedMemory).toEqualTypeOf<SharedMemoryStats>()
+expectTypeOf<SharedMemoryStats['state']>().toEqualTypeOf<'unknown' | 'available' | 'unavailable'>()
+expectTypeOf<SharedMemoryStats['connections' | 'segments' | 'reservedBytes']>().toBeNumber()
 // @ts-expect-error a figure is read only
 stats.connections = 0
 // @ts-expect-error no such figure
@@ -80,6 +85,7 @@ expectTypeOf<PoolConnectionFailedEvent | PoolExhaustedEvent | PoolDiscardedEvent
 }>()
 expectTypeOf<PoolDiscardedEvent['why']>().toEqualTypeOf<ReuseBlocker | 'invalid'>()
 expectTypeOf<ReconnectingAttemptEvent | ReconnectingFailureEvent | ReconnectingEndEvent>().toExtend<ReconnectingEvent>()
+expectTypeOf<SharedMemoryUnavailableEvent>().toEqualTypeOf<{ readonly reason: string }>()
 expectTypeOf<BreakerOpenedEvent>().toExtend<BreakerEvent & { readonly error: Error }>()
 expectTypeOf<(ConnectionClosedEvent | ListenerClosedEvent | ReconnectingEndEvent)['code']>().toEqualTypeOf<
   'OK' | TransportErrorCode
