@@ -5,9 +5,10 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { framingKinds } from '../engine/protocol/framing.js'
+import { framingKinds, type FramingKind } from '../engine/protocol/framing.js'
 import { targetNames } from './chaos/plan.js'
-import { isAvailable, latencyTransports } from './scenarios/latency.js'
+import { transports } from './harness/meeting-place.js'
+import { latencyTransports } from './scenarios/latency.js'
 
 export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|pool|accepts|requests|chaos [flags]
 
@@ -21,8 +22,9 @@ export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|p
                         one time (1, 32); requests: a list of how many ask a server, one request at a
                         time each, one table each (1,10,100,1000)
   --rates 1,10,100      latency: open loop at so many round trips a second, besides the closed loop
-  --transport unix      latency: unix, pipe (on Windows, the default there), or stdio (a child process, against
-                        child_process);
+  --transport unix      latency, throughput: unix, pipe (on Windows, the default there), or shm (shared memory,
+                        not on Windows); latency also stdio (a child process, against child_process);
+                        idle: one of the same, or a list, like unix,shm;
                         chaos: unix, stdio, memory, hosted, or some of them (all)
   --faults 1000         chaos: how many
   --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
@@ -125,7 +127,7 @@ const flagsOf = {
     // Each round trip is kept until the round is over.
     count: integer(1, 10_000_000),
     rates: list(number(0.01, 1_000)),
-    transport: oneOf(latencyTransports.filter(isAvailable)),
+    transport: oneOf(latencyTransports),
     connections,
   },
   throughput: {
@@ -135,11 +137,12 @@ const flagsOf = {
     rounds,
     count,
     framings: list(oneOf(framingKinds)),
+    transport: oneOf(transports),
     connections,
   },
   flood: { ...ofAll, ...ofEngines, sizes, rounds, count: integer(1, 10_000_000) },
   http: { ...ofAll, ...ofEngines, rounds, count, clients: integer(1, 10_000), connections },
-  idle: { ...ofAll, connections, watch },
+  idle: { ...ofAll, transport: list(oneOf(transports)), connections, watch },
   churn: {
     ...ofAll,
     sizes,
@@ -252,7 +255,15 @@ function read(scenario: Scenario, given: ReadonlyMap<string, string>): Parsed {
   if (clients > count) {
     return wrong(`--clients ${String(clients)}: each needs a request of the ${String(count)} of --count`)
   }
+  const unframed = unframeable(command)
+  if (unframed !== undefined) return wrong(`--framings ${unframed}: shm carries the framing length alone`)
   return { kind: 'run', command }
+}
+
+/** A framing that was asked for and that the transport does not carry. */
+function unframeable({ scenario, flags }: Command): FramingKind | undefined {
+  if (scenario !== 'throughput' || flags.transport !== 'shm') return undefined
+  return flags.framings?.find((framing) => framing !== 'length')
 }
 
 /** Of the scenarios whose clients share a number of requests: the most clients, and the requests. */

@@ -10,18 +10,29 @@ import { parseArgs } from 'node:util'
 import { createEngine, type Endpoint, type Engine } from '../api/index.js'
 import { echoCommand } from './harness/echo-command.js'
 import { machineFacts } from './harness/machine.js'
+import { endpointAt, SOCKETS, transports, type Transport } from './harness/meeting-place.js'
 import { makeRunFolder } from './harness/run-folder.js'
-import { figure, table, times } from './report/table.js'
-import { judge, type Row, type Target } from './report/verdict.js'
+import {
+  largeFramesRow,
+  latencyRows,
+  notAvailable,
+  smallFramesRow,
+  timesBaseline,
+  underBaseline,
+  underMicros,
+  type Goal,
+} from './report/speed-rows.js'
+import { figure, table } from './report/table.js'
+import { judge, type Row } from './report/verdict.js'
 import { isAvailable, runLatency, type LatencyTransport } from './scenarios/latency.js'
 import { runPoolReuse } from './scenarios/pool-reuse.js'
 import { runReconnects } from './scenarios/reconnects.js'
-import { runThroughput } from './scenarios/throughput.js'
+import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
 const quick = isQuick()
 const size = quick
-  ? { rounds: 1, roundTrips: 300, warmUp: 300, frames: 20_000, laps: 5 }
-  : { rounds: 3, roundTrips: 5_000, warmUp: 6_000, frames: 400_000, laps: 25 }
+  ? { rounds: 1, roundTrips: 300, warmUp: 300, frames: 20_000, largeFrames: 300, laps: 5 }
+  : { rounds: 3, roundTrips: 5_000, warmUp: 6_000, frames: 400_000, largeFrames: 6_000, laps: 25 }
 
 const failures: string[] = []
 const rows: Row[] = []
@@ -49,16 +60,12 @@ function isQuick(): boolean {
   }
 }
 
-function micros(limit: number): Target {
-  return { is: 'below', limit, text: `< ${limit.toLocaleString('en')} us` }
-}
-
-async function latency(transport: LatencyTransport, title: string, target: Target): Promise<void> {
+async function latency(transport: LatencyTransport, title: string, goal: Goal): Promise<void> {
   if (!isAvailable(transport)) {
-    rows.push({ metric: title, measured: 'not available on this platform', value: NaN, of: 'speed' })
+    rows.push(notAvailable(title, 'this platform has none'))
     return
   }
-  const { rows: measured, released } = await runLatency({
+  const report = await runLatency({
     ...settings,
     transport,
     bytes: 64,
@@ -67,56 +74,37 @@ async function latency(transport: LatencyTransport, title: string, target: Targe
     warmUp: size.warmUp,
     rateHz: 0,
   })
-  const [baseline, ...others] = measured
   const wanted = size.rounds * size.roundTrips
-  for (const { name, count, wrong } of measured)
+  for (const { name, count, wrong } of report.rows)
     check(
       `${title}, ${name}: ${String(count)} of ${String(wanted)} replies, ${String(wrong)} wrong`,
       count === wanted && wrong === 0,
     )
-  for (const row of others) {
-    if (baseline === undefined) continue
-    for (const [label, value, base, goal] of [
-      ['mean', row.meanMicros, baseline.meanMicros, target],
-      ['p50', row.p50Micros, baseline.p50Micros, undefined],
-      ['p99', row.p99Micros, baseline.p99Micros, undefined],
-    ] as const) {
-      rows.push({
-        metric: `${title}, 64 B, ${row.name}, ${label}`,
-        measured: `${figure(value)} us`,
-        value,
-        target: goal,
-        of: 'speed',
-        baseline: `${figure(base)} us`,
-        ratio: times(value / base),
-      })
-    }
-  }
-  check('a program of the round-trip run left something open', released)
+  check(`${title}: a program left something open`, report.released)
+  rows.push(...latencyRows(title, report, goal))
 }
 
-async function throughput(): Promise<void> {
-  const { rows: measured, released } = await runThroughput({
-    ...settings,
-    bytes: 64,
-    rounds: size.rounds,
-    frames: size.frames,
-  })
-  const naive = measured.find((row) => row.name === 'net naive')
-  for (const row of measured) {
-    check(`${row.name}: frames or checksum wrong`, row.verified)
-    if (row.name !== 'engine to engine' || naive === undefined) continue
-    rows.push({
-      metric: 'frames a second, 64 B, engine to engine',
-      measured: `${figure(row.framesPerSecond / 1000, 0)} k`,
-      value: row.timesNaive,
-      target: { is: 'above', limit: 2, text: '> 2x baseline' },
-      of: 'speed',
-      baseline: `${figure(naive.framesPerSecond / 1000, 0)} k`,
-      ratio: times(row.timesNaive),
-    })
-  }
-  check('a program of the throughput run left something open', released)
+async function throughput(transport: Transport, bytes: number, frames: number): Promise<ThroughputReport> {
+  const report = await runThroughput({ ...settings, transport, bytes, rounds: size.rounds, frames })
+  const run = `${String(bytes)} B over ${transport}`
+  for (const { name, verified } of report.rows) check(`${run}, ${name}: frames or checksum wrong`, verified)
+  check(`${run}: a program left something open`, report.released)
+  return report
+}
+
+async function speed(): Promise<void> {
+  const small = 'frames a second, 64 B'
+  const large = 'MB a second, 64 KiB'
+  const hasSharedMemory = isAvailable('shm')
+  await latency('unix', 'Unix socket round trip', underMicros(100))
+  await latency('pipe', 'named pipe round trip', underMicros(200))
+  if (hasSharedMemory) await latency('shm', 'shared memory round trip', underBaseline(0.8))
+  await latency('stdio', 'stdio round trip', underMicros(1_000))
+  rows.push(smallFramesRow(small, await throughput(SOCKETS, 64, size.frames), timesBaseline(2)))
+  if (hasSharedMemory) rows.push(smallFramesRow(small, await throughput('shm', 64, size.frames), timesBaseline(30)))
+  rows.push(largeFramesRow(large, await throughput(SOCKETS, 65_536, size.largeFrames)))
+  if (hasSharedMemory)
+    rows.push(largeFramesRow(large, await throughput('shm', 65_536, size.largeFrames), timesBaseline(5)))
 }
 
 async function reconnects(): Promise<void> {
@@ -142,7 +130,9 @@ async function everyTransport(engine: Engine): Promise<void> {
   const own = `symphony-check-${String(process.pid)}`
   const endpoints: Endpoint[] = ['memory:check', `local:${own}`]
   if (process.platform === 'win32') endpoints.push(`pipe:${own}`)
-  else endpoints.push(`unix:${join(folder, 'check.sock')}`)
+  else {
+    for (const transport of transports) endpoints.push(endpointAt(join(folder, `check-${transport}.sock`), transport))
+  }
   if (process.platform === 'linux') endpoints.push(`unix:@${own}`)
   for (const endpoint of endpoints) {
     const transport = engine.transport(endpoint)
@@ -230,10 +220,7 @@ async function resources(): Promise<void> {
 
 const { node, platform, cpus } = machineFacts()
 console.log(`symphony-transport self-check: Node ${node}, ${platform}, ${String(cpus)} CPUs\n`)
-await latency('unix', 'Unix socket round trip', micros(100))
-await latency('pipe', 'named pipe round trip', micros(200))
-await latency('stdio', 'stdio round trip', micros(1_000))
-await throughput()
+await speed()
 await poolReuse()
 // The peer listens on a socket path.
 if (process.platform !== 'win32') await reconnects()

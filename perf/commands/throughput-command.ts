@@ -1,13 +1,14 @@
+import { SOCKETS } from '../harness/meeting-place.js'
 import { throughputTable } from '../report/throughput-table.js'
 import { runThroughput } from '../scenarios/throughput.js'
 import { contest, type RunScenario } from './command.js'
 
 export const throughput: RunScenario<'throughput'> = async (flags, folder) => {
-  const { sizes = [64, 1_024, 65_536, 1_048_576], count: frames = 0, framings = [] } = flags
+  const { sizes = [64, 1_024, 65_536, 1_048_576], count: frames = 0, framings = [], transport = SOCKETS } = flags
   const reports: unknown[] = []
   let right = true
   for (const bytes of sizes) {
-    const report = await runThroughput({ ...contest(folder, flags), bytes, frames, framings })
+    const report = await runThroughput({ ...contest(folder, flags), bytes, frames, framings, transport })
     console.log(throughputTable(report))
     right &&= report.released && report.rows.every((row) => row.verified)
     reports.push(report)

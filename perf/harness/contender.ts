@@ -1,7 +1,7 @@
 /** Two measured programs that talk to each other over one socket, and the figures of one measurement of them. */
 import type { FramingKind } from '../../engine/protocol/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
-import { meetingPlace } from './meeting-place.js'
+import { meetingPlace, type Transport } from './meeting-place.js'
 import type { Result, SideConfig, Stack } from './messages.js'
 import { SideProcess } from './side-process.js'
 
@@ -12,6 +12,8 @@ export interface ContenderConfig {
   readonly far: Stack | undefined
   readonly corkFrames: number
   readonly framing?: FramingKind
+  /** Of an engine. */
+  readonly transport?: Transport
 }
 
 export interface ContenderSettings {
@@ -41,6 +43,8 @@ export interface ThroughputSample {
   readonly verified: boolean
   /** CPU time of the sending process's main thread per frame. */
   readonly mainNanosPerFrame: number | undefined
+  /** The same of the receiving process. */
+  readonly receiverNanosPerFrame: number | undefined
   readonly cpuMs: number | undefined
 }
 
@@ -65,8 +69,8 @@ export class Contender {
   ): Promise<Contender> {
     const path = meetingPlace(settings.folder, config.name)
     const { connections, shards, wake, inlineWrites } = settings
-    const { corkFrames, framing } = config
-    const common = { path, connections, shards, wake, inlineWrites, corkFrames, framing }
+    const { corkFrames, framing, transport } = config
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames, framing, transport }
     const [farRole, nearRole] = roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
     const far =
       config.far === undefined
@@ -74,6 +78,11 @@ export class Contender {
         : await SideProcess.start({ ...common, stack: config.far, role: farRole }, settings.pinTo)
     const near = await SideProcess.start({ ...common, stack: config.near, role: nearRole }, settings.pinTo)
     return new Contender(config.name, near, far)
+  }
+
+  /** Why its connections are not over shared memory, if they asked for it. */
+  get fallback(): string | undefined {
+    return this.#near.fallback
   }
 
   async latency(bytes: number, count: number, rateHz: number): Promise<LatencySample> {
@@ -101,6 +110,7 @@ export class Contender {
       frames: got.frames,
       verified: verify(sent, got, bytes),
       mainNanosPerFrame: cpu === undefined ? undefined : (cpu.near.mainThreadMs * 1e6) / frames,
+      receiverNanosPerFrame: cpu === undefined ? undefined : (cpu.far.mainThreadMs * 1e6) / frames,
       cpuMs: cpu === undefined ? undefined : cpu.near.totalMs + cpu.far.totalMs,
     }
   }

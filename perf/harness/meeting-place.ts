@@ -1,10 +1,19 @@
-/** Where two measured programs meet: a Unix socket in the run's folder, or a named pipe on Windows. */
+/**
+ * Where two measured programs meet: a Unix socket in the run's folder, or a named pipe on Windows. Shared memory begins
+ * on such a socket, too.
+ */
 import { rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import process from 'node:process'
 
-/** What `net` uses on this platform, as `--transport` names it. */
+/** What carries the engine's frames between two processes, as `--transport` names it. */
+export type Transport = 'unix' | 'pipe' | 'shm'
+
+/** What `net` uses on this platform. */
 export const SOCKETS = process.platform === 'win32' ? 'pipe' : 'unix'
+
+/** What this platform has. */
+export const transports: readonly Transport[] = SOCKETS === 'pipe' ? ['pipe'] : ['unix', 'shm']
 
 const PIPES = '\\\\.\\pipe\\'
 
@@ -19,6 +28,12 @@ export function meetingPlace(folder: string, name: string): string {
 }
 
 /** The same in the form that the engine takes. */
-export function endpointAt(place: string): string {
-  return place.startsWith(PIPES) ? place : `unix:${place}`
+export function endpointAt(place: string, transport: Transport = SOCKETS): string {
+  switch (transport) {
+    case 'pipe':
+      return place
+    case 'unix':
+    case 'shm':
+      return `${transport}:${place}`
+  }
 }

@@ -1,5 +1,7 @@
 /** The messages between the runner and the measured programs. */
 import type { FramingKind } from '../../engine/protocol/framing.js'
+import type { Transport } from './meeting-place.js'
+import type { ResidentMemory } from './resident-memory.js'
 
 /** The last two start their own child process and need no other side. */
 export type Stack = 'engine' | 'net' | 'engine-child' | 'child-process'
@@ -22,6 +24,8 @@ export interface SideConfig {
   readonly inlineWrites: 'auto' | 'never' | undefined
   /** `engine` only. Default: the engine's own. */
   readonly framing?: FramingKind | undefined
+  /** `engine` only. Default: the platform's sockets. */
+  readonly transport?: Transport | undefined
 }
 
 export interface PingOrder {
@@ -142,10 +146,31 @@ export interface HubResult {
 export type Result = PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult
 
 export type FromSide =
-  | { readonly kind: 'ready' }
+  /** `fallback`: why connections that asked for shared memory go over their sockets. */
+  | { readonly kind: 'ready'; readonly fallback?: string | undefined }
   | { readonly kind: 'armed' }
   | Result
   | { readonly kind: 'failed'; readonly message: string }
+
+/** Of a program that holds idle connections. */
+export interface HolderConfig {
+  readonly stack: 'engine' | 'net'
+  readonly role: 'dial' | 'accept'
+  readonly path: string
+  /** `engine` only. Default: the platform's sockets. */
+  readonly transport?: Transport | undefined
+  readonly count: number
+}
+
+export interface Holding extends ResidentMemory {
+  /** Kept for the rings of shared memory in each of both processes, which have it together. */
+  readonly reservedBytes: number
+  /** Why connections that asked for shared memory go over their sockets; undefined: none does. */
+  readonly fallback?: string | undefined
+}
+
+export type FromHolder =
+  ({ readonly kind: 'before' } & Holding) | ({ readonly kind: 'after' } & Holding) | { readonly kind: 'held' }
 
 /** Payload size of the frames that a hub sends back. */
 export const HUB_ECHO_BYTES = 64

@@ -13,6 +13,7 @@ export class SideProcess {
   readonly #inbox: FromSide[] = []
   #wake: (() => void) | undefined
   #exited = false
+  #fallback: string | undefined
 
   private constructor(config: SideConfig, pinTo: string | undefined) {
     const args = [JSON.stringify(config)]
@@ -34,8 +35,13 @@ export class SideProcess {
 
   static async start(config: SideConfig, pinTo?: string): Promise<SideProcess> {
     const side = new SideProcess(config, pinTo)
-    await side.#next('ready')
+    side.#fallback = (await side.#next('ready')).fallback
     return side
+  }
+
+  /** Why connections that it dialled for shared memory go over their sockets; undefined: they do not. */
+  get fallback(): string | undefined {
+    return this.#fallback
   }
 
   get pid(): number {
@@ -49,7 +55,7 @@ export class SideProcess {
   }
 
   async result<Kind extends Result['kind']>(kind: Kind): Promise<Extract<Result, { kind: Kind }>> {
-    return (await this.#next(kind)) as Extract<Result, { kind: Kind }>
+    return await this.#next(kind)
   }
 
   /**
@@ -68,10 +74,10 @@ export class SideProcess {
     return code
   }
 
-  async #next(kind: FromSide['kind']): Promise<FromSide> {
+  async #next<Kind extends FromSide['kind']>(kind: Kind): Promise<Extract<FromSide, { kind: Kind }>> {
     for (;;) {
       const message = this.#inbox.shift()
-      if (message?.kind === kind) return message
+      if (message?.kind === kind) return message as Extract<FromSide, { kind: Kind }>
       if (message?.kind === 'failed') throw new Error(message.message)
       if (message !== undefined) throw new Error(`expected ${kind}, got ${message.kind}`)
       if (this.#exited) throw new Error(`a measured program ended before it said ${kind}`)

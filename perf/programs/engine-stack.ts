@@ -1,5 +1,6 @@
 /** The engine, as a host would use it. */
 import { createEngine, type Connection } from '../../api/index.js'
+import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
 import type { SideConfig } from '../harness/messages.js'
 import type { Peer, PeerStack } from './peer.js'
@@ -38,7 +39,8 @@ export class EnginePeer implements Peer {
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
   const { shards, wake, inlineWrites } = config
   const engine = await createEngine({ shards, wake, inlineWrites })
-  const transport = engine.transport(endpointAt(config.path), {
+  const dialled: Connection[] = []
+  const transport = engine.transport(endpointAt(config.path, config.transport), {
     maxFrameBytes: MOST_FRAME_BYTES,
     framing: config.framing,
   })
@@ -55,6 +57,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
   return {
     async connect(onFrame) {
       const connection = await transport.connect()
+      dialled.push(connection)
       connection.subscribe(onFrame, { borrow: true })
       return new EnginePeer(connection)
     },
@@ -66,6 +69,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     echo,
     // The engine parses whatever it echoes.
     answer: echo,
+    fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
     async close() {
       const { leaked } = await engine.close()
       return leaked === 0

@@ -4,61 +4,68 @@
  */
 import '../harness/runner-end.js'
 import net from 'node:net'
-import { createEngine } from '../../api/index.js'
+import { createEngine, type Connection } from '../../api/index.js'
+import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
-
-interface HolderConfig {
-  readonly stack: 'engine' | 'net'
-  readonly role: 'dial' | 'accept'
-  readonly path: string
-  readonly count: number
-}
+import type { FromHolder, HolderConfig, Holding } from '../harness/messages.js'
+import { residentMemory } from '../harness/resident-memory.js'
 
 const config = JSON.parse(process.argv[2] ?? '{}') as HolderConfig
+/** All that is held, so that none of it is garbage. */
 const held: unknown[] = []
+/** What the engine says of shared memory. */
+let shared = (): Pick<Holding, 'reservedBytes' | 'fallback'> => ({ reservedBytes: 0 })
 
-function say(kind: string, rssBytes = 0): void {
-  process.send?.({ kind, rssBytes })
+function say(message: FromHolder): void {
+  process.send?.(message)
 }
 
 /** Resident memory once garbage is gone; the program runs with --expose-gc. */
-async function residentBytes(): Promise<number> {
+async function holding(): Promise<Holding> {
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.()
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return process.memoryUsage.rss()
+  return { ...residentMemory(), ...shared() }
 }
 
-async function holdWithEngine(): Promise<number> {
+async function holdWithEngine(): Promise<Holding> {
   const engine = await createEngine()
-  const transport = engine.transport(endpointAt(config.path), { backlog: 4096 })
+  const transport = engine.transport(endpointAt(config.path, config.transport), { backlog: 4096 })
+  const connections: Connection[] = []
+  held.push(connections)
+  if (config.transport === 'shm') {
+    shared = () => ({
+      reservedBytes: engine.stats().sharedMemory.reservedBytes,
+      fallback: fallbackOf(engine, connections),
+    })
+  }
   if (config.role === 'accept') {
     await transport.listen((connection) => {
-      held.push(connection)
-      if (held.length === config.count) say('held')
+      connections.push(connection)
+      if (connections.length === config.count) say({ kind: 'held' })
     })
-    return residentBytes()
+    return holding()
   }
-  const before = await residentBytes()
-  while (held.length < config.count) {
-    const batch = Math.min(100, config.count - held.length)
-    held.push(...(await Promise.all(Array.from({ length: batch }, () => transport.connect()))))
+  const before = await holding()
+  while (connections.length < config.count) {
+    const batch = Math.min(100, config.count - connections.length)
+    connections.push(...(await Promise.all(Array.from({ length: batch }, () => transport.connect()))))
   }
   return before
 }
 
-async function holdWithNet(): Promise<number> {
+async function holdWithNet(): Promise<Holding> {
   if (config.role === 'accept') {
     const server = net.createServer((socket) => {
       held.push(socket)
       socket.on('error', () => undefined)
-      if (held.length === config.count) say('held')
+      if (held.length === config.count) say({ kind: 'held' })
     })
     await new Promise<void>((resolve) => server.listen({ path: config.path, backlog: 4096 }, resolve))
-    return residentBytes()
+    return holding()
   }
-  const before = await residentBytes()
+  const before = await holding()
   for (let i = 0; i < config.count; i++) {
     const socket = net.connect(config.path)
     socket.on('error', () => undefined)
@@ -69,11 +76,11 @@ async function holdWithNet(): Promise<number> {
 }
 
 const before = config.stack === 'engine' ? await holdWithEngine() : await holdWithNet()
-say('before', before)
-if (config.role === 'dial') say('held')
+say({ kind: 'before', ...before })
+if (config.role === 'dial') say({ kind: 'held' })
 
 process.on('message', () => {
-  void residentBytes().then((rssBytes) => {
-    say('after', rssBytes)
+  void holding().then((after) => {
+    say({ kind: 'after', ...after })
   })
 })

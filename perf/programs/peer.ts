@@ -18,6 +18,8 @@ export interface PeerStack {
   echo(): Promise<void>
   /** Parses the frames and sends each back as a frame, as a server does that answers requests. */
   answer(): Promise<void>
+  /** Why connections that asked for shared memory go over their sockets; undefined: they do not. */
+  fallback?(): string | undefined
   /** True: everything was released. */
   close(): Promise<boolean>
 }

@@ -222,4 +222,4 @@ process.on('message', (order: Order) => {
   }
 })
 
-say({ kind: 'ready' })
+say({ kind: 'ready', fallback: stack.fallback?.() })

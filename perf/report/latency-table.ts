@@ -1,8 +1,8 @@
 import type { LatencyReport } from '../scenarios/latency.js'
-import { figure, table, times } from './table.js'
+import { fallbackLine, figure, table, times } from './table.js'
 
 /** `rateHz` 0: closed loop. */
-export function latencyTable(bytes: number, rateHz: number, { rows }: LatencyReport): string {
+export function latencyTable(bytes: number, rateHz: number, { rows, fallback }: LatencyReport): string {
   const title = `${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`
   const figures = ['mean us', 'p50 us', 'p99 us', 'CPU us']
   const ratios = ['x base mean', 'x base p50', 'x base p99', 'x base CPU']
@@ -19,5 +19,5 @@ export function latencyTable(bytes: number, rateHz: number, { rows }: LatencyRep
     times(row.cpuRatio),
     `${String(row.wrong)} of ${String(row.count)}`,
   ])
-  return `${table(head, cells)}\n`
+  return `${table(head, cells)}\n${fallbackLine(fallback)}`
 }

@@ -10,6 +10,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
 }
 
+/** The line below a table whose figures are not those of shared memory. */
+export function fallbackLine(fallback: string | undefined): string {
+  return fallback === undefined ? '' : `NOT over shared memory: ${fallback}\n`
+}
+
 export function figure(value: number | undefined, digits = 1): string {
   return value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits)
 }

@@ -6,11 +6,13 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as wait } from 'node:timers/promises'
 import { cpuUsed, readCpu } from '../harness/cpu.js'
-import { meetingPlace } from '../harness/meeting-place.js'
-import type { Stack } from '../harness/messages.js'
+import { meetingPlace, SOCKETS, type Transport } from '../harness/meeting-place.js'
+import type { FromHolder, HolderConfig } from '../harness/messages.js'
 
 export interface IdlePlan {
   readonly folder: string
+  /** Of the engine, one after the other. */
+  readonly transports: readonly Transport[]
   readonly connections: number
   /** Milliseconds of rest before anything is measured. */
   readonly settleMs: number
@@ -23,27 +25,31 @@ export interface IdleRow {
   readonly connections: number
   /** Resident bytes of the process per connection, above what it had before. */
   readonly bytesPerConnection: number
+  /** Those of them that are pages of shared memory: the other process counts the same pages. */
+  readonly sharedPerConnection: number | undefined
+  /** What the rings of a connection may use of shared memory, resident or not; both processes have it together. */
+  readonly reservedPerConnection: number
   /** CPU milliseconds of all its threads during the measurement. */
   readonly idleCpuMs: number | undefined
+  /** Why connections are not over shared memory, if they should be. */
+  readonly fallback: string | undefined
 }
 
-interface Said {
-  readonly kind: string
-  readonly rssBytes: number
-}
+/** The descriptors of a connection in each process: shared memory has a file besides the socket. */
+export const descriptorsEach: Readonly<Record<Transport, number>> = { unix: 1, pipe: 1, shm: 2 }
 
 const program = fileURLToPath(new URL('../programs/holder.js', import.meta.url))
 
 class Holder {
   readonly child: ChildProcess
-  readonly #said: Said[] = []
+  readonly #said: FromHolder[] = []
   #wake: () => void = () => undefined
   #ended = false
 
-  constructor(config: object) {
+  constructor(config: HolderConfig) {
     this.child = fork(program, [JSON.stringify(config)], { execArgv: ['--expose-gc'] })
     this.child.on('message', (message) => {
-      this.#said.push(message as Said)
+      this.#said.push(message as FromHolder)
       this.#wake()
     })
     this.child.once('exit', () => {
@@ -52,11 +58,11 @@ class Holder {
     })
   }
 
-  async next(kind: string): Promise<Said> {
+  async next<Kind extends FromHolder['kind']>(kind: Kind): Promise<Extract<FromHolder, { kind: Kind }>> {
     for (;;) {
       const found = this.#said.findIndex((said) => said.kind === kind)
       const [said] = found === -1 ? [] : this.#said.splice(found, 1)
-      if (said !== undefined) return said
+      if (said !== undefined) return said as Extract<FromHolder, { kind: Kind }>
       if (this.#ended) throw new Error(`a holder of connections ended before it said ${kind}`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
@@ -76,8 +82,9 @@ class Holder {
   }
 }
 
-async function measure(stack: Stack, plan: IdlePlan): Promise<IdleRow[]> {
-  const common = { path: meetingPlace(plan.folder, stack), count: plan.connections, stack }
+async function measure(stack: 'engine' | 'net', plan: IdlePlan, transport = SOCKETS as Transport): Promise<IdleRow[]> {
+  const of = transport === SOCKETS ? stack : `${stack}, ${transport}`
+  const common = { path: meetingPlace(plan.folder, of), transport, count: plan.connections, stack }
   const accepting = new Holder({ ...common, role: 'accept' })
   const acceptedBefore = await accepting.next('before')
   const dialling = new Holder({ ...common, role: 'dial' })
@@ -87,18 +94,22 @@ async function measure(stack: Stack, plan: IdlePlan): Promise<IdleRow[]> {
   await wait(plan.settleMs)
   const rows: IdleRow[] = []
   for (const [name, holder, before] of [
-    [`${stack}, dialled`, dialling, dialledBefore],
-    [`${stack}, accepted`, accepting, acceptedBefore],
+    [`${of}, dialled`, dialling, dialledBefore],
+    [`${of}, accepted`, accepting, acceptedBefore],
   ] as const) {
     holder.child.send('measure')
     const after = await holder.next('after')
+    const shared = grown(before.sharedBytes, after.sharedBytes)
     const cpuBefore = readCpu(holder.pid)
     await wait(plan.watchMs)
     rows.push({
       name,
       connections: plan.connections,
       bytesPerConnection: (after.rssBytes - before.rssBytes) / plan.connections,
+      sharedPerConnection: shared === undefined ? undefined : shared / plan.connections,
+      reservedPerConnection: after.reservedBytes / plan.connections,
       idleCpuMs: cpuUsed(holder.pid, cpuBefore, readCpu(holder.pid))?.totalMs,
+      fallback: after.fallback,
     })
   }
   await dialling.stop()
@@ -107,5 +118,11 @@ async function measure(stack: Stack, plan: IdlePlan): Promise<IdleRow[]> {
 }
 
 export async function runIdle(plan: IdlePlan): Promise<IdleRow[]> {
-  return [...(await measure('net', plan)), ...(await measure('engine', plan))]
+  const rows = await measure('net', plan)
+  for (const transport of plan.transports) rows.push(...(await measure('engine', plan, transport)))
+  return rows
+}
+
+function grown(before: number | undefined, after: number | undefined): number | undefined {
+  return before === undefined || after === undefined ? undefined : after - before
 }

@@ -1,14 +1,15 @@
 /** Round trips: one message in flight, or at a fixed rate, engine against `net`. */
 import { Contender, type ContenderConfig, type ContenderSettings, type LatencySample } from '../harness/contender.js'
 import { echoCommand } from '../harness/echo-command.js'
-import { SOCKETS } from '../harness/meeting-place.js'
+import { transports, type Transport } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
 import { ratioOf } from '../harness/statistics.js'
 
-/** Sockets or named pipes, whichever the platform has, or a child process. */
-export const latencyTransports = ['unix', 'pipe', 'stdio'] as const
+/** Between two processes, or with a child process. */
+export type LatencyTransport = Transport | 'stdio'
 
-export type LatencyTransport = (typeof latencyTransports)[number]
+/** What this platform has. */
+export const latencyTransports: readonly LatencyTransport[] = [...transports, 'stdio']
 
 export interface LatencyPlan extends ContenderSettings {
   readonly bytes: number
@@ -44,6 +45,12 @@ const betweenTwo: readonly ContenderConfig[] = [
   { name: 'engine to engine', near: 'engine', far: 'engine', corkFrames: 1 },
 ]
 
+/** `net` has nothing like it, so nothing to put between. */
+const overSharedMemory: readonly ContenderConfig[] = [
+  { name: 'net to net', near: 'net', far: 'net', corkFrames: 1 },
+  { name: 'engine to engine, shm', near: 'engine', far: 'engine', corkFrames: 1, transport: 'shm' },
+]
+
 const withChild: readonly ContenderConfig[] = [
   {
     name: `child_process to ${echoCommand.name}`,
@@ -54,25 +61,40 @@ const withChild: readonly ContenderConfig[] = [
   { name: `engine to ${echoCommand.name}`, near: 'engine-child', far: undefined, corkFrames: 1 },
 ]
 
+function contendersOver(transport: LatencyTransport): readonly ContenderConfig[] {
+  switch (transport) {
+    case 'unix':
+    case 'pipe':
+      return betweenTwo
+    case 'shm':
+      return overSharedMemory
+    case 'stdio':
+      return withChild
+  }
+}
+
 /** Whether this platform has it. */
 export function isAvailable(transport: LatencyTransport): boolean {
-  return transport === 'stdio' || transport === SOCKETS
+  return latencyTransports.includes(transport)
 }
 
 export interface LatencyReport {
   readonly rows: readonly LatencyRow[]
   /** Every program's ledger balanced at its end. */
   readonly released: boolean
+  /** Why the engine's frames did not go through shared memory, if they should have. */
+  readonly fallback: string | undefined
 }
 
 export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
   if (!isAvailable(plan.transport)) throw new Error(`${plan.transport} is not available on this platform`)
   const contenders: Contender[] = []
   let released = true
+  let fallback: string | undefined
   let samples: Map<string, LatencySample[]>
   try {
-    for (const config of plan.transport === 'stdio' ? withChild : betweenTwo)
-      contenders.push(await Contender.start('latency', config, plan))
+    for (const config of contendersOver(plan.transport)) contenders.push(await Contender.start('latency', config, plan))
+    for (const contender of contenders) fallback ??= contender.fallback
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
     if (plan.rateHz === 0) for (const contender of contenders) await contender.latency(plan.bytes, plan.warmUp, 0)
     samples = await interleave(contenders, plan.rounds, (contender) =>
@@ -95,7 +117,7 @@ export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
       wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
     }
   })
-  return { rows, released }
+  return { rows, released, fallback }
 }
 
 function mediansOf(samples: readonly LatencySample[]) {

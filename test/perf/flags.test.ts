@@ -37,6 +37,10 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['latency --rates 10,fast', /a list like a,b of which each is one number from 0.01/],
   ['latency --transport tcp', /--transport tcp: it is one of /],
   ['latency --transport unix,stdio', /it is one of /],
+  ['latency --transport unix,shm', /it is one of /],
+  ['throughput --transport stdio', /--transport stdio: it is one of /],
+  ['idle --transport unix,stdio', /--transport unix,stdio: it is a list like a,b of which each is one of /],
+  ['flood --transport unix', /flood takes no --transport/],
   ['latency --wake maybe', /adaptive, park, or microseconds/],
   ['latency --inline maybe', /--inline maybe: it is one of auto, never/],
   ['latency --pin all', /--pin all: it is one whole number/],
@@ -100,6 +104,29 @@ test('flags arrive as values of their type', (t) => {
     kind: 'run',
     command: { scenario: 'throughput', flags: { framings: ['line', 'nul'] } },
   })
+})
+
+const onPosix = process.platform === 'win32' ? test.skip : test
+
+onPosix('shared memory is a transport between two processes', (t) => {
+  for (const scenario of ['latency', 'throughput'] as const) {
+    t.deepEqual(parse(`${scenario} --transport shm`), {
+      kind: 'run',
+      command: { scenario, flags: { transport: 'shm' } },
+    })
+  }
+  t.deepEqual(parse('idle --transport unix,shm'), {
+    kind: 'run',
+    command: { scenario: 'idle', flags: { transport: ['unix', 'shm'] } },
+  })
+})
+
+onPosix('shared memory takes no framing but its own', (t) => {
+  t.is(parse('throughput --transport shm --framings length').kind, 'run')
+  t.is(parse('throughput --transport unix --framings line').kind, 'run')
+  const parsed = parse('throughput --framings length,line --transport shm')
+  if (parsed.kind !== 'wrong') return t.fail(`${parsed.kind} instead of wrong`)
+  t.regex(parsed.message, /--framings line: shm carries the framing length alone\./)
 })
 
 test('--help shows the help, wherever it stands', (t) => {

@@ -1,9 +1,13 @@
 /** What the tables of `npm run perf` show beside the baseline. */
 import test from 'ava'
+import { idleTable } from '../../perf/report/idle-table.js'
 import { latencyTable } from '../../perf/report/latency-table.js'
 import { requestsTable } from '../../perf/report/requests-table.js'
+import { throughputTable } from '../../perf/report/throughput-table.js'
+import type { IdleRow } from '../../perf/scenarios/idle.js'
 import type { LatencyRow } from '../../perf/scenarios/latency.js'
 import type { RequestsRow } from '../../perf/scenarios/requests.js'
+import type { ThroughputRow } from '../../perf/scenarios/throughput.js'
 
 /** The cells of each line of a table, which two blanks or more divide. */
 const cellsOf = (text: string): string[][] =>
@@ -27,8 +31,30 @@ const net: LatencyRow = {
 }
 const engine: LatencyRow = { ...net, name: 'engine to net', ratio: 0.5, p50Ratio: 1.5, p99Ratio: 2.5, cpuRatio: 3.5 }
 
+const poured: ThroughputRow = {
+  name: 'engine to engine, shm',
+  framesPerSecond: 5_000_000,
+  megabytesPerSecond: 320,
+  mainNanosPerFrame: 70,
+  receiverNanosPerFrame: 80,
+  cpuMs: 150,
+  timesNaive: 30,
+  timesCorked: 4,
+  verified: true,
+}
+
+const idle: IdleRow = {
+  name: 'engine, shm, dialled',
+  connections: 100,
+  bytesPerConnection: 16_384,
+  sharedPerConnection: 4_096,
+  reservedPerConnection: 12_288,
+  idleCpuMs: 2,
+  fallback: undefined,
+}
+
 test('round trips have their mean, p50, p99 and CPU beside those of the baseline', (t) => {
-  const [head, , , row] = cellsOf(latencyTable(64, 0, { rows: [net, engine], released: true }))
+  const [head, , , row] = cellsOf(latencyTable(64, 0, { rows: [net, engine], released: true, fallback: undefined }))
   t.deepEqual(head, [
     ...['64 B, closed loop', 'mean us', 'p50 us', 'p99 us', 'CPU us'],
     ...['x base mean', 'x base p50', 'x base p99', 'x base CPU', 'wrong'],
@@ -41,8 +67,42 @@ test('round trips have their mean, p50, p99 and CPU beside those of the baseline
 
 test('CPU that the system does not tell is a dash, and so is its ratio', (t) => {
   const untold = { ...engine, cpuMicros: undefined, cpuRatio: undefined }
-  const [head = [], , row = []] = cellsOf(latencyTable(64, 10, { rows: [untold], released: true }))
+  const [head = [], , row = []] = cellsOf(latencyTable(64, 10, { rows: [untold], released: true, fallback: undefined }))
   for (const column of ['CPU us', 'x base CPU']) t.is(row[head.indexOf(column)], '-')
+})
+
+test('figures that are not those of shared memory say so, and why', (t) => {
+  const fallback = 'nothing makes the system calls'
+  const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) ?? ''
+  const row = { ...idle, fallback }
+  for (const text of [
+    latencyTable(64, 0, { rows: [net], released: true, fallback }),
+    throughputTable({ bytes: 64, rows: [poured], released: true, fallback }),
+    idleTable([idle, row], 1),
+  ]) {
+    t.is(lastLine(text), `NOT over shared memory: ${fallback}`)
+  }
+  t.false(idleTable([idle], 1).includes('NOT'))
+})
+
+test('frames a second stand beside the CPU of both main threads, and both baselines', (t) => {
+  const text = throughputTable({ bytes: 64, rows: [poured], released: true, fallback: undefined })
+  const [head, , row] = cellsOf(text)
+  t.deepEqual(head, [
+    ...['64 B', 'kframes/s', 'MB/s', 'main ns/frame', 'receiver ns/frame', 'CPU ms'],
+    ...['x naive', 'x corked', 'counts'],
+  ])
+  t.deepEqual(row, [
+    ...['engine to engine, shm', '5000.0', '320.0', '70.0', '80.0', '150.0'],
+    ...['30.00x', '4.00x', 'right'],
+  ])
+})
+
+test('an idle connection has its memory, and apart from it what is shared and what is reserved', (t) => {
+  const [head, , row, other] = cellsOf(idleTable([idle, { ...idle, sharedPerConnection: undefined }], 30))
+  t.deepEqual(head, [...['idle connections', 'count', 'KiB each', 'shared KiB', 'reserved KiB', 'CPU ms in 30 s']])
+  t.deepEqual(row, ['engine, shm, dialled', '100', '16.00', '4.00', '12.00', '2.0'])
+  t.is(other?.[3], '-')
 })
 
 const server: RequestsRow = {
