@@ -88,7 +88,7 @@ export function parseTransportOptions(options: unknown, defaults: TransportDefau
   const { closeTimeoutMs, maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes), ...settings } = further
   return {
     ...settings,
-    memory: 'socket',
+    memory: 'none',
     connection: {
       framing: { kind: framing, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs },
       maxFrameBytes,

@@ -6,12 +6,14 @@ import type { BreakerSettings } from '../reconnect/breaker.js'
 import type { ReconnectingSettings } from '../reconnect/reconnecting-settings.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { SupervisorSettings } from '../shard/supervisor.js'
+import type { WakePolicy } from '../wake/wake-policy.js'
 
 /** What an engine's transports do unless their own options say otherwise. */
 export type TransportDefaults = Pick<ConnectionSettings, 'inlineWrites' | 'inlineWriteBytes'>
 
 export interface EngineSettings extends Omit<SupervisorSettings, 'entry'>, TransportDefaults {
   readonly maxRingBytes: number
+  readonly wake: WakePolicy
   /** Path or file URL of the worker module. Undefined: it lies beside the engine. */
   readonly workerEntry: string | URL | undefined
   readonly onError: OnError | undefined
@@ -24,8 +26,11 @@ export interface TransportSettings extends ListenSettings {
   /** Of its connections, besides what the engine adds. */
   readonly connection: Omit<ConnectionSettings, keyof ConnectionDefaults | 'tracking'>
   readonly connectTimeoutMs: number
-  /** `shared`: frames go through memory that both processes have mapped, if both can; else over the socket. */
-  readonly memory: 'socket' | 'shared'
+  /**
+   * `none`: frames go over the socket, and nothing else does. With the others both ends shake hands first. `shared`:
+   * frames go through memory that both processes have mapped, if both can and want to; else over the socket.
+   */
+  readonly memory: 'none' | 'socket' | 'shared'
 }
 
 /** What a reconnecting connection is made with, besides its endpoint and what it stands on. */

@@ -6,6 +6,8 @@ import { Ledger } from '../../../engine/common/ledger.js'
 import { systemClock } from '../../../engine/protocol/clock.js'
 import { findWorkerEntry } from '../../../engine/shard/entry-discovery.js'
 import { Supervisor } from '../../../engine/shard/supervisor.js'
+import { Doorbell } from '../../../engine/wake/doorbell.js'
+import { wakeStrategyOf } from '../../../engine/wake/wake-policy.js'
 import { LoneLane } from '../../helpers/lone-connection.js'
 import { rejects } from '../../helpers/expected-errors.js'
 import { randomName } from '../../helpers/temporary-folder.js'
@@ -21,7 +23,6 @@ function startShard(): Supervisor {
   const settings = {
     entry: findWorkerEntry(undefined),
     shards: 1,
-    wake: 'park',
     restart: { max: 0, windowMs: 1, initialDelayMs: 1, maxDelayMs: 1 },
     initialRingBytes: 4096,
     bootTimeoutMs: WATCHDOG_MS,
@@ -35,7 +36,9 @@ function startShard(): Supervisor {
     arrived: ignore,
   })
   const events = { eventsOf, onLost: ignore, onRestored: ignore, onGivenUp: ignore }
-  return new Supervisor(settings, new Ledger(), events, systemClock)
+  const doorbell = new Doorbell(wakeStrategyOf('park'), () => supervisor.isReferenced, () => systemClock.now())
+  const supervisor: Supervisor = new Supervisor(settings, doorbell, new Ledger(), events, systemClock)
+  return supervisor
 }
 
 /** What is called on shards, in order, while `use` runs. */
