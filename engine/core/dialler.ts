@@ -23,13 +23,7 @@ export class Dialler {
   readonly #clock: Clock
   readonly #pending = new Set<(error: TransportError) => void>()
 
-  constructor(
-    supervisor: Supervisor,
-    sharedMemory: SharedMemory,
-    children: Children,
-    ledger: Ledger,
-    clock: Clock,
-  ) {
+  constructor(supervisor: Supervisor, sharedMemory: SharedMemory, children: Children, ledger: Ledger, clock: Clock) {
     this.#supervisor = supervisor
     this.#sharedMemory = sharedMemory
     this.#children = children
