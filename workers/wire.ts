@@ -20,6 +20,8 @@ export interface Wire {
   end(): void
   /** Closes at once; `onClose` follows. */
   destroy(): void
+  /** As `destroy()`, but the peer hears nothing of it while a duplicate of the socket is open. Undefined: it would. */
+  leave?(): void
   /** The socket that the bytes of `write` leave by as they are, while it is open. Undefined: there is none. */
   writer?(): SocketHandle | undefined
 }

@@ -6,27 +6,32 @@ import type { Children } from '../process/children.js'
 import { dialChild } from '../process/dial-child.js'
 import { dialProcessStdio } from '../process/dial-process-stdio.js'
 import type { Clock } from '../protocol/clock.js'
-import type { TransportError } from '../protocol/errors.js'
+import { TransportError } from '../protocol/errors.js'
 import { abortError, Waiter } from '../protocol/waiter.js'
+import type { TransportTarget } from '../protocol/target.js'
+import type { SharedMemory } from '../shared-memory/shared-memory.js'
 import type { Shard } from '../shard/shard.js'
 import type { Supervisor } from '../shard/supervisor.js'
+import type { TransportSettings } from './engine-settings.js'
 import { traitsOf, type ResolvedEndpoint } from './resolved-endpoint.js'
 
 export class Dialler {
   readonly #supervisor: Supervisor
+  readonly #sharedMemory: SharedMemory
   readonly #children: Children
   readonly #ledger: Ledger
   readonly #clock: Clock
   readonly #pending = new Set<(error: TransportError) => void>()
 
-  constructor(supervisor: Supervisor, children: Children, ledger: Ledger, clock: Clock) {
+  constructor(supervisor: Supervisor, sharedMemory: SharedMemory, children: Children, ledger: Ledger, clock: Clock) {
     this.#supervisor = supervisor
+    this.#sharedMemory = sharedMemory
     this.#children = children
     this.#ledger = ledger
     this.#clock = clock
   }
 
-  /** How many dials are under way. */
+  /** How many dials are under way, handshakes included. */
   get pending(): number {
     return this.#pending.size
   }
@@ -39,12 +44,17 @@ export class Dialler {
   async dial(
     endpoint: ResolvedEndpoint,
     settings: ConnectionSettings,
+    memory: TransportSettings['memory'],
     wait: { readonly signal?: AbortSignal | undefined; readonly timeoutMs: number },
   ): Promise<LaneConnection> {
     const { kind, text, route } = endpoint
     if (wait.signal?.aborted === true) throw abortError('connecting', text, wait.signal.reason)
     let stop = (): void => undefined
-    const waiter = new Waiter<LaneConnection>(`connecting to ${text}`, text, wait, this.#clock, () => stop())
+    let isShaking = false
+    const onTimeout = (): TransportError | undefined => (isShaking ? silentPeer(text, wait.timeoutMs) : undefined)
+    const onGivenUp = (): void => stop()
+    const what = `connecting to ${text}`
+    const waiter = new Waiter<LaneConnection>(what, text, wait, this.#clock, onGivenUp, onTimeout)
     const giveUp = (error: TransportError): void => {
       waiter.reject(error)
       stop()
@@ -56,11 +66,32 @@ export class Dialler {
       },
       timeoutMs: wait.timeoutMs,
     }
-    const dialOn = (shard: Shard): Promise<LaneConnection> => {
+    const shake = async (
+      shard: Shard,
+      target: TransportTarget,
+      identity: ConnectionIdentity,
+      wanted: 'socket' | 'shared',
+    ): Promise<LaneConnection | undefined> => {
+      const lane = await shard.dialToShake(target, settings, identity, control)
+      stop = () => lane.destroy()
+      if (waiter.settled) {
+        stop()
+        return undefined
+      }
+      isShaking = true
+      try {
+        return await this.#sharedMemory.dial(lane, settings, identity, wanted)
+      } catch (error) {
+        stop()
+        throw error
+      }
+    }
+    const dialOn = (shard: Shard): Promise<LaneConnection | undefined> => {
       const { halfClose, hasDescriptor } = traitsOf(endpoint)
       const identity: ConnectionIdentity = { kind, endpoint: text, role: 'dialled', halfClose, hasDescriptor }
       switch (route.via) {
         case 'target':
+          if (memory !== 'none') return shake(shard, route.target, identity, memory)
           return shard.dial(route.target, settings, identity, control)
         case 'child':
           return dialChild(shard, route.child, settings, identity, control, this.#children)
@@ -86,7 +117,7 @@ export class Dialler {
 
   /** Undefined: the dial was given up before a shard came up. */
   async #dialWhenUp(
-    dialOn: (shard: Shard) => Promise<LaneConnection>,
+    dialOn: (shard: Shard) => Promise<LaneConnection | undefined>,
     isGivenUp: () => boolean,
   ): Promise<LaneConnection | undefined> {
     for (;;) {
@@ -96,4 +127,9 @@ export class Dialler {
       if (isGivenUp()) return undefined
     }
   }
+}
+
+function silentPeer(endpoint: string, timeoutMs: number): TransportError {
+  const message = `connecting to ${endpoint}: the peer accepted, and the handshake was not over within ${String(timeoutMs)} ms. See that it asks for shared memory too; else retry, or allow more time.`
+  return new TransportError('ERR_TIMEOUT', message, { endpoint })
 }

@@ -7,12 +7,13 @@ import { trace } from '../common/trace.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { DeliveryTracking } from '../connection/delivery-tracker.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
+import type { AcceptHandshake } from '../listening/accept-handshakes.js'
 import type { ConnectionHandler, Listener, ListenOptions } from '../listening/listener.js'
 import { ListenerRegistry } from '../listening/listener-registry.js'
 import type { PoolSettings } from '../pool/pool-settings.js'
 import { Pool } from '../pool/pool.js'
 import { Children } from '../process/children.js'
-import type { Clock } from '../protocol/clock.js'
+import { systemClock, type Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import { Breakers } from '../reconnect/breakers.js'
@@ -20,6 +21,9 @@ import type { ReconnectingConnection } from '../reconnect/reconnecting-connectio
 import { Reconnector } from '../reconnect/reconnector.js'
 import { findWorkerEntry } from '../shard/entry-discovery.js'
 import { Supervisor } from '../shard/supervisor.js'
+import { SharedMemory } from '../shared-memory/shared-memory.js'
+import { Doorbell } from '../wake/doorbell.js'
+import { wakeStrategyOf } from '../wake/wake-policy.js'
 import { Dialler } from './dialler.js'
 import type { ConnectionDefaults, EngineSettings, ReconnectingPolicy, TransportSettings } from './engine-settings.js'
 import type { EngineStats } from './engine-stats.js'
@@ -45,6 +49,7 @@ export class EngineCore {
   readonly #clock: Clock
   readonly #ledger = new Ledger()
   readonly #supervisor: Supervisor
+  readonly #sharedMemory: SharedMemory
   readonly #children: Children
   readonly #dialler: Dialler
   readonly #listeners: ListenerRegistry
@@ -75,25 +80,24 @@ export class EngineCore {
       clock,
       assertOpen: (endpoint) => this.#assertOpen(endpoint),
     })
-    this.#supervisor = new Supervisor({ ...settings, entry }, this.#ledger, this.#listeners, clock)
-    this.#dialler = new Dialler(this.#supervisor, this.#children, this.#ledger, clock)
+    const isReferenced = (): boolean => this.#supervisor.isReferenced || this.#sharedMemory.isReferenced
+    const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced, () => systemClock.now())
+    this.#supervisor = new Supervisor({ ...settings, entry }, doorbell, this.#ledger, this.#listeners, clock)
+    const { initialRingBytes, maxRingBytes } = settings
+    this.#sharedMemory = new SharedMemory({ ledger: this.#ledger, doorbell, initialRingBytes, maxRingBytes })
+    doorbell.add(this.#sharedMemory.bell)
+    this.#dialler = new Dialler(this.#supervisor, this.#sharedMemory, this.#children, this.#ledger, clock)
     this.booted = this.#supervisor.boot()
   }
 
   stats(): EngineStats {
     const shards = this.#supervisor.stats()
+    const sharedMemory = this.#sharedMemory.stats()
     return {
       shards,
       spareRingMemoryBytes: this.#supervisor.spareMemoryBytes,
-      connections: shards.reduce((sum, shard) => sum + shard.connections, 0),
-      sharedMemory: {
-        state: 'unknown',
-        provider: undefined,
-        reason: undefined,
-        connections: 0,
-        segments: 0,
-        reservedBytes: 0,
-      },
+      connections: shards.reduce((sum, shard) => sum + shard.connections, sharedMemory.connections),
+      sharedMemory,
       listeners: this.#listeners.size,
       pendingConnects: this.#dialler.pending,
       pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
@@ -116,7 +120,8 @@ export class EngineCore {
     tracking?: DeliveryTracking,
   ): Promise<LaneConnection> {
     this.#assertOpen(endpoint.text)
-    return this.#dialler.dial(endpoint, this.#connectionSettings(settings, tracking), { signal, timeoutMs })
+    const connection = this.#connectionSettings(settings, tracking)
+    return this.#dialler.dial(endpoint, connection, settings.memory, { signal, timeoutMs })
   }
 
   async listen(
@@ -135,8 +140,10 @@ export class EngineCore {
       )
     }
     const connection = this.#connectionSettings(settings, undefined, onError)
+    const { memory, connectTimeoutMs } = settings
+    const handshake = memory === 'none' ? undefined : { shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
     return this.#listeners.listen(
-      { kind, endpoint: text, target: route.target, settings, connection, handler },
+      { kind, endpoint: text, target: route.target, settings, connection, handshake, handler },
       patience,
     )
   }
@@ -199,6 +206,15 @@ export class EngineCore {
     return connection
   }
 
+  #shakeFor(memory: 'socket' | 'shared'): AcceptHandshake {
+    return (lane, settings, identity) => this.#sharedMemory.accept(lane, settings, identity, memory)
+  }
+
+  /** All that are open, whatever carries them. */
+  get #connections(): readonly LaneConnection[] {
+    return [...this.#supervisor.connections, ...this.#sharedMemory.connections]
+  }
+
   #connectionSettings(
     { connection }: TransportSettings,
     tracking?: DeliveryTracking,
@@ -218,7 +234,7 @@ export class EngineCore {
     const supervisor = this.#supervisor
     const reconnecting = this.#reconnecting
     const handlers = new HandlersAtWork(
-      [...supervisor.connections, ...reconnecting],
+      [...this.#connections, ...reconnecting],
       this.#outliving,
       this.#clock,
       graceMs * HANDLERS_SHARE,
@@ -226,7 +242,7 @@ export class EngineCore {
     const cancelCut = this.#clock.setTimer(() => {
       handlers.giveUp()
       for (const connection of reconnecting) connection.destroy(error)
-      for (const connection of supervisor.connections) connection.destroy(error)
+      for (const connection of this.#connections) connection.destroy(error)
       this.#children.endNow()
     }, graceMs)
     // A thread that does not answer would hold up everything that waits for it.
@@ -248,9 +264,9 @@ export class EngineCore {
     await this.#listeners.close()
     await handlers.done()
     // Frames that a reconnecting connection has queued leave over its lane's connection, so those close last.
-    const others = supervisor.connections.filter((connection) => !connection.isTracked)
+    const others = this.#connections.filter((connection) => !connection.isTracked)
     await Promise.all([handlers.closeEach(reconnecting), handlers.closeEach(others)])
-    await handlers.closeEach(supervisor.connections)
+    await handlers.closeEach(this.#connections)
     for (const pool of pools) pool.cut()
     await Promise.all(pools.map((pool) => pool.closed))
     // Also those whose connections have ended before.
@@ -259,6 +275,7 @@ export class EngineCore {
     const held = new Deferred<void>()
     const cancelHeld = this.#clock.setTimer(() => held.resolve(), HELD_THREAD_MS)
     await Promise.race([supervisor.stop(), held.promise])
+    // Handshakes that were given up may have ended only now.
     cancelHeld()
     cancelKill()
     this.#failures.flush()

@@ -6,12 +6,14 @@ import type { BreakerSettings } from '../reconnect/breaker.js'
 import type { ReconnectingSettings } from '../reconnect/reconnecting-settings.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { SupervisorSettings } from '../shard/supervisor.js'
+import type { WakePolicy } from '../wake/wake-policy.js'
 
 /** What an engine's transports do unless their own options say otherwise. */
 export type TransportDefaults = Pick<ConnectionSettings, 'inlineWrites' | 'inlineWriteBytes'>
 
 export interface EngineSettings extends Omit<SupervisorSettings, 'entry'>, TransportDefaults {
   readonly maxRingBytes: number
+  readonly wake: WakePolicy
   /** Path or file URL of the worker module. Undefined: it lies beside the engine. */
   readonly workerEntry: string | URL | undefined
   readonly onError: OnError | undefined

@@ -11,9 +11,9 @@ import { abortedBefore, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ConnectionHandler, Listener, ListenerClosed, ListenerCloseOptions, ListenerStats } from './listener.js'
 import { nextState, type ListenerState } from './listener-state.js'
 
-/** A connection that a shard has accepted and that was not taken yet. */
+/** A connection that was accepted and not taken yet. */
 interface PendingAccept {
-  /** The shard that has it. */
+  /** What it is lost with: the shard that has it, or nothing but itself. */
   readonly source: object
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY. */
   adopt(): LaneConnection
@@ -62,6 +62,11 @@ export class EngineListener implements Listener {
 
   get isOpen(): boolean {
     return this.#state.kind === 'open'
+  }
+
+  /** Connections that could be taken. */
+  get queued(): number {
+    return this.#queue.length
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined> {
@@ -127,6 +132,18 @@ export class EngineListener implements Listener {
     if (connection !== undefined) this.#hand(connection, handler)
   }
 
+  /** A connection of this shard is on its way here, or will not come. */
+  onTaken(source: object): void {
+    this.#resumeIfDrained(source)
+  }
+
+  /** A connection of this shard was cut before it came here. */
+  onRefused(source: object): void {
+    this.#refused++
+    events.listenerRefused.publish({ endpoint: this.endpoint })
+    this.#resumeIfDrained(source)
+  }
+
   /** The shard has stopped accepting because too many of its connections are queued. */
   onPaused(source: object, paused: PausedSource): void {
     if (!this.isOpen) return
@@ -181,9 +198,7 @@ export class EngineListener implements Listener {
 
   #refuse(pending: PendingAccept): void {
     pending.reject()
-    this.#refused++
-    events.listenerRefused.publish({ endpoint: this.endpoint })
-    this.#resumeIfDrained(pending.source)
+    this.onRefused(pending.source)
   }
 
   #resumeIfDrained(source: object): void {

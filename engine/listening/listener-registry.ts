@@ -11,6 +11,7 @@ import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ArrivalEvents } from '../shard/accepted-connections.js'
 import type { Shard } from '../shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
+import { AcceptHandshakes, type AcceptHandshake } from './accept-handshakes.js'
 import { EngineListener } from './engine-listener.js'
 import type { ConnectionHandler, Listener } from './listener.js'
 import { OpenListener } from './open-listener.js'
@@ -34,6 +35,8 @@ interface ListenRequest {
   readonly settings: ListenSettings
   /** What its connections are made with. */
   readonly connection: ConnectionSettings
+  /** What comes before each connection, and how long it may take. Undefined: nothing. */
+  readonly handshake: { readonly shake: AcceptHandshake; readonly timeoutMs: number } | undefined
   readonly handler: ConnectionHandler | undefined
 }
 
@@ -149,7 +152,7 @@ export class ListenerRegistry implements SupervisorEvents {
   }
 
   async #listen(request: ListenRequest, signal: AbortSignal): Promise<Listener> {
-    const { kind, endpoint, target, settings, connection, handler } = request
+    const { kind, endpoint, target, settings, connection, handshake, handler } = request
     const { ledger, clock } = this.#host
     const supervisor = this.#supervisor
     while (supervisor.leastLoaded() === undefined) await supervisor.waitForShard()
@@ -176,6 +179,7 @@ export class ListenerRegistry implements SupervisorEvents {
     if (bindings.hasFile) ledger.open('socketFiles')
     supervisor.keepAlive(true)
     const release = async (): Promise<void> => {
+      handshakes?.giveUp()
       try {
         await bindings.close()
       } finally {
@@ -189,8 +193,21 @@ export class ListenerRegistry implements SupervisorEvents {
     const { maxConnections } = settings
     const listener = new EngineListener({ endpoint, maxConnections, resumeAt: maxQueued >> 1, handler, clock, release })
     const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
+    const handshakes =
+      handshake &&
+      new AcceptHandshakes({ listener, connection, identity, ...handshake, most: settings.maxQueuedConnections, clock })
     const shardsUp = (): readonly Shard[] => supervisor.shardsUp
-    const open = new OpenListener({ id, listener, bindings, isOnOneShard, connection, identity, shardsUp, clock })
+    const open = new OpenListener({
+      id,
+      listener,
+      bindings,
+      isOnOneShard,
+      connection,
+      identity,
+      handshakes,
+      shardsUp,
+      clock,
+    })
     this.#open.set(id, open)
     // Once the caller has the listener. Until then all that shards report waits, to keep its order.
     clock.nextTurn(() => this.#runEarly(id))

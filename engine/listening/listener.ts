@@ -35,7 +35,7 @@ export interface ListenerStats {
   readonly open: number
   /** Accepted by a shard and not taken yet. */
   readonly queued: number
-  /** Cut at once: over `maxConnections`, or more than a shard can carry. */
+  /** Cut at once: over `maxConnections`, more than a shard can carry, or after a handshake that failed. */
   readonly refused: number
 }
 

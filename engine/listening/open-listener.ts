@@ -9,6 +9,7 @@ import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import type { Arrival } from '../shard/accepted-connections.js'
 import type { Shard } from '../shard/shard.js'
+import type { AcceptHandshakes } from './accept-handshakes.js'
 import type { EngineListener } from './engine-listener.js'
 import type { ShardBindings } from './shard-bindings.js'
 
@@ -24,6 +25,8 @@ interface OpenListenerParts {
   /** What its connections get. */
   readonly connection: ConnectionSettings
   readonly identity: ConnectionIdentity
+  /** What comes before its connections. Undefined: nothing. */
+  readonly handshakes: AcceptHandshakes | undefined
   readonly shardsUp: () => readonly Shard[]
   readonly clock: Clock
 }
@@ -57,9 +60,10 @@ export class OpenListener {
   }
 
   onLost(shard: Shard): void {
-    const { bindings, listener, isOnOneShard } = this.#parts
+    const { bindings, listener, handshakes, isOnOneShard } = this.#parts
     bindings.forget(shard)
     listener.onSourceLost(shard)
+    handshakes?.onSourceLost(shard)
     // Another shard takes over at once.
     if (isOnOneShard) this.onRestored([])
   }
@@ -84,7 +88,11 @@ export class OpenListener {
       arrival.reject()
       return
     }
-    const { listener, connection, identity } = this.#parts
+    const { listener, handshakes, connection, identity } = this.#parts
+    if (handshakes !== undefined) {
+      handshakes.onArrival(shard, arrival)
+      return
+    }
     listener.onAccepted({
       source: shard,
       adopt: () => arrival.adopt(connection, identity),

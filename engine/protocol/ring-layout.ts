@@ -84,9 +84,9 @@ export const lane = {
 /**
  * OUT_INTENT: what main wants done once everything before TAIL has left. END: end the outgoing side, where the
  * transport can do that alone. CLOSE: end it in any case, even if the incoming side goes with it. DESTROY: at once,
- * leaving or not.
+ * leaving or not. LEAVE: close the socket and end nothing, since a duplicate of it lives on.
  */
-export const intent = { OPEN: 0, END: 1, DESTROY: 2, CLOSE: 3 } as const
+export const intent = { OPEN: 0, END: 1, DESTROY: 2, CLOSE: 3, LEAVE: 4 } as const
 /** OUT_STATE: whether the shard has flushed everything and ended the outgoing side, or cannot write any more. */
 export const outState = { OPEN: 0, ENDED: 1, FAILED: 2 } as const
 /** IN_STATE: whether the peer's end of stream lies behind IN_TAIL. */

@@ -14,14 +14,14 @@ export class Waiter<T> {
   #settle: { resolve: (value: T) => void; reject: (error: Error) => void } | undefined
   #cleanUp: (() => void)[] = []
 
-  /** `onTimeout` makes the error of the deadline; default: ERR_TIMEOUT. */
+  /** `onTimeout` makes the error of the deadline, if it has another to say than the usual ERR_TIMEOUT. */
   constructor(
     what: string,
     endpoint: string,
     options: WaitOptions,
     clock: Clock,
     onGivenUp: () => void,
-    onTimeout?: () => TransportError,
+    onTimeout?: () => TransportError | undefined,
   ) {
     this.promise = new Promise<T>((resolve, reject) => {
       this.#settle = { resolve, reject }
@@ -37,7 +37,7 @@ export class Waiter<T> {
       this.#cleanUp.push(whenAborted(signal, onAbort))
     }
     if (timeoutMs !== undefined) {
-      const timeout = onTimeout ?? (() => timeoutError(what, endpoint, timeoutMs))
+      const timeout = (): TransportError => onTimeout?.() ?? timeoutError(what, endpoint, timeoutMs)
       this.#cleanUp.push(clock.setTimer(() => giveUp(timeout()), timeoutMs))
     }
   }

@@ -3,11 +3,13 @@
  * says, and no call is needed. When main has no more lanes to lend, they come as a number: they wait in the shard,
  * unread, until main sends a lane or rejects them. See docs/decisions/accepting.md.
  */
+import type { HandshakeLane } from '../connection/handshake-lane.js'
 import type { LaneConnection, ConnectionIdentity } from '../connection/lane-connection.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { AcceptCounts, AcceptLogReader, createAcceptLog } from '../protocol/accept-log.js'
 import type { Adoption, ListenerCallbacks, ListenRequest } from '../protocol/control.js'
 import { TransportError, type Outcome } from '../protocol/errors.js'
+import type { LaneGrant } from '../protocol/lane.js'
 import { isBoundByMain, type ListenTarget } from '../protocol/target.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import { LaneStock } from './lane-stock.js'
@@ -19,6 +21,8 @@ import type { ShardLanes } from './shard-lanes.js'
 export interface Arrival {
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY, ERR_SHARD_LOST. */
   adopt(options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection
+  /** As `adopt()`; messages come before the connection. */
+  shake(options: ConnectionSettings, identity: ConnectionIdentity): HandshakeLane
   reject(): void
 }
 
@@ -39,7 +43,7 @@ export class AcceptedConnections {
   readonly #stock: LaneStock
   readonly #listeners = new Map<number, AcceptCounts>()
   /** What the shard is told when this turn ends, for all connections that were taken in it. */
-  #adoptions: (Adoption & { readonly connection: LaneConnection })[] = []
+  #adoptions: (Adoption & { readonly user: LaneConnection | HandshakeLane })[] = []
   #rejections: number[] = []
   /** Why nothing can be taken any more: the shard is dead, and its memory goes to others. */
   #lost: TransportError | undefined
@@ -122,17 +126,19 @@ export class AcceptedConnections {
   }
 
   #waiting(listenerId: number, acceptId: number): Arrival {
+    const adopt = <User extends LaneConnection | HandshakeLane>(carry: (lane: LaneGrant) => User): User => {
+      if (this.#lost !== undefined) throw this.#lost
+      const lane = this.#lanes.takeIdle()
+      const user = carry(lane)
+      this.#answerSoon(listenerId)
+      this.#adoptions.push({ acceptId, lane, user })
+      // There are lanes again: the next ones need not wait.
+      this.#stock.fillUpIfLow()
+      return user
+    }
     return {
-      adopt: (options, identity) => {
-        if (this.#lost !== undefined) throw this.#lost
-        const lane = this.#lanes.takeIdle()
-        const connection = this.#lanes.connectIdle(lane, options, identity)
-        this.#answerSoon(listenerId)
-        this.#adoptions.push({ acceptId, lane, connection })
-        // There are lanes again: the next ones need not wait.
-        this.#stock.fillUpIfLow()
-        return connection
-      },
+      adopt: (options, identity) => adopt((lane) => this.#lanes.connectIdle(lane, options, identity)),
+      shake: (options, identity) => adopt((lane) => this.#lanes.shakeIdle(lane, options, identity)),
       reject: () => {
         if (this.#lost !== undefined) return
         this.#answerSoon(listenerId)
@@ -145,15 +151,17 @@ export class AcceptedConnections {
     this.#log.read((listenerId, laneId) => {
       const grant = this.#stock.onGivenAway(laneId)
       if (grant === undefined) return
+      const take = (): LaneGrant => {
+        if (this.#lost !== undefined) throw this.#lost
+        this.#stock.remove(grant)
+        this.#listeners.get(listenerId)?.addTaken()
+        this.#stock.fillUpIfLow()
+        return grant
+      }
       this.#events.arrived(listenerId, [
         {
-          adopt: (options, identity) => {
-            if (this.#lost !== undefined) throw this.#lost
-            this.#stock.remove(grant)
-            this.#listeners.get(listenerId)?.addTaken()
-            this.#stock.fillUpIfLow()
-            return this.#lanes.connectIdle(grant, options, identity)
-          },
+          adopt: (options, identity) => this.#lanes.connectIdle(take(), options, identity),
+          shake: (options, identity) => this.#lanes.shakeIdle(take(), options, identity),
           reject: () => {
             if (!this.#stock.remove(grant)) return
             this.#listeners.get(listenerId)?.addTaken()
@@ -177,11 +185,11 @@ export class AcceptedConnections {
       (gone) => {
         if (gone.length === 0) return
         const error = new TransportError('ERR_CLOSED', 'the accepted connection is gone. Accept the next one.')
-        for (const { lane, connection } of adoptions) if (gone.includes(lane.id)) connection.onShardLost(error)
+        for (const { lane, user } of adoptions) if (gone.includes(lane.id)) user.onShardLost(error)
       },
       // The shard died, perhaps before it carried these connections.
       (error: unknown) => {
-        for (const { connection } of adoptions) connection.onShardLost(error as TransportError)
+        for (const { user } of adoptions) user.onShardLost(error as TransportError)
       },
     )
   }

@@ -3,7 +3,8 @@ import { isMainThread } from 'node:worker_threads'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { InlineBudget } from '../connection/inline-budget.js'
 import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
-import type { DuplicateSocket, InlineHost, LaneHost } from '../connection/lane-host.js'
+import { HandshakeLane, type HandshakeHost } from '../connection/handshake-lane.js'
+import type { DuplicateSocket, InlineHost, LaneHost, NotifyHandler } from '../connection/lane-host.js'
 import type { Ledger } from '../common/ledger.js'
 import { LaneAllocator } from '../memory/lane-allocator.js'
 import { RegionAllocator } from '../memory/region-allocator.js'
@@ -22,10 +23,22 @@ import type { ShardEnvironment, ShardLife } from './shard-environment.js'
 
 const { inlineWrites: INLINE_WRITES, inlineBytesWritten: INLINE_BYTES } = counter
 
+/**
+ * Only on the process's main thread: where another thread hosts the engine, what carries duplicates makes Node close a
+ * number twice when that thread ends, and in between it may have become a stranger's.
+ */
+const mayHaveDuplicates = isMainThread
+
 /** One each way. */
 const REGIONS_OF_NEW_LANE = 2
 
-export class ShardLanes implements LaneHost {
+/** What a lane carries. */
+interface LaneUser extends NotifyHandler {
+  /** The shard is dead, and touches the lane no more. */
+  onShardLost(error: TransportError): void
+}
+
+export class ShardLanes implements HandshakeHost {
   readonly shard: number
   readonly doorbell: Doorbell
   readonly notify: LaneHost['notify']
@@ -42,7 +55,7 @@ export class ShardLanes implements LaneHost {
   readonly #regions: RegionAllocator
   readonly #growth: RegionGrowth
   readonly #lanes: LaneAllocator
-  readonly #carried: (LaneConnection | undefined)[] = []
+  readonly #carried: (LaneUser | undefined)[] = []
   #connections = 0
 
   /** `onIdleLane`: the shard has notified a lane that carries no connection. */
@@ -56,7 +69,7 @@ export class ShardLanes implements LaneHost {
     this.doorbell = doorbell
     this.notify = channel.notify
     this.keepAlive = channel.keepAlive
-    this.inline = isMainThread ? inlineHostOf(life, channel, inline) : undefined
+    this.inline = mayHaveDuplicates ? inlineHostOf(life, channel, inline) : undefined
     this.#ringBytes = settings.initialRingBytes
     this.bytesPerLane = REGIONS_OF_NEW_LANE * this.#ringBytes
     this.#channel = channel
@@ -87,7 +100,7 @@ export class ShardLanes implements LaneHost {
   }
 
   get connections(): readonly LaneConnection[] {
-    return this.#carried.filter((connection) => connection !== undefined)
+    return this.#carried.filter((user) => user instanceof LaneConnection)
   }
 
   stats(): { connections: number; ringMemoryBytes: number; ringMemoryInUseBytes: number } {
@@ -107,9 +120,9 @@ export class ShardLanes implements LaneHost {
   }
 
   readonly visit = (laneId: number): void => {
-    const connection = this.#carried[laneId]
-    if (connection === undefined) this.#onIdleLane(laneId)
-    else if (connection.onNotify()) this.doorbell.revisit(connection)
+    const user = this.#carried[laneId]
+    if (user === undefined) this.#onIdleLane(laneId)
+    else if (user.onNotify()) this.doorbell.revisit(user)
   }
 
   /** For a dial. @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken. */
@@ -144,22 +157,40 @@ export class ShardLanes implements LaneHost {
     return this.connect(grant, options, identity)
   }
 
+  shakeIdle(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): HandshakeLane {
+    this.#openInLedger()
+    return this.shake(grant, options, identity)
+  }
+
+  /** For messages that come before a connection. The lane is given back when they are over, unless they end in one. */
+  shake(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): HandshakeLane {
+    const handshake = new HandshakeLane(this, grant, options, identity)
+    this.#carry(grant, handshake)
+    return handshake
+  }
+
   /** The connection gives its lane back when it is over. */
   connect(grant: LaneGrant, options: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
     const connection = new LaneConnection(this, grant, options, identity)
-    this.#carried[grant.id] = connection
+    this.#carry(grant, connection)
     this.#connections++
     this.#ledger.open('connections')
-    // The lane may have been notified before it carried the connection.
-    this.doorbell.revisit(connection)
     return connection
   }
 
   releaseLane(grant: LaneGrant): void {
-    this.#carried[grant.id] = undefined
     this.#connections--
     this.#ledger.release('connections')
+    this.releaseUnused(grant)
+  }
+
+  releaseUnused(grant: LaneGrant): void {
+    this.#carried[grant.id] = undefined
     this.give(grant)
+  }
+
+  takeDuplicate(laneId: number): Promise<SocketHandle | undefined> {
+    return mayHaveDuplicates ? this.#channel.descriptors.take(laneId) : Promise.resolve(undefined)
   }
 
   takeRegion(bytes: number, onKnown: () => void): number | undefined {
@@ -180,12 +211,18 @@ export class ShardLanes implements LaneHost {
   /** The thread is gone, so that nothing else touches the memory: connections end, and the memory goes back. */
   lose(error: TransportError): void {
     this.#growth.end()
-    for (const connection of this.#carried) connection?.onShardLost(error)
+    for (const user of this.#carried) user?.onShardLost(error)
     // Pending dials give their lanes back in this turn; a connection that has ended holds no rings.
     this.#clock.nextTurn(() => {
       this.#regions.dispose()
       this.#lanes.dispose()
     })
+  }
+
+  #carry(grant: LaneGrant, user: LaneUser): void {
+    this.#carried[grant.id] = user
+    // The lane may have been notified before it carried anything.
+    this.doorbell.revisit(user)
   }
 
   #openInLedger(): void {
@@ -194,10 +231,6 @@ export class ShardLanes implements LaneHost {
   }
 }
 
-/**
- * Only on the process's main thread: where another thread hosts the engine, what carries duplicates makes Node close a
- * number twice when that thread ends, and in between it may have become a stranger's.
- */
 function inlineHostOf(life: Pick<ShardLife, 'counters'>, channel: ShardChannel, budget: InlineBudget): InlineHost {
   return {
     budget,

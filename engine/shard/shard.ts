@@ -1,9 +1,11 @@
 /** Main's side of one life of one shard, from boot to death. The supervisor replaces a shard that has died. */
 import type { ConnectionSettings } from '../connection/connection-settings.js'
+import type { HandshakeLane } from '../connection/handshake-lane.js'
 import type { ConnectionIdentity, LaneConnection } from '../connection/lane-connection.js'
 import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../protocol/counters.js'
 import { deserializeError, TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
+import type { LaneGrant } from '../protocol/lane.js'
 import type { TransportTarget } from '../protocol/target.js'
 import type { BellSource } from '../wake/doorbell.js'
 import { AcceptedConnections, type ArrivalEvents } from './accepted-connections.js'
@@ -112,13 +114,33 @@ export class Shard {
   }
 
   /** Dials on this shard. Rejects with the shard's death, or as the dial failed; `abort` ends it sooner. */
-  async dial(
+  dial(
     target: TransportTarget,
     options: ConnectionSettings,
     identity: ConnectionIdentity,
     control: DialControl,
   ): Promise<LaneConnection> {
-    const lane = this.#lanes.take(identity.endpoint)
+    return this.#dial(target, options, identity, control, (lane) => this.#lanes.connect(lane, options, identity))
+  }
+
+  /** As `dial()`; messages come before the connection. */
+  dialToShake(
+    target: TransportTarget,
+    options: ConnectionSettings,
+    identity: ConnectionIdentity,
+    control: DialControl,
+  ): Promise<HandshakeLane> {
+    return this.#dial(target, options, identity, control, (lane) => this.#lanes.shake(lane, options, identity))
+  }
+
+  async #dial<User>(
+    target: TransportTarget,
+    { framing }: ConnectionSettings,
+    { endpoint }: ConnectionIdentity,
+    control: DialControl,
+    carry: (lane: LaneGrant) => User,
+  ): Promise<User> {
+    const lane = this.#lanes.take(endpoint)
     const { ledger } = this.#environment
     ledger.open('dials')
     let state: 'dialling' | 'connected' | 'failed' = 'dialling'
@@ -127,11 +149,10 @@ export class Shard {
         // Afterwards the lane may be another dial's.
         if (state === 'dialling') void this.#channel.control.announce('abortDial', lane.id)
       })
-      const { framing } = options
       const outcome = await this.#channel.control.call('dial', { lane, target, framing, timeoutMs: control.timeoutMs })
-      if (!outcome.ok) throw deserializeError(outcome.error, identity.endpoint)
+      if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
       state = 'connected'
-      return this.#lanes.connect(lane, options, identity)
+      return carry(lane)
     } finally {
       ledger.release('dials')
       if (state === 'dialling') {

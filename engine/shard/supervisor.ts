@@ -3,13 +3,12 @@ import { InlineBudget } from '../connection/inline-budget.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { Ledger } from '../common/ledger.js'
 import { SlabStore } from '../memory/slab-store.js'
-import { systemClock, type Clock } from '../protocol/clock.js'
+import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import { HEADER_SLAB_BYTES } from '../protocol/lane.js'
 import { SLAB_BYTES } from '../protocol/ring-layout.js'
 import { Waiter } from '../protocol/waiter.js'
-import { Doorbell } from '../wake/doorbell.js'
-import { wakeStrategyOf, type WakePolicy } from '../wake/wake-policy.js'
+import type { Doorbell } from '../wake/doorbell.js'
 import type { ArrivalEvents } from './accepted-connections.js'
 import type { RestartOptions } from './restart-budget.js'
 import { Shard, type ShardStats } from './shard.js'
@@ -18,7 +17,6 @@ import { ShardSlot, type SlotHost } from './shard-slot.js'
 
 export interface SupervisorSettings extends ShardSettings {
   readonly shards: number
-  readonly wake: WakePolicy
   readonly restart: RestartOptions
 }
 
@@ -35,7 +33,13 @@ export class Supervisor {
   /** One for all who wait for a shard to come up, so that giving up leaves nothing behind. */
   #nextUp: Waiter<void> | undefined
 
-  constructor(settings: SupervisorSettings, ledger: Ledger, events: SupervisorEvents, clock: Clock) {
+  constructor(
+    settings: SupervisorSettings,
+    doorbell: Doorbell,
+    ledger: Ledger,
+    events: SupervisorEvents,
+    clock: Clock,
+  ) {
     this.#clock = clock
     const collectGarbage = async (): Promise<boolean> => {
       const collected = await Promise.all(this.shardsUp.map((shard) => shard.collectGarbage()))
@@ -45,8 +49,6 @@ export class Supervisor {
       slabs: new SlabStore(SLAB_BYTES, clock, collectGarbage),
       headers: new SlabStore(HEADER_SLAB_BYTES, clock, undefined),
     }
-    const isReferenced = (): boolean => this.#slots.some(({ shard }) => shard?.isReferenced === true)
-    const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced, () => systemClock.now())
     const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline: new InlineBudget(ledger) }
     const host: SlotHost<Shard> = {
       start: (life) => new Shard(life, environment, events.eventsOf),
@@ -84,6 +86,11 @@ export class Supervisor {
 
   get shardsUp(): readonly Shard[] {
     return this.shards.filter((shard) => shard.isUp)
+  }
+
+  /** Whether the process waits for any of them. */
+  get isReferenced(): boolean {
+    return this.#slots.some(({ shard }) => shard?.isReferenced === true)
   }
 
   /** Memory for rings that no shard has, in bytes. */

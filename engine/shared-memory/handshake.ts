@@ -6,10 +6,9 @@
 import type { Ledger } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import type { HandshakeLane } from '../connection/handshake-lane.js'
-import { writeNow, type SocketHandle } from '../internals/socket-handle.js'
+import type { SocketHandle } from '../internals/socket-handle.js'
 import type { NativeMemory } from '../native/native-memory.js'
 import { TransportError } from '../protocol/errors.js'
-import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import {
   agreedRingBytes,
   decodeAnswer,
@@ -26,6 +25,9 @@ import {
 import { pidNamespace } from './reach.js'
 import { makeSegment, openSegment, type MadeSegment, type Segment } from './segment.js'
 
+/** What a handshake needs of the lane that it goes over. */
+export type MessageLane = Pick<HandshakeLane, 'endpoint' | 'send' | 'receive' | 'duplicate' | 'leave'>
+
 export interface HandshakeParts {
   /** Undefined: this side does not share memory. */
   readonly native: NativeMemory | undefined
@@ -38,7 +40,7 @@ export interface HandshakeParts {
 export type Agreed = { readonly segment: Segment; readonly socket: SocketHandle } | undefined
 
 /** Of the side that dialled. @throws {TransportError} ERR_HANDSHAKE, or as the lane. The lane is the caller's then. */
-export async function greet(lane: HandshakeLane, parts: HandshakeParts): Promise<Agreed> {
+export async function greet(lane: MessageLane, parts: HandshakeParts): Promise<Agreed> {
   const { native, mostRingBytes } = parts
   lane.send(
     encodeHello({
@@ -58,18 +60,11 @@ export async function greet(lane: HandshakeLane, parts: HandshakeParts): Promise
     lane.send(encodeAnswer('socket'))
     return undefined
   }
-  return take(lane, agreed, () => {
-    const answer = encodeAnswer(offer.segment.at.mode)
-    const frame = Buffer.alloc(FRAME_HEADER_BYTES + answer.length)
-    frame.writeUInt32LE(answer.length)
-    answer.copy(frame, FRAME_HEADER_BYTES)
-    // HELLO has left, or there would be no offer: so this comes next, whoever writes it.
-    if (writeNow(agreed.socket.fd, frame, 0, frame.length) !== frame.length) throw noHandshake(lane.endpoint)
-  })
+  return take(lane, agreed, () => lane.send(encodeAnswer(offer.segment.at.mode)))
 }
 
 /** Of the side that accepted. @throws {TransportError} As `greet()`. */
-export async function answer(lane: HandshakeLane, parts: HandshakeParts): Promise<Agreed> {
+export async function answer(lane: MessageLane, parts: HandshakeParts): Promise<Agreed> {
   const hello = decodeHello(await lane.receive())
   if (hello === undefined) throw noHandshake(lane.endpoint)
   if (hello.lowestVersion > VERSION || hello.highestVersion < VERSION) {
@@ -101,8 +96,8 @@ export async function answer(lane: HandshakeLane, parts: HandshakeParts): Promis
   return undefined
 }
 
-/** Has the shard give the socket up. */
-async function take(lane: HandshakeLane, agreed: NonNullable<Agreed>, before: () => void): Promise<Agreed> {
+/** Has the shard give the socket up, once what was said has left. */
+async function take(lane: MessageLane, agreed: NonNullable<Agreed>, before: () => void): Promise<Agreed> {
   try {
     before()
     // A byte that says "look" may be read by the shard until it has gone: the caller looks once after this.
@@ -115,7 +110,7 @@ async function take(lane: HandshakeLane, agreed: NonNullable<Agreed>, before: ()
 }
 
 async function reachSegment(
-  lane: HandshakeLane,
+  lane: MessageLane,
   native: NativeMemory,
   offer: SegmentOffer,
   { ledger, mostRingBytes }: HandshakeParts,
@@ -133,7 +128,7 @@ async function reachSegment(
 }
 
 async function offerSegment(
-  lane: HandshakeLane,
+  lane: MessageLane,
   hello: Hello,
   { native, ledger, firstRingBytes, mostRingBytes }: HandshakeParts,
 ): Promise<{ readonly made: MadeSegment; readonly socket: SocketHandle } | undefined> {
@@ -159,7 +154,7 @@ function modeFor(hello: Hello, native: NativeMemory): 'descriptor' | 'path' | un
 }
 
 /** Main's own duplicate. Undefined: there is none to be had, or another user is at the other end. */
-async function ownSocket(lane: HandshakeLane, native: NativeMemory, ledger: Ledger): Promise<SocketHandle | undefined> {
+async function ownSocket(lane: MessageLane, native: NativeMemory, ledger: Ledger): Promise<SocketHandle | undefined> {
   const socket = await lane.duplicate()
   if (socket === undefined) return undefined
   ledger.open('duplicates')

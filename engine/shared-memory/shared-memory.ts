@@ -10,12 +10,15 @@ import { findNativeMemory, type FoundMemory } from '../native/find-native-memory
 import type { NativeMemory } from '../native/native-memory.js'
 import { SlabTable } from '../protocol/slab-table.js'
 import type { BellSource } from '../wake/doorbell.js'
-import { answer, greet, type HandshakeParts } from './handshake.js'
+import { answer, greet, type HandshakeParts, type MessageLane } from './handshake.js'
 import { LaneWordTable } from './lane-words.js'
 import { PolledLanes } from './polled-lanes.js'
 import { SharedLane, type SharedLaneEnvironment } from './shared-lane.js'
 import type { SharedMemoryStats } from './shared-memory-stats.js'
 import { SlabIds } from './slab-ids.js'
+
+/** A lane that becomes a connection, or gives its socket up for one. */
+export type ShakenLane = MessageLane & Pick<HandshakeLane, 'shard' | 'connect' | 'destroy'>
 
 export interface SharedMemoryEnvironment {
   readonly ledger: Ledger
@@ -81,7 +84,7 @@ export class SharedMemory {
 
   /** `memory`: whether this side shares any. @throws {TransportError} ERR_HANDSHAKE, or as the lane. */
   dial(
-    lane: HandshakeLane,
+    lane: ShakenLane,
     settings: ConnectionSettings,
     identity: ConnectionIdentity,
     memory: 'socket' | 'shared',
@@ -91,7 +94,7 @@ export class SharedMemory {
 
   /** @throws {TransportError} As `dial()`. */
   accept(
-    lane: HandshakeLane,
+    lane: ShakenLane,
     settings: ConnectionSettings,
     identity: ConnectionIdentity,
     memory: 'socket' | 'shared',
@@ -100,7 +103,7 @@ export class SharedMemory {
   }
 
   async #connect(
-    lane: HandshakeLane,
+    lane: ShakenLane,
     settings: ConnectionSettings,
     identity: ConnectionIdentity,
     memory: 'socket' | 'shared',

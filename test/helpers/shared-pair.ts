@@ -1,16 +1,14 @@
 /** Both ends of a connection over a segment, in one process and without a shard: the memory is this test's own. */
 import fs from 'node:fs'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
-import type { HandshakeLane } from '../../engine/connection/handshake-lane.js'
 import type { ConnectionIdentity, LaneConnection } from '../../engine/connection/lane-connection.js'
 import { HandlerFailures } from '../../engine/common/handler-failures.js'
 import { Ledger } from '../../engine/common/ledger.js'
 import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { Mapping, NativeMemory } from '../../engine/native/native-memory.js'
-import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
 import { systemClock } from '../../engine/protocol/clock.js'
 import { HEADER_BYTES, wordsOf } from '../../engine/shared-memory/segment-layout.js'
-import { SharedMemory } from '../../engine/shared-memory/shared-memory.js'
+import { SharedMemory, type ShakenLane } from '../../engine/shared-memory/shared-memory.js'
 import { Doorbell } from '../../engine/wake/doorbell.js'
 import { wakeStrategyOf, type WakePolicy } from '../../engine/wake/wake-policy.js'
 import { specOf } from './wire-bytes.js'
@@ -81,7 +79,7 @@ export interface PairOptions {
 }
 
 /** Messages of the handshake go through this process's memory. */
-class DirectLane implements HandshakeLane {
+class DirectLane implements ShakenLane {
   readonly endpoint = 'shm:/pair'
   readonly shard = 0
   peer: DirectLane | undefined
@@ -117,19 +115,7 @@ class DirectLane implements HandshakeLane {
   }
 
   leave(): Promise<void> {
-    // The last message of the side that dialled goes by the socket itself.
-    this.peer?.read()
     return Promise.resolve()
-  }
-
-  read(): void {
-    const frame = Buffer.alloc(64)
-    try {
-      const length = fs.readSync(this.#handle.fd, frame)
-      this.take(frame.subarray(FRAME_HEADER_BYTES, length))
-    } catch {
-      // There is none.
-    }
   }
 
   connect(): LaneConnection {

@@ -1,12 +1,12 @@
 /** A handshake over a socket of this thread, for programs that share memory without a shard. */
 import net from 'node:net'
-import type { HandshakeLane } from '../../engine/connection/handshake-lane.js'
 import type { LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
+import type { ShakenLane } from '../../engine/shared-memory/shared-memory.js'
 import { takeHandle } from './socket-handles.js'
 
-export class SocketLane implements HandshakeLane {
+export class SocketLane implements ShakenLane {
   readonly endpoint = 'shm:/alone'
   readonly shard = 0
   readonly #socket: net.Socket

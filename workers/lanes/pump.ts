@@ -28,7 +28,7 @@ type PumpState =
   | { readonly kind: 'attached'; readonly wire: Wire }
   /** All bytes have left, and the wire ends. */
   | { readonly kind: 'ending'; readonly wire: Wire }
-  /** The wire was destroyed. What has not left stays in the ring, where main finds it. */
+  /** The wire was destroyed, or left. What has not left stays in the ring, where main finds it. */
   | { readonly kind: 'leaving'; readonly wire: Wire }
   | { readonly kind: 'closed' }
 
@@ -191,6 +191,10 @@ export class Pump implements FrameOwner {
     if (wish === intent.CLOSE || (wish === intent.END && this.#halfClose)) {
       this.#state = { kind: 'ending', wire }
       wire.end()
+    } else if (wish === intent.LEAVE) {
+      this.#state = { kind: 'leaving', wire }
+      if (wire.leave === undefined) wire.destroy()
+      else wire.leave()
     } else if (wish === intent.END) {
       // Ending this side would end the other one too: main learns that everything has left, and no more.
       this.onFinished()

@@ -37,6 +37,10 @@ export class SocketWire implements Wire {
     this.#output.destroy()
   }
 
+  leave(): void {
+    this.#socket.destroy()
+  }
+
   writer(): SocketHandle | undefined {
     return this.#output.writer()
   }

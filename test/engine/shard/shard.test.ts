@@ -2,11 +2,8 @@
 import { MessagePort } from 'node:worker_threads'
 import test from 'ava'
 import type { ConnectionIdentity } from '../../../engine/connection/connection-lane.js'
-import { Ledger } from '../../../engine/common/ledger.js'
-import { systemClock } from '../../../engine/protocol/clock.js'
-import { findWorkerEntry } from '../../../engine/shard/entry-discovery.js'
-import { Supervisor } from '../../../engine/shard/supervisor.js'
 import { LoneLane } from '../../helpers/lone-connection.js'
+import { OneShard } from '../../helpers/one-shard.js'
 import { rejects } from '../../helpers/expected-errors.js'
 import { randomName } from '../../helpers/temporary-folder.js'
 import { turns } from '../../helpers/turns.js'
@@ -15,28 +12,6 @@ import { failOnWarnings } from '../../helpers/warnings.js'
 const WATCHDOG_MS = 20_000
 
 failOnWarnings()
-
-/** One shard without an engine. */
-function startShard(): Supervisor {
-  const settings = {
-    entry: findWorkerEntry(undefined),
-    shards: 1,
-    wake: 'park',
-    restart: { max: 0, windowMs: 1, initialDelayMs: 1, maxDelayMs: 1 },
-    initialRingBytes: 4096,
-    bootTimeoutMs: WATCHDOG_MS,
-    stuckTimeoutMs: WATCHDOG_MS,
-    shardHeapMb: 64,
-  } as const
-  const ignore = (): void => undefined
-  const eventsOf = (): { paused(): void; listenerFailed(): void; arrived(): void } => ({
-    paused: ignore,
-    listenerFailed: ignore,
-    arrived: ignore,
-  })
-  const events = { eventsOf, onLost: ignore, onRestored: ignore, onGivenUp: ignore }
-  return new Supervisor(settings, new Ledger(), events, systemClock)
-}
 
 /** What is called on shards, in order, while `use` runs. */
 async function callsDuring(use: () => void): Promise<string[]> {
@@ -58,11 +33,9 @@ async function callsDuring(use: () => void): Promise<string[]> {
 
 test('a dial is aborted while it is under way, and not afterwards: its lane may be that of another by then', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const supervisor = startShard()
+  const one = new OneShard()
   try {
-    await supervisor.boot()
-    const [shard] = supervisor.shards
-    if (shard === undefined) throw new Error('there is no shard')
+    const { shard } = await one.boot()
     let abort = (): void => undefined
     const options = new LoneLane().settings
     const identity: ConnectionIdentity = {
@@ -81,6 +54,6 @@ test('a dial is aborted while it is under way, and not afterwards: its lane may 
     await dialling
     t.deepEqual(await callsDuring(abort), [])
   } finally {
-    await supervisor.stop()
+    await one.stop()
   }
 })
