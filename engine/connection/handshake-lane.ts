@@ -212,7 +212,7 @@ export class HandshakeLane implements NotifyHandler {
 
   #howItEnded(): TransportError {
     const failure = this.#lane.load(lane.FAILURE)
-    if (failure === 0) return handshakeFailed('the peer ended the connection during it', this.endpoint)
+    if (failure === 0) return peerLeft(this.endpoint)
     const { settings } = this.#lane
     return laneFailure(failure, this.#lane.load(lane.FAILURE_CALL), settings.framing, this.#lane.identity)
   }
@@ -221,6 +221,13 @@ export class HandshakeLane implements NotifyHandler {
 function handshakeFailed(what: string, endpoint: string): TransportError {
   const message = `the handshake failed: ${what}. See that both ends ask for shared memory, and speak the same version.`
   return new TransportError('ERR_HANDSHAKE', message, { endpoint })
+}
+
+/** It may have been started anew just then, so that another try helps. */
+function peerLeft(endpoint: string): TransportError {
+  const message =
+    'the peer ended the connection during the handshake. Connect again; if that happens each time, it does not ask for shared memory.'
+  return new TransportError('ERR_RESET', message, { endpoint })
 }
 
 function handshakeOver(endpoint: string): TransportError {

@@ -15,6 +15,7 @@ import { startShakingEngine } from '../helpers/shaking-engine.js'
 import { makeTemporaryFolder, pathOf, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
+import type { TransportErrorCode } from '../../engine/protocol/errors.js'
 
 const WATCHDOG_MS = 30_000
 /** Of what shakes hands here; the clock stands still for it. */
@@ -135,14 +136,14 @@ test.serial('frames follow the handshake at once, both ways, and are all that is
 })
 
 /** What a peer does that does not shake hands. */
-const strangers: readonly (readonly [what: string, act: (socket: net.Socket) => void])[] = [
-  ['says something else', (socket) => socket.write(rawFrame('something else'))],
-  ['says something long', (socket) => socket.write(rawFrame(Buffer.alloc(600)).subarray(0, 4))],
-  ['ends at once', (socket) => socket.end()],
-  ['ends in the middle of a message', (socket) => socket.end(Buffer.from([5, 0]))],
+const strangers: readonly (readonly [what: string, code: TransportErrorCode, act: (socket: net.Socket) => void])[] = [
+  ['says something else', 'ERR_HANDSHAKE', (socket) => socket.write(rawFrame('something else'))],
+  ['says something long', 'ERR_HANDSHAKE', (socket) => socket.write(rawFrame(Buffer.alloc(600)).subarray(0, 4))],
+  ['ends at once', 'ERR_RESET', (socket) => socket.end()],
+  ['ends in the middle of a message', 'ERR_RESET', (socket) => socket.end(Buffer.from([5, 0]))],
 ]
 
-for (const [what, act] of strangers) {
+for (const [what, code, act] of strangers) {
   test.serial(`a peer that ${what} is not connected to`, async (t) => {
     await withScene(t, {}, async ({ engine, endpoint, serve }) => {
       const ended = signal()
@@ -150,7 +151,7 @@ for (const [what, act] of strangers) {
         // It has heard the first message before.
         socket.once('data', () => act(socket)).on('close', () => ended.resolve())
       })
-      await rejects(t, engine.transport(endpoint).connect(), 'ERR_HANDSHAKE')
+      await rejects(t, engine.transport(endpoint).connect(), code)
       await ended.promise
       await until(() => lanesOf(engine) === 0)
       t.is(engine.stats().pendingConnects, 0)
