@@ -344,7 +344,7 @@ test.serial('connections that nobody takes bound the handshakes behind them', as
       connected++
       connection.send(String(i))
     })
-    await until(() => listener.stats().queued === FEWEST_QUEUED)
+    await until(() => listener.stats().queued === FEWEST_QUEUED && connected === FEWEST_QUEUED)
     await turns(20)
     t.deepEqual([connected, listener.stats().queued, lanesOf(engine)], [FEWEST_QUEUED, FEWEST_QUEUED, FEWEST_QUEUED])
     const heard = new Set<string>()
