@@ -90,7 +90,7 @@ export async function answer(lane: MessageLane, parts: HandshakeParts): Promise<
     drop({ segment: made.segment, socket })
     throw error
   } finally {
-    made.unlink()
+    made.withdraw()
   }
   if (mode !== 'socket') return take(lane, { segment: made.segment, socket }, () => undefined)
   drop({ segment: made.segment, socket })
