@@ -141,7 +141,7 @@ async function offerSegment(
   try {
     const made = makeSegment(native, ledger, mode, { first: Math.min(firstRingBytes, most), most })
     if (isTold(made.offer)) return { made, socket }
-    made.unlink()
+    made.withdraw()
     made.segment.release()
     throw new Error('its path is too long')
   } catch (error) {
