@@ -1,7 +1,13 @@
 /** A segment pump alone: the words of a lane, those of a segment, and a host that records what it is asked for. */
 import { framingFaults } from '../../engine/protocol/framing.js'
 import { lane, LANE_WORDS, life, orderFor, regionIdOf } from '../../engine/protocol/ring-layout.js'
-import { HEADER_BYTES, ringSizesUpTo, word, wordsOf, type Direction } from '../../engine/shared-memory/segment-layout.js'
+import {
+  HEADER_BYTES,
+  ringSizesUpTo,
+  word,
+  wordsOf,
+  type Direction,
+} from '../../engine/shared-memory/segment-layout.js'
 import { SegmentPump, type PumpHost } from '../../engine/shared-memory/segment-pump.js'
 
 /** Of all sizes that there are. */
