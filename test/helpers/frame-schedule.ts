@@ -2,18 +2,17 @@
 import { patternBytes, Random } from './random.js'
 
 const PATTERN_BYTES = 1_048_576
+const pattern = patternBytes(PATTERN_BYTES, 1)
 
 export class FrameSchedule {
   /** How many were asked for. */
   count = 0
   bytes = 0
   readonly #random: Random
-  readonly #pattern: Buffer
   readonly #largest: number
 
   constructor(seed: number, direction: number, largest: number) {
     this.#random = new Random(seed, direction)
-    this.#pattern = patternBytes(PATTERN_BYTES, seed)
     this.#largest = largest
   }
 
@@ -23,7 +22,7 @@ export class FrameSchedule {
     const from = this.#random.below(PATTERN_BYTES - length)
     this.count++
     this.bytes += length
-    return this.#pattern.subarray(from, from + length)
+    return pattern.subarray(from, from + length)
   }
 
   /** The next frame is this one. @throws If it is not. */

@@ -11,6 +11,8 @@ const seed = testSeed()
 const repeat = `SYMPHONY_SEED=${String(seed)} repeats this run`
 const ROUNDS = byLength({ short: 150, long: 2_000 })
 const WATCHDOG = byLength({ short: 60_000, long: 170_000 })
+/** For each connection, with the frames of those that do not scribble beside it. */
+const MOST_TURNS = 20
 /** How such a connection may end. */
 const ENDS = ['OK', 'ERR_FRAMING', 'ERR_FRAME_TOO_LARGE', 'ERR_TRUNCATED', 'ERR_RESET']
 /** What calls may fail with meanwhile. */
@@ -43,6 +45,8 @@ async function suffer(t: ExecutionContext, options: Omit<LoneOptions, 'find'>): 
     for (const code of Object.keys(report.codes)) t.true(ENDS.includes(code), code)
     for (const code of report.failures) t.true(FAILURES.includes(code), code)
     t.true(exchanged.every((count) => count > 0))
+    // A look for each byte that wakes, and no more: the event loop goes on by itself only for what is to be done.
+    if (options.wake === 'park') t.true(report.turns < MOST_TURNS * ROUNDS)
     await staysAsleep(t, victim)
     bystander.tell('close')
     for (const count of exchanged.keys()) t.is(await bystander.next(), 'OK', `bystander ${String(count)}`)
