@@ -10,10 +10,13 @@ export class FrameSchedule {
   bytes = 0
   readonly #random: Random
   readonly #largest: number
+  readonly #isBulk: boolean
 
-  constructor(seed: number, direction: number, largest: number) {
+  /** `isBulk`: large frames as often as small ones. */
+  constructor(seed: number, direction: number, largest: number, isBulk = false) {
     this.#random = new Random(seed, direction)
     this.#largest = largest
+    this.#isBulk = isBulk
   }
 
   /** The next frame. Its place in the pattern is random, so that one that is moved, stale or mixed up shows. */
@@ -38,6 +41,7 @@ export class FrameSchedule {
 
   #length(): number {
     const random = this.#random
+    if (this.#isBulk) return random.below(this.#largest)
     const kind = random.below(1000)
     if (kind < 50) return 0
     if (kind < 800) return random.between(1, 64)

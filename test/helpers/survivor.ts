@@ -1,6 +1,7 @@
 /** One process's side of connections over shared memory whose peers are killed, or end. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import fs from 'node:fs'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -21,6 +22,13 @@ const MOST_UNREAD_BYTES = 16_384
 
 const ways = ['send on', 'send on', 'send on', 'wait', 'end'] as const
 
+interface Meeting {
+  readonly child: ChildProcess
+  /** All that it sends before it is known what becomes of it. */
+  readonly published: Promise<unknown>
+  readonly connection: LaneConnection
+}
+
 export class Survivor {
   /** How many ended in each way. */
   readonly rounds: Record<(typeof ways)[number], number> = { 'send on': 0, wait: 0, end: 0 }
@@ -38,17 +46,12 @@ export class Survivor {
   /** @throws If something was not as it must be. */
   async round(path: string, number: number): Promise<void> {
     const random = new Random(this.#seed, number)
-    const way = random.pick(ways)
+    const way = ways[number % ways.length] ?? 'end'
     const isLate = way === 'wait' && !random.oneIn(3)
     const count = isLate ? this.#unreadFrames(number) : random.below(MOST_FRAMES)
-    const accepted = signal<LaneConnection>()
-    const server = await this.#memory.listen(path, (connection) => accepted.resolve(connection))
     const values = [path, JSON.stringify(this.#options), String(this.#seed + number), String(count), way]
-    const child = endWithUs(spawn(process.execPath, [MORTAL, ...values], { stdio: ['ignore', 'pipe', 'inherit'] }))
+    const { child, published, connection } = await this.#meet(path, values, random.oneIn(2))
     const exited = once(child, 'close')
-    const published = once(createInterface(child.stdout), 'line')
-    const connection = await accepted.promise
-    server.close()
     const incoming = new FrameSchedule(this.#seed + number, 0, LARGEST_FRAME)
     const sending = way === 'end' ? this.#sendSome(connection, number) : this.#sendOn(connection, number)
     const kill = (): void => void child.kill('SIGKILL')
@@ -82,6 +85,27 @@ export class Survivor {
     if (way !== 'send on' && incoming.count !== count) throw new Error(`there was a frame too many`)
     this.frames += incoming.count
     this.rounds[way]++
+  }
+
+  /** The peer is started, and dials or is dialled. */
+  async #meet(path: string, values: readonly string[], isDialling: boolean): Promise<Meeting> {
+    const accepted = signal<LaneConnection>()
+    const server = isDialling ? undefined : await this.#memory.listen(path, (one) => accepted.resolve(one))
+    const args = [MORTAL, ...values, isDialling ? 'listen' : 'dial']
+    const child = endWithUs(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }))
+    const lines = createInterface(child.stdout)
+    if (isDialling) {
+      await once(lines, 'line')
+      const published = once(lines, 'line')
+      // What listens dies without removing it.
+      const connection = await this.#memory.dial(path)
+      fs.rmSync(path, { force: true })
+      return { child, published, connection }
+    }
+    const published = once(lines, 'line')
+    const connection = await accepted.promise
+    server?.close()
+    return { child, published, connection }
   }
 
   /** So many that they lie in the first ring and the next one: nobody reads, so there is no third one. */

@@ -85,6 +85,14 @@ test.serial('two processes, main parked, mostly one small frame at a time', asyn
   for (const { wakes } of reports) t.true(wakes > frames / 20)
 })
 
+test.serial('two processes, large frames; at the long length so many that positions begin again', async (t) => {
+  const largestFrame = 1_000_000
+  const frames = byLength({ short: 200, long: 10_000 })
+  const large = { ...usual, frames, largestFrame, isBulk: true, windows: [4, 8] } as const
+  const reports = await torture(t, { ...large, firstRingBytes: 4096, mostRingBytes: 8_388_608 })
+  for (const { bytesReceived } of reports) t.true(bytesReceived > byLength({ short: 2 ** 25, long: 2 ** 32 }))
+})
+
 /** Answers of both event loops over which nothing may change before a side counts as asleep. */
 const PROBES = 20
 
