@@ -83,11 +83,14 @@ for (const origin of origins) {
       fixture.setIn(word.TAIL, at(distance))
       refuses(t, fixture, lane.IN_TAIL, String(distance))
     }
-    const fixture = readUpTo(origin)
-    fixture.setIn(word.TAIL, at(10))
-    takes(t, fixture, [lane.IN_TAIL, at(10)])
-    fixture.setIn(word.TAIL, at(9))
-    refuses(t, fixture, lane.IN_TAIL)
+    // Not from what is unread either: ahead of the last TAIL, and so far that it is behind HEAD.
+    for (const distance of [9, 9 + 2 ** 31]) {
+      const fixture = readUpTo(origin)
+      fixture.setIn(word.TAIL, at(10))
+      takes(t, fixture, [lane.IN_TAIL, at(10)])
+      fixture.setIn(word.TAIL, at(distance))
+      refuses(t, fixture, lane.IN_TAIL, String(distance))
+    }
   })
 
   test(`TAIL from ${String(origin)}: what main has given back is room, whatever HEAD in the segment says`, (t) => {
