@@ -4,14 +4,17 @@ import type { SurvivorReport } from '../../fixtures/shared-survivor.js'
 import { ChildProgram } from '../../helpers/child-program.js'
 import { byLength } from '../../helpers/length.js'
 import { testSeed } from '../../helpers/random.js'
+import { isSharedOnLinux } from '../../helpers/shared-memory-here.js'
 import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
+
+const here = isSharedOnLinux ? test : test.skip
 
 const seed = testSeed()
 const ROUNDS = byLength({ short: 30, long: 200 })
 /** So many connections there are at once. */
 const AT_ONCE = 3
 
-test('peers that are killed while frames go both ways, and some that end', async (t) => {
+here('peers that are killed while frames go both ways, and some that end', async (t) => {
   const repeat = `SYMPHONY_SEED=${String(seed)} repeats this run`
   t.timeout(byLength({ short: 60_000, long: 170_000 }), repeat)
   t.log(repeat)

@@ -5,7 +5,10 @@ import { ChildProgram } from '../../helpers/child-program.js'
 import { byLength } from '../../helpers/length.js'
 import type { LoneOptions } from '../../helpers/lone-shared-memory.js'
 import { testSeed } from '../../helpers/random.js'
+import { isSharedOnLinux } from '../../helpers/shared-memory-here.js'
 import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
+
+const here = isSharedOnLinux ? test.serial : test.serial.skip
 
 const seed = testSeed()
 const repeat = `SYMPHONY_SEED=${String(seed)} repeats this run`
@@ -81,11 +84,11 @@ async function staysAsleep(t: ExecutionContext, victim: ChildProgram): Promise<v
 for (const wake of ['park', { spinMicros: 200 }] as const) {
   const how = typeof wake === 'string' ? wake : 'spinMicros'
 
-  test.serial(`main ${how}: a peer that scribbles over rings that may grow`, (t) =>
+  here(`main ${how}: a peer that scribbles over rings that may grow`, (t) =>
     suffer(t, { wake, firstRingBytes: 4096, mostRingBytes: 131_072 }),
   )
 }
 
-test.serial('main park: a peer that scribbles over the smallest rings', (t) =>
+here('main park: a peer that scribbles over the smallest rings', (t) =>
   suffer(t, { wake: 'park', firstRingBytes: 4096, mostRingBytes: 4096 }),
 )
