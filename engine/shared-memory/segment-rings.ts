@@ -1,5 +1,5 @@
 /** The rings of one segment, as regions that a lane's words can name. Views of larger rings are made when needed. */
-import { orderFor, regionIdOf, UNIT_BYTES } from '../protocol/ring-layout.js'
+import { orderFor, regionIdOf, UNIT_BYTES, UNITS_PER_SLAB } from '../protocol/ring-layout.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 import type { Segment } from './segment.js'
 import { ringOffset, type Direction } from './segment-layout.js'
@@ -19,6 +19,8 @@ export class SegmentRings {
   readonly #firstSlab: number
   /** By region. */
   readonly #rings = new Map<number, Ring>()
+  /** By direction. */
+  readonly #firstRegions: readonly [number, number]
 
   /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS */
   constructor(segment: Segment, slabs: SlabTable, ids: SlabIds) {
@@ -27,13 +29,17 @@ export class SegmentRings {
     this.#ids = ids
     this.#firstSlab = ids.take()
     slabs.add({ id: this.#firstSlab, memory: segment.firstPart })
+    try {
+      this.#firstRegions = [this.#openFirst(0), this.#openFirst(1)]
+    } catch (error) {
+      this.closeAll()
+      throw error
+    }
   }
 
   /** The ring that a direction begins with. */
   first(direction: Direction): number {
-    const { sizes, firstRing } = this.#segment
-    const unit = ringOffset(sizes, firstRing, direction) / UNIT_BYTES
-    return this.#name(firstRing, direction, this.#firstSlab, unit)
+    return this.#firstRegions[direction]
   }
 
   /** A larger one. Undefined: there is none of this number, or no number for it. */
@@ -41,9 +47,7 @@ export class SegmentRings {
     const { sizes, firstRing } = this.#segment
     if (!Number.isInteger(ring) || ring <= firstRing || ring >= sizes.length) return undefined
     const slab = this.#ids.tryTake()
-    if (slab === undefined) return undefined
-    this.#slabs.add({ id: slab, memory: this.#segment.ringMemory(ring, direction) })
-    return this.#name(ring, direction, slab, 0)
+    return slab === undefined ? undefined : this.#openIn(slab, ring, direction)
   }
 
   ringOf(region: number): number {
@@ -68,6 +72,19 @@ export class SegmentRings {
     for (const region of [...this.#rings.keys()]) this.close(region)
     this.#slabs.remove(this.#firstSlab)
     this.#ids.give(this.#firstSlab)
+  }
+
+  #openFirst(direction: Direction): number {
+    const { sizes, firstRing } = this.#segment
+    const unit = ringOffset(sizes, firstRing, direction) / UNIT_BYTES
+    if (unit < UNITS_PER_SLAB) return this.#name(firstRing, direction, this.#firstSlab, unit)
+    // One of the largest size lies further back than the number of a region can say.
+    return this.#openIn(this.#ids.take(), firstRing, direction)
+  }
+
+  #openIn(slab: number, ring: number, direction: Direction): number {
+    this.#slabs.add({ id: slab, memory: this.#segment.ringMemory(ring, direction) })
+    return this.#name(ring, direction, slab, 0)
   }
 
   #name(ring: number, direction: Direction, slab: number, unit: number): number {
