@@ -41,7 +41,7 @@ export class RawPeer {
   readonly #header: Int32Array
   readonly #segment: Segment
   readonly #socket: SocketHandle
-  readonly #native: NativeMemory
+  readonly #mapping: Mapping
 
   /** One at a time: what is mapped meanwhile is taken for its segment. @throws As `greet()`. */
   static async dial(path: string, { native, firstRingBytes, mostRingBytes }: RawParts): Promise<RawPeer> {
@@ -56,17 +56,17 @@ export class RawPeer {
       sealSize: (fd) => native.sealSize(fd),
       isSizeSealed: (fd) => native.isSizeSealed(fd),
       reserve: (...values) => native.reserve(...values),
-      discard: (...values) => native.discard(...values),
       map: (fd, length) => {
         const mapping = native.map(fd, length)
-        mapped = { fd, mapping }
+        // One of its own: that of the segment is closed once both ends have mapped it.
+        mapped = { fd: fs.openSync(`/proc/self/fd/${String(fd)}`, 'r+'), mapping }
         return mapping
       },
       peerOf: (fd) => native.peerOf(fd),
     }
     const agreed = await greet(new SocketLane(socket), { ...parts, native: observed })
     if (agreed === undefined || mapped === undefined) throw new Error('no memory is shared')
-    return new RawPeer(agreed.segment, agreed.socket, mapped, firstRingBytes, native)
+    return new RawPeer(agreed.segment, agreed.socket, mapped, firstRingBytes)
   }
 
   private constructor(
@@ -74,11 +74,10 @@ export class RawPeer {
     socket: SocketHandle,
     { fd, mapping }: { readonly fd: number; readonly mapping: Mapping },
     ringBytes: number,
-    native: NativeMemory,
   ) {
     this.#segment = segment
     this.#socket = socket
-    this.#native = native
+    this.#mapping = mapping
     this.descriptor = fd
     this.bytes = Buffer.from(mapping.view(0, mapping.length))
     this.#header = new Int32Array(mapping.view(0, 4096))
@@ -129,10 +128,11 @@ export class RawPeer {
 
   /** Zeros in the place of a part. */
   discard(offset: number, length: number): void {
-    this.#native.discard(this.descriptor, offset, length)
+    this.#mapping.discard(offset, length)
   }
 
   close(): void {
+    fs.closeSync(this.descriptor)
     this.#segment.release()
     this.#socket.close()
   }

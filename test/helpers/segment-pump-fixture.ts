@@ -35,7 +35,7 @@ export function sizeOf(ring: number): number {
 export class PumpFixture implements PumpHost {
   readonly words = new Int32Array(3 * LANE_WORDS)
   readonly pump: SegmentPump
-  /** `wake`, `close`, `revisit`, in the order in which they were asked for. */
+  /** `wake`, `close`, `revisit`, `look`, in the order in which they were asked for. */
   calls: string[] = []
   /** There are no numbers of regions left. */
   isFull = false
@@ -64,6 +64,10 @@ export class PumpFixture implements PumpHost {
 
   revisit(): void {
     this.calls.push('revisit')
+  }
+
+  lookSoon(): void {
+    this.calls.push('look')
   }
 
   incomingRegion(ring: number): number | undefined {
