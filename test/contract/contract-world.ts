@@ -72,7 +72,8 @@ export class World {
   }
 
   async newEngine(options: EngineOptions = {}): Promise<Engine> {
-    const engine = await createEngine({ shards: 1, ...options })
+    const { createEngine: create = createEngine } = this.#transport
+    const engine = await create({ shards: 1, ...options })
     this.#engines.push(engine)
     return engine
   }
@@ -84,8 +85,8 @@ export class World {
 
   /** What one listens on and connects to at this endpoint. */
   meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {}): Meeting {
-    const { options: common } = this.#transport
-    const listening = engine.transport(place.endpoint, { ...common, ...accept })
+    const { options: common, listenOptions } = this.#transport
+    const listening = engine.transport(place.endpoint, { ...common, ...listenOptions, ...accept })
     return {
       endpoint: listening.endpoint,
       listen: (handler) => listening.listen(handler),
@@ -119,6 +120,8 @@ export class World {
   }
 
   keep(connection: Connection): Connection {
+    const { memory } = this.#transport
+    if (connection.info.memory !== memory) throw new Error(`its frames go through ${String(connection.info.memory)}`)
     this.#connections.push(connection)
     return connection
   }

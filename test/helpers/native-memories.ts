@@ -22,3 +22,18 @@ export function memoryOf(provider: Provider): NativeMemory | undefined {
 export const nativeMemories: readonly NativeMemory[] = (['koffi', 'node:ffi'] as const)
   .map((provider) => memoryOf(provider))
   .filter((memory) => memory !== undefined)
+
+/** As on systems whose files in memory have names. */
+export function withoutMemfd(memory: NativeMemory): NativeMemory {
+  return {
+    provider: memory.provider,
+    hasMemfd: false,
+    createMemfd: (name) => memory.createMemfd(name),
+    sealSize: (fd) => memory.sealSize(fd),
+    isSizeSealed: (fd) => memory.isSizeSealed(fd),
+    reserve: (fd, offset, length) => memory.reserve(fd, offset, length),
+    discard: (fd, offset, length) => memory.discard(fd, offset, length),
+    map: (fd, length) => memory.map(fd, length),
+    peerOf: (socket) => memory.peerOf(socket),
+  }
+}
