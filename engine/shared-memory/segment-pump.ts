@@ -132,6 +132,13 @@ export class SegmentPump implements LaneFetches {
     if (this.#state !== 'closed') this.#pullHead()
   }
 
+  fetchTail(): void {
+    if (!this.hasNews) return
+    this.pull()
+    // It is no news any more, and whoever looks by itself has to see it.
+    this.#host.revisit()
+  }
+
   /** The connection has read all that the lane has: has the peer notify of more, and looks again. */
   awaitBytes(): void {
     if (this.#state === 'closed') return
