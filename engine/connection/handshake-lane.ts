@@ -83,8 +83,9 @@ export class HandshakeLane implements NotifyHandler {
   }
 
   /**
-   * The next message, of at most 512 bytes; one caller at a time. Rejects with ERR_HANDSHAKE: a longer one has come, or
-   * the peer has ended the connection; as the socket failed; with ERR_SHARD_LOST; with ERR_CLOSED after `destroy()`.
+   * The next message, of at most 512 bytes; one caller at a time. Rejects with ERR_HANDSHAKE: a longer one has come;
+   * with ERR_RESET: the peer has ended the connection; as the socket failed; with ERR_SHARD_LOST; with ERR_CLOSED after
+   * `destroy()`.
    */
   receive(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
@@ -239,7 +240,7 @@ export class HandshakeLane implements NotifyHandler {
 
   #howItEnded(): TransportError {
     const failure = this.#lane.load(lane.FAILURE)
-    if (failure === 0) return handshakeFailed('the peer ended the connection during it', this.endpoint)
+    if (failure === 0) return endedDuring(this.endpoint)
     const { settings } = this.#lane
     return laneFailure(failure, this.#lane.load(lane.FAILURE_CALL), settings.framing, this.#lane.identity)
   }
@@ -248,6 +249,13 @@ export class HandshakeLane implements NotifyHandler {
 function handshakeFailed(what: string, endpoint: string): TransportError {
   const message = `the handshake failed: ${what}. See that both ends ask for shared memory, and speak the same version.`
   return new TransportError('ERR_HANDSHAKE', message, { endpoint })
+}
+
+/** A listener that closes does so, too, and another one may come. */
+function endedDuring(endpoint: string): TransportError {
+  const message =
+    'the peer ended the connection during the handshake. Connect again; if that is of no use, see that both ends ask for shared memory.'
+  return new TransportError('ERR_RESET', message, { endpoint })
 }
 
 function handshakeOver(endpoint: string): TransportError {

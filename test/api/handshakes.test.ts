@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import type { Connection, Engine, EngineOptions } from '../../api/index.js'
+import type { Connection, Engine, EngineOptions, TransportError, TransportErrorCode } from '../../api/index.js'
 import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { Gate } from '../helpers/gate.js'
@@ -135,14 +135,14 @@ test.serial('frames follow the handshake at once, both ways, and are all that is
 })
 
 /** What a peer does that does not shake hands. */
-const strangers: readonly (readonly [what: string, act: (socket: net.Socket) => void])[] = [
-  ['says something else', (socket) => socket.write(rawFrame('something else'))],
-  ['says something long', (socket) => socket.write(rawFrame(Buffer.alloc(600)).subarray(0, 4))],
-  ['ends at once', (socket) => socket.end()],
-  ['ends in the middle of a message', (socket) => socket.end(Buffer.from([5, 0]))],
+const strangers: readonly (readonly [what: string, act: (socket: net.Socket) => void, code: TransportErrorCode])[] = [
+  ['says something else', (socket) => socket.write(rawFrame('something else')), 'ERR_HANDSHAKE'],
+  ['says something long', (socket) => socket.write(rawFrame(Buffer.alloc(600)).subarray(0, 4)), 'ERR_HANDSHAKE'],
+  ['ends at once', (socket) => socket.end(), 'ERR_RESET'],
+  ['ends in the middle of a message', (socket) => socket.end(Buffer.from([5, 0])), 'ERR_RESET'],
 ]
 
-for (const [what, act] of strangers) {
+for (const [what, act, code] of strangers) {
   test.serial(`a peer that ${what} is not connected to`, async (t) => {
     await withScene(t, {}, async ({ engine, endpoint, serve }) => {
       const ended = signal()
@@ -150,7 +150,7 @@ for (const [what, act] of strangers) {
         // It has heard the first message before.
         socket.once('data', () => act(socket)).on('close', () => ended.resolve())
       })
-      await rejects(t, engine.transport(endpoint).connect(), 'ERR_HANDSHAKE')
+      await rejects(t, engine.transport(endpoint).connect(), code)
       await ended.promise
       await until(() => lanesOf(engine) === 0)
       t.is(engine.stats().pendingConnects, 0)
@@ -343,7 +343,7 @@ test.serial('connections that nobody takes bound the handshakes behind them', as
       connected++
       connection.send(String(i))
     })
-    await until(() => listener.stats().queued === FEWEST_QUEUED)
+    await until(() => listener.stats().queued === FEWEST_QUEUED && connected === FEWEST_QUEUED)
     await turns(20)
     t.deepEqual([connected, listener.stats().queued, lanesOf(engine)], [FEWEST_QUEUED, FEWEST_QUEUED, FEWEST_QUEUED])
     const heard = new Set<string>()
@@ -351,6 +351,26 @@ test.serial('connections that nobody takes bound the handshakes behind them', as
     await Promise.all(connecting)
     t.is(heard.size, peers)
     t.deepEqual(listener.stats(), { accepted: peers, open: peers, queued: 0, refused: 0 })
+  })
+})
+
+test.serial('dials that wait when their listener closes may be tried again', async (t) => {
+  await withScene(t, {}, async ({ engine, endpoint, other }) => {
+    const listener = await engine.transport(endpoint, { maxQueuedConnections: FEWEST_QUEUED }).listen()
+    const dialler = await other()
+    const transport = dialler.transport(endpoint)
+    const codes = new Set<string>()
+    const connecting = Array.from({ length: FEWEST_QUEUED + 4 }, () =>
+      transport.connect().catch((error: unknown) => {
+        codes.add((error as TransportError).code)
+        t.true((error as TransportError).retryable, String(error))
+      }),
+    )
+    await until(() => listener.stats().queued === FEWEST_QUEUED)
+    await turns(20)
+    await listener.close()
+    await Promise.all(connecting)
+    t.deepEqual([...codes], ['ERR_RESET'])
   })
 })
 

@@ -87,10 +87,10 @@ const endings: readonly (readonly [what: string, code: TransportErrorCode, end: 
     'ERR_HANDSHAKE',
     (lone) => publishBytes(lone.producer, encodeFrame(Buffer.alloc(513)).subarray(0, 4)),
   ],
-  ['an end before it', 'ERR_HANDSHAKE', (lone) => lone.store(lane.IN_STATE, inState.ENDED)],
+  ['an end before it', 'ERR_RESET', (lone) => lone.store(lane.IN_STATE, inState.ENDED)],
   [
     'an end in the middle',
-    'ERR_HANDSHAKE',
+    'ERR_RESET',
     (lone) => {
       publishBytes(lone.producer, encodeFrame(Buffer.from('offer')).subarray(0, 6))
       lone.store(lane.IN_STATE, inState.ENDED)
@@ -133,7 +133,7 @@ test('what came before the end of the stream is received', async (t) => {
   lone.store(lane.LIFE, life.CLOSED)
   lone.handshake.onNotify()
   t.is(String(await lone.handshake.receive()), 'offer')
-  await rejects(t, lone.handshake.receive(), 'ERR_HANDSHAKE')
+  await rejects(t, lone.handshake.receive(), 'ERR_RESET')
 })
 
 test('what was sent has left once the shard has handed it over', async (t) => {
