@@ -240,7 +240,7 @@ export class HandshakeLane implements NotifyHandler {
 
   #howItEnded(): TransportError {
     const failure = this.#lane.load(lane.FAILURE)
-    if (failure === 0) return endedDuring(this.endpoint)
+    if (failure === 0) return peerLeft(this.endpoint)
     const { settings } = this.#lane
     return laneFailure(failure, this.#lane.load(lane.FAILURE_CALL), settings.framing, this.#lane.identity)
   }
@@ -251,10 +251,10 @@ function handshakeFailed(what: string, endpoint: string): TransportError {
   return new TransportError('ERR_HANDSHAKE', message, { endpoint })
 }
 
-/** A listener that closes does so, too, and another one may come. */
-function endedDuring(endpoint: string): TransportError {
+/** It may have been started anew just then, so that another try helps. */
+function peerLeft(endpoint: string): TransportError {
   const message =
-    'the peer ended the connection during the handshake. Connect again; if that is of no use, see that both ends ask for shared memory.'
+    'the peer ended the connection during the handshake. Connect again; if that happens each time, it does not ask for shared memory.'
   return new TransportError('ERR_RESET', message, { endpoint })
 }
 

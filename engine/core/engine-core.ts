@@ -283,8 +283,9 @@ export class EngineCore {
     cancelCut()
     const held = new Deferred<void>()
     const cancelHeld = this.#clock.setTimer(() => held.resolve(), HELD_THREAD_MS)
-    await Promise.race([supervisor.stop(), held.promise])
-    // Handshakes that were given up may have ended only now.
+    // Handshakes that were given up may end only with their threads.
+    const stopped = supervisor.stop().then(() => this.#sharedMemory.close())
+    await Promise.race([stopped, held.promise])
     cancelHeld()
     cancelKill()
     this.#failures.flush()

@@ -33,7 +33,7 @@ export interface ListenerStats {
   readonly accepted: number
   /** Of those, how many are open. */
   readonly open: number
-  /** Accepted by a shard and not taken yet. */
+  /** Accepted by a shard and not taken yet. Those whose handshake is not over are not counted. */
   readonly queued: number
   /** Cut at once: over `maxConnections`, more than a shard can carry, or after a handshake that failed. */
   readonly refused: number

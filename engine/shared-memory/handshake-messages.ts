@@ -10,9 +10,8 @@ const MAGIC = Buffer.from('SYMSHM\0\0', 'latin1')
 const HELLO = { type: 1, bytes: 40 } as const
 const OFFER = { type: 2, bytes: 48 } as const
 const ANSWER = { type: 3, bytes: 12 } as const
-/** No message is longer: a path has at most so many bytes. */
-const MOST_PATH_BYTES = 256
-export const MOST_MESSAGE_BYTES = OFFER.bytes + MOST_PATH_BYTES
+/** A path has at most so many bytes. */
+export const MOST_PATH_BYTES = 256
 
 /** The version of all of this that this package speaks. */
 export const VERSION = 1

@@ -40,6 +40,8 @@ export class SharedMemory {
   #finding: Promise<FoundMemory> | undefined
   #found: FoundMemory | undefined
   #references = 0
+  /** Handshakes under way. */
+  readonly #pending = new Set<Promise<LaneConnection>>()
 
   constructor(environment: SharedMemoryEnvironment) {
     this.#environment = environment
@@ -89,7 +91,7 @@ export class SharedMemory {
     identity: ConnectionIdentity,
     memory: 'socket' | 'shared',
   ): Promise<LaneConnection> {
-    return this.#connect(lane, settings, identity, memory, greet)
+    return this.#track(this.#connect(lane, settings, identity, memory, greet))
   }
 
   /** @throws {TransportError} As `dial()`. */
@@ -99,7 +101,19 @@ export class SharedMemory {
     identity: ConnectionIdentity,
     memory: 'socket' | 'shared',
   ): Promise<LaneConnection> {
-    return this.#connect(lane, settings, identity, memory, answer)
+    return this.#track(this.#connect(lane, settings, identity, memory, answer))
+  }
+
+  /** Resolves once no handshake is under way any more: their lanes are gone by now. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#pending)
+  }
+
+  #track(connecting: Promise<LaneConnection>): Promise<LaneConnection> {
+    this.#pending.add(connecting)
+    const forget = (): void => void this.#pending.delete(connecting)
+    connecting.then(forget, forget)
+    return connecting
   }
 
   async #connect(

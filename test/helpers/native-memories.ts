@@ -1,8 +1,11 @@
 /** Native memory of each provider that is here, and of none other. */
 import { findIn, thisHost, type MemoryHost } from '../../engine/native/find-native-memory.js'
 import type { NativeMemory } from '../../engine/native/native-memory.js'
+import type { SystemCalls } from '../../engine/native/system-calls.js'
 
 type Provider = NativeMemory['provider']
+
+const UNKNOWN_ADVICE = 10_000
 
 const others: Readonly<Record<Provider, Partial<MemoryHost>>> = {
   koffi: { nodeFfi: () => undefined },
@@ -32,8 +35,28 @@ export function withoutMemfd(memory: NativeMemory): NativeMemory {
     sealSize: (fd) => memory.sealSize(fd),
     isSizeSealed: (fd) => memory.isSizeSealed(fd),
     reserve: (fd, offset, length) => memory.reserve(fd, offset, length),
-    discard: (fd, offset, length) => memory.discard(fd, offset, length),
     map: (fd, length) => memory.map(fd, length),
     peerOf: (socket) => memory.peerOf(socket),
   }
+}
+
+/** As `memoryOf()`, on a system that knows no memory by address: files are used by their descriptors. */
+export function olderMemoryOf(provider: Provider): NativeMemory | undefined {
+  const host = { ...thisHost(), ...others[provider] }
+  return findIn({
+    ...host,
+    koffi: (platform) => older(host.koffi(platform)),
+    nodeFfi: (platform) => {
+      const calls = host.nodeFfi(platform)
+      return calls && older(calls)
+    },
+  }).memory
+}
+
+function older(calls: SystemCalls): SystemCalls {
+  const { own } = calls
+  if (own.system !== 'linux') return calls
+  // The system's own answer to what it does not know.
+  const madvise: typeof own.madvise = (address, length) => own.madvise(address, length, UNKNOWN_ADVICE)
+  return { ...calls, own: { ...own, madvise } }
 }

@@ -15,6 +15,9 @@ failOnWarnings()
 
 /** Remembers what it was asked for, and does nothing by itself. */
 class FakeWire implements Wire {
+  leave?: () => void = () => {
+    this.calls.push('leave')
+  }
   readonly calls: string[] = []
   /** Bytes that the kernel would take at once. */
   room = 0
@@ -466,4 +469,39 @@ test('main learns of bytes that the framing holds back only when it has asked', 
   mainLane.store(lane.IN_GUARD, 1)
   pump.onHeldBack(true)
   t.deepEqual([mainLane.load(lane.IN_HELD), ...main.takeNotified()], [1, mainLane.grant.id])
+})
+
+test('a wire is left once all that was sent has left', (t) => {
+  const { lane: mainLane, pump, wire, notify } = attached()
+  wire.take()
+  mainLane.send('last')
+  mainLane.store(lane.OUT_INTENT, intent.LEAVE)
+  notify()
+  t.deepEqual(wire.take(), ['write last'])
+  pump.onWritten()
+  t.deepEqual(wire.take(), ['leave'])
+  notify()
+  t.deepEqual(wire.take(), [])
+  pump.onClose(undefined)
+  t.deepEqual([mainLane.load(lane.LIFE), mainLane.load(lane.OUT_STATE)], [life.CLOSED, outState.OPEN])
+})
+
+test('a wire that cannot be left is destroyed', (t) => {
+  const { lane: mainLane, wire, notify } = attached()
+  delete wire.leave
+  wire.take()
+  mainLane.store(lane.OUT_INTENT, intent.LEAVE)
+  notify()
+  t.deepEqual(wire.take(), ['destroy'])
+})
+
+test('a wire whose peer takes nothing is not left, and can be destroyed', (t) => {
+  const { lane: mainLane, wire, notify } = attached()
+  wire.take()
+  mainLane.send('stuck')
+  mainLane.store(lane.OUT_INTENT, intent.LEAVE)
+  notify()
+  mainLane.store(lane.OUT_INTENT, intent.DESTROY)
+  notify()
+  t.deepEqual(wire.take(), ['write stuck', 'destroy'])
 })
