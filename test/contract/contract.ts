@@ -64,8 +64,8 @@ export interface ContractTransport {
   readonly shakesHands?: boolean
   /** Options of all its transports, unless a test gives others. */
   readonly options?: TransportOptions
-  /** Of those that listen, besides. */
-  readonly listenOptions?: TransportOptions
+  /** More options, of the dialling side alone. */
+  readonly dialOptions?: TransportOptions
   /** Of the engine, which its owner closes; the default one otherwise. */
   readonly createEngine?: (options: EngineOptions) => Promise<Engine>
   /** An unused endpoint. */

@@ -3,4 +3,4 @@ import { fallbackParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
 
 // One end does not share memory: frames go over the socket.
-transportContract({ ...shared('shm'), memory: 'socket', listenOptions: { memory: 'socket' } }, fallbackParts)
+transportContract({ ...shared('shm'), memory: 'socket', dialOptions: { memory: 'socket' } }, fallbackParts)
