@@ -1,6 +1,6 @@
 import { readGraceMs, graceMs } from '../engine/common/call-options.js'
 import type { LedgerReport } from '../engine/common/ledger.js'
-import { EngineCore } from '../engine/core/engine-core.js'
+import { EngineCore, type FindNative } from '../engine/core/engine-core.js'
 import type { EngineStats } from '../engine/core/engine-stats.js'
 import { systemClock, type Clock } from '../engine/protocol/clock.js'
 import { TransportError } from '../engine/protocol/errors.js'
@@ -37,10 +37,10 @@ export function createEngine(options: EngineOptions = {}): Promise<Engine> {
   return startEngine(options, systemClock)
 }
 
-/** As `createEngine()`, with a clock that a test can move. */
-export async function startEngine(options: EngineOptions, clock: Clock): Promise<Engine> {
+/** As `createEngine()`, with a clock that a test can move, and system calls that a test makes. */
+export async function startEngine(options: EngineOptions, clock: Clock, findNative?: FindNative): Promise<Engine> {
   const settings = parseEngineOptions(options)
-  const core = new EngineCore(settings, clock)
+  const core = new EngineCore(settings, clock, findNative)
   await core.booted
   const close = (given: CloseOptions = {}): Promise<LedgerReport> => {
     try {

@@ -64,7 +64,10 @@ export interface Connection extends AsyncDisposable {
   readonly closed: Promise<ClosedInfo>
   readonly capabilities: Capabilities
   readonly info: ConnectionInfo
-  /** Bytes, frame headers included, that `send()` took and the operating system has not confirmed. 0 once closed. */
+  /**
+   * Bytes, frame headers included, that `send()` took and the operating system has not confirmed; over shared memory,
+   * that the peer's engine has not taken. 0 once closed.
+   */
   readonly pendingBytes: number
 
   /**

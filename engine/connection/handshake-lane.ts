@@ -42,6 +42,11 @@ interface Reader {
   readonly reject: (error: Error) => void
 }
 
+interface Leaving {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
 const nothing = (): void => undefined
 
 export class HandshakeLane implements NotifyHandler {
@@ -57,6 +62,7 @@ export class HandshakeLane implements NotifyHandler {
   /** Why nothing is sent or received any more. */
   #refusal: TransportError | undefined
   #reader: Reader | undefined
+  #leaving: Leaving | undefined
 
   constructor(host: HandshakeHost, grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity) {
     this.endpoint = identity.endpoint
@@ -77,12 +83,21 @@ export class HandshakeLane implements NotifyHandler {
   }
 
   /**
-   * The next message, of at most 512 bytes; one caller at a time. Rejects with ERR_HANDSHAKE: a longer one has come, or
-   * the peer has ended the connection; as the socket failed; with ERR_SHARD_LOST; with ERR_CLOSED after `destroy()`.
+   * The next message, of at most 512 bytes; one caller at a time. Rejects with ERR_HANDSHAKE: a longer one has come;
+   * with ERR_RESET: the peer has ended the connection; as the socket failed; with ERR_SHARD_LOST; with ERR_CLOSED after
+   * `destroy()`.
    */
   receive(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject }
+      this.#serve()
+    })
+  }
+
+  /** Resolves once the operating system has all that was sent. Rejects as `receive()`, should that come first. */
+  sent(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#leaving = { resolve, reject }
       this.#serve()
     })
   }
@@ -172,6 +187,7 @@ export class HandshakeLane implements NotifyHandler {
   }
 
   #serve(): void {
+    this.#serveLeaving()
     const reader = this.#reader
     if (reader === undefined) return
     try {
@@ -184,6 +200,18 @@ export class HandshakeLane implements NotifyHandler {
       this.#reader = undefined
       reader.reject(memoryFailure(error, this.endpoint) ?? (error as Error))
     }
+  }
+
+  #serveLeaving(): void {
+    const leaving = this.#leaving
+    if (leaving === undefined) return
+    // LIFE before HEAD: nothing leaves after CLOSED.
+    const isClosed = this.#lane.load(lane.LIFE) === life.CLOSED
+    if (this.#refusal === undefined && !this.#out.awaitLeft() && !isClosed) return
+    this.#leaving = undefined
+    if (this.#refusal !== undefined) leaving.reject(this.#refusal)
+    else if (this.#out.awaitLeft()) leaving.resolve()
+    else leaving.reject(this.#howItEnded())
   }
 
   /** Undefined: it has not come yet, and the shard notifies of it. */

@@ -25,7 +25,9 @@ export class InRing {
   /** The position behind all that has come. */
   get end(): number {
     const { ring } = this.reader
-    return this.status === 'attached' ? this.#lane.load(lane.IN_TAIL) : (ring.head + ring.refresh()) | 0
+    if (this.status !== 'attached') return (ring.head + ring.refresh()) | 0
+    this.#lane.host.fetches?.fetchTail()
+    return this.#lane.load(lane.IN_TAIL)
   }
 
   /** Whether bytes have come that were not taken: the shard, the ring or the reader may have them. */

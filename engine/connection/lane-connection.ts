@@ -230,6 +230,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   }
 
   get #reuseBlocker(): ReuseBlocker | undefined {
+    this.#lane.host.fetches?.fetchTail()
     if (!this.#lifecycle.isOpen) return 'ended'
     return this.#sender.out.hasUnsent ? 'unsent' : this.#receiver.reuseBlocker
   }

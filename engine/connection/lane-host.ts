@@ -82,6 +82,8 @@ export interface InlineHost {
 export interface LaneFetches {
   /** HEAD is about to be loaded. */
   fetchHead(): void
+  /** What has come, and whether the peer has ended, is about to be looked at. */
+  fetchTail(): void
   /** Main has armed IN_NOTIFY. */
   awaitBytes(): void
   /** Main has armed OUT_SPACE. */

@@ -86,6 +86,16 @@ export class OutRing {
     return distance(ring.head, at) >= 0 && this.#lane.takeArmed(lane.OUT_SPACE)
   }
 
+  /** Has the shard notify when all that was published has left. True: it has already. */
+  awaitLeft(): boolean {
+    const { ring } = this
+    this.#lane.store(lane.OUT_SPACE_AT, ring.tail)
+    this.#lane.store(lane.OUT_SPACE, 1)
+    // Look again: it may have happened just before.
+    ring.refreshFree()
+    return ring.head === ring.tail
+  }
+
   /** The shard sees it after all that was published. */
   storeIntent(intent: number): void {
     this.#lane.store(lane.OUT_INTENT, intent)

@@ -21,7 +21,7 @@ import type { ReconnectingConnection } from '../reconnect/reconnecting-connectio
 import { Reconnector } from '../reconnect/reconnector.js'
 import { findWorkerEntry } from '../shard/entry-discovery.js'
 import { Supervisor } from '../shard/supervisor.js'
-import { SharedMemory } from '../shared-memory/shared-memory.js'
+import { SharedMemory, type SharedMemoryEnvironment } from '../shared-memory/shared-memory.js'
 import { Doorbell } from '../wake/doorbell.js'
 import { wakeStrategyOf } from '../wake/wake-policy.js'
 import { Dialler } from './dialler.js'
@@ -40,6 +40,9 @@ const THREAD_GRACE_MS = 1_000
 
 /** How long threads may take to end once nothing is left: on Windows a wait for a busy pipe takes up to 30 s. */
 const HELD_THREAD_MS = 6_000
+
+/** For tests: what makes the system calls of shared memory. */
+export type FindNative = SharedMemoryEnvironment['find']
 
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
 
@@ -61,7 +64,7 @@ export class EngineCore {
   readonly #connectionDefaults: ConnectionDefaults
   #state: State = { kind: 'open' }
 
-  constructor(settings: EngineSettings, clock: Clock) {
+  constructor(settings: EngineSettings, clock: Clock, findNative?: FindNative) {
     this.#clock = clock
     this.#children = new Children(this.#ledger, clock)
     const entry = findWorkerEntry(settings.workerEntry)
@@ -84,7 +87,13 @@ export class EngineCore {
     const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced, () => systemClock.now())
     this.#supervisor = new Supervisor({ ...settings, entry }, doorbell, this.#ledger, this.#listeners, clock)
     const { initialRingBytes, maxRingBytes } = settings
-    this.#sharedMemory = new SharedMemory({ ledger: this.#ledger, doorbell, initialRingBytes, maxRingBytes })
+    this.#sharedMemory = new SharedMemory({
+      ledger: this.#ledger,
+      doorbell,
+      initialRingBytes,
+      maxRingBytes,
+      find: findNative,
+    })
     doorbell.add(this.#sharedMemory.bell)
     this.#dialler = new Dialler(this.#supervisor, this.#sharedMemory, this.#children, this.#ledger, clock)
     this.booted = this.#supervisor.boot()

@@ -27,7 +27,7 @@ import { pidNamespace } from './reach.js'
 import { makeSegment, openSegment, type MadeSegment, type Segment } from './segment.js'
 
 /** What a handshake needs of the lane that it goes over. */
-export type MessageLane = Pick<HandshakeLane, 'endpoint' | 'send' | 'receive' | 'duplicate' | 'leave'>
+export type MessageLane = Pick<HandshakeLane, 'endpoint' | 'send' | 'sent' | 'receive' | 'duplicate' | 'leave'>
 
 export interface HandshakeParts {
   /** Undefined: this side does not share memory. */
@@ -59,6 +59,8 @@ export async function greet(lane: MessageLane, parts: HandshakeParts): Promise<A
   const agreed = native && (await reachSegment(lane, native, offer.segment, parts))
   if (agreed === undefined) {
     lane.send(encodeAnswer('socket'))
+    // Whoever gets the connection may destroy it at once, and with it what has not left.
+    await lane.sent()
     return undefined
   }
   return take(lane, agreed, () => lane.send(encodeAnswer(offer.segment.at.mode)))
@@ -78,6 +80,7 @@ export async function answer(lane: MessageLane, parts: HandshakeParts): Promise<
   const offered = await offerSegment(lane, hello, parts)
   if (offered === undefined) {
     lane.send(encodeOffer({ kind: 'socket' }))
+    await lane.sent()
     return undefined
   }
   const { made, socket } = offered

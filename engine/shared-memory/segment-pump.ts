@@ -105,7 +105,7 @@ export class SegmentPump implements LaneFetches {
   onNotify(): void {
     if (this.#state === 'closed') return
     if (this.#load(lane.OUT_INTENT) === intent.DESTROY) {
-      this.#close(0, 0)
+      this.#abandon()
       return
     }
     this.#store(lane.OUT_NOTIFY, 1)
@@ -132,6 +132,13 @@ export class SegmentPump implements LaneFetches {
 
   fetchHead(): void {
     if (this.#state !== 'closed') this.#pullHead()
+  }
+
+  fetchTail(): void {
+    if (!this.hasNews) return
+    this.pull()
+    // It is no news any more, and whoever looks by itself has to see it.
+    this.#host.revisit()
   }
 
   /** The connection has read all that the lane has: has the peer notify of more, and looks again. */
@@ -244,6 +251,18 @@ export class SegmentPump implements LaneFetches {
     this.#host.wakePeer()
     this.#closeIfOver()
     this.#host.revisit()
+  }
+
+  /**
+   * The peer is to see what it would see of a socket that is closed: the end of the stream; or, if bytes that it has
+   * sent are unread, a reset.
+   */
+  #abandon(): void {
+    // For whoever asks what became of the frames that were sent.
+    if (!this.#pullHead()) return
+    if (this.#load(lane.IN_HEAD) === Atomics.load(this.#shared, this.#in + word.TAIL))
+      Atomics.store(this.#shared, this.#out + word.STATE, streamState.ENDED)
+    this.#close(0, 0)
   }
 
   #arm(): void {

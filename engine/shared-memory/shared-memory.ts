@@ -24,7 +24,7 @@ export interface SharedMemoryEnvironment {
   readonly initialRingBytes: number
   readonly maxRingBytes: number
   /** For tests. Default: whatever there is. */
-  readonly find?: () => Promise<FoundMemory>
+  readonly find?: (() => Promise<FoundMemory>) | undefined
 }
 
 /** Another thread cannot have a descriptor of its own for long: see docs/decisions/descriptors.md. */

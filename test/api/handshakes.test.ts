@@ -355,6 +355,26 @@ test.serial('connections that nobody takes bound the handshakes behind them', as
   })
 })
 
+test.serial('dials that wait when their listener closes may be tried again', async (t) => {
+  await withScene(t, {}, async ({ engine, endpoint, other }) => {
+    const listener = await engine.transport(endpoint, { maxQueuedConnections: FEWEST_QUEUED }).listen()
+    const dialler = await other()
+    const transport = dialler.transport(endpoint)
+    const codes = new Set<string>()
+    const connecting = Array.from({ length: FEWEST_QUEUED + 4 }, () =>
+      transport.connect().catch((error: unknown) => {
+        codes.add((error as TransportError).code)
+        t.true((error as TransportError).retryable, String(error))
+      }),
+    )
+    await until(() => listener.stats().queued === FEWEST_QUEUED)
+    await turns(20)
+    await listener.close()
+    await Promise.all(connecting)
+    t.deepEqual([...codes], ['ERR_RESET'])
+  })
+})
+
 test.serial('connections come in the order in which their handshakes end', async (t) => {
   await withScene(t, {}, async ({ engine, endpoint, folder, other }) => {
     const heard: string[] = []

@@ -1,9 +1,10 @@
 /**
  * A pool amid deaths, aborts and timeouts: every answer belongs to its question, and everything is released.
  */
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { createEngine, TransportError, type Connection, type LeasedConnection } from '../../api/index.js'
 import { faultyOptions, strike } from '../helpers/faults.js'
+import { nativeMemories } from '../helpers/native-memories.js'
 import { Random, testSeed } from '../helpers/random.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { turns, until } from '../helpers/turns.js'
@@ -18,14 +19,18 @@ failOnWarnings()
 
 const seed = testSeed()
 
-test.serial(`whatever dies, no answer goes to another user (seed ${String(seed)})`, async (t) => {
+for (const kind of nativeMemories.length === 0 ? ['socket'] : ['socket', 'shm']) {
+  test.serial(`whatever dies, no answer goes to another user (${kind}, seed ${String(seed)})`, amidDeaths, kind)
+}
+
+async function amidDeaths(t: ExecutionContext, kind: string): Promise<void> {
   t.timeout(WATCHDOG_MS)
   const random = new Random(seed)
   const below = (limit: number): number => random.below(limit)
   const folder = await makeTemporaryFolder()
   const engine = await createEngine({ shards: 2, ...faultyOptions() })
   try {
-    const transport = engine.transport(folder.endpoint())
+    const transport = engine.transport(kind === 'shm' ? `shm:${folder.socketPath()}` : folder.endpoint())
     const peers = new Set<Connection>()
     await transport.listen((connection) => {
       peers.add(connection)
@@ -117,4 +122,4 @@ test.serial(`whatever dies, no answer goes to another user (seed ${String(seed)}
     t.is(leaked, 0, JSON.stringify(byKind))
     await folder.remove()
   }
-})
+}

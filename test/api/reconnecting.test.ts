@@ -11,6 +11,7 @@ import {
 import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike, type Fault } from '../helpers/faults.js'
 import { byLength } from '../helpers/length.js'
+import { nativeMemories } from '../helpers/native-memories.js'
 import { PeerServer, numbered } from '../helpers/peer-server.js'
 import { randomName, makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
@@ -31,11 +32,19 @@ interface Stage {
   readonly endpoint: string
 }
 
-const kinds = process.platform === 'win32' ? (['memory'] as const) : (['unix', 'memory'] as const)
+type Kind = 'unix' | 'memory' | 'shm'
+
+/** Those whose connections die with their shards. */
+const carriedKinds: readonly Kind[] = process.platform === 'win32' ? ['memory'] : ['unix', 'memory']
+/** What becomes of frames over shared memory is tested at each length in shared-memory-engines.test.ts. */
+const kinds: readonly Kind[] = byLength({
+  short: carriedKinds,
+  long: nativeMemories.length === 0 ? carriedKinds : [...carriedKinds, 'shm'],
+})
 
 async function onStage(
   t: ExecutionContext,
-  kind: 'unix' | 'memory',
+  kind: Kind,
   options: EngineOptions,
   body: (stage: Stage) => Promise<void>,
 ): Promise<void> {
@@ -43,7 +52,7 @@ async function onStage(
   const folder: TemporaryFolder = await makeTemporaryFolder()
   const engine = await createEngine({ shards: 1, ...options })
   const far = kind === 'memory' ? engine : await createEngine({ shards: 1 })
-  const endpoint = kind === 'memory' ? `memory:${randomName()}` : folder.endpoint()
+  const endpoint = kind === 'memory' ? `memory:${randomName()}` : `${kind}:${folder.socketPath()}`
   try {
     await body({ engine, far, endpoint })
   } finally {
@@ -59,8 +68,9 @@ function forEachKind(
   title: string,
   body: (t: ExecutionContext, stage: Stage) => Promise<void>,
   options: EngineOptions = {},
+  of = kinds,
 ): void {
-  for (const kind of kinds) {
+  for (const kind of of) {
     test.serial(`${kind}: ${title}`, (t) => onStage(t, kind, options, (stage) => body(t, stage)))
   }
 }
@@ -202,6 +212,7 @@ for (const fault of ['exit', 'throw'] as const satisfies readonly Fault[]) {
       await peer.close()
     },
     faultyOptions(fault),
+    carriedKinds,
   )
 }
 
@@ -277,7 +288,7 @@ forEachKind('every kind of reader goes on across losses', async (t, { engine, fa
     stop()
   }
   t.like(reconnecting.info, {
-    kind: endpoint.startsWith('memory') ? 'memory' : 'unix',
+    kind: endpoint.slice(0, endpoint.indexOf(':')),
     endpoint,
     shard: 0,
     framesReceived: 8,

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { ChurnPlan, ChurnReport } from '../../perf/harness/churn-plan.js'
 import { ChildProgram } from '../helpers/child-program.js'
 import { byLength } from '../helpers/length.js'
+import { nativeMemories } from '../helpers/native-memories.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 150_000
@@ -18,12 +19,12 @@ const STOCK_MIB = 2 * 2
 /** A slab that is in use and a spare one, a shard; and one that is on its way from one shard to another. */
 const MOST_SLABS_MIB = 32
 
-async function churn(t: ExecutionContext, plan: Partial<ChurnPlan>): Promise<ChurnReport> {
+async function churn(t: ExecutionContext, plan: Partial<ChurnPlan>, kind = 'unix'): Promise<ChurnReport> {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const whole: ChurnPlan = {
     stack: 'engine',
-    endpoint: process.platform === 'win32' ? `pipe:${randomName()}` : `unix:${folder.socketPath()}`,
+    endpoint: process.platform === 'win32' ? `pipe:${randomName()}` : `${kind}:${folder.socketPath()}`,
     connections: SOME,
     bytes: 200_000,
     concurrency: 1,
@@ -70,6 +71,13 @@ test.serial('a translated framing', async (t) => {
 test.serial('shards that die and come back take over the memory of those before them', async (t) => {
   const report = await churn(t, { connections: 10 * KILLS, kills: KILLS })
   t.is(report.kills, KILLS)
+  t.true(report.madeMiB < MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
+})
+
+const onShared = nativeMemories.length === 0 ? test.serial.skip : test.serial
+
+onShared('connections over shared memory take no rings of shards with them', async (t) => {
+  const report = await churn(t, {}, 'shm')
   t.true(report.madeMiB < MOST_SLABS_MIB, `${String(report.madeMiB)} MiB made`)
 })
 

@@ -72,7 +72,8 @@ export class World {
   }
 
   async newEngine(options: EngineOptions = {}): Promise<Engine> {
-    const engine = await createEngine({ shards: 1, ...options })
+    const { createEngine: create = createEngine } = this.#transport
+    const engine = await create({ shards: 1, ...options })
     this.#engines.push(engine)
     return engine
   }
@@ -84,16 +85,17 @@ export class World {
 
   /** What one listens on and connects to at this endpoint. */
   meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {}): Meeting {
-    const { options: common } = this.#transport
+    const { options: common, dialOptions } = this.#transport
+    const dialling = { ...common, ...dialOptions, ...dial }
     const listening = engine.transport(place.endpoint, { ...common, ...accept })
     return {
       endpoint: listening.endpoint,
       listen: (handler) => listening.listen(handler),
       async connect(options) {
         const { dialled } = place
-        if (dialled === undefined) return engine.transport(place.endpoint, { ...common, ...dial }).connect(options)
+        if (dialled === undefined) return engine.transport(place.endpoint, dialling).connect(options)
         const there = signal()
-        const transport = engine.transport(dialled(there.resolve), { ...common, ...dial })
+        const transport = engine.transport(dialled(there.resolve), dialling)
         const connection = await transport.connect(options)
         await Promise.race([there.promise, connection.closed])
         return connection
@@ -119,6 +121,9 @@ export class World {
   }
 
   keep(connection: Connection): Connection {
+    const { memory } = this.#transport
+    if (memory !== undefined && connection.info.memory !== memory)
+      throw new Error(`its frames go through ${String(connection.info.memory)}`)
     this.#connections.push(connection)
     return connection
   }

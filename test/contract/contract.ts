@@ -1,6 +1,14 @@
 /** What the suite needs to know about a transport, and how its parts declare their tests. */
 import type { ExecutionContext } from 'ava'
-import type { ClosedInfo, EndpointObject, TransportErrorCode, TransportOptions } from '../../api/index.js'
+import type {
+  ClosedInfo,
+  ConnectionInfo,
+  EndpointObject,
+  Engine,
+  EngineOptions,
+  TransportErrorCode,
+  TransportOptions,
+} from '../../api/index.js'
 import type { World } from './contract-world.js'
 
 export interface ContractEndpoint {
@@ -47,8 +55,19 @@ export interface ContractTransport {
    * The error code of connecting to an endpoint that never had a listener; undefined: connecting starts the peer.
    */
   readonly noListener: TransportErrorCode | undefined
+  /** What carries the frames of its connections: `info.memory`. Default: it says nothing of that. */
+  readonly memory?: ConnectionInfo['memory']
+  /**
+   * True: a connection is there only once the listening side has shaken hands, so one that waits in the backlog is not.
+   * Default false.
+   */
+  readonly shakesHands?: boolean
   /** Options of all its transports, unless a test gives others. */
   readonly options?: TransportOptions
+  /** More options, of the dialling side alone. */
+  readonly dialOptions?: TransportOptions
+  /** Of the engine, which its owner closes; the default one otherwise. */
+  readonly createEngine?: (options: EngineOptions) => Promise<Engine>
   /** An unused endpoint. */
   makeEndpoint(): Promise<ContractEndpoint>
 }

@@ -37,9 +37,11 @@ export function fairnessTests({ test }: Contract): void {
       immediate()
       timer()
       // The flood never pauses. If it were served until it does, none of these would come back.
-      for (let i = 0; i < TRIPS; i++) {
-        other.dialled.send(String(i))
-        t.is(String(await other.dialled.receive()), String(i))
+      // Where trips take next to no time, timers come due only after more of them.
+      let trips = 0
+      for (; trips < TRIPS || (timers < 3 && trips < 100 * TRIPS); trips++) {
+        other.dialled.send(String(trips))
+        t.is(String(await other.dialled.receive()), String(trips))
       }
       const during = moved - before
       const [immediatesThen, timersThen] = [immediates, timers]
@@ -47,7 +49,7 @@ export function fairnessTests({ test }: Contract): void {
       await flood
       t.log(`${String(during)} bytes of flood, ${String(immediatesThen)} immediates, ${String(timersThen)} timers`)
       t.true(during > 0)
-      t.true(immediatesThen >= TRIPS, 'immediates ran')
+      t.true(immediatesThen >= trips, 'immediates ran')
       // A turn of the loop that runs immediates looks at timers too; one is due every millisecond.
       t.true(timersThen >= 3, 'timers ran')
       t.true(during / immediatesThen <= 1_048_576, 'a turn moves a bounded part of it')

@@ -51,3 +51,12 @@ export const farEndParts: readonly Part[] = byLength({
   short: [endingTests],
   long: [frameTests, sendingTests, endingTests, flowTests],
 })
+
+/** For frames that go over the socket after a handshake: they are those of `unix:`, and only how they begin differs. */
+export const fallbackParts: readonly Part[] = byLength({ short: [limitTests], long: everyPart })
+
+/** For shared memory at another form of address: what carries the frames is the same. */
+export const sharedUnixParts: readonly Part[] = byLength({ short: [fairnessTests], long: everyPart })
+
+/** For segments that are reached by a path: once both ends have it, they are as others. */
+export const pathParts: readonly Part[] = byLength({ short: [frameTests], long: everyPart })

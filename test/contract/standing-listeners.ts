@@ -73,7 +73,8 @@ export class StandingListeners {
   }
 
   async #start(maxRingBytes: number | undefined): Promise<Engine> {
-    const engine = await createEngine({ shards: 1, maxRingBytes, onError: this.#failures.onError })
+    const { createEngine: create = createEngine } = this.#transport
+    const engine = await create({ shards: 1, maxRingBytes, onError: this.#failures.onError })
     this.#started.push(engine)
     return engine
   }

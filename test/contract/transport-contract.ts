@@ -20,7 +20,8 @@ export function transportContract(transport: ContractTransport, parts: readonly 
   failOnWarnings()
 
   test.serial.before('an engine starts', async () => {
-    shared = await createEngine({ shards: 1, onError: failures.onError })
+    const { createEngine: create = createEngine } = transport
+    shared = await create({ shards: 1, onError: failures.onError })
   })
 
   test.serial.after.always('everything that the suite opened was released', async (t) => {

@@ -26,6 +26,20 @@ export const nativeMemories: readonly NativeMemory[] = (['koffi', 'node:ffi'] as
   .map((provider) => memoryOf(provider))
   .filter((memory) => memory !== undefined)
 
+/** As on systems whose files in memory have names. */
+export function withoutMemfd(memory: NativeMemory): NativeMemory {
+  return {
+    provider: memory.provider,
+    hasMemfd: false,
+    createMemfd: (name) => memory.createMemfd(name),
+    sealSize: (fd) => memory.sealSize(fd),
+    isSizeSealed: (fd) => memory.isSizeSealed(fd),
+    reserve: (fd, offset, length) => memory.reserve(fd, offset, length),
+    map: (fd, length) => memory.map(fd, length),
+    peerOf: (socket) => memory.peerOf(socket),
+  }
+}
+
 /** As `memoryOf()`, on a system that knows no memory by address: files are used by their descriptors. */
 export function olderMemoryOf(provider: Provider): NativeMemory | undefined {
   const host = { ...thisHost(), ...others[provider] }

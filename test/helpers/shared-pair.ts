@@ -115,6 +115,10 @@ class DirectLane implements ShakenLane {
     return Promise.resolve(this.#handle)
   }
 
+  sent(): Promise<void> {
+    return Promise.resolve()
+  }
+
   leave(): Promise<void> {
     return Promise.resolve()
   }

@@ -31,6 +31,10 @@ export class SocketLane implements ShakenLane {
     this.#socket.write(frame)
   }
 
+  sent(): Promise<void> {
+    return new Promise((resolve) => this.#socket.write('', () => resolve()))
+  }
+
   receive(): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }

@@ -136,6 +136,38 @@ test('what came before the end of the stream is received', async (t) => {
   await rejects(t, lone.handshake.receive(), 'ERR_RESET')
 })
 
+test('what was sent has left once the shard has handed it over', async (t) => {
+  const lone = new LoneHandshake()
+  const { handshake } = lone
+  await handshake.sent()
+  handshake.send(Buffer.from('hello'))
+  let hasLeft = false
+  const leaving = handshake.sent().then(() => {
+    hasLeft = true
+  })
+  handshake.onNotify()
+  await turns()
+  t.deepEqual([hasLeft, lone.load(lane.OUT_SPACE)], [false, 1])
+  t.deepEqual(lone.takeSent(), ['hello'])
+  // The socket ends in the same moment.
+  lone.store(lane.LIFE, life.CLOSED)
+  handshake.onNotify()
+  await leaving
+})
+
+test('what was sent and cannot leave any more is an error', async (t) => {
+  const lone = new LoneHandshake()
+  const { handshake } = lone
+  handshake.send(Buffer.from('hello'))
+  const reset = rejects(t, handshake.sent(), 'ERR_RESET')
+  lone.store(lane.FAILURE, Math.abs(ECONNRESET))
+  lone.store(lane.LIFE, life.CLOSED)
+  handshake.onNotify()
+  await reset
+  handshake.destroy()
+  await rejects(t, handshake.sent(), 'ERR_CLOSED')
+})
+
 /** How the shard answers when it is told to leave. */
 const answers: readonly (readonly [what: string, answer: (lone: LoneHandshake) => void])[] = [
   ['the shard has left', (lone) => lone.store(lane.LIFE, life.CLOSED)],
