@@ -84,16 +84,17 @@ export class World {
 
   /** What one listens on and connects to at this endpoint. */
   meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {}): Meeting {
-    const { options: common } = this.#transport
+    const { options: common, dialOptions } = this.#transport
+    const dialling = { ...common, ...dialOptions, ...dial }
     const listening = engine.transport(place.endpoint, { ...common, ...accept })
     return {
       endpoint: listening.endpoint,
       listen: (handler) => listening.listen(handler),
       async connect(options) {
         const { dialled } = place
-        if (dialled === undefined) return engine.transport(place.endpoint, { ...common, ...dial }).connect(options)
+        if (dialled === undefined) return engine.transport(place.endpoint, dialling).connect(options)
         const there = signal()
-        const transport = engine.transport(dialled(there.resolve), { ...common, ...dial })
+        const transport = engine.transport(dialled(there.resolve), dialling)
         const connection = await transport.connect(options)
         await Promise.race([there.promise, connection.closed])
         return connection

@@ -49,6 +49,8 @@ export interface ContractTransport {
   readonly noListener: TransportErrorCode | undefined
   /** Options of all its transports, unless a test gives others. */
   readonly options?: TransportOptions
+  /** More options, of the dialling side alone. */
+  readonly dialOptions?: TransportOptions
   /** An unused endpoint. */
   makeEndpoint(): Promise<ContractEndpoint>
 }
