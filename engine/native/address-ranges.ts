@@ -4,6 +4,7 @@
  */
 import { systemErrorOf } from '../protocol/system-errno.js'
 import type { Mapping } from './native-memory.js'
+import type { Part, PartMemory } from './part-memory.js'
 import type { Platform } from './platform.js'
 import type { Address, SystemCalls } from './system-calls.js'
 
@@ -24,17 +25,19 @@ interface Range {
 export class AddressRanges {
   readonly #calls: MappingCalls
   readonly #platform: MappingNumbers
+  readonly #parts: PartMemory
   /** By length. Memory that nobody else has is mapped over each. */
   readonly #free = new Map<number, Range[]>()
 
-  constructor(calls: MappingCalls, platform: MappingNumbers) {
+  constructor(calls: MappingCalls, platform: MappingNumbers, parts: PartMemory) {
     this.#calls = calls
     this.#platform = platform
+    this.#parts = parts
   }
 
   /** @throws The system's error. */
   map(fd: number, length: number): Mapping {
-    return new MappedFile(this.#take(fd, length), this)
+    return new MappedFile(this.#take(fd, length), fd, this, this.#parts)
   }
 
   #take(fd: number, length: number): Range {
@@ -73,22 +76,39 @@ export class AddressRanges {
 
 class MappedFile implements Mapping {
   readonly length: number
+  readonly #fd: number
   readonly #ranges: AddressRanges
+  readonly #parts: PartMemory
+  /** Undefined once it is released: what is mapped there later is not this mapping's. */
   #range: Range | undefined
 
-  constructor(range: Range, ranges: AddressRanges) {
+  constructor(range: Range, fd: number, ranges: AddressRanges, parts: PartMemory) {
     this.length = range.length
     this.#range = range
+    this.#fd = fd
     this.#ranges = ranges
+    this.#parts = parts
+  }
+
+  get needsDescriptor(): boolean {
+    return this.#parts.needsDescriptor
   }
 
   view(offset: number, length: number): ArrayBuffer {
-    if (this.#range === undefined) throw new Error('the mapping is released')
-    const areWhole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
-    if (!areWhole || offset < 0 || length < 1 || offset + length > this.length) {
-      throw new RangeError(`${String(length)} bytes at ${String(offset)} of a mapping of ${String(this.length)} bytes`)
-    }
-    return this.#ranges.view(this.#range, offset, length)
+    const range = this.#mapped()
+    this.#check(offset, length)
+    return this.#ranges.view(range, offset, length)
+  }
+
+  reserve(offset: number, length: number): void {
+    const range = this.#mapped()
+    this.#check(offset, length)
+    this.#parts.reserve(this.#part(range, offset, length))
+  }
+
+  discard(offset: number, length: number): void {
+    this.#check(offset, length)
+    if (this.#range !== undefined) this.#parts.discard(this.#part(this.#range, offset, length))
   }
 
   release(): void {
@@ -96,5 +116,20 @@ class MappedFile implements Mapping {
     // Set first: a range that were released twice would be used twice.
     this.#range = undefined
     if (range !== undefined) this.#ranges.cover(range)
+  }
+
+  #mapped(): Range {
+    if (this.#range === undefined) throw new Error('the mapping is released')
+    return this.#range
+  }
+
+  #check(offset: number, length: number): void {
+    const areWhole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
+    if (areWhole && offset >= 0 && length >= 1 && offset + length <= this.length) return
+    throw new RangeError(`${String(length)} bytes at ${String(offset)} of a mapping of ${String(this.length)} bytes`)
+  }
+
+  #part({ address }: Range, offset: number, length: number): Part {
+    return { address: address + BigInt(offset), fd: this.#fd, offset, length }
   }
 }

@@ -5,6 +5,7 @@ import { loadKoffiCalls } from './koffi-calls.js'
 import type { NativeMemory } from './native-memory.js'
 import { isElectron, notByNodeFfi, onlyElsewhere, withoutKoffi } from './no-native-memory.js'
 import { loadNodeFfiCalls } from './node-ffi-calls.js'
+import { partMemoryOf } from './part-memory.js'
 import { platformOf, type Platform } from './platform.js'
 import type { SystemCalls } from './system-calls.js'
 import { SystemMemory } from './system-memory.js'
@@ -76,5 +77,5 @@ function tried(calls: SystemCalls, platform: Platform): NativeMemory {
   const words = new Int32Array(calls.view(address, TRIED_BYTES))
   if (Atomics.add(words, 0, 1) !== 0 || Atomics.load(words, 0) !== 1)
     throw new Error('its memory is not as it should be')
-  return new SystemMemory(calls, platform)
+  return new SystemMemory(calls, platform, partMemoryOf(calls, address))
 }

@@ -42,11 +42,15 @@ function linuxCalls(library: Library): LinuxCalls {
   // Variadic functions are called otherwise than others on some systems.
   const fcntl = library.func('fcntl', 'int', ['int', 'int', '...'])
   const fallocate = library.func('fallocate', 'int', ['int', 'int', 'int64_t', 'int64_t'])
+  const madvise = library.func('madvise', 'int', ['intptr_t', 'size_t', 'int'])
+  const getpagesize = library.func('getpagesize', 'int', [])
   return {
     system: 'linux',
     memfdCreate: (name, flags) => memfdCreate(name, flags) as number,
     fcntl: (fd, command, argument) => fcntl(fd, command, 'int', argument) as number,
     fallocate: (...values) => fallocate(...values) as number,
+    madvise: (...values) => madvise(...values) as number,
+    getpagesize: () => getpagesize() as number,
   }
 }
 

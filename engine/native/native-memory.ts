@@ -17,11 +17,10 @@ export interface NativeMemory {
    */
   reserve(fd: number, offset: number, length: number): void
   /**
-   * Gives the memory of the pages of a part back. The part reads as zeros then; whoever reads or writes it takes memory
-   * again, without a reservation. Does nothing where that is not possible.
+   * Maps the first `length` bytes of a file, to read and to write. The descriptor stays the caller's, also if this
+   * throws. If the mapping needs it, it must stay open until `release()`; else it may be closed at once.
+   * @throws The system's error.
    */
-  discard(fd: number, offset: number, length: number): void
-  /** Maps the first `length` bytes of a file, to read and to write. @throws The system's error. */
   map(fd: number, length: number): Mapping
   /** The user, and where the system tells the process, at the other end of a Unix socket. @throws Its error. */
   peerOf(socket: number): { readonly uid: number; readonly pid: number | undefined }
@@ -30,12 +29,27 @@ export interface NativeMemory {
 /** A file in this process's memory. */
 export interface Mapping {
   readonly length: number
+  /** Whether `reserve()` and `discard()` work by the descriptor, as on Linux before 5.14 and on macOS. */
+  readonly needsDescriptor: boolean
   /**
    * A view of a part; the same one each time for the same part. Views stay usable for ever: once the mapping is
    * released they show memory that nobody else has, and later perhaps another mapping.
    * @throws {RangeError} The part does not lie in the mapping. @throws {Error} The mapping is released.
    */
   view(offset: number, length: number): ArrayBuffer
+  /**
+   * Takes memory (or disk) for a part now, so that using it cannot fail later. Nobody may use the part yet: if it
+   * fails, or where the system cannot reserve, the part may read as zeros afterwards.
+   * @throws The system's error: ENOSPC, ENOMEM; by address EFAULT if the file gets no more.
+   * @throws {RangeError} The part does not lie in the mapping. @throws {Error} The mapping is released.
+   */
+  reserve(offset: number, length: number): void
+  /**
+   * Gives the memory of the pages of a part back. They read as zeros then; whoever reads or writes them takes memory
+   * again, without a reservation. Does nothing where that is not possible, and once the mapping is released.
+   * @throws {RangeError} The part does not lie in the mapping.
+   */
+  discard(offset: number, length: number): void
   /** Lets go of the file. The addresses are kept and used again. Does nothing the second time. */
   release(): void
 }

@@ -50,6 +50,7 @@ const macos: Macos = {
 export const memfd = { CLOEXEC: 1, ALLOW_SEALING: 2, NOEXEC_SEAL: 8 } as const
 export const seals = { F_ADD: 1033, F_GET: 1034, SEAL: 1, SHRINK: 2, GROW: 4 } as const
 export const fallocateMode = { ALLOCATE: 0, KEEP_SIZE: 1, PUNCH_HOLE: 2 } as const
+export const advice = { REMOVE: 9, POPULATE_WRITE: 23 } as const
 export const SO_PEERCRED = { level: 1, option: 17 } as const
 /** macOS alone. */
 export const LOCAL_PEERPID = { level: 0, option: 2 } as const

@@ -21,6 +21,8 @@ export interface LinuxCalls {
   memfdCreate(name: string, flags: number): number
   fcntl(fd: number, command: number, argument: number): number
   fallocate(fd: number, mode: number, offset: number, length: number): number
+  madvise(address: Address, length: number, advice: number): number
+  getpagesize(): number
 }
 
 export interface MacosCalls {

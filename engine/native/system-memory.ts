@@ -1,16 +1,16 @@
 /** Memory of the system's calls, whoever makes them. */
-import fs from 'node:fs'
 import { constants } from 'node:os'
 import { systemErrorOf } from '../protocol/system-errno.js'
 import { AddressRanges } from './address-ranges.js'
+import { reserveInFile } from './file-memory.js'
 import type { Mapping, NativeMemory } from './native-memory.js'
+import type { PartMemory } from './part-memory.js'
 import { peerOf, type Peer } from './peer-credentials.js'
-import { fallocateMode, memfd, seals, type Platform } from './platform.js'
+import { memfd, seals, type Platform } from './platform.js'
 import type { LinuxCalls, SystemCalls } from './system-calls.js'
 
-const { EINTR, EINVAL, ENOSYS, EOPNOTSUPP } = constants.errno
+const { EINVAL, ENOSYS } = constants.errno
 const SIZE_SEALS = seals.SEAL | seals.SHRINK | seals.GROW
-const zeros = new Uint8Array(64 * 1024)
 
 export class SystemMemory implements NativeMemory {
   readonly provider: SystemCalls['provider']
@@ -18,11 +18,11 @@ export class SystemMemory implements NativeMemory {
   readonly #calls: SystemCalls
   readonly #ranges: AddressRanges
 
-  constructor(calls: SystemCalls, platform: Platform) {
+  constructor(calls: SystemCalls, platform: Platform, parts: PartMemory) {
     this.provider = calls.provider
     this.hasMemfd = calls.own.system === 'linux'
     this.#calls = calls
-    this.#ranges = new AddressRanges(calls, platform)
+    this.#ranges = new AddressRanges(calls, platform, parts)
   }
 
   createMemfd(name: string): number {
@@ -48,25 +48,7 @@ export class SystemMemory implements NativeMemory {
   }
 
   reserve(fd: number, offset: number, length: number): void {
-    const { own } = this.#calls
-    if (own.system !== 'linux') {
-      writeZeros(fd, offset, length)
-      return
-    }
-    while (own.fallocate(fd, fallocateMode.ALLOCATE, offset, length) === -1) {
-      const errno = this.#calls.errno()
-      // A signal interrupts it.
-      if (errno === EINTR) continue
-      if (errno !== EOPNOTSUPP) throw systemErrorOf(-errno, 'fallocate')
-      writeZeros(fd, offset, length)
-      return
-    }
-  }
-
-  discard(fd: number, offset: number, length: number): void {
-    const { own } = this.#calls
-    // What fails leaves the memory where it is, until the file is closed.
-    if (own.system === 'linux') own.fallocate(fd, fallocateMode.PUNCH_HOLE | fallocateMode.KEEP_SIZE, offset, length)
+    reserveInFile(this.#calls, fd, offset, length)
   }
 
   map(fd: number, length: number): Mapping {
@@ -88,10 +70,4 @@ export class SystemMemory implements NativeMemory {
   #error(syscall: string): Error {
     return systemErrorOf(-this.#calls.errno(), syscall)
   }
-}
-
-/** Takes what the file needs on a file system that reserves nothing. @throws The system's error. */
-function writeZeros(fd: number, offset: number, length: number): void {
-  const end = offset + length
-  for (let at = offset; at < end;) at += fs.writeSync(fd, zeros, 0, Math.min(zeros.length, end - at), at)
 }

@@ -90,7 +90,7 @@ export async function answer(lane: MessageLane, parts: HandshakeParts): Promise<
     drop({ segment: made.segment, socket })
     throw error
   } finally {
-    made.unlink()
+    made.withdraw()
   }
   if (mode !== 'socket') return take(lane, { segment: made.segment, socket }, () => undefined)
   drop({ segment: made.segment, socket })
@@ -141,7 +141,7 @@ async function offerSegment(
   try {
     const made = makeSegment(native, ledger, mode, { first: Math.min(firstRingBytes, most), most })
     if (isTold(made.offer)) return { made, socket }
-    made.unlink()
+    made.withdraw()
     made.segment.release()
     throw new Error('its path is too long')
   } catch (error) {

@@ -46,6 +46,8 @@ export interface PumpHost {
   closeSocket(): void
   /** Has the lane's connection look at its lane in one of the next turns. */
   revisit(): void
+  /** There is news: looks at it when what runs now is done. */
+  lookSoon(): void
   /** The region behind a ring of the incoming direction. Undefined: there is no such ring. */
   incomingRegion(ring: number): number | undefined
   /** The number of the ring that a region of the outgoing direction is. */
@@ -204,7 +206,21 @@ export class SegmentPump implements LaneFetches {
     Atomics.store(shared, this.#out + word.TAIL, tail)
     const isAwaited = Atomics.load(shared, this.#out + word.NOTIFY) !== 0
     if (!isAwaited || distance(tail, Atomics.load(shared, this.#out + word.NOTIFY_AT)) < 0) return
-    if (takeArmed(shared, this.#out + word.NOTIFY)) this.#host.wakePeer()
+    if (takeArmed(shared, this.#out + word.NOTIFY)) this.#wakeAndLook()
+  }
+
+  /**
+   * Where peer and main share a CPU, the peer often runs before the system call returns, and has answered by then. So
+   * main has itself notified again only afterwards: then neither a wake-up nor a sleep is needed for the answer.
+   */
+  #wakeAndLook(): void {
+    const wasArmed = takeArmed(this.#shared, this.#in + word.NOTIFY)
+    this.#host.wakePeer()
+    if (!wasArmed) return
+    Atomics.store(this.#shared, this.#in + word.NOTIFY, 1)
+    if (!this.hasNews) return
+    Atomics.store(this.#shared, this.#in + word.NOTIFY, 0)
+    this.#host.lookSoon()
   }
 
   #pushRoom(): void {

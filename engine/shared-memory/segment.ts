@@ -36,17 +36,17 @@ export class Segment {
   readonly firstRing: number
   /** Bytes that have memory: the header, and the rings of this side and the other side's first one. */
   reservedBytes: number
-  readonly #native: NativeMemory
   readonly #descriptor: number
   readonly #mapping: Mapping
   readonly ledger: Ledger
+  #isOpen = true
   #isReleased = false
 
+  /** The descriptor is the segment's from here on, unless this throws. @throws The system's error. */
   constructor(native: NativeMemory, ledger: Ledger, descriptor: number, size: SegmentSize) {
     const { sizes, firstRing } = size
     this.sizes = sizes
     this.firstRing = firstRing
-    this.#native = native
     this.ledger = ledger
     this.#descriptor = descriptor
     this.#mapping = native.map(descriptor, segmentBytes(sizes))
@@ -68,23 +68,34 @@ export class Segment {
   /** Takes memory for a ring, so that using it cannot fail. @throws The system's error: there is none. */
   reserve(ring: number, direction: Direction): void {
     const size = this.sizes[ring] ?? 0
-    this.#native.reserve(this.#descriptor, ringOffset(this.sizes, ring, direction), size)
+    this.#mapping.reserve(ringOffset(this.sizes, ring, direction), size)
     this.reservedBytes += size
   }
 
   /** Gives the memory of a ring back that both sides are done with. */
   discard(ring: number, direction: Direction): void {
     const size = this.sizes[ring] ?? 0
-    this.#native.discard(this.#descriptor, ringOffset(this.sizes, ring, direction), size)
+    this.#mapping.discard(ringOffset(this.sizes, ring, direction), size)
     this.reservedBytes -= size
+  }
+
+  /** Nobody opens the file by its descriptor any more: it is closed where it can be done without. */
+  leaveFile(): void {
+    if (!this.#mapping.needsDescriptor) this.#closeFile()
   }
 
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#mapping.release()
-    fs.closeSync(this.#descriptor)
     this.ledger.release('mappings')
+    this.#closeFile()
+  }
+
+  #closeFile(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    fs.closeSync(this.#descriptor)
     this.ledger.release('segments')
   }
 }
@@ -98,7 +109,7 @@ export interface MadeSegment {
   readonly segment: Segment
   readonly offer: SegmentOffer
   /** The other side has it, or will not: what it was reached by goes. */
-  readonly unlink: () => void
+  readonly withdraw: () => void
 }
 
 /** @throws The system's error. */
@@ -111,18 +122,25 @@ export function makeSegment(
   const size = sizeOf(ringBytes.most, ringBytes.first)
   const bytes = segmentBytes(size.sizes)
   const file = mode === 'descriptor' ? makeMemoryFile(native, bytes) : makePrivateFile(bytes)
+  let segment: Segment | undefined
   try {
     const first = size.sizes[size.firstRing] ?? 0
     native.reserve(file.descriptor, 0, HEADER_BYTES)
     native.reserve(file.descriptor, ringOffset(size.sizes, size.firstRing, 0), 2 * first)
-    const segment = new Segment(native, ledger, file.descriptor, size)
+    const made = new Segment(native, ledger, file.descriptor, size)
+    segment = made
     const nonce = randomBytes(NONCE_BYTES)
-    writeHeader(segment, bytes, ringBytes, nonce)
+    writeHeader(made, bytes, ringBytes, nonce)
     const { most: mostRingBytes, first: firstRingBytes } = ringBytes
-    return { segment, offer: { mostRingBytes, firstRingBytes, bytes, nonce, at: file.at }, unlink: file.unlink }
+    const withdraw = (): void => {
+      file.unlink()
+      made.leaveFile()
+    }
+    return { segment: made, offer: { mostRingBytes, firstRingBytes, bytes, nonce, at: file.at }, withdraw }
   } catch (error) {
     file.unlink()
-    fs.closeSync(file.descriptor)
+    if (segment === undefined) fs.closeSync(file.descriptor)
+    else segment.release()
     throw error
   }
 }
@@ -133,16 +151,18 @@ export function openSegment(native: NativeMemory, ledger: Ledger, offer: Segment
   const path = at.mode === 'path' ? at.path : `/proc/${String(at.pid)}/fd/${String(at.descriptor)}`
   // A descriptor's path below /proc is a link by its nature.
   const descriptor = fs.openSync(path, O_RDWR | (at.mode === 'path' ? O_NOFOLLOW : 0))
+  let segment: Segment | undefined
   try {
     checkFile(native, descriptor, offer)
-    const segment = new Segment(native, ledger, descriptor, sizeOf(offer.mostRingBytes, offer.firstRingBytes))
-    if (isMeant(segment, offer)) return segment
-    segment.release()
+    segment = new Segment(native, ledger, descriptor, sizeOf(offer.mostRingBytes, offer.firstRingBytes))
+    if (!isMeant(segment, offer)) throw new Error('the file that the peer has offered is not the segment that it meant')
+    segment.leaveFile()
+    return segment
   } catch (error) {
-    fs.closeSync(descriptor)
+    if (segment === undefined) fs.closeSync(descriptor)
+    else segment.release()
     throw error
   }
-  throw new Error('the file that the peer has offered is not the segment that it meant')
 }
 
 interface SegmentFile {

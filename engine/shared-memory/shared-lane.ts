@@ -8,6 +8,7 @@ import type {
   NotifyHandler,
   PendingReply,
 } from '../connection/lane-host.js'
+import { systemClock } from '../protocol/clock.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { lane, regionSizeFor } from '../protocol/ring-layout.js'
 import type { SlabTable } from '../protocol/slab-table.js'
@@ -20,6 +21,10 @@ import { SegmentPump } from './segment-pump.js'
 import { SegmentRings } from './segment-rings.js'
 import type { SlabIds } from './slab-ids.js'
 import { WakeSocket } from './wake-socket.js'
+
+/** Answers that come at once are read without a turn of the event loop in between, for so many and so long. */
+const MOST_IN_A_ROW = 16
+const LONGEST_ROW_MS = 1
 
 /** What all of an engine's lanes over shared memory have in common. */
 export interface SharedLaneEnvironment {
@@ -55,6 +60,9 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
   readonly #socket: WakeSocket
   readonly #outgoing: Direction
   #isPolled = false
+  /** Looks since the event loop has last turned. */
+  #inARow = 0
+  #rowSince = 0
 
   /** Segment and socket are the lane's from here on. @throws {TransportError} ERR_TOO_MANY_CONNECTIONS */
   constructor(environment: SharedLaneEnvironment, { segment, socket, role, shard }: SharedLaneParts) {
@@ -72,7 +80,10 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
     for (const at of [lane.OUT_REGION, lane.OUT_REGION_ACK]) words[base + at] = out
     for (const at of [lane.IN_REGION, lane.IN_REGION_ACK, lane.IN_GRANT]) words[base + at] = incoming
     this.#socket = new WakeSocket(socket, {
-      onWake: () => this.#look(),
+      onWake: () => {
+        this.#inARow = 0
+        this.#look()
+      },
       onEnd: () => {
         this.#pump.onSocketEnd()
         this.#look()
@@ -84,6 +95,7 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
       wakePeer: () => this.#socket.wakePeer(),
       closeSocket: () => this.#socket.close(),
       revisit: () => this.revisit(),
+      lookSoon: () => this.#lookSoon(),
       incomingRegion: (ring) => this.#rings.open(ring, this.#incoming),
       outgoingRing: (region) => this.#rings.ringOf(region),
     })
@@ -178,8 +190,8 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
   }
 
   onNotify(): boolean {
-    this.#pump.pull()
-    return this.connection?.onNotify() === true
+    this.#inARow = 0
+    return this.#pullAndRead()
   }
 
   /** Main looks by itself in this turn. */
@@ -193,7 +205,20 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
     return !this.#isPolled
   }
 
-  #look(): void {
-    if (this.onNotify()) this.revisit()
+  readonly #look = (): void => {
+    if (this.#pullAndRead()) this.revisit()
+  }
+
+  #lookSoon(): void {
+    const now = systemClock.now()
+    if (this.#inARow++ === 0) this.#rowSince = now
+    if (this.#inARow <= MOST_IN_A_ROW && now - this.#rowSince < LONGEST_ROW_MS) queueMicrotask(this.#look)
+    else this.revisit()
+  }
+
+  /** True: there is more than one turn's budget. */
+  #pullAndRead(): boolean {
+    this.#pump.pull()
+    return this.connection?.onNotify() === true
   }
 }

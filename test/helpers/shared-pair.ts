@@ -42,15 +42,14 @@ export class FakeNative implements NativeMemory {
     if (this.isFull) throw Object.assign(new Error('fallocate ENOSPC'), { code: 'ENOSPC' })
   }
 
-  discard(): void {
-    return undefined
-  }
-
   map(fd: number, length: number): Mapping {
     const { ino } = fs.fstatSync(fd)
     this.mapped++
     return {
       length,
+      needsDescriptor: false,
+      reserve: () => this.reserve(),
+      discard: () => undefined,
       view: (offset, bytes) => {
         const key = `${String(ino)} ${String(offset)} ${String(bytes)}`
         let view = this.#views.get(key)
@@ -72,6 +71,8 @@ export class FakeNative implements NativeMemory {
 }
 
 export interface PairOptions {
+  /** Real memory, in place of the test's own. */
+  readonly native?: NativeMemory
   readonly settings?: Partial<ConnectionSettings>
   readonly wake?: WakePolicy
   readonly firstRingBytes?: number
@@ -155,7 +156,8 @@ export class SharedPair {
 
   static async connect(options: PairOptions = {}): Promise<SharedPair> {
     const folder = await makeTemporaryFolder()
-    const native = new FakeNative()
+    const fake = new FakeNative()
+    const native = options.native ?? fake
     const ledger = new Ledger()
     const [one, other] = await socketPair(folder.socketPath())
     const greeting = new DirectLane(one)
@@ -169,23 +171,22 @@ export class SharedPair {
     native.map = (fd, length) => {
       const mapping = map(fd, length)
       const view = mapping.view.bind(mapping)
-      return {
-        ...mapping,
-        view: (offset, bytes) => {
-          const memory = view(offset, bytes)
-          if (offset === 0) header = memory
-          return memory
-        },
+      mapping.view = (offset, bytes) => {
+        const memory = view(offset, bytes)
+        if (offset === 0) header = memory
+        return memory
       }
+      return mapping
     }
     const [dialled, accepted] = await Promise.all([
       sides[0].dial(greeting, settings, identityOf('dialled'), 'shared'),
       sides[1].accept(answering, settings, identityOf('accepted'), 'shared'),
     ])
+    native.map = map
     if (header === undefined) throw new Error('nothing was mapped')
     const words = new Int32Array(header, 0, HEADER_BYTES / 4)
     return new SharedPair(folder, {
-      native,
+      native: fake,
       ledger,
       dialled,
       accepted,

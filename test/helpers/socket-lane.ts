@@ -1,5 +1,5 @@
 /** A handshake over a socket of this thread, for programs that share memory without a shard. */
-import net from 'node:net'
+import type net from 'node:net'
 import type { LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { FRAME_HEADER_BYTES } from '../../engine/protocol/ring-layout.js'
@@ -12,7 +12,7 @@ export class SocketLane implements ShakenLane {
   readonly #socket: net.Socket
   #bytes = Buffer.alloc(0)
   #taken: SocketHandle | undefined
-  #waiting: { resolve(message: Buffer): void; reject(error: Error): void } | undefined
+  #waiting: { readonly resolve: (message: Buffer) => void; readonly reject: (error: Error) => void } | undefined
 
   constructor(socket: net.Socket) {
     this.#socket = socket

@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import process from 'node:process'
 import test from 'ava'
 import { AddressRanges } from '../../../engine/native/address-ranges.js'
+import type { Part, PartMemory } from '../../../engine/native/part-memory.js'
 
 /** Numbers of no system: each is a bit of its own. */
 const platform = {
@@ -52,6 +53,24 @@ class FakeCalls {
   }
 }
 
+/** Writes down for which parts memory is taken and given back. */
+class FakeParts implements PartMemory {
+  readonly needsDescriptor = true
+  readonly asked: string[] = []
+
+  reserve(part: Part): void {
+    this.#write('reserve', part)
+  }
+
+  discard(part: Part): void {
+    this.#write('discard', part)
+  }
+
+  #write(what: string, { address, fd, offset, length }: Part): void {
+    this.asked.push(`${what} ${address.toString(16)} ${String(fd)} ${String(offset)}+${String(length)}`)
+  }
+}
+
 const PAGE = 0x1000
 
 /** Windows has other numbers of errors, and no native memory. */
@@ -59,7 +78,7 @@ const onUnix = process.platform === 'win32' ? test.skip : test
 
 onUnix('a range is used again for the same length only, the one that was released last first', (t) => {
   const calls = new FakeCalls()
-  const ranges = new AddressRanges(calls, platform)
+  const ranges = new AddressRanges(calls, platform, new FakeParts())
   const [one, two] = [ranges.map(3, PAGE), ranges.map(3, PAGE)]
   one.release()
   two.release()
@@ -73,7 +92,7 @@ onUnix('a range is used again for the same length only, the one that was release
 
 onUnix('a mapping that is released twice is used again once', (t) => {
   const calls = new FakeCalls()
-  const ranges = new AddressRanges(calls, platform)
+  const ranges = new AddressRanges(calls, platform, new FakeParts())
   const mapping = ranges.map(3, PAGE)
   mapping.release()
   ranges.map(3, PAGE)
@@ -83,7 +102,7 @@ onUnix('a mapping that is released twice is used again once', (t) => {
 })
 
 onUnix('small views stay with the range, large ones go with the mapping', (t) => {
-  const ranges = new AddressRanges(new FakeCalls(), platform)
+  const ranges = new AddressRanges(new FakeCalls(), platform, new FakeParts())
   const length = 256 * PAGE
   const mapping = ranges.map(3, length)
   const small = mapping.view(PAGE, 16 * PAGE)
@@ -97,7 +116,7 @@ onUnix('small views stay with the range, large ones go with the mapping', (t) =>
 
 onUnix('a range that nothing could be mapped over is never used again', (t) => {
   const calls = new FakeCalls()
-  const ranges = new AddressRanges(calls, platform)
+  const ranges = new AddressRanges(calls, platform, new FakeParts())
   const mapping = ranges.map(3, PAGE)
   calls.failing = [true]
   mapping.release()
@@ -108,7 +127,7 @@ onUnix('a range that nothing could be mapped over is never used again', (t) => {
 
 onUnix('a file that cannot be mapped over a range leaves no hole there, and the range can be used again', (t) => {
   const calls = new FakeCalls()
-  const ranges = new AddressRanges(calls, platform)
+  const ranges = new AddressRanges(calls, platform, new FakeParts())
   ranges.map(3, PAGE).release()
   calls.takeAsked()
   calls.failing = [true]
@@ -119,8 +138,33 @@ onUnix('a file that cannot be mapped over a range leaves no hole there, and the 
 
 onUnix('a file that cannot be mapped anywhere takes no range', (t) => {
   const calls = new FakeCalls()
-  const ranges = new AddressRanges(calls, platform)
+  const ranges = new AddressRanges(calls, platform, new FakeParts())
   calls.failing = [true]
   t.throws(() => ranges.map(4, PAGE), { code: 'ENOMEM' })
   t.deepEqual(calls.takeAsked(), ['file 1000 failed'])
+})
+
+onUnix('memory is taken and given back for parts of the file that is mapped now, and for none other', (t) => {
+  const parts = new FakeParts()
+  const ranges = new AddressRanges(new FakeCalls(), platform, parts)
+  const mapping = ranges.map(3, 4 * PAGE)
+  t.true(mapping.needsDescriptor)
+  mapping.reserve(PAGE, 2 * PAGE)
+  mapping.discard(2 * PAGE, 2 * PAGE)
+  t.deepEqual(parts.asked.splice(0), ['reserve 2000 3 4096+8192', 'discard 3000 3 8192+8192'])
+  for (const [offset, length] of [
+    [-1, PAGE],
+    [PAGE, 4 * PAGE],
+    [0, 0],
+  ] as const) {
+    t.throws(() => mapping.reserve(offset, length), { instanceOf: RangeError })
+    t.throws(() => mapping.discard(offset, length), { instanceOf: RangeError })
+  }
+  mapping.release()
+  const next = ranges.map(4, 4 * PAGE)
+  t.throws(() => mapping.reserve(0, PAGE), { message: 'the mapping is released' })
+  mapping.discard(0, PAGE)
+  t.deepEqual(parts.asked, [])
+  next.discard(0, PAGE)
+  t.deepEqual(parts.asked, ['discard 1000 4 0+4096'])
 })

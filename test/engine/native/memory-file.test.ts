@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import test from 'ava'
 import { memoryFile, takenBytes } from '../../helpers/memory-file.js'
 import { nativeMemories } from '../../helpers/native-memories.js'
+import { smallFileSystem } from '../../helpers/small-file-system.js'
 import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
 
@@ -76,34 +76,10 @@ for (const memory of nativeMemories.filter(({ hasMemfd }) => hasMemfd)) {
     }
   })
 
-  test(`${provider}: what is discarded gives its memory back, reads as zeros, and can be used again`, (t) => {
-    const fd = memoryFile(t, memory, PAGES * PAGE)
-    memory.sealSize(fd)
-    memory.reserve(fd, 0, 8 * PAGE)
-    const mapping = memory.map(fd, PAGES * PAGE)
-    try {
-      const bytes = new Uint8Array(mapping.view(0, 8 * PAGE)).fill(9)
-      memory.discard(fd, 2 * PAGE, 4 * PAGE)
-      t.is(takenBytes(fd), 4 * PAGE)
-      t.is(fs.fstatSync(fd).size, PAGES * PAGE)
-      bytes[3 * PAGE] = 5
-      t.is(takenBytes(fd), 5 * PAGE)
-      // Reading takes memory, too.
-      t.deepEqual(
-        Array.from({ length: 8 }, (_, page) => bytes[page * PAGE]),
-        [9, 9, 0, 5, 0, 0, 9, 9],
-      )
-    } finally {
-      mapping.release()
-    }
-    t.notThrows(() => memory.discard(-1, 0, PAGE))
-  })
-
   test(`${provider}: reserving more than a full file system has is ENOSPC, and takes nothing`, async (t) => {
-    const folder = await makeTemporaryFolder()
-    const mounted = tryTo('mount', '-t', 'tmpfs', '-o', `size=${String(4 * PAGE)}`, 'tmpfs', folder.path)
+    const folder = await smallFileSystem(4 * PAGE)
     try {
-      if (!mounted) {
+      if (folder === undefined) {
         t.log('this user cannot mount a file system')
         t.pass()
         return
@@ -120,19 +96,9 @@ for (const memory of nativeMemories.filter(({ hasMemfd }) => hasMemfd)) {
         fs.closeSync(fd)
       }
     } finally {
-      if (mounted) tryTo('umount', folder.path)
-      await folder.remove()
+      await folder?.remove()
     }
   })
-}
-
-function tryTo(command: string, ...args: readonly string[]): boolean {
-  try {
-    execFileSync(command, args, { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
 }
 
 const known = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch) ? test : test.skip

@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
+import { partMemoryOf } from '../../../engine/native/part-memory.js'
 import { platformOf } from '../../../engine/native/platform.js'
 import type { SystemCalls } from '../../../engine/native/system-calls.js'
 import { SystemMemory } from '../../../engine/native/system-memory.js'
@@ -24,7 +25,8 @@ function memoryWith(
   if (platform === undefined) throw new Error(`${own.system} is known`)
   const mmap = (): bigint => -1n
   const view = (_: unknown, length: number): ArrayBuffer => new ArrayBuffer(length)
-  return new SystemMemory({ provider: 'koffi', errno, mmap, view, getsockopt, own }, platform)
+  const calls: SystemCalls = { provider: 'koffi', errno, mmap, view, getsockopt, own }
+  return new SystemMemory(calls, platform, partMemoryOf(calls, 0n))
 }
 
 /** Linux whose calls fail with these numbers in turn, and then return 7. */
@@ -44,6 +46,8 @@ function linuxThatFails(...failures: readonly number[]): { readonly memory: Syst
     memfdCreate: call('memfd'),
     fcntl: call('fcntl'),
     fallocate: call('fallocate'),
+    madvise: () => -1,
+    getpagesize: () => 4096,
   } as const
   return { memory: memoryWith(own, () => errno), made }
 }
@@ -79,8 +83,6 @@ onUnix('on macOS there is no file in memory, no seal, and zeros are written wher
   t.throws(() => memory.peerOf(0), { code: 'EBADF' })
   await withFile(t, (fd) => {
     t.false(memory.isSizeSealed(fd))
-    memory.discard(fd, 0, LENGTH)
-    t.is(zerosOf(fd), '-1 to -1, 0')
     memory.reserve(fd, 1000, 150_000)
     t.is(zerosOf(fd), '1000 to 150999, 150000')
   })
@@ -110,7 +112,14 @@ onUnix('a process that is in a namespace of its own has no number here', (t) => 
     return 0
   }
   const call = (): number => 0
-  const own = { system: 'linux', memfdCreate: call, fcntl: call, fallocate: call } as const
+  const own = {
+    system: 'linux',
+    memfdCreate: call,
+    fcntl: call,
+    fallocate: call,
+    madvise: call,
+    getpagesize: () => 4096,
+  } as const
   t.deepEqual(memoryWith(own, () => 0, getsockopt).peerOf(5), { uid: 1000, pid: undefined })
 })
 
