@@ -1,84 +1,59 @@
 /** The rings of one segment, as regions that a lane's words can name. Views of larger rings are made when needed. */
-import { orderFor, regionIdOf, UNIT_BYTES } from '../protocol/ring-layout.js'
-import type { SlabTable } from '../protocol/slab-table.js'
+import { orderFor, regionIdOf, slabOfRegion, UNIT_BYTES, UNITS_PER_SLAB } from '../protocol/ring-layout.js'
+import { SlabTable } from '../protocol/slab-table.js'
 import type { Segment } from './segment.js'
 import { ringOffset, type Direction } from './segment-layout.js'
-import type { SlabIds } from './slab-ids.js'
 
-interface Ring {
-  readonly ring: number
-  readonly direction: Direction
-  readonly slab: number
-}
+/** The first part of the segment: the header, and the first rings with all that are smaller. */
+const FIRST_SLAB = 1
+/** Each other ring is a slab of its own. */
+const RING_SLABS = 2
 
 export class SegmentRings {
+  readonly slabs = new SlabTable()
   readonly #segment: Segment
-  readonly #slabs: SlabTable
-  readonly #ids: SlabIds
-  /** Of the first part of the segment. */
-  readonly #firstSlab: number
-  /** By region. */
-  readonly #rings = new Map<number, Ring>()
 
-  /** @throws {TransportError} ERR_TOO_MANY_CONNECTIONS */
-  constructor(segment: Segment, slabs: SlabTable, ids: SlabIds) {
+  constructor(segment: Segment) {
     this.#segment = segment
-    this.#slabs = slabs
-    this.#ids = ids
-    this.#firstSlab = ids.take()
-    slabs.add({ id: this.#firstSlab, memory: segment.firstPart })
+    this.slabs.add({ id: FIRST_SLAB, memory: segment.firstPart })
   }
 
   /** The ring that a direction begins with. */
   first(direction: Direction): number {
     const { sizes, firstRing } = this.#segment
     const unit = ringOffset(sizes, firstRing, direction) / UNIT_BYTES
-    return this.#name(firstRing, direction, this.#firstSlab, unit)
+    // One of the largest size lies further back than the number of a region can say.
+    if (unit >= UNITS_PER_SLAB) return this.#open(firstRing, direction)
+    return regionIdOf(FIRST_SLAB, unit, orderFor(sizes[firstRing] ?? 0))
   }
 
-  /** A larger one. Undefined: there is none of this number, or no number for it. */
+  /** A larger one. Undefined: there is none of this number. */
   open(ring: number, direction: Direction): number | undefined {
     const { sizes, firstRing } = this.#segment
-    if (!Number.isInteger(ring) || ring <= firstRing || ring >= sizes.length) return undefined
-    const slab = this.#ids.tryTake()
-    if (slab === undefined) return undefined
-    this.#slabs.add({ id: slab, memory: this.#segment.ringMemory(ring, direction) })
-    return this.#name(ring, direction, slab, 0)
+    const isThere = Number.isInteger(ring) && ring > firstRing && ring < sizes.length
+    return isThere ? this.#open(ring, direction) : undefined
   }
 
   ringOf(region: number): number {
-    return this.#find(region).ring
+    const slab = slabOfRegion(region)
+    return slab === FIRST_SLAB ? this.#segment.firstRing : (slab - RING_SLABS) >> 1
   }
 
   directionOf(region: number): Direction {
-    return this.#find(region).direction
+    const slab = slabOfRegion(region)
+    if (slab === FIRST_SLAB) return region === this.first(0) ? 0 : 1
+    return slab % 2 === 0 ? 0 : 1
   }
 
   /** It is not used any more. */
   close(region: number): void {
-    const { slab } = this.#find(region)
-    this.#rings.delete(region)
-    if (slab === this.#firstSlab) return
-    this.#slabs.remove(slab)
-    this.#ids.give(slab)
+    const slab = slabOfRegion(region)
+    if (slab !== FIRST_SLAB) this.slabs.remove(slab)
   }
 
-  /** None is used any more. */
-  closeAll(): void {
-    for (const region of [...this.#rings.keys()]) this.close(region)
-    this.#slabs.remove(this.#firstSlab)
-    this.#ids.give(this.#firstSlab)
-  }
-
-  #name(ring: number, direction: Direction, slab: number, unit: number): number {
-    const region = regionIdOf(slab, unit, orderFor(this.#segment.sizes[ring] ?? 0))
-    this.#rings.set(region, { ring, direction, slab })
-    return region
-  }
-
-  #find(region: number): Ring {
-    const ring = this.#rings.get(region)
-    if (ring === undefined) throw new Error(`no ring of this segment is region ${String(region)}`)
-    return ring
+  #open(ring: number, direction: Direction): number {
+    const id = RING_SLABS + 2 * ring + direction
+    this.slabs.add({ id, memory: this.#segment.ringMemory(ring, direction) })
+    return regionIdOf(id, 0, orderFor(this.#segment.sizes[ring] ?? 0))
   }
 }

@@ -19,7 +19,6 @@ import type { Segment } from './segment.js'
 import { HEADER_BYTES, wordsOf, type Direction } from './segment-layout.js'
 import { SegmentPump } from './segment-pump.js'
 import { SegmentRings } from './segment-rings.js'
-import type { SlabIds } from './slab-ids.js'
 import { WakeSocket } from './wake-socket.js'
 
 /** Answers that come at once are read without a turn of the event loop in between, for so many and so long. */
@@ -30,8 +29,6 @@ const LONGEST_ROW_MS = 1
 export interface SharedLaneEnvironment {
   readonly doorbell: LaneDoorbell
   readonly words: LaneWordTable
-  readonly slabs: SlabTable
-  readonly slabIds: SlabIds
   /** Main polls the lane from now on. */
   onPolled(shared: SharedLane): void
   keepAlive(on: boolean): void
@@ -64,13 +61,13 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
   #inARow = 0
   #rowSince = 0
 
-  /** Segment and socket are the lane's from here on. @throws {TransportError} ERR_TOO_MANY_CONNECTIONS */
+  /** Segment and socket are the lane's from here on. */
   constructor(environment: SharedLaneEnvironment, { segment, socket, role, shard }: SharedLaneParts) {
     this.#environment = environment
     this.#segment = segment
     this.shard = shard
-    this.slabs = environment.slabs
-    this.#rings = new SegmentRings(segment, environment.slabs, environment.slabIds)
+    this.#rings = new SegmentRings(segment)
+    this.slabs = this.#rings.slabs
     this.grant = environment.words.take()
     this.#outgoing = role === 'dialled' ? 0 : 1
     const words = this.wordsOf()
@@ -139,9 +136,7 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
       // There is no memory for it. The ring stays as it is.
       return undefined
     }
-    const region = this.#rings.open(ring, this.#outgoing)
-    if (region === undefined) this.#segment.discard(ring, this.#outgoing)
-    return region
+    return this.#rings.open(ring, this.#outgoing)
   }
 
   giveRegion(region: number): void {
@@ -162,7 +157,6 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
 
   releaseLane(): void {
     this.#socket.close()
-    this.#rings.closeAll()
     this.#segment.release()
     this.#environment.words.give(this.grant)
     this.#environment.onReleased(this)

@@ -8,14 +8,12 @@ import { LaneConnection, type ConnectionIdentity } from '../connection/lane-conn
 import type { LaneDoorbell } from '../connection/lane-host.js'
 import { findNativeMemory, type FoundMemory } from '../native/find-native-memory.js'
 import type { NativeMemory } from '../native/native-memory.js'
-import { SlabTable } from '../protocol/slab-table.js'
 import type { BellSource } from '../wake/doorbell.js'
 import { answer, greet, type HandshakeParts, type MessageLane } from './handshake.js'
 import { LaneWordTable } from './lane-words.js'
 import { PolledLanes } from './polled-lanes.js'
 import { SharedLane, type SharedLaneEnvironment } from './shared-lane.js'
 import type { SharedMemoryStats } from './shared-memory-stats.js'
-import { SlabIds } from './slab-ids.js'
 
 /** A lane that becomes a connection, or gives its socket up for one. */
 export type ShakenLane = MessageLane & Pick<HandshakeLane, 'shard' | 'connect' | 'destroy'>
@@ -48,8 +46,6 @@ export class SharedMemory {
     this.#laneEnvironment = {
       doorbell: environment.doorbell,
       words: new LaneWordTable(),
-      slabs: new SlabTable(),
-      slabIds: new SlabIds(),
       onPolled: (lane) => this.#polled.add(lane),
       keepAlive: (on) => {
         this.#references += on ? 1 : -1
@@ -135,15 +131,7 @@ export class SharedMemory {
       const agreed = await agree(lane, parts)
       if (agreed === undefined) return lane.connect(settings, { ...identity, memory: 'socket' })
       const { segment, socket } = agreed
-      let shared: SharedLane
-      try {
-        shared = new SharedLane(this.#laneEnvironment, { segment, socket, role: identity.role, shard: lane.shard })
-      } catch (error) {
-        segment.release()
-        socket.close()
-        ledger.release('duplicates')
-        throw error
-      }
+      const shared = new SharedLane(this.#laneEnvironment, { segment, socket, role: identity.role, shard: lane.shard })
       const most = Math.min(settings.maxRingBytes, segment.sizes.at(-1) ?? 0)
       return this.#begin(shared, { ...settings, maxRingBytes: most }, { ...identity, memory: 'shared' })
     } catch (error) {

@@ -1,9 +1,17 @@
-/** Whether processes can share memory here, and how. One for all engines of this thread. */
+/**
+ * Whether processes can share memory here, and how: nothing makes the system calls on Windows, or where koffi is not
+ * there. It is one for all engines of this thread.
+ */
+import process from 'node:process'
 import { findNativeMemory } from '../../engine/native/find-native-memory.js'
 
 const { memory } = await findNativeMemory()
 
 export const canShareMemory = memory !== undefined
+
+/** Also by files whose size nobody can change; and what a process has can be counted. */
+export const isSharedOnLinux = canShareMemory && process.platform === 'linux'
+
 /** Whether by a file without a name, which a peer reaches through the descriptor's number. */
 export const hasMemfd = memory?.hasMemfd === true
 

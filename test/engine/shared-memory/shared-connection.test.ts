@@ -113,3 +113,20 @@ test('a frame of half the ring that waits for its rest does not keep the sender 
     await pair.close()
   }
 })
+
+test('rings may begin at any size, the largest too', async (t) => {
+  for (const firstRingBytes of [4096, 2_097_152, 8_388_608]) {
+    const pair = await SharedPair.connect({ firstRingBytes })
+    try {
+      const { dialled, accepted } = pair
+      const [there, back] = [Buffer.alloc(300_000, 'there'), Buffer.alloc(300_000, 'back')]
+      dialled.send(there)
+      accepted.send(back)
+      t.true(there.equals((await accepted.receive()) ?? Buffer.of()))
+      t.true(back.equals((await dialled.receive()) ?? Buffer.of()))
+    } finally {
+      await pair.close()
+    }
+    t.is(pair.ledger.report().leaked, 0)
+  }
+})
