@@ -56,8 +56,8 @@ export class HandshakeLane implements NotifyHandler {
   readonly #lane: Lane
   readonly #in: InRing
   readonly #out: OutRing
-  /** Resolves once the lane is given back. */
-  readonly #left = new Deferred<void>()
+  /** Resolves once the lane is given back; with what was wrong with that. */
+  readonly #left = new Deferred<TransportError | undefined>()
   #state: State = { kind: 'open' }
   /** Why nothing is sent or received any more. */
   #refusal: TransportError | undefined
@@ -114,11 +114,12 @@ export class HandshakeLane implements NotifyHandler {
   /**
    * Once all that was sent has left, the shard closes its descriptor; the peer hears nothing of that while a duplicate
    * is open. What comes meanwhile may be lost. Resolves when the shard has closed it, or is dead, and the lane is given
-   * back.
+   * back. Rejects with ERR_SHARD_LOST if it has died with a message that the peer may not have.
    */
-  leave(): Promise<void> {
+  async leave(): Promise<void> {
     if (this.#state.kind === 'open') this.#close(intent.LEAVE, handshakeOver(this.endpoint))
-    return this.#left.promise
+    const failure = await this.#left.promise
+    if (failure !== undefined) throw failure
   }
 
   /** An ordinary connection, from the next byte on. @throws {TransportError} Why the lane cannot carry one. */
@@ -149,7 +150,9 @@ export class HandshakeLane implements NotifyHandler {
 
   /** The shard is dead, and touches the lane no more. */
   onShardLost(error: TransportError): void {
-    if (this.#state.kind !== 'over') this.#release(error)
+    if (this.#state.kind === 'over') return
+    if (this.#out.pendingBytes > 0) this.#left.resolve(error)
+    this.#release(error)
   }
 
   /** Asked again after each wait. */
@@ -177,7 +180,7 @@ export class HandshakeLane implements NotifyHandler {
   #end(refusal: TransportError): void {
     this.#state = { kind: 'over' }
     this.#refuse(refusal)
-    this.#left.resolve()
+    this.#left.resolve(undefined)
   }
 
   /** The first reason stays. */

@@ -123,11 +123,17 @@ export function decodeOffer(message: Buffer): Offer | undefined {
   if (sizes?.includes(firstRingBytes) !== true || bytes !== segmentBytes(sizes)) return undefined
   const nonce = Buffer.from(message.subarray(32, 32 + NONCE_BYTES))
   const path = message.toString('utf8', OFFER.bytes)
+  if (mode === 'path' && !isPath(path)) return undefined
   const at =
     mode === 'path'
       ? ({ mode, path } as const)
       : ({ mode, pid: message.readUInt32LE(20), descriptor: message.readUInt32LE(24) } as const)
   return { kind: 'segment', segment: { mostRingBytes, firstRingBytes, bytes, nonce, at } }
+}
+
+/** Relative to a working folder it would lead anywhere. */
+function isPath(path: string): boolean {
+  return path.startsWith('/') && !path.includes('\0') && Buffer.byteLength(path) <= MOST_PATH_BYTES
 }
 
 /** `isMapped`: the segment that was offered is mapped; else both go on over the socket. */

@@ -17,7 +17,6 @@ import {
   encodeAnswer,
   encodeHello,
   encodeOffer,
-  MOST_PATH_BYTES,
   VERSION,
   type Hello,
   type Offer,
@@ -142,21 +141,12 @@ async function offerSegment(
   if (socket === undefined) return undefined
   const most = agreedRingBytes(mostRingBytes, hello.mostRingBytes)
   try {
-    const made = makeSegment(native, ledger, mode, { first: Math.min(firstRingBytes, most), most })
-    if (isTold(made.offer)) return { made, socket }
-    made.withdraw()
-    made.segment.release()
-    throw new Error('its path is too long')
+    return { made: makeSegment(native, ledger, mode, { first: Math.min(firstRingBytes, most), most }), socket }
   } catch (error) {
     trace('connection of %s: no segment can be made (%s)', lane.endpoint, String(error))
     dropSocket(socket, ledger)
     return undefined
   }
-}
-
-/** Whether a message has room for where it is. */
-function isTold({ at }: SegmentOffer): boolean {
-  return at.mode !== 'path' || Buffer.byteLength(at.path) <= MOST_PATH_BYTES
 }
 
 function modeFor(hello: Hello, native: NativeMemory): 'descriptor' | 'path' | undefined {

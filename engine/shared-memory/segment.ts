@@ -5,12 +5,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
-import os from 'node:os'
-import { join } from 'node:path'
 import type { Ledger } from '../common/ledger.js'
 import type { Mapping, NativeMemory } from '../native/native-memory.js'
-import { makePrivateFolder, removePrivateFolder } from '../sockets/private-folder.js'
 import { VERSION, type SegmentOffer } from './handshake-messages.js'
+import { makePrivateFile, openOffered, PRIVATE_MODE, type SegmentFile } from './segment-file.js'
 import {
   bytesBefore,
   header,
@@ -25,10 +23,6 @@ import {
   type Direction,
   type RingSizes,
 } from './segment-layout.js'
-
-const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants
-const FILE = 'segment'
-const PRIVATE_MODE = 0o600
 
 export class Segment {
   readonly sizes: RingSizes
@@ -130,7 +124,7 @@ export function makeSegment(
     const made = new Segment(native, ledger, file.descriptor, size)
     segment = made
     const nonce = randomBytes(NONCE_BYTES)
-    writeHeader(made, bytes, ringBytes, nonce)
+    writeHeader(made, file.descriptor, bytes, ringBytes, nonce)
     const { most: mostRingBytes, first: firstRingBytes } = ringBytes
     const withdraw = (): void => {
       file.unlink()
@@ -147,15 +141,11 @@ export function makeSegment(
 
 /** @throws The system's error, or one that says what is wrong with the file. */
 export function openSegment(native: NativeMemory, ledger: Ledger, offer: SegmentOffer): Segment {
-  const { at } = offer
-  const path = at.mode === 'path' ? at.path : `/proc/${String(at.pid)}/fd/${String(at.descriptor)}`
-  // A descriptor's path below /proc is a link by its nature.
-  const descriptor = fs.openSync(path, O_RDWR | (at.mode === 'path' ? O_NOFOLLOW : 0))
+  const descriptor = openOffered(offer.at)
   let segment: Segment | undefined
   try {
     checkFile(native, descriptor, offer)
     segment = new Segment(native, ledger, descriptor, sizeOf(offer.mostRingBytes, offer.firstRingBytes))
-    if (!isMeant(segment, offer)) throw new Error('the file that the peer has offered is not the segment that it meant')
     segment.leaveFile()
     return segment
   } catch (error) {
@@ -163,12 +153,6 @@ export function openSegment(native: NativeMemory, ledger: Ledger, offer: Segment
     else segment.release()
     throw error
   }
-}
-
-interface SegmentFile {
-  readonly descriptor: number
-  readonly at: SegmentOffer['at']
-  readonly unlink: () => void
 }
 
 function makeMemoryFile(native: NativeMemory, bytes: number): SegmentFile {
@@ -183,25 +167,6 @@ function makeMemoryFile(native: NativeMemory, bytes: number): SegmentFile {
   return { descriptor, at: { mode: 'descriptor', pid: process.pid, descriptor }, unlink: () => undefined }
 }
 
-function makePrivateFile(bytes: number): SegmentFile {
-  const folder = makePrivateFolder(join(os.tmpdir(), 'symphony-segment-'), undefined)
-  const unlink = (): void => removePrivateFolder(folder, FILE)
-  try {
-    const path = join(folder, FILE)
-    const descriptor = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_MODE)
-    try {
-      fs.ftruncateSync(descriptor, bytes)
-    } catch (error) {
-      fs.closeSync(descriptor)
-      throw error
-    }
-    return { descriptor, at: { mode: 'path', path }, unlink }
-  } catch (error) {
-    unlink()
-    throw error
-  }
-}
-
 function sizeOf(mostBytes: number, firstBytes: number): SegmentSize {
   const sizes = ringSizesUpTo(mostBytes) ?? []
   return { sizes, firstRing: sizes.indexOf(firstBytes) }
@@ -209,19 +174,20 @@ function sizeOf(mostBytes: number, firstBytes: number): SegmentSize {
 
 function writeHeader(
   segment: Segment,
+  descriptor: number,
   bytes: number,
   ringBytes: { readonly first: number; readonly most: number },
   nonce: Buffer,
 ): void {
-  const memory = segment.firstPart
-  const page = Buffer.from(memory, 0, HEADER_BYTES)
+  const page = Buffer.alloc(header.NONCE + NONCE_BYTES)
   page.write(MAGIC, header.MAGIC, 'latin1')
   page.writeUInt32LE(VERSION, header.VERSION)
   page.writeUInt32LE(bytes, header.BYTES)
   page.writeUInt32LE(ringBytes.most, header.MOST_RING_BYTES)
   page.writeUInt32LE(ringBytes.first, header.FIRST_RING_BYTES)
   nonce.copy(page, header.NONCE)
-  const words = new Int32Array(memory, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT)
+  if (fs.writeSync(descriptor, page, 0, page.length, 0) !== page.length) throw new Error('the file takes no more')
+  const words = new Int32Array(segment.firstPart, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT)
   for (const direction of [0, 1] as const) {
     words[wordsOf(direction) + word.RING] = segment.firstRing
     words[wordsOf(direction) + word.RING_ACK] = segment.firstRing
@@ -229,17 +195,22 @@ function writeHeader(
 }
 
 /** Of the file itself. What lies in it the peer can change at any time. */
-function checkFile(native: NativeMemory, descriptor: number, { bytes, at }: SegmentOffer): void {
+function checkFile(native: NativeMemory, descriptor: number, { bytes, at, nonce }: SegmentOffer): void {
   const stat = fs.fstatSync(descriptor)
   if (!stat.isFile() || stat.uid !== process.geteuid?.()) throw new Error('the file offered is not of this user')
   if (stat.size !== bytes) throw new Error('the file offered has another size')
   if (at.mode === 'descriptor' && !native.isSizeSealed(descriptor)) throw new Error('the file offered can shrink')
   if (at.mode === 'path' && (stat.mode & 0o777) !== PRIVATE_MODE) throw new Error('others may use the file offered')
+  if (!isMeant(descriptor, nonce)) throw new Error('the file offered is not the segment that was meant')
 }
 
-/** So that a number that stands for another file by now, or a path that leads elsewhere, is not written to. */
-function isMeant(segment: Segment, { nonce }: SegmentOffer): boolean {
-  const page = Buffer.from(segment.firstPart, 0, HEADER_BYTES)
-  const isSegment = page.toString('latin1', header.MAGIC, header.MAGIC + MAGIC.length) === MAGIC
-  return isSegment && page.subarray(header.NONCE, header.NONCE + NONCE_BYTES).equals(nonce)
+/**
+ * So that a number that stands for another file by now, or a path that leads elsewhere, is not mapped. Read from the
+ * file: reading it in memory would take memory where it has none yet, which may be a signal.
+ */
+function isMeant(descriptor: number, nonce: Buffer): boolean {
+  const start = Buffer.alloc(header.NONCE + NONCE_BYTES)
+  if (fs.readSync(descriptor, start, 0, start.length, 0) !== start.length) return false
+  const isSegment = start.toString('latin1', header.MAGIC, header.MAGIC + MAGIC.length) === MAGIC
+  return isSegment && start.subarray(header.NONCE).equals(nonce)
 }

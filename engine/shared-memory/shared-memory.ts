@@ -100,9 +100,13 @@ export class SharedMemory {
     return this.#track(this.#connect(lane, settings, identity, memory, answer))
   }
 
-  /** Resolves once no handshake is under way any more: their lanes are gone by now. */
+  /** Resolves once no handshake is under way any more, nor what came of one: their lanes of shards are gone by now. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#pending)
+    // One that was given up as it succeeded ends only now.
+    const late = this.connections
+    for (const connection of late) connection.destroy()
+    await Promise.all(late.map((connection) => connection.closed))
   }
 
   #track(connecting: Promise<LaneConnection>): Promise<LaneConnection> {

@@ -15,6 +15,8 @@ import { creatorStatus } from './creator.js'
 export const OWN_SOCKET = 's'
 /** A socket that was found stale, on its way out. */
 export const STALE_SOCKET = 'stale'
+/** Memory that another process was to open. */
+export const OWN_SEGMENT = 'segment'
 const SOCKETS = [OWN_SOCKET, ASKER, STALE_SOCKET]
 
 /** `prefix`: how the names of such folders begin. `privateFolder` is such a folder, of the caller's. Never rejects. */
@@ -35,7 +37,7 @@ async function removeLeftover(path: string, mark: string, privateFolder: string)
     if (uid !== BigInt(process.geteuid?.() ?? -1) || (mode & 0o777n) !== 0o700n) return
     if (!(await holdsOnlyOurs(held, privateFolder))) return
     removeLock(held.at(DRAFT), mark)
-    for (const name of SOCKETS) fs.rmSync(held.at(name), { force: true })
+    for (const name of [...SOCKETS, OWN_SEGMENT]) fs.rmSync(held.at(name), { force: true })
     fs.rmdirSync(path)
     trace('folder %s of a process that was killed is removed', path)
   } catch (error) {
@@ -48,7 +50,9 @@ async function removeLeftover(path: string, mark: string, privateFolder: string)
 async function holdsOnlyOurs(folder: Folder, privateFolder: string): Promise<boolean> {
   for (const name of fs.readdirSync(folder.at(''))) {
     if (name === DRAFT) continue
-    if (!SOCKETS.includes(name) || !fs.lstatSync(folder.at(name)).isSocket()) return false
+    const entry = fs.lstatSync(folder.at(name))
+    if (name === OWN_SEGMENT && entry.isFile() && (entry.mode & 0o777) === 0o600) continue
+    if (!SOCKETS.includes(name) || !entry.isSocket()) return false
     // It may be another program's after all, and its mover was killed before it could put it back.
     if (name !== STALE_SOCKET) continue
     const answer = await probeListener(folder.at(name), privateFolder)

@@ -1,17 +1,12 @@
 /** Listens for one connection, in a private folder: how main and a shard get an end each of one connected socket. */
-import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
 import { fromSystemError, TransportError, type Doing } from '../protocol/errors.js'
 import { SOCKET_PATH_LIMIT } from '../protocol/target.js'
-import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
-import { creatorMark } from './creator.js'
-import { makePrivateFolder, removePrivateFolder } from './private-folder.js'
-
-const PREFIX = 'symphony-'
-/** What `mkdtemp` adds to a name. */
-const RANDOM = 'XXXXXX'
+import { OWN_SOCKET } from './leftovers.js'
+import { removePrivateFolder } from './private-folder.js'
+import { makeTemporaryFolder } from './temporary-folder.js'
 
 export interface OneShotListener {
   readonly path: string
@@ -61,37 +56,10 @@ export function meetingFailure(error: unknown, doing: Doing, endpoint: string): 
 }
 
 function makeFolder(parent: string): string {
-  const prefix = join(parent, PREFIX)
-  const mark = creatorMark()
-  const hasRoom = bytesIn(prefix + mark) <= SOCKET_PATH_LIMIT
-  if (!hasRoom && bytesIn(prefix + RANDOM) > SOCKET_PATH_LIMIT) throw tooLong(parent, bytesIn(prefix + RANDOM))
-  const folder = makePrivateFolder(prefix, hasRoom ? mark : undefined)
-  if (hasRoom) removeLeftoversOnce(parent, folder)
-  return folder
-}
-
-/** Of the socket's address. */
-function bytesIn(folder: string): number {
-  return Buffer.byteLength(join(folder, OWN_SOCKET))
-}
-
-function tooLong(parent: string, bytes: number): TransportError {
-  return new TransportError(
+  const folder = makeTemporaryFolder(parent, OWN_SOCKET, SOCKET_PATH_LIMIT)
+  if (folder !== undefined) return folder
+  throw new TransportError(
     'ERR_PATH_TOO_LONG',
-    `the temporary folder ${parent} is too long: a socket in it has ${String(bytes)} bytes, and the system allows ${String(SOCKET_PATH_LIMIT)}. Set TMPDIR to a shorter one.`,
+    `the temporary folder ${parent} is too long: the path of a socket in it would have more than the ${String(SOCKET_PATH_LIMIT)} bytes that the system allows. Set TMPDIR to a shorter one.`,
   )
-}
-
-const removedIn = new Set<string>()
-
-/** Once in the life of a process: it makes many of these folders, and the parent may be a large one. */
-function removeLeftoversOnce(parent: string, privateFolder: string): void {
-  if (removedIn.has(parent)) return
-  removedIn.add(parent)
-  try {
-    const paths = fs.readdirSync(parent).map((name) => join(parent, name))
-    void removeLeftovers(paths, PREFIX, privateFolder)
-  } catch {
-    // Not readable.
-  }
 }

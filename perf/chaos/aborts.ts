@@ -21,6 +21,11 @@ const calls: Record<AbortedCall, Call> = {
     const connection = await engine.transport(child).connect({ signal })
     await connection.close()
   },
+  'connect-shared': async ({ engine, folder }, signal) => {
+    // Where the target is not there, nobody listens.
+    const connection = await engine.transport(`shm:${folder}/shared.sock`).connect({ signal })
+    await connection.close()
+  },
   listen: async ({ engine, folder }, signal) => {
     const listener = await engine.transport(`unix:${folder}/${String(++names)}.sock`).listen(undefined, { signal })
     await listener.close()

@@ -1,10 +1,10 @@
 /**
- * A peer that is a listener of the host's own engine. It uses `raw` framing, so that it can send bytes that are no
- * frame.
+ * A peer that is a listener of an engine. It uses `raw` framing, so that it can send bytes that are no frame; through
+ * shared memory there is none but `length`, and it sends whole frames alone.
  */
-import type { Connection, Engine, Listener } from '../../api/index.js'
+import type { Connection, Engine, Listener, Transport } from '../../api/index.js'
 import { PeerConnection, type PeerHost } from './peer-connection.js'
-import type { PeerFraming } from './peer-framing.js'
+import { encode, FrameParser, MAX_FRAME_BYTES, type PeerFraming } from './peer-framing.js'
 import { FileRecorder } from './record.js'
 
 export class EnginePeer implements PeerHost {
@@ -14,17 +14,30 @@ export class EnginePeer implements PeerHost {
   #refused = 0
   #pause: { readonly over: Promise<void>; readonly end: () => void } | undefined
 
-  private constructor(framing: PeerFraming, record: string) {
+  readonly #transport: Transport
+  readonly #isFramed: boolean
+
+  private constructor(engine: Engine, endpoint: string, framing: PeerFraming, record: string) {
+    this.#isFramed = endpoint.startsWith('shm:')
+    this.#transport = engine.transport(
+      endpoint,
+      this.#isFramed ? { framing, maxFrameBytes: MAX_FRAME_BYTES } : { framing: 'raw' },
+    )
     this.framing = framing
     this.recorder = new FileRecorder(record)
   }
 
   static async listen(engine: Engine, endpoint: string, framing: PeerFraming, record: string): Promise<EnginePeer> {
-    const peer = new EnginePeer(framing, record)
-    peer.#listener = await engine.transport(endpoint, { framing: 'raw' }).listen((connection) => {
-      peer.#serve(connection)
-    })
+    const peer = new EnginePeer(engine, endpoint, framing, record)
+    await peer.listenAnew()
     return peer
+  }
+
+  async listenAnew(): Promise<void> {
+    await this.#listener?.close()
+    this.#listener = await this.#transport.listen((connection) => {
+      this.#serve(connection)
+    })
   }
 
   refuse(count: number): void {
@@ -58,10 +71,14 @@ export class EnginePeer implements PeerHost {
       return
     }
     let hasRoom = true
+    const frames = new FrameParser(this.framing, (frame) => {
+      hasRoom = sendIfOpen(connection, frame)
+    })
     const peer = new PeerConnection(
       {
         write: (bytes) => {
-          hasRoom = sendIfOpen(connection, bytes)
+          if (this.#isFramed) frames.push(bytes)
+          else hasRoom = sendIfOpen(connection, bytes)
         },
         end: () => void connection.end(),
         cut: () => {
@@ -71,7 +88,7 @@ export class EnginePeer implements PeerHost {
       this,
     )
     connection.subscribe((chunk) => {
-      peer.onBytes(Buffer.from(chunk))
+      peer.onBytes(this.#isFramed ? encode(this.framing, chunk) : Buffer.from(chunk))
       if (this.#pause !== undefined) return this.#pause.over
       // Rejects when the connection ends: then nothing more follows.
       return hasRoom ? undefined : connection.ready().catch(() => undefined)

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { abortCalls } from './aborts.js'
 import { DescriptorHog } from './descriptors.js'
 import type { Misbehaviour } from './misbehaviour.js'
-import type { Action } from './plan.js'
+import { outlivesWorkers, type Action } from './plan.js'
 import { strike, type Fault as Death } from './strikes.js'
 import { signalProcess, SocketPeer } from './targets.js'
 import type { Traffic } from './traffic.js'
@@ -27,6 +27,7 @@ export function inject(world: World, target: Target, action: Action): Promise<vo
     case 'descriptors':
       return exhaustDescriptors(world, target, action.attempts)
     case 'worker':
+      if (outlivesWorkers(target.name)) return killOnlyWorker(world, target.traffic, action.death)
       return untilLost(world, target.traffic, () => killWorker(world, target.traffic, action.death))
     case 'aborts':
       return abortCalls(world, action.calls)
@@ -75,6 +76,25 @@ async function killWorker(world: World, { connection, book }: Traffic, death: De
   })
   // The thread may die for another reason before the order arrives.
   await Promise.race([struck, world.gate.until(() => book.losses > losses)])
+  givenUp.abort()
+  await struck
+}
+
+/** Nothing of the target itself is lost; one that fell back to its socket may be. */
+async function killOnlyWorker({ engine }: World, { connection }: Traffic, death: Death): Promise<void> {
+  const { shard } = connection.info
+  const { generation, state } = engine.stats().shards[shard] ?? {}
+  // It is dead already.
+  if (state !== 'up') return
+  const givenUp = new AbortController()
+  const replaced = async (): Promise<void> => {
+    while (engine.stats().shards[shard]?.generation === generation) await nextTurn()
+  }
+  const struck = strike(engine, shard, death, givenUp.signal).catch((error: unknown) => {
+    if (!givenUp.signal.aborted) throw error
+  })
+  // The thread may die for another reason before the order arrives.
+  await Promise.race([struck, replaced()])
   givenUp.abort()
   await struck
 }

@@ -5,16 +5,18 @@ import type { Misbehaviour } from './misbehaviour.js'
 import type { Fault as Death } from './strikes.js'
 
 /**
- * The targets of faults: a process that listens on a Unix socket, a child of the engine, a listener in the engine, and
- * a listener in the engine on a Unix socket.
+ * The targets of faults: a process that listens on a Unix socket, a child of the engine, a listener in the engine, a
+ * listener in the engine on a Unix socket, a process to which frames go through shared memory, and one that shares none
+ * and goes on over the socket.
  */
-export const targetNames = ['unix', 'stdio', 'memory', 'hosted'] as const
+export const targetNames = ['unix', 'stdio', 'memory', 'hosted', 'shared', 'fallen-back'] as const
 
 export type TargetName = (typeof targetNames)[number]
 
 export const abortedCalls = [
   'connect',
   'connect-child',
+  'connect-shared',
   'listen',
   'accept',
   'receive',
@@ -73,14 +75,23 @@ const dies =
 const attempts = (random: Random): number => random.between(1, 4)
 
 const everywhere = targetNames
-const processes = ['unix', 'stdio'] as const
+/** Whose peers can send bytes that are no frame. */
+const streams = ['unix', 'stdio', 'memory', 'hosted', 'fallen-back'] as const
+/** Processes that listen. */
+const servers = ['unix', 'shared', 'fallen-back'] as const
+const processes = [...servers, 'stdio'] as const
+/** Whether a connection outlives the worker thread that has connected it. */
+export function outlivesWorkers(name: TargetName): boolean {
+  return name === 'shared'
+}
+
 /** Whether the peer is a separate process. */
 export function isProcess(name: TargetName): boolean {
   return processes.some((other) => other === name)
 }
 
-const listening = ['unix', 'memory', 'hosted'] as const
-const threads = ['unix', 'stdio', 'memory'] as const
+const listening = [...servers, 'memory', 'hosted'] as const
+const threads = ['unix', 'stdio', 'memory', 'shared', 'fallen-back'] as const
 
 /** Which faults apply to which targets. In each round of the plan every line happens once to each of its targets. */
 const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
@@ -89,20 +100,20 @@ const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
   // The target whose connection has a heartbeat.
   [['unix'], () => ({ kind: 'peer stopped', until: 'given up' })],
   [
-    everywhere,
+    streams,
     errs((random) => ({
       do: 'half-frame',
       keep: random.between(1, 4_000),
       then: random.oneIn(2) ? 'end' : 'cut',
     })),
   ],
-  [everywhere, errs((random) => ({ do: 'garbage', bytes: random.between(4, 20_000), seed: random.below(2 ** 31) }))],
-  [everywhere, errs((random) => ({ do: 'oversized', announce: random.between(MAX_FRAME_BYTES + 1, 2 ** 31 - 1) }))],
+  [streams, errs((random) => ({ do: 'garbage', bytes: random.between(4, 20_000), seed: random.below(2 ** 31) }))],
+  [streams, errs((random) => ({ do: 'oversized', announce: random.between(MAX_FRAME_BYTES + 1, 2 ** 31 - 1) }))],
   [everywhere, errs(() => ({ do: 'end' }))],
   [everywhere, errs(() => ({ do: 'cut' }))],
   [listening, errs((random) => ({ do: 'refuse', count: attempts(random) }))],
-  [['unix'], (random) => ({ kind: 'refused', attempts: attempts(random) })],
-  [['unix'], (random) => ({ kind: 'file deleted', attempts: attempts(random) })],
+  [servers, (random) => ({ kind: 'refused', attempts: attempts(random) })],
+  [servers, (random) => ({ kind: 'file deleted', attempts: attempts(random) })],
   [processes, (random) => ({ kind: 'descriptors', attempts: attempts(random) })],
   [everywhere, dies('exit')],
   [threads, dies('throw')],

@@ -16,10 +16,11 @@ export interface Holdings extends ProcessResources {
 }
 
 export function holdingsOf({ engine }: World): Holdings {
-  const { connections, listeners, pendingConnects, ledger } = engine.stats()
+  const { connections, listeners, pendingConnects, ledger, sharedMemory } = engine.stats()
   const system = canCountResources ? processResources() : { threads: 0, descriptors: 0, children: 0, zombies: 0 }
-  // Connections have a duplicate each, or none, as they happen to need one.
-  const descriptors = system.descriptors - ledger.byKind.duplicates.open
+  // Connections have a duplicate each, or none, as they happen to need one; those through shared memory have no other
+  // descriptor, and one that fell back to its socket has.
+  const descriptors = system.descriptors - ledger.byKind.duplicates.open + sharedMemory.connections
   return { ...system, descriptors, connections, listeners, pendingConnects }
 }
 

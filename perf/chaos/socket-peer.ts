@@ -14,7 +14,15 @@ export interface SocketPeerConfig {
   readonly path: string
   readonly framing: PeerFraming
   readonly record: string
+  /** Each connection begins with the handshake of shared memory, of which this end has none. */
+  readonly shakes?: boolean
 }
+
+/** The frame that a dialler says first, and the answer that both go on over the socket, as docs/wire.md has them. */
+const HELLO_BYTES = 4 + 40
+const OFFER = Buffer.alloc(4 + 48)
+OFFER.writeUInt32LE(48)
+OFFER.write('SYMSHM\0\0\x02\x01', 4, 'latin1')
 
 const config = JSON.parse(process.argv[2] ?? '{}') as SocketPeerConfig
 let refused = 0
@@ -26,6 +34,19 @@ const host: PeerHost = {
   },
 }
 let server: net.Server | undefined
+
+function shake(socket: net.Socket): void {
+  socket.on('error', () => undefined)
+  socket.once('readable', function look() {
+    const hello = socket.read(HELLO_BYTES) as Buffer | null
+    if (hello === null) {
+      if (!socket.destroyed && !socket.readableEnded) socket.once('readable', look)
+      return
+    }
+    socket.write(OFFER)
+    serve(socket)
+  })
+}
 
 function serve(socket: net.Socket): void {
   socket.on('error', () => undefined)
@@ -54,7 +75,9 @@ function serve(socket: net.Socket): void {
 function listen(): void {
   server?.close()
   fs.rmSync(config.path, { force: true })
-  server = net.createServer(serve).listen(config.path, () => process.send?.('listening'))
+  server = net
+    .createServer(config.shakes === true ? shake : serve)
+    .listen(config.path, () => process.send?.('listening'))
 }
 
 process.on('message', listen)

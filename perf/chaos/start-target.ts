@@ -61,6 +61,13 @@ const settingsOf: Record<TargetName, Settings> = {
     options: { unsent: 'resend', retainBytes: 1_000 },
     hasPool: false,
   },
+  shared: {
+    framing: 'length',
+    consuming: 'subscribe',
+    options: { unsent: 'resend', retainBytes: 200_000 },
+    hasPool: true,
+  },
+  'fallen-back': { framing: 'length', consuming: 'iterate', options: { unsent: 'resend' }, hasPool: false },
 }
 
 export async function startTarget(
@@ -114,7 +121,15 @@ async function startPeer(
   switch (name) {
     case 'unix': {
       const path = `${folder}/peer.sock`
-      return [await SocketPeer.start(path, framing, record), `unix:${path}`]
+      return [await SocketPeer.start({ path, framing, record }), `unix:${path}`]
+    }
+    case 'shared': {
+      const path = `${folder}/shared.sock`
+      return [await SocketPeer.start({ path, framing, record }, 'shared-peer'), `shm:${path}`]
+    }
+    case 'fallen-back': {
+      const path = `${folder}/fallen-back.sock`
+      return [await SocketPeer.start({ path, framing, record, shakes: true }), `shm:${path}`]
     }
     case 'stdio': {
       const peer = new ChildPeer(framing, record)

@@ -36,20 +36,24 @@ export function signalProcess(pid: number | undefined, signal: NodeJS.Signals): 
   }
 }
 
+/** The programs of peers that listen. */
+type Server = 'socket-peer' | 'shared-peer'
+
 export class SocketPeer implements Peer {
   readonly path: string
+  readonly #server: Server
   readonly #config: SocketPeerConfig
   #process: ChildProcess
 
-  private constructor(config: SocketPeerConfig, peer: ChildProcess) {
+  private constructor(server: Server, config: SocketPeerConfig, peer: ChildProcess) {
     this.path = config.path
+    this.#server = server
     this.#config = config
     this.#process = peer
   }
 
-  static async start(path: string, framing: PeerFraming, record: string): Promise<SocketPeer> {
-    const config = { path, framing, record }
-    return new SocketPeer(config, await launch(config))
+  static async start(config: SocketPeerConfig, server: Server = 'socket-peer'): Promise<SocketPeer> {
+    return new SocketPeer(server, config, await launch(server, config))
   }
 
   stop(): void {
@@ -68,7 +72,7 @@ export class SocketPeer implements Peer {
   }
 
   async restart(): Promise<void> {
-    this.#process = await launch(this.#config)
+    this.#process = await launch(this.#server, this.#config)
   }
 
   deleteSocketFile(): void {
@@ -96,8 +100,8 @@ export class SocketPeer implements Peer {
   }
 }
 
-async function launch(config: SocketPeerConfig): Promise<ChildProcess> {
-  const peer = fork(program('socket-peer'), [JSON.stringify(config)], {
+async function launch(server: Server, config: SocketPeerConfig): Promise<ChildProcess> {
+  const peer = fork(program(server), [JSON.stringify(config)], {
     execArgv: [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

@@ -1,4 +1,5 @@
 /** The death of a shard, and an abort where there is a signal, at every await of the public API. */
+import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import {
   createEngine,
@@ -200,6 +201,54 @@ scene('engine.close(): a death does not delay it', faultyOptions('stuck'), async
   t.is((await engine.close({ graceMs: 0 })).leaked, 0)
 })
 
+if (process.platform !== 'win32') {
+  scene('connect() with a handshake: a death and an abort during it reject it', {}, async (scene) => {
+    const { t, engine, folder } = scene
+    // Accepts, and says nothing.
+    const path = folder.socketPath()
+    const sockets: net.Socket[] = []
+    const server = net.createServer((socket) => sockets.push(socket.on('error', () => undefined)))
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    try {
+      const transport = engine.transport(`shm:${path}`)
+      const connecting = rejects(t, transport.connect(), 'ERR_SHARD_LOST')
+      await until(() => sockets.length === 1)
+      const controller = new AbortController()
+      const aborted = rejects(t, transport.connect({ signal: controller.signal }), 'ERR_ABORTED')
+      await until(() => sockets.length === 2)
+      controller.abort()
+      await aborted
+      await rejects(t, transport.connect({ timeoutMs: 1 }), 'ERR_TIMEOUT')
+      t.is(engine.stats().pendingConnects, 1)
+      await die(engine)
+      await connecting
+      t.is(engine.stats().pendingConnects, 0)
+    } finally {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  })
+
+  scene('listener with handshakes: a death gives up those under way, and it serves on', {}, async (scene) => {
+    const { t, engine, folder } = scene
+    const path = folder.socketPath()
+    const transport = engine.transport(`shm:${path}`)
+    const listener = await transport.listen()
+    const before = engine.stats().ledger.byKind.lanes.open
+    const silent = net.connect(path)
+    const cut = new Promise((resolve) => silent.on('error', resolve).on('close', resolve).resume())
+    await until(() => engine.stats().ledger.byKind.lanes.open === before + 1)
+    const restored = nextEvent('shard.restored')
+    await die(engine)
+    await cut
+    await restored
+    const [dialled, accepted] = await Promise.all([transport.connect(), listener.accept()])
+    dialled.send('hello')
+    t.is(String(await accepted?.receive()), 'hello')
+    await listener.close()
+  })
+}
+
 test.serial('createEngine(): a death while it starts rejects it', async (t) => {
   t.timeout(WATCHDOG_MS)
   failBoots('exits')
@@ -238,15 +287,35 @@ function moments(most: number): number[] {
   return all
 }
 
-for (const kind of ['socket or pipe', 'memory'] as const) {
+const kinds = [
+  'socket or pipe',
+  'memory',
+  ...(process.platform === 'win32' ? [] : (['shm', 'shm fallen back'] as const)),
+] as const
+
+/** A new one for both ends, and whoever dials it. */
+function transportsOf(
+  kind: (typeof kinds)[number],
+  { engine, folder }: Scene,
+): { listening: Transport; dialling: Transport } {
+  if (kind === 'memory' || kind === 'socket or pipe') {
+    const both = engine.transport(kind === 'memory' ? `memory:${randomName()}` : folder.endpoint())
+    return { listening: both, dialling: both }
+  }
+  const endpoint = `shm:${folder.socketPath()}`
+  const dialling = engine.transport(endpoint, { memory: kind === 'shm' ? 'shared' : 'socket' })
+  return { listening: engine.transport(endpoint), dialling }
+}
+
+for (const kind of kinds) {
   scene(
     `${kind}: a shard may die at any moment of connect, echo and close (seed ${String(seed)})`,
     {},
     async (scene) => {
-      const { t, engine, folder } = scene
+      const { t, engine } = scene
       for (const k of moments(20)) {
-        const transport = engine.transport(kind === 'socket or pipe' ? folder.endpoint() : `memory:${randomName()}`)
-        const listener = await transport.listen((connection) => {
+        const { listening, dialling: transport } = transportsOf(kind, scene)
+        const listener = await listening.listen((connection) => {
           connection.subscribe((frame) => connection.send(frame), { borrow: true })
         })
         const when = `${String(k)} turns`
@@ -275,17 +344,17 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
         await restored
         t.deepEqual(await listener.close(), { code: 'OK' })
       }
-      const { connections, dials, lanes, regions } = engine.stats().ledger.byKind
+      const { connections, dials, lanes, regions, segments, mappings } = engine.stats().ledger.byKind
       t.is(dials.opened, dials.released)
       t.deepEqual(
-        [connections, lanes, regions].map(({ opened, released }) => opened - released),
-        [0, 0, 0],
+        [connections, lanes, regions, segments, mappings].map(({ opened, released }) => opened - released),
+        [0, 0, 0, 0, 0],
       )
     },
   )
 
   scene(`${kind}: a shard may die at any moment of listen and close (seed ${String(seed)})`, {}, async (scene) => {
-    const { t, engine, folder } = scene
+    const { t, engine } = scene
     for (const k of moments(40)) {
       const restored = nextEvent('shard.restored')
       const striking = turns(k).then(() => {
@@ -293,9 +362,7 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
       })
       const deaths = new EventLog('shard.lost')
       do {
-        const listening = engine
-          .transport(kind === 'socket or pipe' ? folder.endpoint() : `memory:${randomName()}`)
-          .listen()
+        const listening = transportsOf(kind, scene).listening.listen()
         isOneOf(t, await outcomeOf(listening), ['OK', 'ERR_SHARD_LOST'], `${String(k)} turns, listen`)
         const listener = await listening.catch(() => undefined)
         if (listener !== undefined) t.deepEqual(await listener.close(), { code: 'OK' })

@@ -8,13 +8,19 @@ import { byLength } from '../helpers/length.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 import { closingTests } from './closing.js'
 import { connectionTests } from './connections.js'
+import { outlivingTests } from './outliving.js'
 import { restoredTests } from './restored.js'
 import { survivorTests } from './survivors.js'
 
 const WATCHDOG_MS = 20_000
 
+export interface FaultTarget extends ContractTransport {
+  /** True: once it is there, a connection needs no shard any more. Default false. */
+  readonly outlivesShards?: boolean
+}
+
 export interface FaultSuite {
-  readonly transport: ContractTransport
+  readonly transport: FaultTarget
   readonly faults: readonly Fault[]
   /** An engine of its own for each test; whatever happened to it, it closes and has then released everything. */
   readonly test: (
@@ -28,13 +34,15 @@ export interface FaultSuite {
  * The ways to die that a transport is tried with: each takes time. At the short length each happens on one transport;
  * for one that differs only in its address a single one is enough.
  */
-export const faultsOf: Readonly<Record<'unix' | 'memory' | 'abstract', readonly Fault[]>> = {
+export const faultsOf: Readonly<Record<'unix' | 'memory' | 'abstract' | 'shared' | 'fallenBack', readonly Fault[]>> = {
   unix: byLength({ short: ['exit', 'memory', 'stuck'], long: everyFault }),
   memory: byLength({ short: ['throw', 'rejection'], long: everyFault }),
   abstract: ['exit'],
+  shared: byLength({ short: ['exit', 'stuck'], long: everyFault }),
+  fallenBack: byLength({ short: ['rejection'], long: everyFault }),
 }
 
-export function faultSuite(transport: ContractTransport, faults: readonly Fault[]): void {
+export function faultSuite(transport: FaultTarget, faults: readonly Fault[]): void {
   const declare = transport.supported ? test.serial : test.serial.skip
 
   failOnWarnings()
@@ -59,7 +67,8 @@ export function faultSuite(transport: ContractTransport, faults: readonly Fault[
     },
   }
 
-  connectionTests(suite)
+  if (transport.outlivesShards === true) outlivingTests(suite)
+  else connectionTests(suite)
   survivorTests(suite)
   restoredTests(suite)
   if (faults.includes('stuck')) closingTests(suite)

@@ -1,6 +1,7 @@
 /** Shards that die more often than the restart option allows. In a separate process, because it emits warnings. */
 import test from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
+import { canShareMemory } from '../helpers/shared-memory-here.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
@@ -51,3 +52,29 @@ for (const kind of ['socket or pipe', 'memory'] as const) {
     },
   )
 }
+
+;(canShareMemory ? test.serial : test.serial.skip)(
+  'a connection through shared memory goes on when the last shard is given up',
+  async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const folder = await makeTemporaryFolder()
+    const child = ChildProgram.start('given-up-shared-memory', [`shm:${folder.socketPath()}`])
+    try {
+      const { code, lines, stderr } = await child.exit
+      t.is(code, 0, stderr)
+      t.deepEqual(lines, [
+        'listener ERR_SHARD_LOST',
+        'connect ERR_SHARD_LOST',
+        'still there',
+        '200000',
+        'closed OK',
+        'leaked 0',
+        'empty',
+      ])
+      t.deepEqual(await folder.list(), [])
+    } finally {
+      child.kill('SIGKILL')
+      await folder.remove()
+    }
+  },
+)

@@ -1,6 +1,6 @@
 /** A listener, and connections to it with both ends in hand. */
-import type { Connection, Engine, Listener, Transport } from '../../api/index.js'
-import type { World } from '../contract/contract-world.js'
+import type { Connection, Engine, Listener } from '../../api/index.js'
+import type { Meeting as Endpoint, World } from '../contract/contract-world.js'
 import { signal, type Signal } from '../helpers/turns.js'
 
 export interface Pair {
@@ -9,20 +9,21 @@ export interface Pair {
 }
 
 export class Meeting {
-  readonly transport: Transport
+  readonly transport: Endpoint
   readonly #world: World
   readonly #arrivals = new Map<string, Signal<Connection>>()
   #pairs = 0
 
   static async open(world: World, engine: Engine): Promise<{ readonly meeting: Meeting; readonly listener: Listener }> {
     // Closing may take any time: only a death ends it earlier.
-    const transport = engine.transport((await world.endpoint()).endpoint, { closeTimeoutMs: 600_000 })
+    const options = { closeTimeoutMs: 600_000 }
+    const transport = world.meet(await world.endpoint(), { engine, dial: options, accept: options })
     const meeting = new Meeting(world, transport)
     const listener = await world.listen(transport, (connection) => meeting.#onAccepted(connection))
     return { meeting, listener }
   }
 
-  private constructor(world: World, transport: Transport) {
+  private constructor(world: World, transport: Endpoint) {
     this.#world = world
     this.transport = transport
   }

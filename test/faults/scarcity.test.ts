@@ -3,6 +3,7 @@ import net from 'node:net'
 import test from 'ava'
 import { ChildProgram } from '../helpers/child-program.js'
 import { canCountResources } from '../helpers/process-resources.js'
+import { hasMemfd } from '../helpers/shared-memory-here.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
@@ -94,3 +95,35 @@ declare(
     }
   },
 )
+
+for (const mode of ['descriptor', 'path'] as const) {
+  const title = `with too few descriptors either end of shared memory by ${mode} fails, or goes on over the socket`
+  ;(hasMemfd ? declare : test.serial.skip)(title, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const folder = await makeTemporaryFolder()
+    const child = ChildProgram.start('scarce-shared-memory', [folder.path, mode], {
+      openFiles: OPEN_FILES,
+      env: { TMPDIR: folder.path },
+    })
+    try {
+      const { code, signal, lines, stderr } = await child.exit
+      t.deepEqual([code, signal, stderr], [0, null, ''])
+      t.log(lines[0])
+      const { dialled, accepted, ...rest } = JSON.parse(lines[0] ?? '{}') as Record<string, string[]>
+      t.deepEqual(rest as object, { again: ['shared', 'shared'], more: 0, leaked: 0, peerLeaked: 'leaked 0' })
+      t.deepEqual(lines.slice(1), ['empty'])
+      for (const outcomes of [dialled, accepted]) {
+        t.is(outcomes?.at(-1), 'shared')
+        t.true(outcomes?.includes('socket'), 'a descriptor for the connection, and none for memory')
+      }
+      const others = (outcomes: readonly string[] = []): string[] =>
+        outcomes.filter((outcome) => outcome !== 'shared' && outcome !== 'socket')
+      t.deepEqual([...new Set(others(dialled))], ['ERR_IO retryable'])
+      t.true(others(accepted).every((outcome) => outcome === 'ERR_RESET' || outcome === 'ERR_TIMEOUT'))
+      t.deepEqual(await folder.list(), [])
+    } finally {
+      child.kill('SIGKILL')
+      await folder.remove()
+    }
+  })
+}

@@ -7,7 +7,9 @@ import { Meeting, type Pair } from './meeting.js'
 
 const MOST_CONNECTIONS = 400
 
-export function survivorTests({ test, faults }: FaultSuite): void {
+export function survivorTests({ test, faults, transport: { outlivesShards = false } }: FaultSuite): void {
+  // Where connections are no load to their shards, only a dial under way makes the next one go to another.
+  const atOnce = outlivesShards ? 4 : 1
   for (const fault of faults) {
     test(
       `${fault}: connections of the other shard go on, and both shards serve once it is back`,
@@ -18,7 +20,7 @@ export function survivorTests({ test, faults }: FaultSuite): void {
         const wholly = (shard: number): Pair | undefined =>
           pairs.find(({ dialled, accepted }) => isOn(dialled, shard) && isOn(accepted, shard))
         while ((wholly(0) === undefined || wholly(1) === undefined) && pairs.length < MOST_CONNECTIONS)
-          pairs.push(await meeting.connect())
+          pairs.push(...(await Promise.all(Array.from({ length: atOnce }, () => meeting.connect()))))
         const survivor = wholly(1)
         const victim = wholly(0)
         if (survivor === undefined || victim === undefined) throw new Error('the kernel did not reach each shard')
@@ -32,7 +34,9 @@ export function survivorTests({ test, faults }: FaultSuite): void {
           return { states, dialled }
         })
         await strike(engine, 0, fault)
-        if (fault === 'stuck') victim.dialled.send('into the void')
+        // A stuck shard is found by the work that it does not take up.
+        const unheard = fault === 'stuck' ? engine.transport('memory:unheard').listen() : undefined
+        unheard?.catch(() => undefined)
         const { states, dialled } = await meanwhile
         t.deepEqual(states, ['restarting', 'up'])
         t.is(dialled.info.shard, 1)
@@ -44,7 +48,7 @@ export function survivorTests({ test, faults }: FaultSuite): void {
         t.deepEqual([back?.state, back?.generation, other?.state, other?.generation], ['up', 2, 'up', 1])
         t.true((back?.bytesRead ?? 0) >= (before.shards[0]?.bytesRead ?? Infinity), 'counters go on')
         for (const { dialled: one, accepted: two } of pairs) {
-          const touched = isOn(one, 0) || isOn(two, 0)
+          const touched = !outlivesShards && (isOn(one, 0) || isOn(two, 0))
           if (touched) await Promise.all([one.closed, two.closed])
           else t.deepEqual([one.send('still there'), two.send('here too')], [true, true])
         }

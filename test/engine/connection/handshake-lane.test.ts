@@ -202,6 +202,27 @@ for (const [what, answer] of answers) {
   })
 }
 
+test('leaving fails when the shard dies with a message that the peer may not have', async (t) => {
+  const lone = new LoneHandshake()
+  const { handshake } = lone
+  handshake.send(Buffer.from('answer'))
+  const leaving = rejects(t, handshake.leave(), 'ERR_SHARD_LOST')
+  handshake.onShardLost(lost)
+  await leaving
+  t.deepEqual([lone.released, lone.keptAlive], [1, 0])
+})
+
+test('leaving succeeds when the shard dies and the peer has every message', async (t) => {
+  const lone = new LoneHandshake()
+  const { handshake } = lone
+  handshake.send(Buffer.from('answer'))
+  const leaving = handshake.leave()
+  t.deepEqual(lone.takeSent(), ['answer'])
+  handshake.onShardLost(lost)
+  await leaving
+  t.is(lone.released, 1)
+})
+
 test('a lane that the shard has closed by itself is left at once', async (t) => {
   const lone = new LoneHandshake()
   lone.store(lane.LIFE, life.CLOSED)

@@ -8,7 +8,7 @@ import { SharedPair, type PairOptions } from '../../helpers/shared-pair.js'
 import { smallFileSystem } from '../../helpers/small-file-system.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
 
-const SEGMENT = /memfd:symphony|symphony-segment-/
+const SEGMENT = /memfd:symphony|symphony-[^/]*\/segment/
 
 failOnWarnings()
 

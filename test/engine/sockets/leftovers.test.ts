@@ -78,22 +78,27 @@ for (const where of ['before the name is taken', 'while a stale socket is being 
   })
 }
 
-onLinux('the next process removes the leftovers of one that was killed while it waited for a thread', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  await withEnvironment({ TMPDIR: folder.path }, async () => {
-    await killedAt('', 'meeting')
-    const left = await folder.list()
-    t.is(left.length, 1)
-    const meeting = openOneShotListener(
-      () => undefined,
-      () => undefined,
-    )
-    const ours = basename(dirname(meeting.path))
-    await until(() => fs.readdirSync(folder.path).join() === ours)
-    meeting.close()
-    t.deepEqual(await folder.list(), [])
+for (const [where, what] of [
+  ['meeting', 'it waited for a thread'],
+  ['segment', 'a peer was to open its memory'],
+] as const)
+  onLinux(`the next process removes the leftovers of one that was killed while ${what}`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    await withEnvironment({ TMPDIR: folder.path }, async () => {
+      await killedAt('', where)
+      const left = await folder.list()
+      t.is(left.length, 1)
+      t.is(fs.readdirSync(join(folder.path, left[0] ?? '')).join(), where === 'segment' ? 'segment' : 's')
+      const meeting = openOneShotListener(
+        () => undefined,
+        () => undefined,
+      )
+      const ours = basename(dirname(meeting.path))
+      await until(() => fs.readdirSync(folder.path).join() === ours)
+      meeting.close()
+      t.deepEqual(await folder.list(), [])
+    })
   })
-})
 
 /** What looks like a leftover but is not one. `dead` is the mark of a process that has ended. */
 const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
@@ -112,6 +117,10 @@ const others: Readonly<Record<string, (dead: string) => Promise<unknown>>> = {
   'with a file in it': (dead) => {
     fs.mkdirSync(join(folder.path, `.s-${dead}`), { mode: 0o700 })
     return fs.promises.writeFile(join(folder.path, `.s-${dead}`, 's'), 'precious')
+  },
+  'with a file in the place of memory, that others can read': (dead) => {
+    fs.mkdirSync(join(folder.path, `.s-${dead}`), { mode: 0o700 })
+    return fs.promises.writeFile(join(folder.path, `.s-${dead}`, 'segment'), 'precious', { mode: 0o644 })
   },
   'with something else in it': (dead) => {
     fs.mkdirSync(join(folder.path, `.s-${dead}`), { mode: 0o700 })
