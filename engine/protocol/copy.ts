@@ -15,12 +15,17 @@ const NATIVE_FROM_BYTES = 128
 /** Copies all of `source` into shared memory at `at`. */
 export function copyIn(target: Buffer, at: number, source: Uint8Array): void {
   const length = source.length
-  if (length < NATIVE_FROM_BYTES) target.set(source, at)
+  if (length < NATIVE_FROM_BYTES || (isPlain(target) && isPlain(source))) target.set(source, at)
   else target.fill(source, at, at + length)
+}
+
+/** Whether V8 takes it for memory of this process alone, as also what is mapped: then `set` is a memcpy too. */
+function isPlain({ buffer }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer
 }
 
 /** Copies `length` bytes of shared memory from `from` into `target` at `at`. */
 export function copyOut(source: Buffer, from: number, length: number, target: Buffer, at: number): void {
-  if (length < NATIVE_FROM_BYTES) source.copy(target, at, from, from + length)
+  if (length < NATIVE_FROM_BYTES || isPlain(source)) source.copy(target, at, from, from + length)
   else target.fill(new BufferView(source.buffer, source.byteOffset + from, length), at, at + length)
 }

@@ -54,7 +54,7 @@ export interface ThroughputReport {
 
 /** Enough for a round of some hundred milliseconds: small frames by count, large ones by bytes. */
 export function framesFor(bytes: number): number {
-  return Math.max(200, Math.min(1_000_000, Math.floor(400_000_000 / (bytes + 200))))
+  return Math.max(200, Math.min(1_500_000, Math.floor(1_200_000_000 / (bytes + 200))))
 }
 
 export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputReport> {
