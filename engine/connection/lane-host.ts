@@ -43,8 +43,10 @@ export interface ReplyMemory {
   meanBefore: number
   /** How long the next phase that is no trial lasts. */
   nextPhase: number
-  /** Replies that were given up since the last one came. */
-  unanswered: number
+  /** When the last one came, in milliseconds. */
+  repliedAt: number
+  /** What the pending reply answers was sent after a pause: it does not count. */
+  isAfterPause: boolean
 }
 
 /** When connections run, and how main waits for the shard. */

@@ -80,9 +80,9 @@ export class Doorbell implements LaneDoorbell {
   }
 
   awaitReply(reply: PendingReply): void {
-    const ms = this.#strategy.onSend(reply)
-    if (ms === undefined) return
     const now = this.#now()
+    const ms = this.#strategy.onSend(reply, now)
+    if (ms === undefined) return
     if (reply.sentAt === 0) reply.sentAt = now
     // What may not keep the process alive cannot keep the event loop turning either: see #nextTurn().
     if (ms === 0 || !this.#isReferenced()) return
@@ -95,9 +95,10 @@ export class Doorbell implements LaneDoorbell {
   }
 
   replied(reply: PendingReply): void {
-    const ms = this.#now() - reply.sentAt
+    const now = this.#now()
+    const ms = now - reply.sentAt
     reply.sentAt = 0
-    this.#strategy.onReply(reply, ms)
+    this.#strategy.onReply(reply, ms, now)
     if (reply.isAwaited && this.#strategy.endsWithReply) this.#forget(reply)
   }
 

@@ -27,23 +27,27 @@ const REPLIES_A_MISS = 32
 const LEAST_MISSES = 8
 /** A longer time says nothing about waking: the peer was busy with the answer. */
 const LONGEST_MS = 4
-/** Misses in a row without any reply after which a connection sleeps, but for one send in so many. */
-const UNANSWERED = 8
-const PROBE_EVERY = 64
+/**
+ * After a pause of this length main sleeps, and the reply is not counted. By then caches and CPUs have gone to other
+ * work, or to sleep: that makes a reply late, and not what this is about. Nor does a peer that never answers keep main
+ * awake.
+ */
+const PAUSE_MS = 0.5
 
 export class FasterWay implements WakeStrategy {
   readonly endsWithReply = true
 
-  onSend(reply: PendingReply): number | undefined {
+  onSend(reply: PendingReply, now: number): number | undefined {
     if (!reply.dialled) return undefined
     const memory = (reply.memory ??= newMemory())
-    if (memory.unanswered >= UNANSWERED && ++memory.unanswered % PROBE_EVERY !== 0) return 0
-    return memory.way === 'awake' ? AWAKE_MS : 0
+    memory.isAfterPause = now - memory.repliedAt > PAUSE_MS
+    return memory.way === 'awake' && !memory.isAfterPause ? AWAKE_MS : 0
   }
 
-  onReply({ memory }: PendingReply, ms: number): void {
+  onReply({ memory }: PendingReply, ms: number, now: number): void {
     if (memory === undefined) return
-    memory.unanswered = 0
+    memory.repliedAt = now
+    if (memory.isAfterPause) return
     memory.replies++
     if (memory.replies > IGNORED_REPLIES) memory.totalMs += Math.min(ms, LONGEST_MS)
     if (memory.replies >= memory.phase) endPhase(memory)
@@ -51,7 +55,6 @@ export class FasterWay implements WakeStrategy {
 
   onMiss({ memory }: PendingReply): void {
     if (memory === undefined) return
-    memory.unanswered++
     memory.misses++
     // Only where there are replies to compare.
     if (memory.misses < LEAST_MISSES || memory.misses * REPLIES_A_MISS < memory.replies) return
@@ -61,7 +64,7 @@ export class FasterWay implements WakeStrategy {
 
 function newMemory(): ReplyMemory {
   const phase = { way: 'awake', isTrial: false, phase: FIRST_PHASE, nextPhase: FIRST_PHASE } as const
-  return { ...phase, replies: 0, totalMs: 0, misses: 0, meanBefore: 0, unanswered: 0 }
+  return { ...phase, replies: 0, totalMs: 0, misses: 0, meanBefore: 0, repliedAt: -Infinity, isAfterPause: true }
 }
 
 function endPhase(memory: ReplyMemory): void {

@@ -7,11 +7,11 @@ import type { PendingReply } from '../connection/lane-host.js'
 export interface WakeStrategy {
   /**
    * A flush has gone out: how long main is to stay awake for its reply, in milliseconds. 0: it sleeps. Undefined: the
-   * strategy does not want to know of the reply.
+   * strategy does not want to know of the reply. `now`: milliseconds.
    */
-  onSend(reply: PendingReply): number | undefined
+  onSend(reply: PendingReply, now: number): number | undefined
   /** A reply has come so many milliseconds after its flush, whether main was awake or not. */
-  onReply(reply: PendingReply, ms: number): void
+  onReply(reply: PendingReply, ms: number, now: number): void
   /** Main has stayed awake for as long as it was to, and there was no reply. It may still come. */
   onMiss(reply: PendingReply): void
   /** Whether main may sleep once the reply is there. */
