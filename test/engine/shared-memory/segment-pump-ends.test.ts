@@ -118,12 +118,22 @@ test('both directions end: the end is behind the last TAIL, the peer is woken, a
   t.deepEqual([fixture.isClosed, fixture.of(lane.FAILURE)], [true, 0])
 })
 
-test('main destroys the connection: the peer is told no end', (t) => {
+test('main destroys the connection: the peer is told of an end, if all that it has sent was read', (t) => {
   const fixture = new PumpFixture()
   fixture.lay(lane.OUT_TAIL, 10)
   fixture.lay(lane.OUT_INTENT, intent.DESTROY)
   fixture.pump.onNotify()
-  t.deepEqual([fixture.isClosed, fixture.of(lane.FAILURE), fixture.getOut(word.STATE)], [true, 0, 0])
+  t.deepEqual([fixture.isClosed, fixture.of(lane.FAILURE)], [true, 0])
+  t.deepEqual([fixture.getOut(word.TAIL), fixture.getOut(word.STATE)], [0, streamState.ENDED])
+  t.deepEqual(fixture.calls, ['close', 'revisit'])
+})
+
+test('main destroys the connection while something is unread: the peer is told no end', (t) => {
+  const fixture = new PumpFixture()
+  fixture.setIn(word.TAIL, 7)
+  fixture.lay(lane.OUT_INTENT, intent.DESTROY)
+  fixture.pump.onNotify()
+  t.deepEqual([fixture.isClosed, fixture.getOut(word.STATE)], [true, streamState.OPEN])
   t.deepEqual(fixture.calls, ['close', 'revisit'])
 })
 
