@@ -20,7 +20,10 @@ export interface ConnectionInfo {
   readonly id: string
   readonly kind: string
   readonly endpoint: string
-  /** Index of the shard that carries it; -1 while a reconnecting connection is not connected. */
+  /**
+   * Index of the shard that carries it, or that has connected or accepted it if it goes through shared memory; -1 while a
+   * reconnecting connection is not connected.
+   */
   readonly shard: number
   /** When it was (first) connected, in epoch milliseconds; 0: never yet. */
   readonly establishedAt: number
