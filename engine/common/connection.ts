@@ -21,7 +21,7 @@ export interface ConnectionInfo {
   readonly kind: string
   readonly endpoint: string
   /**
-   * Index of the shard that carries it, or that has connected or accepted it if it goes through shared memory; -1 while a
+   * Index of the shard that carries it; over shared memory, of the one that connected or accepted it. -1 while a
    * reconnecting connection is not connected.
    */
   readonly shard: number
@@ -39,7 +39,8 @@ export interface ConnectionInfo {
   readonly pid?: number
   /**
    * Where shared memory was asked for: what carries the frames. `socket`: shared memory could not be had;
-   * `engine.stats().sharedMemory` says why, if that is due to this process.
+   * `engine.stats().sharedMemory` says why, if that is due to this process. Missing while a reconnecting connection is
+   * not connected.
    */
   readonly memory?: 'shared' | 'socket'
 }

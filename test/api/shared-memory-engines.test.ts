@@ -238,7 +238,9 @@ onShared('the death of its shard is no loss for a reconnecting connection', asyn
       ...quick,
       onLoss: (report) => void losses.push(report),
     })
+    t.is(reconnecting.info.memory, undefined)
     await reconnecting.connected()
+    t.is(reconnecting.info.memory, 'shared')
     const restored = nextEvent('shard.restored')
     await strike(dialling, 0, 'exit')
     await restored
