@@ -49,7 +49,10 @@ export interface TransportOptions {
   readonly maxFrameBytes?: number | undefined
   /** Bound of the queue in front of a full ring, in bytes; at least maxFrameBytes. Default 16 MiB, or maxFrameBytes. */
   readonly maxPendingBytes?: number | undefined
-  /** How long `connect()` may take, in milliseconds. Default 10,000. */
+  /**
+   * How long `connect()` may take, in milliseconds; of a listener whose connections begin with a handshake (`memory`),
+   * how long each of those may take. Default 10,000.
+   */
   readonly connectTimeoutMs?: number | undefined
   /** How long `close()` waits for the peer, in milliseconds. Default 2,000. */
   readonly closeTimeoutMs?: number | undefined
@@ -80,7 +83,7 @@ export interface TransportOptions {
   readonly maxConnections?: number | undefined
   /**
    * Connections that were accepted and not taken yet, 16 to 65,535, shared evenly by the shards, of which each has at
-   * least 16; past it no more are accepted, and peers wait in the backlog. Default 1,024.
+   * least 16; past it no more are accepted, and peers wait in the backlog. Handshakes under way count. Default 1,024.
    */
   readonly maxQueuedConnections?: number | undefined
   /** Mode of the socket file that a listener makes, 0 to 0o777. Default 0o600: only the owner may connect. */

@@ -20,7 +20,10 @@ export interface ConnectionInfo {
   readonly id: string
   readonly kind: string
   readonly endpoint: string
-  /** Index of the shard that carries it; -1 while a reconnecting connection is not connected. */
+  /**
+   * Index of the shard that carries it; over shared memory, of the one that connected or accepted it. -1 while a
+   * reconnecting connection is not connected.
+   */
   readonly shard: number
   /** When it was (first) connected, in epoch milliseconds; 0: never yet. */
   readonly establishedAt: number
@@ -36,7 +39,8 @@ export interface ConnectionInfo {
   readonly pid?: number
   /**
    * Where shared memory was asked for: what carries the frames. `socket`: shared memory could not be had;
-   * `engine.stats().sharedMemory` says why, if that is due to this process.
+   * `engine.stats().sharedMemory` says why, if that is due to this process. Missing while a reconnecting connection is
+   * not connected.
    */
   readonly memory?: 'shared' | 'socket'
 }

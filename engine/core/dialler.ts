@@ -130,6 +130,6 @@ export class Dialler {
 }
 
 function silentPeer(endpoint: string, timeoutMs: number): TransportError {
-  const message = `connecting to ${endpoint}: the peer accepted, and the handshake was not over within ${String(timeoutMs)} ms. See that it asks for shared memory too; else retry, or allow more time.`
+  const message = `connecting to ${endpoint}: the socket is connected, and the handshake was not over within ${String(timeoutMs)} ms. The peer may be busy: retry, or allow more time. See that it asks for shared memory too.`
   return new TransportError('ERR_TIMEOUT', message, { endpoint })
 }

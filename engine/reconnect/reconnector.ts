@@ -74,7 +74,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     const { establishedAt, lastActivityAt, connection } = this.#keeper
     const { framesSent, bytesSent } = this.#outbox
     const { framesReceived, bytesReceived } = this.#inbox
-    const { shard = -1, pid } = connection?.info ?? {}
+    const { shard = -1, pid, memory } = connection?.info ?? {}
     return {
       ...this.#identity,
       kind: this.#settings.kind,
@@ -86,6 +86,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
       bytesReceived,
       lastActivityAt,
       ...(pid === undefined ? {} : { pid }),
+      ...(memory && { memory }),
     }
   }
 

@@ -20,9 +20,12 @@ export const VERSION = 1
 const modes = ['socket', 'descriptor', 'path'] as const
 export type Mode = (typeof modes)[number]
 
-export interface Hello {
+export interface Versions {
   readonly lowestVersion: number
   readonly highestVersion: number
+}
+
+export interface Hello {
   /** By what it can reach a segment. */
   readonly byDescriptor: boolean
   readonly byPath: boolean
@@ -46,9 +49,9 @@ export type Offer =
   | { readonly kind: 'segment'; readonly segment: SegmentOffer }
   | { readonly kind: 'socket' }
   /** There is no version that both sides speak. */
-  | { readonly kind: 'refused'; readonly lowestVersion: number; readonly highestVersion: number }
+  | ({ readonly kind: 'refused' } & Versions)
 
-export function encodeHello(hello: Omit<Hello, 'lowestVersion' | 'highestVersion'>): Buffer {
+export function encodeHello(hello: Hello): Buffer {
   const message = begin(HELLO)
   message.writeUInt8(VERSION, 9)
   message.writeUInt8(VERSION, 10)
@@ -59,15 +62,19 @@ export function encodeHello(hello: Omit<Hello, 'lowestVersion' | 'highestVersion
   return message
 }
 
-/** Undefined: it is none. */
-export function decodeHello(message: Buffer): Hello | undefined {
+/** Those of HELLO of any version, whose rest may be another. Undefined: it is none. */
+export function decodeVersions(message: Buffer): Versions | undefined {
   if (!is(message, HELLO)) return undefined
+  return { lowestVersion: message.readUInt8(9), highestVersion: message.readUInt8(10) }
+}
+
+/** Undefined: it is none of this version. */
+export function decodeHello(message: Buffer): Hello | undefined {
+  if (!is(message, HELLO) || message.length !== HELLO.bytes) return undefined
   const abilities = message.readUInt8(11)
   const mostRingBytes = message.readUInt32LE(12)
   if (ringSizesUpTo(mostRingBytes) === undefined) return undefined
   return {
-    lowestVersion: message.readUInt8(9),
-    highestVersion: message.readUInt8(10),
     byDescriptor: (abilities & 1) !== 0,
     byPath: (abilities & 2) !== 0,
     mostRingBytes,
@@ -145,7 +152,7 @@ export function encodeAnswer(mode: Mode): Buffer {
 
 /** How both go on; undefined: it is no answer to this offer. */
 export function decodeAnswer(message: Buffer, offered: Mode): Mode | undefined {
-  if (!is(message, ANSWER)) return undefined
+  if (!is(message, ANSWER) || message.length !== ANSWER.bytes) return undefined
   const mode = modes[message.readUInt8(9)]
   return mode === 'socket' || mode === offered ? mode : undefined
 }
@@ -164,7 +171,8 @@ function begin({ type, bytes }: Kind, more = 0): Buffer {
   return message
 }
 
+/** Of this type, and not shorter. */
 function is(message: Buffer, { type, bytes }: Kind): boolean {
   if (message.length < bytes || !message.subarray(0, MAGIC.length).equals(MAGIC)) return false
-  return message.readUInt8(8) === type && (type === OFFER.type || message.length === bytes)
+  return message.readUInt8(8) === type
 }

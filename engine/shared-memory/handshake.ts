@@ -14,13 +14,14 @@ import {
   decodeAnswer,
   decodeHello,
   decodeOffer,
+  decodeVersions,
   encodeAnswer,
   encodeHello,
   encodeOffer,
   VERSION,
   type Hello,
-  type Offer,
   type SegmentOffer,
+  type Versions,
 } from './handshake-messages.js'
 import { pidNamespace } from './reach.js'
 import { makeSegment, openSegment, type MadeSegment, type Segment } from './segment.js'
@@ -67,15 +68,18 @@ export async function greet(lane: MessageLane, parts: HandshakeParts): Promise<A
 
 /** Of the side that accepted. @throws {TransportError} As `greet()`. */
 export async function answer(lane: MessageLane, parts: HandshakeParts): Promise<Agreed> {
-  const hello = decodeHello(await lane.receive())
-  if (hello === undefined) throw noHandshake(lane.endpoint)
-  if (hello.lowestVersion > VERSION || hello.highestVersion < VERSION) {
+  const message = await lane.receive()
+  const versions = decodeVersions(message)
+  if (versions === undefined) throw noHandshake(lane.endpoint)
+  if (versions.lowestVersion > VERSION || versions.highestVersion < VERSION) {
     const refusal = { kind: 'refused', lowestVersion: VERSION, highestVersion: VERSION } as const
     lane.send(encodeOffer(refusal))
     // Until the peer has read it and goes: what has not left would go with the socket.
     await lane.receive().catch(() => undefined)
-    throw otherVersion(hello, lane.endpoint)
+    throw otherVersion(versions, lane.endpoint)
   }
+  const hello = decodeHello(message)
+  if (hello === undefined) throw noHandshake(lane.endpoint)
   const offered = await offerSegment(lane, hello, parts)
   if (offered === undefined) {
     lane.send(encodeOffer({ kind: 'socket' }))
@@ -170,7 +174,8 @@ async function ownSocket(lane: MessageLane, native: NativeMemory, ledger: Ledger
   return undefined
 }
 
-function drop({ segment, socket }: NonNullable<Agreed>): void {
+/** Segment and socket are of no use any more. */
+export function drop({ segment, socket }: NonNullable<Agreed>): void {
   segment.release()
   dropSocket(socket, segment.ledger)
 }
@@ -188,10 +193,7 @@ function noHandshake(endpoint: string): TransportError {
   )
 }
 
-function otherVersion(
-  { lowestVersion, highestVersion }: Pick<Extract<Offer, { kind: 'refused' }>, 'lowestVersion' | 'highestVersion'>,
-  endpoint: string,
-): TransportError {
+function otherVersion({ lowestVersion, highestVersion }: Versions, endpoint: string): TransportError {
   return new TransportError(
     'ERR_HANDSHAKE',
     `${endpoint}: the peer speaks versions ${String(lowestVersion)} to ${String(highestVersion)} of the handshake, and this end version ${String(VERSION)}. Use releases of this package that have one in common.`,

@@ -8,8 +8,9 @@ import { LaneConnection, type ConnectionIdentity } from '../connection/lane-conn
 import type { LaneDoorbell } from '../connection/lane-host.js'
 import { findNativeMemory, type FoundMemory } from '../native/find-native-memory.js'
 import type { NativeMemory } from '../native/native-memory.js'
+import { memoryFailure } from '../protocol/allocation.js'
 import type { BellSource } from '../wake/doorbell.js'
-import { answer, greet, type HandshakeParts, type MessageLane } from './handshake.js'
+import { answer, drop, greet, type Agreed, type HandshakeParts, type MessageLane } from './handshake.js'
 import { LaneWordTable } from './lane-words.js'
 import { PolledLanes } from './polled-lanes.js'
 import { SharedLane, type SharedLaneEnvironment } from './shared-lane.js'
@@ -130,13 +131,22 @@ export class SharedMemory {
       const parts: HandshakeParts = { native, ledger, ...ringBytes }
       const agreed = await agree(lane, parts)
       if (agreed === undefined) return lane.connect(settings, { ...identity, memory: 'socket' })
-      const { segment, socket } = agreed
-      const shared = new SharedLane(this.#laneEnvironment, { segment, socket, role: identity.role, shard: lane.shard })
-      const most = Math.min(settings.maxRingBytes, segment.sizes.at(-1) ?? 0)
+      const shared = this.#laneOver(agreed, identity, lane.shard)
+      const most = Math.min(settings.maxRingBytes, agreed.segment.sizes.at(-1) ?? 0)
       return this.#begin(shared, { ...settings, maxRingBytes: most }, { ...identity, memory: 'shared' })
     } catch (error) {
       lane.destroy()
       throw error
+    }
+  }
+
+  /** @throws {TransportError} ERR_OUT_OF_MEMORY */
+  #laneOver(agreed: NonNullable<Agreed>, { role, endpoint }: ConnectionIdentity, shard: number): SharedLane {
+    try {
+      return new SharedLane(this.#laneEnvironment, { ...agreed, role, shard })
+    } catch (error) {
+      drop(agreed)
+      throw memoryFailure(error, endpoint) ?? error
     }
   }
 

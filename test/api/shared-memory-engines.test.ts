@@ -6,7 +6,9 @@ import test, { type ExecutionContext } from 'ava'
 import { startEngine } from '../../api/engine.js'
 import { createEngine, type Connection, type LossReport } from '../../api/index.js'
 import { systemClock } from '../../engine/protocol/clock.js'
+import { LaneWordTable } from '../../engine/shared-memory/lane-words.js'
 import { ChildProgram } from '../helpers/child-program.js'
+import { rejects } from '../helpers/expected-errors.js'
 import { EventLog, faultyOptions, nextEvent, strike } from '../helpers/faults.js'
 import { nativeMemories } from '../helpers/native-memories.js'
 import { numbered, PeerServer } from '../helpers/peer-server.js'
@@ -236,7 +238,9 @@ onShared('the death of its shard is no loss for a reconnecting connection', asyn
       ...quick,
       onLoss: (report) => void losses.push(report),
     })
+    t.is(reconnecting.info.memory, undefined)
     await reconnecting.connected()
+    t.is(reconnecting.info.memory, 'shared')
     const restored = nextEvent('shard.restored')
     await strike(dialling, 0, 'exit')
     await restored
@@ -268,5 +272,29 @@ onShared('a closing engine lets what was sent arrive, and waits for handlers at 
     t.deepEqual(received, ['re question'])
     t.deepEqual(await dialled.closed, { code: 'OK' })
     t.is(dialling.stats().connections, 0)
+  })
+})
+
+onShared('where memory runs out once both ends have agreed, that connection fails and leaves nothing', async (t) => {
+  await withSharedEngines(t, {}, async ({ dialling, listening, endpoint, pair }) => {
+    const { take } = LaneWordTable.prototype as { take: (this: LaneWordTable) => ReturnType<LaneWordTable['take']> }
+    const refused = nextEvent('listener.refused')
+    let left = 2
+    LaneWordTable.prototype.take = function (this: LaneWordTable) {
+      if (left-- > 0) throw new RangeError('Array buffer allocation failed')
+      return take.call(this)
+    }
+    try {
+      await rejects(t, dialling.transport(endpoint).connect(), 'ERR_OUT_OF_MEMORY')
+      await refused
+    } finally {
+      LaneWordTable.prototype.take = take
+    }
+    for (const engine of [dialling, listening]) {
+      const { segments, mappings, duplicates } = engine.stats().ledger.byKind
+      t.deepEqual([segments.open, mappings.open, duplicates.open], [0, 0, 0])
+    }
+    const { dialled } = await pair()
+    await dialled.close()
   })
 })

@@ -4,10 +4,8 @@ import type { Hello, Offer } from '../../engine/shared-memory/handshake-messages
 import { ringSizesUpTo, segmentBytes } from '../../engine/shared-memory/segment-layout.js'
 import type { Random } from './random.js'
 
-type OwnHello = Omit<Hello, 'lowestVersion' | 'highestVersion'>
-
 const MOST = 32_768
-const hello: OwnHello = {
+const hello: Hello = {
   byDescriptor: true,
   byPath: true,
   mostRingBytes: MOST,
@@ -15,7 +13,7 @@ const hello: OwnHello = {
   pid: process.pid,
 }
 
-export const hellos: readonly [OwnHello, ...OwnHello[]] = [
+export const hellos: readonly [Hello, ...Hello[]] = [
   hello,
   { ...hello, byDescriptor: false },
   { ...hello, byDescriptor: false, byPath: false },

@@ -128,7 +128,7 @@ onLinux('a host works without optional dependencies, and looks in vain for nativ
   t.false(existsSync(join(project, 'node_modules', 'koffi')))
   const host = join(project, 'host.mjs')
   await writeFile(host, esmHost(NAME))
-  await works(t, { command: [host] }, `unix:${theProject().socketPath()}`, 1)
+  for (const kind of ['unix', 'shm']) await works(t, { command: [host] }, `${kind}:${theProject().socketPath()}`, 1)
   const program = join(project, 'native.mjs')
   await writeFile(program, nativeMemoryHost(nativeMemoryIn(project)))
   const { end, stdout, stderr } = await node([program])
