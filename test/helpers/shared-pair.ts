@@ -45,20 +45,23 @@ export class FakeNative implements NativeMemory {
   map(fd: number, length: number): Mapping {
     const { ino } = fs.fstatSync(fd)
     this.mapped++
+    const view = (offset: number, bytes: number): ArrayBuffer => {
+      const key = `${String(ino)} ${String(offset)} ${String(bytes)}`
+      let memory = this.#views.get(key)
+      if (memory === undefined) {
+        memory = new ArrayBuffer(bytes)
+        this.#views.set(key, memory)
+      }
+      return memory
+    }
     return {
       length,
       needsDescriptor: false,
       reserve: () => this.reserve(),
       discard: () => undefined,
-      view: (offset, bytes) => {
-        const key = `${String(ino)} ${String(offset)} ${String(bytes)}`
-        let view = this.#views.get(key)
-        if (view === undefined) {
-          view = new ArrayBuffer(bytes)
-          this.#views.set(key, view)
-        }
-        return view
-      },
+      view,
+      // Memory of this process has no second view.
+      lend: view,
       release: () => {
         this.mapped--
       },
