@@ -170,7 +170,8 @@ async function ownSocket(lane: MessageLane, native: NativeMemory, ledger: Ledger
   return undefined
 }
 
-function drop({ segment, socket }: NonNullable<Agreed>): void {
+/** Of what both have agreed on nothing comes after all. */
+export function drop({ segment, socket }: NonNullable<Agreed>): void {
   segment.release()
   dropSocket(socket, segment.ledger)
 }

@@ -9,7 +9,7 @@ import type { LaneDoorbell } from '../connection/lane-host.js'
 import { findNativeMemory, type FoundMemory } from '../native/find-native-memory.js'
 import type { NativeMemory } from '../native/native-memory.js'
 import type { BellSource } from '../wake/doorbell.js'
-import { answer, greet, type HandshakeParts, type MessageLane } from './handshake.js'
+import { answer, drop, greet, type Agreed, type HandshakeParts, type MessageLane } from './handshake.js'
 import { LaneWordTable } from './lane-words.js'
 import { PolledLanes } from './polled-lanes.js'
 import { SharedLane, type SharedLaneEnvironment } from './shared-lane.js'
@@ -130,12 +130,22 @@ export class SharedMemory {
       const parts: HandshakeParts = { native, ledger, ...ringBytes }
       const agreed = await agree(lane, parts)
       if (agreed === undefined) return lane.connect(settings, { ...identity, memory: 'socket' })
-      const { segment, socket } = agreed
-      const shared = new SharedLane(this.#laneEnvironment, { segment, socket, role: identity.role, shard: lane.shard })
+      const { segment } = agreed
+      const shared = this.#laneOver(agreed, identity, lane.shard)
       const most = Math.min(settings.maxRingBytes, segment.sizes.at(-1) ?? 0)
       return this.#begin(shared, { ...settings, maxRingBytes: most }, { ...identity, memory: 'shared' })
     } catch (error) {
       lane.destroy()
+      throw error
+    }
+  }
+
+  /** @throws What making views of the memory throws. */
+  #laneOver(agreed: NonNullable<Agreed>, { role }: ConnectionIdentity, shard: number): SharedLane {
+    try {
+      return new SharedLane(this.#laneEnvironment, { ...agreed, role, shard })
+    } catch (error) {
+      drop(agreed)
       throw error
     }
   }

@@ -188,7 +188,10 @@ export class SharedPair {
     const [dialled, accepted] = await Promise.all([
       sides[0].dial(greeting, settings, identityOf('dialled'), 'shared'),
       sides[1].accept(answering, settings, identityOf('accepted'), 'shared'),
-    ])
+    ]).catch(async (error: unknown) => {
+      await folder.remove()
+      throw error
+    })
     native.map = map
     if (header === undefined) throw new Error('nothing was mapped')
     const words = new Int32Array(header, 0, HEADER_BYTES / 4)
