@@ -118,13 +118,19 @@ test('both directions end: the end is behind the last TAIL, the peer is woken, a
   t.deepEqual([fixture.isClosed, fixture.of(lane.FAILURE)], [true, 0])
 })
 
-test('main destroys the connection: the peer is told no end', (t) => {
-  const fixture = new PumpFixture()
-  fixture.lay(lane.OUT_TAIL, 10)
-  fixture.lay(lane.OUT_INTENT, intent.DESTROY)
-  fixture.pump.onNotify()
-  t.deepEqual([fixture.isClosed, fixture.of(lane.FAILURE), fixture.getOut(word.STATE)], [true, 0, 0])
-  t.deepEqual(fixture.calls, ['close', 'revisit'])
+test('main destroys the connection: the peer is told an end only if all that it has sent was read', (t) => {
+  for (const [sent, told] of [
+    [0, streamState.ENDED],
+    [7, streamState.OPEN],
+  ] as const) {
+    const fixture = new PumpFixture()
+    fixture.lay(lane.OUT_TAIL, 10)
+    fixture.setIn(word.TAIL, sent)
+    fixture.lay(lane.OUT_INTENT, intent.DESTROY)
+    fixture.pump.onNotify()
+    t.deepEqual([fixture.isClosed, fixture.of(lane.FAILURE), fixture.getOut(word.STATE)], [true, 0, told])
+    t.deepEqual([fixture.getOut(word.TAIL), fixture.calls], [0, ['close', 'revisit']])
+  }
 })
 
 test('the socket ends before the peer has ended: a reset, after what it has published', (t) => {
