@@ -262,6 +262,13 @@ export class ConnectionLifecycle {
   }
 
   #cutLane(): void {
+    // Where nobody reads ahead, what handlers have must count as read: the peer is not to see a reset because of it.
+    if (this.#lane.host.fetches !== undefined && !this.receiver.release()) {
+      queueMicrotask(() => {
+        if (!this.isClosed) this.#cutLane()
+      })
+      return
+    }
     this.#lane.store(lane.OUT_INTENT, intent.DESTROY)
     this.#lane.notify()
   }

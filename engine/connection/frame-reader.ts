@@ -156,7 +156,7 @@ export class FrameReader {
     if (stage.kind === 'complete') return stage.target
     const ring = this.ring
     const at = (ring.head + FRAME_HEADER_BYTES) & ring.mask
-    if (at + this.length <= ring.capacity) return new BufferView(ring.slab.memory, ring.origin + at, this.length)
+    if (at + this.length <= ring.capacity) return new BufferView(ring.slab.lendable, ring.origin + at, this.length)
     const target = wholeOf(this.#scratchOf(this.length), this.length)
     this.#copyInto(target)
     return target

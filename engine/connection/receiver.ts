@@ -136,6 +136,13 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     return this.stream.foreseenFailure
   }
 
+  /** Gives back what was taken. False: a handler is looking at it, until it returns. */
+  release(): boolean {
+    if (this.#reader.isLent) return false
+    this.#in.release()
+    return true
+  }
+
   conclude(failure: TransportError | undefined): void {
     const { isInconclusive } = this.stream
     this.stream.conclude(failure)

@@ -61,6 +61,10 @@ export class AddressRanges {
     return view
   }
 
+  lend({ address }: Range, offset: number, length: number): ArrayBuffer {
+    return this.#calls.view(address + BigInt(offset), length)
+  }
+
   /** Maps memory that nobody else has over it. Where even that fails, the range is never used again. */
   cover(range: Range): void {
     const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE } = this.#platform
@@ -98,6 +102,12 @@ class MappedFile implements Mapping {
     const range = this.#mapped()
     this.#check(offset, length)
     return this.#ranges.view(range, offset, length)
+  }
+
+  lend(offset: number, length: number): ArrayBuffer {
+    const range = this.#mapped()
+    this.#check(offset, length)
+    return this.#ranges.lend(range, offset, length)
   }
 
   reserve(offset: number, length: number): void {

@@ -38,6 +38,11 @@ export interface Mapping {
    */
   view(offset: number, length: number): ArrayBuffer
   /**
+   * As `view()`, but another one each time, for somebody who may detach it (`ArrayBuffer.prototype.transfer()`).
+   * @throws As `view()`.
+   */
+  lend(offset: number, length: number): ArrayBuffer
+  /**
    * Takes memory (or disk) for a part now, so that using it cannot fail later. Nobody may use the part yet: if it
    * fails, or where the system cannot reserve, the part may read as zeros afterwards.
    * @throws The system's error: ENOSPC, ENOMEM; by address EFAULT if the file gets no more.

@@ -7,6 +7,8 @@ export interface SlabDescriptor {
   readonly id: number
   /** Not shared where main alone uses it. */
   readonly memory: SharedArrayBuffer | ArrayBuffer
+  /** Another view of it. Undefined: the memory cannot be detached, or nobody else needs it. */
+  readonly lend?: (() => ArrayBuffer) | undefined
 }
 
 /** One thread's views of a slab. All regions of a slab share them: ten thousand rings need no views of their own. */
@@ -15,12 +17,22 @@ export class Slab {
   readonly memory: SharedArrayBuffer | ArrayBuffer
   readonly bytes: Buffer
   readonly view: DataView
+  readonly #lend: SlabDescriptor['lend']
+  #lent: ArrayBuffer | undefined
 
   constructor(descriptor: SlabDescriptor) {
     this.id = descriptor.id
     this.memory = descriptor.memory
     this.bytes = new BufferView(descriptor.memory, 0, descriptor.memory.byteLength)
     this.view = new DataView(descriptor.memory)
+    this.#lend = descriptor.lend
+  }
+
+  /** What handlers may look at. One that detaches it detaches nothing that others use. */
+  get lendable(): SharedArrayBuffer | ArrayBuffer {
+    if (this.#lend === undefined) return this.memory
+    if (this.#lent === undefined || this.#lent.byteLength === 0) this.#lent = this.#lend()
+    return this.#lent
   }
 }
 

@@ -15,7 +15,7 @@ export class SegmentRings {
 
   constructor(segment: Segment) {
     this.#segment = segment
-    this.slabs.add({ id: FIRST_SLAB, memory: segment.firstPart })
+    this.slabs.add({ id: FIRST_SLAB, memory: segment.firstPart, lend: () => segment.lendFirstPart() })
   }
 
   /** The ring that a direction begins with. */
@@ -53,7 +53,8 @@ export class SegmentRings {
 
   #open(ring: number, direction: Direction): number {
     const id = RING_SLABS + 2 * ring + direction
-    this.slabs.add({ id, memory: this.#segment.ringMemory(ring, direction) })
+    const lend = (): ArrayBuffer => this.#segment.lendRing(ring, direction)
+    this.slabs.add({ id, memory: this.#segment.ringMemory(ring, direction), lend })
     return regionIdOf(id, 0, orderFor(this.#segment.sizes[ring] ?? 0))
   }
 }

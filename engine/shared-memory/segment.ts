@@ -54,6 +54,15 @@ export class Segment {
     return this.#mapping.view(0, bytesBefore(this.sizes, this.firstRing + 1))
   }
 
+  /** The same memory for handlers to look at: what they detach is not this side's. */
+  lendFirstPart(): ArrayBuffer {
+    return this.#mapping.lend(0, bytesBefore(this.sizes, this.firstRing + 1))
+  }
+
+  lendRing(ring: number, direction: Direction): ArrayBuffer {
+    return this.#mapping.lend(ringOffset(this.sizes, ring, direction), this.sizes[ring] ?? 0)
+  }
+
   /** A ring that lies behind the first part. */
   ringMemory(ring: number, direction: Direction): ArrayBuffer {
     return this.#mapping.view(ringOffset(this.sizes, ring, direction), this.sizes[ring] ?? 0)

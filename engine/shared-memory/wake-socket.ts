@@ -8,6 +8,9 @@ import type { Socket } from 'node:net'
 /** What is read into it is of no interest, so one serves all. */
 const scratch = Buffer.alloc(64)
 const look = Buffer.of(1)
+/** The longest that there is. */
+const SELDOM_MS = 2_147_483_647
+const nothing = (): void => undefined
 
 export interface WakeSocketEvents {
   onWake(): void
@@ -18,6 +21,10 @@ export interface WakeSocketEvents {
 export class WakeSocket {
   readonly #socket: Socket
   readonly #descriptor: number
+  #isKeptAlive = false
+  #isClosed = false
+  /** Once the socket is gone, and the connection is not: keeps the process alive in its place. */
+  #stay: NodeJS.Timeout | undefined
 
   /** The handle is the socket's from here on. */
   constructor(handle: SocketHandle, events: WakeSocketEvents) {
@@ -31,7 +38,13 @@ export class WakeSocket {
     // 'close' follows an error, and an end that was not asked for.
     this.#socket.on('error', () => undefined)
     this.#socket.on('end', () => this.#socket.destroy())
-    this.#socket.on('close', () => events.onEnd())
+    this.#socket.on('close', () => {
+      if (!this.#isClosed) {
+        this.#stay = setInterval(nothing, SELDOM_MS)
+        this.keepAlive(this.#isKeptAlive)
+      }
+      events.onEnd()
+    })
     this.#socket.unref()
     this.#socket.resume()
   }
@@ -42,11 +55,15 @@ export class WakeSocket {
   }
 
   keepAlive(on: boolean): void {
-    if (on) this.#socket.ref()
-    else this.#socket.unref()
+    this.#isKeptAlive = on
+    const holder = this.#stay ?? this.#socket
+    if (on) holder.ref()
+    else holder.unref()
   }
 
   close(): void {
+    this.#isClosed = true
+    clearInterval(this.#stay)
     this.#socket.destroy()
   }
 }

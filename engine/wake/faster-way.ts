@@ -40,8 +40,10 @@ export class FasterWay implements WakeStrategy {
   onSend(reply: PendingReply, now: number): number | undefined {
     if (!reply.dialled) return undefined
     const memory = (reply.memory ??= newMemory())
-    memory.isAfterPause = now - memory.repliedAt > PAUSE_MS
-    return memory.way === 'awake' && !memory.isAfterPause ? AWAKE_MS : 0
+    const isAfterPause = now - memory.repliedAt > PAUSE_MS
+    // The reply answers the oldest flush; or a later one, if that was so long ago that nothing answers it.
+    if (reply.sentAt === 0 || now - reply.sentAt > LONGEST_MS) memory.isAfterPause = isAfterPause
+    return memory.way === 'awake' && !isAfterPause ? AWAKE_MS : 0
   }
 
   onReply({ memory }: PendingReply, ms: number, now: number): void {

@@ -45,20 +45,23 @@ export class FakeNative implements NativeMemory {
   map(fd: number, length: number): Mapping {
     const { ino } = fs.fstatSync(fd)
     this.mapped++
+    const view = (offset: number, bytes: number): ArrayBuffer => {
+      const key = `${String(ino)} ${String(offset)} ${String(bytes)}`
+      let memory = this.#views.get(key)
+      if (memory === undefined) {
+        memory = new ArrayBuffer(bytes)
+        this.#views.set(key, memory)
+      }
+      return memory
+    }
     return {
       length,
       needsDescriptor: false,
       reserve: () => this.reserve(),
       discard: () => undefined,
-      view: (offset, bytes) => {
-        const key = `${String(ino)} ${String(offset)} ${String(bytes)}`
-        let view = this.#views.get(key)
-        if (view === undefined) {
-          view = new ArrayBuffer(bytes)
-          this.#views.set(key, view)
-        }
-        return view
-      },
+      view,
+      // Memory of this process has no second view.
+      lend: view,
       release: () => {
         this.mapped--
       },
@@ -185,7 +188,10 @@ export class SharedPair {
     const [dialled, accepted] = await Promise.all([
       sides[0].dial(greeting, settings, identityOf('dialled'), 'shared'),
       sides[1].accept(answering, settings, identityOf('accepted'), 'shared'),
-    ])
+    ]).catch(async (error: unknown) => {
+      await folder.remove()
+      throw error
+    })
     native.map = map
     if (header === undefined) throw new Error('nothing was mapped')
     const words = new Int32Array(header, 0, HEADER_BYTES / 4)

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import process from 'node:process'
 import test from 'ava'
 import { ChildProgram } from '../../helpers/child-program.js'
+import { detach } from '../../helpers/detach.js'
 import { memoryFile } from '../../helpers/memory-file.js'
 import { nativeMemories } from '../../helpers/native-memories.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
@@ -32,6 +33,23 @@ for (const memory of nativeMemories.filter(({ hasMemfd }) => hasMemfd)) {
       one.release()
       other.release()
     }
+  })
+
+  test(`${provider}: who detaches a view that was lent detaches no other`, (t) => {
+    const mapping = memory.map(memoryFile(t, memory, PAGE), PAGE)
+    try {
+      const words = new Int32Array(mapping.view(64, 128))
+      const lent = mapping.lend(64, 128)
+      words[1] = 17
+      t.is(new Int32Array(lent)[1], 17)
+      detach(lent)
+      t.is(Atomics.load(words, 1), 17)
+      t.is(new Int32Array(mapping.lend(64, 128))[1], 17)
+      t.throws(() => mapping.lend(64, PAGE), { instanceOf: RangeError })
+    } finally {
+      mapping.release()
+    }
+    t.throws(() => mapping.lend(64, 128), { message: 'the mapping is released' })
   })
 
   test(`${provider}: a part has one view, and no view reaches outside the mapping`, (t) => {

@@ -31,6 +31,30 @@ test('a peer that has read all and is destroyed ends the stream, as over a socke
   t.is(leaked, 0)
 })
 
+for (const borrow of [false, true]) {
+  const how = borrow ? 'borrows' : 'keeps'
+  test(`a peer that is destroyed by the handler that ${how} the last frame has read all`, async (t) => {
+    const leaked = await withPair(async ({ dialled, accepted }) => {
+      const frames: string[] = []
+      dialled.subscribe(
+        (frame) => {
+          dialled.send('last')
+          if (String(frame) === 'go') dialled.destroy()
+          frames.push(String(frame))
+        },
+        { borrow },
+      )
+      accepted.send('ready')
+      t.is(String(await accepted.receive()), 'last')
+      accepted.send('go')
+      t.is(await accepted.receive(), undefined)
+      t.deepEqual(await accepted.closed, { code: 'OK' })
+      t.deepEqual(frames, ['ready', 'go'])
+    })
+    t.is(leaked, 0)
+  })
+}
+
 test('a peer that is destroyed before it has read all resets the connection, behind what it had sent', async (t) => {
   const leaked = await withPair(async ({ dialled, accepted }) => {
     accepted.send('unread')

@@ -88,6 +88,30 @@ test('after a pause main sleeps, and how long the reply takes then does not coun
   t.true(exchange(reply, 10_000, free) > 9_800)
 })
 
+/** Sends twice before the reply to the first comes, so many milliseconds apart. Returns whether the reply counts. */
+function counts(gapMs: number): boolean {
+  const reply = connection()
+  exchange(reply, 10, free)
+  const before = reply.memory?.replies ?? 0
+  now += 0.01
+  strategy.onSend(reply, now)
+  reply.sentAt = now
+  now += gapMs
+  strategy.onSend(reply, now)
+  now += 0.1
+  strategy.onReply(reply, now - reply.sentAt, now)
+  return reply.memory?.replies === before + 1
+}
+
+test('a late reply counts although something else was sent meanwhile', (t) => {
+  t.true(counts(0.3))
+  t.true(counts(0.9))
+})
+
+test('what was never answered does not make the next reply late', (t) => {
+  t.false(counts(1_000))
+})
+
 test('a peer that answers again is waited for as before', (t) => {
   const reply = connection()
   exchange(reply, 10_000, () => Infinity)
