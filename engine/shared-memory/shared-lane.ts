@@ -130,13 +130,18 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
   takeRegion(bytes: number): number | undefined {
     const ring = this.#segment.sizes.indexOf(regionSizeFor(bytes))
     if (ring === -1) return undefined
+    // Where there is no memory for it, the ring stays as it is.
     try {
       this.#segment.reserve(ring, this.#outgoing)
     } catch {
-      // There is no memory for it. The ring stays as it is.
       return undefined
     }
-    return this.#rings.open(ring, this.#outgoing)
+    try {
+      return this.#rings.open(ring, this.#outgoing)
+    } catch {
+      this.#segment.discard(ring, this.#outgoing)
+      return undefined
+    }
   }
 
   giveRegion(region: number): void {
