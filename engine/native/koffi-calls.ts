@@ -1,5 +1,6 @@
 /** The system calls by koffi, an optional dependency. */
-import { createRequire } from 'node:module'
+// By this name alone: hosts that are bundled often have a `createRequire` of their own on top.
+import nodeModule from 'node:module'
 import type { Platform } from './platform.js'
 import type { LinuxCalls, MacosCalls, SystemCalls } from './system-calls.js'
 
@@ -32,7 +33,7 @@ export function loadKoffiCalls(platform: Platform): SystemCalls {
 function requireKoffi(): Koffi {
   // Bundlers that write CommonJS leave import.meta empty, and replace import.meta.url where it is written like this.
   const here = (import.meta as Partial<ImportMeta>).url ?? __filename
-  return createRequire(here)('koffi') as Koffi
+  return nodeModule.createRequire(here)('koffi') as Koffi
 }
 
 type Library = ReturnType<Koffi['load']>
