@@ -12,7 +12,7 @@ import { turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 120_000
-const PEERS = byLength({ short: 300, long: 3_000 })
+const PEERS = byLength({ short: 300, long: 1_000 })
 const AT_ONCE = 20
 
 failOnWarnings()

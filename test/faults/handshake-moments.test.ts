@@ -8,7 +8,7 @@ import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
 /** More than a dial takes where nothing else is at work. */
-const MOST_TURNS = byLength({ short: 40, long: 120 })
+const MOST_TURNS = byLength({ short: 40, long: 80 })
 const STEP = byLength({ short: 2, long: 1 })
 
 failOnWarnings()

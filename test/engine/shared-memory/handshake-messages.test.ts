@@ -16,7 +16,7 @@ import { byLength } from '../../helpers/length.js'
 import { garbled, hellos, offers } from '../../helpers/handshake-garble.js'
 import { Random, testSeed } from '../../helpers/random.js'
 
-const ROUNDS = byLength({ short: 20_000, long: 400_000 })
+const ROUNDS = byLength({ short: 20_000, long: 100_000 })
 const seed = testSeed()
 
 test('what is written is read again', (t) => {
