@@ -32,7 +32,7 @@ import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 const quick = isQuick()
 const size = quick
   ? { rounds: 1, roundTrips: 300, warmUp: 300, frames: 20_000, largeFrames: 300, laps: 5 }
-  : { rounds: 3, roundTrips: 5_000, warmUp: 6_000, frames: 400_000, largeFrames: 6_000, laps: 25 }
+  : { rounds: 3, roundTrips: 5_000, warmUp: 6_000, frames: 1_200_000, largeFrames: 15_000, laps: 25 }
 
 const failures: string[] = []
 const rows: Row[] = []
