@@ -37,13 +37,8 @@ type State =
   /** The lane is given back, or a connection's. */
   | { readonly kind: 'over' }
 
-interface Reader {
-  readonly resolve: (message: Buffer) => void
-  readonly reject: (error: Error) => void
-}
-
-interface Leaving {
-  readonly resolve: () => void
+interface Caller<Value> {
+  readonly resolve: (value: Value) => void
   readonly reject: (error: Error) => void
 }
 
@@ -61,8 +56,8 @@ export class HandshakeLane implements NotifyHandler {
   #state: State = { kind: 'open' }
   /** Why nothing is sent or received any more. */
   #refusal: TransportError | undefined
-  #reader: Reader | undefined
-  #leaving: Leaving | undefined
+  #reader: Caller<Buffer> | undefined
+  #leaving: Caller<void> | undefined
 
   constructor(host: HandshakeHost, grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity) {
     this.endpoint = identity.endpoint
@@ -210,10 +205,11 @@ export class HandshakeLane implements NotifyHandler {
     if (leaving === undefined) return
     // LIFE before HEAD: nothing leaves after CLOSED.
     const isClosed = this.#lane.load(lane.LIFE) === life.CLOSED
-    if (this.#refusal === undefined && !this.#out.awaitLeft() && !isClosed) return
+    const hasLeft = this.#refusal === undefined && this.#out.awaitLeft()
+    if (this.#refusal === undefined && !hasLeft && !isClosed) return
     this.#leaving = undefined
     if (this.#refusal !== undefined) leaving.reject(this.#refusal)
-    else if (this.#out.awaitLeft()) leaving.resolve()
+    else if (hasLeft) leaving.resolve()
     else leaving.reject(this.#howItEnded())
   }
 
