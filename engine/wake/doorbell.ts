@@ -80,9 +80,10 @@ export class Doorbell implements LaneDoorbell {
   }
 
   awaitReply(reply: PendingReply): void {
+    // Before the clock is read: most flushes of a server are of no interest.
+    if (!this.#strategy.wants(reply)) return
     const now = this.#now()
     const ms = this.#strategy.onSend(reply, now)
-    if (ms === undefined) return
     if (reply.sentAt === 0) reply.sentAt = now
     // What may not keep the process alive cannot keep the event loop turning either: see #nextTurn().
     if (ms === 0 || !this.#isReferenced()) return

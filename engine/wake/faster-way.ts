@@ -37,8 +37,11 @@ const PAUSE_MS = 0.5
 export class FasterWay implements WakeStrategy {
   readonly endsWithReply = true
 
-  onSend(reply: PendingReply, now: number): number | undefined {
-    if (!reply.dialled) return undefined
+  wants({ dialled }: PendingReply): boolean {
+    return dialled
+  }
+
+  onSend(reply: PendingReply, now: number): number {
     const memory = (reply.memory ??= newMemory())
     const isAfterPause = now - memory.repliedAt > PAUSE_MS
     // The reply answers the oldest flush; or a later one, if that was so long ago that nothing answers it.

@@ -15,5 +15,6 @@ export function wakeStrategyOf(policy: WakePolicy): WakeStrategy {
 }
 
 function fixed(ms: number | undefined): WakeStrategy {
-  return { onSend: () => ms, onReply: nothing, onMiss: nothing, endsWithReply: false }
+  const wants = ms !== undefined
+  return { wants: () => wants, onSend: () => ms ?? 0, onReply: nothing, onMiss: nothing, endsWithReply: false }
 }

@@ -56,6 +56,7 @@ function awake(ms: number, endsWithReply = true): { doorbell: Doorbell; told: To
   const clock = { now: 100 }
   const doorbell = new Doorbell(
     {
+      wants: () => true,
       onSend: () => ms,
       onReply: (reply) => void told.replies.push(reply),
       onMiss: (reply) => void told.misses.push(reply),
