@@ -19,13 +19,14 @@ export type { BreakerStats } from '../engine/reconnect/breaker.js'
 export type * from '../engine/reconnect/reconnecting-connection.js'
 export type { ConnectedInfo, LossReport } from '../engine/reconnect/reconnecting-settings.js'
 export type { SharedMemoryStats } from '../engine/shared-memory/shared-memory-stats.js'
-export type { ShardStats } from '../engine/shard/shard.js'
+export type { ShardHandlerStats, ShardStats } from '../engine/shard/shard.js'
 export type {
   BackpressureEvent,
   BreakerEvent,
   BreakerOpenedEvent,
   ConnectionClosedEvent,
   ConnectionEvent,
+  HandlerFailedEvent,
   ReconnectingAttemptEvent,
   ReconnectingEndEvent,
   ReconnectingFailureEvent,
@@ -44,6 +45,9 @@ export type {
 export type { EventLoopDelay } from '../engine/protocol/counters.js'
 export type { FramingKind } from '../engine/protocol/framing.js'
 export { TransportError, type TransportErrorCode, type TransportErrorDetails } from '../engine/protocol/errors.js'
+export type { HandlerContext, HandlerLog, ShardHandler } from '../engine/common/handler-module.js'
+export type { HandlerLogEntry, OnHandlerLog } from '../engine/common/handler-log.js'
+export type { HandlerLogLevel } from '../engine/protocol/handling.js'
 export type { HandlerErrorContext, HandlerPlace, OnError } from '../engine/common/handler-failures.js'
 export type { LedgerLine, LedgerReport, LedgerSnapshot, ResourceKind } from '../engine/common/ledger.js'
 export type { WaitOptions } from '../engine/protocol/waiter.js'

@@ -1,11 +1,18 @@
 import type { Connection } from '../engine/common/connection.js'
-import { invalidOption, readConnectOptions, readListenOptions } from '../engine/common/call-options.js'
+import {
+  invalidOption,
+  readConnectOptions,
+  readHandlerListenOptions,
+  readListenOptions,
+} from '../engine/common/call-options.js'
+import { isObject } from '../engine/common/describe.js'
 import type { EngineCore } from '../engine/core/engine-core.js'
 import type { TransportSettings } from '../engine/core/engine-settings.js'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
-import type { ConnectionHandler, Listener, ListenOptions } from '../engine/listening/listener.js'
+import type { ConnectionHandler, HandlerListenOptions, Listener, ListenOptions } from '../engine/listening/listener.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
 import type { ReconnectingConnection } from '../engine/reconnect/reconnecting-connection.js'
+import { readHandlerModule } from './handler-module-option.js'
 import { createPool, type ConnectionPool } from './connection-pool.js'
 import { parsePoolOptions, type PoolOptions } from './pool-options.js'
 import { parseReconnectingOptions, type ReconnectingOptions } from './reconnecting-options.js'
@@ -40,6 +47,13 @@ export interface Transport {
   listen(handler?: ConnectionHandler, options?: ListenOptions): Promise<Listener>
 
   /**
+   * Listens, and has a module of the host serve each connection inside the shard that owns its socket: work that keeps
+   * a CPU busy then scales with the engine's `shards`, and main stays free. Rejects as above, and with ERR_HANDLER_LOAD:
+   * the module could not be loaded, has no function as its default export, or its `setup()` failed or took too long.
+   */
+  listen(options: HandlerListenOptions): Promise<Listener>
+
+  /**
    * A pool of connections to this endpoint; `min` of them are made at once.
    * @throws {TransportError} ERR_INVALID_OPTION, ERR_ENGINE_CLOSED
    */
@@ -51,11 +65,21 @@ export function createTransport(core: EngineCore, endpoint: ResolvedEndpoint, se
     endpoint: endpoint.text,
     connect: async (options = {}) => core.connect(endpoint, settings, readConnectOptions(options)),
     reconnecting: (options = {}) => core.reconnecting(endpoint, settings, parseReconnectingOptions(options)),
-    listen: async (handler, options = {}) => {
-      const given: unknown = handler
-      if (given !== undefined && typeof given !== 'function')
-        throw invalidOption('listen()', 'handler', 'it must be a function')
-      return core.listen(endpoint, settings, handler, readListenOptions(options))
+    listen: async (handler?: ConnectionHandler | HandlerListenOptions, options: ListenOptions = {}) => {
+      if (handler === undefined || typeof handler === 'function')
+        return core.listen(endpoint, settings, handler, readListenOptions(options))
+      if (!isObject(handler))
+        throw invalidOption('listen()', 'handler', 'it must be a function, or options that name a module')
+      const {
+        handler: url,
+        data,
+        setupTimeoutMs,
+        teardownTimeoutMs,
+        onLog,
+        ...rest
+      } = readHandlerListenOptions(handler)
+      const module = readHandlerModule({ handler: url, data, setupTimeoutMs, teardownTimeoutMs, onLog })
+      return core.listen(endpoint, settings, module, rest)
     },
     pool: (options = {}) => {
       const poolSettings = parsePoolOptions(options)

@@ -3,12 +3,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ShardListeners } from './accepting/shard-listeners.js'
 import type { ShardDescriptors } from './descriptors.js'
 import { systemClock } from '../engine/protocol/clock.js'
-import type { Adoption, DialRequest, ListenRequest, ShardControl } from '../engine/protocol/control.js'
+import type { Adoption, DialRequest, ListenRequest, ServeRequest, ShardControl } from '../engine/protocol/control.js'
 import { serializeError, type Outcome } from '../engine/protocol/errors.js'
+import type { HandlerEnd } from '../engine/protocol/handling.js'
 import type { LaneGrant } from '../engine/protocol/lane.js'
 import type { SlabDescriptor } from '../engine/protocol/slab-table.js'
 import type { ListenTarget } from '../engine/protocol/target.js'
 import { dialWithRetry } from './dial-with-retry.js'
+import type { ServedListeners } from './handlers/served-listeners.js'
 import { laneEnd } from './lanes/framed-wire.js'
 import type { Pumps } from './lanes/pumps.js'
 import { RetiredMemory } from './retired-memory.js'
@@ -21,6 +23,7 @@ const TURNS_TO_READ = 3
 export class ControlServer implements ShardControl {
   readonly #pumps: Pumps
   readonly #listeners: ShardListeners
+  readonly #served: ServedListeners
   readonly #descriptors: ShardDescriptors
   readonly #main: MainSide
   readonly #onStop: () => void
@@ -30,12 +33,14 @@ export class ControlServer implements ShardControl {
   constructor(
     pumps: Pumps,
     listeners: ShardListeners,
+    served: ServedListeners,
     descriptors: ShardDescriptors,
     main: MainSide,
     onStop: () => void,
   ) {
     this.#pumps = pumps
     this.#listeners = listeners
+    this.#served = served
     this.#descriptors = descriptors
     this.#main = main
     this.#onStop = onStop
@@ -93,6 +98,22 @@ export class ControlServer implements ShardControl {
 
   unlisten(listenerId: number): Promise<void> {
     return this.#listeners.close(listenerId)
+  }
+
+  serve(request: ServeRequest): Promise<Outcome> {
+    return outcomeOf(this.#served.open(request))
+  }
+
+  unserve(listenerId: number): Promise<void> {
+    return this.#served.close(listenerId)
+  }
+
+  settleServed(listenerId: number): Promise<void> {
+    return this.#served.settle(listenerId)
+  }
+
+  endServed(listenerId: number, end: HandlerEnd): Promise<void> {
+    return this.#served.end(listenerId, end)
   }
 
   lend(lanes: readonly LaneGrant[]): void {

@@ -9,6 +9,10 @@ import { readWakeups, WakeupSocket } from '../engine/protocol/wakeup-socket.js'
 import { ShardListeners } from './accepting/shard-listeners.js'
 import { ControlServer } from './control-server.js'
 import { ShardDescriptors } from './descriptors.js'
+import { HandlerMeter } from './handlers/handler-meter.js'
+import { HandlerModules } from './handlers/handler-modules.js'
+import { ServedLanes } from './handlers/served-lanes.js'
+import { ServedListeners } from './handlers/served-listeners.js'
 import { Pumps } from './lanes/pumps.js'
 import { Meter } from './meter.js'
 import { WakeLoop } from './wake-loop.js'
@@ -25,8 +29,13 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const main = Comlink.wrap<MainCallbacks>(boot.events)
   const descriptors = new ShardDescriptors()
   const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main, descriptors)
+  const { shard, generation } = boot
+  const clock = systemClock
+  const lanes = new ServedLanes(shard, generation, meter, new HandlerMeter(boot.counters, clock), clock)
+  const modules = new HandlerModules()
+  const served = new ServedListeners({ shard, generation, lanes, modules, clock }, main, descriptors)
   await new Promise<void>((stop) => {
-    Comlink.expose(new ControlServer(pumps, listeners, descriptors, main, stop), boot.control)
+    Comlink.expose(new ControlServer(pumps, listeners, served, descriptors, main, stop), boot.control)
     boot.bell.on('message', wakeLoop.wake)
     wakeLoop.start()
     // The first message says that the shard answers control calls.

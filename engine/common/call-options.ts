@@ -2,6 +2,7 @@
 import { isArray } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 import type { OnError } from './handler-failures.js'
+import type { OnHandlerLog } from './handler-log.js'
 import { checkOptions, readOptions, type Checks } from './option-problems.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
@@ -13,6 +14,14 @@ export const graceMs = { engine: 1_000, listener: 0, pool: 1_000 } as const
 
 type ListenWait = WaitOptions & { readonly onError?: OnError | undefined }
 
+interface HandlerListen extends ListenWait {
+  readonly handler: URL | string
+  readonly data?: unknown
+  readonly setupTimeoutMs?: number | undefined
+  readonly teardownTimeoutMs?: number | undefined
+  readonly onLog?: OnHandlerLog | undefined
+}
+
 const timeCheck = (value: unknown): string | undefined =>
   isTime(value) ? undefined : `a number from 0 to ${String(LONGEST_TIMER_MS)} milliseconds`
 
@@ -21,9 +30,21 @@ const waitChecks = {
   timeoutMs: timeCheck,
 } satisfies Checks
 
+const functionCheck = (value: unknown): string | undefined => (typeof value === 'function' ? undefined : 'a function')
+
 const listenChecks = {
   ...waitChecks,
-  onError: (value: unknown) => (typeof value === 'function' ? undefined : 'a function'),
+  onError: functionCheck,
+} satisfies Checks
+
+const handlerListenChecks = {
+  ...listenChecks,
+  handler: (value: unknown) =>
+    value instanceof URL || typeof value === 'string' ? undefined : 'the URL of a module, or its absolute path',
+  data: () => undefined,
+  setupTimeoutMs: timeCheck,
+  teardownTimeoutMs: timeCheck,
+  onLog: functionCheck,
 } satisfies Checks
 
 const subscribeChecks = {
@@ -43,6 +64,11 @@ export function readConnectOptions(options: unknown): WaitOptions {
 /** What `listen()` takes. @throws {TransportError} ERR_INVALID_OPTION */
 export function readListenOptions(options: unknown): ListenWait {
   return readOptions<ListenWait>(options, listenChecks, 'listen()')
+}
+
+/** What `listen()` with a handler module takes, as it was given. @throws {TransportError} ERR_INVALID_OPTION */
+export function readHandlerListenOptions(options: unknown): HandlerListen {
+  return readOptions<HandlerListen>(options, handlerListenChecks, 'listen()')
 }
 
 /** What `subscribe()` takes: whether frames are to be lent. @throws {TransportError} ERR_INVALID_OPTION */

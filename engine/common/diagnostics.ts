@@ -5,6 +5,7 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import type { TransportErrorCode } from '../protocol/errors.js'
+import type { HandlerLogEntry } from './handler-log.js'
 import type { ReuseBlocker } from './reuse-blocker.js'
 
 export interface ConnectionEvent {
@@ -54,6 +55,14 @@ export interface ListenerClosedEvent extends ListenerEvent {
 export interface ListenerPausedEvent extends ListenerEvent {
   /** Which shard has stopped accepting, or accepts again. */
   readonly shard: number
+}
+
+export interface HandlerFailedEvent extends ShardEvent {
+  readonly endpoint: string
+  /** `info.id` of the connection; undefined: the module itself, in its `teardown()`. */
+  readonly connection: string | undefined
+  /** ERR_HANDLER; its cause is what was thrown, with the stack that it had in the shard. */
+  readonly error: Error
 }
 
 export interface PoolConnectionFailedEvent {
@@ -152,6 +161,10 @@ export const events = {
   listenerResumed: new EventChannel<ListenerPausedEvent>('listener.resumed'),
   /** A connection was cut because the listener has `maxConnections` of them. */
   listenerRefused: new EventChannel<ListenerEvent>('listener.refused'),
+  /** A handler module has failed, over one connection or in its `teardown()`. */
+  handlerFailed: new EventChannel<HandlerFailedEvent>('handler.failed'),
+  /** A handler module has logged, and the listener has no `onLog`. */
+  handlerLog: new EventChannel<HandlerLogEntry>('handler.log'),
   /** A pool could not make a connection, and pauses. */
   poolConnectionFailed: new EventChannel<PoolConnectionFailedEvent>('pool.connection-failed'),
   /** An acquire has to wait because all connections that the pool may have are in use. */

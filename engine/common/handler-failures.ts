@@ -4,20 +4,10 @@
  */
 import process from 'node:process'
 import { TransportError } from '../protocol/errors.js'
+import type { HandlerPlace } from '../protocol/handler-place.js'
 import type { Clock } from '../protocol/clock.js'
 
-/** Which of the host's functions failed. `adapter`: a listener of an adapter. */
-export type HandlerPlace =
-  | 'listener'
-  | 'subscriber'
-  | 'stderr'
-  | 'onConnected'
-  | 'onLoss'
-  | 'onStateChange'
-  | 'heartbeat'
-  | 'validate'
-  | 'adapter'
-  | 'onError'
+export type { HandlerPlace } from '../protocol/handler-place.js'
 
 /** A connection that answers for the functions that its frames were handed to. */
 export interface HandlerHost {

@@ -6,6 +6,7 @@ const resourceKinds = [
   'connections',
   'reconnectingConnections',
   'listeners',
+  'handlers',
   'pools',
   'socketFiles',
   'descriptors',
@@ -44,33 +45,52 @@ export interface LedgerReport {
   readonly leaked: number
 }
 
+/** What others count themselves, of some kinds. */
+export type LedgerSource = () => Partial<Record<ResourceKind, LedgerLine>>
+
 export class Ledger {
-  readonly #lines = mapKinds(() => ({ opened: 0, released: 0 }))
+  readonly #own = mapKinds(() => ({ opened: 0, released: 0 }))
+  readonly #sources: LedgerSource[] = []
+
+  addSource(source: LedgerSource): void {
+    this.#sources.push(source)
+  }
 
   open(kind: ResourceKind, count = 1): void {
-    this.#lines[kind].opened += count
+    this.#own[kind].opened += count
   }
 
   release(kind: ResourceKind, count = 1): void {
-    this.#lines[kind].released += count
+    this.#own[kind].released += count
   }
 
   snapshot(): LedgerSnapshot {
-    const byKind = mapKinds((kind) => withOpen(this.#lines[kind]))
-    return { byKind, ...withOpen(this.#sums()) }
+    const lines = this.#lines()
+    return { byKind: mapKinds((kind) => withOpen(lines[kind])), ...withOpen(sumsOf(lines)) }
   }
 
   /** For an engine that has closed. */
   report(): LedgerReport {
-    const { opened, released } = this.#sums()
-    return { byKind: mapKinds((kind) => ({ ...this.#lines[kind] })), opened, released, leaked: opened - released }
+    const byKind = this.#lines()
+    const { opened, released } = sumsOf(byKind)
+    return { byKind, opened, released, leaked: opened - released }
   }
 
-  #sums(): LedgerLine {
-    const lines = Object.values(this.#lines)
-    const sum = (what: keyof LedgerLine): number => lines.reduce((total, line) => total + line[what], 0)
-    return { opened: sum('opened'), released: sum('released') }
+  #lines(): Record<ResourceKind, LedgerLine> {
+    const others = this.#sources.map((source) => source())
+    return mapKinds((kind) => {
+      const { opened, released } = this.#own[kind]
+      const sum = (what: keyof LedgerLine): number =>
+        others.reduce((total, lines) => total + (lines[kind]?.[what] ?? 0), 0)
+      return { opened: opened + sum('opened'), released: released + sum('released') }
+    })
   }
+}
+
+function sumsOf(byKind: Readonly<Record<ResourceKind, LedgerLine>>): LedgerLine {
+  const lines = Object.values(byKind)
+  const sum = (what: keyof LedgerLine): number => lines.reduce((total, line) => total + line[what], 0)
+  return { opened: sum('opened'), released: sum('released') }
 }
 
 function mapKinds<Value>(of: (kind: ResourceKind) => Value): Record<ResourceKind, Value> {

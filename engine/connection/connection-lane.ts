@@ -19,7 +19,7 @@ let connections = 0
 
 export class Lane {
   /** The connection's, unique within the process. */
-  readonly id = `${String(process.pid)}-${String(++connections)}`
+  readonly id: string
   readonly host: LaneHost
   readonly grant: LaneGrant
   readonly settings: ConnectionSettings
@@ -31,6 +31,7 @@ export class Lane {
 
   constructor(host: LaneHost, grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity) {
     this.host = host
+    this.id = `${String(process.pid)}-${host.idPrefix}${String(++connections)}`
     this.grant = grant
     this.settings = settings
     this.identity = identity

@@ -96,6 +96,8 @@ export interface LaneFetches {
 
 export interface LaneHost {
   readonly shard: number
+  /** In front of the number in the ids of its connections, which are unique within the process. */
+  readonly idPrefix: string
   readonly slabs: SlabTable
   readonly doorbell: LaneDoorbell
   wordsOf(lane: LaneGrant): Int32Array
@@ -112,6 +114,8 @@ export interface LaneHost {
   /** The connection is over: forget it and take its lane back. */
   releaseLane(lane: LaneGrant): void
   keepAlive(on: boolean): void
+  /** Is told of frames that were taken, some at a time. Undefined: nobody counts them. */
+  readonly onTaken: ((frames: number, bytes: number) => void) | undefined
   /** Undefined: only the shard writes. */
   readonly inline: InlineHost | undefined
 }

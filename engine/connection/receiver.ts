@@ -171,6 +171,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     }
     this.#reader.done()
     this.#count(frame.length)
+    this.#lane.host.onTaken?.(1, frame.length)
     this.lastFrameAt = Date.now()
     this.#in.release()
     // No notification will come of what lies behind the last one.
@@ -236,12 +237,15 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
 
   /** Gives frames to the subscriber until there is none, the budget is spent, or it is not subscribed any more. */
   #drain(subscription: Subscription): boolean {
+    const { framesReceived, bytesReceived } = this
     // Around the loop, not in it: a frame of 64 bytes would cost a fifth more.
     try {
       return this.#drainFrames(subscription)
     } catch (error) {
       this.#fail(noMemory(error, this.#lane.endpoint))
       return false
+    } finally {
+      this.#lane.host.onTaken?.(this.framesReceived - framesReceived, this.bytesReceived - bytesReceived)
     }
   }
 

@@ -8,6 +8,7 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { DeliveryTracking } from '../connection/delivery-tracker.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { AcceptHandshake } from '../listening/accept-handshakes.js'
+import type { HandlerModuleSettings } from '../listening/handler-listener.js'
 import type { ConnectionHandler, Listener, ListenOptions } from '../listening/listener.js'
 import { ListenerRegistry } from '../listening/listener-registry.js'
 import type { PoolSettings } from '../pool/pool-settings.js'
@@ -79,6 +80,7 @@ export class EngineCore {
     this.#listeners = new ListenerRegistry({
       supervisor: () => this.#supervisor,
       shards: settings.shards,
+      initialRingBytes: settings.initialRingBytes,
       ledger: this.#ledger,
       clock,
       assertOpen: (endpoint) => this.#assertOpen(endpoint),
@@ -136,7 +138,7 @@ export class EngineCore {
   async listen(
     endpoint: ResolvedEndpoint,
     settings: TransportSettings,
-    handler: ConnectionHandler | undefined,
+    handler: ConnectionHandler | HandlerModuleSettings | undefined,
     { onError, ...patience }: ListenOptions,
   ): Promise<Listener> {
     const { kind, text, route } = endpoint
@@ -150,6 +152,10 @@ export class EngineCore {
     }
     const connection = this.#connectionSettings(settings, undefined, onError)
     const { memory, connectTimeoutMs } = settings
+    if (memory !== 'none' && typeof handler === 'object') {
+      const message = `${text}: a handler module cannot serve connections over shared memory. Use unix: for it.`
+      throw new TransportError('ERR_INVALID_OPTION', message, { endpoint: text })
+    }
     const handshake = memory === 'none' ? undefined : { shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
     return this.#listeners.listen(
       { kind, endpoint: text, target: route.target, settings, connection, handshake, handler },
@@ -252,6 +258,7 @@ export class EngineCore {
       handlers.giveUp()
       for (const connection of reconnecting) connection.destroy(error)
       for (const connection of this.#connections) connection.destroy(error)
+      void this.#listeners.endServed(error)
       this.#children.endNow()
     }, graceMs)
     // A thread that does not answer would hold up everything that waits for it.
@@ -272,10 +279,12 @@ export class EngineCore {
     this.#children.startNoMore(error)
     await this.#listeners.close()
     await handlers.done()
+    const servedEnded = this.#listeners.endServed('close')
     // Frames that a reconnecting connection has queued leave over its lane's connection, so those close last.
     const others = this.#connections.filter((connection) => !connection.isTracked)
     await Promise.all([handlers.closeEach(reconnecting), handlers.closeEach(others)])
     await handlers.closeEach(this.#connections)
+    await servedEnded
     for (const pool of pools) pool.cut()
     await Promise.all(pools.map((pool) => pool.closed))
     // Also those whose connections have ended before.

@@ -6,6 +6,7 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ConnectionIdentity } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { deserializeError, type TransportError } from '../protocol/errors.js'
+import type { HandledConnectionSettings } from '../protocol/handling.js'
 import { transportTraits, type ListenTarget } from '../protocol/target.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ArrivalEvents } from '../shard/accepted-connections.js'
@@ -13,9 +14,10 @@ import type { Shard } from '../shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
 import { AcceptHandshakes, type AcceptHandshake } from './accept-handshakes.js'
 import { EngineListener } from './engine-listener.js'
+import { HandlerListener, type HandlerModuleSettings } from './handler-listener.js'
 import type { ConnectionHandler, Listener } from './listener.js'
-import { OpenListener } from './open-listener.js'
-import { ShardBindings } from './shard-bindings.js'
+import { OpenListener, type Arrivals } from './open-listener.js'
+import { ShardBindings, type ShardListening } from './shard-bindings.js'
 
 /** A shard with fewer untaken connections never stops accepting: they are just on their way to be taken. */
 const LEAST_QUEUED = 16
@@ -37,13 +39,21 @@ interface ListenRequest {
   readonly connection: ConnectionSettings
   /** What comes before each connection, and how long it may take. Undefined: nothing. */
   readonly handshake: { readonly shake: AcceptHandshake; readonly timeoutMs: number } | undefined
-  readonly handler: ConnectionHandler | undefined
+  /** A function on main, a module in the shards, or neither. */
+  readonly handler: ConnectionHandler | HandlerModuleSettings | undefined
+}
+
+interface NewListener {
+  readonly listener: EngineListener | HandlerListener
+  readonly arrivals: Arrivals | undefined
+  readonly on: (shard: Shard) => ShardListening
 }
 
 interface ListenerRegistryHost {
   /** A function, since shards name the registry before the supervisor of all of them is there. */
   readonly supervisor: () => Supervisor
   readonly shards: number
+  readonly initialRingBytes: number
   readonly ledger: Ledger
   readonly clock: Clock
   /** Throws ERR_ENGINE_CLOSED. */
@@ -53,6 +63,8 @@ interface ListenerRegistryHost {
 export class ListenerRegistry implements SupervisorEvents {
   readonly #host: ListenerRegistryHost
   readonly #open = new Map<number, OpenListener>()
+  /** Those that shards serve, also closed ones that still have connections. */
+  readonly #served = new Set<HandlerListener>()
   /** What shards report of listeners that are being opened: a shard that serves one may have accepted already. */
   readonly #early = new Map<number, (() => void)[]>()
   /** Calls of `listen()` that are under way, and how each is given up. */
@@ -112,8 +124,15 @@ export class ListenerRegistry implements SupervisorEvents {
     await Promise.allSettled([...this.#open.values()].map((open) => open.close()))
   }
 
+  /** Has the connections that shards serve end. Resolves once none is left. After `close()`. */
+  async endServed(how: 'close' | TransportError): Promise<void> {
+    await Promise.all([...this.#served].map((listener) => listener.endServed(how)))
+  }
+
   onLost(shard: Shard): void {
     for (const open of this.#open.values()) open.onLost(shard)
+    // Also of those that are closed.
+    for (const listener of this.#served) listener.onSourceLost(shard)
   }
 
   onRestored(shard: Shard): void {
@@ -152,62 +171,53 @@ export class ListenerRegistry implements SupervisorEvents {
   }
 
   async #listen(request: ListenRequest, signal: AbortSignal): Promise<Listener> {
-    const { kind, endpoint, target, settings, connection, handshake, handler } = request
+    const { endpoint, target, settings, connection } = request
     const { ledger, clock } = this.#host
     const supervisor = this.#supervisor
     while (supervisor.leastLoaded() === undefined) await supervisor.waitForShard()
     this.#host.assertOpen(endpoint)
     const id = this.#nextId++
     // See docs/decisions/pipe-listening.md.
-    const { listeningShards, halfClose, hasDescriptor } = transportTraits[target.kind]
-    const isOnOneShard = listeningShards === 'one'
+    const isOnOneShard = transportTraits[target.kind].listeningShards === 'one'
     const shards = isOnOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(settings.maxQueuedConnections / this.#host.shards))
-    const { framing } = connection
+    let bindings: ShardBindings | undefined
+    const release = async (): Promise<void> => {
+      arrivals?.handshakes?.giveUp()
+      try {
+        await bindings?.close()
+      } finally {
+        this.#open.delete(id)
+        supervisor.keepAlive(false)
+        ledger.release('listeners')
+        if (bindings?.hasFile === true) ledger.release('socketFiles')
+        trace('listener %s: closed', endpoint)
+      }
+    }
+    const { listener, arrivals, on } = this.#createListener(id, request, maxQueued >> 1, release)
+    if (listener instanceof HandlerListener) {
+      this.#served.add(listener)
+      void listener.drained.then(() => this.#served.delete(listener))
+    }
     this.#early.set(id, [])
-    const bindings = await ShardBindings.open(
+    const { framing } = connection
+    const { backlog, mode } = settings
+    bindings = await ShardBindings.open(
       shards,
-      { listenerId: id, endpoint, target, backlog: settings.backlog, framing, maxQueued, mode: settings.mode },
+      { on, listenerId: id, endpoint, target, backlog, framing, maxQueued, mode },
       ledger,
       signal,
     ).catch((error: unknown) => {
       // There will be no listener: connections accepted meanwhile are closed.
       this.#runEarly(id)
+      if (listener instanceof HandlerListener) listener.neverOpened()
       throw error
     })
     ledger.open('listeners')
     if (bindings.hasFile) ledger.open('socketFiles')
     supervisor.keepAlive(true)
-    const release = async (): Promise<void> => {
-      handshakes?.giveUp()
-      try {
-        await bindings.close()
-      } finally {
-        this.#open.delete(id)
-        supervisor.keepAlive(false)
-        ledger.release('listeners')
-        if (bindings.hasFile) ledger.release('socketFiles')
-        trace('listener %s: closed', endpoint)
-      }
-    }
-    const { maxConnections } = settings
-    const listener = new EngineListener({ endpoint, maxConnections, resumeAt: maxQueued >> 1, handler, clock, release })
-    const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
-    const handshakes =
-      handshake &&
-      new AcceptHandshakes({ listener, connection, identity, ...handshake, most: settings.maxQueuedConnections, clock })
     const shardsUp = (): readonly Shard[] => supervisor.shardsUp
-    const open = new OpenListener({
-      id,
-      listener,
-      bindings,
-      isOnOneShard,
-      connection,
-      identity,
-      handshakes,
-      shardsUp,
-      clock,
-    })
+    const open = new OpenListener({ id, listener, arrivals, bindings, isOnOneShard, shardsUp, clock })
     this.#open.set(id, open)
     // Once the caller has the listener. Until then all that shards report waits, to keep its order.
     clock.nextTurn(() => this.#runEarly(id))
@@ -222,6 +232,40 @@ export class ListenerRegistry implements SupervisorEvents {
     return listener
   }
 
+  #createListener(
+    id: number,
+    { kind, endpoint, target, settings, connection, handshake, handler }: ListenRequest,
+    resumeAt: number,
+    release: () => Promise<void>,
+  ): NewListener {
+    const { ledger, clock, shards, initialRingBytes } = this.#host
+    const { maxConnections } = settings
+    if (typeof handler === 'object') {
+      const { failures } = connection
+      const handled = { ...handledSettings(connection), initialRingBytes }
+      const listener = new HandlerListener({
+        id,
+        kind,
+        endpoint,
+        maxConnections,
+        shards,
+        module: handler,
+        connection: handled,
+        failures,
+        ledger,
+        clock,
+        release,
+      })
+      return { listener, arrivals: undefined, on: listener.on }
+    }
+    const { halfClose, hasDescriptor } = transportTraits[target.kind]
+    const listener = new EngineListener({ endpoint, maxConnections, resumeAt, handler, clock, release })
+    const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
+    const most = settings.maxQueuedConnections
+    const handshakes = handshake && new AcceptHandshakes({ listener, connection, identity, ...handshake, most, clock })
+    return { listener, arrivals: { listener, connection, identity, handshakes }, on: ({ accepted }) => accepted }
+  }
+
   #runEarly(id: number): void {
     const early = this.#early.get(id) ?? []
     this.#early.delete(id)
@@ -231,4 +275,11 @@ export class ListenerRegistry implements SupervisorEvents {
   #failAll(): void {
     for (const open of this.#open.values()) open.onAllShardsLost()
   }
+}
+
+/** What of it goes to another thread. */
+function handledSettings(settings: ConnectionSettings): Omit<HandledConnectionSettings, 'initialRingBytes'> {
+  const { framing, maxFrameBytes, maxPendingBytes, maxRingBytes, frameTimeoutMs, closeTimeoutMs, allowHalfOpen } =
+    settings
+  return { framing, maxFrameBytes, maxPendingBytes, maxRingBytes, frameTimeoutMs, closeTimeoutMs, allowHalfOpen }
 }

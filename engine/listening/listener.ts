@@ -1,6 +1,7 @@
 /** What a host sees of a listener. */
 import type { Connection } from '../common/connection.js'
 import type { OnError } from '../common/handler-failures.js'
+import type { OnHandlerLog } from '../common/handler-log.js'
 import type { TransportErrorCode } from '../protocol/errors.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
@@ -14,6 +15,23 @@ export type ConnectionHandler = (connection: Connection) => unknown
 export interface ListenOptions extends WaitOptions {
   /** In place of the engine's: called when the callback fails, or a subscriber of one of its connections. */
   readonly onError?: OnError | undefined
+}
+
+/** Options of `transport.listen()` with a handler module: a module of the host that serves inside the shards. */
+export interface HandlerListenOptions extends ListenOptions {
+  /**
+   * The module: a file or data URL, or an absolute path. `new URL('./serve.js', import.meta.url)` names the one beside
+   * the file that says so. Its default export is a `ShardHandler`; `setup(context)` and `teardown(context)` are optional.
+   */
+  readonly handler: URL | string
+  /** `context.data`: anything that the structured clone algorithm takes. Every shard gets a copy of its own. */
+  readonly data?: unknown
+  /** How long loading the module and its `setup()` may take on a shard, in milliseconds. Default 10,000. */
+  readonly setupTimeoutMs?: number | undefined
+  /** How long its `teardown()` may take, in milliseconds. Default 5,000. */
+  readonly teardownTimeoutMs?: number | undefined
+  /** Called with what the module logs, in place of the diagnostics channel. */
+  readonly onLog?: OnHandlerLog | undefined
 }
 
 /** Options of `listener.close()`. */

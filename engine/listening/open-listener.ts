@@ -11,22 +11,30 @@ import type { Arrival } from '../shard/accepted-connections.js'
 import type { Shard } from '../shard/shard.js'
 import type { AcceptHandshakes } from './accept-handshakes.js'
 import type { EngineListener } from './engine-listener.js'
+import type { HandlerListener } from './handler-listener.js'
 import type { ShardBindings } from './shard-bindings.js'
 
 /** Pauses between attempts to make a shard serve the listener, or resume. */
 const RETRY_PAUSES = { initialMs: 50, maxMs: 5_000, factor: 2, jitter: 'none' } as const
 
-interface OpenListenerParts {
-  readonly id: number
+/** What takes the connections that shards have accepted. */
+export interface Arrivals {
   readonly listener: EngineListener
-  readonly bindings: ShardBindings
-  /** Whether only one shard at a time can serve it. */
-  readonly isOnOneShard: boolean
   /** What its connections get. */
   readonly connection: ConnectionSettings
   readonly identity: ConnectionIdentity
   /** What comes before its connections. Undefined: nothing. */
   readonly handshakes: AcceptHandshakes | undefined
+}
+
+interface OpenListenerParts {
+  readonly id: number
+  readonly listener: EngineListener | HandlerListener
+  /** Undefined: shards serve what they accept. */
+  readonly arrivals: Arrivals | undefined
+  readonly bindings: ShardBindings
+  /** Whether only one shard at a time can serve it. */
+  readonly isOnOneShard: boolean
   readonly shardsUp: () => readonly Shard[]
   readonly clock: Clock
 }
@@ -60,10 +68,10 @@ export class OpenListener {
   }
 
   onLost(shard: Shard): void {
-    const { bindings, listener, handshakes, isOnOneShard } = this.#parts
+    const { bindings, listener, arrivals, isOnOneShard } = this.#parts
     bindings.forget(shard)
     listener.onSourceLost(shard)
-    handshakes?.onSourceLost(shard)
+    arrivals?.handshakes?.onSourceLost(shard)
     // Another shard takes over at once.
     if (isOnOneShard) this.onRestored([])
   }
@@ -83,12 +91,13 @@ export class OpenListener {
   }
 
   onArrival(shard: Shard, arrival: Arrival): void {
+    const { arrivals } = this.#parts
     // The shard may have died since, while this waited for the listener.
-    if (!shard.isUp) {
+    if (!shard.isUp || arrivals === undefined) {
       arrival.reject()
       return
     }
-    const { listener, handshakes, connection, identity } = this.#parts
+    const { listener, handshakes, connection, identity } = arrivals
     if (handshakes !== undefined) {
       handshakes.onArrival(shard, arrival)
       return
@@ -101,8 +110,9 @@ export class OpenListener {
   }
 
   onPaused(shard: Shard): void {
-    if (!shard.isUp) return
-    const { id, listener, bindings } = this.#parts
+    const { id, bindings, arrivals } = this.#parts
+    if (!shard.isUp || arrivals === undefined) return
+    const { listener } = arrivals
     const event = { endpoint: listener.endpoint, shard: shard.index }
     trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.index)
     events.listenerPaused.publish(event)

@@ -1,5 +1,5 @@
 /** One listener on its shards, with what its transport needs for that: a socket, a file, descriptors. */
-import { deserializeError, TransportError } from '../protocol/errors.js'
+import { deserializeError, TransportError, type Outcome } from '../protocol/errors.js'
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
 import { isAbstract, isBoundByMain, type ListenTarget } from '../protocol/target.js'
@@ -7,15 +7,30 @@ import { BoundSocket } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 
-interface BindingSettings {
+/** How one shard listens. */
+export interface ShardListening {
+  /** `socket`: what main has bound for it. */
+  listen(request: ShardListenRequest, socket: BoundSocket | undefined): Promise<Outcome>
+  /** Accepts again after it had stopped. */
+  resume(listenerId: number, target: ListenTarget, socket: BoundSocket | undefined): Promise<Outcome>
+  unlisten(listenerId: number): Promise<void>
+  /** The listener is being closed while `listen()` is under way: that need not go on. */
+  abandon?(listenerId: number): void
+}
+
+export interface ShardListenRequest {
   readonly listenerId: number
-  readonly endpoint: string
   readonly target: ListenTarget
   readonly backlog: number
   /** Framing of its connections. */
   readonly framing: FramingSpec
   /** How many accepted connections may wait to be taken on one shard before it stops accepting. */
   readonly maxQueued: number
+}
+
+interface BindingSettings extends ShardListenRequest {
+  readonly on: (shard: Shard) => ShardListening
+  readonly endpoint: string
   /** Mode of the socket file. */
   readonly mode: number
 }
@@ -25,6 +40,7 @@ export class ShardBindings {
   readonly #file: SocketFile | undefined
   readonly #socket: BoundSocket | undefined
   readonly #shards = new Set<Shard>()
+  readonly #joining = new Set<Shard>()
   /** What shards are about to do: each may hold a duplicate of the socket until it has answered. */
   readonly #steps = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -77,12 +93,14 @@ export class ShardBindings {
   /** Listens on shards that do not serve it yet. */
   async join(shards: readonly Shard[]): Promise<void> {
     if (shards.length === 0) return
-    const { listenerId, target, backlog, framing, maxQueued, endpoint } = this.#settings
+    const { listenerId, target, backlog, framing, maxQueued, endpoint, on } = this.#settings
     const join = async (shard: Shard): Promise<void> => {
       const request = { listenerId, target, backlog, framing, maxQueued }
-      const outcome = await shard.accepted.listen(request, this.#socket)
+      this.#joining.add(shard)
+      const listening = on(shard).listen(request, this.#socket)
+      const outcome = await listening.finally(() => this.#joining.delete(shard))
       if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
-      if (this.#closing !== undefined) await shard.accepted.unlisten(listenerId)
+      if (this.#closing !== undefined) await on(shard).unlisten(listenerId)
       else this.#shards.add(shard)
     }
     // allSettled, so that nothing goes on after this has rejected.
@@ -94,9 +112,9 @@ export class ShardBindings {
 
   /** Lets a shard that had stopped accepting go on. */
   async resume(shard: Shard): Promise<void> {
-    const { listenerId, target, endpoint } = this.#settings
+    const { listenerId, target, endpoint, on } = this.#settings
     await this.#whileOpen(async () => {
-      const outcome = await shard.accepted.resume(listenerId, target, this.#socket)
+      const outcome = await on(shard).resume(listenerId, target, this.#socket)
       if (!outcome.ok) throw deserializeError(outcome.error, endpoint)
     })
   }
@@ -112,7 +130,9 @@ export class ShardBindings {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#shards].map((shard) => shard.accepted.unlisten(this.#settings.listenerId)))
+    const { listenerId, on } = this.#settings
+    for (const shard of this.#joining) on(shard).abandon?.(listenerId)
+    await Promise.all([...this.#shards].map((shard) => on(shard).unlisten(listenerId)))
     // The file goes before the socket closes: until then no other process takes it for stale and replaces it.
     await this.#file?.remove()
     this.#socket?.close()

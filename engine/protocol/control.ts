@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Outcome, SerializedError } from './errors.js'
 import type { FramingSpec } from './framing.js'
+import type { HandlerEnd, HandlerReport, Handling } from './handling.js'
 import type { LaneGrant } from './lane.js'
 import type { SlabDescriptor } from './slab-table.js'
 import type { ListenTarget, StdioDescriptor, TransportTarget } from './target.js'
@@ -45,6 +46,11 @@ export interface ListenRequest {
   readonly counts: Int32Array
 }
 
+/** A listener whose connections the shard serves itself. */
+export interface ServeRequest extends Pick<ListenRequest, 'listenerId' | 'target' | 'backlog'> {
+  readonly handling: Handling
+}
+
 /** A connection that was accepted, and the lane that it gets. */
 export interface Adoption {
   readonly acceptId: number
@@ -68,6 +74,14 @@ export interface ShardControl {
   /** Accepts again after `paused`; `target` as for `listen`. */
   resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome>
   unlisten(listenerId: number): Promise<void>
+  /** Loads the module, sets it up, and listens. */
+  serve(request: ServeRequest): Promise<Outcome>
+  /** Accepts nothing from here on, and gives up a `serve()` that is under way. Open connections live on. */
+  unserve(listenerId: number): Promise<void>
+  /** Resolves once handlers are done with what had come until now. Bounded by nothing. */
+  settleServed(listenerId: number): Promise<void>
+  /** Answers once the listener's connections have ended and its module was torn down. After `unserve()`. */
+  endServed(listenerId: number, end: HandlerEnd): Promise<void>
   /** Lanes for connections that are yet to be accepted. */
   lend(lanes: readonly LaneGrant[]): void
   /** Takes back the lanes that were lent and carry nothing; returns them. */
@@ -93,6 +107,8 @@ export interface ListenerCallbacks {
 
 /** What a shard calls on main. */
 export interface MainCallbacks extends ListenerCallbacks {
+  /** Of a listener that it serves. Answered, so that the shard sends no more than main takes up. */
+  served(listenerId: number, report: HandlerReport): void
   /** The shard no longer uses stdin or stdout, which are main's. Answers once main has released it. */
   releaseStdio(descriptor: StdioDescriptor): void
 }

@@ -17,9 +17,26 @@ const names = [
 const DELAY_SAMPLES = names.length
 const DELAY_TOTAL_MS = names.length + 1
 const DELAY_MAX_MS = names.length + 2
-const WORDS = names.length + 3
+/** Behind them: what handler modules do in the shard. */
+const HANDLERS = names.length + 3
+
+const handlerNames = [
+  'opened',
+  'closed',
+  'frames',
+  'bytes',
+  'busyMs',
+  'regionsTaken',
+  'regionsGiven',
+  'ringMemoryBytes',
+  'ringMemoryInUseBytes',
+] as const
+
+const WORDS = HANDLERS + handlerNames.length
 
 export type CounterName = (typeof names)[number]
+
+export type HandlerCounterName = (typeof handlerNames)[number]
 
 /** How late timers of a shard fired, in milliseconds. Sampled while the shard is busy, since the engine started. */
 export interface EventLoopDelay {
@@ -31,6 +48,12 @@ export interface EventLoopDelay {
 
 /** Where each counter lies: to look a name up costs several times what counting does. */
 export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Record<CounterName, number>
+
+/** As `counter`, of what handler modules do. */
+export const handlerCounter = Object.fromEntries(handlerNames.map((name, index) => [name, HANDLERS + index])) as Record<
+  HandlerCounterName,
+  number
+>
 
 export function createCounters(): Float64Array {
   return new Float64Array(new SharedArrayBuffer(WORDS * Float64Array.BYTES_PER_ELEMENT))
@@ -55,4 +78,20 @@ export function count(counters: Float64Array, index: number, by: number): void {
 
 export function readCounters(counters: Float64Array): Record<CounterName, number> {
   return Object.fromEntries(names.map((name, index) => [name, counters[index] ?? 0])) as Record<CounterName, number>
+}
+
+export function readHandlerCounters(counters: Float64Array): Record<HandlerCounterName, number> {
+  return Object.fromEntries(handlerNames.map((name) => [name, counters[handlerCounter[name]] ?? 0])) as Record<
+    HandlerCounterName,
+    number
+  >
+}
+
+/** The shard is dead: what its handler modules had open is gone. */
+export function releaseHandlerCounters(counters: Float64Array): void {
+  const { opened, closed, regionsTaken, regionsGiven, ringMemoryBytes, ringMemoryInUseBytes } = handlerCounter
+  counters[closed] = counters[opened] ?? 0
+  counters[regionsGiven] = counters[regionsTaken] ?? 0
+  counters[ringMemoryBytes] = 0
+  counters[ringMemoryInUseBytes] = 0
 }

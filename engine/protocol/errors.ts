@@ -26,6 +26,7 @@ export const errorCodes = {
   ERR_RESET: { retryable: true },
   ERR_CONSUMER_BUSY: { retryable: false },
   ERR_HANDLER: { retryable: false },
+  ERR_HANDLER_LOAD: { retryable: false },
   ERR_TOO_MANY_CONNECTIONS: { retryable: true },
   ERR_SPAWN: { retryable: false },
   ERR_EXIT: { retryable: true },

@@ -10,7 +10,7 @@ import { AcceptCounts, AcceptLogReader, createAcceptLog } from '../protocol/acce
 import type { Adoption, ListenerCallbacks, ListenRequest } from '../protocol/control.js'
 import { TransportError, type Outcome } from '../protocol/errors.js'
 import type { LaneGrant } from '../protocol/lane.js'
-import { isBoundByMain, type ListenTarget } from '../protocol/target.js'
+import type { ListenTarget } from '../protocol/target.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import { LaneStock } from './lane-stock.js'
 import type { ControlClient } from './control-client.js'
@@ -64,7 +64,7 @@ export class AcceptedConnections {
   async listen(request: Omit<ListenRequest, 'counts'>, socket: BoundSocket | undefined): Promise<Outcome> {
     const { listenerId } = request
     // At once where nothing has to be sent first: what is dialled next on this shard must find the listener.
-    const target = socket === undefined ? request.target : await this.#targetOn(request.target, socket)
+    const target = socket === undefined ? request.target : await this.#descriptors.targetFor(request.target, socket)
     const counts = new AcceptCounts()
     this.#listeners.set(listenerId, counts)
     this.#stock.fillUp()
@@ -79,11 +79,7 @@ export class AcceptedConnections {
   }
 
   async resume(listenerId: number, target: ListenTarget, socket: BoundSocket | undefined): Promise<Outcome> {
-    return this.#control.call(
-      'resumeListening',
-      listenerId,
-      socket === undefined ? target : await this.#targetOn(target, socket),
-    )
+    return this.#control.call('resumeListening', listenerId, await this.#descriptors.targetFor(target, socket))
   }
 
   async unlisten(listenerId: number): Promise<void> {
@@ -117,12 +113,6 @@ export class AcceptedConnections {
   onNotify(laneId: number): void {
     this.#stock.releaseIfClosed(laneId)
     this.#readLog()
-  }
-
-  /** With the ticket of a duplicate of the socket, of which the shard must learn. */
-  async #targetOn(target: ListenTarget, socket: BoundSocket): Promise<ListenTarget> {
-    if (!isBoundByMain(target)) return target
-    return { ...target, ticket: await this.#descriptors.give(socket) }
   }
 
   #waiting(listenerId: number, acceptId: number): Arrival {

@@ -55,6 +55,11 @@ export class ControlClient {
     })
   }
 
+  /** An argument with which these ports go to the shard. */
+  moving<Value extends object>(value: Value, ports: readonly MessagePort[]): Value {
+    return Comlink.transfer(value, [...ports] as unknown as Parameters<typeof Comlink.transfer>[1])
+  }
+
   /** A call that fails only if the shard is lost, which the caller learns by other means. */
   announce<Name extends Call>(name: Name, ...args: Parameters<ShardControl[Name]>): Promise<void> {
     return this.call(name, ...args).then(

@@ -6,6 +6,7 @@ import os from 'node:os'
 import { DescriptorChannel, MOST_TICKETS } from '../internals/descriptor-channel.js'
 import type { SocketHandle } from '../internals/socket-handle.js'
 import { deserializeError, TransportError, type SerializedError } from '../protocol/errors.js'
+import { isBoundByMain, type ListenTarget } from '../protocol/target.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import { meetingFailure, openOneShotListener } from '../sockets/one-shot-listener.js'
 import type { ControlClient } from './control-client.js'
@@ -38,6 +39,11 @@ export class DescriptorExchange {
     await this.#control.call('ping')
     const message = `${GIVING} ${endpoint}: the system did not take its descriptor. Retry later.`
     throw new TransportError('ERR_IO', message, { endpoint })
+  }
+
+  /** Where the shard is to listen: with the ticket of a duplicate of the socket that main has bound, if it has. */
+  async targetFor(target: ListenTarget, socket: BoundSocket | undefined): Promise<ListenTarget> {
+    return socket === undefined || !isBoundByMain(target) ? target : { ...target, ticket: await this.give(socket) }
   }
 
   /** A duplicate of the socket that a lane's bytes leave by, the caller's own. Undefined: there is none to be had. */

@@ -44,7 +44,9 @@ export class ShardLanes implements HandshakeHost {
   readonly notify: LaneHost['notify']
   readonly keepAlive: LaneHost['keepAlive']
   readonly inline: InlineHost | undefined
+  readonly idPrefix = ''
   readonly fetches = undefined
+  readonly onTaken = undefined
   /** What the rings of a new lane take. */
   readonly bytesPerLane: number
   readonly #ringBytes: number

@@ -2,9 +2,10 @@
 import process from 'node:process'
 import { nameOf } from '../common/describe.js'
 import { events } from '../common/diagnostics.js'
+import type { LedgerSource } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import type { Clock } from '../protocol/clock.js'
-import { createCounters } from '../protocol/counters.js'
+import { createCounters, readHandlerCounters } from '../protocol/counters.js'
 import type { TransportError } from '../protocol/errors.js'
 import { RestartBudget, type RestartOptions } from './restart-budget.js'
 import type { Shard, ShardStats } from './shard.js'
@@ -92,6 +93,13 @@ export class ShardSlot<S extends SupervisedShard> {
     if ('shard' in this.#state) return this.#state.shard.stats()
     const { kind, last } = this.#state
     return { ...last, state: kind === 'waiting' ? 'restarting' : kind }
+  }
+
+  /** What handler modules have opened and released on it, in all of its lives. */
+  readonly servedLines: LedgerSource = () => {
+    const { opened, closed, regionsTaken, regionsGiven } = readHandlerCounters(this.#counters)
+    const line = { opened, released: closed }
+    return { connections: line, lanes: line, regions: { opened: regionsTaken, released: regionsGiven } }
   }
 
   supervise(): void {

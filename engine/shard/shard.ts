@@ -2,7 +2,14 @@
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { HandshakeLane } from '../connection/handshake-lane.js'
 import type { ConnectionIdentity, LaneConnection } from '../connection/lane-connection.js'
-import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../protocol/counters.js'
+import {
+  readCounters,
+  readDelay,
+  readHandlerCounters,
+  releaseHandlerCounters,
+  type CounterName,
+  type EventLoopDelay,
+} from '../protocol/counters.js'
 import { deserializeError, TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
 import type { LaneGrant } from '../protocol/lane.js'
@@ -15,6 +22,7 @@ import { ShardChannel } from './shard-channel.js'
 import type { ShardEnvironment, ShardLife } from './shard-environment.js'
 import { ShardLanes } from './shard-lanes.js'
 import { nextShardState, type ShardEvent, type ShardState } from './shard-state.js'
+import { ShardServing } from './shard-serving.js'
 import { ShardThread } from './shard-thread.js'
 
 /** What one connection attempt may be given up by. */
@@ -38,11 +46,25 @@ export interface ShardStats extends Readonly<Record<CounterName, number>> {
   /** How much of it rings have, in bytes. */
   readonly ringMemoryInUseBytes: number
   readonly eventLoopDelay: EventLoopDelay
+  readonly handlers: ShardHandlerStats
+}
+
+/** What handler modules do in one shard. */
+export interface ShardHandlerStats {
+  /** Open connections that they serve, which `connections` counts too. */
+  readonly connections: number
+  /** Frames that they have taken, and their payload in bytes, since the engine started. */
+  readonly frames: number
+  readonly bytes: number
+  /** For how long they have run, in milliseconds: what they do at once with frames, and after an `await`. */
+  readonly busyMs: number
 }
 
 export class Shard {
   readonly index: number
+  readonly generation: number
   readonly accepted: AcceptedConnections
+  readonly serving: ShardServing
   /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
   readonly booted: Promise<void>
   /** Settles once the thread is gone and its connections have ended, with the error; undefined: it was stopped. */
@@ -57,6 +79,7 @@ export class Shard {
 
   constructor(life: ShardLife, environment: ShardEnvironment, eventsOf: (shard: Shard) => ArrivalEvents) {
     this.index = life.index
+    this.generation = life.generation
     this.#life = life
     this.#environment = environment
     const { settings, doorbell, ledger } = environment
@@ -78,7 +101,9 @@ export class Shard {
     this.#lanes = new ShardLanes(life, this.#channel, onIdleLane, environment)
     const { control, descriptors } = this.#channel
     this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
-    exposeCallbacks({ ...this.accepted.callbacks, releaseStdio }, this.#channel.callbackPort)
+    this.serving = new ShardServing(control, descriptors)
+    const served = this.serving.onReport
+    exposeCallbacks({ ...this.accepted.callbacks, served, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {
@@ -106,7 +131,7 @@ export class Shard {
 
   /** Connections carried and dials under way: what placement goes by. */
   get load(): number {
-    return this.#lanes.inUse - this.accepted.idleLanes
+    return this.#lanes.inUse - this.accepted.idleLanes + this.#servedConnections
   }
 
   get connections(): readonly LaneConnection[] {
@@ -163,12 +188,17 @@ export class Shard {
   }
 
   stats(): ShardStats {
-    const { generation, counters } = this.#life
+    const { counters } = this.#life
+    const { frames, bytes, busyMs, ...served } = readHandlerCounters(counters)
+    const { connections, ringMemoryBytes, ringMemoryInUseBytes } = this.#lanes.stats()
     return {
       shard: this.index,
       state: this.#state === 'lost' ? 'stopped' : this.#state,
-      generation,
-      ...this.#lanes.stats(),
+      generation: this.generation,
+      connections: connections + this.#servedConnections,
+      ringMemoryBytes: ringMemoryBytes + served.ringMemoryBytes,
+      ringMemoryInUseBytes: ringMemoryInUseBytes + served.ringMemoryInUseBytes,
+      handlers: { connections: this.#servedConnections, frames, bytes, busyMs },
       eventLoopDelay: readDelay(counters),
       ...readCounters(counters),
     }
@@ -194,6 +224,11 @@ export class Shard {
   /** Ends the thread whatever it is doing; `ended` follows. */
   kill(reason: Error): void {
     this.#thread.kill(reason)
+  }
+
+  get #servedConnections(): number {
+    const { opened, closed } = readHandlerCounters(this.#life.counters)
+    return opened - closed
   }
 
   #boot(): Promise<void> {
@@ -240,6 +275,7 @@ export class Shard {
       'the worker thread that carried this has died. Try again: another one takes over; the cause says why it died.',
       { cause },
     )
+    releaseHandlerCounters(this.#life.counters)
     this.#environment.doorbell.remove(this.#source)
     // First: a pending dial gives its lane back when its call rejects.
     this.#channel.lose(error)

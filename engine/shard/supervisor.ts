@@ -64,6 +64,7 @@ export class Supervisor {
     }
     const { shards, restart } = settings
     this.#slots = Array.from({ length: shards }, (_, index) => new ShardSlot(index, host, restart, clock))
+    for (const slot of this.#slots) ledger.addSource(slot.servedLines)
   }
 
   /** Resolves once every shard is up. Rejects with ERR_SHARD_BOOT, and has then stopped them all. */

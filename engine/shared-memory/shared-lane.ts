@@ -48,7 +48,9 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
   readonly shard: number
   readonly slabs: SlabTable
   readonly grant: LaneGrant
+  readonly idPrefix = ''
   readonly inline = undefined
+  readonly onTaken = undefined
   connection: LaneConnection | undefined
   readonly #environment: SharedLaneEnvironment
   readonly #segment: Segment

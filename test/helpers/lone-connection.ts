@@ -74,7 +74,9 @@ export class LoneLane {
       turned: () => Promise.resolve(),
       keepAlive: () => undefined,
       inline: undefined,
+      idPrefix: '',
       fetches: undefined,
+      onTaken: undefined,
     }
     this.producer = new RingProducer(this.#words, this.#base, inWords, regions.table)
     this.consumer = new RingConsumer(this.#words, this.#base, outWords, regions.table)

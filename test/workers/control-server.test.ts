@@ -6,6 +6,7 @@ import { lane, life } from '../../engine/protocol/ring-layout.js'
 import { ShardDescriptors } from '../../workers/descriptors.js'
 import { ShardListeners } from '../../workers/accepting/shard-listeners.js'
 import { ControlServer } from '../../workers/control-server.js'
+import { servedListeners } from '../helpers/served-listeners.js'
 import { MainSide, type MainLane } from '../helpers/main-side.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { turns } from '../helpers/turns.js'
@@ -34,12 +35,14 @@ class Rig {
       accepted: (_: number, acceptIds: readonly number[]) => void this.accepted.push(...acceptIds),
       paused: (listenerId: number) => void this.paused.push(listenerId),
       listenerFailed: () => t.fail(),
+      served: () => t.fail(),
       releaseStdio: () => Promise.resolve(),
     }
     const { pumps, bell } = this.main
     const descriptors = new ShardDescriptors()
     const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(log), callbacks, descriptors)
-    this.server = new ControlServer(pumps, listeners, descriptors, callbacks, () => {
+    const served = servedListeners(callbacks, descriptors)
+    this.server = new ControlServer(pumps, listeners, served, descriptors, callbacks, () => {
       this.stops++
     })
     t.teardown(() => this.server.unlisten(LISTENER))

@@ -3,7 +3,6 @@
  * positions. It knows no transport; a wire carries the bytes.
  */
 import type { SocketHandle } from '../../engine/internals/socket-handle.js'
-import type { BellNotifier } from '../../engine/protocol/bell.js'
 import { FramingFault, framingFaults } from '../../engine/protocol/framing.js'
 import { takeArmed } from '../../engine/protocol/lane.js'
 import { failureCalls, inState, intent, lane, life, outState } from '../../engine/protocol/ring-layout.js'
@@ -12,7 +11,7 @@ import type { Role } from '../../engine/protocol/target.js'
 import type { Meter } from '../meter.js'
 import type { FrameOwner, Wire } from '../wire.js'
 import { ReadWindow } from './read-window.js'
-import { BULK_BYTES, type ShardLane } from './shard-lane.js'
+import { BULK_BYTES, type LaneBell, type ShardLane } from './shard-lane.js'
 import { WriteWindow } from './write-window.js'
 
 const EIO = systemErrno('EIO')
@@ -42,7 +41,7 @@ export class Pump implements FrameOwner {
   readonly #base: number
   readonly #reads: ReadWindow
   readonly #writes: WriteWindow
-  readonly #bell: BellNotifier
+  readonly #bell: LaneBell
   readonly #meter: Meter
   readonly #onGone: (id: number) => void
   #state: PumpState = { kind: 'detached' }

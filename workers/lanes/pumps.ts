@@ -1,20 +1,20 @@
 /** The data plane of a shard: its lanes, its memory, and the pump of each lane. */
 import type { SocketHandle } from '../../engine/internals/socket-handle.js'
-import type { BellNotifier } from '../../engine/protocol/bell.js'
 import { LaneTable } from '../../engine/protocol/lane.js'
 import { SlabTable } from '../../engine/protocol/slab-table.js'
 import { transportTraits, type Role, type TransportKind } from '../../engine/protocol/target.js'
 import type { Meter } from '../meter.js'
 import { Pump } from './pump.js'
+import type { LaneBell } from './shard-lane.js'
 
 export class Pumps {
   readonly lanes = new LaneTable()
   readonly slabs = new SlabTable()
-  readonly #bell: BellNotifier
+  readonly #bell: LaneBell
   readonly #meter: Meter
   readonly #byLane: (Pump | undefined)[] = []
 
-  constructor(bell: BellNotifier, meter: Meter) {
+  constructor(bell: LaneBell, meter: Meter) {
     this.#bell = bell
     this.#meter = meter
   }

@@ -69,7 +69,9 @@ class Rig {
       releaseLane: nothing,
       turned: () => Promise.resolve(),
       keepAlive: nothing,
+      idPrefix: '',
       fetches: undefined,
+      onTaken: undefined,
       inline: {
         budget: new InlineBudget(new Ledger()),
         isShardAsleep: () => true,

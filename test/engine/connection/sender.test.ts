@@ -41,7 +41,9 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       releaseLane: nothing,
       turned: () => Promise.resolve(),
       keepAlive: nothing,
+      idPrefix: '',
       fetches: undefined,
+      onTaken: undefined,
       inline: undefined,
     }
     const options: ConnectionSettings = {

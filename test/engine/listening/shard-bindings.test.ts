@@ -41,6 +41,7 @@ class SlowShard {
 function openBindings(): Promise<ShardBindings> {
   const name = randomName()
   const settings = {
+    on: ({ accepted }: Shard) => accepted,
     listenerId: LISTENER_ID,
     endpoint: `memory:${name}`,
     target: { kind: 'memory', name },

@@ -1,0 +1,41 @@
+/** The module that is to serve a listener's connections in the shards. */
+import { isAbsolute } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { invalidOption } from '../engine/common/call-options.js'
+import type { HandlerModuleSettings } from '../engine/listening/handler-listener.js'
+import type { HandlerListenOptions } from '../engine/listening/listener.js'
+
+type Given = Pick<HandlerListenOptions, 'handler' | 'data' | 'setupTimeoutMs' | 'teardownTimeoutMs' | 'onLog'>
+
+const SETUP_TIMEOUT_MS = 10_000
+const TEARDOWN_TIMEOUT_MS = 5_000
+
+/** @throws {TransportError} ERR_INVALID_OPTION */
+export function readHandlerModule(given: Given): HandlerModuleSettings {
+  const { handler, data, setupTimeoutMs = SETUP_TIMEOUT_MS, teardownTimeoutMs = TEARDOWN_TIMEOUT_MS, onLog } = given
+  return { moduleUrl: urlOf(handler), data: cloneOf(data), setupTimeoutMs, teardownTimeoutMs, onLog }
+}
+
+/** A thread would look for anything relative beside the package's own modules. */
+function urlOf(handler: URL | string | undefined): string {
+  if (typeof handler === 'string' && isAbsolute(handler)) return pathToFileURL(handler).href
+  const text = String(handler)
+  if (URL.canParse(text)) {
+    const { protocol, href } = new URL(text)
+    if (protocol === 'file:' || protocol === 'data:') return href
+  }
+  throw invalidOption(
+    'listen()',
+    'handler',
+    "it must be a file URL or an absolute path: new URL('./serve.js', import.meta.url)",
+  )
+}
+
+function cloneOf(data: unknown): unknown {
+  try {
+    return structuredClone(data)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'it cannot be cloned'
+    throw invalidOption('listen()', 'data', `each shard gets a copy of it, and ${why}`)
+  }
+}

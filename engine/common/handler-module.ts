@@ -1,0 +1,39 @@
+/** What a handler module is: a module of the host that serves connections inside the shards that own their sockets. */
+import type { Connection } from './connection.js'
+import type { HandlerLogLevel } from '../protocol/handling.js'
+
+/** Tells main, which passes it on: to `onLog`, or to the diagnostics channel `symphony-transport:handler.log`. */
+export type HandlerLog = Readonly<Record<HandlerLogLevel, (message: string, details?: unknown) => void>>
+
+/** What a handler module gets besides each connection. One for each listener on each shard. */
+export interface HandlerContext<Data = unknown, State = unknown> {
+  /** A copy of the `data` that was given to `listen()`, by the structured clone algorithm. */
+  readonly data: Data
+  /** What the module's `setup()` has returned, awaited; undefined: there is none, or it is still running. */
+  readonly state: State
+  readonly endpoint: string
+  readonly shard: number
+  /** Which life of the shard this is, counted from 1: one that was lost comes back, and loads the module again. */
+  readonly generation: number
+  /** Aborts when the listener or the engine begins to close. */
+  readonly signal: AbortSignal
+  readonly log: HandlerLog
+}
+
+/**
+ * The default export of a handler module: called with each connection, on the thread that owns its socket. If it throws,
+ * or the promise that it returns rejects, that connection is destroyed with ERR_HANDLER.
+ */
+export type ShardHandler<Data = unknown, State = unknown> = (
+  connection: Connection,
+  context: HandlerContext<Data, State>,
+) => unknown
+
+/** A handler module, as its exports are looked at. */
+export interface HandlerModule {
+  readonly serve: ShardHandler
+  /** Awaited before the shard accepts the first connection of the listener. What it returns is `context.state`. */
+  readonly setup: ((context: HandlerContext) => unknown) | undefined
+  /** Awaited when the listener is closed and its last connection on the shard has ended. */
+  readonly teardown: ((context: HandlerContext) => unknown) | undefined
+}

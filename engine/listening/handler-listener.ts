@@ -1,0 +1,187 @@
+/** A listener whose connections are served inside the shards, by a handler module. */
+import { readGraceMs, graceMs } from '../common/call-options.js'
+import type { Connection } from '../common/connection.js'
+import { Deferred } from '../common/deferred.js'
+import { events } from '../common/diagnostics.js'
+import type { HandlerFailures } from '../common/handler-failures.js'
+import type { OnHandlerLog } from '../common/handler-log.js'
+import type { Ledger } from '../common/ledger.js'
+import type { Clock } from '../protocol/clock.js'
+import { TransportError, serializeError, type Outcome } from '../protocol/errors.js'
+import { HandlerCounts } from '../protocol/handler-counts.js'
+import type { HandledConnectionSettings, HandlerEnd } from '../protocol/handling.js'
+import type { Shard } from '../shard/shard.js'
+import type { Listener, ListenerClosed, ListenerCloseOptions, ListenerStats } from './listener.js'
+import { nextState, type ListenerState } from './listener-state.js'
+import { ServingShard } from './serving-shard.js'
+import type { ShardListening } from './shard-bindings.js'
+
+/** A handler module, and how long it may take. */
+export interface HandlerModuleSettings {
+  readonly moduleUrl: string
+  /** A clone of the host's: every shard that comes later gets a copy of it, too. */
+  readonly data: unknown
+  readonly setupTimeoutMs: number
+  readonly teardownTimeoutMs: number
+  readonly onLog: OnHandlerLog | undefined
+}
+
+interface HandlerListenerSettings {
+  readonly id: number
+  readonly kind: string
+  readonly endpoint: string
+  readonly maxConnections: number
+  /** How many shards there are. */
+  readonly shards: number
+  readonly module: HandlerModuleSettings
+  readonly connection: HandledConnectionSettings
+  readonly failures: HandlerFailures
+  readonly ledger: Ledger
+  readonly clock: Clock
+  /** Takes the listener off its shards. */
+  readonly release: () => Promise<void>
+}
+
+export class HandlerListener implements Listener {
+  readonly endpoint: string
+  readonly #closed = new Deferred<ListenerClosed>()
+  readonly closed = this.#closed.promise
+  readonly #settings: HandlerListenerSettings
+  readonly #counts: HandlerCounts
+  readonly #serving = new Map<Shard, ServingShard>()
+  readonly #drained = new Deferred<void>()
+  #state: ListenerState = { kind: 'open' }
+  #closing: Promise<ListenerClosed> | undefined
+
+  constructor(settings: HandlerListenerSettings) {
+    this.endpoint = settings.endpoint
+    this.#settings = settings
+    this.#counts = HandlerCounts.forShards(settings.shards)
+  }
+
+  get isOpen(): boolean {
+    return this.#state.kind === 'open'
+  }
+
+  /** Settles once it is closed, no connection of it is left on any shard, and its module was torn down on each. */
+  get drained(): Promise<void> {
+    return this.#drained.promise
+  }
+
+  // eslint-disable-next-line require-yield
+  async *[Symbol.asyncIterator](): AsyncGenerator<Connection, void, undefined> {
+    await Promise.reject(this.#isServed())
+  }
+
+  accept(): Promise<Connection | undefined> {
+    return Promise.reject(this.#isServed())
+  }
+
+  stats(): ListenerStats {
+    return { ...this.#counts.sum, queued: 0 }
+  }
+
+  async close(options: ListenerCloseOptions = {}): Promise<ListenerClosed> {
+    const grace = readGraceMs(options, graceMs.listener)
+    const { id } = this.#settings
+    const atWork = grace === 0 ? [] : [...this.#serving.keys()].map((shard) => shard.serving.settle(id))
+    const closing = this.#end({ code: 'OK' })
+    if (atWork.length > 0) await this.#within(grace, Promise.all(atWork))
+    return closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Serves on a shard, and ends that again. */
+  readonly on = (shard: Shard): ShardListening => ({
+    listen: async ({ listenerId, target, backlog }, socket) => {
+      const { module, kind, endpoint, failures, connection, maxConnections, ledger } = this.#settings
+      const { onLog, ...loaded } = module
+      const serving = new ServingShard({ shard, kind, endpoint, failures, onLog })
+      const handling = { ...loaded, kind, endpoint, maxConnections, connection, counts: this.#counts.words }
+      const outcome: Outcome = await shard.serving.serve({ listenerId, target, backlog }, handling, socket, (report) =>
+        serving.onReport(report),
+      )
+      if (!outcome.ok || !shard.isUp) return outcome
+      ledger.open('handlers')
+      this.#serving.set(shard, serving)
+      return outcome
+    },
+    unlisten: (listenerId) => shard.serving.unserve(listenerId),
+    abandon: (listenerId) => void shard.serving.unserve(listenerId),
+    resume: () => Promise.resolve({ ok: true }),
+  })
+
+  /** `listen()` has failed: what shards have set up by then is torn down. */
+  neverOpened(): void {
+    this.#drain()
+  }
+
+  /** The shard has died, and its connections with it. */
+  onSourceLost(shard: Shard): void {
+    this.#counts.lost(shard.index)
+    const serving = this.#serving.get(shard)
+    if (serving === undefined) return
+    const message = 'the worker thread that served this connection has died.'
+    serving.lose(new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint }))
+    this.#forget(shard)
+  }
+
+  onFailure(error: TransportError): void {
+    // `closed` says how it ended; what fails while it is taken down adds nothing.
+    this.#end({ code: error.code, cause: error }).catch(() => undefined)
+  }
+
+  /** Has its connections end. Resolves once all is gone. After `close()`. */
+  async endServed(how: 'close' | TransportError): Promise<void> {
+    await this.#endOnEach(how === 'close' ? { how } : { how: 'destroy', error: serializeError(how) })
+  }
+
+  #isServed(): TransportError {
+    const message = 'a handler module serves the connections of this listener, in the shards.'
+    return new TransportError('ERR_CONSUMER_BUSY', message, { endpoint: this.endpoint })
+  }
+
+  async #within(ms: number, work: Promise<unknown>): Promise<void> {
+    const over = new Deferred<void>()
+    const cancel = this.#settings.clock.setTimer(() => over.resolve(), ms)
+    await Promise.race([work, over.promise])
+    cancel()
+  }
+
+  #end(info: ListenerClosed): Promise<ListenerClosed> {
+    this.#state = nextState(this.#state, { kind: 'end', info })
+    this.#closing ??= this.#takeDown(info)
+    return this.#closing
+  }
+
+  async #takeDown(info: ListenerClosed): Promise<ListenerClosed> {
+    try {
+      await this.#settings.release()
+    } finally {
+      this.#state = nextState(this.#state, { kind: 'released' })
+      events.listenerClosed.publish({ endpoint: this.endpoint, code: info.code, cause: info.cause })
+      this.#closed.resolve(info)
+      this.#drain()
+    }
+    return info
+  }
+
+  #drain(): void {
+    void this.#endOnEach({ how: 'drain' }).then(() => this.#drained.resolve())
+  }
+
+  async #endOnEach(end: HandlerEnd): Promise<void> {
+    const endOn = async (shard: Shard): Promise<void> => {
+      await shard.serving.end(this.#settings.id, end)
+      this.#forget(shard)
+    }
+    await Promise.all([...this.#serving.keys()].map(endOn))
+  }
+
+  #forget(shard: Shard): void {
+    if (this.#serving.delete(shard)) this.#settings.ledger.release('handlers')
+  }
+}

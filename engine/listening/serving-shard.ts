@@ -1,0 +1,87 @@
+/** One shard that serves a listener with a handler module, as main sees it: its connections, failures and log lines. */
+import { events, type ConnectionEvent } from '../common/diagnostics.js'
+import { attempt, handlerError, type HandlerFailures } from '../common/handler-failures.js'
+import type { HandlerLogEntry, OnHandlerLog } from '../common/handler-log.js'
+import { deserializeError, type TransportError } from '../protocol/errors.js'
+import type { HandlerReport, ThrownValue } from '../protocol/handling.js'
+import type { Shard } from '../shard/shard.js'
+
+interface ServingShardParts {
+  readonly shard: Shard
+  readonly kind: string
+  readonly endpoint: string
+  readonly failures: HandlerFailures
+  readonly onLog: OnHandlerLog | undefined
+}
+
+export class ServingShard {
+  readonly shard: Shard
+  readonly #parts: ServingShardParts
+  /** Ids of connections that were opened and not closed yet. */
+  readonly #open = new Set<string>()
+
+  constructor(parts: ServingShardParts) {
+    this.shard = parts.shard
+    this.#parts = parts
+  }
+
+  onReport(report: HandlerReport): void {
+    const { endpoint, failures } = this.#parts
+    const { index: shard, generation } = this.shard
+    for (const id of report.opened) {
+      this.#open.add(id)
+      events.connectionOpened.publish(this.#eventOf(id))
+    }
+    for (const failure of report.failures) {
+      const error = handlerError(failure.message, thrownError(failure.thrown), endpoint)
+      const { where, connection } = failure
+      events.handlerFailed.publish({ endpoint, shard, generation, connection, error })
+      failures.report(error, { where, endpoint, connection })
+    }
+    for (const line of report.logs) this.#log({ ...line, endpoint, shard, generation })
+    for (const { id, error } of report.closed) this.#onClosed(id, error && deserializeError(error, endpoint))
+    for (let i = 0; i < report.refused; i++) events.listenerRefused.publish({ endpoint })
+    if (report.omitted === 0) return
+    const message = `${String(report.omitted)} failures and log lines of this shard were left out: there were too many at a time`
+    this.#log({ level: 'warn', message, details: undefined, at: Date.now(), endpoint, shard, generation })
+  }
+
+  /** The shard is dead, and its connections with it. */
+  lose(error: TransportError): void {
+    for (const id of this.#open) this.#onClosed(id, error)
+  }
+
+  #onClosed(id: string, cause: TransportError | undefined): void {
+    this.#open.delete(id)
+    if (!events.connectionClosed.hasSubscribers) return
+    events.connectionClosed.publish({ ...this.#eventOf(id), code: cause?.code ?? 'OK', cause })
+  }
+
+  #log(entry: HandlerLogEntry): void {
+    const { onLog } = this.#parts
+    if (onLog === undefined) events.handlerLog.publish(entry)
+    else
+      attempt(
+        () => onLog(entry),
+        (cause) => this.#onLogFailed(cause),
+      )
+  }
+
+  #onLogFailed(cause: unknown): void {
+    const { endpoint, failures } = this.#parts
+    const error = handlerError('onLog failed. See the cause.', cause, endpoint)
+    failures.report(error, { where: 'onLog', endpoint, connection: undefined })
+  }
+
+  #eventOf(id: string): ConnectionEvent {
+    const { kind, endpoint } = this.#parts
+    return { id, kind, endpoint, role: 'accepted', shard: this.shard.index }
+  }
+}
+
+function thrownError({ name, message, stack, code }: ThrownValue): Error {
+  const error = new Error(message)
+  error.name = name
+  if (stack !== undefined) error.stack = stack
+  return code === undefined ? error : Object.assign(error, { code })
+}

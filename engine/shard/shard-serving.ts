@@ -1,0 +1,60 @@
+/** Main's side of the listeners that one shard serves with handler modules: the calls, and no more. */
+import type { HandlerEnd, HandlerReport, Handling } from '../protocol/handling.js'
+import type { ServeRequest } from '../protocol/control.js'
+import type { Outcome } from '../protocol/errors.js'
+import type { BoundSocket } from '../sockets/bound-socket.js'
+import type { ControlClient } from './control-client.js'
+import type { DescriptorExchange } from './descriptor-exchange.js'
+
+export type OnHandlerReport = (report: HandlerReport) => void
+
+export class ShardServing {
+  readonly #control: ControlClient
+  readonly #descriptors: DescriptorExchange
+  readonly #onReport = new Map<number, OnHandlerReport>()
+
+  constructor(control: ControlClient, descriptors: DescriptorExchange) {
+    this.#control = control
+    this.#descriptors = descriptors
+  }
+
+  /** `socket`: what main has bound for it. `onReport` is called until `end()` has resolved. */
+  async serve(
+    request: Omit<ServeRequest, 'handling'>,
+    handling: Handling,
+    socket: BoundSocket | undefined,
+    onReport: OnHandlerReport,
+  ): Promise<Outcome> {
+    const { listenerId } = request
+    const target = await this.#descriptors.targetFor(request.target, socket)
+    this.#onReport.set(listenerId, onReport)
+    let isServing = false
+    try {
+      const outcome = await this.#control.call('serve', this.#control.moving({ ...request, target, handling }, []))
+      isServing = outcome.ok
+      return outcome
+    } finally {
+      if (!isServing) this.#onReport.delete(listenerId)
+    }
+  }
+
+  /** Accepts nothing from here on; gives up a `serve()` that is under way. */
+  unserve(listenerId: number): Promise<void> {
+    return this.#control.announce('unserve', listenerId)
+  }
+
+  /** Resolves once handlers are done with what had come until now, or the shard is lost. */
+  settle(listenerId: number): Promise<void> {
+    return this.#control.announce('settleServed', listenerId)
+  }
+
+  /** Resolves once its connections have ended and its module was torn down, or the shard is lost. After `unserve()`. */
+  async end(listenerId: number, end: HandlerEnd): Promise<void> {
+    await this.#control.announce('endServed', listenerId, end)
+    this.#onReport.delete(listenerId)
+  }
+
+  readonly onReport = (listenerId: number, report: HandlerReport): void => {
+    this.#onReport.get(listenerId)?.(report)
+  }
+}

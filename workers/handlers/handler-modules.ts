@@ -1,0 +1,67 @@
+/** The handler modules of a shard: each is loaded once, however many listeners it serves. */
+import { nameOf } from '../../engine/common/describe.js'
+import type { HandlerModule, ShardHandler } from '../../engine/common/handler-module.js'
+import { TransportError } from '../../engine/protocol/errors.js'
+
+type Exports = Readonly<Record<string, unknown>>
+
+export class HandlerModules {
+  readonly #loading = new Map<string, Promise<HandlerModule>>()
+
+  /** Rejects with ERR_HANDLER_LOAD. */
+  load(url: string): Promise<HandlerModule> {
+    let loading = this.#loading.get(url)
+    if (loading === undefined) {
+      loading = load(url)
+      this.#loading.set(url, loading)
+      // One that is mended meanwhile may load when a later listener asks.
+      loading.catch(() => this.#loading.delete(url))
+    }
+    return loading
+  }
+}
+
+async function load(url: string): Promise<HandlerModule> {
+  let namespace: Exports
+  try {
+    // Not for bundlers to look at: it is the host's own file, known when it runs.
+    namespace = (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)) as Exports
+  } catch (cause) {
+    throw loadFailure(url, 'could not be loaded', cause)
+  }
+  try {
+    return readModule(namespace)
+  } catch (cause) {
+    throw loadFailure(url, 'has exports that do not fit', cause)
+  }
+}
+
+/** `what`: what went wrong, and with `cause` why. */
+export function loadFailure(url: string, what: string, cause: unknown): TransportError {
+  const why = cause instanceof Error ? cause.message : nameOf(cause)
+  return new TransportError('ERR_HANDLER_LOAD', `the handler module ${url} ${what}: ${why}`, { cause })
+}
+
+/** A CommonJS module has everything in its default export, and one that was compiled to it its default export too. */
+function readModule(namespace: Exports): HandlerModule {
+  const exported = namespace['default']
+  const inner: Exports = isObject(exported) ? exported : {}
+  const serve = typeof exported === 'function' ? exported : inner['default']
+  if (typeof serve !== 'function') {
+    throw new TypeError(`its default export must be a function (connection, context), and is ${nameOf(exported)}`)
+  }
+  return {
+    serve: serve as ShardHandler,
+    setup: optionalFunction('setup', namespace['setup'] ?? inner['setup']),
+    teardown: optionalFunction('teardown', namespace['teardown'] ?? inner['teardown']),
+  }
+}
+
+function optionalFunction<Name extends 'setup' | 'teardown'>(name: Name, value: unknown): HandlerModule[Name] {
+  if (value === undefined || typeof value === 'function') return value as HandlerModule[Name]
+  throw new TypeError(`its export ${name} must be a function, and is ${nameOf(value)}`)
+}
+
+function isObject(value: unknown): value is Exports {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}

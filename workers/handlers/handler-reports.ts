@@ -1,0 +1,136 @@
+/**
+ * Tells main what happens with the connections of one listener, a turn's worth at a time. Main may be slow to take it
+ * up: then one report waits for its answer and the rest collects here, within bounds. What came and went meanwhile is
+ * not told at all, and of failures and log lines only so many; main learns how many were left out.
+ */
+import { nameOf } from '../../engine/common/describe.js'
+import type { HandlerLog } from '../../engine/common/handler-module.js'
+import { serializeError, type SerializedError, type TransportError } from '../../engine/protocol/errors.js'
+import type { HandlerPlace } from '../../engine/protocol/handler-place.js'
+import type {
+  HandlerFailureReport,
+  HandlerLogLevel,
+  HandlerLogLine,
+  HandlerReport,
+  ThrownValue,
+} from '../../engine/protocol/handling.js'
+
+const MOST_ENDED = 1_000
+const MOST_FAILURES = 100
+const MOST_LOG_LINES = 1_000
+
+export class HandlerReports {
+  readonly #send: (report: HandlerReport) => Promise<unknown>
+  #opened = new Set<string>()
+  #closed: { readonly id: string; readonly error: SerializedError | undefined }[] = []
+  #failures: HandlerFailureReport[] = []
+  #logs: HandlerLogLine[] = []
+  #refused = 0
+  #omitted = 0
+  #state: 'idle' | 'due' | 'sending' | 'behind' = 'idle'
+  #idleWaiters: (() => void)[] = []
+
+  /** `send` resolves when main has taken the report up, or is gone. */
+  constructor(send: (report: HandlerReport) => Promise<unknown>) {
+    this.#send = send
+  }
+
+  readonly log: HandlerLog = {
+    debug: (message, details) => this.#log('debug', message, details),
+    info: (message, details) => this.#log('info', message, details),
+    warn: (message, details) => this.#log('warn', message, details),
+    error: (message, details) => this.#log('error', message, details),
+  }
+
+  opened(id: string): void {
+    this.#opened.add(id)
+    this.#sendSoon()
+  }
+
+  closed(id: string, error: TransportError | undefined): void {
+    if (this.#closed.length >= MOST_ENDED && this.#opened.delete(id)) return
+    this.#closed.push({ id, error: error && serializeError(error) })
+    this.#sendSoon()
+  }
+
+  refused(): void {
+    this.#refused++
+    this.#sendSoon()
+  }
+
+  failed(where: HandlerPlace, message: string, thrown: unknown, connection: string | undefined): void {
+    if (this.#failures.length >= MOST_FAILURES) this.#omitted++
+    else this.#failures.push({ where, message, connection, thrown: describeThrown(thrown) })
+    this.#sendSoon()
+  }
+
+  /** Resolves when main has taken up all that was reported, or is gone. */
+  flushed(): Promise<void> {
+    if (this.#state === 'idle') return Promise.resolve()
+    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+  }
+
+  #log(level: HandlerLogLevel, message: string, details: unknown): void {
+    if (this.#logs.length >= MOST_LOG_LINES) this.#omitted++
+    else this.#logs.push({ level, message: String(message), details: cloneable(details), at: Date.now() })
+    this.#sendSoon()
+  }
+
+  #sendSoon(): void {
+    if (this.#state === 'sending') this.#state = 'behind'
+    if (this.#state !== 'idle') return
+    this.#state = 'due'
+    setImmediate(this.#sendNow)
+  }
+
+  readonly #sendNow = (): void => {
+    const report: HandlerReport = {
+      opened: [...this.#opened],
+      closed: this.#closed,
+      refused: this.#refused,
+      failures: this.#failures,
+      logs: this.#logs,
+      omitted: this.#omitted,
+    }
+    this.#opened = new Set()
+    this.#closed = []
+    this.#failures = []
+    this.#logs = []
+    this.#refused = 0
+    this.#omitted = 0
+    this.#state = 'sending'
+    this.#send(report).then(this.#onAnswered, this.#onAnswered)
+  }
+
+  readonly #onAnswered = (): void => {
+    if (this.#state === 'behind') {
+      this.#sendNow()
+      return
+    }
+    this.#state = 'idle'
+    for (const resolve of this.#idleWaiters.splice(0)) resolve()
+  }
+}
+
+/** Anything can be thrown, also what cannot be shown. */
+function describeThrown(thrown: unknown): ThrownValue {
+  try {
+    if (thrown instanceof Error) {
+      const { name, message, stack } = thrown
+      const { code } = thrown as NodeJS.ErrnoException
+      return { name, message, stack, code: code === undefined ? undefined : String(code) }
+    }
+    return { name: 'Error', message: nameOf(thrown), stack: undefined, code: undefined }
+  } catch {
+    return { name: 'Error', message: 'a value that cannot be shown', stack: undefined, code: undefined }
+  }
+}
+
+function cloneable(details: unknown): unknown {
+  if (details === undefined) return undefined
+  try {
+    return structuredClone(details)
+  } catch {
+    return nameOf(details)
+  }
+}

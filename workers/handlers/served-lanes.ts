@@ -1,0 +1,128 @@
+/**
+ * The lanes of connections that this shard serves itself. Both sides of each lane are here: the connection, which is the
+ * same class as on main, and the pump. So the words and the rings are this thread's alone, and its memory comes from a
+ * store of its own.
+ */
+import { LaneConnection, type ConnectionIdentity } from '../../engine/connection/lane-connection.js'
+import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
+import type { LaneHost, NotifyHandler } from '../../engine/connection/lane-host.js'
+import { LaneAllocator } from '../../engine/memory/lane-allocator.js'
+import { RegionAllocator } from '../../engine/memory/region-allocator.js'
+import { RegionGrowth } from '../../engine/memory/region-growth.js'
+import { SlabStore } from '../../engine/memory/slab-store.js'
+import type { Clock } from '../../engine/protocol/clock.js'
+import { HEADER_SLAB_BYTES, type LaneGrant } from '../../engine/protocol/lane.js'
+import { regionSizeFor, SLAB_BYTES } from '../../engine/protocol/ring-layout.js'
+import type { SlabTable } from '../../engine/protocol/slab-table.js'
+import type { TransportKind } from '../../engine/protocol/target.js'
+import type { Pump } from '../lanes/pump.js'
+import { Pumps } from '../lanes/pumps.js'
+import type { Meter } from '../meter.js'
+import type { HandlerMeter } from './handler-meter.js'
+import { ShardDoorbell } from './shard-doorbell.js'
+
+export class ServedLanes implements LaneHost {
+  readonly shard: number
+  readonly idPrefix: string
+  readonly doorbell: ShardDoorbell
+  readonly inline = undefined
+  readonly fetches = undefined
+  readonly #regions: RegionAllocator
+  readonly #growth: RegionGrowth
+  readonly #lanes: LaneAllocator
+  readonly #pumps: Pumps
+  readonly #carried: (NotifyHandler | undefined)[] = []
+  readonly #handlerMeter: HandlerMeter
+
+  /** `generation`: which life of the shard this is. */
+  constructor(shard: number, generation: number, meter: Meter, handlerMeter: HandlerMeter, clock: Clock) {
+    this.shard = shard
+    this.idPrefix = `${String(shard)}.${String(generation)}.`
+    this.#handlerMeter = handlerMeter
+    this.doorbell = new ShardDoorbell((laneId) => this.#carried[laneId], handlerMeter)
+    const pumps = new Pumps(this.doorbell, meter)
+    this.#pumps = pumps
+    const slabs = new SlabStore(SLAB_BYTES, clock, undefined)
+    const headers = new SlabStore(HEADER_SLAB_BYTES, clock, undefined)
+    this.#regions = new RegionAllocator(
+      {
+        addSlab: (slab) => {
+          pumps.slabs.add(slab)
+          return Promise.resolve()
+        },
+        removeSlab: (id) => void pumps.slabs.remove(id),
+      },
+      slabs,
+    )
+    this.#growth = new RegionGrowth(this.#regions, clock)
+    this.#lanes = new LaneAllocator(this.#regions, headers, (memory) => pumps.lanes.addHeaders(memory))
+  }
+
+  get slabs(): SlabTable {
+    return this.#regions.table
+  }
+
+  wordsOf(grant: LaneGrant): Int32Array {
+    return this.#lanes.table.wordsOf(grant.id)
+  }
+
+  baseOf(grant: LaneGrant): number {
+    return this.#lanes.table.baseOf(grant.id)
+  }
+
+  readonly onTaken = (frames: number, bytes: number): void => this.#handlerMeter.onTaken(frames, bytes)
+
+  readonly notify = (laneId: number): void => this.#pumps.onNotify(laneId)
+
+  /**
+   * A lane with its pump, which must be attached to a wire, and the connection over it.
+   * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken.
+   */
+  open(
+    kind: TransportKind,
+    ringBytes: number,
+    settings: ConnectionSettings,
+    identity: ConnectionIdentity,
+  ): { readonly pump: Pump; readonly connection: LaneConnection } {
+    const grant = this.#lanes.take(ringBytes)
+    this.#countRegions()
+    const pump = this.#pumps.open(grant.id, identity.role, kind)
+    const connection = new LaneConnection(this, grant, settings, identity)
+    this.#carried[grant.id] = connection
+    this.#handlerMeter.onOpened()
+    return { pump, connection }
+  }
+
+  takeRegion(bytes: number, onKnown: () => void): number | undefined {
+    const region = this.#growth.take(regionSizeFor(bytes), onKnown)
+    if (region !== undefined) this.#countRegions()
+    return region
+  }
+
+  giveRegion(regionId: number): void {
+    this.#regions.give(regionId)
+    this.#countRegions()
+  }
+
+  /** Nothing that this thread has read is unknown to it. */
+  turned(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+
+  releaseLane(grant: LaneGrant): void {
+    this.#carried[grant.id] = undefined
+    this.#lanes.give(grant)
+    this.#countRegions()
+    this.#handlerMeter.onClosed()
+  }
+
+  /** The listener keeps the process alive while it is open, and main while connections of a closed one are. */
+  keepAlive(): void {
+    return undefined
+  }
+
+  #countRegions(): void {
+    const { regionsInUse, memoryBytes, bytesInUse } = this.#regions
+    this.#handlerMeter.onMemory(regionsInUse, memoryBytes, bytesInUse)
+  }
+}

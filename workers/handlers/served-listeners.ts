@@ -1,0 +1,63 @@
+/** The listeners whose connections this shard serves itself. */
+import type { MainCallbacks, ServeRequest } from '../../engine/protocol/control.js'
+import { serializeError } from '../../engine/protocol/errors.js'
+import type { HandlerEnd } from '../../engine/protocol/handling.js'
+import type { DescriptorSource } from '../shard-transport.js'
+import { listenerFor } from '../transports/transport-registry.js'
+import { HandlerReports } from './handler-reports.js'
+import { ServedListener, type ServingEnvironment } from './served-listener.js'
+
+type Main = Pick<MainCallbacks, 'served' | 'listenerFailed'>
+
+export class ServedListeners {
+  readonly #environment: ServingEnvironment
+  readonly #main: Main
+  readonly #descriptors: DescriptorSource
+  readonly #byId = new Map<number, ServedListener>()
+
+  constructor(environment: ServingEnvironment, main: Main, descriptors: DescriptorSource) {
+    this.#environment = environment
+    this.#main = main
+    this.#descriptors = descriptors
+  }
+
+  /** Rejects with what the module or the system prevents it by, and nothing is left then. */
+  async open(request: ServeRequest): Promise<void> {
+    const { listenerId, target, backlog } = request
+    const reports = new HandlerReports(async (report) => this.#main.served(listenerId, report))
+    const listener = new ServedListener(request, this.#environment, reports)
+    this.#byId.set(listenerId, listener)
+    let isListening = false
+    try {
+      await listener.setUp()
+      isListening = true
+      const handle = await listenerFor(target).listen(
+        target,
+        backlog,
+        (peer) => listener.onAccepted(peer),
+        (error) => this.#main.listenerFailed(listenerId, serializeError(error)),
+        this.#descriptors,
+      )
+      listener.onListening(handle)
+    } catch (error) {
+      // What main has sent for it lies in the channel.
+      if (!isListening && 'ticket' in target) (await this.#descriptors.receive(target.ticket))?.close()
+      await this.close(listenerId)
+      await this.end(listenerId, { how: 'destroy', error: serializeError(error) })
+      throw error
+    }
+  }
+
+  async close(listenerId: number): Promise<void> {
+    await this.#byId.get(listenerId)?.close()
+  }
+
+  async settle(listenerId: number): Promise<void> {
+    await this.#byId.get(listenerId)?.settle()
+  }
+
+  async end(listenerId: number, end: HandlerEnd): Promise<void> {
+    await this.#byId.get(listenerId)?.end(end)
+    this.#byId.delete(listenerId)
+  }
+}
