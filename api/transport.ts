@@ -47,9 +47,10 @@ export interface Transport {
   listen(handler?: ConnectionHandler, options?: ListenOptions): Promise<Listener>
 
   /**
-   * Listens, and has a module of the host serve each connection inside the shard that owns its socket: work that keeps
-   * a CPU busy then scales with the engine's `shards`, and main stays free. Rejects as above, and with ERR_HANDLER_LOAD:
-   * the module could not be loaded, has no function as its default export, or its `setup()` failed or took too long.
+   * Listens, and has a module of the host serve each connection inside the shard that owns its socket: work that
+   * keeps a CPU busy then scales with the engine's `shards`, and main stays free. Rejects as above, and with
+   * ERR_HANDLER_LOAD: the module could not be loaded, has no function as its default export, or its `setup()` failed
+   * or took too long.
    */
   listen(options: HandlerListenOptions): Promise<Listener>
 

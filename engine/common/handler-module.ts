@@ -21,8 +21,8 @@ export interface HandlerContext<Data = unknown, State = unknown> {
 }
 
 /**
- * The default export of a handler module: called with each connection, on the thread that owns its socket. If it throws,
- * or the promise that it returns rejects, that connection is destroyed with ERR_HANDLER.
+ * The default export of a handler module: called with each connection, on the thread that owns its socket. If it
+ * throws, or the promise that it returns rejects, that connection is destroyed with ERR_HANDLER.
  */
 export type ShardHandler<Data = unknown, State = unknown> = (
   connection: Connection,

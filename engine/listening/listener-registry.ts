@@ -181,16 +181,16 @@ export class ListenerRegistry implements SupervisorEvents {
     const isOnOneShard = transportTraits[target.kind].listeningShards === 'one'
     const shards = isOnOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(settings.maxQueuedConnections / this.#host.shards))
-    let bindings: ShardBindings | undefined
+    const opened: { bindings?: ShardBindings } = {}
     const release = async (): Promise<void> => {
       arrivals?.handshakes?.giveUp()
       try {
-        await bindings?.close()
+        await opened.bindings?.close()
       } finally {
         this.#open.delete(id)
         supervisor.keepAlive(false)
         ledger.release('listeners')
-        if (bindings?.hasFile === true) ledger.release('socketFiles')
+        if (opened.bindings?.hasFile === true) ledger.release('socketFiles')
         trace('listener %s: closed', endpoint)
       }
     }
@@ -202,7 +202,7 @@ export class ListenerRegistry implements SupervisorEvents {
     this.#early.set(id, [])
     const { framing } = connection
     const { backlog, mode } = settings
-    bindings = await ShardBindings.open(
+    const bindings = await ShardBindings.open(
       shards,
       { on, listenerId: id, endpoint, target, backlog, framing, maxQueued, mode },
       ledger,
@@ -213,6 +213,7 @@ export class ListenerRegistry implements SupervisorEvents {
       if (listener instanceof HandlerListener) listener.neverOpened()
       throw error
     })
+    opened.bindings = bindings
     ledger.open('listeners')
     if (bindings.hasFile) ledger.open('socketFiles')
     supervisor.keepAlive(true)

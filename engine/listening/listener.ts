@@ -20,8 +20,9 @@ export interface ListenOptions extends WaitOptions {
 /** Options of `transport.listen()` with a handler module: a module of the host that serves inside the shards. */
 export interface HandlerListenOptions extends ListenOptions {
   /**
-   * The module: a file or data URL, or an absolute path. `new URL('./serve.js', import.meta.url)` names the one beside
-   * the file that says so. Its default export is a `ShardHandler`; `setup(context)` and `teardown(context)` are optional.
+   * The module: a file or data URL, or an absolute path. `new URL('./serve.js', import.meta.url)` names the one
+   * beside the file that says so. Its default export is a `ShardHandler`; it may export `setup(context)` and
+   * `teardown(context)`.
    */
   readonly handler: URL | string
   /** `context.data`: anything that the structured clone algorithm takes. Every shard gets a copy of its own. */

@@ -108,7 +108,7 @@ export interface ListenerCallbacks {
 /** What a shard calls on main. */
 export interface MainCallbacks extends ListenerCallbacks {
   /** Of a listener that it serves. Answered, so that the shard sends no more than main takes up. */
-  served(listenerId: number, report: HandlerReport): void
+  served(listenerId: number, report: HandlerReport): void | Promise<void>
   /** The shard no longer uses stdin or stdout, which are main's. Answers once main has released it. */
   releaseStdio(descriptor: StdioDescriptor): void
 }

@@ -1,6 +1,6 @@
 /**
- * Which of the host's functions failed. `adapter`: a listener of an adapter. `module`, `teardown`: the default export of
- * a handler module, and what it exports by that name.
+ * Which of the host's functions failed. `adapter`: a listener of an adapter. `module`, `teardown`: the default export
+ * of a handler module, and what it exports by that name.
  */
 export type HandlerPlace =
   | 'listener'

@@ -57,7 +57,7 @@ export class ControlClient {
 
   /** An argument with which these ports go to the shard. */
   moving<Value extends object>(value: Value, ports: readonly MessagePort[]): Value {
-    return Comlink.transfer(value, [...ports] as unknown as Parameters<typeof Comlink.transfer>[1])
+    return Comlink.transfer(value, [...ports])
   }
 
   /** A call that fails only if the shard is lost, which the caller learns by other means. */

@@ -104,7 +104,7 @@ expectTypeOf<ConnectionHandler>().toEqualTypeOf<(connection: Connection) => unkn
 // The last overload is what this sees.
 expectTypeOf<Parameters<Transport['listen']>[0]>().toEqualTypeOf<HandlerListenOptions>()
 void transport.listen({ handler: new URL('file:///serve.js'), data: { size: 1 } })
-void transport.listen({ handler: '/serve.js', setupTimeoutMs: 1, teardownTimeoutMs: 1, onLog: console.log })
+void transport.listen({ handler: '/serve.js', setupTimeoutMs: 1, teardownTimeoutMs: 1, onLog: () => undefined })
 // @ts-expect-error: a module, or a function, and not both
 void transport.listen({ handler: '/serve.js' }, {})
 void transport.listen(async (connection) => connection.close())

@@ -13,14 +13,14 @@ interface Bound {
 /** What becomes of the work after that concerns nobody: if it fails then, it fails unheard. */
 export function bounded<Result>(work: Promise<Result>, { clock, ms, late, signal }: Bound): Promise<Result> {
   return new Promise<Result>((resolve, reject) => {
-    const onAbort = (): void => fail(signal?.reason)
+    const onAbort = (): void => fail(signal?.reason as Error)
     const end = (): void => {
       cancel()
       signal?.removeEventListener('abort', onAbort)
     }
-    const fail = (error: unknown): void => {
+    const fail = (error: Error): void => {
       end()
-      reject(error as Error)
+      reject(error)
     }
     const cancel = clock.setTimer(() => fail(late()), ms)
     signal?.addEventListener('abort', onAbort)

@@ -72,7 +72,7 @@ export class HandlerReports {
 
   #log(level: HandlerLogLevel, message: string, details: unknown): void {
     if (this.#logs.length >= MOST_LOG_LINES) this.#omitted++
-    else this.#logs.push({ level, message: String(message), details: cloneable(details), at: Date.now() })
+    else this.#logs.push({ level, message, details: cloneable(details), at: Date.now() })
     this.#sendSoon()
   }
 
@@ -118,7 +118,7 @@ function describeThrown(thrown: unknown): ThrownValue {
     if (thrown instanceof Error) {
       const { name, message, stack } = thrown
       const { code } = thrown as NodeJS.ErrnoException
-      return { name, message, stack, code: code === undefined ? undefined : String(code) }
+      return { name, message, stack, code: typeof code === 'string' ? code : undefined }
     }
     return { name: 'Error', message: nameOf(thrown), stack: undefined, code: undefined }
   } catch {

@@ -1,7 +1,7 @@
 /**
- * The lanes of connections that this shard serves itself. Both sides of each lane are here: the connection, which is the
- * same class as on main, and the pump. So the words and the rings are this thread's alone, and its memory comes from a
- * store of its own.
+ * The lanes of connections that this shard serves itself. Both sides of each lane are here: the pump, and the
+ * connection, which is the same class as on main. So words and rings are this thread's alone, and their memory comes
+ * from a store of its own.
  */
 import { LaneConnection, type ConnectionIdentity } from '../../engine/connection/lane-connection.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'

@@ -75,7 +75,7 @@ export class ServedListener {
       this.#abort()
       throw error
     }
-    if (this.#state.kind !== 'open') throw closedMeanwhile(endpoint)
+    this.#assertOpen()
   }
 
   /** It listens, and may have accepted some already. */
@@ -126,7 +126,7 @@ export class ServedListener {
 
   /** Resolves once handlers are done with what had come until now. */
   async settle(): Promise<void> {
-    await Promise.all([...this.#open].map((connection) => connection.settle()))
+    await Promise.all([...this.#open].flatMap((connection) => connection.settle() ?? []))
   }
 
   /** Resolves once no connection is left and the module was torn down. After `close()`. */
@@ -149,7 +149,7 @@ export class ServedListener {
   #tearDownOnce(): Promise<void> {
     const state = this.#state
     if (state.kind === 'over') return state.over
-    const module = 'module' in state ? state.module : undefined
+    const module = state.kind === 'closed' ? state.module : undefined
     const over = module === undefined ? Promise.resolve() : this.#tearDown(module)
     this.#state = { kind: 'over', over }
     return over
@@ -157,15 +157,23 @@ export class ServedListener {
 
   async #loadAndSetUp(moduleUrl: string): Promise<HandlerModule> {
     const module = await this.#environment.modules.load(moduleUrl)
-    if (this.#state.kind !== 'setting up') return module
+    if (this.#isGivenUp()) return module
     try {
       this.#moduleState = await module.setup?.(this.#context)
     } catch (cause) {
       throw loadFailure(moduleUrl, 'failed in its setup()', cause)
     }
     // It was given up meanwhile, and holds by now what it has opened.
-    if (this.#state.kind !== 'setting up') await this.#tearDown(module)
+    if (this.#isGivenUp()) await this.#tearDown(module)
     return module
+  }
+
+  #assertOpen(): void {
+    if (this.#state.kind !== 'open') throw closedMeanwhile(this.#identity.endpoint)
+  }
+
+  #isGivenUp(): boolean {
+    return this.#state.kind !== 'setting up'
   }
 
   /** Bounded; what goes wrong is reported. */
@@ -173,9 +181,12 @@ export class ServedListener {
     if (teardown === undefined) return
     const { teardownTimeoutMs: ms, endpoint } = this.#request.handling
     const { clock } = this.#environment
-    const run = async (): Promise<unknown> => teardown(this.#context)
     try {
-      await bounded(run(), { clock, ms, late: () => notDone(ms, 'teardownTimeoutMs', endpoint) })
+      await bounded(Promise.resolve(this.#context).then(teardown), {
+        clock,
+        ms,
+        late: () => notDone(ms, 'teardownTimeoutMs', endpoint),
+      })
     } catch (cause) {
       this.#reports.failed('teardown', 'the teardown() of the handler module failed. See the cause.', cause, undefined)
     }
@@ -211,7 +222,7 @@ export class ServedListener {
 
   #connectionSettings(): ConnectionSettings {
     const { clock } = this.#environment
-    const { initialRingBytes: _, ...connection } = this.#request.handling.connection
+    const { connection } = this.#request.handling
     const failures = new HandlerFailures(clock, (error, { where, connection: id }) => {
       this.#reports.failed(where, error.message, error.cause, id)
     })

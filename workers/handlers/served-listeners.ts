@@ -24,7 +24,10 @@ export class ServedListeners {
   /** Rejects with what the module or the system prevents it by, and nothing is left then. */
   async open(request: ServeRequest): Promise<void> {
     const { listenerId, target, backlog } = request
-    const reports = new HandlerReports(async (report) => this.#main.served(listenerId, report))
+    const reports = new HandlerReports(async (report) => {
+      // A promise, since it is a call of another thread.
+      await this.#main.served(listenerId, report)
+    })
     const listener = new ServedListener(request, this.#environment, reports)
     this.#byId.set(listenerId, listener)
     let isListening = false

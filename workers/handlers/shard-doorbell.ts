@@ -1,7 +1,7 @@
 /**
- * The bell of connections whose both ends are on this thread: their pumps tell them to look at their lanes, and they
- * flush what they have written. Nobody has to be woken; what is told is done in a microtask, once the caller is through,
- * since a pump may be told of something by the connection that it tells.
+ * The bell of connections whose lanes have both sides on this thread: pumps tell them to look, and they flush what they
+ * have written. Nobody has to be woken; what is told is done in a microtask, once the caller is through, since a pump
+ * may be told of something by the connection that it tells.
  *
  * Two such connections can be each other's peers, over memory, and go on without the event loop ever turning. So after
  * a row of microtasks the rest waits for the next turn.
@@ -20,7 +20,6 @@ export interface WorkMeter {
 }
 
 export class ShardDoorbell implements LaneDoorbell, LaneBell {
-  /** Looks at a lane. True: there is more than one budget. */
   readonly #visit: (laneId: number) => NotifyHandler | undefined
   readonly #meter: WorkMeter
   #notified = new Set<number>()
