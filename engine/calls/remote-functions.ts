@@ -2,8 +2,8 @@
 
 /**
  * Functions that one thread offers and another calls: `F extends HostFunctions<F>` takes interfaces as well as types.
- * Their arguments and results are copied as by `structuredClone()`. An error arrives with its name, message, code, stack
- * and cause. `then`, `toJSON` and the names that every object has, such as `toString`, are never called.
+ * Their arguments and results are copied as by `structuredClone()`. An error arrives with its name, message, code,
+ * stack and cause. `then`, `toJSON` and the names that every object has, such as `toString`, are never called.
  */
 export type HostFunctions<F> = { readonly [Name in keyof F]: (...args: never[]) => unknown }
 
