@@ -53,6 +53,9 @@ export interface TransportErrorDetails {
   endpoint?: string | undefined
 }
 
+/** The same in every copy of this file. */
+const brand = Symbol.for('symphony-transport.TransportError')
+
 /** The one error class of this package. `code` says what happened, `message` says what to do about it. */
 export class TransportError extends Error {
   override readonly name = 'TransportError'
@@ -66,6 +69,17 @@ export class TransportError extends Error {
     this.code = code
     this.endpoint = details.endpoint
     this.retryable = errorCodes[code].retryable
+  }
+
+  static {
+    Object.defineProperty(this.prototype, brand, { value: true })
+  }
+
+  /** One thread may have several copies of this class, such as one in the bundle of a shard and one of a handler. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass inherits this, and other errors are none of its instances.
+    if (this !== TransportError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return value instanceof Error && brand in value
   }
 }
 

@@ -1,0 +1,20 @@
+/** Functions that another thread offers: the types of both sides. */
+
+/**
+ * Functions that one thread offers and another calls: `F extends HostFunctions<F>` takes interfaces as well as types.
+ * Their arguments and results are copied as by `structuredClone()`. An error arrives with its name, message, code,
+ * stack and cause. `then`, `toJSON` and the names that every object has, such as `toString`, are never called.
+ */
+export type HostFunctions<F> = { readonly [Name in keyof F]: (...args: never[]) => unknown }
+
+/** Not a function's name over there: JavaScript itself asks every object for these. */
+type Unreachable = symbol | 'then' | 'toJSON'
+
+/** `F` as the other thread sees it: each call returns a promise. */
+export type RemoteFunctions<F> = {
+  readonly [Name in keyof F as Exclude<Name, Unreachable>]: NonNullable<F[Name]> extends (
+    ...args: infer Args extends readonly unknown[]
+  ) => infer Result
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : never
+}
