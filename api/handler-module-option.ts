@@ -2,22 +2,23 @@
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { invalidOption } from '../engine/common/call-options.js'
-import type { HandlerModuleSettings } from '../engine/listening/handler-listener.js'
-import type { HandlerListenOptions } from '../engine/listening/listener.js'
+import type { HandlerModuleSettings } from '../engine/listening/module-listener.js'
+import type { HandlerListenOptions, ListenOptions } from '../engine/listening/listener.js'
 
-type Given = Pick<HandlerListenOptions, 'handler' | 'data' | 'setupTimeoutMs' | 'teardownTimeoutMs' | 'onLog'>
+type Given = Omit<HandlerListenOptions, keyof ListenOptions>
 
 const SETUP_TIMEOUT_MS = 10_000
 const TEARDOWN_TIMEOUT_MS = 5_000
 
 /** @throws {TransportError} ERR_INVALID_OPTION */
 export function readHandlerModule(given: Given): HandlerModuleSettings {
-  const { handler, data, setupTimeoutMs = SETUP_TIMEOUT_MS, teardownTimeoutMs = TEARDOWN_TIMEOUT_MS, onLog } = given
-  return { moduleUrl: urlOf(handler), data: cloneOf(data), setupTimeoutMs, teardownTimeoutMs, onLog }
+  const { handler, data, host = {}, onLog } = given
+  const { setupTimeoutMs = SETUP_TIMEOUT_MS, teardownTimeoutMs = TEARDOWN_TIMEOUT_MS } = given
+  return { moduleUrl: urlOf(handler), data: cloneOf(data), setupTimeoutMs, teardownTimeoutMs, onLog, host }
 }
 
 /** A thread would look for anything relative beside the package's own modules. */
-function urlOf(handler: URL | string | undefined): string {
+function urlOf(handler: URL | string): string {
   if (typeof handler === 'string' && isAbsolute(handler)) return pathToFileURL(handler).href
   const text = String(handler)
   if (URL.canParse(text)) {

@@ -45,6 +45,7 @@ export type {
 export type { EventLoopDelay } from '../engine/protocol/counters.js'
 export type { FramingKind } from '../engine/protocol/framing.js'
 export { TransportError, type TransportErrorCode, type TransportErrorDetails } from '../engine/protocol/errors.js'
+export type { AnyFunctions, HostFunctions, RemoteFunctions } from '../engine/calls/remote-functions.js'
 export type { HandlerContext, HandlerLog, ShardHandler } from '../engine/common/handler-module.js'
 export type { HandlerLogEntry, OnHandlerLog } from '../engine/common/handler-log.js'
 export type { HandlerLogLevel } from '../engine/protocol/handling.js'

@@ -9,7 +9,14 @@ import { isObject } from '../engine/common/describe.js'
 import type { EngineCore } from '../engine/core/engine-core.js'
 import type { TransportSettings } from '../engine/core/engine-settings.js'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
-import type { ConnectionHandler, HandlerListenOptions, Listener, ListenOptions } from '../engine/listening/listener.js'
+import type { AnyFunctions, HostFunctions } from '../engine/calls/remote-functions.js'
+import type {
+  ConnectionHandler,
+  HandlerListener,
+  HandlerListenOptions,
+  Listener,
+  ListenOptions,
+} from '../engine/listening/listener.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
 import type { ReconnectingConnection } from '../engine/reconnect/reconnecting-connection.js'
 import { readHandlerModule } from './handler-module-option.js'
@@ -52,7 +59,7 @@ export interface Transport {
    * ERR_HANDLER_LOAD: the module could not be loaded, has no function as its default export, or its `setup()` failed
    * or took too long.
    */
-  listen(options: HandlerListenOptions): Promise<Listener>
+  listen<Api extends HostFunctions<Api> = AnyFunctions>(options: HandlerListenOptions): Promise<HandlerListener<Api>>
 
   /**
    * A pool of connections to this endpoint; `min` of them are made at once.
@@ -62,26 +69,25 @@ export interface Transport {
 }
 
 export function createTransport(core: EngineCore, endpoint: ResolvedEndpoint, settings: TransportSettings): Transport {
+  function listen(handler?: ConnectionHandler, options?: ListenOptions): Promise<Listener>
+  function listen<Api extends HostFunctions<Api>>(options: HandlerListenOptions): Promise<HandlerListener<Api>>
+  async function listen(
+    handler?: ConnectionHandler | HandlerListenOptions,
+    options: ListenOptions = {},
+  ): Promise<Listener> {
+    if (handler === undefined || typeof handler === 'function')
+      return core.listen(endpoint, settings, handler, readListenOptions(options))
+    const given: unknown = handler
+    if (!isObject(given))
+      throw invalidOption('listen()', 'handler', 'it must be a function, or options that name a module')
+    const { signal, timeoutMs, onError, ...module } = readHandlerListenOptions(given)
+    return core.serve(endpoint, settings, readHandlerModule(module), { signal, timeoutMs, onError })
+  }
   return {
     endpoint: endpoint.text,
     connect: async (options = {}) => core.connect(endpoint, settings, readConnectOptions(options)),
     reconnecting: (options = {}) => core.reconnecting(endpoint, settings, parseReconnectingOptions(options)),
-    listen: async (handler?: ConnectionHandler | HandlerListenOptions, options: ListenOptions = {}) => {
-      if (handler === undefined || typeof handler === 'function')
-        return core.listen(endpoint, settings, handler, readListenOptions(options))
-      if (!isObject(handler))
-        throw invalidOption('listen()', 'handler', 'it must be a function, or options that name a module')
-      const {
-        handler: url,
-        data,
-        setupTimeoutMs,
-        teardownTimeoutMs,
-        onLog,
-        ...rest
-      } = readHandlerListenOptions(handler)
-      const module = readHandlerModule({ handler: url, data, setupTimeoutMs, teardownTimeoutMs, onLog })
-      return core.listen(endpoint, settings, module, rest)
-    },
+    listen,
     pool: (options = {}) => {
       const poolSettings = parsePoolOptions(options)
       return createPool(core.pool(endpoint, settings, poolSettings), poolSettings)

@@ -7,6 +7,9 @@
  */
 export type HostFunctions<F> = { readonly [Name in keyof F]: (...args: never[]) => unknown }
 
+/** Any functions at all: what is called is found out when it is. */
+export type AnyFunctions = Readonly<Record<string, (...args: unknown[]) => unknown>>
+
 /** Not a function's name over there: JavaScript itself asks every object for these. */
 type Unreachable = symbol | 'then' | 'toJSON'
 

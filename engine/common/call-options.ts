@@ -1,5 +1,5 @@
 /** Checks of options that are given with each call: by hand, since a schema would cost more than the call. */
-import { isArray } from './describe.js'
+import { isArray, isObject } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 import type { OnError } from './handler-failures.js'
 import type { OnHandlerLog } from './handler-log.js'
@@ -19,6 +19,7 @@ interface HandlerListen extends ListenWait {
   readonly data?: unknown
   readonly setupTimeoutMs?: number | undefined
   readonly teardownTimeoutMs?: number | undefined
+  readonly host?: object | undefined
   readonly onLog?: OnHandlerLog | undefined
 }
 
@@ -44,6 +45,7 @@ const handlerListenChecks = {
   data: () => undefined,
   setupTimeoutMs: timeCheck,
   teardownTimeoutMs: timeCheck,
+  host: (value: unknown) => (isObject(value) ? undefined : 'an object of functions'),
   onLog: functionCheck,
 } satisfies Checks
 

@@ -1,4 +1,5 @@
 /** What a handler module is: a module of the host that serves connections inside the shards that own their sockets. */
+import type { AnyFunctions, RemoteFunctions } from '../calls/remote-functions.js'
 import type { Connection } from './connection.js'
 import type { HandlerLogLevel } from '../protocol/handling.js'
 
@@ -6,7 +7,7 @@ import type { HandlerLogLevel } from '../protocol/handling.js'
 export type HandlerLog = Readonly<Record<HandlerLogLevel, (message: string, details?: unknown) => void>>
 
 /** What a handler module gets besides each connection. One for each listener on each shard. */
-export interface HandlerContext<Data = unknown, State = unknown> {
+export interface HandlerContext<Data = unknown, State = unknown, Host = AnyFunctions> {
   /** A copy of the `data` that was given to `listen()`, by the structured clone algorithm. */
   readonly data: Data
   /** What the module's `setup()` has returned, awaited; undefined: there is none, or it is still running. */
@@ -18,15 +19,21 @@ export interface HandlerContext<Data = unknown, State = unknown> {
   /** Aborts when the listener or the engine begins to close. */
   readonly signal: AbortSignal
   readonly log: HandlerLog
+  /**
+   * The functions that were given to `listen()` as `host`: they run on main. A call rejects with what the function
+   * throws, with ERR_CLOSED once the module was torn down, and with ERR_BACKPRESSURE while 1,024 are pending. Handle
+   * that: a rejection that nobody handles ends the shard, as it would end a process.
+   */
+  readonly host: RemoteFunctions<Host>
 }
 
 /**
  * The default export of a handler module: called with each connection, on the thread that owns its socket. If it
  * throws, or the promise that it returns rejects, that connection is destroyed with ERR_HANDLER.
  */
-export type ShardHandler<Data = unknown, State = unknown> = (
+export type ShardHandler<Data = unknown, State = unknown, Host = AnyFunctions> = (
   connection: Connection,
-  context: HandlerContext<Data, State>,
+  context: HandlerContext<Data, State, Host>,
 ) => unknown
 
 /** A handler module, as its exports are looked at. */
@@ -34,6 +41,8 @@ export interface HandlerModule {
   readonly serve: ShardHandler
   /** Awaited before the shard accepts the first connection of the listener. What it returns is `context.state`. */
   readonly setup: ((context: HandlerContext) => unknown) | undefined
+  /** Called after `setup()`: what it returns is what main can call, as `listener.handlers[i].api`. */
+  readonly api: ((context: HandlerContext) => unknown) | undefined
   /** Awaited when the listener is closed and its last connection on the shard has ended. */
   readonly teardown: ((context: HandlerContext) => unknown) | undefined
 }

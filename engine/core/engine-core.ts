@@ -8,9 +8,9 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { DeliveryTracking } from '../connection/delivery-tracker.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { AcceptHandshake } from '../listening/accept-handshakes.js'
-import type { HandlerModuleSettings } from '../listening/handler-listener.js'
-import type { ConnectionHandler, Listener, ListenOptions } from '../listening/listener.js'
-import { ListenerRegistry } from '../listening/listener-registry.js'
+import type { HandlerModuleSettings } from '../listening/module-listener.js'
+import type { ConnectionHandler, HandlerListener, Listener, ListenOptions } from '../listening/listener.js'
+import { ListenerRegistry, type ListenRequest } from '../listening/listener-registry.js'
 import type { PoolSettings } from '../pool/pool-settings.js'
 import { Pool } from '../pool/pool.js'
 import { Children } from '../process/children.js'
@@ -138,29 +138,20 @@ export class EngineCore {
   async listen(
     endpoint: ResolvedEndpoint,
     settings: TransportSettings,
-    handler: ConnectionHandler | HandlerModuleSettings | undefined,
-    { onError, ...patience }: ListenOptions,
+    handler: ConnectionHandler | undefined,
+    options: ListenOptions,
   ): Promise<Listener> {
-    const { kind, text, route } = endpoint
-    this.#assertOpen(text)
-    if (route.via !== 'target') {
-      throw new TransportError(
-        'ERR_INVALID_ENDPOINT',
-        `${text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
-        { endpoint: text },
-      )
-    }
-    const connection = this.#connectionSettings(settings, undefined, onError)
-    const { memory, connectTimeoutMs } = settings
-    if (memory !== 'none' && typeof handler === 'object') {
-      const message = `${text}: a handler module cannot serve connections over shared memory. Use unix: for it.`
-      throw new TransportError('ERR_INVALID_OPTION', message, { endpoint: text })
-    }
-    const handshake = memory === 'none' ? undefined : { shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
-    return this.#listeners.listen(
-      { kind, endpoint: text, target: route.target, settings, connection, handshake, handler },
-      patience,
-    )
+    return this.#listeners.listen(this.#listenRequest(endpoint, settings, handler, options), options)
+  }
+
+  /** Listens, and has a handler module serve the connections inside the shards. */
+  async serve(
+    endpoint: ResolvedEndpoint,
+    settings: TransportSettings,
+    module: HandlerModuleSettings,
+    options: ListenOptions,
+  ): Promise<HandlerListener> {
+    return this.#listeners.listen(this.#listenRequest(endpoint, settings, module, options), options)
   }
 
   pool(
@@ -219,6 +210,30 @@ export class EngineCore {
     this.#ledger.open('reconnectingConnections')
     this.#reconnecting.add(connection)
     return connection
+  }
+
+  #listenRequest<Handler extends ConnectionHandler | HandlerModuleSettings | undefined>(
+    { kind, text, route }: ResolvedEndpoint,
+    settings: TransportSettings,
+    handler: Handler,
+    { onError }: ListenOptions,
+  ): ListenRequest<Handler> {
+    this.#assertOpen(text)
+    if (route.via !== 'target') {
+      throw new TransportError(
+        'ERR_INVALID_ENDPOINT',
+        `${text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
+        { endpoint: text },
+      )
+    }
+    const { memory, connectTimeoutMs } = settings
+    if (memory !== 'none' && typeof handler === 'object') {
+      const message = `${text}: a handler module cannot serve connections over shared memory. Use unix: for it.`
+      throw new TransportError('ERR_INVALID_OPTION', message, { endpoint: text })
+    }
+    const connection = this.#connectionSettings(settings, undefined, onError)
+    const handshake = memory === 'none' ? undefined : { shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
+    return { kind, endpoint: text, target: route.target, settings, connection, handshake, handler }
   }
 
   #shakeFor(memory: 'socket' | 'shared'): AcceptHandshake {

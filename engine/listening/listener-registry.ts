@@ -14,8 +14,8 @@ import type { Shard } from '../shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
 import { AcceptHandshakes, type AcceptHandshake } from './accept-handshakes.js'
 import { EngineListener } from './engine-listener.js'
-import { HandlerListener, type HandlerModuleSettings } from './handler-listener.js'
-import type { ConnectionHandler, Listener } from './listener.js'
+import { ModuleListener, type HandlerModuleSettings } from './module-listener.js'
+import type { ConnectionHandler, HandlerListener, Listener } from './listener.js'
 import { OpenListener, type Arrivals } from './open-listener.js'
 import { ShardBindings, type ShardListening } from './shard-bindings.js'
 
@@ -30,7 +30,7 @@ export interface ListenSettings {
   readonly mode: number
 }
 
-interface ListenRequest {
+export interface ListenRequest<Handler = ConnectionHandler | HandlerModuleSettings | undefined> {
   readonly kind: string
   readonly endpoint: string
   readonly target: ListenTarget
@@ -40,11 +40,13 @@ interface ListenRequest {
   /** What comes before each connection, and how long it may take. Undefined: nothing. */
   readonly handshake: { readonly shake: AcceptHandshake; readonly timeoutMs: number } | undefined
   /** A function on main, a module in the shards, or neither. */
-  readonly handler: ConnectionHandler | HandlerModuleSettings | undefined
+  readonly handler: Handler
 }
 
+type AnyListener = EngineListener | ModuleListener
+
 interface NewListener {
-  readonly listener: EngineListener | HandlerListener
+  readonly listener: AnyListener
   readonly arrivals: Arrivals | undefined
   readonly on: (shard: Shard) => ShardListening
 }
@@ -64,11 +66,11 @@ export class ListenerRegistry implements SupervisorEvents {
   readonly #host: ListenerRegistryHost
   readonly #open = new Map<number, OpenListener>()
   /** Those that shards serve, also closed ones that still have connections. */
-  readonly #served = new Set<HandlerListener>()
+  readonly #served = new Set<ModuleListener>()
   /** What shards report of listeners that are being opened: a shard that serves one may have accepted already. */
   readonly #early = new Map<number, (() => void)[]>()
   /** Calls of `listen()` that are under way, and how each is given up. */
-  readonly #pending = new Map<Promise<Listener>, (error: TransportError) => void>()
+  readonly #pending = new Map<Promise<AnyListener>, (error: TransportError) => void>()
   #nextId = 1
 
   constructor(host: ListenerRegistryHost) {
@@ -79,11 +81,13 @@ export class ListenerRegistry implements SupervisorEvents {
     return this.#open.size
   }
 
+  listen(request: ListenRequest<HandlerModuleSettings>, wait: WaitOptions): Promise<HandlerListener>
+  listen(request: ListenRequest<ConnectionHandler | undefined>, wait: WaitOptions): Promise<Listener>
   async listen(request: ListenRequest, wait: WaitOptions): Promise<Listener> {
     const { endpoint } = request
     if (wait.signal?.aborted === true) throw abortError('listening', endpoint, wait.signal.reason)
     const givenUp = new AbortController()
-    const waiter = new Waiter<Listener>(`listening on ${endpoint}`, endpoint, wait, this.#host.clock, () =>
+    const waiter = new Waiter<AnyListener>(`listening on ${endpoint}`, endpoint, wait, this.#host.clock, () =>
       givenUp.abort(),
     )
     const pending = this.#listen(request, givenUp.signal)
@@ -170,7 +174,7 @@ export class ListenerRegistry implements SupervisorEvents {
     return this.#host.supervisor()
   }
 
-  async #listen(request: ListenRequest, signal: AbortSignal): Promise<Listener> {
+  async #listen(request: ListenRequest, signal: AbortSignal): Promise<AnyListener> {
     const { endpoint, target, settings, connection } = request
     const { ledger, clock } = this.#host
     const supervisor = this.#supervisor
@@ -195,7 +199,7 @@ export class ListenerRegistry implements SupervisorEvents {
       }
     }
     const { listener, arrivals, on } = this.#createListener(id, request, maxQueued >> 1, release)
-    if (listener instanceof HandlerListener) {
+    if (listener instanceof ModuleListener) {
       this.#served.add(listener)
       void listener.drained.then(() => this.#served.delete(listener))
     }
@@ -210,7 +214,7 @@ export class ListenerRegistry implements SupervisorEvents {
     ).catch((error: unknown) => {
       // There will be no listener: connections accepted meanwhile are closed.
       this.#runEarly(id)
-      if (listener instanceof HandlerListener) listener.neverOpened()
+      if (listener instanceof ModuleListener) listener.neverOpened()
       throw error
     })
     opened.bindings = bindings
@@ -244,7 +248,7 @@ export class ListenerRegistry implements SupervisorEvents {
     if (typeof handler === 'object') {
       const { failures } = connection
       const handled = { ...handledSettings(connection), initialRingBytes }
-      const listener = new HandlerListener({
+      const listener = new ModuleListener({
         id,
         kind,
         endpoint,

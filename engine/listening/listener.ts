@@ -1,4 +1,5 @@
 /** What a host sees of a listener. */
+import type { AnyFunctions, RemoteFunctions } from '../calls/remote-functions.js'
 import type { Connection } from '../common/connection.js'
 import type { OnError } from '../common/handler-failures.js'
 import type { OnHandlerLog } from '../common/handler-log.js'
@@ -31,8 +32,28 @@ export interface HandlerListenOptions extends ListenOptions {
   readonly setupTimeoutMs?: number | undefined
   /** How long its `teardown()` may take, in milliseconds. Default 5,000. */
   readonly teardownTimeoutMs?: number | undefined
+  /** Functions that the module can call, as `context.host`. Only those that the object has when this is called. */
+  readonly host?: object | undefined
   /** Called with what the module logs, in place of the diagnostics channel. */
   readonly onLog?: OnHandlerLog | undefined
+}
+
+/** A listener whose connections a handler module serves inside the shards: it has none to give. */
+export interface HandlerListener<Api = AnyFunctions> extends Listener {
+  /** The shards on which the module serves now: those that are up, until it was torn down on them. */
+  readonly handlers: readonly HandlerOnShard<Api>[]
+}
+
+/** A handler module on one shard. */
+export interface HandlerOnShard<Api = AnyFunctions> {
+  readonly shard: number
+  /** Which life of the shard, counted from 1. */
+  readonly generation: number
+  /**
+   * What the module's `api(context)` has returned: a call runs there. It rejects with what the function throws, with
+   * ERR_SHARD_LOST, with ERR_CLOSED once the module was torn down, and with ERR_BACKPRESSURE while 1,024 are pending.
+   */
+  readonly api: RemoteFunctions<Api>
 }
 
 /** Options of `listener.close()`. */

@@ -11,7 +11,7 @@ import type { Arrival } from '../shard/accepted-connections.js'
 import type { Shard } from '../shard/shard.js'
 import type { AcceptHandshakes } from './accept-handshakes.js'
 import type { EngineListener } from './engine-listener.js'
-import type { HandlerListener } from './handler-listener.js'
+import type { ModuleListener } from './module-listener.js'
 import type { ShardBindings } from './shard-bindings.js'
 
 /** Pauses between attempts to make a shard serve the listener, or resume. */
@@ -29,7 +29,7 @@ export interface Arrivals {
 
 interface OpenListenerParts {
   readonly id: number
-  readonly listener: EngineListener | HandlerListener
+  readonly listener: EngineListener | ModuleListener
   /** Undefined: shards serve what they accept. */
   readonly arrivals: Arrivals | undefined
   readonly bindings: ShardBindings

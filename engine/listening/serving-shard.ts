@@ -1,9 +1,13 @@
 /** One shard that serves a listener with a handler module, as main sees it: its connections, failures and log lines. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { callsOver, type Calls } from '../calls/calls-over.js'
+import type { AnyFunctions, RemoteFunctions } from '../calls/remote-functions.js'
+import { serveCalls } from '../calls/serve-calls.js'
 import { events, type ConnectionEvent } from '../common/diagnostics.js'
 import { attempt, handlerError, type HandlerFailures } from '../common/handler-failures.js'
 import type { HandlerLogEntry, OnHandlerLog } from '../common/handler-log.js'
-import { deserializeError, type TransportError } from '../protocol/errors.js'
-import type { HandlerReport, ThrownValue } from '../protocol/handling.js'
+import { deserializeError, TransportError } from '../protocol/errors.js'
+import type { HandlerPorts, HandlerReport, ThrownValue } from '../protocol/handling.js'
 import type { Shard } from '../shard/shard.js'
 
 interface ServingShardParts {
@@ -12,17 +16,39 @@ interface ServingShardParts {
   readonly endpoint: string
   readonly failures: HandlerFailures
   readonly onLog: OnHandlerLog | undefined
+  /** What the module can call. */
+  readonly host: object
 }
 
 export class ServingShard {
   readonly shard: Shard
+  /** The shard's ends of the calls both ways. */
+  readonly ports: HandlerPorts
   readonly #parts: ServingShardParts
+  readonly #hostPort: MessagePort
+  readonly #calls: Calls<AnyFunctions>
   /** Ids of connections that were opened and not closed yet. */
   readonly #open = new Set<string>()
 
   constructor(parts: ServingShardParts) {
     this.shard = parts.shard
     this.#parts = parts
+    const host = new MessageChannel()
+    const api = new MessageChannel()
+    this.ports = { host: host.port2, api: api.port2 }
+    this.#hostPort = host.port1
+    serveCalls(host.port1, parts.host)
+    this.#calls = callsOver<AnyFunctions>(api.port1, {
+      what: 'the handler module',
+      endpoint: parts.endpoint,
+      // The port may close before it is known that the thread has died.
+      onEnd: () => lostCall(parts.endpoint),
+    })
+  }
+
+  /** What the module offers. */
+  get api(): RemoteFunctions<AnyFunctions> {
+    return this.#calls.proxy
   }
 
   onReport(report: HandlerReport): void {
@@ -46,9 +72,11 @@ export class ServingShard {
     this.#log({ level: 'warn', message, details: undefined, at: Date.now(), endpoint, shard, generation })
   }
 
-  /** The shard is dead, and its connections with it. */
-  lose(error: TransportError): void {
+  /** The module was torn down, or its shard is dead, and its connections with it. */
+  end(error: TransportError): void {
     for (const id of this.#open) this.#onClosed(id, error)
+    this.#calls.close(error)
+    this.#hostPort.close()
   }
 
   #onClosed(id: string, cause: TransportError | undefined): void {
@@ -77,6 +105,11 @@ export class ServingShard {
     const { kind, endpoint } = this.#parts
     return { id, kind, endpoint, role: 'accepted', shard: this.shard.index }
   }
+}
+
+function lostCall(endpoint: string): TransportError {
+  const message = 'the worker thread that ran this call has died. Another one takes over.'
+  return new TransportError('ERR_SHARD_LOST', message, { endpoint })
 }
 
 function thrownError({ name, message, stack, code }: ThrownValue): Error {

@@ -1,5 +1,6 @@
 /** What main and a shard tell each other about a handler module: one that serves the connections of a listener. */
 import type { HandlerPlace } from './handler-place.js'
+import type { MessagePort } from 'node:worker_threads'
 import type { SerializedError } from './errors.js'
 import type { FramingSpec } from './framing.js'
 
@@ -19,6 +20,13 @@ export interface Handling {
   readonly kind: string
   readonly endpoint: string
   readonly connection: HandledConnectionSettings
+  readonly ports: HandlerPorts
+}
+
+/** The shard's ends: it calls main's functions by the first, and offers its own on the second. */
+export interface HandlerPorts {
+  readonly host: MessagePort
+  readonly api: MessagePort
 }
 
 /** What its connections are made with. */

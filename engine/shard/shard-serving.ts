@@ -1,5 +1,5 @@
 /** Main's side of the listeners that one shard serves with handler modules: the calls, and no more. */
-import type { HandlerEnd, HandlerReport, Handling } from '../protocol/handling.js'
+import type { HandlerEnd, HandlerReport } from '../protocol/handling.js'
 import type { ServeRequest } from '../protocol/control.js'
 import type { Outcome } from '../protocol/errors.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
@@ -19,18 +19,14 @@ export class ShardServing {
   }
 
   /** `socket`: what main has bound for it. `onReport` is called until `end()` has resolved. */
-  async serve(
-    request: Omit<ServeRequest, 'handling'>,
-    handling: Handling,
-    socket: BoundSocket | undefined,
-    onReport: OnHandlerReport,
-  ): Promise<Outcome> {
-    const { listenerId } = request
+  async serve(request: ServeRequest, socket: BoundSocket | undefined, onReport: OnHandlerReport): Promise<Outcome> {
+    const { listenerId, handling } = request
+    const { host, api } = handling.ports
     const target = await this.#descriptors.targetFor(request.target, socket)
     this.#onReport.set(listenerId, onReport)
     let isServing = false
     try {
-      const outcome = await this.#control.call('serve', this.#control.moving({ ...request, target, handling }, []))
+      const outcome = await this.#control.call('serve', this.#control.moving({ ...request, target }, [host, api]))
       isServing = outcome.ok
       return outcome
     } finally {

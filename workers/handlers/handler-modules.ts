@@ -53,11 +53,12 @@ function readModule(namespace: Exports): HandlerModule {
   return {
     serve: serve as ShardHandler,
     setup: optionalFunction('setup', namespace['setup'] ?? inner['setup']),
+    api: optionalFunction('api', namespace['api'] ?? inner['api']),
     teardown: optionalFunction('teardown', namespace['teardown'] ?? inner['teardown']),
   }
 }
 
-function optionalFunction<Name extends 'setup' | 'teardown'>(name: Name, value: unknown): HandlerModule[Name] {
+function optionalFunction<Name extends 'setup' | 'api' | 'teardown'>(name: Name, value: unknown): HandlerModule[Name] {
   if (value === undefined || typeof value === 'function') return value as HandlerModule[Name]
   throw new TypeError(`its export ${name} must be a function, and is ${nameOf(value)}`)
 }

@@ -1,6 +1,10 @@
 /** One listener whose connections this shard serves itself, with a handler module: from its set-up to its teardown. */
+import { isObject, nameOf } from '../../engine/common/describe.js'
 import type { HandlerContext, HandlerModule } from '../../engine/common/handler-module.js'
 import { attempt, HandlerFailures } from '../../engine/common/handler-failures.js'
+import { callsOver, type Calls } from '../../engine/calls/calls-over.js'
+import type { AnyFunctions } from '../../engine/calls/remote-functions.js'
+import { serveCalls } from '../../engine/calls/serve-calls.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
 import type { ConnectionIdentity, LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { Clock } from '../../engine/protocol/clock.js'
@@ -41,6 +45,7 @@ export class ServedListener {
   readonly #settings: ConnectionSettings
   readonly #identity: ConnectionIdentity
   readonly #context: HandlerContext
+  readonly #calls: Calls<AnyFunctions>
   readonly #closing = new AbortController()
   readonly #open = new Set<LaneConnection>()
   /** Handlers that are not done, also of connections that have ended. */
@@ -58,6 +63,10 @@ export class ServedListener {
     this.#counts = new HandlerCounts(handling.counts)
     this.#identity = { kind: handling.kind, endpoint: handling.endpoint, role: 'accepted', halfClose, hasDescriptor }
     this.#settings = this.#connectionSettings()
+    this.#calls = callsOver<AnyFunctions>(handling.ports.host, {
+      what: 'the main thread',
+      endpoint: handling.endpoint,
+    })
     this.#context = this.#createContext()
   }
 
@@ -143,6 +152,7 @@ export class ServedListener {
     if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
     if (end.how !== 'destroy') await Promise.allSettled(this.#atWork)
     await this.#tearDownOnce()
+    this.#closeCalls()
     await this.#reports.flushed()
   }
 
@@ -162,6 +172,14 @@ export class ServedListener {
       this.#moduleState = await module.setup?.(this.#context)
     } catch (cause) {
       throw loadFailure(moduleUrl, 'failed in its setup()', cause)
+    }
+    try {
+      const api = await module.api?.(this.#context)
+      if (api !== undefined && !isObject(api))
+        throw new TypeError(`it returned ${nameOf(api)}, and no object of functions`)
+      serveCalls(this.#request.handling.ports.api, api ?? {})
+    } catch (cause) {
+      throw loadFailure(moduleUrl, 'failed in its api()', cause)
     }
     // It was given up meanwhile, and holds by now what it has opened.
     if (this.#isGivenUp()) await this.#tearDown(module)
@@ -190,6 +208,11 @@ export class ServedListener {
     } catch (cause) {
       this.#reports.failed('teardown', 'the teardown() of the handler module failed. See the cause.', cause, undefined)
     }
+  }
+
+  #closeCalls(): void {
+    this.#calls.close(closedMeanwhile(this.#identity.endpoint))
+    this.#request.handling.ports.api.close()
   }
 
   #abort(): void {
@@ -251,6 +274,7 @@ export class ServedListener {
       generation,
       signal: this.#closing.signal,
       log: this.#reports.log,
+      host: this.#calls.proxy,
     })
   }
 }

@@ -7,11 +7,17 @@ import type { HandlerFailures } from '../common/handler-failures.js'
 import type { OnHandlerLog } from '../common/handler-log.js'
 import type { Ledger } from '../common/ledger.js'
 import type { Clock } from '../protocol/clock.js'
-import { TransportError, serializeError, type Outcome } from '../protocol/errors.js'
+import { TransportError, serializeError } from '../protocol/errors.js'
 import { HandlerCounts } from '../protocol/handler-counts.js'
 import type { HandledConnectionSettings, HandlerEnd } from '../protocol/handling.js'
 import type { Shard } from '../shard/shard.js'
-import type { Listener, ListenerClosed, ListenerCloseOptions, ListenerStats } from './listener.js'
+import type {
+  HandlerListener,
+  HandlerOnShard,
+  ListenerClosed,
+  ListenerCloseOptions,
+  ListenerStats,
+} from './listener.js'
 import { nextState, type ListenerState } from './listener-state.js'
 import { ServingShard } from './serving-shard.js'
 import type { ShardListening } from './shard-bindings.js'
@@ -24,9 +30,11 @@ export interface HandlerModuleSettings {
   readonly setupTimeoutMs: number
   readonly teardownTimeoutMs: number
   readonly onLog: OnHandlerLog | undefined
+  /** What the module can call. */
+  readonly host: object
 }
 
-interface HandlerListenerSettings {
+interface ModuleListenerSettings {
   readonly id: number
   readonly kind: string
   readonly endpoint: string
@@ -42,18 +50,18 @@ interface HandlerListenerSettings {
   readonly release: () => Promise<void>
 }
 
-export class HandlerListener implements Listener {
+export class ModuleListener implements HandlerListener {
   readonly endpoint: string
   readonly #closed = new Deferred<ListenerClosed>()
   readonly closed = this.#closed.promise
-  readonly #settings: HandlerListenerSettings
+  readonly #settings: ModuleListenerSettings
   readonly #counts: HandlerCounts
   readonly #serving = new Map<Shard, ServingShard>()
   readonly #drained = new Deferred<void>()
   #state: ListenerState = { kind: 'open' }
   #closing: Promise<ListenerClosed> | undefined
 
-  constructor(settings: HandlerListenerSettings) {
+  constructor(settings: ModuleListenerSettings) {
     this.endpoint = settings.endpoint
     this.#settings = settings
     this.#counts = HandlerCounts.forShards(settings.shards)
@@ -66,6 +74,13 @@ export class HandlerListener implements Listener {
   /** Settles once it is closed, no connection of it is left on any shard, and its module was torn down on each. */
   get drained(): Promise<void> {
     return this.#drained.promise
+  }
+
+  get handlers(): readonly HandlerOnShard[] {
+    return [...this.#serving.values()].map(({ shard, api }) => {
+      const { index, generation } = shard
+      return { shard: index, generation, api }
+    })
   }
 
   // eslint-disable-next-line require-yield
@@ -98,16 +113,24 @@ export class HandlerListener implements Listener {
   readonly on = (shard: Shard): ShardListening => ({
     listen: async ({ listenerId, target, backlog }, socket) => {
       const { module, kind, endpoint, failures, connection, maxConnections, ledger } = this.#settings
-      const { onLog, ...loaded } = module
-      const serving = new ServingShard({ shard, kind, endpoint, failures, onLog })
-      const handling = { ...loaded, kind, endpoint, maxConnections, connection, counts: this.#counts.words }
-      const outcome: Outcome = await shard.serving.serve({ listenerId, target, backlog }, handling, socket, (report) =>
-        serving.onReport(report),
-      )
-      if (!outcome.ok || !shard.isUp) return outcome
-      ledger.open('handlers')
-      this.#serving.set(shard, serving)
-      return outcome
+      const { onLog, host, ...loaded } = module
+      const serving = new ServingShard({ shard, kind, endpoint, failures, onLog, host })
+      const { ports } = serving
+      const handling = { ...loaded, kind, endpoint, maxConnections, connection, counts: this.#counts.words, ports }
+      const request = { listenerId, target, backlog, handling }
+      let isServing = false
+      try {
+        const outcome = await shard.serving.serve(request, socket, (report) => serving.onReport(report))
+        isServing = outcome.ok && shard.isUp
+        return outcome
+      } finally {
+        if (isServing) {
+          ledger.open('handlers')
+          this.#serving.set(shard, serving)
+        } else {
+          serving.end(this.#isClosed())
+        }
+      }
     },
     unlisten: (listenerId) => shard.serving.unserve(listenerId),
     abandon: (listenerId) => void shard.serving.unserve(listenerId),
@@ -122,11 +145,8 @@ export class HandlerListener implements Listener {
   /** The shard has died, and its connections with it. */
   onSourceLost(shard: Shard): void {
     this.#counts.lost(shard.index)
-    const serving = this.#serving.get(shard)
-    if (serving === undefined) return
     const message = 'the worker thread that served this connection has died.'
-    serving.lose(new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint }))
-    this.#forget(shard)
+    this.#forget(shard, new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint }))
   }
 
   onFailure(error: TransportError): void {
@@ -137,6 +157,10 @@ export class HandlerListener implements Listener {
   /** Has its connections end. Resolves once all is gone. After `close()`. */
   async endServed(how: 'close' | TransportError): Promise<void> {
     await this.#endOnEach(how === 'close' ? { how } : { how: 'destroy', error: serializeError(how) })
+  }
+
+  #isClosed(): TransportError {
+    return new TransportError('ERR_CLOSED', 'the listener was closed.', { endpoint: this.endpoint })
   }
 
   #isServed(): TransportError {
@@ -176,12 +200,16 @@ export class HandlerListener implements Listener {
   async #endOnEach(end: HandlerEnd): Promise<void> {
     const endOn = async (shard: Shard): Promise<void> => {
       await shard.serving.end(this.#settings.id, end)
-      this.#forget(shard)
+      this.#forget(shard, this.#isClosed())
     }
     await Promise.all([...this.#serving.keys()].map(endOn))
   }
 
-  #forget(shard: Shard): void {
-    if (this.#serving.delete(shard)) this.#settings.ledger.release('handlers')
+  #forget(shard: Shard, why: TransportError): void {
+    const serving = this.#serving.get(shard)
+    if (serving === undefined) return
+    this.#serving.delete(shard)
+    serving.end(why)
+    this.#settings.ledger.release('handlers')
   }
 }
