@@ -6,6 +6,7 @@ import type { TransportError } from '../protocol/errors.js'
 import { offerWakeupSocket, type WakeupSocketHost } from '../wake/wakeup-socket-host.js'
 import { ControlClient } from './control-client.js'
 import { DescriptorExchange } from './descriptor-exchange.js'
+import type { Activity } from './running-stack.js'
 import type { ShardEnvironment } from './shard-environment.js'
 import { Watchdog } from './watchdog.js'
 
@@ -14,8 +15,10 @@ export interface ChannelHost {
   onWake(): void
   /** Before each control call, so that what this sends is sent first. */
   beforeCall(): void
-  /** The shard has not taken up its work for `stuckTimeoutMs`. */
-  onStuck(): void
+  /** Resolves soon, whatever the shard is doing, with what that is. */
+  examine(): Promise<Activity>
+  /** The shard has not answered for `stuckTimeoutMs`. */
+  onStuck(activity: Activity): void
 }
 
 export class ShardChannel {
@@ -61,7 +64,8 @@ export class ShardChannel {
       {
         hasUntakenWork: () => this.control.pendingCalls > 0 || shardListener.hasNotifications,
         probe: () => this.control.announce('ping'),
-        onStuck: () => host.onStuck(),
+        examine: () => host.examine(),
+        onStuck: (activity) => host.onStuck(activity),
       },
       settings.stuckTimeoutMs,
       clock,
@@ -100,6 +104,11 @@ export class ShardChannel {
 
   /** Main has written to one of the shard's sockets itself. */
   readonly wroteInline = (): void => this.#watchdog.touchUnseen()
+
+  /** While `on`, the shard runs modules of the host, and is watched also while main wants nothing of it. */
+  watchHandlers(on: boolean): void {
+    this.#watchdog.watchHandlers(on)
+  }
 
   /** Whether the shard would have to be woken to look at a lane. */
   readonly isShardAsleep = (): boolean => this.#notifier.isListenerParked

@@ -7,7 +7,9 @@
 import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { referenceOf, type WorkerReference } from '../internals/piscina-worker.js'
+import type { Clock } from '../protocol/clock.js'
 import type { ShardBoot } from '../protocol/control.js'
+import { readRunningStack, type Activity } from './running-stack.js'
 
 /** V8 divides this by three: two halves and a reserve. A shard's garbage is small and dies young. */
 const SHARD_NURSERY_MB = 16
@@ -34,6 +36,12 @@ export class ShardThread {
   ref(): void {
     this.#reference?.ref()
     this.#worker?.ref()
+  }
+
+  /** What it is doing now. Resolves always, within a second. */
+  readRunningStack(clock: Clock): Promise<Activity> {
+    // A worker that has ended has the id -1, which no thread has.
+    return readRunningStack(this.#worker?.threadId ?? -1, clock)
   }
 
   /** Ends the thread whatever it is doing; `ended` rejects with the reason. */

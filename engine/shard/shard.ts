@@ -24,6 +24,7 @@ import { ShardLanes } from './shard-lanes.js'
 import { nextShardState, type ShardEvent, type ShardState } from './shard-state.js'
 import { ShardServing } from './shard-serving.js'
 import { ShardThread } from './shard-thread.js'
+import { stuckReason } from './stuck-reason.js'
 
 /** What one connection attempt may be given up by. */
 export interface DialControl {
@@ -90,10 +91,8 @@ export class Shard {
           // What a listener has accepted is taken before the listener is closed.
           this.accepted.answer()
         },
-        onStuck: () => {
-          const ms = `${String(settings.stuckTimeoutMs)} ms (stuckTimeoutMs)`
-          this.kill(new Error(`the worker thread did not answer for ${ms} while work was waiting, and was ended`))
-        },
+        examine: () => this.#thread.readRunningStack(environment.clock),
+        onStuck: (activity) => this.kill(stuckReason(settings.stuckTimeoutMs, activity)),
       },
       environment,
     )
@@ -212,6 +211,14 @@ export class Shard {
 
   keepAlive(on: boolean): void {
     this.#channel.keepAlive(on)
+  }
+
+  /**
+   * `on`: it runs modules of the host, which may block the thread. While it does, it is probed each `stuckTimeoutMs`
+   * even if main wants nothing of it, and ended if it does not answer.
+   */
+  watchHandlers(on: boolean): void {
+    this.#channel.watchHandlers(on)
   }
 
   /** Ends the thread's task; `ended` follows. */

@@ -52,12 +52,15 @@ onUnix('a stuck shard is found also by what main has written itself, for which i
   await onStage(t, faultyOptions('stuck'), async (engine, connect) => {
     const connection = await connect()
     await untilInline(engine, connection)
-    const lost = nextEvent('shard.lost')
+    const lost = nextEvent<{ readonly error: Error }>('shard.lost')
     await strike(engine, 0, 'stuck')
     const before = writeCounts(engine)
     const answer = rejects(t, connection.receive(), 'ERR_SHARD_LOST')
     connection.send('into the void')
-    await Promise.all([lost, answer])
+    const [{ error }] = await Promise.all([lost, answer])
+    const { message, stack = '' } = error.cause as Error
+    t.regex(message, /while work was waiting, and was ended; it was running stuck at .+faulty-worker\.cjs:\d+$/)
+    t.regex(stack, /\n {4}at stuck \(.+faulty-worker\.cjs:\d+:\d+\)\n/)
     t.is(writesSince(engine, before).inlineWrites, 1)
   })
 })

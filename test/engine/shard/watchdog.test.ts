@@ -1,14 +1,20 @@
 import test from 'ava'
+import type { Activity } from '../../../engine/shard/running-stack.js'
 import { Watchdog, type WatchedShard } from '../../../engine/shard/watchdog.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 
 const TIMEOUT_MS = 100
 
-/** A shard whose answers are the test's to give. */
+const NATIVE: Activity = { kind: 'native' }
+
+/** A shard whose answers are the test's to give. An examination is over at once, unless it is held. */
 class FakeShard implements WatchedShard {
   working = true
+  isHeld = false
   probes = 0
   stuck = 0
+  readonly activities: Activity[] = []
+  #examined: (() => void) | undefined
   #answer: ((error?: Error) => void) | undefined
 
   hasUntakenWork(): boolean {
@@ -25,8 +31,25 @@ class FakeShard implements WatchedShard {
     })
   }
 
-  onStuck(): void {
+  examine(): Promise<Activity> {
+    if (!this.isHeld) return Promise.resolve(NATIVE)
+    return new Promise((resolve) => {
+      this.#examined = () => resolve(NATIVE)
+    })
+  }
+
+  onStuck(activity: Activity): void {
     this.stuck++
+    this.activities.push(activity)
+  }
+
+  get isExamined(): boolean {
+    return this.#examined !== undefined
+  }
+
+  endExamination(): void {
+    this.#examined?.()
+    this.#examined = undefined
   }
 
   answer(error?: Error): void {
@@ -38,6 +61,12 @@ function create(): { clock: FakeClock; shard: FakeShard; watch: Watchdog } {
   const clock = new FakeClock()
   const shard = new FakeShard()
   return { clock, shard, watch: new Watchdog(shard, TIMEOUT_MS, clock) }
+}
+
+/** The verdict on a probe, and the one after the examination, each come a turn later. */
+async function judge(clock: FakeClock): Promise<void> {
+  await clock.turn()
+  await clock.turn()
 }
 
 /** What a watch that was touched has come to: one probe sent and not answered. */
@@ -92,7 +121,7 @@ test('a probe without an answer in time means that the shard is stuck, reported 
   t.is(shard.stuck, 0)
   clock.advance(1)
   t.is(shard.stuck, 0, 'a turn goes by before the verdict')
-  await clock.turn()
+  await judge(clock)
   t.is(shard.stuck, 1)
   clock.advance(10 * TIMEOUT_MS)
   await clock.turn()
@@ -123,7 +152,7 @@ test('a shard that answers once and then no more is found by the next probe', as
   clock.advance(TIMEOUT_MS)
   await clock.turn()
   clock.advance(2 * TIMEOUT_MS)
-  await clock.turn()
+  await judge(clock)
   t.deepEqual([shard.probes, shard.stuck], [2, 1])
 })
 
@@ -151,7 +180,7 @@ test('a late timer gives no verdict: the probe starts again', async (t) => {
   await clock.turn()
   t.deepEqual([shard.stuck, clock.armed], [0, 1])
   clock.advance(2 * TIMEOUT_MS)
-  await clock.turn()
+  await judge(clock)
   t.deepEqual([shard.probes, shard.stuck], [2, 1], 'the second probe had its time')
 })
 
@@ -159,7 +188,7 @@ test('a timer that is hardly late gives a verdict', async (t) => {
   const { clock, shard } = createProbing()
   clock.stall(TIMEOUT_MS * 1.4)
   clock.advance(0)
-  await clock.turn()
+  await judge(clock)
   t.is(shard.stuck, 1)
 })
 
@@ -217,7 +246,7 @@ test('a shard that does not answer after what main did itself is stuck', async (
   shard.working = false
   watch.touchUnseen()
   clock.advance(2 * TIMEOUT_MS)
-  await clock.turn()
+  await judge(clock)
   t.deepEqual([shard.probes, shard.stuck], [1, 1])
 })
 
@@ -232,4 +261,90 @@ test('what main goes on doing itself causes a probe again', async (t) => {
   await clock.turn()
   clock.advance(TIMEOUT_MS)
   t.deepEqual([shard.probes, shard.stuck], [2, 0])
+})
+
+test('before the verdict the shard is examined, and the verdict says what it was doing', async (t) => {
+  const { clock, shard, watch } = createProbing()
+  shard.isHeld = true
+  clock.advance(TIMEOUT_MS)
+  await judge(clock)
+  t.true(shard.isExamined)
+  watch.touch()
+  t.deepEqual([shard.stuck, clock.armed], [0, 0], 'nothing else begins meanwhile')
+  shard.endExamination()
+  await clock.turn()
+  t.deepEqual(shard.activities, [NATIVE])
+  watch.touch()
+  t.is(clock.armed, 0, 'it is over')
+})
+
+for (const [when, answerAt] of [
+  ['during the examination', 'during'],
+  ['in the turn after the examination', 'after'],
+] as const) {
+  test(`a shard that answers ${when} is alive, and is watched on`, async (t) => {
+    const { clock, shard } = createProbing()
+    shard.isHeld = true
+    clock.advance(TIMEOUT_MS)
+    await clock.turn()
+    t.true(shard.isExamined)
+    if (answerAt === 'during') shard.answer()
+    shard.endExamination()
+    if (answerAt === 'after') shard.answer()
+    await clock.turn()
+    t.deepEqual([shard.stuck, clock.armed], [0, 1])
+
+    shard.isHeld = false
+    clock.advance(2 * TIMEOUT_MS)
+    await judge(clock)
+    t.deepEqual([shard.probes, shard.stuck], [2, 1], 'the next probe finds it')
+  })
+}
+
+test('a watchdog that is ended during the examination reports nothing', async (t) => {
+  const { clock, shard, watch } = createProbing()
+  shard.isHeld = true
+  clock.advance(TIMEOUT_MS)
+  await clock.turn()
+  watch.end()
+  shard.endExamination()
+  await clock.turn()
+  watch.touch()
+  t.deepEqual([shard.stuck, clock.armed], [0, 0])
+})
+
+test('while handlers are watched one probe follows the other, though main wants nothing', async (t) => {
+  const { clock, shard, watch } = create()
+  shard.working = false
+  watch.watchHandlers(true)
+  for (let probe = 1; probe <= 4; probe++) {
+    t.deepEqual([clock.armed, clock.keepingAlive], [1, 0])
+    clock.advance(TIMEOUT_MS)
+    await clock.turn()
+    t.is(shard.probes, probe)
+    shard.answer()
+  }
+  t.is(shard.stuck, 0)
+  clock.advance(2 * TIMEOUT_MS)
+  await clock.turn()
+  clock.advance(TIMEOUT_MS)
+  await judge(clock)
+  t.is(shard.stuck, 1, 'no answer: it is stuck')
+})
+
+test('once handlers are watched no more the watchdog rests', async (t) => {
+  const { clock, shard, watch } = create()
+  shard.working = false
+  watch.watchHandlers(true)
+  clock.advance(TIMEOUT_MS)
+  t.is(shard.probes, 1)
+  watch.watchHandlers(false)
+  shard.answer()
+  clock.advance(TIMEOUT_MS)
+  await clock.turn()
+  clock.advance(10 * TIMEOUT_MS)
+  await clock.turn()
+  t.deepEqual([shard.probes, shard.stuck, clock.armed], [1, 0, 0])
+  watch.watchHandlers(true)
+  t.is(clock.armed, 1, 'it can begin anew')
 })
