@@ -1,7 +1,9 @@
 /**
  * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With `--
  * --others`, on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes,
- * packages. What is computed alone (rings, frames, decoders) is the same on all of them, and so are the bounds.
+ * packages. What is computed alone (rings, frames, decoders) is the same on all of them, and so are the bounds. The
+ * long length adds moments and combinations to what the short one tries on each line, so it is for the oldest line and
+ * the newest: between them the others run the short one.
  *
  * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
  * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.
@@ -78,12 +80,25 @@ function majorOf(version: string): string {
   return version.replace(/^v/, '').split('.')[0] ?? ''
 }
 
-async function testOn(binary: string, files: readonly string[]): Promise<Totals> {
-  const env = { ...process.env, PATH: [dirname(binary), process.env['PATH']].join(delimiter), NO_COLOR: '1' }
+async function testOn(binary: string, { files, env: more }: Selection): Promise<Totals> {
+  const path = [dirname(binary), process.env['PATH']].join(delimiter)
+  const env = { ...process.env, ...more, PATH: path, NO_COLOR: '1' }
   const { code, output } = await run(binary, [avaCli, ...files], root, { env, limitMs: SUITE_LIMIT_MS })
   const totals = totalsOf(output, code)
   if (totals.failed > 0) say(withoutPassed(output))
   return totals
+}
+
+/** What of the suite runs on a line, and at which length if not at the one that was asked for. */
+interface Selection {
+  readonly files: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+}
+
+function selectionOn(major: string, isOther: boolean): Selection {
+  if (!isOther) return { files: [], env: {} }
+  const isAtAnEnd = major === MAJORS[0] || major === MAJORS.at(-1)
+  return { files: [...DEPENDS_ON_NODE, ...NOT_ALL_OF_IT], env: isAtAnEnd ? {} : { SYMPHONY_TEST_LENGTH: 'short' } }
 }
 
 function wantedLines(args: readonly string[]): readonly string[] {
@@ -99,11 +114,11 @@ async function main(): Promise<void> {
   let passed = 0
   let failed = 0
   const args = process.argv.slice(2)
-  const files = args.join() === '--others' ? [...DEPENDS_ON_NODE, ...NOT_ALL_OF_IT] : []
+  const isOther = args.join() === '--others'
   for (const major of wantedLines(args)) {
     try {
       const binary = await binaryOf(major)
-      const totals = await testOn(binary, files)
+      const totals = await testOn(binary, selectionOn(major, isOther))
       say(`Node ${await versionOf(binary)}: ${String(totals.passed)} passed, ${String(totals.failed)} failed`)
       passed += totals.passed
       failed += totals.failed
