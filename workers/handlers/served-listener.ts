@@ -1,4 +1,5 @@
 /** One listener whose connections this shard serves itself, with a handler module: from its set-up to its teardown. */
+import { Deferred } from '../../engine/common/deferred.js'
 import { isObject, nameOf } from '../../engine/common/describe.js'
 import type { HandlerContext, HandlerModule } from '../../engine/common/handler-module.js'
 import { attempt, HandlerFailures } from '../../engine/common/handler-failures.js'
@@ -50,7 +51,9 @@ export class ServedListener {
   readonly #open = new Set<LaneConnection>()
   /** Handlers that are not done, also of connections that have ended. */
   readonly #atWork = new Set<Promise<unknown>>()
-  readonly #emptied: (() => void)[] = []
+  readonly #empty: (() => void)[] = []
+  /** Handlers are not waited for any more. */
+  readonly #cut = new Deferred<void>()
   #moduleState: unknown
   #state: State = { kind: 'setting up' }
 
@@ -114,9 +117,13 @@ export class ServedListener {
     this.#onOpened(connection)
     const end = laneEnd(pump, this.#settings.framing)
     end.attach(peer.adopt(end))
+    lanes.doorbell.run(() => this.#serve(connection, state.module))
+  }
+
+  #serve(connection: LaneConnection, module: HandlerModule): void {
     attempt(
       () => {
-        const pending = connection.attend(state.module.serve(connection, this.#context))
+        const pending = connection.attend(module.serve(connection, this.#context))
         if (pending !== undefined) this.#attend(pending)
         return pending
       },
@@ -149,11 +156,26 @@ export class ServedListener {
         void Promise.resolve(connection.settle()).then(close)
       }
     }
-    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
-    if (end.how !== 'destroy') await Promise.allSettled(this.#atWork)
+    if (end.how === 'destroy') this.#cut.resolve()
+    await this.#emptied()
     await this.#tearDownOnce()
     this.#closeCalls()
     await this.#reports.flushed()
+  }
+
+  /** Resolves once no connection is left, and handlers are done with them; late ones are not waited for for ever. */
+  async #emptied(): Promise<void> {
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#empty.push(resolve))
+    if (this.#atWork.size === 0) return
+    const { teardownTimeoutMs: ms, endpoint } = this.#request.handling
+    const { clock } = this.#environment
+    const done = Promise.race([Promise.allSettled(this.#atWork), this.#cut.promise])
+    await bounded(done, { clock, ms, late: () => notDone(ms, 'teardownTimeoutMs', endpoint) }).catch(
+      (cause: unknown) => {
+        const message = 'handlers were still at work when their module was torn down. See the cause.'
+        this.#reports.failed('module', message, cause, undefined)
+      },
+    )
   }
 
   #tearDownOnce(): Promise<void> {
@@ -228,7 +250,7 @@ export class ServedListener {
       this.#counts.closed(this.#environment.shard)
       this.#reports.closed(id, cause instanceof TransportError ? cause : undefined)
       if (this.#open.size > 0) return
-      for (const resolve of this.#emptied.splice(0)) resolve()
+      for (const resolve of this.#empty.splice(0)) resolve()
     })
   }
 
