@@ -12,7 +12,7 @@ import { ShardDescriptors } from './descriptors.js'
 import { HandlerMeter } from './handlers/handler-meter.js'
 import { HandlerModules } from './handlers/handler-modules.js'
 import { ServedLanes } from './handlers/served-lanes.js'
-import { ServedListeners } from './handlers/served-listeners.js'
+import { ServedModules } from './handlers/served-modules.js'
 import { Pumps } from './lanes/pumps.js'
 import { Meter } from './meter.js'
 import { WakeLoop } from './wake-loop.js'
@@ -33,7 +33,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const clock = systemClock
   const lanes = new ServedLanes(shard, generation, meter, new HandlerMeter(boot.counters, clock), clock)
   const modules = new HandlerModules()
-  const served = new ServedListeners({ shard, generation, lanes, modules, clock }, main, descriptors)
+  const served = new ServedModules({ shard, generation, lanes, modules, clock }, main, descriptors)
   await new Promise<void>((stop) => {
     Comlink.expose(new ControlServer(pumps, listeners, served, descriptors, main, stop), boot.control)
     boot.bell.on('message', wakeLoop.wake)

@@ -6,7 +6,7 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ConnectionIdentity } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { deserializeError, type TransportError } from '../protocol/errors.js'
-import type { HandledConnectionSettings } from '../protocol/handling.js'
+import { handledSettings, type HandlerModuleSettings } from '../handling/handler-module-settings.js'
 import { transportTraits, type ListenTarget } from '../protocol/target.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ArrivalEvents } from '../shard/accepted-connections.js'
@@ -14,7 +14,7 @@ import type { Shard } from '../shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
 import { AcceptHandshakes, type AcceptHandshake } from './accept-handshakes.js'
 import { EngineListener } from './engine-listener.js'
-import { ModuleListener, type HandlerModuleSettings } from './module-listener.js'
+import { ModuleListener } from './module-listener.js'
 import type { ConnectionHandler, HandlerListener, Listener } from './listener.js'
 import { OpenListener, type Arrivals } from './open-listener.js'
 import { ShardBindings, type ShardListening } from './shard-bindings.js'
@@ -58,6 +58,8 @@ interface ListenerRegistryHost {
   readonly initialRingBytes: number
   readonly ledger: Ledger
   readonly clock: Clock
+  /** Another one each time, also than those of dialled connections that shards serve. */
+  readonly newId: () => number
   /** Throws ERR_ENGINE_CLOSED. */
   readonly assertOpen: (endpoint: string) => void
 }
@@ -71,7 +73,6 @@ export class ListenerRegistry implements SupervisorEvents {
   readonly #early = new Map<number, (() => void)[]>()
   /** Calls of `listen()` that are under way, and how each is given up. */
   readonly #pending = new Map<Promise<AnyListener>, (error: TransportError) => void>()
-  #nextId = 1
 
   constructor(host: ListenerRegistryHost) {
     this.#host = host
@@ -180,7 +181,7 @@ export class ListenerRegistry implements SupervisorEvents {
     const supervisor = this.#supervisor
     while (supervisor.leastLoaded() === undefined) await supervisor.waitForShard()
     this.#host.assertOpen(endpoint)
-    const id = this.#nextId++
+    const id = this.#host.newId()
     // See docs/decisions/pipe-listening.md.
     const isOnOneShard = transportTraits[target.kind].listeningShards === 'one'
     const shards = isOnOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
@@ -247,7 +248,6 @@ export class ListenerRegistry implements SupervisorEvents {
     const { maxConnections } = settings
     if (typeof handler === 'object') {
       const { failures } = connection
-      const handled = { ...handledSettings(connection), initialRingBytes }
       const listener = new ModuleListener({
         id,
         kind,
@@ -255,7 +255,7 @@ export class ListenerRegistry implements SupervisorEvents {
         maxConnections,
         shards,
         module: handler,
-        connection: handled,
+        connection: handledSettings(connection, initialRingBytes),
         failures,
         ledger,
         clock,
@@ -280,11 +280,4 @@ export class ListenerRegistry implements SupervisorEvents {
   #failAll(): void {
     for (const open of this.#open.values()) open.onAllShardsLost()
   }
-}
-
-/** What of it goes to another thread. */
-function handledSettings(settings: ConnectionSettings): Omit<HandledConnectionSettings, 'initialRingBytes'> {
-  const { framing, maxFrameBytes, maxPendingBytes, maxRingBytes, frameTimeoutMs, closeTimeoutMs, allowHalfOpen } =
-    settings
-  return { framing, maxFrameBytes, maxPendingBytes, maxRingBytes, frameTimeoutMs, closeTimeoutMs, allowHalfOpen }
 }

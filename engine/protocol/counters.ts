@@ -26,6 +26,8 @@ const handlerNames = [
   'frames',
   'bytes',
   'busyMs',
+  'lanesTaken',
+  'lanesGiven',
   'regionsTaken',
   'regionsGiven',
   'ringMemoryBytes',
@@ -89,8 +91,10 @@ export function readHandlerCounters(counters: Float64Array): Record<HandlerCount
 
 /** The shard is dead: what its handler modules had open is gone. */
 export function releaseHandlerCounters(counters: Float64Array): void {
-  const { opened, closed, regionsTaken, regionsGiven, ringMemoryBytes, ringMemoryInUseBytes } = handlerCounter
+  const { opened, closed, lanesTaken, lanesGiven, regionsTaken, regionsGiven, ringMemoryBytes, ringMemoryInUseBytes } =
+    handlerCounter
   counters[closed] = counters[opened] ?? 0
+  counters[lanesGiven] = counters[lanesTaken] ?? 0
   counters[regionsGiven] = counters[regionsTaken] ?? 0
   counters[ringMemoryBytes] = 0
   counters[ringMemoryInUseBytes] = 0

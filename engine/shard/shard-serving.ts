@@ -1,6 +1,6 @@
-/** Main's side of the listeners that one shard serves with handler modules: the calls, and no more. */
+/** Main's side of what one shard serves with handler modules: the calls, and no more. */
 import type { HandlerEnd, HandlerReport } from '../protocol/handling.js'
-import type { ServeRequest } from '../protocol/control.js'
+import type { ServedDialOutcome, ServedDialRequest, ServeRequest } from '../protocol/control.js'
 import type { Outcome } from '../protocol/errors.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import type { ControlClient } from './control-client.js'
@@ -12,45 +12,72 @@ export class ShardServing {
   readonly #control: ControlClient
   readonly #descriptors: DescriptorExchange
   readonly #onReport = new Map<number, OnHandlerReport>()
+  #pendingDials = 0
 
   constructor(control: ControlClient, descriptors: DescriptorExchange) {
     this.#control = control
     this.#descriptors = descriptors
   }
 
+  /** Dials under way. */
+  get pendingDials(): number {
+    return this.#pendingDials
+  }
+
   /** `socket`: what main has bound for it. `onReport` is called until `end()` has resolved. */
   async serve(request: ServeRequest, socket: BoundSocket | undefined, onReport: OnHandlerReport): Promise<Outcome> {
-    const { listenerId, handling } = request
-    const { host, api } = handling.ports
     const target = await this.#descriptors.targetFor(request.target, socket)
-    this.#onReport.set(listenerId, onReport)
-    let isServing = false
+    return this.#begin(request, onReport, () => this.#control.call('serve', this.#moving({ ...request, target })))
+  }
+
+  /** Resolves with the connection's id. `onReport`: as for `serve()`. */
+  async dial(request: ServedDialRequest, onReport: OnHandlerReport): Promise<ServedDialOutcome> {
+    this.#pendingDials++
     try {
-      const outcome = await this.#control.call('serve', this.#control.moving({ ...request, target }, [host, api]))
-      isServing = outcome.ok
-      return outcome
+      return await this.#begin(request, onReport, () => this.#control.call('dialServed', this.#moving(request)))
     } finally {
-      if (!isServing) this.#onReport.delete(listenerId)
+      this.#pendingDials--
     }
   }
 
-  /** Accepts nothing from here on; gives up a `serve()` that is under way. */
-  unserve(listenerId: number): Promise<void> {
-    return this.#control.announce('unserve', listenerId)
+  /** Accepts nothing from here on; gives up what is under way. Tells the module of a dialled connection of its end. */
+  unserve(servedId: number): Promise<void> {
+    return this.#control.announce('unserve', servedId)
   }
 
   /** Resolves once handlers are done with what had come until now, or the shard is lost. */
-  settle(listenerId: number): Promise<void> {
-    return this.#control.announce('settleServed', listenerId)
+  settle(servedId: number): Promise<void> {
+    return this.#control.announce('settleServed', servedId)
   }
 
-  /** Resolves once its connections have ended and its module was torn down, or the shard is lost. After `unserve()`. */
-  async end(listenerId: number, end: HandlerEnd): Promise<void> {
-    await this.#control.announce('endServed', listenerId, end)
-    this.#onReport.delete(listenerId)
+  /** Resolves once its connections have ended and its module was torn down, or the shard is lost. */
+  async end(servedId: number, end: HandlerEnd): Promise<void> {
+    await this.#control.announce('endServed', servedId, end)
+    this.#onReport.delete(servedId)
   }
 
-  readonly onReport = (listenerId: number, report: HandlerReport): void => {
-    this.#onReport.get(listenerId)?.(report)
+  readonly onReport = (servedId: number, report: HandlerReport): void => {
+    this.#onReport.get(servedId)?.(report)
+  }
+
+  #moving<Request extends ServeRequest | ServedDialRequest>(request: Request): Request {
+    const { host, api } = request.handling.ports
+    return this.#control.moving(request, [host, api])
+  }
+
+  async #begin<Result extends { readonly ok: boolean }>(
+    { servedId }: ServeRequest | ServedDialRequest,
+    onReport: OnHandlerReport,
+    call: () => Promise<Result>,
+  ): Promise<Result> {
+    this.#onReport.set(servedId, onReport)
+    let isServing = false
+    try {
+      const outcome = await call()
+      isServing = outcome.ok
+      return outcome
+    } finally {
+      if (!isServing) this.#onReport.delete(servedId)
+    }
   }
 }

@@ -97,9 +97,12 @@ export class ShardSlot<S extends SupervisedShard> {
 
   /** What handler modules have opened and released on it, in all of its lives. */
   readonly servedLines: LedgerSource = () => {
-    const { opened, closed, regionsTaken, regionsGiven } = readHandlerCounters(this.#counters)
-    const line = { opened, released: closed }
-    return { connections: line, lanes: line, regions: { opened: regionsTaken, released: regionsGiven } }
+    const { opened, closed, lanesTaken, lanesGiven, regionsTaken, regionsGiven } = readHandlerCounters(this.#counters)
+    return {
+      connections: { opened, released: closed },
+      lanes: { opened: lanesTaken, released: lanesGiven },
+      regions: { opened: regionsTaken, released: regionsGiven },
+    }
   }
 
   supervise(): void {

@@ -130,7 +130,7 @@ export class Shard {
 
   /** Connections carried and dials under way: what placement goes by. */
   get load(): number {
-    return this.#lanes.inUse - this.accepted.idleLanes + this.#servedConnections
+    return this.#lanes.inUse - this.accepted.idleLanes + this.#servedConnections + this.serving.pendingDials
   }
 
   get connections(): readonly LaneConnection[] {

@@ -6,7 +6,7 @@ import { lane, life } from '../../engine/protocol/ring-layout.js'
 import { ShardDescriptors } from '../../workers/descriptors.js'
 import { ShardListeners } from '../../workers/accepting/shard-listeners.js'
 import { ControlServer } from '../../workers/control-server.js'
-import { servedListeners } from '../helpers/served-listeners.js'
+import { servedModules } from '../helpers/served-modules.js'
 import { MainSide, type MainLane } from '../helpers/main-side.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { turns } from '../helpers/turns.js'
@@ -41,7 +41,7 @@ class Rig {
     const { pumps, bell } = this.main
     const descriptors = new ShardDescriptors()
     const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(log), callbacks, descriptors)
-    const served = servedListeners(callbacks, descriptors)
+    const served = servedModules(callbacks, descriptors)
     this.server = new ControlServer(pumps, listeners, served, descriptors, callbacks, () => {
       this.stops++
     })

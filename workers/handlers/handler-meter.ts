@@ -7,8 +7,8 @@ import type { Clock } from '../../engine/protocol/clock.js'
 import { count, handlerCounter } from '../../engine/protocol/counters.js'
 import type { WorkMeter } from './shard-doorbell.js'
 
-const { opened, closed, frames, bytes, busyMs, regionsTaken, regionsGiven, ringMemoryBytes, ringMemoryInUseBytes } =
-  handlerCounter
+const { opened, closed, frames, bytes, busyMs, lanesTaken, lanesGiven } = handlerCounter
+const { regionsTaken, regionsGiven, ringMemoryBytes, ringMemoryInUseBytes } = handlerCounter
 
 export class HandlerMeter implements WorkMeter {
   readonly #counters: Float64Array
@@ -40,6 +40,14 @@ export class HandlerMeter implements WorkMeter {
 
   onClosed(): void {
     count(this.#counters, closed, 1)
+  }
+
+  onLaneTaken(): void {
+    count(this.#counters, lanesTaken, 1)
+  }
+
+  onLaneGiven(): void {
+    count(this.#counters, lanesGiven, 1)
   }
 
   /** All that there is by now. */

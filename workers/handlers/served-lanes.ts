@@ -14,12 +14,17 @@ import type { Clock } from '../../engine/protocol/clock.js'
 import { HEADER_SLAB_BYTES, type LaneGrant } from '../../engine/protocol/lane.js'
 import { regionSizeFor, SLAB_BYTES } from '../../engine/protocol/ring-layout.js'
 import type { SlabTable } from '../../engine/protocol/slab-table.js'
-import type { TransportKind } from '../../engine/protocol/target.js'
+import type { Role, TransportKind } from '../../engine/protocol/target.js'
 import type { Pump } from '../lanes/pump.js'
 import { Pumps } from '../lanes/pumps.js'
 import type { Meter } from '../meter.js'
 import type { HandlerMeter } from './handler-meter.js'
 import { ShardDoorbell } from './shard-doorbell.js'
+
+export interface TakenLane {
+  readonly grant: LaneGrant
+  readonly pump: Pump
+}
 
 export class ServedLanes implements LaneHost {
   readonly shard: number
@@ -75,22 +80,28 @@ export class ServedLanes implements LaneHost {
   readonly notify = (laneId: number): void => this.#pumps.onNotify(laneId)
 
   /**
-   * A lane with its pump, which must be attached to a wire, and the connection over it.
+   * A lane, whose pump is to be attached to a wire.
    * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken.
    */
-  open(
-    kind: TransportKind,
-    ringBytes: number,
-    settings: ConnectionSettings,
-    identity: ConnectionIdentity,
-  ): { readonly pump: Pump; readonly connection: LaneConnection } {
+  take(kind: TransportKind, role: Role, ringBytes: number): TakenLane {
     const grant = this.#lanes.take(ringBytes)
+    this.#handlerMeter.onLaneTaken()
     this.#countRegions()
-    const pump = this.#pumps.open(grant.id, identity.role, kind)
+    return { grant, pump: this.#pumps.open(grant.id, role, kind) }
+  }
+
+  /** The lane was never attached to a wire. */
+  abandon({ grant, pump }: TakenLane): void {
+    pump.abandon()
+    this.#giveLane(grant)
+  }
+
+  /** The connection gives its lane back when it is over. */
+  connect(grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
     const connection = new LaneConnection(this, grant, settings, identity)
     this.#carried[grant.id] = connection
     this.#handlerMeter.onOpened()
-    return { pump, connection }
+    return connection
   }
 
   takeRegion(bytes: number, onKnown: () => void): number | undefined {
@@ -111,14 +122,19 @@ export class ServedLanes implements LaneHost {
 
   releaseLane(grant: LaneGrant): void {
     this.#carried[grant.id] = undefined
-    this.#lanes.give(grant)
-    this.#countRegions()
     this.#handlerMeter.onClosed()
+    this.#giveLane(grant)
   }
 
   /** The listener keeps the process alive while it is open, and main while connections of a closed one are. */
   keepAlive(): void {
     return undefined
+  }
+
+  #giveLane(grant: LaneGrant): void {
+    this.#lanes.give(grant)
+    this.#handlerMeter.onLaneGiven()
+    this.#countRegions()
   }
 
   #countRegions(): void {

@@ -1,24 +1,20 @@
-/** Listeners that a shard serves itself, in the thread of the test. */
+/** Handler modules that serve in a shard, in the thread of the test. */
 import { createCounters } from '../../engine/protocol/counters.js'
 import { systemClock } from '../../engine/protocol/clock.js'
 import type { MainCallbacks } from '../../engine/protocol/control.js'
 import { HandlerMeter } from '../../workers/handlers/handler-meter.js'
 import { HandlerModules } from '../../workers/handlers/handler-modules.js'
 import { ServedLanes } from '../../workers/handlers/served-lanes.js'
-import { ServedListeners } from '../../workers/handlers/served-listeners.js'
+import { ServedModules } from '../../workers/handlers/served-modules.js'
 import { Meter } from '../../workers/meter.js'
-import type { DescriptorSource } from '../../workers/shard-transport.js'
+import type { DescriptorSource, MainSide } from '../../workers/shard-transport.js'
 
-export function servedListeners(
-  main: Pick<MainCallbacks, 'served' | 'listenerFailed'>,
+export function servedModules(
+  main: Pick<MainCallbacks, 'served' | 'listenerFailed'> & MainSide,
   descriptors: DescriptorSource,
   counters = createCounters(),
-): ServedListeners {
+): ServedModules {
   const clock = systemClock
   const lanes = new ServedLanes(0, 1, new Meter(counters, clock), new HandlerMeter(counters, clock), clock)
-  return new ServedListeners(
-    { shard: 0, generation: 1, lanes, modules: new HandlerModules(), clock },
-    main,
-    descriptors,
-  )
+  return new ServedModules({ shard: 0, generation: 1, lanes, modules: new HandlerModules(), clock }, main, descriptors)
 }
