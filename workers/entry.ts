@@ -12,6 +12,7 @@ import { ShardDescriptors } from './descriptors.js'
 import { HandlerMeter } from './handlers/handler-meter.js'
 import { HandlerModules } from './handlers/handler-modules.js'
 import { ServedLanes } from './handlers/served-lanes.js'
+import { ServedMemory } from './handlers/served-memory.js'
 import { ServedModules } from './handlers/served-modules.js'
 import { Pumps } from './lanes/pumps.js'
 import { Meter } from './meter.js'
@@ -31,9 +32,12 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main, descriptors)
   const { shard, generation } = boot
   const clock = systemClock
-  const lanes = new ServedLanes(shard, generation, meter, new HandlerMeter(boot.counters, clock), clock)
+  const handlerMeter = new HandlerMeter(boot.counters, clock)
+  const memory = new ServedMemory((address, length) => void main.mapped(address, length))
+  const lanes = new ServedLanes(shard, generation, meter, handlerMeter, clock, memory.duplicate)
   const modules = new HandlerModules()
-  const served = new ServedModules({ shard, generation, lanes, modules, clock }, main, descriptors)
+  const serving = { shard, generation, lanes, memory, meter: handlerMeter, modules, clock }
+  const served = new ServedModules(serving, main, descriptors)
   await new Promise<void>((stop) => {
     Comlink.expose(new ControlServer(pumps, listeners, served, descriptors, main, stop), boot.control)
     boot.bell.on('message', wakeLoop.wake)

@@ -23,7 +23,10 @@ import { Breakers } from '../reconnect/breakers.js'
 import type { ReconnectingConnection } from '../reconnect/reconnecting-connection.js'
 import { Reconnector } from '../reconnect/reconnector.js'
 import { findWorkerEntry } from '../shard/entry-discovery.js'
+import type { AddressRange } from '../shard/shard-environment.js'
 import { Supervisor } from '../shard/supervisor.js'
+import { unmapForeign } from '../shared-memory/foreign-ranges.js'
+import { findOnMain, onMain } from '../shared-memory/on-main.js'
 import { SharedMemory, type SharedMemoryEnvironment } from '../shared-memory/shared-memory.js'
 import { Doorbell } from '../wake/doorbell.js'
 import { wakeStrategyOf } from '../wake/wake-policy.js'
@@ -98,14 +101,16 @@ export class EngineCore {
     })
     const isReferenced = (): boolean => this.#supervisor.isReferenced || this.#sharedMemory.isReferenced
     const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced, () => systemClock.now())
-    this.#supervisor = new Supervisor({ ...settings, entry }, doorbell, this.#ledger, this.#listeners, clock)
+    const unmap = (ranges: readonly AddressRange[]): void => void unmapForeign(ranges)
+    this.#supervisor = new Supervisor({ ...settings, entry }, doorbell, this.#ledger, this.#listeners, clock, unmap)
     const { initialRingBytes, maxRingBytes } = settings
     this.#sharedMemory = new SharedMemory({
       ledger: this.#ledger,
       doorbell,
       initialRingBytes,
       maxRingBytes,
-      find: findNative,
+      find: () => findOnMain(findNative),
+      ...onMain,
     })
     doorbell.add(this.#sharedMemory.bell)
     this.#attempts = new DialAttempts(this.#supervisor, clock)
@@ -161,11 +166,12 @@ export class EngineCore {
       const message = `${text} is ${whatIs(route.via)}, which the main thread attaches: no handler module can serve it in a shard. Call connect() without handler.`
       throw new TransportError('ERR_INVALID_ENDPOINT', message, { endpoint: text })
     }
-    assertServable(text, settings.memory)
     const connection = this.#connectionSettings(settings, undefined, onError)
     const initialRingBytes = this.#initialRingBytes
     const { target } = route
-    const dial = { kind, endpoint: text, target, module, connection, initialRingBytes, timeoutMs }
+    const { memory } = settings
+    const handshake = memory === 'none' ? undefined : { memory, timeoutMs, most: 1 }
+    const dial = { kind, endpoint: text, target, module, connection, handshake, initialRingBytes, timeoutMs }
     return this.#servedDialler.dial({ ...dial, ledger: this.#ledger }, { signal, timeoutMs })
   }
 
@@ -261,9 +267,9 @@ export class EngineCore {
       )
     }
     const { memory, connectTimeoutMs } = settings
-    if (typeof handler === 'object') assertServable(text, memory)
     const connection = this.#connectionSettings(settings, undefined, onError)
-    const handshake = memory === 'none' ? undefined : { shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
+    const handshake =
+      memory === 'none' ? undefined : { memory, shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
     return { kind, endpoint: text, target: route.target, settings, connection, handshake, handler }
   }
 
@@ -351,11 +357,4 @@ export class EngineCore {
 
 function whatIs(via: 'child' | 'process-stdio'): string {
   return via === 'child' ? 'a child process' : "this process's own stdin and stdout"
-}
-
-/** @throws {TransportError} ERR_INVALID_OPTION */
-function assertServable(endpoint: string, memory: TransportSettings['memory']): void {
-  if (memory === 'none') return
-  const message = `${endpoint}: a handler module cannot serve connections over shared memory. Use unix: for it.`
-  throw new TransportError('ERR_INVALID_OPTION', message, { endpoint })
 }

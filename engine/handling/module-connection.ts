@@ -8,6 +8,7 @@ import type { Ledger } from '../common/ledger.js'
 import { within } from '../common/within.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import { deserializeError, serializeError, TransportError } from '../protocol/errors.js'
+import type { HandledHandshake } from '../protocol/handling.js'
 import type { TransportTarget } from '../protocol/target.js'
 import type { Shard } from '../shard/shard.js'
 import { handledSettings, type HandlerModuleSettings } from './handler-module-settings.js'
@@ -22,6 +23,7 @@ export interface ModuleDial {
   readonly target: TransportTarget
   readonly module: HandlerModuleSettings
   readonly connection: ConnectionSettings
+  readonly handshake: HandledHandshake | undefined
   readonly initialRingBytes: number
   /** How long a full backlog is tried again, in milliseconds. */
   readonly timeoutMs: number
@@ -65,14 +67,14 @@ export class ModuleConnection implements ServedConnection {
 
   /** Rejects with ERR_HANDLER_LOAD, as the dial failed, or with the shard's death; nothing is left then. */
   static async dial(shard: Shard, request: ModuleDial): Promise<ModuleConnection> {
-    const { servedId, kind, endpoint, target, module, connection, initialRingBytes, timeoutMs, ledger } = request
+    const { servedId, kind, endpoint, target, module, connection, handshake, timeoutMs, ledger } = request
     const { onLog, host, ...loaded } = module
     const { failures } = connection
     const closed = new Deferred<ClosedInfo>()
     const onClosed = (cause: TransportError | undefined): void => closed.resolve(closedInfo(cause))
     const serving = new ServingShard({ shard, kind, endpoint, role: 'dialled', failures, onLog, host, onClosed })
-    const settings = handledSettings(connection, initialRingBytes)
-    const handling = { ...loaded, kind, endpoint, connection: settings, ports: serving.ports }
+    const settings = handledSettings(connection, request.initialRingBytes)
+    const handling = { ...loaded, kind, endpoint, connection: settings, handshake, ports: serving.ports }
     ledger.open('dials')
     try {
       request.onStarted(() => void shard.serving.unserve(servedId))

@@ -38,7 +38,8 @@ export interface ListenRequest<Handler = ConnectionHandler | HandlerModuleSettin
   /** What its connections are made with. */
   readonly connection: ConnectionSettings
   /** What comes before each connection, and how long it may take. Undefined: nothing. */
-  readonly handshake: { readonly shake: AcceptHandshake; readonly timeoutMs: number } | undefined
+  readonly handshake:
+    { readonly memory: 'socket' | 'shared'; readonly shake: AcceptHandshake; readonly timeoutMs: number } | undefined
   /** A function on main, a module in the shards, or neither. */
   readonly handler: Handler
 }
@@ -199,7 +200,7 @@ export class ListenerRegistry implements SupervisorEvents {
         trace('listener %s: closed', endpoint)
       }
     }
-    const { listener, arrivals, on } = this.#createListener(id, request, maxQueued >> 1, release)
+    const { listener, arrivals, on } = this.#createListener(id, request, maxQueued, release)
     if (listener instanceof ModuleListener) {
       this.#served.add(listener)
       void listener.drained.then(() => this.#served.delete(listener))
@@ -241,7 +242,7 @@ export class ListenerRegistry implements SupervisorEvents {
   #createListener(
     id: number,
     { kind, endpoint, target, settings, connection, handshake, handler }: ListenRequest,
-    resumeAt: number,
+    maxQueued: number,
     release: () => Promise<void>,
   ): NewListener {
     const { ledger, clock, shards, initialRingBytes } = this.#host
@@ -256,6 +257,7 @@ export class ListenerRegistry implements SupervisorEvents {
         shards,
         module: handler,
         connection: handledSettings(connection, initialRingBytes),
+        handshake: handshake && { memory: handshake.memory, timeoutMs: handshake.timeoutMs, most: maxQueued },
         failures,
         ledger,
         clock,
@@ -264,7 +266,7 @@ export class ListenerRegistry implements SupervisorEvents {
       return { listener, arrivals: undefined, on: listener.on }
     }
     const { halfClose, hasDescriptor } = transportTraits[target.kind]
-    const listener = new EngineListener({ endpoint, maxConnections, resumeAt, handler, clock, release })
+    const listener = new EngineListener({ endpoint, maxConnections, resumeAt: maxQueued >> 1, handler, clock, release })
     const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
     const most = settings.maxQueuedConnections
     const handshakes = handshake && new AcceptHandshakes({ listener, connection, identity, ...handshake, most, clock })

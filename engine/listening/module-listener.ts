@@ -11,7 +11,7 @@ import { ServingShard } from '../handling/serving-shard.js'
 import type { Clock } from '../protocol/clock.js'
 import { TransportError, serializeError } from '../protocol/errors.js'
 import { HandlerCounts } from '../protocol/handler-counts.js'
-import type { HandledConnectionSettings, HandlerEnd } from '../protocol/handling.js'
+import type { HandledConnectionSettings, HandledHandshake, HandlerEnd } from '../protocol/handling.js'
 import type { Shard } from '../shard/shard.js'
 import type {
   HandlerListener,
@@ -32,6 +32,7 @@ interface ModuleListenerSettings {
   readonly shards: number
   readonly module: HandlerModuleSettings
   readonly connection: HandledConnectionSettings
+  readonly handshake: HandledHandshake | undefined
   readonly failures: HandlerFailures
   readonly ledger: Ledger
   readonly clock: Clock
@@ -101,11 +102,11 @@ export class ModuleListener implements HandlerListener {
   /** Serves on a shard, and ends that again. */
   readonly on = (shard: Shard): ShardListening => ({
     listen: async ({ listenerId, target, backlog }, socket) => {
-      const { module, kind, endpoint, failures, connection, maxConnections, ledger } = this.#settings
+      const { module, kind, endpoint, failures, connection, handshake, maxConnections, ledger } = this.#settings
       const { onLog, host, ...loaded } = module
       const serving = new ServingShard({ shard, kind, endpoint, role: 'accepted', failures, onLog, host })
       const { ports } = serving
-      const handling = { ...loaded, kind, endpoint, connection, ports }
+      const handling = { ...loaded, kind, endpoint, connection, handshake, ports }
       const { words: counts } = this.#counts
       const request = { servedId: listenerId, target, backlog, handling, maxConnections, counts }
       let isServing = false

@@ -127,6 +127,8 @@ export interface ListenerCallbacks {
 export interface MainCallbacks extends ListenerCallbacks {
   /** Of what it serves. Answered, so that the shard sends no more than main takes up. */
   served(servedId: number, report: HandlerReport): void | Promise<void>
+  /** The shard has taken addresses that main is to give back once its thread is gone. */
+  mapped(address: bigint, length: number): void
   /** The shard no longer uses stdin or stdout, which are main's. Answers once main has released it. */
   releaseStdio(descriptor: StdioDescriptor): void
 }

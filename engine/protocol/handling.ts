@@ -16,7 +16,19 @@ export interface Handling {
   readonly kind: string
   readonly endpoint: string
   readonly connection: HandledConnectionSettings
+  /** Undefined: there is none. */
+  readonly handshake: HandledHandshake | undefined
   readonly ports: HandlerPorts
+}
+
+/** What comes before a connection. */
+export interface HandledHandshake {
+  /** Whether this side shares memory. */
+  readonly memory: 'socket' | 'shared'
+  /** How long it may take, in milliseconds. */
+  readonly timeoutMs: number
+  /** How many may be under way on one shard. */
+  readonly most: number
 }
 
 /** The shard's ends: it calls main's functions by the first, and offers its own on the second. */

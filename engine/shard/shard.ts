@@ -19,7 +19,7 @@ import { AcceptedConnections, type ArrivalEvents } from './accepted-connections.
 import { exposeCallbacks } from './control-client.js'
 import { releaseStdio } from './release-stdio.js'
 import { ShardChannel } from './shard-channel.js'
-import type { ShardEnvironment, ShardLife } from './shard-environment.js'
+import type { AddressRange, ShardEnvironment, ShardLife } from './shard-environment.js'
 import { ShardLanes } from './shard-lanes.js'
 import { nextShardState, type ShardEvent, type ShardState } from './shard-state.js'
 import { ShardServing } from './shard-serving.js'
@@ -76,6 +76,8 @@ export class Shard {
   readonly #lanes: ShardLanes
   readonly #source: BellSource
   readonly #thread: ShardThread
+  /** Addresses that its thread has taken, and cannot give back when it ends. */
+  readonly #mapped: AddressRange[] = []
   #state: ShardState = 'booting'
 
   constructor(life: ShardLife, environment: ShardEnvironment, eventsOf: (shard: Shard) => ArrivalEvents) {
@@ -102,7 +104,8 @@ export class Shard {
     this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
     this.serving = new ShardServing(control, descriptors)
     const served = this.serving.onReport
-    exposeCallbacks({ ...this.accepted.callbacks, served, releaseStdio }, this.#channel.callbackPort)
+    const mapped = (address: bigint, length: number): void => void this.#mapped.push({ address, length })
+    exposeCallbacks({ ...this.accepted.callbacks, served, mapped, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {
@@ -289,6 +292,7 @@ export class Shard {
     this.accepted.lose(error)
     this.#lanes.lose(error)
     this.#environment.ledger.release('shards')
+    this.#environment.unmap(this.#mapped.splice(0))
     return this.#state === 'stopped' ? undefined : error
   }
 

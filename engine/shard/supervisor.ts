@@ -12,7 +12,7 @@ import type { Doorbell } from '../wake/doorbell.js'
 import type { ArrivalEvents } from './accepted-connections.js'
 import type { RestartOptions } from './restart-budget.js'
 import { Shard, type ShardStats } from './shard.js'
-import type { ShardSettings } from './shard-environment.js'
+import type { ShardEnvironment, ShardSettings } from './shard-environment.js'
 import { ShardSlot, type SlotHost } from './shard-slot.js'
 
 export interface SupervisorSettings extends ShardSettings {
@@ -39,6 +39,7 @@ export class Supervisor {
     ledger: Ledger,
     events: SupervisorEvents,
     clock: Clock,
+    unmap: ShardEnvironment['unmap'],
   ) {
     this.#clock = clock
     const collectGarbage = async (): Promise<boolean> => {
@@ -49,7 +50,8 @@ export class Supervisor {
       slabs: new SlabStore(SLAB_BYTES, clock, collectGarbage),
       headers: new SlabStore(HEADER_SLAB_BYTES, clock, undefined),
     }
-    const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline: new InlineBudget(ledger) }
+    const inline = new InlineBudget(ledger)
+    const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline, unmap }
     const host: SlotHost<Shard> = {
       start: (life) => new Shard(life, environment, events.eventsOf),
       onLost: (shard) => events.onLost(shard),

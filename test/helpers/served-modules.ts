@@ -5,6 +5,7 @@ import type { MainCallbacks } from '../../engine/protocol/control.js'
 import { HandlerMeter } from '../../workers/handlers/handler-meter.js'
 import { HandlerModules } from '../../workers/handlers/handler-modules.js'
 import { ServedLanes } from '../../workers/handlers/served-lanes.js'
+import { ServedMemory } from '../../workers/handlers/served-memory.js'
 import { ServedModules } from '../../workers/handlers/served-modules.js'
 import { Meter } from '../../workers/meter.js'
 import type { DescriptorSource, MainSide } from '../../workers/shard-transport.js'
@@ -15,6 +16,12 @@ export function servedModules(
   counters = createCounters(),
 ): ServedModules {
   const clock = systemClock
-  const lanes = new ServedLanes(0, 1, new Meter(counters, clock), new HandlerMeter(counters, clock), clock)
-  return new ServedModules({ shard: 0, generation: 1, lanes, modules: new HandlerModules(), clock }, main, descriptors)
+  const meter = new HandlerMeter(counters, clock)
+  const memory = new ServedMemory(() => undefined)
+  const lanes = new ServedLanes(0, 1, new Meter(counters, clock), meter, clock, memory.duplicate)
+  return new ServedModules(
+    { shard: 0, generation: 1, lanes, memory, meter, modules: new HandlerModules(), clock },
+    main,
+    descriptors,
+  )
 }

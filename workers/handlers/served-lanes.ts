@@ -5,7 +5,9 @@
  */
 import { LaneConnection, type ConnectionIdentity } from '../../engine/connection/lane-connection.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
-import type { LaneHost, NotifyHandler } from '../../engine/connection/lane-host.js'
+import { HandshakeLane, type HandshakeHost } from '../../engine/connection/handshake-lane.js'
+import type { NotifyHandler } from '../../engine/connection/lane-host.js'
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { LaneAllocator } from '../../engine/memory/lane-allocator.js'
 import { RegionAllocator } from '../../engine/memory/region-allocator.js'
 import { RegionGrowth } from '../../engine/memory/region-growth.js'
@@ -21,12 +23,15 @@ import type { Meter } from '../meter.js'
 import type { HandlerMeter } from './handler-meter.js'
 import { ShardDoorbell } from './shard-doorbell.js'
 
+/** Another descriptor of a socket, the caller's own. Undefined: there is none to be had. */
+type Duplicate = (socket: SocketHandle) => SocketHandle | undefined
+
 export interface TakenLane {
   readonly grant: LaneGrant
   readonly pump: Pump
 }
 
-export class ServedLanes implements LaneHost {
+export class ServedLanes implements HandshakeHost {
   readonly shard: number
   readonly idPrefix: string
   readonly doorbell: ShardDoorbell
@@ -38,9 +43,18 @@ export class ServedLanes implements LaneHost {
   readonly #pumps: Pumps
   readonly #carried: (NotifyHandler | undefined)[] = []
   readonly #handlerMeter: HandlerMeter
+  readonly #duplicate: Duplicate
 
   /** `generation`: which life of the shard this is. */
-  constructor(shard: number, generation: number, meter: Meter, handlerMeter: HandlerMeter, clock: Clock) {
+  constructor(
+    shard: number,
+    generation: number,
+    meter: Meter,
+    handlerMeter: HandlerMeter,
+    clock: Clock,
+    duplicate: Duplicate,
+  ) {
+    this.#duplicate = duplicate
     this.shard = shard
     this.idPrefix = `${String(shard)}.${String(generation)}.`
     this.#handlerMeter = handlerMeter
@@ -85,7 +99,7 @@ export class ServedLanes implements LaneHost {
    */
   take(kind: TransportKind, role: Role, ringBytes: number): TakenLane {
     const grant = this.#lanes.take(ringBytes)
-    this.#handlerMeter.onLaneTaken()
+    this.#handlerMeter.open('lanes')
     this.#countRegions()
     return { grant, pump: this.#pumps.open(grant.id, role, kind) }
   }
@@ -99,9 +113,26 @@ export class ServedLanes implements LaneHost {
   /** The connection gives its lane back when it is over. */
   connect(grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
     const connection = new LaneConnection(this, grant, settings, identity)
-    this.#carried[grant.id] = connection
-    this.#handlerMeter.onOpened()
+    this.#carry(grant, connection)
+    this.#handlerMeter.open('connections')
     return connection
+  }
+
+  /** For messages that come before a connection. The lane is given back when they are over, unless they end in one. */
+  shake(grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity): HandshakeLane {
+    const handshake = new HandshakeLane(this, grant, settings, identity)
+    this.#carry(grant, handshake)
+    return handshake
+  }
+
+  releaseUnused(grant: LaneGrant): void {
+    this.#carried[grant.id] = undefined
+    this.#giveLane(grant)
+  }
+
+  takeDuplicate(laneId: number): Promise<SocketHandle | undefined> {
+    const socket = this.#pumps.writerOf(laneId)
+    return Promise.resolve(socket && this.#duplicate(socket))
   }
 
   takeRegion(bytes: number, onKnown: () => void): number | undefined {
@@ -121,9 +152,8 @@ export class ServedLanes implements LaneHost {
   }
 
   releaseLane(grant: LaneGrant): void {
-    this.#carried[grant.id] = undefined
-    this.#handlerMeter.onClosed()
-    this.#giveLane(grant)
+    this.#handlerMeter.release('connections')
+    this.releaseUnused(grant)
   }
 
   /** The listener keeps the process alive while it is open, and main while connections of a closed one are. */
@@ -131,9 +161,15 @@ export class ServedLanes implements LaneHost {
     return undefined
   }
 
+  #carry(grant: LaneGrant, user: NotifyHandler): void {
+    this.#carried[grant.id] = user
+    // The lane may have been notified before it carried anything.
+    this.doorbell.notify(grant.id)
+  }
+
   #giveLane(grant: LaneGrant): void {
     this.#lanes.give(grant)
-    this.#handlerMeter.onLaneGiven()
+    this.#handlerMeter.release('lanes')
     this.#countRegions()
   }
 

@@ -1,8 +1,12 @@
 /** One listener whose connections this shard serves itself. */
+import type { HandshakeLane } from '../../engine/connection/handshake-lane.js'
+import type { LaneConnection } from '../../engine/connection/lane-connection.js'
+import type { Clock } from '../../engine/protocol/clock.js'
 import type { ServeRequest } from '../../engine/protocol/control.js'
 import { HandlerCounts } from '../../engine/protocol/handler-counts.js'
-import type { HandlerEnd } from '../../engine/protocol/handling.js'
+import type { HandledHandshake, HandlerEnd } from '../../engine/protocol/handling.js'
 import type { AcceptedPeer, ListenHandle } from '../shard-transport.js'
+import { AcceptHandshakes } from './accept-handshakes.js'
 import type { HandlerReports } from './handler-reports.js'
 import { ServedModule, type ServedLane, type ServingEnvironment } from './served-module.js'
 
@@ -12,6 +16,7 @@ export class ServedListener {
   readonly #reports: HandlerReports
   readonly #counts: HandlerCounts
   readonly #module: ServedModule
+  readonly #handshakes: AcceptHandshakes | undefined
   #handle: ListenHandle | undefined
 
   constructor(request: ServeRequest, environment: ServingEnvironment, reports: HandlerReports) {
@@ -21,6 +26,7 @@ export class ServedListener {
     this.#counts = new HandlerCounts(request.counts)
     const { handling, target } = request
     this.#module = new ServedModule({ handling, transport: target.kind, role: 'accepted', reports }, environment)
+    if (handling.handshake !== undefined) this.#handshakes = this.#handshakesOf(handling.handshake, environment.clock)
   }
 
   /** @throws As `ServedModule.setUp()`. */
@@ -35,25 +41,15 @@ export class ServedListener {
   }
 
   onAccepted(peer: AcceptedPeer): void {
-    if (!this.#module.isOpen || !this.#counts.tryOpen(this.#shard, this.#request.maxConnections)) {
-      this.#refuse(peer)
-      return
-    }
-    let lane: ServedLane
-    try {
-      lane = this.#module.takeLane()
-    } catch {
-      // No lane or no memory is left. The peer sees the cut; the count says how often it happened.
-      this.#counts.refuseOpened(this.#shard)
-      this.#refuse(peer)
-      return
-    }
-    this.#module.serve(lane, peer.adopt(lane.end), () => this.#counts.closed(this.#shard))
+    if (!this.#module.isOpen) this.#refuse(peer)
+    else if (this.#handshakes !== undefined) this.#handshakes.onAccepted(peer)
+    else this.#serve(peer)
   }
 
   /** Accepts nothing from here on. Open connections live on. */
   async close(): Promise<void> {
     this.#module.close()
+    this.#handshakes?.giveUp()
     const handle = this.#handle
     this.#handle = undefined
     await handle?.close()
@@ -68,8 +64,57 @@ export class ServedListener {
     return this.#module.end(end)
   }
 
+  #serve(peer: AcceptedPeer): void {
+    if (!this.#tryOpen()) {
+      this.#refuse(peer)
+      return
+    }
+    let lane: ServedLane
+    try {
+      lane = this.#module.takeLane()
+    } catch {
+      // No lane or no memory is left. The peer sees the cut; the count says how often it happened.
+      this.#counts.refuseOpened(this.#shard)
+      this.#refuse(peer)
+      return
+    }
+    this.#module.serve(this.#module.connect(lane, peer.adopt(lane.end)), this.#onEnded)
+  }
+
+  #handshakesOf(limits: HandledHandshake, clock: Clock): AcceptHandshakes {
+    const host = {
+      begin: (peer: AcceptedPeer): HandshakeLane => {
+        const lane = this.#module.takeLane()
+        return this.#module.beginHandshake(lane, peer.adopt(lane.end))
+      },
+      shake: (lane: HandshakeLane) => this.#module.shake(lane, limits.memory),
+      onReady: (connection: LaneConnection): void => {
+        if (this.#tryOpen()) {
+          this.#module.serve(connection, this.#onEnded)
+          return
+        }
+        connection.destroy()
+        this.#onRefused()
+      },
+      onRefused: () => this.#onRefused(),
+    }
+    return new AcceptHandshakes(host, limits, clock)
+  }
+
+  readonly #onEnded = (): void => this.#counts.closed(this.#shard)
+
+  #tryOpen(): boolean {
+    return this.#counts.tryOpen(this.#shard, this.#request.maxConnections)
+  }
+
   #refuse(peer: AcceptedPeer): void {
     peer.reject()
+    this.#reports.refused()
+  }
+
+  /** After a handshake. */
+  #onRefused(): void {
+    this.#counts.refuse(this.#shard)
     this.#reports.refused()
   }
 }

@@ -7,6 +7,7 @@ import { callsOver, type Calls } from '../../engine/calls/calls-over.js'
 import type { AnyFunctions } from '../../engine/calls/remote-functions.js'
 import { serveCalls } from '../../engine/calls/serve-calls.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
+import type { HandshakeLane } from '../../engine/connection/handshake-lane.js'
 import type { ConnectionIdentity, LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { Clock } from '../../engine/protocol/clock.js'
 import { deserializeError, TransportError } from '../../engine/protocol/errors.js'
@@ -16,14 +17,18 @@ import { laneEnd } from '../lanes/framed-wire.js'
 import type { LaneEnd, Wire } from '../wire.js'
 import { bounded } from './bounded.js'
 import { loadFailure, type HandlerModules } from './handler-modules.js'
+import type { HandlerMeter } from './handler-meter.js'
 import type { HandlerReports } from './handler-reports.js'
 import type { ServedLanes, TakenLane } from './served-lanes.js'
+import type { ServedMemory } from './served-memory.js'
 
 /** What all modules that serve in a shard have in common. */
 export interface ServingEnvironment {
   readonly shard: number
   readonly generation: number
   readonly lanes: ServedLanes
+  readonly memory: ServedMemory
+  readonly meter: HandlerMeter
   readonly modules: HandlerModules
   readonly clock: Clock
 }
@@ -116,16 +121,35 @@ export class ServedModule {
     this.#environment.lanes.abandon(lane)
   }
 
-  /** Has the module serve the connection over a lane. `onEnded` is called once, when it has ended. */
-  serve({ grant, end }: ServedLane, wire: Wire, onEnded: () => void): LaneConnection {
-    const { lanes } = this.#environment
-    const connection = lanes.connect(grant, this.#settings, this.#identity)
-    this.#onOpened(connection, onEnded)
+  /** A lane that has its wire, before there is a connection. */
+  beginHandshake({ grant, end }: ServedLane, wire: Wire): HandshakeLane {
+    const lane = this.#environment.lanes.shake(grant, this.#settings, this.#identity)
     end.attach(wire)
-    const state = this.#state
-    if (state.kind === 'open') lanes.doorbell.run(() => this.#serve(connection, state.module))
-    else connection.destroy(this.#closed())
+    return lane
+  }
+
+  /** Resolves with the connection that comes of it. Rejects with ERR_HANDSHAKE, or as the lane. */
+  shake(lane: HandshakeLane, wanted: 'socket' | 'shared'): Promise<LaneConnection> {
+    const { lanes, memory, meter } = this.#environment
+    const { initialRingBytes, maxRingBytes } = this.#handling.connection
+    const shared = memory.over(lanes, meter, initialRingBytes, maxRingBytes)
+    if (this.#identity.role === 'dialled') return shared.dial(lane, this.#settings, this.#identity, wanted)
+    return shared.accept(lane, this.#settings, this.#identity, wanted)
+  }
+
+  /** The connection over a lane, which gets its wire. */
+  connect({ grant, end }: ServedLane, wire: Wire): LaneConnection {
+    const connection = this.#environment.lanes.connect(grant, this.#settings, this.#identity)
+    end.attach(wire)
     return connection
+  }
+
+  /** Has the module serve a new connection. `onEnded` is called once, when it has ended. */
+  serve(connection: LaneConnection, onEnded: () => void): void {
+    this.#onOpened(connection, onEnded)
+    const state = this.#state
+    if (state.kind === 'open') this.#environment.lanes.doorbell.run(() => this.#serve(connection, state.module))
+    else connection.destroy(this.#closed())
   }
 
   /** It gets no connection from here on. Open ones live on. */

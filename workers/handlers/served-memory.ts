@@ -1,0 +1,79 @@
+/**
+ * Memory that this shard shares with other processes, for connections that handler modules serve. All of it belongs to
+ * this thread; what a thread cannot give back that dies is told to main, or kept where Node finds it.
+ */
+import fs from 'node:fs'
+import { findNativeMemory, type FoundMemory } from '../../engine/native/find-native-memory.js'
+import type { NativeMemory, OnRange, ThreadMemory } from '../../engine/native/native-memory.js'
+import { handleOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
+import { SharedMemory } from '../../engine/shared-memory/shared-memory.js'
+import type { HandlerMeter } from './handler-meter.js'
+import type { ServedLanes } from './served-lanes.js'
+
+export class ServedMemory {
+  readonly #onRange: OnRange
+  #native: ThreadMemory | undefined
+  #finding: Promise<FoundMemory> | undefined
+  #memory: SharedMemory | undefined
+
+  /** `onRange`: told of each range of addresses that has to be given back once this thread is gone. */
+  constructor(onRange: OnRange) {
+    this.#onRange = onRange
+  }
+
+  /** Made when it is first needed. The sizes are the engine's, and the same each time. */
+  over(lanes: ServedLanes, meter: HandlerMeter, initialRingBytes: number, maxRingBytes: number): SharedMemory {
+    this.#memory ??= new SharedMemory({
+      ledger: meter,
+      doorbell: lanes.doorbell,
+      initialRingBytes,
+      maxRingBytes,
+      find: () => (this.#finding ??= this.#find()),
+      idPrefix: lanes.idPrefix,
+      onTaken: lanes.onTaken,
+      run: (step) => lanes.doorbell.run(step),
+    })
+    return this.#memory
+  }
+
+  /** For a handshake, which comes to it only once native memory was found. */
+  readonly duplicate = ({ fd }: SocketHandle): SocketHandle | undefined => {
+    try {
+      const duplicate = this.#native?.duplicate(fd)
+      return duplicate === undefined ? undefined : handleOver(duplicate)
+    } catch {
+      // No number is left, or the system knows no such call: the connection goes over the socket.
+      return undefined
+    }
+  }
+
+  async #find(): Promise<FoundMemory> {
+    const found = await findNativeMemory()
+    if (found.memory === undefined) return found
+    this.#native = found.memory
+    found.memory.watchRanges(this.#onRange)
+    return { memory: knownToNode(found.memory) }
+  }
+}
+
+/** Node closes what it has opened itself when a thread ends, and warns when that closes anything else. */
+function knownToNode(native: ThreadMemory): NativeMemory {
+  const createMemfd = (name: string): number => {
+    const fd = native.createMemfd(name)
+    try {
+      return fs.openSync(`/proc/self/fd/${String(fd)}`, 'r+')
+    } finally {
+      native.close(fd)
+    }
+  }
+  return {
+    provider: native.provider,
+    hasMemfd: native.hasMemfd,
+    createMemfd,
+    sealSize: (fd) => native.sealSize(fd),
+    isSizeSealed: (fd) => native.isSizeSealed(fd),
+    reserve: (fd, offset, length) => native.reserve(fd, offset, length),
+    map: (fd, length) => native.map(fd, length),
+    peerOf: (socket) => native.peerOf(socket),
+  }
+}
