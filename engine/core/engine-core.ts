@@ -166,6 +166,7 @@ export class EngineCore {
       const message = `${text} is ${whatIs(route.via)}, which the main thread attaches: no handler module can serve it in a shard. Call connect() without handler.`
       throw new TransportError('ERR_INVALID_ENDPOINT', message, { endpoint: text })
     }
+    if (settings.memory === 'shared') this.#sharedMemory.look()
     const connection = this.#connectionSettings(settings, undefined, onError)
     const initialRingBytes = this.#initialRingBytes
     const { target } = route
@@ -267,6 +268,7 @@ export class EngineCore {
       )
     }
     const { memory, connectTimeoutMs } = settings
+    if (memory === 'shared' && typeof handler === 'object') this.#sharedMemory.look()
     const connection = this.#connectionSettings(settings, undefined, onError)
     const handshake =
       memory === 'none' ? undefined : { memory, shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }

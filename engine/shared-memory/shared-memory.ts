@@ -80,6 +80,11 @@ export class SharedMemory {
     }
   }
 
+  /** A shard is about to share memory of its own: finds out, for whoever asks, whether this process can. */
+  look(): void {
+    void this.#findNative()
+  }
+
   /** `memory`: whether this side shares any. @throws {TransportError} ERR_HANDSHAKE, or as the lane. */
   dial(
     lane: ShakenLane,

@@ -6,7 +6,7 @@ import type { ServeRequest } from '../../engine/protocol/control.js'
 import { HandlerCounts } from '../../engine/protocol/handler-counts.js'
 import type { HandledHandshake, HandlerEnd } from '../../engine/protocol/handling.js'
 import type { AcceptedPeer, ListenHandle } from '../shard-transport.js'
-import { AcceptHandshakes } from './accept-handshakes.js'
+import { ServedHandshakes } from './served-handshakes.js'
 import type { HandlerReports } from './handler-reports.js'
 import { ServedModule, type ServedLane, type ServingEnvironment } from './served-module.js'
 
@@ -16,7 +16,7 @@ export class ServedListener {
   readonly #reports: HandlerReports
   readonly #counts: HandlerCounts
   readonly #module: ServedModule
-  readonly #handshakes: AcceptHandshakes | undefined
+  readonly #handshakes: ServedHandshakes | undefined
   #handle: ListenHandle | undefined
 
   constructor(request: ServeRequest, environment: ServingEnvironment, reports: HandlerReports) {
@@ -81,7 +81,7 @@ export class ServedListener {
     this.#module.serve(this.#module.connect(lane, peer.adopt(lane.end)), this.#onEnded)
   }
 
-  #handshakesOf(limits: HandledHandshake, clock: Clock): AcceptHandshakes {
+  #handshakesOf(limits: HandledHandshake, clock: Clock): ServedHandshakes {
     const host = {
       begin: (peer: AcceptedPeer): HandshakeLane => {
         const lane = this.#module.takeLane()
@@ -98,7 +98,7 @@ export class ServedListener {
       },
       onRefused: () => this.#onRefused(),
     }
-    return new AcceptHandshakes(host, limits, clock)
+    return new ServedHandshakes(host, limits, clock)
   }
 
   readonly #onEnded = (): void => this.#counts.closed(this.#shard)

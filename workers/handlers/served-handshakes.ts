@@ -7,7 +7,7 @@ import type { LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { Clock } from '../../engine/protocol/clock.js'
 import type { AcceptedPeer } from '../shard-transport.js'
 
-interface AcceptHandshakesHost {
+interface ServedHandshakesHost {
   /** @throws {TransportError} No lane is left, or no memory. */
   begin(peer: AcceptedPeer): HandshakeLane
   shake(lane: HandshakeLane): Promise<LaneConnection>
@@ -27,14 +27,14 @@ interface UnderWay {
   readonly cancelTimer: () => void
 }
 
-export class AcceptHandshakes {
-  readonly #host: AcceptHandshakesHost
+export class ServedHandshakes {
+  readonly #host: ServedHandshakesHost
   readonly #limits: Limits
   readonly #clock: Clock
   readonly #underWay = new Set<UnderWay>()
   #waiting: AcceptedPeer[] = []
 
-  constructor(host: AcceptHandshakesHost, limits: Limits, clock: Clock) {
+  constructor(host: ServedHandshakesHost, limits: Limits, clock: Clock) {
     this.#host = host
     this.#limits = limits
     this.#clock = clock
