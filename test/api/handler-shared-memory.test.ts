@@ -232,6 +232,39 @@ onShared('a shard that dies takes its connections over shared memory with it', a
   )
 })
 
+onShared('what is over maxFrameBytes, half-open ends and backpressure are as on main', async (t) => {
+  await withEngines(t, async ({ near, far, endpoint }) => {
+    const flooding = moduleUrl(`
+      export default async (connection) => {
+        let bytes = 0
+        for await (const frame of connection) bytes += frame.length
+        const frame = Buffer.alloc(100_000, 5)
+        for (let i = 0; i < 300; i++) if (!connection.send(frame)) await connection.ready()
+        connection.send(String(bytes))
+        await connection.end()
+      }
+    `)
+    const options = { allowHalfOpen: true, maxFrameBytes: 100_000 }
+    await far.transport(endpoint, options).listen({ handler: flooding })
+    const connection = await near.transport(endpoint, { ...options, maxFrameBytes: 200_000 }).connect()
+    t.is(connection.info.memory, 'shared')
+    const frame = Buffer.alloc(100_000, 3)
+    for (let i = 0; i < 300; i++) if (!connection.send(frame)) await connection.ready()
+    await connection.end()
+    let bytes = 0
+    let last = ''
+    for await (const back of connection) {
+      bytes += back.length
+      last = back.length < 100 ? String(back) : ''
+    }
+    t.deepEqual([bytes - last.length, last], [30_000_000, '30000000'])
+    t.deepEqual(await connection.closed, { code: 'OK' })
+    const other = await near.transport(endpoint, { maxFrameBytes: 200_000 }).connect()
+    other.send(Buffer.alloc(150_000))
+    t.is((await other.closed).code, 'ERR_RESET')
+  })
+})
+
 onUnix('without native memory in this process the other side goes on over the socket', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()

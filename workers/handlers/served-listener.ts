@@ -94,9 +94,12 @@ export class ServedListener {
           return
         }
         connection.destroy()
-        this.#onRefused()
+        this.#reports.refused()
       },
-      onRefused: () => this.#onRefused(),
+      onRefused: () => {
+        this.#counts.refuse(this.#shard)
+        this.#reports.refused()
+      },
     }
     return new ServedHandshakes(host, limits, clock)
   }
@@ -109,12 +112,6 @@ export class ServedListener {
 
   #refuse(peer: AcceptedPeer): void {
     peer.reject()
-    this.#reports.refused()
-  }
-
-  /** After a handshake. */
-  #onRefused(): void {
-    this.#counts.refuse(this.#shard)
     this.#reports.refused()
   }
 }
