@@ -18,7 +18,10 @@ export interface ListenOptions extends WaitOptions {
   readonly onError?: OnError | undefined
 }
 
-/** Options of `listen()` and `connect()` with a handler module: a module of the host that serves inside the shards. */
+/**
+ * Options of `listen()` and `connect()` with a handler module: a module of the host that serves inside the shards.
+ * Where shared memory is asked for, the shard shares it; on macOS frames go over the socket then.
+ */
 export interface HandlerOptions extends ListenOptions {
   /**
    * The module: a file or data URL, or an absolute path. `new URL('./serve.js', import.meta.url)` names the one

@@ -10,4 +10,4 @@ export function findOnMain(find: () => Promise<FoundMemory> = findNativeMemory):
   return isMainThread ? find() : Promise.resolve({ reason: NOT_MAIN })
 }
 
-export const onMain = { idPrefix: '', onTaken: undefined, run: (step: () => void): void => step() } as const
+export const onMain = { idPrefix: '', onTaken: undefined, run: undefined } as const

@@ -28,8 +28,8 @@ const LONGEST_ROW_MS = 1
 /** What all of a thread's lanes over shared memory have in common. */
 export interface SharedLaneEnvironment extends Pick<LaneHost, 'idPrefix' | 'onTaken'> {
   readonly doorbell: LaneDoorbell
-  /** Runs what the host is called with. */
-  readonly run: (step: () => void) => void
+  /** Runs what the host is called with. Undefined: it just runs. */
+  readonly run: ((step: () => void) => void) | undefined
   readonly words: LaneWordTable
   /** Main polls the lane from now on. */
   onPolled(shared: SharedLane): void
@@ -82,14 +82,16 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
     const incoming = this.#rings.first(this.#incoming)
     for (const at of [lane.OUT_REGION, lane.OUT_REGION_ACK]) words[base + at] = out
     for (const at of [lane.IN_REGION, lane.IN_REGION_ACK, lane.IN_GRANT]) words[base + at] = incoming
+    const { run } = environment
+    const look = run === undefined ? this.#look : (): void => run(this.#look)
     this.#socket = new WakeSocket(socket, {
       onWake: () => {
         this.#inARow = 0
-        environment.run(this.#look)
+        look()
       },
       onEnd: () => {
         this.#pump.onSocketEnd()
-        environment.run(this.#look)
+        look()
       },
     })
     const header = new Int32Array(segment.firstPart, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT)

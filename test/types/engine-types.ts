@@ -21,6 +21,7 @@ import {
   type RestartOptions,
   type ServedCloseOptions,
   type ServedConnection,
+  type ServedConnectionInfo,
   type Transport,
   type TransportError,
   type TransportOptions,
@@ -110,6 +111,7 @@ expectTypeOf<ServedConnection<Counting>['api']['count']>().toEqualTypeOf<(from: 
 expectTypeOf<ServedConnection['closed']>().resolves.toEqualTypeOf<ClosedInfo>()
 expectTypeOf<ServedConnection['close']>().parameters.toEqualTypeOf<[options?: ServedCloseOptions]>()
 expectTypeOf<ServedConnection>().toExtend<AsyncDisposable>()
+expectTypeOf<ServedConnection['info']>().toEqualTypeOf<ServedConnectionInfo>()
 // It has no frames for this thread.
 expectTypeOf<ServedConnection>().not.toHaveProperty('send')
 // @ts-expect-error a module, and not a function

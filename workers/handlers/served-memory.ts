@@ -1,6 +1,7 @@
 /**
  * Memory that this shard shares with other processes, for connections that handler modules serve. All of it belongs to
- * this thread; what a thread cannot give back that dies is told to main, or kept where Node finds it.
+ * this thread. A thread that dies gives nothing back itself: descriptors lie where Node closes them then, and of
+ * addresses main is told, which has them unmapped.
  */
 import fs from 'node:fs'
 import { findNativeMemory, type FoundMemory } from '../../engine/native/find-native-memory.js'
@@ -38,9 +39,10 @@ export class ServedMemory {
 
   /** For a handshake, which comes to it only once native memory was found. */
   readonly duplicate = ({ fd }: SocketHandle): SocketHandle | undefined => {
+    const native = this.#native
+    if (native === undefined) return undefined
     try {
-      const duplicate = this.#native?.duplicate(fd)
-      return duplicate === undefined ? undefined : handleOver(duplicate)
+      return ownHandle(native, native.duplicate(fd))
     } catch {
       // No number is left, or the system knows no such call: the connection goes over the socket.
       return undefined
@@ -53,6 +55,15 @@ export class ServedMemory {
     this.#native = found.memory
     found.memory.watchRanges(this.#onRange)
     return { memory: knownToNode(found.memory) }
+  }
+}
+
+function ownHandle(native: ThreadMemory, fd: number): SocketHandle {
+  try {
+    return handleOver(fd)
+  } catch (error) {
+    native.close(fd)
+    throw error
   }
 }
 
