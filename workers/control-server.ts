@@ -95,6 +95,10 @@ export class ControlServer implements ShardControl {
     return this.#listeners.close(listenerId)
   }
 
+  takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]> {
+    return this.#listeners.takeOver(listenerId, tickets)
+  }
+
   lend(lanes: readonly LaneGrant[]): void {
     this.#listeners.lend(lanes)
   }

@@ -23,6 +23,8 @@ export interface ShardBoot {
   /** Connections that the shard has accepted into lanes that main has lent it. */
   readonly acceptLog: SharedArrayBuffer
   readonly counters: Float64Array
+  /** The memory of the engine's `ShardLoads`. */
+  readonly loads: SharedArrayBuffer
 }
 
 export interface DialRequest {
@@ -68,6 +70,8 @@ export interface ShardControl {
   /** Accepts again after `paused`; `target` as for `listen`. */
   resumeListening(listenerId: number, target: ListenTarget): Promise<Outcome>
   unlisten(listenerId: number): Promise<void>
+  /** Connections that another shard has accepted, sent with these tickets. Returns the tickets of those not taken. */
+  takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]>
   /** Lanes for connections that are yet to be accepted. */
   lend(lanes: readonly LaneGrant[]): void
   /** Takes back the lanes that were lent and carry nothing; returns them. */
@@ -91,8 +95,17 @@ export interface ListenerCallbacks {
   listenerFailed(listenerId: number, error: SerializedError): void
 }
 
+/** What a shard asks that has accepted more than its share. */
+export interface SurplusTaker {
+  /**
+   * Duplicates of accepted connections were sent with these tickets. Returns the tickets of those that the shard keeps;
+   * the others are another shard's by then.
+   */
+  handOn(listenerId: number, tickets: readonly number[]): Promise<readonly number[]>
+}
+
 /** What a shard calls on main. */
-export interface MainCallbacks extends ListenerCallbacks {
+export interface MainCallbacks extends ListenerCallbacks, SurplusTaker {
   /** The shard no longer uses stdin or stdout, which are main's. Answers once main has released it. */
   releaseStdio(descriptor: StdioDescriptor): void
 }

@@ -3,6 +3,7 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { HandshakeLane } from '../connection/handshake-lane.js'
 import type { ConnectionIdentity, LaneConnection } from '../connection/lane-connection.js'
 import { readCounters, readDelay, type CounterName, type EventLoopDelay } from '../protocol/counters.js'
+import type { MainCallbacks } from '../protocol/control.js'
 import { deserializeError, TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
 import type { LaneGrant } from '../protocol/lane.js'
@@ -10,6 +11,7 @@ import type { TransportTarget } from '../protocol/target.js'
 import type { BellSource } from '../wake/doorbell.js'
 import { AcceptedConnections, type ArrivalEvents } from './accepted-connections.js'
 import { exposeCallbacks } from './control-client.js'
+import { Utilization } from './placement.js'
 import { releaseStdio } from './release-stdio.js'
 import { ShardChannel } from './shard-channel.js'
 import type { ShardEnvironment, ShardLife } from './shard-environment.js'
@@ -38,11 +40,17 @@ export interface ShardStats extends Readonly<Record<CounterName, number>> {
   /** How much of it rings have, in bytes. */
   readonly ringMemoryInUseBytes: number
   readonly eventLoopDelay: EventLoopDelay
+  /**
+   * The part of the time, 0 to 1, that the shard's event loop did not sleep between the last two samples. One is taken
+   * by `stats()` and when a connection is placed, at most every 200 ms. 0 before the second one.
+   */
+  readonly eventLoopUtilization: number
 }
 
 export class Shard {
   readonly index: number
   readonly accepted: AcceptedConnections
+  readonly utilization: Utilization
   /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
   readonly booted: Promise<void>
   /** Settles once the thread is gone and its connections have ended, with the error; undefined: it was stopped. */
@@ -59,7 +67,7 @@ export class Shard {
     this.index = life.index
     this.#life = life
     this.#environment = environment
-    const { settings, doorbell, ledger } = environment
+    const { settings, doorbell, ledger, clock, loads, relay } = environment
     this.#channel = new ShardChannel(
       {
         onWake: () => doorbell.onWake(this.#source),
@@ -78,7 +86,8 @@ export class Shard {
     this.#lanes = new ShardLanes(life, this.#channel, onIdleLane, environment)
     const { control, descriptors } = this.#channel
     this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
-    exposeCallbacks({ ...this.accepted.callbacks, releaseStdio }, this.#channel.callbackPort)
+    const handOn: MainCallbacks['handOn'] = (listenerId, tickets) => relay.handOn(this, listenerId, tickets)
+    exposeCallbacks({ ...this.accepted.callbacks, releaseStdio, handOn }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {
@@ -87,7 +96,9 @@ export class Shard {
       ...this.#channel.remote,
       acceptLog: this.accepted.logMemory,
       counters: life.counters,
+      loads: loads.memory,
     })
+    this.utilization = new Utilization(() => this.#thread.eventLoopTimes(), clock)
     this.booted = this.#boot()
     this.ended = this.#thread.ended.then(
       () => this.#end('exited'),
@@ -170,6 +181,7 @@ export class Shard {
       generation,
       ...this.#lanes.stats(),
       eventLoopDelay: readDelay(counters),
+      eventLoopUtilization: this.isUp ? this.utilization.value : 0,
       ...readCounters(counters),
     }
   }
@@ -222,6 +234,8 @@ export class Shard {
           cancel()
           this.#thread.unref()
           this.#enter('started')
+          this.#environment.loads.add(this.index)
+          this.utilization.begin()
           doorbell.add(this.#source)
           resolve()
         },
@@ -241,6 +255,7 @@ export class Shard {
       { cause },
     )
     this.#environment.doorbell.remove(this.#source)
+    this.#environment.loads.remove(this.index)
     // First: a pending dial gives its lane back when its call rejects.
     this.#channel.lose(error)
     this.accepted.lose(error)

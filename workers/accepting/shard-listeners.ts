@@ -8,8 +8,10 @@ import type { ListenTarget } from '../../engine/protocol/target.js'
 import { laneEnd } from '../lanes/framed-wire.js'
 import type { Pumps } from '../lanes/pumps.js'
 import type { AcceptedPeer, DescriptorSource } from '../shard-transport.js'
-import { listenerFor } from '../transports/transport-registry.js'
+import { listenerFor, peerOver } from '../transports/transport-registry.js'
+import type { OwnLoad } from '../own-load.js'
 import { ShardListener, WaitingPeers, type LaneStock } from './shard-listener.js'
+import type { Surplus } from './surplus.js'
 
 export class ShardListeners implements LaneStock {
   readonly #pumps: Pumps
@@ -17,6 +19,8 @@ export class ShardListeners implements LaneStock {
   readonly #log: AcceptLogWriter
   readonly #main: ListenerCallbacks
   readonly #descriptors: DescriptorSource
+  readonly #load: OwnLoad
+  readonly #surplus: Surplus
   readonly #byId = new Map<number, ShardListener>()
   readonly #waiting = new WaitingPeers()
   /** Lanes that main has lent and that carry nothing yet. */
@@ -29,23 +33,30 @@ export class ShardListeners implements LaneStock {
     log: AcceptLogWriter,
     main: ListenerCallbacks,
     descriptors: DescriptorSource,
+    load: OwnLoad,
+    surplus: Surplus,
   ) {
     this.#pumps = pumps
     this.#bell = bell
     this.#log = log
     this.#main = main
     this.#descriptors = descriptors
+    this.#load = load
+    this.#surplus = surplus
   }
 
   async open(request: ListenRequest): Promise<void> {
-    const { listenerId, target, backlog } = request
+    const { listenerId, target, backlog, maxQueued } = request
     const listener = new ShardListener(request, this.#waiting, this, this.#main)
     this.#byId.set(listenerId, listener)
     try {
       const handle = await listenerFor(target).listen(
         target,
         backlog,
-        (peer) => listener.onAccepted(peer),
+        (peer) => {
+          const isOffered = this.#surplus.offer(listenerId, peer, maxQueued, () => this.#keep(peer, listener))
+          if (!isOffered) this.#keep(peer, listener)
+        },
         (error) => this.#main.listenerFailed(listenerId, serializeError(error)),
         this.#descriptors,
       )
@@ -65,8 +76,25 @@ export class ShardListeners implements LaneStock {
 
   async close(listenerId: number): Promise<void> {
     const listener = this.#byId.get(listenerId)
+    this.#surplus.closeAllOf(listenerId)
     await listener?.close()
     this.#byId.delete(listenerId)
+  }
+
+  /** Connections that another shard has accepted. Returns the tickets of those that this one does not take. */
+  async takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]> {
+    const refused: number[] = []
+    for (const ticket of tickets) {
+      const handle = await this.#descriptors.receive(ticket)
+      const listener = this.#byId.get(listenerId)
+      if (handle !== undefined && listener?.isAccepting === true) {
+        this.#keep(peerOver(handle), listener)
+      } else {
+        refused.push(ticket)
+        handle?.close()
+      }
+    }
+    return refused
   }
 
   /** Returns the lanes of connections that are gone. */
@@ -95,6 +123,22 @@ export class ShardListeners implements LaneStock {
 
   giveBack(): readonly number[] {
     return this.#stock.splice(0).map(({ id }) => id)
+  }
+
+  /** It counts as this shard's from here on: until it has a lane, by this, and then by its pump. */
+  #keep(peer: AcceptedPeer, listener: ShardListener): void {
+    const load = this.#load
+    load.arrived()
+    listener.onAccepted({
+      adopt(owner) {
+        load.left()
+        return peer.adopt(owner)
+      },
+      reject() {
+        load.left()
+        peer.reject()
+      },
+    })
   }
 
   #adopt(peer: AcceptedPeer, lane: LaneGrant, { kind, framing }: ShardListener): void {
