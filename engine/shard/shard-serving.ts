@@ -34,6 +34,10 @@ export class ShardServing {
     }
   }
 
+  serves(listenerId: number): boolean {
+    return this.#onReport.has(listenerId)
+  }
+
   /** Accepts nothing from here on; gives up a `serve()` that is under way. */
   unserve(listenerId: number): Promise<void> {
     return this.#control.announce('unserve', listenerId)

@@ -73,6 +73,10 @@ export class ServedListener {
     this.#context = this.#createContext()
   }
 
+  get isAccepting(): boolean {
+    return this.#state.kind === 'open'
+  }
+
   /** Loads the module and sets it up. Rejects with ERR_HANDLER_LOAD, or ERR_CLOSED if `close()` comes first. */
   async setUp(): Promise<void> {
     const { moduleUrl, setupTimeoutMs: ms, endpoint } = this.#request.handling
