@@ -177,6 +177,7 @@ const flagsOf = {
   },
   handlers: {
     ...ofAll,
+    ...ofEngines,
     rounds,
     count: integer(1, 10_000_000),
     connections: integer(1, 10_000),

@@ -80,7 +80,7 @@ async function latency(transport: LatencyTransport, title: string, goal: Goal): 
 
 async function handlerLatency(): Promise<void> {
   const { rounds, roundTrips: count, warmUp } = size
-  const report = await runHandlerRoundTrips('module', { folder, rounds, count, warmUp })
+  const report = await runHandlerRoundTrips('module', { ...settings, rounds, count, warmUp })
   roundTripRows('round trip to a handler in a shard', report, underBaseline(1.5))
 }
 

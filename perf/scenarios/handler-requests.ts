@@ -24,8 +24,7 @@ export interface WorkPlan {
   readonly warmUp: number
 }
 
-export interface HandlerRequestsPlan {
-  readonly folder: string
+export interface HandlerRequestsPlan extends Omit<ContenderSettings, 'shards'> {
   readonly rounds: number
   /** Of the clients. */
   readonly connections: number
@@ -62,11 +61,10 @@ interface Sample extends RequestsSample {
 const BYTES = 64
 const IDLE_MS = 200
 
-const settings = { wake: undefined, inlineWrites: undefined, pinTo: undefined } satisfies Partial<ContenderSettings>
-
 /** The first is what the others are compared with. */
-function configsOf({ folder, connections, shards }: HandlerRequestsPlan): readonly RequestsConfig[] {
-  const common = { ...settings, folder, connections, role: 'work' } as const
+function configsOf(plan: HandlerRequestsPlan): readonly RequestsConfig[] {
+  const { folder, connections, shards, wake, inlineWrites, pinTo } = plan
+  const common = { folder, connections, wake, inlineWrites, pinTo, role: 'work' } as const
   return [
     { ...common, name: 'main handler', stack: 'engine', shards: 1 },
     ...shards.map((count): RequestsConfig => {

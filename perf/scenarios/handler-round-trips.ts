@@ -23,23 +23,14 @@ const everyPair: readonly ContenderConfig[] = [
   engineToModule,
 ]
 
-export interface HandlerRoundTripsPlan {
-  readonly folder: string
+export interface HandlerRoundTripsPlan extends Omit<ContenderSettings, 'connections' | 'shards'> {
   readonly rounds: number
   /** Round trips a round. */
   readonly count: number
   readonly warmUp: number
 }
 
-const settings = {
-  connections: 1,
-  shards: 1,
-  wake: undefined,
-  inlineWrites: undefined,
-  pinTo: undefined,
-} satisfies Omit<ContenderSettings, 'folder'>
-
 export function runHandlerRoundTrips(which: 'all' | 'module', plan: HandlerRoundTripsPlan): Promise<LatencyReport> {
   const pairs = which === 'all' ? everyPair : [netToNet, engineToModule]
-  return compareRoundTrips(pairs, { ...settings, ...plan, bytes: ROUND_TRIP_BYTES, rateHz: 0 })
+  return compareRoundTrips(pairs, { ...plan, connections: 1, shards: 1, bytes: ROUND_TRIP_BYTES, rateHz: 0 })
 }

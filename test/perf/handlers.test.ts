@@ -8,6 +8,7 @@ import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 const WATCHDOG_MS = 60_000
 const COUNT = 40
 const NO_HEADER = 0
+const byDefault = { wake: undefined, inlineWrites: undefined, pinTo: undefined }
 
 test('work that is done in parts comes to the same, and no work to the seed', (t) => {
   t.is(work(7, 0), 7)
@@ -34,7 +35,8 @@ test('a run has all answers of all rounds, whoever works for them, and releases 
   const folder = await makeTemporaryFolder()
   try {
     const works = [0, 100].map((laps) => ({ micros: laps, laps, count: COUNT, warmUp: 5 }))
-    const reports = await runHandlerRequests({ folder: folder.path, rounds: 2, connections: 3, shards: [2], works })
+    const plan = { ...byDefault, folder: folder.path, rounds: 2, connections: 3, shards: [2], works }
+    const reports = await runHandlerRequests(plan)
     t.is(reports.length, works.length)
     for (const { rows, released } of reports) {
       t.true(released)
@@ -53,7 +55,7 @@ test('round trips to a handler module are counted beside net', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   try {
-    const plan = { folder: folder.path, rounds: 1, count: COUNT, warmUp: 5 }
+    const plan = { ...byDefault, folder: folder.path, rounds: 1, count: COUNT, warmUp: 5 }
     const { rows, released } = await runHandlerRoundTrips('module', plan)
     t.true(released)
     t.deepEqual(
