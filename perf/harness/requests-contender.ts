@@ -11,7 +11,7 @@ export interface RequestsFigures {
   /** Of one request, as its client sees it. */
   readonly p50Micros: number
   readonly p99Micros: number
-  /** CPU of the server's process for one request: all threads, and the main thread alone. */
+  /** CPU of the server's process for one request: all threads, unless it has others work, and the main thread alone. */
   readonly cpuMicros: number | undefined
   readonly mainMicros: number | undefined
   /** CPU of the clients' process for one request: a million divided by this is the most that they could do a second. */
@@ -31,11 +31,13 @@ export interface RequestsConfig extends ContenderSettings {
 
 export class RequestsContender {
   readonly name: string
+  readonly #hasOthersWork: boolean
   readonly #server: SideProcess
   readonly #clients: SideProcess
 
-  private constructor(name: string, server: SideProcess, clients: SideProcess) {
+  private constructor(name: string, hasOthersWork: boolean, server: SideProcess, clients: SideProcess) {
     this.name = name
+    this.#hasOthersWork = hasOthersWork
     this.#server = server
     this.#clients = clients
   }
@@ -46,7 +48,7 @@ export class RequestsContender {
     const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1 }
     const server = await SideProcess.start({ ...common, stack, role }, pinTo)
     const clients = await SideProcess.start({ ...common, stack: 'net', role: 'clients' }, pinTo)
-    return new RequestsContender(name, server, clients)
+    return new RequestsContender(name, stack === 'net-cluster', server, clients)
   }
 
   async measure(order: Omit<RequestsOrder, 'kind'>): Promise<RequestsSample> {
@@ -62,7 +64,7 @@ export class RequestsContender {
       requestsPerSecond: result.count / result.seconds,
       p50Micros: result.p50Micros,
       p99Micros: result.p99Micros,
-      cpuMicros: each(server?.totalMs),
+      cpuMicros: this.#hasOthersWork ? undefined : each(server?.totalMs),
       mainMicros: each(server?.mainThreadMs),
       clientCpuMicros: each(clients?.totalMs),
       count: result.count,

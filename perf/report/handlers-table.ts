@@ -4,7 +4,7 @@ import { figure, table, times } from './table.js'
 
 export function handlersTable({ work, connections, rows }: HandlerRequestsReport): string {
   const title = `${String(work.micros)} us of CPU, ${String(connections)} connections`
-  const figures = ['requests/s', 'spread', 'x main handler', 'p50 us', 'p99 us', 'main us', 'clients CPU us']
+  const figures = ['requests/s', 'spread', 'x main handler', 'p50 us', 'p99 us', 'CPU us', 'main us', 'clients CPU us']
   const delays = ['loop ms, idle', 'loop ms, loaded']
   const head = [title, ...figures, ...delays, 'wrong']
   const cells = rows.map((row) => [
@@ -14,6 +14,7 @@ export function handlersTable({ work, connections, rows }: HandlerRequestsReport
     times(row.ratio),
     figure(row.p50Micros),
     figure(row.p99Micros),
+    figure(row.cpuMicros),
     figure(row.mainMicros),
     figure(row.clientCpuMicros),
     delayOf(row.idle),

@@ -2,7 +2,12 @@
 import type { Connection, HandlerContext } from '../../../api/index.js'
 import { answerer, type Answering } from '../../harness/work.js'
 
-export default function serve(connection: Connection, { data }: HandlerContext<Answering>): void {
-  const answer = answerer(data)
+type Answer = ReturnType<typeof answerer>
+
+export function setup({ data }: HandlerContext<Answering>): Answer {
+  return answerer(data)
+}
+
+export default function serve(connection: Connection, { state: answer }: HandlerContext<Answering, Answer>): void {
   connection.subscribe((frame) => void connection.send(answer(frame)), { borrow: true })
 }
