@@ -71,7 +71,7 @@ export class DialAttempts {
       else waiter.resolve(result)
     }
     // Synchronously if a shard is up, so that connections asked for in one turn spread by what each shard has by then.
-    const shard = this.#supervisor.leastLoaded()
+    const shard = this.#supervisor.place()
     const dialling = shard === undefined ? this.#dialWhenUp(steps.dial, attempt) : steps.dial(shard, attempt)
     dialling.then(settle, (error: unknown) => waiter.reject(error as Error))
     try {
@@ -84,7 +84,7 @@ export class DialAttempts {
   /** Undefined: it was given up before a shard came up. */
   async #dialWhenUp<Result>(dial: DialSteps<Result>['dial'], attempt: Attempt): Promise<Result | undefined> {
     for (;;) {
-      const shard = this.#supervisor.leastLoaded()
+      const shard = this.#supervisor.place()
       if (shard !== undefined) return dial(shard, attempt)
       await this.#supervisor.waitForShard()
       if (attempt.isGivenUp) return undefined

@@ -40,6 +40,10 @@ export class ShardServing {
     }
   }
 
+  serves(servedId: number): boolean {
+    return this.#onReport.has(servedId)
+  }
+
   /** Accepts nothing from here on; gives up what is under way. Tells the module of a dialled connection of its end. */
   unserve(servedId: number): Promise<void> {
     return this.#control.announce('unserve', servedId)

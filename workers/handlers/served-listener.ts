@@ -29,6 +29,10 @@ export class ServedListener {
     if (handling.handshake !== undefined) this.#handshakes = this.#handshakesOf(handling.handshake, environment.clock)
   }
 
+  get isAccepting(): boolean {
+    return this.#module.isOpen
+  }
+
   /** @throws As `ServedModule.setUp()`. */
   setUp(): Promise<void> {
     return this.#module.setUp()

@@ -7,25 +7,39 @@ import fs from 'node:fs'
 import { findNativeMemory, type FoundMemory } from '../../engine/native/find-native-memory.js'
 import type { NativeMemory, OnRange, ThreadMemory } from '../../engine/native/native-memory.js'
 import { handleOver, type SocketHandle } from '../../engine/internals/socket-handle.js'
+import type { SharedLedger } from '../../engine/shared-memory/shared-ledger.js'
 import { SharedMemory } from '../../engine/shared-memory/shared-memory.js'
+import type { OwnLoad } from '../own-load.js'
 import type { HandlerMeter } from './handler-meter.js'
 import type { ServedLanes } from './served-lanes.js'
 
 export class ServedMemory {
   readonly #onRange: OnRange
+  readonly #ledger: SharedLedger
   #native: ThreadMemory | undefined
   #finding: Promise<FoundMemory> | undefined
   #memory: SharedMemory | undefined
 
   /** `onRange`: told of each range of addresses that has to be given back once this thread is gone. */
-  constructor(onRange: OnRange) {
+  constructor(meter: HandlerMeter, load: Pick<OwnLoad, 'opened' | 'closed'>, onRange: OnRange) {
     this.#onRange = onRange
+    this.#ledger = {
+      open: (kind) => {
+        meter.open(kind)
+        // Others are counted by their pumps.
+        if (kind === 'connections') load.opened()
+      },
+      release: (kind) => {
+        meter.release(kind)
+        if (kind === 'connections') load.closed()
+      },
+    }
   }
 
   /** Made when it is first needed. The sizes are the engine's, and the same each time. */
-  over(lanes: ServedLanes, meter: HandlerMeter, initialRingBytes: number, maxRingBytes: number): SharedMemory {
+  over(lanes: ServedLanes, initialRingBytes: number, maxRingBytes: number): SharedMemory {
     this.#memory ??= new SharedMemory({
-      ledger: meter,
+      ledger: this.#ledger,
       doorbell: lanes.doorbell,
       initialRingBytes,
       maxRingBytes,

@@ -17,7 +17,6 @@ import { laneEnd } from '../lanes/framed-wire.js'
 import type { LaneEnd, Wire } from '../wire.js'
 import { bounded } from './bounded.js'
 import { loadFailure, type HandlerModules } from './handler-modules.js'
-import type { HandlerMeter } from './handler-meter.js'
 import type { HandlerReports } from './handler-reports.js'
 import type { ServedLanes, TakenLane } from './served-lanes.js'
 import type { ServedMemory } from './served-memory.js'
@@ -28,7 +27,6 @@ export interface ServingEnvironment {
   readonly generation: number
   readonly lanes: ServedLanes
   readonly memory: ServedMemory
-  readonly meter: HandlerMeter
   readonly modules: HandlerModules
   readonly clock: Clock
 }
@@ -130,9 +128,9 @@ export class ServedModule {
 
   /** Resolves with the connection that comes of it. Rejects with ERR_HANDSHAKE, or as the lane. */
   shake(lane: HandshakeLane, wanted: 'socket' | 'shared'): Promise<LaneConnection> {
-    const { lanes, memory, meter } = this.#environment
+    const { lanes, memory } = this.#environment
     const { initialRingBytes, maxRingBytes } = this.#handling.connection
-    const shared = memory.over(lanes, meter, initialRingBytes, maxRingBytes)
+    const shared = memory.over(lanes, initialRingBytes, maxRingBytes)
     if (this.#identity.role === 'dialled') return shared.dial(lane, this.#settings, this.#identity, wanted)
     return shared.accept(lane, this.#settings, this.#identity, wanted)
   }

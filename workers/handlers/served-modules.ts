@@ -2,6 +2,8 @@
 import type { MainCallbacks, ServedDialRequest, ServeRequest } from '../../engine/protocol/control.js'
 import { serializeError } from '../../engine/protocol/errors.js'
 import type { HandlerEnd } from '../../engine/protocol/handling.js'
+import type { Surplus } from '../accepting/surplus.js'
+import { takeOver } from '../accepting/take-over.js'
 import type { DescriptorSource, MainSide } from '../shard-transport.js'
 import { listenerFor } from '../transports/transport-registry.js'
 import { HandlerReports } from './handler-reports.js'
@@ -9,18 +11,27 @@ import { ServedDial } from './served-dial.js'
 import { ServedListener } from './served-listener.js'
 import type { ServingEnvironment } from './served-module.js'
 
+/** Nothing of it waits for main: only what is on its way to another shard. */
+const MOST_OFFERED = 256
+
 type Main = Pick<MainCallbacks, 'served' | 'listenerFailed'> & MainSide
 
 export class ServedModules {
   readonly #environment: ServingEnvironment
   readonly #main: Main
   readonly #descriptors: DescriptorSource
+  readonly #surplus: Surplus
   readonly #byId = new Map<number, ServedListener | ServedDial>()
 
-  constructor(environment: ServingEnvironment, main: Main, descriptors: DescriptorSource) {
+  constructor(environment: ServingEnvironment, main: Main, descriptors: DescriptorSource, surplus: Surplus) {
     this.#environment = environment
     this.#main = main
     this.#descriptors = descriptors
+    this.#surplus = surplus
+  }
+
+  has(servedId: number): boolean {
+    return this.#byId.has(servedId)
   }
 
   /** Rejects with what the module or the system prevents it by, and nothing is left then. */
@@ -35,7 +46,10 @@ export class ServedModules {
       const handle = await listenerFor(target).listen(
         target,
         backlog,
-        (peer) => listener.onAccepted(peer),
+        (peer) => {
+          const keep = (): void => listener.onAccepted(peer)
+          if (!this.#surplus.offer(servedId, peer, { most: MOST_OFFERED, isServed: true }, keep)) keep()
+        },
         (error) => this.#main.listenerFailed(servedId, serializeError(error)),
         this.#descriptors,
       )
@@ -61,7 +75,17 @@ export class ServedModules {
     }
   }
 
+  /** Connections that another shard has accepted. Returns the tickets of those that this one does not take. */
+  takeOver(servedId: number, tickets: readonly number[]): Promise<readonly number[]> {
+    return takeOver(tickets, this.#descriptors, () => {
+      const listener = this.#byId.get(servedId)
+      const isAccepting = listener instanceof ServedListener && listener.isAccepting
+      return isAccepting ? (peer) => listener.onAccepted(peer) : undefined
+    })
+  }
+
   async close(servedId: number): Promise<void> {
+    this.#surplus.closeAllOf(servedId)
     await this.#byId.get(servedId)?.close()
   }
 
