@@ -1,6 +1,7 @@
 /** Connections that are dialled in a shard, and served there by a module of the host. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import test, { type ExecutionContext } from 'ava'
+import { startEngine } from '../../api/engine.js'
 import {
   createEngine,
   type Connection,
@@ -9,8 +10,10 @@ import {
   type EngineOptions,
   type HandlerLogEntry,
 } from '../../api/index.js'
+import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { rejects } from '../helpers/expected-errors.js'
 import { FailureBook } from '../helpers/failure-book.js'
+import { ManualClock } from '../helpers/manual-clock.js'
 import { moduleUrl } from '../helpers/module-url.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { signal, turns, until } from '../helpers/turns.js'
@@ -50,9 +53,10 @@ async function withEngine(
   t: ExecutionContext,
   body: (engine: Engine) => Promise<void>,
   options: EngineOptions = {},
+  clock: Clock = systemClock,
 ): Promise<void> {
   t.timeout(WATCHDOG_MS)
-  const engine = await createEngine({ shards: 1, ...options })
+  const engine = await startEngine({ shards: 1, ...options }, clock)
   try {
     await body(engine)
   } finally {
@@ -271,7 +275,8 @@ test.serial('a module that cannot be set up is ERR_HANDLER_LOAD, and nobody is d
 })
 
 test.serial('a dial is given up by its signal, its time, and the end of the engine', async (t) => {
-  await withEngine(t, async (engine) => {
+  const clock = new ManualClock((ms) => ms === 7_777)
+  const body = async (engine: Engine): Promise<void> => {
     const transport = engine.transport(`memory:${randomName()}`)
     await transport.listen()
     const slow = moduleUrl(`
@@ -299,8 +304,9 @@ test.serial('a dial is given up by its signal, its time, and the end of the engi
     controller.abort()
     await rejects(t, aborted, 'ERR_ABORTED')
     await rejects(t, transport.connect({ handler: slow, host, signal: controller.signal }), 'ERR_ABORTED')
-    const late = transport.connect({ handler: slow, host, timeoutMs: 200 })
+    const late = transport.connect({ handler: slow, host, timeoutMs: 7_777 })
     await began[1]?.promise
+    clock.advance(7_777)
     await rejects(t, late, 'ERR_TIMEOUT')
     const pending = transport.connect({ handler: slow, host })
     await began[2]?.promise
@@ -310,7 +316,8 @@ test.serial('a dial is given up by its signal, its time, and the end of the engi
     t.is((await closing).leaked, 0)
     t.is(rounds, 3)
     t.true(tornDown <= 3)
-  })
+  }
+  await withEngine(t, body, {}, clock)
 })
 
 test.serial('dials of one turn spread over the shards', async (t) => {
