@@ -1,5 +1,4 @@
 /** An engine behind its public interface: what it has opened, and how all of that ends. */
-import { LONGEST_TIMER_MS } from '../common/call-options.js'
 import type { Connection } from '../common/connection.js'
 import { Deferred } from '../common/deferred.js'
 import { HandlerFailures, type OnError } from '../common/handler-failures.js'
@@ -37,7 +36,7 @@ import type { EngineStats } from './engine-stats.js'
 import { HandlersAtWork } from './handlers-at-work.js'
 import { OutlivingHandlers } from './outliving-handlers.js'
 import { PooledConnection } from './pooled-connection.js'
-import { traitsOf, type ResolvedEndpoint } from './resolved-endpoint.js'
+import { nameOfRoute, traitsOf, type ResolvedEndpoint } from './resolved-endpoint.js'
 import { ServedDialler } from './served-dialler.js'
 
 /** The part of `graceMs` in which nothing is closed while any handler is at work: it may need the others to reply. */
@@ -72,7 +71,6 @@ export class EngineCore {
   readonly #failures: HandlerFailures
   readonly #outliving = new OutlivingHandlers()
   readonly #connectionDefaults: ConnectionDefaults
-  readonly #initialRingBytes: number
   #lastServedId = 0
   #state: State = { kind: 'open' }
 
@@ -88,7 +86,6 @@ export class EngineCore {
       failures: this.#failures,
       onOutlived: (done) => this.#outliving.add(done),
     }
-    this.#initialRingBytes = settings.initialRingBytes
     const newId = (): number => ++this.#lastServedId
     this.#listeners = new ListenerRegistry({
       supervisor: () => this.#supervisor,
@@ -115,7 +112,7 @@ export class EngineCore {
     doorbell.add(this.#sharedMemory.bell)
     this.#attempts = new DialAttempts(this.#supervisor, clock)
     this.#dialler = new Dialler(this.#attempts, this.#sharedMemory, this.#children, this.#ledger)
-    this.#servedDialler = new ServedDialler(this.#attempts, newId)
+    this.#servedDialler = new ServedDialler(this.#attempts, this.#ledger, initialRingBytes, newId)
     this.booted = this.#supervisor.boot()
   }
 
@@ -155,25 +152,15 @@ export class EngineCore {
 
   /** Connects, and has a handler module serve the connection inside the shard. */
   async connectServed(
-    { kind, text, route }: ResolvedEndpoint,
+    endpoint: ResolvedEndpoint,
     settings: TransportSettings,
     module: HandlerModuleSettings,
-    { signal, timeoutMs: given, onError }: ListenOptions,
+    { onError, ...others }: ListenOptions,
   ): Promise<ServedConnection> {
-    this.#assertOpen(text)
-    const timeoutMs = given ?? Math.min(settings.connectTimeoutMs + module.setupTimeoutMs, LONGEST_TIMER_MS)
-    if (route.via !== 'target') {
-      const message = `${text} is ${whatIs(route.via)}, which the main thread attaches: no handler module can serve it in a shard. Call connect() without handler.`
-      throw new TransportError('ERR_INVALID_ENDPOINT', message, { endpoint: text })
-    }
+    this.#assertOpen(endpoint.text)
     if (settings.memory === 'shared') this.#sharedMemory.look()
     const connection = this.#connectionSettings(settings, undefined, onError)
-    const initialRingBytes = this.#initialRingBytes
-    const { target } = route
-    const { memory } = settings
-    const handshake = memory === 'none' ? undefined : { memory, timeoutMs, most: 1 }
-    const dial = { kind, endpoint: text, target, module, connection, handshake, initialRingBytes, timeoutMs }
-    return this.#servedDialler.dial({ ...dial, ledger: this.#ledger }, { signal, timeoutMs })
+    return this.#servedDialler.dial(endpoint, { settings, connection, module }, others)
   }
 
   async listen(
@@ -263,7 +250,7 @@ export class EngineCore {
     if (route.via !== 'target') {
       throw new TransportError(
         'ERR_INVALID_ENDPOINT',
-        `${text} is ${whatIs(route.via)}: it cannot be listened on. Call connect().`,
+        `${text} is ${nameOfRoute(route.via)}: it cannot be listened on. Call connect().`,
         { endpoint: text },
       )
     }
@@ -355,8 +342,4 @@ export class EngineCore {
     this.#failures.flush()
     return this.#ledger.report()
   }
-}
-
-function whatIs(via: 'child' | 'process-stdio'): string {
-  return via === 'child' ? 'a child process' : "this process's own stdin and stdout"
 }
