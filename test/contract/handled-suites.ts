@@ -2,7 +2,6 @@
 import process from 'node:process'
 import type { FramingKind } from '../../engine/protocol/framing.js'
 import { byLength } from '../helpers/length.js'
-import { randomName } from '../helpers/temporary-folder.js'
 import { consumerTests } from './consumers.js'
 import type { ContractTransport } from './contract.js'
 import { endingTests } from './ending.js'
@@ -11,7 +10,7 @@ import { flowTests } from './flow.js'
 import { frameTests } from './frame-integrity.js'
 import { framingParts, type Part } from './parts.js'
 import { sendingTests } from './send-rules.js'
-import { abstract, pipe, unix } from './transports.js'
+import { abstract, local, pipe, unix } from './transports.js'
 
 export interface HandledSuite {
   readonly transport: ContractTransport
@@ -31,15 +30,6 @@ const isWindows = process.platform === 'win32'
 function framed(framing: FramingKind): HandledSuite {
   const transport = { ...(isWindows ? pipe : unix), options: { framing } }
   return { transport, parts: framingParts, framing }
-}
-
-const local: ContractTransport = {
-  kind: 'local',
-  supported: true,
-  halfClose: !isWindows,
-  noListener: 'ERR_NOT_FOUND',
-  makeEndpoint: () =>
-    Promise.resolve({ endpoint: `local:${randomName()}`, socketFile: undefined, remove: () => Promise.resolve() }),
 }
 
 export const handledSuites = {

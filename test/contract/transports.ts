@@ -1,4 +1,5 @@
 /** The transports that can listen, as the suites need to know them. */
+import { join } from 'node:path'
 import process from 'node:process'
 import { isExclusive } from '../helpers/platform.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
@@ -46,4 +47,25 @@ export const pipe: ContractTransport = {
   lingers: true,
   noListener: 'ERR_NOT_FOUND',
   makeEndpoint: () => named(`pipe:${randomName()}`),
+}
+
+/** In the runtime folder that the environment names; on Windows a pipe: no folder, no file, no half-close. */
+export const local: ContractTransport = {
+  kind: 'local',
+  supported: true,
+  halfClose: process.platform !== 'win32',
+  exclusive: isExclusive,
+  waitsWhenFull: process.platform !== 'win32',
+  lingers: process.platform === 'win32',
+  noListener: 'ERR_NOT_FOUND',
+  makeEndpoint() {
+    const name = randomName()
+    const { XDG_RUNTIME_DIR: runtime } = process.env
+    const folder = runtime === undefined || process.platform === 'win32' ? undefined : runtime
+    return Promise.resolve({
+      endpoint: `local:${name}`,
+      socketFile: folder && join(folder, 'symphony-transport', `${name}.sock`),
+      remove: () => Promise.resolve(),
+    })
+  },
 }

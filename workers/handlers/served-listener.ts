@@ -152,7 +152,8 @@ export class ServedListener {
     if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
     if (end.how !== 'destroy') await Promise.allSettled(this.#atWork)
     await this.#tearDownOnce()
-    this.#closeCalls()
+    // Main closes the port of calls to the module: for it, one that closes by itself is that of a dead thread.
+    this.#calls.close(closedMeanwhile(this.#identity.endpoint))
     await this.#reports.flushed()
   }
 
@@ -208,11 +209,6 @@ export class ServedListener {
     } catch (cause) {
       this.#reports.failed('teardown', 'the teardown() of the handler module failed. See the cause.', cause, undefined)
     }
-  }
-
-  #closeCalls(): void {
-    this.#calls.close(closedMeanwhile(this.#identity.endpoint))
-    this.#request.handling.ports.api.close()
   }
 
   #abort(): void {
