@@ -1,4 +1,5 @@
 /** One listener whose connections this shard serves itself, with a handler module: from its set-up to its teardown. */
+import { Deferred } from '../../engine/common/deferred.js'
 import { isObject, nameOf } from '../../engine/common/describe.js'
 import type { HandlerContext, HandlerModule } from '../../engine/common/handler-module.js'
 import { attempt, HandlerFailures } from '../../engine/common/handler-failures.js'
@@ -51,6 +52,8 @@ export class ServedListener {
   /** Handlers that are not done, also of connections that have ended. */
   readonly #atWork = new Set<Promise<unknown>>()
   readonly #emptied: (() => void)[] = []
+  /** Nobody waits for handlers any more. */
+  readonly #givenUp = new Deferred<void>()
   #moduleState: unknown
   #state: State = { kind: 'setting up' }
 
@@ -143,6 +146,7 @@ export class ServedListener {
     if (end.how === 'destroy') {
       const error = deserializeError(end.error, this.#identity.endpoint)
       for (const connection of this.#open) connection.destroy(error)
+      this.#givenUp.resolve()
     } else if (end.how === 'close') {
       for (const connection of this.#open) {
         const close = (): unknown => connection.close()
@@ -150,7 +154,7 @@ export class ServedListener {
       }
     }
     if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
-    if (end.how !== 'destroy') await Promise.allSettled(this.#atWork)
+    await Promise.race([Promise.allSettled(this.#atWork), this.#givenUp.promise])
     await this.#tearDownOnce()
     // Main closes the port of calls to the module: for it, one that closes by itself is that of a dead thread.
     this.#calls.close(closedMeanwhile(this.#identity.endpoint))
