@@ -113,8 +113,9 @@ export function handledConnectionTests({ test, testIf, transport: subject }: Han
     t.is(digestOf(await received), digestOf(framesOf([3_000_000, 0, 17])))
     const frames = framesOf([1, 50_000, 3], 50)
     for (const frame of frames) dialled.send(frame)
-    await dialled.end()
-    t.deepEqual(await api.readToEnd(0), { count: 3, digest: digestOf(frames) })
+    // Without buffers of a system between them it leaves only as it is read.
+    const [read] = await Promise.all([api.readToEnd(0), dialled.end()])
+    t.deepEqual(read, { count: 3, digest: digestOf(frames) })
     t.deepEqual([(await dialled.closed).code, (await api.ended(0)).code], ['OK', 'OK'])
   })
 

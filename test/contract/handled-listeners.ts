@@ -153,9 +153,10 @@ export function handledListenerTests({ test, testIf, transport: subject }: Handl
     const { transport, api } = await world.serve('keep')
     const dialled = await world.connect(transport)
     dialled.send('early')
-    await dialled.close()
+    const closing = dialled.close()
     t.is(await api.receive(0), 'early')
     t.is(await api.receive(0), undefined)
+    t.is((await closing).code, 'OK')
     t.is((await api.ended(0)).code, 'OK')
   })
 }

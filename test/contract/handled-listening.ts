@@ -13,7 +13,7 @@ import { handledEndTests } from './handled-end.js'
 import { handledListenerTests } from './handled-listeners.js'
 import { HandledWorld } from './handled-world.js'
 
-const WATCHDOG_MS = 4_000
+const WATCHDOG_MS = 20_000
 
 export type HandledTest = (title: string, body: (t: ExecutionContext, world: HandledWorld) => Promise<void>) => void
 
