@@ -58,7 +58,12 @@ export class World {
   readonly #connections: Connection[] = []
 
   /** `failures`: of handlers, as `engine` tells them. */
-  constructor(transport: ContractTransport, engine: Engine, failures: Failures = new FailureBook(), pairs?: Matchmaker) {
+  constructor(
+    transport: ContractTransport,
+    engine: Engine,
+    failures: Failures = new FailureBook(),
+    pairs?: Matchmaker,
+  ) {
     this.#failures = failures
     this.#pairs = pairs
     this.#transport = transport

@@ -50,7 +50,7 @@ export function handledConnectionTests({ test, testIf, transport: subject }: Han
     let sentAll = false
     const sending = sendAll(dialled, frames).then(() => (sentAll = true))
     // It has stood still while round trips went through another connection of the same shard.
-    for (let before = -1; before !== dialled.info.framesSent; ) {
+    for (let before = -1; before !== dialled.info.framesSent;) {
       before = dialled.info.framesSent
       for (let i = 0; i < 50; i++) {
         other.send('ping')
@@ -73,7 +73,7 @@ export function handledConnectionTests({ test, testIf, transport: subject }: Han
     const lengths = Array<number>(FLOOD_BYTES / FRAME_BYTES).fill(FRAME_BYTES)
     let sentAll = false
     const sending = api.sendFrames(0, lengths, 1).then(() => (sentAll = true))
-    for (let before = -1, now = 0; before !== now; ) {
+    for (let before = -1, now = 0; before !== now;) {
       before = now
       for (let i = 0; i < 50; i++) {
         await api.send(1, 'ping')

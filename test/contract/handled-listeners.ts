@@ -60,7 +60,10 @@ export function handledListenerTests({ test, testIf, transport: subject }: Handl
       }
       const [failure] = failures
       const { id } = await api.info(0)
-      t.deepEqual([failure?.error.code, failure?.context.where, failure?.context.connection], ['ERR_HANDLER', 'module', id])
+      t.deepEqual(
+        [failure?.error.code, failure?.context.where, failure?.context.connection],
+        ['ERR_HANDLER', 'module', id],
+      )
       t.is((failure?.error.cause as Error).message, 'the handler is broken')
       t.is(failures.length, 1)
     })
@@ -141,13 +144,16 @@ export function handledListenerTests({ test, testIf, transport: subject }: Handl
     t.is(await api.receive(0), 'again')
   })
 
-  testIf(subject.exclusive ?? true)('an endpoint that is in use is refused, and its listener goes on', async (t, world) => {
-    const { place, transport, api } = await world.serve('keep')
-    await rejects(t, world.serve('keep', { place }), 'ERR_ADDRESS_IN_USE')
-    const dialled = await world.connect(transport)
-    dialled.send('still mine')
-    t.is(await api.receive(0), 'still mine')
-  })
+  testIf(subject.exclusive ?? true)(
+    'an endpoint that is in use is refused, and its listener goes on',
+    async (t, world) => {
+      const { place, transport, api } = await world.serve('keep')
+      await rejects(t, world.serve('keep', { place }), 'ERR_ADDRESS_IN_USE')
+      const dialled = await world.connect(transport)
+      dialled.send('still mine')
+      t.is(await api.receive(0), 'still mine')
+    },
+  )
 
   test('a connection whose peer sends, ends and goes at once is served whole', async (t, world) => {
     const { transport, api } = await world.serve('keep')

@@ -57,7 +57,10 @@ export class HandledWorld {
     return engine
   }
 
-  async serve(serving: Serving, { place, engine = this.engine, options = {} }: CommandOptions = {}): Promise<Commanded> {
+  async serve(
+    serving: Serving,
+    { place, engine = this.engine, options = {} }: CommandOptions = {},
+  ): Promise<Commanded> {
     const at = place ?? (await this.endpoint())
     const transport = engine.transport(at.endpoint, options)
     const listener = await transport.listen<CommandedApi>({ handler: module, data: serving })

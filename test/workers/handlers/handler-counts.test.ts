@@ -71,7 +71,10 @@ test('threads that open at the same time never have more than allowed', async (t
   )
   const { accepted, open, refused } = counts.sum
   t.is(open, 0)
-  t.is(accepted, results.reduce((sum, { opened }) => sum + opened, 0))
+  t.is(
+    accepted,
+    results.reduce((sum, { opened }) => sum + opened, 0),
+  )
   t.is(accepted + refused, shards * tries)
   t.true(results.every(({ worst }) => worst <= most))
 })

@@ -50,8 +50,5 @@ test('what a dead shard had open is released', (t) => {
   meter.onMemory(2, 1_000, 200)
   releaseHandlerCounters(counters)
   const { opened, closed, frames, regionsTaken, regionsGiven, ringMemoryBytes } = readHandlerCounters(counters)
-  t.deepEqual(
-    [opened, closed, frames, regionsTaken, regionsGiven, ringMemoryBytes],
-    [1, 1, 1, 2, 2, 0],
-  )
+  t.deepEqual([opened, closed, frames, regionsTaken, regionsGiven, ringMemoryBytes], [1, 1, 1, 2, 2, 0])
 })

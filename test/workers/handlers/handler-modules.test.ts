@@ -62,7 +62,11 @@ const misfits: readonly (readonly [string, string, RegExp])[] = [
   ['with an object as its default export', 'export default {}', /default export must be a function/],
   ['with a setup that is no function', 'export default () => 1; export const setup = 7', /export setup must be/],
   ['with an api that is no function', 'export default () => 1; export const api = {}', /export api must be/],
-  ['with a teardown that is no function', 'export default () => 1; export const teardown = "x"', /export teardown must be/],
+  [
+    'with a teardown that is no function',
+    'export default () => 1; export const teardown = "x"',
+    /export teardown must be/,
+  ],
 ]
 
 for (const [what, source, says] of misfits) {

@@ -148,10 +148,7 @@ test.serial('set-up comes before the first connection, and teardown after the la
     const state = '{"word":"data"}'
     t.deepEqual(steps, ['setup', `api ${state}`, `served ${state}`, 'closed', 'teardown'])
     t.deepEqual(counts.sum, { accepted: 1, open: 0, refused: 0 })
-    t.deepEqual(
-      reports.flatMap(({ opened, closed }) => [...opened, ...closed.map(({ id }) => id)]).length,
-      2,
-    )
+    t.deepEqual(reports.flatMap(({ opened, closed }) => [...opened, ...closed.map(({ id }) => id)]).length, 2)
     await until(() => readHandlerCounters(counters).closed === 1)
     await listener.end(destroy)
     t.is(steps.filter((step) => step === 'teardown').length, 1, 'it is torn down once')
@@ -196,30 +193,33 @@ test.serial('a set-up whose module is still loading when it is given up is not b
   })
 })
 
-test.serial('a listener that is closed during its set-up aborts the signal, and tears down what was set up', async (t) => {
-  const started = signal<HandlerContext>()
-  const go = signal()
-  const tornDown = signal<unknown>()
-  const functions: Functions = {
-    setup: async (context: HandlerContext) => {
-      started.resolve(context)
-      await go.promise
-      return 'state'
-    },
-    teardown: ({ state }: HandlerContext) => tornDown.resolve(state),
-  }
-  await withRig(t, functions, async ({ listener, clock }) => {
-    const failing = rejects(t, listener.setUp(), 'ERR_CLOSED')
-    const context = await started.promise
-    t.false(context.signal.aborted)
-    await listener.close()
-    t.true(context.signal.aborted)
-    await failing
-    go.resolve()
-    t.is(await tornDown.promise, 'state')
-    t.is(clock.armed, 1, 'only its teardown is bounded now')
-  })
-})
+test.serial(
+  'a listener that is closed during its set-up aborts the signal, and tears down what was set up',
+  async (t) => {
+    const started = signal<HandlerContext>()
+    const go = signal()
+    const tornDown = signal<unknown>()
+    const functions: Functions = {
+      setup: async (context: HandlerContext) => {
+        started.resolve(context)
+        await go.promise
+        return 'state'
+      },
+      teardown: ({ state }: HandlerContext) => tornDown.resolve(state),
+    }
+    await withRig(t, functions, async ({ listener, clock }) => {
+      const failing = rejects(t, listener.setUp(), 'ERR_CLOSED')
+      const context = await started.promise
+      t.false(context.signal.aborted)
+      await listener.close()
+      t.true(context.signal.aborted)
+      await failing
+      go.resolve()
+      t.is(await tornDown.promise, 'state')
+      t.is(clock.armed, 1, 'only its teardown is bounded now')
+    })
+  },
+)
 
 for (const name of ['setup', 'api'] as const) {
   test.serial(`a ${name}() that fails is told with the file, the export and the cause`, async (t) => {
@@ -279,7 +279,10 @@ test.serial('what is accepted after the close is cut, and counts as refused', as
     listener.onAccepted(accepted)
     t.true(wasCut())
     await turns(2)
-    t.is(reports.reduce((sum, { refused }) => sum + refused, 0), 1)
+    t.is(
+      reports.reduce((sum, { refused }) => sum + refused, 0),
+      1,
+    )
     await listener.end({ how: 'drain' })
   })
 })

@@ -112,7 +112,10 @@ test('a reader with more to do gets one budget a turn, and others are looked at 
     seen.push(rig.told.splice(0))
   }
   const budgets = seen.map((turn) => turn.filter((what) => what === 'busy').length)
-  t.true(budgets.every((budget) => budget <= 2), JSON.stringify(seen))
+  t.true(
+    budgets.every((budget) => budget <= 2),
+    JSON.stringify(seen),
+  )
   t.is(left, 0)
   t.true(seen.flat().includes('other'))
 })
