@@ -31,7 +31,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main, descriptors)
   const { shard, generation } = boot
   const clock = systemClock
-  const lanes = new ServedLanes(shard, generation, meter, new HandlerMeter(boot.counters, clock), clock)
+  const lanes = new ServedLanes(shard, meter, new HandlerMeter(boot.counters, clock), clock)
   const modules = new HandlerModules()
   const served = new ServedListeners({ shard, generation, lanes, modules, clock }, main, descriptors)
   await new Promise<void>((stop) => {

@@ -77,10 +77,12 @@ export class ModuleListener implements HandlerListener {
   }
 
   get handlers(): readonly HandlerOnShard[] {
-    return [...this.#serving.values()].map(({ shard, api }) => {
+    const handlers = [...this.#serving.values()].map(({ shard, api }) => {
       const { index, generation } = shard
       return { shard: index, generation, api }
     })
+    // They have come in any order.
+    return handlers.sort((one, other) => one.shard - other.shard)
   }
 
   // eslint-disable-next-line require-yield

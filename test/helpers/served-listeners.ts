@@ -15,7 +15,7 @@ export function servedListeners(
   counters = createCounters(),
 ): ServedListeners {
   const clock = systemClock
-  const lanes = new ServedLanes(0, 1, new Meter(counters, clock), new HandlerMeter(counters, clock), clock)
+  const lanes = new ServedLanes(0, new Meter(counters, clock), new HandlerMeter(counters, clock), clock)
   return new ServedListeners(
     { shard: 0, generation: 1, lanes, modules: new HandlerModules(), clock },
     main,

@@ -55,7 +55,7 @@ async function withRig(
   const counters = createCounters()
   const counts = HandlerCounts.forShards(1)
   const told: HandlerReport[] = []
-  const lanes = new ServedLanes(0, 1, new Meter(counters, clock), new HandlerMeter(counters, clock), clock)
+  const lanes = new ServedLanes(0, new Meter(counters, clock), new HandlerMeter(counters, clock), clock)
   const reports = new HandlerReports((report) => {
     told.push(report)
     return Promise.resolve()
