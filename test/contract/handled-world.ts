@@ -10,7 +10,7 @@ import {
   type Transport,
 } from '../../api/index.js'
 import type { CommandedApi, Serving } from '../fixtures/handlers/commanded.js'
-import { FailureBook } from '../helpers/failure-book.js'
+import type { FailureBook } from '../helpers/failure-book.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
 
 const module = new URL('../fixtures/handlers/commanded.js', import.meta.url)

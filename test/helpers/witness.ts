@@ -1,8 +1,21 @@
 /** Listens with the module that tells what happens to it. */
-import type { Engine, HandlerListener, HandlerListenOptions, Transport, TransportOptions } from '../../api/index.js'
+import type { ExecutionContext } from 'ava'
+import {
+  createEngine,
+  type Connection,
+  type Engine,
+  type EngineOptions,
+  type HandlerListener,
+  type HandlerListenOptions,
+  type Transport,
+  type TransportOptions,
+} from '../../api/index.js'
 import type { WitnessApi, WitnessData, WitnessHost } from '../fixtures/handlers/witness.js'
+import { FailureBook } from './failure-book.js'
 import { makeTemporaryFolder } from './temporary-folder.js'
 import { signal } from './turns.js'
+
+const WATCHDOG_MS = 15_000
 
 export const witnessModule = new URL('../fixtures/handlers/witness.js', import.meta.url)
 
@@ -48,8 +61,35 @@ export function apiOn(
   return found.api
 }
 
-/** An endpoint that every shard of an engine listens on; remove its folder at the end. */
-export async function socketEndpoint(): Promise<{ readonly endpoint: string; remove(): Promise<void> }> {
+interface Place {
+  readonly engine: Engine
+  /** An endpoint that every shard listens on. */
+  readonly endpoint: string
+  readonly failures: FailureBook
+}
+
+/** An engine and an endpoint for it; in the end nothing is leaked and no failure was told to the engine. */
+export async function withWitnesses(
+  t: ExecutionContext,
+  body: (place: Place) => Promise<void>,
+  options: EngineOptions = {},
+): Promise<void> {
+  t.timeout(WATCHDOG_MS)
+  const failures = new FailureBook()
+  const engine = await createEngine({ shards: 1, onError: failures.onError, ...options })
   const folder = await makeTemporaryFolder()
-  return { endpoint: folder.endpoint(), remove: () => folder.remove() }
+  try {
+    await body({ engine, endpoint: folder.endpoint(), failures })
+  } finally {
+    const report = await engine.close({ graceMs: 0 })
+    t.is(report.leaked, 0, JSON.stringify(report.byKind))
+    t.deepEqual(failures.takeTold(), [])
+    await folder.remove()
+  }
+}
+
+/** Sends and receives one frame. */
+export async function echoes(connection: Connection): Promise<string> {
+  connection.send('ping')
+  return String(await connection.receive())
 }

@@ -38,7 +38,7 @@ interface Rig {
   readonly counters: Float64Array
   readonly reports: HandlerReport[]
   /** A peer whose connection it may take or cut. */
-  peer(): { readonly accepted: AcceptedPeer; readonly wasCut: () => boolean; readonly cut: () => void }
+  peer: () => { readonly accepted: AcceptedPeer; readonly wasCut: () => boolean; readonly cut: () => void }
 }
 
 async function withRig(
