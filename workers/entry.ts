@@ -37,7 +37,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const listeners = new ShardListeners(pumps, bell, log, main, descriptors, load, surplus)
   const { shard, generation } = boot
   const clock = systemClock
-  const lanes = new ServedLanes(shard, generation, meter, new HandlerMeter(boot.counters, clock), load, clock)
+  const lanes = new ServedLanes(shard, meter, new HandlerMeter(boot.counters, clock), load, clock)
   const modules = new HandlerModules()
   const served = new ServedListeners({ shard, generation, lanes, modules, clock }, main, descriptors, surplus)
   await new Promise<void>((stop) => {

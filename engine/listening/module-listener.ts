@@ -77,10 +77,12 @@ export class ModuleListener implements HandlerListener {
   }
 
   get handlers(): readonly HandlerOnShard[] {
-    return [...this.#serving.values()].map(({ shard, api }) => {
+    const handlers = [...this.#serving.values()].map(({ shard, api }) => {
       const { index, generation } = shard
       return { shard: index, generation, api }
     })
+    // They have come in any order.
+    return handlers.sort((one, other) => one.shard - other.shard)
   }
 
   // eslint-disable-next-line require-yield
@@ -98,11 +100,16 @@ export class ModuleListener implements HandlerListener {
 
   async close(options: ListenerCloseOptions = {}): Promise<ListenerClosed> {
     const grace = readGraceMs(options, graceMs.listener)
-    const { id } = this.#settings
-    const atWork = grace === 0 ? [] : [...this.#serving.keys()].map((shard) => shard.serving.settle(id))
+    const atWork = grace === 0 ? [] : this.settle()
     const closing = this.#end({ code: 'OK' })
     if (atWork.length > 0) await this.#within(grace, Promise.all(atWork))
     return closing
+  }
+
+  /** For each shard: resolves once handlers there are done with what has come until now. */
+  settle(): readonly Promise<void>[] {
+    const { id } = this.#settings
+    return [...this.#serving.keys()].map((shard) => shard.serving.settle(id))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -19,7 +19,7 @@ export function servedListeners(
 ): ServedListeners {
   const clock = systemClock
   const load = new OwnLoad(ShardLoads.create(1), 0)
-  const lanes = new ServedLanes(0, 1, new Meter(counters, clock), new HandlerMeter(counters, clock), load, clock)
+  const lanes = new ServedLanes(0, new Meter(counters, clock), new HandlerMeter(counters, clock), load, clock)
   const environment = { shard: 0, generation: 1, lanes, modules: new HandlerModules(), clock }
   return new ServedListeners(environment, main, descriptors, new Surplus(load, descriptors, main))
 }

@@ -154,16 +154,17 @@ export class ServedListener {
     if (end.how === 'destroy') {
       const error = deserializeError(end.error, this.#identity.endpoint)
       for (const connection of this.#open) connection.destroy(error)
+      this.#cut.resolve()
     } else if (end.how === 'close') {
       for (const connection of this.#open) {
         const close = (): unknown => connection.close()
         void Promise.resolve(connection.settle()).then(close)
       }
     }
-    if (end.how === 'destroy') this.#cut.resolve()
     await this.#emptied()
     await this.#tearDownOnce()
-    this.#closeCalls()
+    // Main closes the port of calls to the module: for it, one that closes by itself is that of a dead thread.
+    this.#calls.close(closedMeanwhile(this.#identity.endpoint))
     await this.#reports.flushed()
   }
 
@@ -205,6 +206,7 @@ export class ServedListener {
         throw new TypeError(`it returned ${nameOf(api)}, and no object of functions`)
       serveCalls(this.#request.handling.ports.api, api ?? {})
     } catch (cause) {
+      await this.#tearDown(module)
       throw loadFailure(moduleUrl, 'failed in its api()', cause)
     }
     // It was given up meanwhile, and holds by now what it has opened.
@@ -234,11 +236,6 @@ export class ServedListener {
     } catch (cause) {
       this.#reports.failed('teardown', 'the teardown() of the handler module failed. See the cause.', cause, undefined)
     }
-  }
-
-  #closeCalls(): void {
-    this.#calls.close(closedMeanwhile(this.#identity.endpoint))
-    this.#request.handling.ports.api.close()
   }
 
   #abort(): void {
