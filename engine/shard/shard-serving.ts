@@ -11,11 +11,15 @@ export type OnHandlerReport = (report: HandlerReport) => void
 export class ShardServing {
   readonly #control: ControlClient
   readonly #descriptors: DescriptorExchange
+  readonly #watch: (on: boolean) => void
+  /** One for each listener whose module the shard runs, from before its set-up until after its teardown. */
   readonly #onReport = new Map<number, OnHandlerReport>()
 
-  constructor(control: ControlClient, descriptors: DescriptorExchange) {
+  /** `watch`: whether the shard runs any module, which may block its thread. */
+  constructor(control: ControlClient, descriptors: DescriptorExchange, watch: (on: boolean) => void) {
     this.#control = control
     this.#descriptors = descriptors
+    this.#watch = watch
   }
 
   /** `socket`: what main has bound for it. `onReport` is called until `end()` has resolved. */
@@ -24,13 +28,14 @@ export class ShardServing {
     const { host, api } = handling.ports
     const target = await this.#descriptors.targetFor(request.target, socket)
     this.#onReport.set(listenerId, onReport)
+    this.#watch(true)
     let isServing = false
     try {
       const outcome = await this.#control.call('serve', this.#control.moving({ ...request, target }, [host, api]))
       isServing = outcome.ok
       return outcome
     } finally {
-      if (!isServing) this.#onReport.delete(listenerId)
+      if (!isServing) this.#forget(listenerId)
     }
   }
 
@@ -47,10 +52,14 @@ export class ShardServing {
   /** Resolves once its connections have ended and its module was torn down, or the shard is lost. After `unserve()`. */
   async end(listenerId: number, end: HandlerEnd): Promise<void> {
     await this.#control.announce('endServed', listenerId, end)
-    this.#onReport.delete(listenerId)
+    this.#forget(listenerId)
   }
 
   readonly onReport = (listenerId: number, report: HandlerReport): void => {
     this.#onReport.get(listenerId)?.(report)
+  }
+  #forget(listenerId: number): void {
+    this.#onReport.delete(listenerId)
+    this.#watch(this.#onReport.size > 0)
   }
 }
