@@ -129,7 +129,7 @@ export class ModuleListener implements HandlerListener {
           ledger.open('handlers')
           this.#serving.set(shard, serving)
         } else {
-          serving.end(this.#isClosed())
+          serving.end(shard.isUp ? this.#isClosed() : this.#isLost())
         }
       }
     },
@@ -146,8 +146,7 @@ export class ModuleListener implements HandlerListener {
   /** The shard has died, and its connections with it. */
   onSourceLost(shard: Shard): void {
     this.#counts.lost(shard.index)
-    const message = 'the worker thread that served this connection has died.'
-    this.#forget(shard, new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint }))
+    this.#forget(shard, this.#isLost())
   }
 
   /** The shard cannot serve yet, and tries again. If that is the module's doing, somebody has to mend it. */
@@ -173,6 +172,11 @@ export class ModuleListener implements HandlerListener {
 
   #isClosed(): TransportError {
     return new TransportError('ERR_CLOSED', 'the listener was closed.', { endpoint: this.endpoint })
+  }
+
+  #isLost(): TransportError {
+    const message = 'the worker thread that served this connection has died.'
+    return new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint })
   }
 
   #isServed(): TransportError {

@@ -72,7 +72,7 @@ export class HandlerReports {
 
   #log(level: HandlerLogLevel, message: string, details: unknown): void {
     if (this.#logs.length >= MOST_LOG_LINES) this.#omitted++
-    else this.#logs.push({ level, message, details: cloneable(details), at: Date.now() })
+    else this.#logs.push({ level, message: textOf(message), details: cloneable(details), at: Date.now() })
     this.#sendSoon()
   }
 
@@ -112,18 +112,27 @@ export class HandlerReports {
   }
 }
 
-/** Anything can be thrown, also what cannot be shown. */
+/** Anything can be thrown, also what cannot be shown, or is an error with parts that no other thread can get. */
 function describeThrown(thrown: unknown): ThrownValue {
   try {
     if (thrown instanceof Error) {
-      const { name, message, stack } = thrown
-      const { code } = thrown as NodeJS.ErrnoException
-      return { name, message, stack, code: typeof code === 'string' ? code : undefined }
+      const { name, message, stack, code } = thrown as Readonly<Record<keyof ThrownValue, unknown>>
+      return {
+        name: textOf(name),
+        message: textOf(message),
+        stack: typeof stack === 'string' ? stack : undefined,
+        code: typeof code === 'string' ? code : undefined,
+      }
     }
     return { name: 'Error', message: nameOf(thrown), stack: undefined, code: undefined }
   } catch {
     return { name: 'Error', message: 'a value that cannot be shown', stack: undefined, code: undefined }
   }
+}
+
+/** A text it should be. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : nameOf(value)
 }
 
 function cloneable(details: unknown): unknown {
