@@ -103,10 +103,21 @@ export class ShardBindings {
       if (this.#closing !== undefined) await on(shard).unlisten(listenerId)
       else this.#shards.add(shard)
     }
-    // allSettled, so that nothing goes on after this has rejected.
+    const failures: unknown[] = []
+    const joinOrGiveUp = async (shard: Shard): Promise<void> => {
+      try {
+        await join(shard)
+      } catch (error) {
+        failures.push(error)
+        // It is of no use any more that the others go on, which may take long.
+        for (const other of shards) if (this.#joining.has(other)) on(other).abandon?.(listenerId)
+      }
+    }
+    // To the end of each, so that nothing goes on after this has rejected.
     await this.#whileOpen(async () => {
-      const results = await Promise.allSettled(shards.map(join))
-      for (const result of results) if (result.status === 'rejected') throw result.reason
+      await Promise.all(shards.map(joinOrGiveUp))
+      // The first: what was given up failed for no other reason.
+      if (failures.length > 0) throw failures[0]
     })
   }
 

@@ -66,7 +66,7 @@ export class Unruly {
 
   listen(
     data: Omit<UnrulyData, 'words'> = {},
-    { host = {}, isQuiet = false, ...options }: { host?: object; isQuiet?: boolean; signal?: AbortSignal } = {},
+    { host = {}, isQuiet = false, ...options }: { host?: object; isQuiet?: boolean; signal?: AbortSignal; setupTimeoutMs?: number } = {},
   ): Promise<HandlerListener<UnrulyApi>> {
     return this.engine.transport(this.endpoint).listen<UnrulyApi>({
       handler: unrulyModule,

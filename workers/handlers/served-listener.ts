@@ -1,4 +1,5 @@
 /** One listener whose connections this shard serves itself, with a handler module: from its set-up to its teardown. */
+import { Deferred } from '../../engine/common/deferred.js'
 import { isObject, nameOf } from '../../engine/common/describe.js'
 import type { HandlerContext, HandlerModule } from '../../engine/common/handler-module.js'
 import { attempt, HandlerFailures } from '../../engine/common/handler-failures.js'
@@ -51,6 +52,8 @@ export class ServedListener {
   /** Handlers that are not done, also of connections that have ended. */
   readonly #atWork = new Set<Promise<unknown>>()
   readonly #emptied: (() => void)[] = []
+  /** Resolves once handlers are not waited for any more. */
+  readonly #givenUp = new Deferred<void>()
   #moduleState: unknown
   #state: State = { kind: 'setting up' }
 
@@ -141,6 +144,7 @@ export class ServedListener {
   /** Resolves once no connection is left and the module was torn down. After `close()`. */
   async end(end: HandlerEnd): Promise<void> {
     if (end.how === 'destroy') {
+      this.#givenUp.resolve()
       const error = deserializeError(end.error, this.#identity.endpoint)
       for (const connection of this.#open) connection.destroy(error)
     } else if (end.how === 'close') {
@@ -150,7 +154,7 @@ export class ServedListener {
       }
     }
     if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
-    if (end.how !== 'destroy') await Promise.allSettled(this.#atWork)
+    await Promise.race([Promise.allSettled(this.#atWork), this.#givenUp.promise])
     await this.#tearDownOnce()
     this.#closeCalls()
     await this.#reports.flushed()
