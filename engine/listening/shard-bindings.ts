@@ -70,7 +70,9 @@ export class ShardBindings {
         : undefined
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
-      signal.addEventListener('abort', () => void opening.close(), { once: true })
+      // It may have been aborted while the file was prepared.
+      if (signal.aborted) void opening.close()
+      else signal.addEventListener('abort', () => void opening.close(), { once: true })
       await opening.join(shards)
       await file?.publish()
       return opening

@@ -15,6 +15,9 @@ export class ShardServing {
   /** One for each listener whose module the shard runs, from before its set-up until after its teardown. */
   readonly #onReport = new Map<number, OnHandlerReport>()
 
+  /** Those that the shard has not been told of yet, since it gets their sockets first. */
+  readonly #preparing = new Map<number, 'wanted' | 'given up'>()
+
   /** `watch`: whether the shard runs any module, which may block its thread. */
   constructor(control: ControlClient, descriptors: DescriptorExchange, watch: (on: boolean) => void) {
     this.#control = control
@@ -26,12 +29,18 @@ export class ShardServing {
   async serve(request: ServeRequest, socket: BoundSocket | undefined, onReport: OnHandlerReport): Promise<Outcome> {
     const { listenerId, handling } = request
     const { host, api } = handling.ports
+    this.#preparing.set(listenerId, 'wanted')
     const target = await this.#descriptors.targetFor(request.target, socket)
+    const isGivenUp = this.#preparing.get(listenerId) === 'given up'
+    this.#preparing.delete(listenerId)
     this.#onReport.set(listenerId, onReport)
     this.#watch(true)
     let isServing = false
     try {
-      const outcome = await this.#control.call('serve', this.#control.moving({ ...request, target }, [host, api]))
+      const called = this.#control.call('serve', this.#control.moving({ ...request, target }, [host, api]))
+      // The shard has to take up the socket all the same.
+      if (isGivenUp) void this.unserve(listenerId)
+      const outcome = await called
       isServing = outcome.ok
       return outcome
     } finally {
@@ -41,6 +50,10 @@ export class ShardServing {
 
   /** Accepts nothing from here on; gives up a `serve()` that is under way. */
   unserve(listenerId: number): Promise<void> {
+    if (this.#preparing.has(listenerId)) {
+      this.#preparing.set(listenerId, 'given up')
+      return Promise.resolve()
+    }
     return this.#control.announce('unserve', listenerId)
   }
 

@@ -1,6 +1,7 @@
 /** Listeners and engines that are closed while handler modules set up, work, hang or die. */
 import test, { type ExecutionContext } from 'ava'
 import type { EngineOptions } from '../../api/index.js'
+import { word } from '../fixtures/unruly-module.js'
 import { faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
 import { byLength } from '../helpers/length.js'
 import { Random, testSeed } from '../helpers/random.js'
@@ -33,12 +34,15 @@ test.serial('a set-up that never ends is given up by abort, by time and by the e
   await withUnruly(t, { shards: 2 }, async (unruly) => {
     const hanging = { setup: 'hang' } as const
     await t.throwsAsync(unruly.listen(hanging, { setupTimeoutMs: 10 }), { code: 'ERR_HANDLER_LOAD' })
-    const aborting = new AbortController()
-    const aborted = unruly.listen(hanging, { signal: aborting.signal })
-    await turns(3)
-    aborting.abort()
-    await t.throwsAsync(aborted, { code: 'ERR_ABORTED' })
-    const closed = unruly.listen(hanging)
+    // At each step of the way.
+    for (let step = 0; step < 8; step++) {
+      const aborting = new AbortController()
+      const aborted = unruly.listen(hanging, { setupTimeoutMs: GRACE_MS, signal: aborting.signal })
+      await turns(step)
+      aborting.abort()
+      await t.throwsAsync(aborted, { code: 'ERR_ABORTED' })
+    }
+    const closed = unruly.listen(hanging, { setupTimeoutMs: GRACE_MS })
     await turns(3)
     const closing = unruly.engine.close({ graceMs: GRACE_MS })
     await t.throwsAsync(closed, { code: 'ERR_ENGINE_CLOSED' })
@@ -48,18 +52,15 @@ test.serial('a set-up that never ends is given up by abort, by time and by the e
 
 test.serial('a module whose set-up was given up is torn down once it is done after all', async (t) => {
   await withUnruly(t, { shards: 1 }, async (unruly) => {
-    const [called, go] = [signal(), signal()]
-    const host = { proceed: () => (called.resolve(), go.promise) }
     const aborting = new AbortController()
-    const listening = unruly.listen({ setup: 'wait for host' }, { host, signal: aborting.signal })
-    await called.promise
+    const listening = unruly.listen({ setup: 'wait' }, { signal: aborting.signal })
+    await until(() => unruly.count('CALLED') === 1)
     aborting.abort()
     await t.throwsAsync(listening, { code: 'ERR_ABORTED' })
-    go.resolve()
-    // Its call has ended, and with it the set-up. The address is free.
-    const listener = await unruly.listen()
-    t.is(await (await unruly.connect()).life(), '0.1')
-    await listener.close()
+    t.is(unruly.count('TEARDOWNS'), 0)
+    Atomics.store(unruly.words, word.GO, 1)
+    await until(() => unruly.count('TEARDOWNS') === 1)
+    t.is(unruly.count('SETUPS'), 1)
   })
 })
 
@@ -67,7 +68,9 @@ test.serial('a shard that dies while a module is set up rejects listen(), and le
   await withUnruly(t, { shards: 2, ...faultyOptions() }, async (unruly) => {
     const called = signal()
     const host = { proceed: () => (called.resolve(), new Promise(() => undefined)) }
-    const rejected = t.throwsAsync(unruly.listen({ setup: 'wait for host' }, { host }), { code: 'ERR_SHARD_LOST' })
+    const rejected = t.throwsAsync(unruly.listen({ setup: 'wait for host' }, { host, setupTimeoutMs: GRACE_MS }), {
+      code: 'ERR_SHARD_LOST',
+    })
     await called.promise
     const restored = nextEvent('shard.restored')
     await strike(unruly.engine, 0, 'exit')
@@ -136,7 +139,7 @@ test.serial(`deaths amid connects, failures and closing leave nothing (seed ${St
       const visit = async (): Promise<void> => {
         const peer = await unruly.connect().catch(() => undefined)
         if (peer === undefined) return
-        if (random.oneIn(4)) peer.tell(random.oneIn(2) ? 'throw' : 'never')
+        if (random.oneIn(4)) peer.tell(random.oneIn(2) ? 'throw' : 'reject when closed')
         else await peer.ask('hello')
         peer.socket.destroy()
       }

@@ -96,7 +96,7 @@ test.serial('without onError there is one warning for each place in the module t
   const warnings = new WarningBook()
   try {
     await withUnruly(t, async (unruly) => {
-      await unruly.listen({}, { isQuiet: true })
+      await unruly.listen({}, { warns: true })
       for (const order of ['throw', 'throw', 'reject', 'throw']) {
         const peer = await unruly.connect()
         t.is(await peer.ask(order), undefined)
@@ -157,7 +157,10 @@ test.serial('a thousand connects and disconnects leave nothing', async (t) => {
       const count = byLength({ short: 300, long: 1_000 })
       for (let i = 0; i < count; i += 25) {
         const peers = await Promise.all(Array.from({ length: 25 }, () => unruly.connect()))
-        for (const [n, { socket }] of peers.entries()) n % 2 === 0 ? socket.destroy() : socket.end()
+        for (const [n, { socket }] of peers.entries()) {
+          if (n % 2 === 0) socket.destroy()
+          else socket.end()
+        }
       }
       await until(() => listener.stats().accepted === count && listener.stats().open === 0)
       await listener.close()

@@ -1,6 +1,12 @@
 /** A listener that fixtures/unruly-module.ts serves in the shards, and plain peers of it. */
 import net from 'node:net'
-import { createEngine, type Engine, type EngineOptions, type HandlerListener } from '../../api/index.js'
+import {
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type HandlerListener,
+  type HandlerListenOptions,
+} from '../../api/index.js'
 import { word, type UnrulyApi, type UnrulyData } from '../fixtures/unruly-module.js'
 import { FailureBook } from './failure-book.js'
 import { RawReader, rawFrame } from './raw-frames.js'
@@ -40,6 +46,11 @@ export class UnrulyPeer {
   }
 }
 
+interface UnrulyListenOptions extends Pick<HandlerListenOptions, 'host' | 'signal' | 'setupTimeoutMs'> {
+  /** Failures become process warnings. */
+  readonly warns?: boolean
+}
+
 export class Unruly {
   readonly engine: Engine
   readonly folder: TemporaryFolder
@@ -66,14 +77,13 @@ export class Unruly {
 
   listen(
     data: Omit<UnrulyData, 'words'> = {},
-    { host = {}, isQuiet = false, ...options }: { host?: object; isQuiet?: boolean; signal?: AbortSignal; setupTimeoutMs?: number } = {},
+    { warns = false, ...options }: UnrulyListenOptions = {},
   ): Promise<HandlerListener<UnrulyApi>> {
     return this.engine.transport(this.endpoint).listen<UnrulyApi>({
       handler: unrulyModule,
       data: { words: this.words, ...data },
-      host,
       ...options,
-      ...(isQuiet ? {} : { onError: this.failures.onError }),
+      ...(warns ? {} : { onError: this.failures.onError }),
     })
   }
 
