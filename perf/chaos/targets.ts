@@ -166,7 +166,8 @@ export class ShardPeer implements Peer {
   static async listen(engine: Engine, endpoint: string, framing: PeerFraming, record: string): Promise<ShardPeer> {
     const words = new Int32Array(new SharedArrayBuffer(word.WORDS * Int32Array.BYTES_PER_ELEMENT))
     const data: HandlerPeerData = { framing, record, words }
-    const handler = new URL('./handler-peer.js', import.meta.url)
+    // CommonJS: a thread that dies while Node imports an ES module leaves the file open that was being read.
+    const handler = new URL('./handler-peer.cjs', import.meta.url)
     const transport = engine.transport(endpoint, { framing: 'raw' })
     return new ShardPeer(await transport.listen<HandlerPeerApi>({ handler, data }), data)
   }
