@@ -8,6 +8,8 @@ import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 30_000
 const MAX_RING_BYTES = 131_072
+/** Of one peer at a time, in each of its turns. */
+const QUIET_LOOKS = 100
 /** Frames that are taken one at a turn. */
 const SLOW_FRAMES = byLength({ short: 2_000, long: 20_000 })
 
@@ -36,11 +38,20 @@ test.serial('a peer is held back while its handler reads nothing, and costs no m
   await withUnruly(t, async (unruly) => {
     await unruly.listen({ serve: 'not' })
     const peers = await Promise.all(Array.from({ length: 10 }, () => unruly.connect()))
-    const allPaused = (): boolean => (unruly.engine.stats().shards[0]?.pausedReads ?? 0) >= peers.length
-    await Promise.all(peers.map((peer) => flood(peer, allPaused)))
+    // Each of them has been read from, and then no more for a while.
+    let [quiet, before] = [0, 0]
+    const isHeldBack = (): boolean => {
+      const { bytesRead = 0, connections = 0 } = unruly.engine.stats().shards[0] ?? {}
+      const isQuiet = connections === peers.length && bytesRead > 0 && bytesRead === before
+      quiet = isQuiet && peers.every(({ socket }) => socket.writableLength > 0) ? quiet + 1 : 0
+      before = bytesRead
+      return quiet > peers.length * QUIET_LOOKS
+    }
+    await Promise.all(peers.map((peer) => flood(peer, isHeldBack)))
     const { ringMemoryInUseBytes = Infinity, connections } = unruly.engine.stats().shards[0] ?? {}
     t.is(connections, 10)
-    // While a ring moves it has two regions.
+    // What filled a ring before it moved stays where it is until it is read.
+    t.true(before <= 2 * peers.length * MAX_RING_BYTES, String(before))
     t.true(ringMemoryInUseBytes <= 10 * 2 * 2 * MAX_RING_BYTES, String(ringMemoryInUseBytes))
     t.is((await unruly.engine.close({ graceMs: 0 })).leaked, 0)
     await Promise.all(peers.map((peer) => until(() => peer.socket.closed)))
