@@ -137,6 +137,21 @@ test.serial(
   },
 )
 
+test.serial(
+  'a module that blocks its thread while it is set up ends with the shard, and says what it was doing',
+  async (t) => {
+    await withUnruly(t, { shards: 1, stuckTimeoutMs: STUCK_TIMEOUT_MS }, async (unruly) => {
+      const lost = nextEvent<ShardLostEvent>('shard.lost')
+      const restored = nextEvent('shard.restored')
+      await t.throwsAsync(unruly.listen({ setup: 'block' }), { code: 'ERR_SHARD_LOST' })
+      t.regex(String((await lost).error.cause), /it was running ponder at .*unruly-module/)
+      await restored
+      await unruly.listen()
+      t.is(await (await unruly.connect()).life(), '0.2')
+    })
+  },
+)
+
 test.serial('shards that are given up leave the listener to the other, and the last one closes it', async (t) => {
   const warnings = new WarningBook()
   const closed = nextEvent<{ readonly code: string }>('listener.closed')

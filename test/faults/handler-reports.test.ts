@@ -72,6 +72,17 @@ test('the end of a connection that main knows of is never left out', async (t) =
   )
 })
 
+test('what was thrown is told up to a bound', async (t) => {
+  const main = new Main()
+  const reports = new HandlerReports(main.send)
+  reports.failed('subscriber', 'a subscriber failed', new Error('x'.repeat(1_000_000)), '1')
+  await turns()
+  const { message = '', stack = '' } = main.reports[0]?.failures[0]?.thrown ?? {}
+  t.regex(message, /^x+…$/)
+  t.regex(stack, /^Error: x+…$/)
+  t.true(message.length < 20_000 && stack.length < 20_000)
+})
+
 test('what no other thread can get takes nothing else of the report with it', async (t) => {
   const main = new Main()
   const reports = new HandlerReports(main.send)

@@ -18,6 +18,8 @@ import type {
 const MOST_ENDED = 1_000
 const MOST_FAILURES = 100
 const MOST_LOG_LINES = 1_000
+/** Characters of what was thrown: a message may quote all that a peer has sent. */
+const LONGEST_TEXT = 16_384
 
 export class HandlerReports {
   readonly #send: (report: HandlerReport) => Promise<unknown>
@@ -118,9 +120,9 @@ function describeThrown(thrown: unknown): ThrownValue {
     if (thrown instanceof Error) {
       const { name, message, stack, code } = thrown as Readonly<Record<keyof ThrownValue, unknown>>
       return {
-        name: textOf(name),
-        message: textOf(message),
-        stack: typeof stack === 'string' ? stack : undefined,
+        name: clip(textOf(name)),
+        message: clip(textOf(message)),
+        stack: typeof stack === 'string' ? clip(stack) : undefined,
         code: typeof code === 'string' ? code : undefined,
       }
     }
@@ -128,6 +130,10 @@ function describeThrown(thrown: unknown): ThrownValue {
   } catch {
     return { name: 'Error', message: 'a value that cannot be shown', stack: undefined, code: undefined }
   }
+}
+
+function clip(text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
 }
 
 /** A text it should be. */
