@@ -4,6 +4,7 @@ import type { EngineOptions } from '../../api/index.js'
 import { word } from '../fixtures/unruly-module.js'
 import { faultyOptions, nextEvent, strike, strikeSoon } from '../helpers/faults.js'
 import { byLength } from '../helpers/length.js'
+import { ManualClock } from '../helpers/manual-clock.js'
 import { Random, testSeed } from '../helpers/random.js'
 import { signal, turns, until } from '../helpers/turns.js'
 import { Unruly } from '../helpers/unruly-listener.js'
@@ -99,19 +100,29 @@ test.serial('a handler that never settles costs listener.close() no more than gr
 for (const gone of [false, true]) {
   const state = gone ? 'has ended' : 'is open'
   test.serial(`a handler that never settles, whose connection ${state}, costs engine.close() graceMs`, async (t) => {
-    await withUnruly(t, { shards: 1 }, async (unruly) => {
+    t.timeout(WATCHDOG_MS)
+    // A second after graceMs threads are killed, which never happens here.
+    const clock = new ManualClock((ms) => ms === 4_000 || ms === 5_000)
+    const unruly = await Unruly.start({ shards: 1, stuckTimeoutMs: GRACE_MS }, clock)
+    try {
       const listener = await unruly.listen({ serve: 'not' })
       const peer = await unruly.connect()
       await until(() => unruly.count('SERVED') === 1)
       if (gone) {
         await listener.close()
         peer.socket.destroy()
+        await until(() => listener.stats().open === 0)
       }
-      const { leaked } = await unruly.engine.close({ graceMs: SHORT_GRACE_MS })
-      t.is(leaked, 0)
+      const closing = unruly.engine.close({ graceMs: 4_000 })
+      await listener.closed
+      await turns(3)
+      clock.advance(4_000)
+      t.is((await closing).leaked, 0)
       t.is(unruly.count('TEARDOWNS'), 1)
       t.is(await peer.reply(), undefined)
-    })
+    } finally {
+      await unruly.close()
+    }
   })
 }
 

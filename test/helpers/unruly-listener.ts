@@ -1,12 +1,8 @@
 /** A listener that fixtures/unruly-module.ts serves in the shards, and plain peers of it. */
 import net from 'node:net'
-import {
-  createEngine,
-  type Engine,
-  type EngineOptions,
-  type HandlerListener,
-  type HandlerListenOptions,
-} from '../../api/index.js'
+import { type Engine, type EngineOptions, type HandlerListener, type HandlerListenOptions } from '../../api/index.js'
+import { startEngine } from '../../api/engine.js'
+import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { word, type UnrulyApi, type UnrulyData } from '../fixtures/unruly-module.js'
 import { FailureBook } from './failure-book.js'
 import { RawReader, rawFrame } from './raw-frames.js'
@@ -66,9 +62,9 @@ export class Unruly {
   }
 
   /** Restarts threads at once. */
-  static async start(options: EngineOptions): Promise<Unruly> {
+  static async start(options: EngineOptions, clock: Clock = systemClock): Promise<Unruly> {
     const restart = { max: 1_000, initialDelayMs: 1, maxDelayMs: 1 }
-    return new Unruly(await createEngine({ restart, ...options }), await makeTemporaryFolder())
+    return new Unruly(await startEngine({ restart, ...options }, clock), await makeTemporaryFolder())
   }
 
   count(of: keyof typeof word): number {
