@@ -37,6 +37,10 @@ export default tseslint.config(
   },
   { files: ['perf/**/*.ts'], rules: { 'no-console': 'off' } },
   {
+    files: ['examples/**/*.js'],
+    languageOptions: { globals: { console: 'readonly', performance: 'readonly', URL: 'readonly' } },
+  },
+  {
     files: ['**/*.js', '**/*.mjs'],
     rules: { 'no-restricted-syntax': ['error', noBlockingWait] },
   },

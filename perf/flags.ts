@@ -10,14 +10,15 @@ import { targetNames } from './chaos/plan.js'
 import { transports } from './harness/meeting-place.js'
 import { latencyTransports } from './scenarios/latency.js'
 
-export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|pool|accepts|requests|chaos [flags]
+export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|pool|accepts|requests|handlers|chaos [flags]
 
   --sizes 64,1024       payload bytes, one table each (latency, requests: 64;
                         throughput: 64,1024,65536,1048576; flood: 256,65536; churn: 200000)
   --rounds 5            interleaved rounds; medians are shown (all but idle, churn and chaos)
   --count 10000         round trips, or frames, a round (throughput: default by size; flood: 2000;
                         http: requests, 20000; pool: acquires, 200000; accepts: connections, 10000;
-                        requests: default by clients and size)
+                        requests: default by clients and size; handlers: round trips, and requests: 10000, and
+                        what takes about a second)
   --clients 32          http: connections of the load (autocannon); churn and accepts: connections at
                         one time (1, 32); requests: a list of how many ask a server, one request at a
                         time each, one table each (1,10,100,1000)
@@ -30,9 +31,11 @@ export const usage = `npm run perf -- latency|throughput|flood|http|idle|churn|p
   --seed N              chaos: repeats the faults of an earlier run (drawn, and printed)
   --framings line,nul   throughput: also the engine with these framings; churn: the engine with these (length)
   --connections 1       connections between the two processes (latency, throughput, http; pool: in the pool, 8;
-                        idle: 10000; churn: one after the other, 10000)
+                        idle: 10000; churn: one after the other, 10000; handlers: of the requests, 16)
   --shards N            shards of each engine (default: the engine's own; latency, throughput, flood, http,
-                        requests; churn: 1; accepts: 1 and 2)
+                        requests; churn: 1; accepts: 1 and 2; handlers: a list for handler modules and
+                        clusters: 1 and the number of CPUs)
+  --work 0,50,500       handlers: microseconds of CPU that a request needs, one table each
   --wake POLICY         adaptive, park, or a number: microseconds of fixed spin (the same scenarios)
   --inline CHOICE       auto or never: whether main may write small frames itself (the same scenarios)
   --pin CPU             run everything on one CPU, by taskset (the same scenarios)
@@ -102,6 +105,9 @@ export const DEFAULT_REQUESTS = 20_000
 /** Of the scenario `requests`: how many clients, one after the other. */
 export const DEFAULT_CROWDS: readonly number[] = [1, 10, 100, 1_000]
 
+/** Of the scenario `handlers`: each has one request at a time. */
+export const DEFAULT_CONNECTIONS = 16
+
 /** The largest frame that the measured engines take. */
 const MOST_BYTES = 67_108_864
 const sizes = list(integer(1, MOST_BYTES))
@@ -168,6 +174,15 @@ const flagsOf = {
     // How long each took is kept until the round is over.
     count: integer(1, 10_000_000),
     clients: list(integer(1, 10_000)),
+  },
+  handlers: {
+    ...ofAll,
+    ...ofEngines,
+    rounds,
+    count: integer(1, 10_000_000),
+    connections: integer(1, 10_000),
+    shards: list(ofEngines.shards),
+    work: list(integer(0, 100_000)),
   },
   chaos: {
     ...ofAll,
@@ -251,9 +266,9 @@ function read(scenario: Scenario, given: ReadonlyMap<string, string>): Parsed {
   }
   // Each value was read by its scenario's own reader, which the compiler cannot follow by name.
   const command = { scenario, flags } as Command
-  const { clients, count } = askedAndAsking(command)
+  const { asking, clients, count } = askedAndAsking(command)
   if (clients > count) {
-    return wrong(`--clients ${String(clients)}: each needs a request of the ${String(count)} of --count`)
+    return wrong(`--${asking} ${String(clients)}: each needs a request of the ${String(count)} of --count`)
   }
   const unframed = unframeable(command)
   if (unframed !== undefined) return wrong(`--framings ${unframed}: shm carries the framing length alone`)
@@ -266,19 +281,30 @@ function unframeable({ scenario, flags }: Command): FramingKind | undefined {
   return flags.framings?.find((framing) => framing !== 'length')
 }
 
+interface AskedAndAsking {
+  /** The flag that says how many clients there are. */
+  readonly asking: 'clients' | 'connections'
+  readonly clients: number
+  readonly count: number
+}
+
 /** Of the scenarios whose clients share a number of requests: the most clients, and the requests. */
-function askedAndAsking({ scenario, flags }: Command): { readonly clients: number; readonly count: number } {
+function askedAndAsking({ scenario, flags }: Command): AskedAndAsking {
   switch (scenario) {
     case 'http': {
       const { clients = DEFAULT_CLIENTS, count = DEFAULT_REQUESTS } = flags
-      return { clients, count }
+      return { asking: 'clients', clients, count }
     }
     case 'requests': {
       const { clients = DEFAULT_CROWDS, count = Infinity } = flags
-      return { clients: Math.max(...clients), count }
+      return { asking: 'clients', clients: Math.max(...clients), count }
+    }
+    case 'handlers': {
+      const { connections: clients = DEFAULT_CONNECTIONS, count = Infinity } = flags
+      return { asking: 'connections', clients, count }
     }
     default:
-      return { clients: 0, count: 0 }
+      return { asking: 'clients', clients: 0, count: 0 }
   }
 }
 

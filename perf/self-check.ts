@@ -24,7 +24,8 @@ import {
 } from './report/speed-rows.js'
 import { figure, table } from './report/table.js'
 import { judge, type Row } from './report/verdict.js'
-import { isAvailable, runLatency, type LatencyTransport } from './scenarios/latency.js'
+import { runHandlerRoundTrips } from './scenarios/handler-round-trips.js'
+import { isAvailable, runLatency, type LatencyReport, type LatencyTransport } from './scenarios/latency.js'
 import { runPoolReuse } from './scenarios/pool-reuse.js'
 import { runReconnects } from './scenarios/reconnects.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
@@ -74,6 +75,16 @@ async function latency(transport: LatencyTransport, title: string, goal: Goal): 
     warmUp: size.warmUp,
     rateHz: 0,
   })
+  roundTripRows(title, report, goal)
+}
+
+async function handlerLatency(): Promise<void> {
+  const { rounds, roundTrips: count, warmUp } = size
+  const report = await runHandlerRoundTrips('module', { ...settings, rounds, count, warmUp })
+  roundTripRows('round trip to a handler in a shard', report, underBaseline(1.5))
+}
+
+function roundTripRows(title: string, report: LatencyReport, goal: Goal): void {
   const wanted = size.rounds * size.roundTrips
   for (const { name, count, wrong } of report.rows)
     check(
@@ -97,6 +108,7 @@ async function speed(): Promise<void> {
   const large = 'MB a second, 64 KiB'
   const hasSharedMemory = isAvailable('shm')
   await latency('unix', 'Unix socket round trip', underMicros(100))
+  await handlerLatency()
   await latency('pipe', 'named pipe round trip', underMicros(200))
   if (hasSharedMemory) await latency('shm', 'shared memory round trip', underBaseline(0.8))
   await latency('stdio', 'stdio round trip', underMicros(1_000))

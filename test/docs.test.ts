@@ -6,7 +6,9 @@ import test from 'ava'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 // The changelog is left out: it may name files that are gone.
-const documents = ['.', 'docs', 'docs/decisions'].flatMap(markdownIn).filter((name) => name !== 'CHANGELOG.md')
+const documents = ['.', 'docs', 'docs/decisions', 'examples/sharded-handlers']
+  .flatMap(markdownIn)
+  .filter((name) => name !== 'CHANGELOG.md')
 
 /** A path from the repository's root. */
 const PATH = /^(?:api|engine|workers|test|perf|docs)\/[\w./-]*$/

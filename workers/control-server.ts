@@ -116,6 +116,11 @@ export class ControlServer implements ShardControl {
     return this.#served.end(listenerId, end)
   }
 
+  takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]> {
+    const taker = this.#served.has(listenerId) ? this.#served : this.#listeners
+    return taker.takeOver(listenerId, tickets)
+  }
+
   lend(lanes: readonly LaneGrant[]): void {
     this.#listeners.lend(lanes)
   }

@@ -5,10 +5,15 @@ import type { DescriptorSource } from './shard-transport.js'
 
 export class ShardDescriptors implements DescriptorSource {
   #channel: DescriptorChannel | undefined
+  /** Called when what was sent over the last channel is received by now, or lost. */
+  onReplaced = (): void => undefined
 
   /** Rejects if main does not accept there. */
   async open(path: string): Promise<void> {
-    this.#channel?.close()
+    if (this.#channel !== undefined) {
+      this.#channel.close()
+      this.onReplaced()
+    }
     this.#channel = undefined
     this.#channel = await DescriptorChannel.connect(path)
   }

@@ -5,8 +5,11 @@ import { AcceptLogWriter } from '../engine/protocol/accept-log.js'
 import { BellListener, BellNotifier } from '../engine/protocol/bell.js'
 import type { ShardBoot, MainCallbacks } from '../engine/protocol/control.js'
 import { systemClock } from '../engine/protocol/clock.js'
+import { ShardLoads } from '../engine/protocol/shard-loads.js'
 import { readWakeups, WakeupSocket } from '../engine/protocol/wakeup-socket.js'
+import { OwnLoad } from './own-load.js'
 import { ShardListeners } from './accepting/shard-listeners.js'
+import { Surplus } from './accepting/surplus.js'
 import { ControlServer } from './control-server.js'
 import { ShardDescriptors } from './descriptors.js'
 import { HandlerMeter } from './handlers/handler-meter.js'
@@ -23,17 +26,20 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     // Main may have had no descriptor left for its end of the socket: a wake-up that is lost is never made up for.
     if (busy || wakeupSocket?.wake() !== true) boot.bell.postMessage(0)
   })
-  const pumps = new Pumps(bell, meter)
+  const load = new OwnLoad(new ShardLoads(boot.loads), boot.shard)
+  const pumps = new Pumps(bell, meter, load)
   const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), pumps.onNotify, () => meter.countWake())
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)
   const descriptors = new ShardDescriptors()
-  const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(boot.acceptLog), main, descriptors)
+  const surplus = new Surplus(load, descriptors, main)
+  const log = new AcceptLogWriter(boot.acceptLog)
+  const listeners = new ShardListeners(pumps, bell, log, main, descriptors, load, surplus)
   const { shard, generation } = boot
   const clock = systemClock
-  const lanes = new ServedLanes(shard, generation, meter, new HandlerMeter(boot.counters, clock), clock)
+  const lanes = new ServedLanes(shard, generation, meter, new HandlerMeter(boot.counters, clock), load, clock)
   const modules = new HandlerModules()
-  const served = new ServedListeners({ shard, generation, lanes, modules, clock }, main, descriptors)
+  const served = new ServedListeners({ shard, generation, lanes, modules, clock }, main, descriptors, surplus)
   await new Promise<void>((stop) => {
     Comlink.expose(new ControlServer(pumps, listeners, served, descriptors, main, stop), boot.control)
     boot.bell.on('message', wakeLoop.wake)

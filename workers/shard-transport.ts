@@ -40,6 +40,8 @@ export function refusedDial(error: Error): Dialling {
 
 /** A connection that a listener has accepted and that has no lane yet. Nothing is read from it. */
 export interface AcceptedPeer {
+  /** Undefined: no duplicate of it can be sent to another thread. */
+  readonly handle?: SocketHandle
   adopt(owner: WireOwner): Wire
   reject(): void
 }

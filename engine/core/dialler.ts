@@ -105,7 +105,7 @@ export class Dialler {
       else if (connection !== undefined) waiter.resolve(connection)
     }
     // Synchronously if a shard is up, so that connections asked for in one turn spread by what each shard has by then.
-    const shard = this.#supervisor.leastLoaded()
+    const shard = this.#supervisor.place()
     const dialling = shard === undefined ? this.#dialWhenUp(dialOn, () => waiter.settled) : dialOn(shard)
     dialling.then(settle, (error: unknown) => waiter.reject(error as Error))
     try {
@@ -121,7 +121,7 @@ export class Dialler {
     isGivenUp: () => boolean,
   ): Promise<LaneConnection | undefined> {
     for (;;) {
-      const shard = this.#supervisor.leastLoaded()
+      const shard = this.#supervisor.place()
       if (shard !== undefined) return dialOn(shard)
       await this.#supervisor.waitForShard()
       if (isGivenUp()) return undefined

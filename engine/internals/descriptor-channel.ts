@@ -22,7 +22,8 @@ const HELLO = 0
  */
 const MOST_UNDER_WAY = 32
 const COME_AT_ONCE = 16
-/** Tickets are from 1 to this: what their text has room for. */
+/** Main chooses tickets from 1 to this; a shard chooses higher ones, as far as their text has room. */
+export const MOST_TICKETS_OF_MAIN = 0x7fff_ffff
 export const MOST_TICKETS = 0xffff_ffff
 
 type Sent = (status: number) => void

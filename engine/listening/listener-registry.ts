@@ -178,7 +178,7 @@ export class ListenerRegistry implements SupervisorEvents {
     const { endpoint, target, settings, connection } = request
     const { ledger, clock } = this.#host
     const supervisor = this.#supervisor
-    while (supervisor.leastLoaded() === undefined) await supervisor.waitForShard()
+    while (supervisor.shardsUp.length === 0) await supervisor.waitForShard()
     this.#host.assertOpen(endpoint)
     const id = this.#nextId++
     // See docs/decisions/pipe-listening.md.

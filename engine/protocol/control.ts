@@ -24,6 +24,8 @@ export interface ShardBoot {
   /** Connections that the shard has accepted into lanes that main has lent it. */
   readonly acceptLog: SharedArrayBuffer
   readonly counters: Float64Array
+  /** The memory of the engine's `ShardLoads`. */
+  readonly loads: SharedArrayBuffer
 }
 
 export interface DialRequest {
@@ -82,6 +84,8 @@ export interface ShardControl {
   settleServed(listenerId: number): Promise<void>
   /** Answers once the listener's connections have ended and its module was torn down. After `unserve()`. */
   endServed(listenerId: number, end: HandlerEnd): Promise<void>
+  /** Connections that another shard has accepted, sent with these tickets. Returns the tickets of those not taken. */
+  takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]>
   /** Lanes for connections that are yet to be accepted. */
   lend(lanes: readonly LaneGrant[]): void
   /** Takes back the lanes that were lent and carry nothing; returns them. */
@@ -105,8 +109,17 @@ export interface ListenerCallbacks {
   listenerFailed(listenerId: number, error: SerializedError): void
 }
 
+/** What a shard asks that has accepted more than its share. */
+export interface SurplusTaker {
+  /**
+   * Duplicates of accepted connections were sent with these tickets. Returns the tickets of those that the shard keeps;
+   * the others are another shard's by then.
+   */
+  handOn(listenerId: number, tickets: readonly number[]): Promise<readonly number[]>
+}
+
 /** What a shard calls on main. */
-export interface MainCallbacks extends ListenerCallbacks {
+export interface MainCallbacks extends ListenerCallbacks, SurplusTaker {
   /** Of a listener that it serves. Answered, so that the shard sends no more than main takes up. */
   served(listenerId: number, report: HandlerReport): void | Promise<void>
   /** The shard no longer uses stdin or stdout, which are main's. Answers once main has released it. */

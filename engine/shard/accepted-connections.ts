@@ -10,6 +10,7 @@ import { AcceptCounts, AcceptLogReader, createAcceptLog } from '../protocol/acce
 import type { Adoption, ListenerCallbacks, ListenRequest } from '../protocol/control.js'
 import { TransportError, type Outcome } from '../protocol/errors.js'
 import type { LaneGrant } from '../protocol/lane.js'
+import type { SocketHandle } from '../internals/socket-handle.js'
 import type { ListenTarget } from '../protocol/target.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import { LaneStock } from './lane-stock.js'
@@ -85,6 +86,27 @@ export class AcceptedConnections {
   async unlisten(listenerId: number): Promise<void> {
     await this.#control.announce('unlisten', listenerId)
     this.#forget(listenerId)
+  }
+
+  serves(listenerId: number): boolean {
+    return this.#listeners.has(listenerId)
+  }
+
+  receive(ticket: number): Promise<SocketHandle | undefined> {
+    return this.#descriptors.receive(ticket)
+  }
+
+  async takeOver(listenerId: number, handles: readonly SocketHandle[]): Promise<readonly SocketHandle[]> {
+    const give = (handle: SocketHandle): Promise<number | undefined> =>
+      this.#descriptors.give({ handle, endpoint: '', folder: undefined }).catch(() => undefined)
+    const tickets = await Promise.all(handles.map(give))
+    const given = tickets.filter((ticket) => ticket !== undefined)
+    // If the shard is lost meanwhile, it may have read from them: nobody else goes on with them.
+    const refused = await this.#control.call('takeOver', listenerId, given).catch((): number[] => [])
+    return handles.filter((_, i) => {
+      const ticket = tickets[i]
+      return ticket === undefined || refused.includes(ticket)
+    })
   }
 
   /** How many connections of this listener the shard has accepted that are not taken. */

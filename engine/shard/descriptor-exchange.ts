@@ -3,7 +3,7 @@
  * if that failed: the system may have had no descriptor left for it.
  */
 import os from 'node:os'
-import { DescriptorChannel, MOST_TICKETS } from '../internals/descriptor-channel.js'
+import { DescriptorChannel, MOST_TICKETS_OF_MAIN } from '../internals/descriptor-channel.js'
 import type { SocketHandle } from '../internals/socket-handle.js'
 import { deserializeError, TransportError, type SerializedError } from '../protocol/errors.js'
 import { isBoundByMain, type ListenTarget } from '../protocol/target.js'
@@ -62,6 +62,12 @@ export class DescriptorExchange {
     }
   }
 
+  /** What the shard has sent with a ticket of its own, the caller's own. Undefined: it was lost. */
+  receive(ticket: number): Promise<SocketHandle | undefined> {
+    const receiveFrom = (channel: DescriptorChannel): Promise<SocketHandle | undefined> => channel.receive(ticket)
+    return this.#channel?.then(receiveFrom, () => undefined) ?? Promise.resolve(undefined)
+  }
+
   /** The shard is lost. */
   close(): void {
     const closed = (channel: DescriptorChannel): void => channel.close()
@@ -70,7 +76,7 @@ export class DescriptorExchange {
 
   /** Also for another channel than the last: nobody may take what comes with an old ticket for something else. */
   #newTicket(): number {
-    this.#lastTicket = (this.#lastTicket % MOST_TICKETS) + 1
+    this.#lastTicket = (this.#lastTicket % MOST_TICKETS_OF_MAIN) + 1
     return this.#lastTicket
   }
 

@@ -3,7 +3,9 @@ import type { Ledger } from '../common/ledger.js'
 import type { InlineBudget } from '../connection/inline-budget.js'
 import type { SlabSource } from '../memory/region-allocator.js'
 import type { Clock } from '../protocol/clock.js'
+import type { ShardLoads } from '../protocol/shard-loads.js'
 import type { Doorbell } from '../wake/doorbell.js'
+import type { Relay } from './relay.js'
 
 export interface ShardSettings {
   readonly entry: string
@@ -27,6 +29,8 @@ export interface ShardEnvironment {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly inline: InlineBudget
+  readonly loads: ShardLoads
+  readonly relay: Relay
   /** Where a shard's memory comes from, and goes to when it ends: slabs that rings are cut from, headers of lanes. */
   readonly memory: { readonly slabs: SlabSource; readonly headers: SlabSource }
 }

@@ -48,6 +48,10 @@ export class ShardServing {
     }
   }
 
+  serves(listenerId: number): boolean {
+    return this.#onReport.has(listenerId)
+  }
+
   /** Accepts nothing from here on; gives up a `serve()` that is under way. */
   unserve(listenerId: number): Promise<void> {
     if (this.#preparing.has(listenerId)) {

@@ -10,6 +10,7 @@ import { referenceOf, type WorkerReference } from '../internals/piscina-worker.j
 import type { Clock } from '../protocol/clock.js'
 import type { ShardBoot } from '../protocol/control.js'
 import { readRunningStack, type Activity } from './running-stack.js'
+import type { EventLoopTimes } from './placement.js'
 
 /** V8 divides this by three: two halves and a reserve. A shard's garbage is small and dies young. */
 const SHARD_NURSERY_MB = 16
@@ -25,6 +26,11 @@ export class ShardThread {
     this.ended = this.#run(entry, heapMb, boot).finally(() => {
       if (this.#killedFor !== undefined) throw this.#killedFor
     })
+  }
+
+  /** Also while the thread is blocked. */
+  eventLoopTimes(): EventLoopTimes {
+    return this.#worker?.performance.eventLoopUtilization() ?? { active: 0, idle: 0 }
   }
 
   /** The process waits for connections and listeners, not for the task that Piscina would keep it alive for. */

@@ -10,6 +10,7 @@ import {
   type CounterName,
   type EventLoopDelay,
 } from '../protocol/counters.js'
+import type { MainCallbacks } from '../protocol/control.js'
 import { deserializeError, TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
 import type { LaneGrant } from '../protocol/lane.js'
@@ -17,6 +18,7 @@ import type { TransportTarget } from '../protocol/target.js'
 import type { BellSource } from '../wake/doorbell.js'
 import { AcceptedConnections, type ArrivalEvents } from './accepted-connections.js'
 import { exposeCallbacks } from './control-client.js'
+import { Utilization } from './placement.js'
 import { releaseStdio } from './release-stdio.js'
 import { ShardChannel } from './shard-channel.js'
 import type { ShardEnvironment, ShardLife } from './shard-environment.js'
@@ -48,6 +50,11 @@ export interface ShardStats extends Readonly<Record<CounterName, number>> {
   readonly ringMemoryInUseBytes: number
   readonly eventLoopDelay: EventLoopDelay
   readonly handlers: ShardHandlerStats
+  /**
+   * The part of the time, 0 to 1, that the shard's event loop did not sleep between the last two samples. One is taken
+   * by `stats()` and when a connection is placed, at most every 200 ms. 0 before the second one.
+   */
+  readonly eventLoopUtilization: number
 }
 
 /** What handler modules do in one shard. */
@@ -66,6 +73,7 @@ export class Shard {
   readonly generation: number
   readonly accepted: AcceptedConnections
   readonly serving: ShardServing
+  readonly utilization: Utilization
   /** Settles once the shard is up, rejects with ERR_SHARD_BOOT. */
   readonly booted: Promise<void>
   /** Settles once the thread is gone and its connections have ended, with the error; undefined: it was stopped. */
@@ -83,7 +91,7 @@ export class Shard {
     this.generation = life.generation
     this.#life = life
     this.#environment = environment
-    const { settings, doorbell, ledger } = environment
+    const { settings, doorbell, ledger, clock, loads, relay } = environment
     this.#channel = new ShardChannel(
       {
         onWake: () => doorbell.onWake(this.#source),
@@ -102,7 +110,8 @@ export class Shard {
     this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
     this.serving = new ShardServing(control, descriptors, (on) => this.#channel.watchHandlers(on))
     const served = this.serving.onReport
-    exposeCallbacks({ ...this.accepted.callbacks, served, releaseStdio }, this.#channel.callbackPort)
+    const handOn: MainCallbacks['handOn'] = (listenerId, tickets) => relay.handOn(this, listenerId, tickets)
+    exposeCallbacks({ ...this.accepted.callbacks, served, handOn, releaseStdio }, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {
@@ -111,7 +120,9 @@ export class Shard {
       ...this.#channel.remote,
       acceptLog: this.accepted.logMemory,
       counters: life.counters,
+      loads: loads.memory,
     })
+    this.utilization = new Utilization(() => this.#thread.eventLoopTimes(), clock)
     this.booted = this.#boot()
     this.ended = this.#thread.ended.then(
       () => this.#end('exited'),
@@ -186,6 +197,10 @@ export class Shard {
     }
   }
 
+  serves(listenerId: number): boolean {
+    return this.accepted.serves(listenerId) || this.serving.serves(listenerId)
+  }
+
   stats(): ShardStats {
     const { counters } = this.#life
     const { frames, bytes, busyMs, ...served } = readHandlerCounters(counters)
@@ -199,6 +214,7 @@ export class Shard {
       ringMemoryInUseBytes: ringMemoryInUseBytes + served.ringMemoryInUseBytes,
       handlers: { connections: this.#servedConnections, frames, bytes, busyMs },
       eventLoopDelay: readDelay(counters),
+      eventLoopUtilization: this.isUp ? this.utilization.value : 0,
       ...readCounters(counters),
     }
   }
@@ -256,6 +272,8 @@ export class Shard {
           cancel()
           this.#thread.unref()
           this.#enter('started')
+          this.#environment.loads.add(this.index)
+          this.utilization.begin()
           doorbell.add(this.#source)
           resolve()
         },
@@ -276,6 +294,7 @@ export class Shard {
     )
     releaseHandlerCounters(this.#life.counters)
     this.#environment.doorbell.remove(this.#source)
+    this.#environment.loads.remove(this.index)
     // First: a pending dial gives its lane back when its call rejects.
     this.#channel.lose(error)
     this.accepted.lose(error)

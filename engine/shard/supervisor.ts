@@ -7,9 +7,12 @@ import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import { HEADER_SLAB_BYTES } from '../protocol/lane.js'
 import { SLAB_BYTES } from '../protocol/ring-layout.js'
+import { ShardLoads } from '../protocol/shard-loads.js'
 import { Waiter } from '../protocol/waiter.js'
 import type { Doorbell } from '../wake/doorbell.js'
 import type { ArrivalEvents } from './accepted-connections.js'
+import { place } from './placement.js'
+import { Relay } from './relay.js'
 import type { RestartOptions } from './restart-budget.js'
 import { Shard, type ShardStats } from './shard.js'
 import type { ShardSettings } from './shard-environment.js'
@@ -49,7 +52,10 @@ export class Supervisor {
       slabs: new SlabStore(SLAB_BYTES, clock, collectGarbage),
       headers: new SlabStore(HEADER_SLAB_BYTES, clock, undefined),
     }
-    const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline: new InlineBudget(ledger) }
+    const loads = ShardLoads.create(settings.shards)
+    const relay = new Relay(loads, () => this.shardsUp)
+    const inline = new InlineBudget(ledger)
+    const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline, loads, relay }
     const host: SlotHost<Shard> = {
       start: (life) => new Shard(life, environment, events.eventsOf),
       onLost: (shard) => events.onLost(shard),
@@ -108,11 +114,9 @@ export class Supervisor {
     return this.#slots.every((slot) => slot.isOver)
   }
 
-  /** The shard that a new connection goes to, the first of equals. Undefined: none is up just now. */
-  leastLoaded(): Shard | undefined {
-    let best: Shard | undefined
-    for (const shard of this.shardsUp) if (best === undefined || shard.load < best.load) best = shard
-    return best
+  /** The shard that a new connection goes to. Undefined: none is up just now. */
+  place(): Shard | undefined {
+    return place(this.shardsUp, ({ load }) => load)
   }
 
   /** Resolves when a shard comes up. Rejects with ERR_SHARD_LOST when none will. */

@@ -5,6 +5,7 @@ import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
 import type { Outcome, RunScenario } from './command.js'
 import { flood } from './flood-command.js'
+import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
 import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
@@ -22,6 +23,7 @@ const registry: { readonly [Of in Scenario]: RunScenario<Of> } = {
   pool,
   accepts,
   requests,
+  handlers,
   chaos,
 }
 

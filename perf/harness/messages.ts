@@ -3,17 +3,21 @@ import type { FramingKind } from '../../engine/protocol/framing.js'
 import type { Transport } from './meeting-place.js'
 import type { ResidentMemory } from './resident-memory.js'
 
-/** The last two start their own child process and need no other side. */
-export type Stack = 'engine' | 'net' | 'engine-child' | 'child-process'
+/**
+ * `engine-module` is an engine that serves by a handler module in its shards, `net-cluster` one process for each shard.
+ * The last two start their own child process and need no other side.
+ */
+export type Stack = 'engine' | 'engine-module' | 'net' | 'net-cluster' | 'engine-child' | 'child-process'
 
 export interface SideConfig {
   /**
    * `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are.
    * `gateway`: an HTTP server beside `path`, each of whose requests is a round trip.
    * `answer`: a server that answers each frame with the same frame.
+   * `work`: a server that does what each frame asks for, and answers with the result.
    * `clients`: as many plain sockets as `connections`, each of which sends one request after the other.
    */
-  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway' | 'answer' | 'clients'
+  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway' | 'answer' | 'work' | 'clients'
   readonly stack: Stack
   readonly path: string
   readonly connections: number
@@ -42,6 +46,8 @@ export interface RequestsOrder {
   readonly bytes: number
   /** Over all clients together. */
   readonly count: number
+  /** Of a server that works: laps for each request. Undefined: it echoes. */
+  readonly laps?: number | undefined
 }
 
 export interface SourceOrder {
@@ -75,6 +81,11 @@ export interface ReportOrder {
   readonly kind: 'report'
 }
 
+/** How late the event loop of the main thread is, from the first of these to the second. */
+export interface DelayOrder {
+  readonly kind: 'watch-delay' | 'report-delay'
+}
+
 /** Close everything and end; the exit code tells whether everything was released. */
 export interface StopOrder {
   readonly kind: 'stop'
@@ -89,6 +100,7 @@ export type Order =
   | StopFloodOrder
   | WatchOrder
   | ReportOrder
+  | DelayOrder
   | StopOrder
 
 export interface PingResult {
@@ -105,7 +117,7 @@ export interface RequestsResult {
   /** From the first request to the last answer. */
   readonly seconds: number
   readonly count: number
-  /** Answers that were not, byte for byte, what was asked. */
+  /** Answers that were not, byte for byte, what they had to be. */
   readonly wrong: number
   readonly p50Micros: number
   readonly p99Micros: number
@@ -143,7 +155,19 @@ export interface HubResult {
   readonly timerP99Ms: number
 }
 
-export type Result = PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult
+export interface LoopDelay {
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+}
+
+export interface DelayResult {
+  readonly kind: 'delay'
+  /** Undefined: it was too short a time to tell. */
+  readonly delay: LoopDelay | undefined
+}
+
+export type Result = PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult
 
 export type FromSide =
   /** `fallback`: why connections that asked for shared memory go over their sockets. */

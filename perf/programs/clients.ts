@@ -1,10 +1,11 @@
 /**
  * Plain `net` clients, each in a closed loop: it sends its next request once the whole answer to its last one is back.
- * A request is a frame of the default framing, and its answer the same frame.
+ * A request is a frame of the default framing. Its answer is the same frame, or what the work comes to that is asked.
  */
 import net from 'node:net'
 import type { RequestsOrder, RequestsResult } from '../harness/messages.js'
 import { summarize } from '../harness/statistics.js'
+import { workRequests, type Question } from '../harness/work.js'
 
 const LENGTH_BYTES = 4
 const NUMBER_BYTES = 4
@@ -12,7 +13,7 @@ const NUMBER_BYTES = 4
 const FIRST_BYTES = 64
 
 interface Pending {
-  readonly request: Buffer
+  readonly answer: Buffer
   answered: number
   isRight: boolean
   readonly resolve: (isRight: boolean) => void
@@ -39,13 +40,13 @@ class Client {
   }
 
   /** Whether the answer was right. @throws if the connection ends before */
-  request(request: Buffer): Promise<boolean> {
+  request({ request, answer }: Question): Promise<boolean> {
     return new Promise((resolve, reject) => {
       if (this.#socket.destroyed) {
         reject(new Error('a connection ended before a request'))
         return
       }
-      this.#pending = { request, answered: 0, isRight: true, resolve, reject }
+      this.#pending = { answer, answered: 0, isRight: true, resolve, reject }
       this.#socket.write(request)
     })
   }
@@ -61,11 +62,11 @@ class Client {
       this.#socket.destroy()
       return
     }
-    const { request, answered } = pending
+    const { answer, answered } = pending
     pending.answered += chunk.length
     pending.isRight &&=
-      pending.answered <= request.length && request.compare(chunk, 0, chunk.length, answered, pending.answered) === 0
-    if (pending.answered < request.length) return
+      pending.answered <= answer.length && answer.compare(chunk, 0, chunk.length, answered, pending.answered) === 0
+    if (pending.answered < answer.length) return
     this.#pending = undefined
     pending.resolve(pending.isRight)
   }
@@ -83,25 +84,27 @@ export class Clients {
     for (let i = 0; i < count; i++) {
       const client = new Client(path)
       clients.push(client)
-      // Who is answered was accepted: so the backlog never fills.
-      if (!(await client.request(frameOf(FIRST_BYTES)))) throw new Error('the first answer is wrong')
+      const request = frameOf(FIRST_BYTES).fill(0, LENGTH_BYTES)
+      // Who is answered was accepted: so the backlog never fills. All zeros ask for no work, of which nothing comes.
+      if (!(await client.request({ request, answer: request }))) throw new Error('the first answer is wrong')
     }
     return new Clients(clients)
   }
 
-  async request({ bytes, count }: RequestsOrder): Promise<RequestsResult> {
+  async request({ bytes, count, laps }: RequestsOrder): Promise<RequestsResult> {
     const micros = new Float64Array(count)
     let next = 0
     let answered = 0
     let wrong = 0
-    const work = this.#clients.map((client) => ({ client, frame: frameOf(bytes) }))
+    const works = laps === undefined ? undefined : workRequests(frameOf(bytes), LENGTH_BYTES, laps)
+    const asking = this.#clients.map((client) => ({ client, ask: works ?? echoes(bytes) }))
     const startedAt = performance.now()
-    const loops = work.map(async ({ client, frame }) => {
+    const loops = asking.map(async ({ client, ask }) => {
       while (next < count) {
         const number = next++
-        setNumber(frame, number)
+        const question = ask(number)
         const sentAt = performance.now()
-        const isRight = await client.request(frame)
+        const isRight = await client.request(question)
         micros[number] = (performance.now() - sentAt) * 1000
         answered++
         if (!isRight) wrong++
@@ -122,6 +125,16 @@ function frameOf(bytes: number): Buffer {
   const frame = Buffer.alloc(LENGTH_BYTES + bytes, 'x')
   frame.writeUInt32LE(bytes)
   return frame
+}
+
+/** One client's requests, one after the other, which share a frame. */
+function echoes(bytes: number): (number: number) => Question {
+  const frame = frameOf(bytes)
+  const question = { request: frame, answer: frame }
+  return (number) => {
+    setNumber(frame, number)
+    return question
+  }
 }
 
 /** No two clients wait for the same answer, unless there are more of them than a short frame has values. */

@@ -3,6 +3,7 @@ import { createEngine, type Connection } from '../../api/index.js'
 import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
 import type { SideConfig } from '../harness/messages.js'
+import { answerer, type Answering } from '../harness/work.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
 
@@ -10,6 +11,8 @@ import { stampedFrames } from './stamped-frames.js'
 export const MOST_FRAME_BYTES = 67_108_864
 
 const NOTHING = Buffer.alloc(0)
+
+const handlerModule = new URL('handlers/answering-handler.js', import.meta.url)
 
 export class EnginePeer implements Peer {
   readonly #connection: Connection
@@ -44,14 +47,15 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     maxFrameBytes: MOST_FRAME_BYTES,
     framing: config.framing,
   })
-  const echo = async (): Promise<void> => {
+  /** On main, or in the shards. */
+  const serve = async (answering: Answering): Promise<void> => {
+    if (config.stack === 'engine-module') {
+      await transport.listen({ handler: handlerModule, data: answering })
+      return
+    }
+    const answer = answerer(answering)
     await transport.listen((connection) => {
-      connection.subscribe(
-        (frame) => {
-          connection.send(frame)
-        },
-        { borrow: true },
-      )
+      connection.subscribe((frame) => void connection.send(answer(frame)), { borrow: true })
     })
   }
   return {
@@ -66,9 +70,9 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
         connection.subscribe(onPeer(new EnginePeer(connection)), { borrow: true })
       })
     },
-    echo,
     // The engine parses whatever it echoes.
-    answer: echo,
+    echo: () => serve('echo'),
+    answer: serve,
     fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
     async close() {
       const { leaked } = await engine.close()

@@ -2,6 +2,7 @@
 import net from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { SideConfig } from '../harness/messages.js'
+import { answerer } from '../harness/work.js'
 import { LengthParser } from './length-parser.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
@@ -96,16 +97,18 @@ export function netStack(config: SideConfig): PeerStack {
       listen((socket) => {
         socket.on('data', (chunk) => socket.write(chunk))
       }),
-    answer: () =>
-      listen((socket) => {
-        const parser = new LengthParser((frame) => socket.write(withLength(frame)))
+    answer: (answering) => {
+      const answer = answerer(answering)
+      return listen((socket) => {
+        const parser = new LengthParser((frame) => socket.write(withLength(answer(frame))))
         socket.on('data', (chunk: Buffer) => {
           // The answers to all requests of a chunk leave with one write.
           socket.cork()
           parser.push(chunk)
           socket.uncork()
         })
-      }),
+      })
+    },
     close: () => {
       for (const resource of open) resource.close()
       return Promise.resolve(true)

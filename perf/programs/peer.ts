@@ -1,4 +1,5 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
+import type { Answering } from '../harness/work.js'
 
 export interface Peer {
   /** Makes the frames that `send()` sends: `bytes` long, byte 0 of the payload is the stamp, the rest is filler. */
@@ -16,8 +17,8 @@ export interface PeerStack {
   listen(onPeer: (peer: Peer) => (frame: Buffer) => void): Promise<void>
   /** Sends each chunk of bytes back as it came, the cheapest echo the stack can do. */
   echo(): Promise<void>
-  /** Parses the frames and sends each back as a frame, as a server does that answers requests. */
-  answer(): Promise<void>
+  /** Parses the frames and answers each with a frame, as a server does that answers requests. */
+  answer(answering: Answering): Promise<void>
   /** Why connections that asked for shared memory go over their sockets; undefined: they do not. */
   fallback?(): string | undefined
   /** True: everything was released. */

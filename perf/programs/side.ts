@@ -14,9 +14,11 @@ import {
 import { summarize } from '../harness/statistics.js'
 import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { Clients } from './clients.js'
+import { clusterStack } from './cluster-stack.js'
 import { engineStack } from './engine-stack.js'
 import { startGateway } from './gateway.js'
 import { Hub } from './hub.js'
+import { LoopWatch } from './loop-watch.js'
 import { netStack } from './net-stack.js'
 import type { Peer, PeerStack } from './peer.js'
 
@@ -27,7 +29,10 @@ function stackFor(settings: SideConfig): PeerStack | Promise<PeerStack> {
   switch (settings.stack) {
     case 'net':
       return netStack(settings)
+    case 'net-cluster':
+      return clusterStack(settings)
     case 'engine':
+    case 'engine-module':
       return engineStack(settings)
     case 'engine-child':
       return engineChildStack(settings)
@@ -54,6 +59,7 @@ function countFrame(frame: Buffer): void {
 }
 
 const hub = new Hub()
+const loop = new LoopWatch()
 let closeGateway = (): Promise<void> => Promise.resolve()
 let clients: Clients | undefined
 
@@ -74,7 +80,10 @@ switch (config.role) {
     await stack.echo()
     break
   case 'answer':
-    await stack.answer()
+    await stack.answer('echo')
+    break
+  case 'work':
+    await stack.answer('work')
     break
   case 'clients':
     clients = await Clients.connect(config.path, config.connections)
@@ -215,6 +224,12 @@ process.on('message', (order: Order) => {
       break
     case 'report':
       say(hub.report())
+      break
+    case 'watch-delay':
+      loop.begin()
+      break
+    case 'report-delay':
+      say(loop.report())
       break
     case 'sink':
       Object.assign(received, { wanted: order.frames, frames: 0, bytes: 0, checksum: 0 })

@@ -11,7 +11,7 @@ export type LatencyTransport = Transport | 'stdio'
 /** What this platform has. */
 export const latencyTransports: readonly LatencyTransport[] = [...transports, 'stdio']
 
-export interface LatencyPlan extends ContenderSettings {
+export interface RoundTripPlan extends ContenderSettings {
   readonly bytes: number
   readonly rounds: number
   /** Round trips a round. */
@@ -19,6 +19,9 @@ export interface LatencyPlan extends ContenderSettings {
   readonly warmUp: number
   /** 0: closed loop. */
   readonly rateHz: number
+}
+
+export interface LatencyPlan extends RoundTripPlan {
   readonly transport: LatencyTransport
 }
 
@@ -88,12 +91,20 @@ export interface LatencyReport {
 
 export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
   if (!isAvailable(plan.transport)) throw new Error(`${plan.transport} is not available on this platform`)
+  return compareRoundTrips(contendersOver(plan.transport), plan)
+}
+
+/** The first is the baseline. */
+export async function compareRoundTrips(
+  configs: readonly ContenderConfig[],
+  plan: RoundTripPlan,
+): Promise<LatencyReport> {
   const contenders: Contender[] = []
   let released = true
   let fallback: string | undefined
   let samples: Map<string, LatencySample[]>
   try {
-    for (const config of contendersOver(plan.transport)) contenders.push(await Contender.start('latency', config, plan))
+    for (const config of configs) contenders.push(await Contender.start('latency', config, plan))
     for (const contender of contenders) fallback ??= contender.fallback
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
     if (plan.rateHz === 0) for (const contender of contenders) await contender.latency(plan.bytes, plan.warmUp, 0)

@@ -5,6 +5,8 @@ import { createCounters } from '../../engine/protocol/counters.js'
 import type { LaneGrant } from '../../engine/protocol/lane.js'
 import { inWords, outWords, type lane } from '../../engine/protocol/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
+import { ShardLoads } from '../../engine/protocol/shard-loads.js'
+import { OwnLoad } from '../../workers/own-load.js'
 import { Pumps } from '../../workers/lanes/pumps.js'
 import { Meter } from '../../workers/meter.js'
 import { createLanes, createRegions } from './fresh-memory.js'
@@ -16,6 +18,9 @@ type Word = (typeof lane)[keyof typeof lane]
 
 export class MainSide {
   readonly pumps: Pumps
+  readonly loads = ShardLoads.create(2)
+  /** Of shard 0. */
+  readonly load = new OwnLoad(this.loads, 0)
   readonly bell: BellNotifier
   readonly #listener: BellListener
   readonly #regions = createRegions({
@@ -28,10 +33,11 @@ export class MainSide {
   readonly #lanes = createLanes(this.#regions, (memory) => this.pumps.lanes.addHeaders(memory))
 
   constructor() {
+    this.loads.add(0)
     const memory = createBellMemory()
     this.#listener = new BellListener(memory)
     this.bell = new BellNotifier(memory, () => undefined)
-    this.pumps = new Pumps(this.bell, new Meter(createCounters(), systemClock))
+    this.pumps = new Pumps(this.bell, new Meter(createCounters(), systemClock), this.load)
   }
 
   takeLane(ringBytes = RING_BYTES): MainLane {

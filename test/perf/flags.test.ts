@@ -53,6 +53,10 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['requests --clients 10,0', /--clients 10,0: it is a list like a,b of which each is one whole number from 1 to/],
   ['requests --clients 1,10 --count 5', /--clients 10: each needs a request of the 5 of --count/],
   ['requests --count 999', /--clients 1000: each needs a request of the 999 of --count/],
+  ['handlers --work 0,x', /--work 0,x: it is a list like a,b of which each is one whole number from 0 to 100000/],
+  ['handlers --shards 1,0', /--shards 1,0: it is a list like a,b of which each is one whole number from 1 to 64/],
+  ['handlers --connections 20 --count 19', /--connections 20: each needs a request of the 19 of --count/],
+  ['handlers --clients 2', /handlers takes no --clients/],
   ['requests --shards 1,2', /--shards 1,2: it is one whole number/],
   ['requests --connections 2', /requests takes no --connections/],
   ['idle --rounds 3', /idle takes no --rounds/],
@@ -99,6 +103,10 @@ test('flags arrive as values of their type', (t) => {
   t.deepEqual(parse('requests --clients 1,10 --sizes 64,256 --count 10 --wake park'), {
     kind: 'run',
     command: { scenario: 'requests', flags: { clients: [1, 10], sizes: [64, 256], count: 10, wake: 'park' } },
+  })
+  t.deepEqual(parse('handlers --shards 1,2 --work 0,50 --connections 4'), {
+    kind: 'run',
+    command: { scenario: 'handlers', flags: { shards: [1, 2], work: [0, 50], connections: 4 } },
   })
   t.deepEqual(parse('--framings line,nul throughput'), {
     kind: 'run',

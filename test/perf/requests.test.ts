@@ -211,7 +211,7 @@ test('the baseline answers each frame of a chunk, and a frame that comes in piec
   const all = Buffer.concat(frames)
   const client = new net.Socket()
   try {
-    await stack.answer()
+    await stack.answer('echo')
     client.connect(path)
     let got = Buffer.alloc(0)
     client.on('data', (chunk) => {

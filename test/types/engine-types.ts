@@ -103,10 +103,6 @@ void transport.listen((connection) => {
 expectTypeOf<ConnectionHandler>().toEqualTypeOf<(connection: Connection) => unknown>()
 // The last overload is what this sees.
 expectTypeOf<Parameters<Transport['listen']>[0]>().toEqualTypeOf<HandlerListenOptions>()
-void transport.listen({ handler: new URL('file:///serve.js'), data: { size: 1 } })
-void transport.listen({ handler: '/serve.js', setupTimeoutMs: 1, teardownTimeoutMs: 1, onLog: () => undefined })
-// @ts-expect-error: a module, or a function, and not both
-void transport.listen({ handler: '/serve.js' }, {})
 void transport.listen(async (connection) => connection.close())
 void transport.listen(undefined, { timeoutMs: 1_000, onError: undefined } satisfies ListenOptions)
 // @ts-expect-error options come behind the handler

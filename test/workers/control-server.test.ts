@@ -4,6 +4,7 @@ import { AcceptCounts, AcceptLogReader, AcceptLogWriter, createAcceptLog } from 
 import type { Outcome } from '../../engine/protocol/errors.js'
 import { lane, life } from '../../engine/protocol/ring-layout.js'
 import { ShardDescriptors } from '../../workers/descriptors.js'
+import { Surplus } from '../../workers/accepting/surplus.js'
 import { ShardListeners } from '../../workers/accepting/shard-listeners.js'
 import { ControlServer } from '../../workers/control-server.js'
 import { servedListeners } from '../helpers/served-listeners.js'
@@ -37,10 +38,13 @@ class Rig {
       listenerFailed: () => t.fail(),
       served: () => t.fail(),
       releaseStdio: () => Promise.resolve(),
+      handOn: () => Promise.resolve([]),
     }
-    const { pumps, bell } = this.main
+    const { pumps, bell, load } = this.main
     const descriptors = new ShardDescriptors()
-    const listeners = new ShardListeners(pumps, bell, new AcceptLogWriter(log), callbacks, descriptors)
+    const surplus = new Surplus(load, descriptors, callbacks)
+    const writer = new AcceptLogWriter(log)
+    const listeners = new ShardListeners(pumps, bell, writer, callbacks, descriptors, load, surplus)
     const served = servedListeners(callbacks, descriptors)
     this.server = new ControlServer(pumps, listeners, served, descriptors, callbacks, () => {
       this.stops++

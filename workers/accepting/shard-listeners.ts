@@ -9,7 +9,10 @@ import { laneEnd } from '../lanes/framed-wire.js'
 import type { Pumps } from '../lanes/pumps.js'
 import type { AcceptedPeer, DescriptorSource } from '../shard-transport.js'
 import { listenerFor } from '../transports/transport-registry.js'
+import type { OwnLoad } from '../own-load.js'
 import { ShardListener, WaitingPeers, type LaneStock } from './shard-listener.js'
+import type { Surplus } from './surplus.js'
+import { takeOver } from './take-over.js'
 
 export class ShardListeners implements LaneStock {
   readonly #pumps: Pumps
@@ -17,6 +20,8 @@ export class ShardListeners implements LaneStock {
   readonly #log: AcceptLogWriter
   readonly #main: ListenerCallbacks
   readonly #descriptors: DescriptorSource
+  readonly #load: OwnLoad
+  readonly #surplus: Surplus
   readonly #byId = new Map<number, ShardListener>()
   readonly #waiting = new WaitingPeers()
   /** Lanes that main has lent and that carry nothing yet. */
@@ -29,23 +34,30 @@ export class ShardListeners implements LaneStock {
     log: AcceptLogWriter,
     main: ListenerCallbacks,
     descriptors: DescriptorSource,
+    load: OwnLoad,
+    surplus: Surplus,
   ) {
     this.#pumps = pumps
     this.#bell = bell
     this.#log = log
     this.#main = main
     this.#descriptors = descriptors
+    this.#load = load
+    this.#surplus = surplus
   }
 
   async open(request: ListenRequest): Promise<void> {
-    const { listenerId, target, backlog } = request
+    const { listenerId, target, backlog, maxQueued } = request
     const listener = new ShardListener(request, this.#waiting, this, this.#main)
     this.#byId.set(listenerId, listener)
     try {
       const handle = await listenerFor(target).listen(
         target,
         backlog,
-        (peer) => listener.onAccepted(peer),
+        (peer) => {
+          const keep = (): void => this.#keep(peer, listener)
+          if (!this.#surplus.offer(listenerId, peer, { most: maxQueued, isServed: false }, keep)) keep()
+        },
         (error) => this.#main.listenerFailed(listenerId, serializeError(error)),
         this.#descriptors,
       )
@@ -65,8 +77,17 @@ export class ShardListeners implements LaneStock {
 
   async close(listenerId: number): Promise<void> {
     const listener = this.#byId.get(listenerId)
+    this.#surplus.closeAllOf(listenerId)
     await listener?.close()
     this.#byId.delete(listenerId)
+  }
+
+  /** Connections that another shard has accepted. Returns the tickets of those that this one does not take. */
+  takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]> {
+    return takeOver(tickets, this.#descriptors, () => {
+      const listener = this.#byId.get(listenerId)
+      return listener?.isAccepting === true ? (peer) => this.#keep(peer, listener) : undefined
+    })
   }
 
   /** Returns the lanes of connections that are gone. */
@@ -95,6 +116,22 @@ export class ShardListeners implements LaneStock {
 
   giveBack(): readonly number[] {
     return this.#stock.splice(0).map(({ id }) => id)
+  }
+
+  /** It counts as this shard's from here on: until it has a lane, by this, and then by its pump. */
+  #keep(peer: AcceptedPeer, listener: ShardListener): void {
+    const load = this.#load
+    load.arrived()
+    listener.onAccepted({
+      adopt(owner) {
+        load.left()
+        return peer.adopt(owner)
+      },
+      reject() {
+        load.left()
+        peer.reject()
+      },
+    })
   }
 
   #adopt(peer: AcceptedPeer, lane: LaneGrant, { kind, framing }: ShardListener): void {

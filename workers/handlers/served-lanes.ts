@@ -18,6 +18,7 @@ import type { TransportKind } from '../../engine/protocol/target.js'
 import type { Pump } from '../lanes/pump.js'
 import { Pumps } from '../lanes/pumps.js'
 import type { Meter } from '../meter.js'
+import type { OwnLoad } from '../own-load.js'
 import type { HandlerMeter } from './handler-meter.js'
 import { ShardDoorbell } from './shard-doorbell.js'
 
@@ -35,12 +36,19 @@ export class ServedLanes implements LaneHost {
   readonly #handlerMeter: HandlerMeter
 
   /** `generation`: which life of the shard this is. */
-  constructor(shard: number, generation: number, meter: Meter, handlerMeter: HandlerMeter, clock: Clock) {
+  constructor(
+    shard: number,
+    generation: number,
+    meter: Meter,
+    handlerMeter: HandlerMeter,
+    load: OwnLoad,
+    clock: Clock,
+  ) {
     this.shard = shard
     this.idPrefix = `${String(shard)}.${String(generation)}.`
     this.#handlerMeter = handlerMeter
     this.doorbell = new ShardDoorbell((laneId) => this.#carried[laneId], handlerMeter)
-    const pumps = new Pumps(this.doorbell, meter)
+    const pumps = new Pumps(this.doorbell, meter, load)
     this.#pumps = pumps
     const slabs = new SlabStore(SLAB_BYTES, clock, undefined)
     const headers = new SlabStore(HEADER_SLAB_BYTES, clock, undefined)

@@ -51,9 +51,9 @@ export class ServedListener {
   readonly #open = new Set<LaneConnection>()
   /** Handlers that are not done, also of connections that have ended. */
   readonly #atWork = new Set<Promise<unknown>>()
-  readonly #emptied: (() => void)[] = []
-  /** Resolves once handlers are not waited for any more. */
-  readonly #givenUp = new Deferred<void>()
+  readonly #empty: (() => void)[] = []
+  /** Handlers are not waited for any more. */
+  readonly #cut = new Deferred<void>()
   #moduleState: unknown
   #state: State = { kind: 'setting up' }
 
@@ -71,6 +71,10 @@ export class ServedListener {
       endpoint: handling.endpoint,
     })
     this.#context = this.#createContext()
+  }
+
+  get isAccepting(): boolean {
+    return this.#state.kind === 'open'
   }
 
   /** Loads the module and sets it up. Rejects with ERR_HANDLER_LOAD, or ERR_CLOSED if `close()` comes first. */
@@ -117,9 +121,13 @@ export class ServedListener {
     this.#onOpened(connection)
     const end = laneEnd(pump, this.#settings.framing)
     end.attach(peer.adopt(end))
+    lanes.doorbell.run(() => this.#serve(connection, state.module))
+  }
+
+  #serve(connection: LaneConnection, module: HandlerModule): void {
     attempt(
       () => {
-        const pending = connection.attend(state.module.serve(connection, this.#context))
+        const pending = connection.attend(module.serve(connection, this.#context))
         if (pending !== undefined) this.#attend(pending)
         return pending
       },
@@ -144,7 +152,6 @@ export class ServedListener {
   /** Resolves once no connection is left and the module was torn down. After `close()`. */
   async end(end: HandlerEnd): Promise<void> {
     if (end.how === 'destroy') {
-      this.#givenUp.resolve()
       const error = deserializeError(end.error, this.#identity.endpoint)
       for (const connection of this.#open) connection.destroy(error)
     } else if (end.how === 'close') {
@@ -153,11 +160,26 @@ export class ServedListener {
         void Promise.resolve(connection.settle()).then(close)
       }
     }
-    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
-    await Promise.race([Promise.allSettled(this.#atWork), this.#givenUp.promise])
+    if (end.how === 'destroy') this.#cut.resolve()
+    await this.#emptied()
     await this.#tearDownOnce()
     this.#closeCalls()
     await this.#reports.flushed()
+  }
+
+  /** Resolves once no connection is left, and handlers are done with them; late ones are not waited for for ever. */
+  async #emptied(): Promise<void> {
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#empty.push(resolve))
+    if (this.#atWork.size === 0) return
+    const { teardownTimeoutMs: ms, endpoint } = this.#request.handling
+    const { clock } = this.#environment
+    const done = Promise.race([Promise.allSettled(this.#atWork), this.#cut.promise])
+    await bounded(done, { clock, ms, late: () => notDone(ms, 'teardownTimeoutMs', endpoint) }).catch(
+      (cause: unknown) => {
+        const message = 'handlers were still at work when their module was torn down. See the cause.'
+        this.#reports.failed('module', message, cause, undefined)
+      },
+    )
   }
 
   #tearDownOnce(): Promise<void> {
@@ -232,7 +254,7 @@ export class ServedListener {
       this.#counts.closed(this.#environment.shard)
       this.#reports.closed(id, cause instanceof TransportError ? cause : undefined)
       if (this.#open.size > 0) return
-      for (const resolve of this.#emptied.splice(0)) resolve()
+      for (const resolve of this.#empty.splice(0)) resolve()
     })
   }
 

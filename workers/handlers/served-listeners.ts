@@ -2,10 +2,15 @@
 import type { MainCallbacks, ServeRequest } from '../../engine/protocol/control.js'
 import { serializeError } from '../../engine/protocol/errors.js'
 import type { HandlerEnd } from '../../engine/protocol/handling.js'
+import type { Surplus } from '../accepting/surplus.js'
+import { takeOver } from '../accepting/take-over.js'
 import type { DescriptorSource } from '../shard-transport.js'
 import { listenerFor } from '../transports/transport-registry.js'
 import { HandlerReports } from './handler-reports.js'
 import { ServedListener, type ServingEnvironment } from './served-listener.js'
+
+/** Nothing of it waits for main: only what is on its way to another shard. */
+const MOST_OFFERED = 256
 
 type Main = Pick<MainCallbacks, 'served' | 'listenerFailed'>
 
@@ -13,12 +18,18 @@ export class ServedListeners {
   readonly #environment: ServingEnvironment
   readonly #main: Main
   readonly #descriptors: DescriptorSource
+  readonly #surplus: Surplus
   readonly #byId = new Map<number, ServedListener>()
 
-  constructor(environment: ServingEnvironment, main: Main, descriptors: DescriptorSource) {
+  constructor(environment: ServingEnvironment, main: Main, descriptors: DescriptorSource, surplus: Surplus) {
     this.#environment = environment
     this.#main = main
     this.#descriptors = descriptors
+    this.#surplus = surplus
+  }
+
+  has(listenerId: number): boolean {
+    return this.#byId.has(listenerId)
   }
 
   /** Rejects with what the module or the system prevents it by, and nothing is left then. */
@@ -37,7 +48,10 @@ export class ServedListeners {
       const handle = await listenerFor(target).listen(
         target,
         backlog,
-        (peer) => listener.onAccepted(peer),
+        (peer) => {
+          const keep = (): void => listener.onAccepted(peer)
+          if (!this.#surplus.offer(listenerId, peer, { most: MOST_OFFERED, isServed: true }, keep)) keep()
+        },
         (error) => this.#main.listenerFailed(listenerId, serializeError(error)),
         this.#descriptors,
       )
@@ -51,7 +65,16 @@ export class ServedListeners {
     }
   }
 
+  /** Connections that another shard has accepted. Returns the tickets of those that this one does not take. */
+  takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]> {
+    return takeOver(tickets, this.#descriptors, () => {
+      const listener = this.#byId.get(listenerId)
+      return listener?.isAccepting === true ? (peer) => listener.onAccepted(peer) : undefined
+    })
+  }
+
   async close(listenerId: number): Promise<void> {
+    this.#surplus.closeAllOf(listenerId)
     await this.#byId.get(listenerId)?.close()
   }
 

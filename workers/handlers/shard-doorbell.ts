@@ -58,6 +58,11 @@ export class ShardDoorbell implements LaneDoorbell, LaneBell {
     this.#turnSoon()
   }
 
+  /** Runs what the host is called with, as a part of the turn's work. */
+  run(step: () => void): void {
+    this.#work(step)
+  }
+
   /** There is no thread that could stay awake for a reply. */
   awaitReply(): void {
     return undefined
@@ -99,21 +104,25 @@ export class ShardDoorbell implements LaneDoorbell, LaneBell {
   }
 
   #work(step: () => void): void {
-    this.#isDue = false
     if (!this.#isWorking) {
       this.#isWorking = true
       this.#meter.begin()
-      // Once the queue of microtasks is empty: what handlers do after an await counts too.
-      process.nextTick(this.#atEnd)
+      queueMicrotask(this.#awaitEnd)
     }
+    const isOutermost = !this.#isVisiting
     this.#isVisiting = true
     try {
       step()
     } finally {
-      this.#isVisiting = false
-      this.#flush()
+      if (isOutermost) {
+        this.#isVisiting = false
+        this.#flush()
+      }
     }
   }
+
+  /** A tick that is asked for in a microtask comes after all of them: what handlers do after an `await` counts. */
+  readonly #awaitEnd = (): void => process.nextTick(this.#atEnd)
 
   readonly #atEnd = (): void => {
     this.#isWorking = false
@@ -122,6 +131,7 @@ export class ShardDoorbell implements LaneDoorbell, LaneBell {
   }
 
   #visitNotified(): void {
+    this.#isDue = false
     const notified = this.#notified
     if (notified.size === 0) return
     this.#notified = new Set()

@@ -3,6 +3,7 @@ import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { LaneTable } from '../../engine/protocol/lane.js'
 import { SlabTable } from '../../engine/protocol/slab-table.js'
 import { transportTraits, type Role, type TransportKind } from '../../engine/protocol/target.js'
+import type { OwnLoad } from '../own-load.js'
 import type { Meter } from '../meter.js'
 import { Pump } from './pump.js'
 import type { LaneBell } from './shard-lane.js'
@@ -12,9 +13,11 @@ export class Pumps {
   readonly slabs = new SlabTable()
   readonly #bell: LaneBell
   readonly #meter: Meter
+  readonly #load: OwnLoad
   readonly #byLane: (Pump | undefined)[] = []
 
-  constructor(bell: LaneBell, meter: Meter) {
+  constructor(bell: LaneBell, meter: Meter, load: OwnLoad) {
+    this.#load = load
     this.#bell = bell
     this.#meter = meter
   }
@@ -30,6 +33,7 @@ export class Pumps {
     const lane = { id, words, base, slabs: this.slabs, bell: this.#bell, meter: this.#meter }
     const pump = new Pump(lane, role, transportTraits[kind].halfClose, this.#onGone)
     this.#byLane[id] = pump
+    this.#load.opened()
     return pump
   }
 
@@ -44,5 +48,6 @@ export class Pumps {
 
   readonly #onGone = (laneId: number): void => {
     this.#byLane[laneId] = undefined
+    this.#load.closed()
   }
 }

@@ -6,13 +6,14 @@ import type {
   TransportKind,
   TransportTarget,
 } from '../../engine/protocol/target.js'
-import type { Dialler, ListeningTransport } from '../shard-transport.js'
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
+import type { AcceptedPeer, Dialler, ListeningTransport } from '../shard-transport.js'
 import { childPipesTransport } from './child-pipes.js'
 import { childStdioTransport } from './child-stdio.js'
 import { memoryTransport } from './memory.js'
 import { pipeTransport } from './pipe.js'
 import { processStdioTransport } from './process-stdio.js'
-import { unixTransport } from './unix.js'
+import { unixPeer, unixTransport } from './unix.js'
 
 type Registry = {
   readonly [Kind in TransportKind]: Kind extends ListeningKind
@@ -37,4 +38,9 @@ export function diallerFor(target: TransportTarget): Dialler<TransportTarget> {
 
 export function listenerFor(target: ListenTarget): ListeningTransport<ListenTarget> {
   return registry[target.kind]
+}
+
+/** A connection that another shard has accepted, and of which nothing was read. */
+export function peerOver(handle: SocketHandle): AcceptedPeer {
+  return unixPeer(handle)
 }

@@ -9,7 +9,7 @@ import { systemErrorOf } from '../../engine/protocol/system-errno.js'
 import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
 import { openLocalFolder } from '../../engine/filesystem/local-folder.js'
 import { isAbstract, type LocalFolder, type TargetOf, type UnixTarget } from '../../engine/protocol/target.js'
-import { refusedDial, type Dialling, type ListeningTransport } from '../shard-transport.js'
+import { refusedDial, type AcceptedPeer, type Dialling, type ListeningTransport } from '../shard-transport.js'
 import type { WireOwner } from '../wire.js'
 import { dialPath } from './net-transport.js'
 import { unopenedPeer } from './socket-wire.js'
@@ -32,7 +32,7 @@ export const unixTransport: ListeningTransport<AnyUnixTarget> = {
       if (socket === undefined) throw refused(Object.assign(new Error('recvmsg EMFILE'), { code: 'EMFILE' }))
       const errno = acceptOn(socket, backlog, (status, connection) => {
         if (connection === undefined) onFailure(systemErrorOf(status, 'accept'))
-        else onAccepted(unopenedPeer(connection))
+        else onAccepted(unixPeer(connection))
       })
       if (errno === 0) return socket
       socket.close()
@@ -55,6 +55,11 @@ export const unixTransport: ListeningTransport<AnyUnixTarget> = {
       },
     }
   },
+}
+
+/** One that another shard may get. */
+export function unixPeer(handle: SocketHandle): AcceptedPeer {
+  return { ...unopenedPeer(handle), handle }
 }
 
 /** The folder is checked for each dial, and must still be that folder when its socket is connected. */
