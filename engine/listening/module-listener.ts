@@ -3,7 +3,7 @@ import { readGraceMs, graceMs } from '../common/call-options.js'
 import type { Connection } from '../common/connection.js'
 import { Deferred } from '../common/deferred.js'
 import { events } from '../common/diagnostics.js'
-import type { HandlerFailures } from '../common/handler-failures.js'
+import { handlerError, type HandlerFailures } from '../common/handler-failures.js'
 import type { OnHandlerLog } from '../common/handler-log.js'
 import type { Ledger } from '../common/ledger.js'
 import type { Clock } from '../protocol/clock.js'
@@ -135,7 +135,7 @@ export class ModuleListener implements HandlerListener {
           ledger.open('handlers')
           this.#serving.set(shard, serving)
         } else {
-          serving.end(this.#isClosed())
+          serving.end(shard.isUp ? this.#isClosed() : this.#isLost())
         }
       }
     },
@@ -152,8 +152,18 @@ export class ModuleListener implements HandlerListener {
   /** The shard has died, and its connections with it. */
   onSourceLost(shard: Shard): void {
     this.#counts.lost(shard.index)
-    const message = 'the worker thread that served this connection has died.'
-    this.#forget(shard, new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint }))
+    this.#forget(shard, this.#isLost())
+  }
+
+  /** The shard cannot serve yet, and tries again. If that is the module's doing, somebody has to mend it. */
+  onNotServed({ index: shard, generation }: Shard, cause: unknown): void {
+    if (!(cause instanceof TransportError) || cause.code !== 'ERR_HANDLER_LOAD') return
+    const { endpoint } = this
+    const message =
+      'the handler module could not be set up on a shard that is to serve again, and will be tried again. See the cause.'
+    const error = handlerError(message, cause, endpoint)
+    events.handlerFailed.publish({ endpoint, shard, generation, connection: undefined, error })
+    this.#settings.failures.report(error, { where: 'setup', endpoint, connection: undefined })
   }
 
   onFailure(error: TransportError): void {
@@ -168,6 +178,11 @@ export class ModuleListener implements HandlerListener {
 
   #isClosed(): TransportError {
     return new TransportError('ERR_CLOSED', 'the listener was closed.', { endpoint: this.endpoint })
+  }
+
+  #isLost(): TransportError {
+    const message = 'the worker thread that served this connection has died.'
+    return new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint })
   }
 
   #isServed(): TransportError {
