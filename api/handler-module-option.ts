@@ -41,6 +41,6 @@ function cloneOf(data: unknown, where: string): unknown {
     return structuredClone(data)
   } catch (error) {
     const why = error instanceof Error ? error.message : 'it cannot be cloned'
-    throw invalidOption(where, 'data', `a shard gets a copy of it, and ${why}`)
+    throw invalidOption(where, 'data', `each shard gets a copy of it, and ${why}`)
   }
 }

@@ -40,7 +40,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const clock = systemClock
   const handlerMeter = new HandlerMeter(boot.counters, clock)
   const memory = new ServedMemory(handlerMeter, load, (address, length) => void main.mapped(address, length))
-  const lanes = new ServedLanes(shard, generation, meter, handlerMeter, load, clock, memory.duplicate)
+  const lanes = new ServedLanes(shard, meter, handlerMeter, load, clock, memory.duplicate)
   const modules = new HandlerModules()
   const served = new ServedModules({ shard, generation, lanes, memory, modules, clock }, main, descriptors, surplus)
   await new Promise<void>((stop) => {

@@ -59,7 +59,7 @@ export interface ListenerPausedEvent extends ListenerEvent {
 
 export interface HandlerFailedEvent extends ShardEvent {
   readonly endpoint: string
-  /** `info.id` of the connection; undefined: the module itself, in its `teardown()`. */
+  /** `info.id` of the connection; undefined: the module itself, in its `teardown()`, or set up on a shard again. */
   readonly connection: string | undefined
   /** ERR_HANDLER; its cause is what was thrown, with the stack that it had in the shard. */
   readonly error: Error
@@ -161,7 +161,7 @@ export const events = {
   listenerResumed: new EventChannel<ListenerPausedEvent>('listener.resumed'),
   /** A connection was cut because the listener has `maxConnections` of them. */
   listenerRefused: new EventChannel<ListenerEvent>('listener.refused'),
-  /** A handler module has failed, over one connection or in its `teardown()`. */
+  /** A handler module has failed: over one connection, in its `teardown()`, or set up on a shard that came back. */
   handlerFailed: new EventChannel<HandlerFailedEvent>('handler.failed'),
   /** A handler module has logged, and the listener has no `onLog`. */
   handlerLog: new EventChannel<HandlerLogEntry>('handler.log'),

@@ -291,7 +291,7 @@ export class EngineCore {
     const reconnecting = this.#reconnecting
     const handlers = new HandlersAtWork(
       [...this.#connections, ...reconnecting],
-      this.#outliving,
+      [...this.#outliving, ...this.#listeners.settleServed(), ...this.#servedDialler.settle()],
       this.#clock,
       graceMs * HANDLERS_SHARE,
     )

@@ -66,6 +66,11 @@ export class ServedDialler {
     )
   }
 
+  /** What modules are at work on now: each settles once one is done with what has come. */
+  settle(): readonly Promise<void>[] {
+    return [...this.#open].map((connection) => connection.settle())
+  }
+
   /** Has all that are open end. Resolves once none is left, and their modules were torn down. */
   async end(how: 'close' | TransportError): Promise<void> {
     const open = [...this.#open]

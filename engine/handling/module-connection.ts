@@ -99,7 +99,7 @@ export class ModuleConnection implements ServedConnection {
     const { servedId, connection } = this.#request
     const { serving } = this.#shard
     void serving.unserve(servedId)
-    if (grace > 0) await within(connection.clock, grace, Promise.race([serving.settle(servedId), this.closed]))
+    if (grace > 0) await within(connection.clock, grace, this.settle())
     void serving.end(servedId, { how: 'close', when: 'now' })
     return this.closed
   }
@@ -109,6 +109,11 @@ export class ModuleConnection implements ServedConnection {
     this.#reason ??= destroyReason(reason, endpoint)
     const error = serializeError(this.#reason)
     void this.#shard.serving.end(servedId, { how: 'destroy', error })
+  }
+
+  /** Resolves once its module is done with what has come until now, or the connection has ended. */
+  async settle(): Promise<void> {
+    await Promise.race([this.#shard.serving.settle(this.#request.servedId), this.closed])
   }
 
   /** The engine closes: it ends once its handler is done with what has come. */

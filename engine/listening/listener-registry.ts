@@ -130,6 +130,11 @@ export class ListenerRegistry implements SupervisorEvents {
     await Promise.allSettled([...this.#open.values()].map((open) => open.close()))
   }
 
+  /** What handlers in the shards are at work on now: each settles once they are done on one shard. */
+  settleServed(): readonly Promise<void>[] {
+    return [...this.#served].flatMap((listener) => listener.settle())
+  }
+
   /** Has the connections that shards serve end. Resolves once none is left. After `close()`. */
   async endServed(how: 'close' | TransportError): Promise<void> {
     await Promise.all([...this.#served].map((listener) => listener.endServed(how)))

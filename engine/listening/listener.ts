@@ -46,7 +46,7 @@ export type HandlerListenOptions = HandlerOptions
 
 /** A listener whose connections a handler module serves inside the shards: it has none to give. */
 export interface HandlerListener<Api = AnyFunctions> extends Listener {
-  /** The shards on which the module serves now: those that are up, until it was torn down on them. */
+  /** The shards on which the module serves now, in order: those that are up, until it was torn down on them. */
   readonly handlers: readonly HandlerOnShard<Api>[]
 }
 

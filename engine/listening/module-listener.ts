@@ -3,7 +3,7 @@ import { readGraceMs, graceMs } from '../common/call-options.js'
 import type { Connection } from '../common/connection.js'
 import { Deferred } from '../common/deferred.js'
 import { events } from '../common/diagnostics.js'
-import type { HandlerFailures } from '../common/handler-failures.js'
+import { handlerError, type HandlerFailures } from '../common/handler-failures.js'
 import type { Ledger } from '../common/ledger.js'
 import { within } from '../common/within.js'
 import type { HandlerModuleSettings } from '../handling/handler-module-settings.js'
@@ -67,10 +67,12 @@ export class ModuleListener implements HandlerListener {
   }
 
   get handlers(): readonly HandlerOnShard[] {
-    return [...this.#serving.values()].map(({ shard, api }) => {
+    const handlers = [...this.#serving.values()].map(({ shard, api }) => {
       const { index, generation } = shard
       return { shard: index, generation, api }
     })
+    // They have come in any order.
+    return handlers.sort((one, other) => one.shard - other.shard)
   }
 
   // eslint-disable-next-line require-yield
@@ -88,11 +90,16 @@ export class ModuleListener implements HandlerListener {
 
   async close(options: ListenerCloseOptions = {}): Promise<ListenerClosed> {
     const grace = readGraceMs(options, graceMs.listener)
-    const { id } = this.#settings
-    const atWork = grace === 0 ? [] : [...this.#serving.keys()].map((shard) => shard.serving.settle(id))
+    const atWork = grace === 0 ? [] : this.settle()
     const closing = this.#end({ code: 'OK' })
     if (atWork.length > 0) await within(this.#settings.clock, grace, Promise.all(atWork))
     return closing
+  }
+
+  /** For each shard: resolves once handlers there are done with what has come until now. */
+  settle(): readonly Promise<void>[] {
+    const { id } = this.#settings
+    return [...this.#serving.keys()].map((shard) => shard.serving.settle(id))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,7 +126,7 @@ export class ModuleListener implements HandlerListener {
           ledger.open('handlers')
           this.#serving.set(shard, serving)
         } else {
-          serving.end(this.#isClosed())
+          serving.end(shard.isUp ? this.#isClosed() : this.#isLost())
         }
       }
     },
@@ -136,8 +143,18 @@ export class ModuleListener implements HandlerListener {
   /** The shard has died, and its connections with it. */
   onSourceLost(shard: Shard): void {
     this.#counts.lost(shard.index)
-    const message = 'the worker thread that served this connection has died.'
-    this.#forget(shard, new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint }))
+    this.#forget(shard, this.#isLost())
+  }
+
+  /** The shard cannot serve yet, and tries again. If that is the module's doing, somebody has to mend it. */
+  onNotServed({ index: shard, generation }: Shard, cause: unknown): void {
+    if (!(cause instanceof TransportError) || cause.code !== 'ERR_HANDLER_LOAD') return
+    const { endpoint } = this
+    const message =
+      'the handler module could not be set up on a shard that is to serve again, and will be tried again. See the cause.'
+    const error = handlerError(message, cause, endpoint)
+    events.handlerFailed.publish({ endpoint, shard, generation, connection: undefined, error })
+    this.#settings.failures.report(error, { where: 'setup', endpoint, connection: undefined })
   }
 
   onFailure(error: TransportError): void {
@@ -152,6 +169,11 @@ export class ModuleListener implements HandlerListener {
 
   #isClosed(): TransportError {
     return new TransportError('ERR_CLOSED', 'the listener was closed.', { endpoint: this.endpoint })
+  }
+
+  #isLost(): TransportError {
+    const message = 'the worker thread that served this connection has died.'
+    return new TransportError('ERR_SHARD_LOST', message, { endpoint: this.endpoint })
   }
 
   #isServed(): TransportError {

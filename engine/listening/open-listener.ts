@@ -11,7 +11,7 @@ import type { Arrival } from '../shard/accepted-connections.js'
 import type { Shard } from '../shard/shard.js'
 import type { AcceptHandshakes } from './accept-handshakes.js'
 import type { EngineListener } from './engine-listener.js'
-import type { ModuleListener } from './module-listener.js'
+import { ModuleListener } from './module-listener.js'
 import type { ShardBindings } from './shard-bindings.js'
 
 /** Pauses between attempts to make a shard serve the listener, or resume. */
@@ -132,6 +132,7 @@ export class OpenListener {
     step().catch((error: unknown) => {
       if (!listener.isOpen || !shard.isUp) return
       trace('listener %s: shard %d does not serve it yet (%s)', listener.endpoint, shard.index, nameOf(error))
+      if (listener instanceof ModuleListener) listener.onNotServed(shard, error)
       const again = (): void => {
         if (listener.isOpen && shard.isUp) this.#retry(shard, step, pause.next())
       }

@@ -70,7 +70,9 @@ export class ShardBindings {
         : undefined
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
-      signal.addEventListener('abort', () => void opening.close(), { once: true })
+      // It may have been aborted while the file was prepared.
+      if (signal.aborted) void opening.close()
+      else signal.addEventListener('abort', () => void opening.close(), { once: true })
       await opening.join(shards)
       await file?.publish()
       return opening
@@ -103,10 +105,21 @@ export class ShardBindings {
       if (this.#closing !== undefined) await on(shard).unlisten(listenerId)
       else this.#shards.add(shard)
     }
-    // allSettled, so that nothing goes on after this has rejected.
+    const failures: unknown[] = []
+    const joinOrGiveUp = async (shard: Shard): Promise<void> => {
+      try {
+        await join(shard)
+      } catch (error) {
+        failures.push(error)
+        // It is of no use any more that the others go on, which may take long.
+        for (const other of shards) if (this.#joining.has(other)) on(other).abandon?.(listenerId)
+      }
+    }
+    // To the end of each, so that nothing goes on after this has rejected.
     await this.#whileOpen(async () => {
-      const results = await Promise.allSettled(shards.map(join))
-      for (const result of results) if (result.status === 'rejected') throw result.reason
+      await Promise.all(shards.map(joinOrGiveUp))
+      // The first: what was given up failed for no other reason.
+      if (failures.length > 0) throw failures[0]
     })
   }
 

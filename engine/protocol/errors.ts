@@ -89,6 +89,8 @@ export interface SerializedError {
   readonly message: string
   readonly systemCode: string | undefined
   readonly syscall: string | undefined
+  /** What a function of the host's threw, where that is why. */
+  readonly thrown?: { readonly name: string; readonly message: string; readonly stack: string | undefined } | undefined
 }
 
 /** What a control call returns: errors travel as values because Comlink drops their codes. */
@@ -97,7 +99,10 @@ export type Outcome = { readonly ok: true } | { readonly ok: false; readonly err
 export function serializeError(error: unknown): SerializedError {
   if (error instanceof TransportError) {
     const cause = error.cause as NodeJS.ErrnoException | undefined
-    return { code: error.code, message: error.message, systemCode: cause?.code, syscall: cause?.syscall }
+    const serialized = { code: error.code, message: error.message, systemCode: cause?.code, syscall: cause?.syscall }
+    if (error.code !== 'ERR_HANDLER_LOAD' || !(cause instanceof Error)) return serialized
+    const { name, message, stack } = cause
+    return { ...serialized, thrown: { name, message, stack } }
   }
   const { code, message, syscall } = error as NodeJS.ErrnoException
   const denied = isDenied(error)
@@ -111,13 +116,26 @@ export function serializeError(error: unknown): SerializedError {
 
 export function deserializeError(error: SerializedError, endpoint?: string): TransportError {
   const cause =
-    error.systemCode === undefined
-      ? undefined
-      : Object.assign(new Error(`${error.syscall ?? 'call'} ${error.systemCode}`), {
-          code: error.systemCode,
-          syscall: error.syscall,
-        })
+    error.thrown !== undefined
+      ? thrownError(error.thrown, error.systemCode)
+      : error.systemCode === undefined
+        ? undefined
+        : Object.assign(new Error(`${error.syscall ?? 'call'} ${error.systemCode}`), {
+            code: error.systemCode,
+            syscall: error.syscall,
+          })
   return new TransportError(error.code, error.message, { cause, endpoint })
+}
+
+/** With the stack that it had in its own thread. */
+function thrownError(
+  { name, message, stack }: NonNullable<SerializedError['thrown']>,
+  code: string | undefined,
+): Error {
+  const error = new Error(message)
+  error.name = name
+  if (stack !== undefined) error.stack = stack
+  return code === undefined ? error : Object.assign(error, { code })
 }
 
 /** What was being done when the system said no: what helps depends on it. */

@@ -105,7 +105,7 @@ export class ShardChannel {
   /** Main has written to one of the shard's sockets itself. */
   readonly wroteInline = (): void => this.#watchdog.touchUnseen()
 
-  /** While `on`, the shard runs modules of the host, and is watched also while main wants nothing of it. */
+  /** `on`: it runs modules of the host, which may block its thread, and is watched also while main wants nothing. */
   watchHandlers(on: boolean): void {
     this.#watchdog.watchHandlers(on)
   }

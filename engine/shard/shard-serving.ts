@@ -11,12 +11,18 @@ export type OnHandlerReport = (report: HandlerReport) => void
 export class ShardServing {
   readonly #control: ControlClient
   readonly #descriptors: DescriptorExchange
+  readonly #watch: (on: boolean) => void
+  /** One for each module that the shard runs, from before its set-up until after its teardown. */
   readonly #onReport = new Map<number, OnHandlerReport>()
+  /** Those that the shard has not been told of yet, since it gets their sockets first. */
+  readonly #preparing = new Map<number, 'wanted' | 'given up'>()
   #pendingDials = 0
 
-  constructor(control: ControlClient, descriptors: DescriptorExchange) {
+  /** `watch`: whether the shard runs any module, which may block its thread. */
+  constructor(control: ControlClient, descriptors: DescriptorExchange, watch: (on: boolean) => void) {
     this.#control = control
     this.#descriptors = descriptors
+    this.#watch = watch
   }
 
   /** Dials under way. */
@@ -26,8 +32,17 @@ export class ShardServing {
 
   /** `socket`: what main has bound for it. `onReport` is called until `end()` has resolved. */
   async serve(request: ServeRequest, socket: BoundSocket | undefined, onReport: OnHandlerReport): Promise<Outcome> {
+    const { servedId } = request
+    this.#preparing.set(servedId, 'wanted')
     const target = await this.#descriptors.targetFor(request.target, socket)
-    return this.#begin(request, onReport, () => this.#control.call('serve', this.#moving({ ...request, target })))
+    const isGivenUp = this.#preparing.get(servedId) === 'given up'
+    this.#preparing.delete(servedId)
+    return this.#begin(request, onReport, () => {
+      const called = this.#control.call('serve', this.#moving({ ...request, target }))
+      // The shard has to take up the socket all the same.
+      if (isGivenUp) void this.unserve(servedId)
+      return called
+    })
   }
 
   /** Resolves with the connection's id. `onReport`: as for `serve()`. */
@@ -46,6 +61,10 @@ export class ShardServing {
 
   /** Accepts nothing from here on; gives up what is under way. Tells the module of a dialled connection of its end. */
   unserve(servedId: number): Promise<void> {
+    if (this.#preparing.has(servedId)) {
+      this.#preparing.set(servedId, 'given up')
+      return Promise.resolve()
+    }
     return this.#control.announce('unserve', servedId)
   }
 
@@ -57,7 +76,7 @@ export class ShardServing {
   /** Resolves once its connections have ended and its module was torn down, or the shard is lost. */
   async end(servedId: number, end: HandlerEnd): Promise<void> {
     await this.#control.announce('endServed', servedId, end)
-    this.#onReport.delete(servedId)
+    this.#forget(servedId)
   }
 
   readonly onReport = (servedId: number, report: HandlerReport): void => {
@@ -75,13 +94,19 @@ export class ShardServing {
     call: () => Promise<Result>,
   ): Promise<Result> {
     this.#onReport.set(servedId, onReport)
+    this.#watch(true)
     let isServing = false
     try {
       const outcome = await call()
       isServing = outcome.ok
       return outcome
     } finally {
-      if (!isServing) this.#onReport.delete(servedId)
+      if (!isServing) this.#forget(servedId)
     }
+  }
+
+  #forget(servedId: number): void {
+    this.#onReport.delete(servedId)
+    this.#watch(this.#onReport.size > 0)
   }
 }

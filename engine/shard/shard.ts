@@ -110,7 +110,7 @@ export class Shard {
     this.#lanes = new ShardLanes(life, this.#channel, onIdleLane, environment)
     const { control, descriptors } = this.#channel
     this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
-    this.serving = new ShardServing(control, descriptors)
+    this.serving = new ShardServing(control, descriptors, (on) => this.#channel.watchHandlers(on))
     const served = this.serving.onReport
     const mapped = (address: bigint, length: number): void => void this.#mapped.push({ address, length })
     const handOn: MainCallbacks['handOn'] = (listenerId, tickets) => relay.handOn(this, listenerId, tickets)
@@ -231,14 +231,6 @@ export class Shard {
 
   keepAlive(on: boolean): void {
     this.#channel.keepAlive(on)
-  }
-
-  /**
-   * `on`: it runs modules of the host, which may block the thread. While it does, it is probed each `stuckTimeoutMs`
-   * even if main wants nothing of it, and ended if it does not answer.
-   */
-  watchHandlers(on: boolean): void {
-    this.#channel.watchHandlers(on)
   }
 
   /** Ends the thread's task; `ended` follows. */

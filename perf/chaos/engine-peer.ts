@@ -3,6 +3,7 @@
  * shared memory there is none but `length`, and it sends whole frames alone.
  */
 import type { Connection, Engine, Listener, Transport } from '../../api/index.js'
+import { sendIfOpen } from './handler-peer.js'
 import { PeerConnection, type PeerHost } from './peer-connection.js'
 import { encode, FrameParser, MAX_FRAME_BYTES, type PeerFraming } from './peer-framing.js'
 import { FileRecorder } from './record.js'
@@ -93,15 +94,5 @@ export class EnginePeer implements PeerHost {
       // Rejects when the connection ends: then nothing more follows.
       return hasRoom ? undefined : connection.ready().catch(() => undefined)
     })
-  }
-}
-
-/** False: wait for room. */
-function sendIfOpen(connection: Connection, bytes: Buffer): boolean {
-  try {
-    return connection.send(bytes)
-  } catch {
-    // It has ended meanwhile; what it had received is recorded.
-    return true
   }
 }

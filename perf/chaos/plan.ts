@@ -6,10 +6,10 @@ import type { Fault as Death } from './strikes.js'
 
 /**
  * The targets of faults: a process that listens on a Unix socket, a child of the engine, a listener in the engine, a
- * listener in the engine on a Unix socket, a process to which frames go through shared memory, and one that shares none
- * and goes on over the socket.
+ * listener in the engine on a Unix socket, a process to which frames go through shared memory, one that shares none and
+ * goes on over the socket, and a handler module in the shards of the engine.
  */
-export const targetNames = ['unix', 'stdio', 'memory', 'hosted', 'shared', 'fallen-back'] as const
+export const targetNames = ['unix', 'stdio', 'memory', 'hosted', 'shared', 'fallen-back', 'handlers'] as const
 
 export type TargetName = (typeof targetNames)[number]
 
@@ -76,7 +76,7 @@ const attempts = (random: Random): number => random.between(1, 4)
 
 const everywhere = targetNames
 /** Whose peers can send bytes that are no frame. */
-const streams = ['unix', 'stdio', 'memory', 'hosted', 'fallen-back'] as const
+const streams = ['unix', 'stdio', 'memory', 'hosted', 'fallen-back', 'handlers'] as const
 /** Processes that listen. */
 const servers = ['unix', 'shared', 'fallen-back'] as const
 const processes = [...servers, 'stdio'] as const
@@ -90,8 +90,8 @@ export function isProcess(name: TargetName): boolean {
   return processes.some((other) => other === name)
 }
 
-const listening = [...servers, 'memory', 'hosted'] as const
-const threads = ['unix', 'stdio', 'memory', 'shared', 'fallen-back'] as const
+const listening = [...servers, 'memory', 'hosted', 'handlers'] as const
+const threads = ['unix', 'stdio', 'memory', 'shared', 'fallen-back', 'handlers'] as const
 
 /** Which faults apply to which targets. In each round of the plan every line happens once to each of its targets. */
 const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
@@ -118,8 +118,8 @@ const lines: readonly (readonly [readonly TargetName[], Draw])[] = [
   [everywhere, dies('exit')],
   [threads, dies('throw')],
   [['unix'], dies('rejection')],
-  [['memory'], dies('memory')],
-  [['stdio'], dies('stuck')],
+  [['memory', 'handlers'], dies('memory')],
+  [['stdio', 'handlers'], dies('stuck')],
   [threads, drawAborts],
 ]
 

@@ -35,9 +35,14 @@ export async function settledHoldings(world: World): Promise<Holdings> {
   return settled
 }
 
-/** Resolves once every worker thread that has died is replaced. */
-export async function allUp({ engine }: World): Promise<void> {
-  while (engine.stats().shards.some(({ state }) => state !== 'up')) await pause(LOOK_AGAIN_MS)
+/** Resolves once every worker thread that has died is replaced, and serves what the one before it did. */
+export async function allUp({ engine, targets }: World): Promise<void> {
+  const isUp = (): boolean => {
+    const { shards, ledger } = engine.stats()
+    const serving = targets.has('handlers') ? shards.length : 0
+    return shards.every(({ state }) => state === 'up') && ledger.byKind.handlers.open >= serving
+  }
+  while (!isUp()) await pause(LOOK_AGAIN_MS)
 }
 
 /** Resolves once there is no more of anything than before. The system removes what has ended a little later. */

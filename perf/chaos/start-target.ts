@@ -7,7 +7,7 @@ import type { Gate } from './gate.js'
 import { MAX_FRAME_BYTES, type PeerFraming } from './peer-framing.js'
 import type { TargetName } from './plan.js'
 import { POOL_USERS, PoolTraffic } from './pool-traffic.js'
-import { ChildPeer, OwnPeer, SocketPeer, type Peer } from './targets.js'
+import { ChildPeer, OwnPeer, ShardPeer, SocketPeer, type Peer } from './targets.js'
 import { Traffic, type Consuming } from './traffic.js'
 
 export interface Target {
@@ -68,6 +68,7 @@ const settingsOf: Record<TargetName, Settings> = {
     hasPool: true,
   },
   'fallen-back': { framing: 'length', consuming: 'iterate', options: { unsent: 'resend' }, hasPool: false },
+  handlers: { framing: 'length-be', consuming: 'subscribe', options: { unsent: 'resend' }, hasPool: true },
 }
 
 export async function startTarget(
@@ -134,6 +135,10 @@ async function startPeer(
     case 'stdio': {
       const peer = new ChildPeer(framing, record)
       return [peer, peer.endpoint]
+    }
+    case 'handlers': {
+      const endpoint = `unix:${folder}/handlers.sock`
+      return [await ShardPeer.listen(engine, endpoint, framing, record), endpoint]
     }
     case 'memory':
     case 'hosted': {

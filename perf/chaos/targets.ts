@@ -1,15 +1,16 @@
 /**
- * The peers that faults happen to: one on a Unix socket, one that is a child of the engine, and one in the engine
- * itself.
+ * The peers that faults happen to: one on a Unix socket, one that is a child of the engine, one in the engine itself,
+ * and one in its shards.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import type { Endpoint } from '../../api/index.js'
+import type { Endpoint, Engine, HandlerListener } from '../../api/index.js'
 import type { ChildPeerConfig } from './child-peer.js'
 import type { EnginePeer } from './engine-peer.js'
+import { word, type HandlerPeerApi, type HandlerPeerData } from './handler-peer.js'
 import type { PeerFraming } from './peer-framing.js'
 import { readRecord, type RecordEntry } from './record.js'
 import type { SocketPeerConfig } from './socket-peer.js'
@@ -149,6 +150,45 @@ export class ChildPeer implements Peer {
 
   close(): Promise<void> {
     return Promise.resolve()
+  }
+}
+
+/** A handler module in the shards of the host's own engine. */
+export class ShardPeer implements Peer {
+  readonly #listener: HandlerListener<HandlerPeerApi>
+  readonly #data: HandlerPeerData
+
+  private constructor(listener: HandlerListener<HandlerPeerApi>, data: HandlerPeerData) {
+    this.#listener = listener
+    this.#data = data
+  }
+
+  static async listen(engine: Engine, endpoint: string, framing: PeerFraming, record: string): Promise<ShardPeer> {
+    const words = new Int32Array(new SharedArrayBuffer(word.WORDS * Int32Array.BYTES_PER_ELEMENT))
+    const data: HandlerPeerData = { framing, record, words }
+    // CommonJS: a thread that dies while Node imports an ES module leaves the file open that was being read.
+    const handler = new URL('./handler-peer.cjs', import.meta.url)
+    const transport = engine.transport(endpoint, { framing: 'raw' })
+    return new ShardPeer(await transport.listen<HandlerPeerApi>({ handler, data }), data)
+  }
+
+  stop(): void {
+    Atomics.store(this.#data.words, word.PAUSED, 1)
+  }
+
+  goOn(): void {
+    Atomics.store(this.#data.words, word.PAUSED, 0)
+    // A shard that is gone has nothing to go on with.
+    for (const { api } of this.#listener.handlers) api.goOn().catch(() => undefined)
+  }
+
+  record(): RecordEntry[] {
+    return readRecord(this.#data.record)
+  }
+
+  async close(): Promise<void> {
+    this.goOn()
+    await this.#listener.close()
   }
 }
 

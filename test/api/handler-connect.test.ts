@@ -96,7 +96,7 @@ for (const kind of ['memory', 'local'] as const) {
       for (const sum of ['1', '21', '321']) t.is(String(await peer.receive()), sum)
       t.is(await served.api.sum(), 321)
       const { id, ...info } = served.info
-      t.regex(id, /^\d+-0\.1\.\d+$/)
+      t.regex(id, /^\d+-\d+\.\d+$/)
       t.deepEqual(info, { kind, endpoint: transport.endpoint, shard: 0, generation: 1 })
       const stats = engine.stats()
       t.deepEqual([stats.connections, stats.shards[0]?.handlers.connections], [2, 1])

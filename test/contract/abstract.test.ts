@@ -1,20 +1,5 @@
-import { randomName } from '../helpers/temporary-folder.js'
 import { addressParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
+import { abstract } from './transports.js'
 
-transportContract(
-  {
-    kind: 'unix',
-    halfClose: true,
-    supported: process.platform === 'linux',
-    // There is no file that could be missing: the kernel refuses.
-    noListener: 'ERR_REFUSED',
-    makeEndpoint: () =>
-      Promise.resolve({
-        endpoint: `unix:@symphony-${randomName()}`,
-        socketFile: undefined,
-        remove: () => Promise.resolve(),
-      }),
-  },
-  addressParts,
-)
+transportContract(abstract, addressParts)

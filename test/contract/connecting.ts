@@ -90,7 +90,7 @@ export function connectingTests(contract: Contract): void {
       const closed = await first?.closed
       t.is(closed?.code, 'ERR_HANDLER')
       t.is((closed?.cause?.cause as Error).message, 'the handler is broken')
-      const [{ error, context } = {}, ...others] = world.takeFailures()
+      const [{ error, context } = {}, ...others] = await world.takeFailures(1)
       t.is(error, closed?.cause as TransportError)
       t.deepEqual([context?.where, context?.connection], ['listener', first?.info.id])
       t.is(others.length, 0)

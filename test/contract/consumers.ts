@@ -149,7 +149,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
       t.is(code, 'ERR_HANDLER')
       t.is((cause?.cause as Error).message, 'cannot digest')
       const { endpoint, id } = accepted.info
-      t.deepEqual(world.takeFailures(), [
+      t.deepEqual(await world.takeFailures(1), [
         { error: cause as TransportError, context: { where: 'subscriber', endpoint, connection: id } },
       ])
       throws(t, () => accepted.send('late'), 'ERR_CLOSED')
@@ -176,7 +176,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
       const { code, cause } = await accepted.closed
       t.is(code, 'ERR_HANDLER')
       t.is(cause?.cause, 'a word')
-      t.is(world.takeFailures().length, 1)
+      t.is((await world.takeFailures(1)).length, 1)
       await dialled.closed
     })
   }
@@ -203,7 +203,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
       dialled.send('more')
       await told.promise
       await turns()
-      const [{ error, context } = {}, ...others] = world.takeFailures()
+      const [{ error, context } = {}, ...others] = await world.takeFailures(1)
       t.is((error?.cause as Error | undefined)?.message, 'cannot digest')
       t.is(context?.connection, accepted.info.id)
       t.is(others.length, 0)
@@ -223,7 +223,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     })
     dialled.send('poison')
     await rejects(t, reading.promise, 'ERR_HANDLER')
-    t.is(world.takeFailures().length, 1)
+    t.is((await world.takeFailures(1)).length, 1)
     await dialled.closed
   })
 
@@ -248,7 +248,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
     go.resolve()
     await done.promise
     await turns()
-    t.deepEqual(world.takeFailures(), [])
+    t.deepEqual(await world.takeFailures(), [])
   })
 
   testIf(subject.halfClose)(
@@ -269,7 +269,7 @@ export function consumerTests({ test, testIf, transport: subject }: Contract): v
       t.is(digestOf(await receiveMany(dialled, 2)), digestOf(frames))
       await dialled.close()
       t.is((await closing).code, 'OK')
-      t.deepEqual(world.takeFailures(), [])
+      t.deepEqual(await world.takeFailures(), [])
     },
   )
 

@@ -10,7 +10,7 @@ import {
   type WaitOptions,
 } from '../../api/index.js'
 import { FailureBook, type HandlerFailure } from '../helpers/failure-book.js'
-import { signal } from '../helpers/turns.js'
+import { signal, turns } from '../helpers/turns.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
 
 /** Both sides of an endpoint. They may be written differently; if they are the same, this is a transport. */
@@ -38,13 +38,18 @@ interface EngineChoice {
 }
 
 /** Makes pairs through listeners that outlast a test. */
-interface Matchmaker {
+export interface Matchmaker {
   pair(options: PairOptions): Promise<Pair>
+}
+
+/** Where failures of handlers are told. */
+export interface Failures {
+  take(): HandlerFailure[] | Promise<HandlerFailure[]>
 }
 
 export class World {
   readonly engine: Engine
-  readonly #failures: FailureBook
+  readonly #failures: Failures
   readonly #transport: ContractTransport
   readonly #pairs: Matchmaker | undefined
   readonly #engines: Engine[] = []
@@ -53,16 +58,26 @@ export class World {
   readonly #connections: Connection[] = []
 
   /** `failures`: of handlers, as `engine` tells them. */
-  constructor(transport: ContractTransport, engine: Engine, failures = new FailureBook(), pairs?: Matchmaker) {
+  constructor(
+    transport: ContractTransport,
+    engine: Engine,
+    failures: Failures = new FailureBook(),
+    pairs?: Matchmaker,
+  ) {
     this.#failures = failures
     this.#pairs = pairs
     this.#transport = transport
     this.engine = engine
   }
 
-  /** Failures of handlers since the test began or last asked. */
-  takeFailures(): HandlerFailure[] {
-    return this.#failures.take()
+  /** Failures of handlers since the test began or last asked; waits until there are so many. */
+  async takeFailures(atLeast = 0): Promise<HandlerFailure[]> {
+    const taken = await this.#failures.take()
+    while (taken.length < atLeast) {
+      await turns()
+      taken.push(...(await this.#failures.take()))
+    }
+    return taken
   }
 
   async endpoint(): Promise<ContractEndpoint> {
@@ -87,10 +102,12 @@ export class World {
   meet(place: ContractEndpoint, { engine = this.engine, dial, accept }: PairOptions & EngineChoice = {}): Meeting {
     const { options: common, dialOptions } = this.#transport
     const dialling = { ...common, ...dialOptions, ...dial }
-    const listening = engine.transport(place.endpoint, { ...common, ...accept })
+    const accepting = { ...common, ...accept }
+    const listening = engine.transport(place.endpoint, accepting)
+    const { endpoint } = listening
     return {
-      endpoint: listening.endpoint,
-      listen: (handler) => listening.listen(handler),
+      endpoint,
+      listen: (handler) => this.#transport.listen?.(endpoint, accepting, handler) ?? listening.listen(handler),
       async connect(options) {
         const { dialled } = place
         if (dialled === undefined) return engine.transport(place.endpoint, dialling).connect(options)

@@ -2,10 +2,12 @@
 import type { ExecutionContext } from 'ava'
 import type {
   ClosedInfo,
+  ConnectionHandler,
   ConnectionInfo,
   EndpointObject,
   Engine,
   EngineOptions,
+  Listener,
   TransportErrorCode,
   TransportOptions,
 } from '../../api/index.js'
@@ -68,6 +70,8 @@ export interface ContractTransport {
   readonly dialOptions?: TransportOptions
   /** Of the engine, which its owner closes; the default one otherwise. */
   readonly createEngine?: (options: EngineOptions) => Promise<Engine>
+  /** How to listen, if not by a transport of the engine that dials. */
+  readonly listen?: (endpoint: string, options: TransportOptions, handler?: ConnectionHandler) => Promise<Listener>
   /** An unused endpoint. */
   makeEndpoint(): Promise<ContractEndpoint>
 }

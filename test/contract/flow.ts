@@ -87,7 +87,8 @@ export function flowTests({ test, transport: subject }: Contract): void {
 
   test('a connection without a reader does not delay others', async (t, world) => {
     const stuck = await world.pair({ maxRingBytes: RING_BYTES })
-    while (stuck.dialled.send(Buffer.alloc(FRAME_BYTES)));
+    const frame = frameOf(FRAME_BYTES, 1)
+    while (stuck.dialled.send(frame));
     const { dialled, accepted } = await world.pair({ maxRingBytes: RING_BYTES })
     const frames = framesOf(Array<number>(300).fill(FRAME_BYTES))
     const [, received] = await Promise.all([sendAll(dialled, frames), receiveMany(accepted, frames.length)])

@@ -1,9 +1,8 @@
-import { join } from 'node:path'
 import test from 'ava'
-import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
-import { isExclusive } from '../helpers/platform.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { addressParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
+import { local } from './transports.js'
 
 /** There `local:` is a pipe: no folder, no file, no half-close. */
 const isPipe = process.platform === 'win32'
@@ -17,23 +16,4 @@ test.after.always('the runtime folder is removed', async (t) => {
   await runtime.remove()
 })
 
-transportContract(
-  {
-    kind: 'local',
-    supported: true,
-    halfClose: !isPipe,
-    exclusive: isExclusive,
-    waitsWhenFull: !isPipe,
-    lingers: isPipe,
-    noListener: 'ERR_NOT_FOUND',
-    makeEndpoint() {
-      const name = randomName()
-      return Promise.resolve({
-        endpoint: `local:${name}`,
-        socketFile: isPipe ? undefined : join(runtime.path, 'symphony-transport', `${name}.sock`),
-        remove: () => Promise.resolve(),
-      })
-    },
-  },
-  addressParts,
-)
+transportContract(local, addressParts)

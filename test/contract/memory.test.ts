@@ -1,15 +1,4 @@
-import { randomName } from '../helpers/temporary-folder.js'
 import { transportContract } from './transport-contract.js'
+import { memory } from './transports.js'
 
-transportContract({
-  kind: 'memory',
-  supported: true,
-  halfClose: true,
-  noListener: 'ERR_NOT_FOUND',
-  makeEndpoint: () =>
-    Promise.resolve({
-      endpoint: `memory:${randomName()}`,
-      socketFile: undefined,
-      remove: () => Promise.resolve(),
-    }),
-})
+transportContract(memory)

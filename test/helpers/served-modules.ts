@@ -23,7 +23,7 @@ export function servedModules(
   const load = new OwnLoad(ShardLoads.create(1), 0)
   const meter = new HandlerMeter(counters, clock)
   const memory = new ServedMemory(meter, load, () => undefined)
-  const lanes = new ServedLanes(0, 1, new Meter(counters, clock), meter, load, clock, memory.duplicate)
+  const lanes = new ServedLanes(0, new Meter(counters, clock), meter, load, clock, memory.duplicate)
   const environment = { shard: 0, generation: 1, lanes, memory, modules: new HandlerModules(), clock }
   return new ServedModules(environment, main, descriptors, new Surplus(load, descriptors, main))
 }

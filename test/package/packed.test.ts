@@ -1,6 +1,6 @@
 /** The package as a host gets it: packed, installed into a separate project, imported, bundled, run by a loader. */
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { basename, join } from 'node:path'
 import process from 'node:process'
@@ -9,6 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import { build, stop, type BuildOptions } from 'esbuild'
 import { byLength } from '../helpers/length.js'
 import { randomName } from '../helpers/temporary-folder.js'
+import { handlerHost, handlerModule, servedLines, typedHandlerModule } from './handler-hosts.js'
 import { cjsHost, esmHost, happyLines, nativeMemoryHost, typedHost, workerModule } from './hosts.js'
 import { installPackage, root, runToEnd, type Ended, type Project } from './project.js'
 
@@ -143,6 +144,7 @@ test.serial('TypeScript of both kinds compiles against the packed types', async 
   for (const name of ['host.mts', 'host.cts']) {
     programs.push(await theProject().write(`types/${name}`, typedHost(NAME)))
   }
+  programs.push(await theProject().write('types/serve.mts', typedHandlerModule(NAME)))
   const config = {
     compilerOptions: {
       strict: true,
@@ -272,4 +274,64 @@ test.serial("tsx runs a host of the repository's own sources, whose worker is Ty
   const sources = pathToFileURL(join(root, 'api', 'index.ts')).href
   const program = await theProject().write('sources/host.mts', esmHost(sources))
   await worksBundled(t, { command: [tsx, program] })
+})
+
+/** A handler module serves in the shards, and what the engine throws there is an error of the package's. */
+async function serves(t: ExecutionContext, command: readonly string[], workerEntry?: string): Promise<void> {
+  const entry = workerEntry === undefined ? [] : [workerEntry]
+  const ended = await node([...command, `local:${randomName()}`, ...entry])
+  t.deepEqual(ended, { end: 0, stdout: servedLines, stderr: '' })
+}
+
+for (const [format, extension, kind] of [
+  ['esm', '.mjs', 'an ES module'],
+  ['cjs', '.cjs', 'CommonJS'],
+] as const) {
+  test.serial(`a handler module that is ${kind} serves in the shards`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    await project.write(`served-${format}/serve${extension}`, handlerModule(NAME, format))
+    const host = handlerHost(NAME, `serve${extension}`, format)
+    await serves(t, [await project.write(`served-${format}/host${extension}`, host)])
+  })
+
+  test.serial(`a handler module bundled as ${format} is an entry of its own, beside host and worker`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    const folder = `served-bundled-${format}`
+    const source = format === 'esm' ? '.mjs' : '.cjs'
+    const entryPoints = {
+      host: await project.write(`${folder}/host${source}`, handlerHost(NAME, `serve${extension}`, format)),
+      serve: await project.write(`${folder}/serve.mjs`, handlerModule(NAME, 'esm')),
+      shard: await project.write(`${folder}/worker.mjs`, workerModule),
+    }
+    const outdir = join(project.path, folder, 'out')
+    // The module brings a copy of the package, as the worker does: neither needs Piscina.
+    await bundle({ entryPoints, format, external: ['piscina'], outdir, outExtension: { '.js': extension } })
+    await serves(t, [join(outdir, `host${extension}`)], join(outdir, `shard${extension}`))
+  })
+}
+
+const stripsTypes = Boolean((process.features as { readonly typescript?: unknown }).typescript)
+
+for (const [runner, command, declare] of [
+  ['tsx', [tsx], test.serial],
+  ['Node itself', [], stripsTypes ? test.serial : test.serial.skip],
+] as const) {
+  declare(`${runner} runs a handler module in TypeScript`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const project = theProject()
+    await project.write('served-typed/serve.mts', typedHandlerModule(NAME))
+    const host = await project.write('served-typed/host.mjs', handlerHost(NAME, 'serve.mts', 'esm'))
+    await serves(t, [...command, host])
+  })
+}
+
+// A bundler that looked for the host's module would fail, or leave another import() in its place.
+test.serial('bundlers are told to leave the import of handler modules alone', async (t) => {
+  const folder = join(theProject().path, 'node_modules', NAME, 'dist', 'workers')
+  for (const file of ['entry.cjs', join('handlers', 'handler-modules.js')]) {
+    const text = await readFile(join(folder, file), 'utf8')
+    t.regex(text, /import\(\s*\/\* webpackIgnore: true \*\/\s*\/\* @vite-ignore \*\/\s*url\s*\)/, file)
+  }
 })

@@ -1,4 +1,6 @@
 /** The handler modules of a shard: each is loaded once, however many listeners it serves. */
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { nameOf } from '../../engine/common/describe.js'
 import type { HandlerModule, ShardHandler } from '../../engine/common/handler-module.js'
 import { TransportError } from '../../engine/protocol/errors.js'
@@ -24,8 +26,7 @@ export class HandlerModules {
 async function load(url: string): Promise<HandlerModule> {
   let namespace: Exports
   try {
-    // Not for bundlers to look at: it is the host's own file, known when it runs.
-    namespace = (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)) as Exports
+    namespace = await importOrRequire(url)
   } catch (cause) {
     throw loadFailure(url, 'could not be loaded', cause)
   }
@@ -34,6 +35,24 @@ async function load(url: string): Promise<HandlerModule> {
   } catch (cause) {
     throw loadFailure(url, 'has exports that do not fit', cause)
   }
+}
+
+async function importOrRequire(url: string): Promise<Exports> {
+  try {
+    // Not for bundlers to look at: it is the host's own file, known when it runs.
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)) as Exports
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION')) throw error
+    // In a worker thread of Node 20 a loader of TypeScript, such as tsx, serves require() alone.
+    const require = createRequire(url)
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- it says whether there is such a loader
+    if (!('.ts' in require.extensions)) throw error
+    return asNamespace(require(fileURLToPath(url)))
+  }
+}
+
+function asNamespace(exported: unknown): Exports {
+  return isObject(exported) && 'default' in exported ? exported : { default: exported }
 }
 
 /** `what`: what went wrong, and with `cause` why. */

@@ -18,6 +18,8 @@ import type {
 const MOST_ENDED = 1_000
 const MOST_FAILURES = 100
 const MOST_LOG_LINES = 1_000
+/** Characters of what was thrown: a message may quote all that a peer has sent. */
+const LONGEST_TEXT = 16_384
 
 export class HandlerReports {
   readonly #send: (report: HandlerReport) => Promise<unknown>
@@ -72,7 +74,7 @@ export class HandlerReports {
 
   #log(level: HandlerLogLevel, message: string, details: unknown): void {
     if (this.#logs.length >= MOST_LOG_LINES) this.#omitted++
-    else this.#logs.push({ level, message, details: cloneable(details), at: Date.now() })
+    else this.#logs.push({ level, message: textOf(message), details: cloneable(details), at: Date.now() })
     this.#sendSoon()
   }
 
@@ -112,18 +114,31 @@ export class HandlerReports {
   }
 }
 
-/** Anything can be thrown, also what cannot be shown. */
+/** Anything can be thrown, also what cannot be shown, or is an error with parts that no other thread can get. */
 function describeThrown(thrown: unknown): ThrownValue {
   try {
     if (thrown instanceof Error) {
-      const { name, message, stack } = thrown
-      const { code } = thrown as NodeJS.ErrnoException
-      return { name, message, stack, code: typeof code === 'string' ? code : undefined }
+      const { name, message, stack, code } = thrown as Readonly<Record<keyof ThrownValue, unknown>>
+      return {
+        name: clip(textOf(name)),
+        message: clip(textOf(message)),
+        stack: typeof stack === 'string' ? clip(stack) : undefined,
+        code: typeof code === 'string' ? code : undefined,
+      }
     }
     return { name: 'Error', message: nameOf(thrown), stack: undefined, code: undefined }
   } catch {
     return { name: 'Error', message: 'a value that cannot be shown', stack: undefined, code: undefined }
   }
+}
+
+function clip(text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
+}
+
+/** A text it should be. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : nameOf(value)
 }
 
 function cloneable(details: unknown): unknown {

@@ -3,6 +3,7 @@
  * connection, which is the same class as on main. So words and rings are this thread's alone, and their memory comes
  * from a store of its own.
  */
+import { threadId } from 'node:worker_threads'
 import { LaneConnection, type ConnectionIdentity } from '../../engine/connection/lane-connection.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
 import { HandshakeLane, type HandshakeHost } from '../../engine/connection/handshake-lane.js'
@@ -34,7 +35,8 @@ export interface TakenLane {
 
 export class ServedLanes implements HandshakeHost {
   readonly shard: number
-  readonly idPrefix: string
+  /** Shards of other engines count too, and so does the next life of this one: Node numbers threads once. */
+  readonly idPrefix = `${String(threadId)}.`
   readonly doorbell: ShardDoorbell
   readonly inline = undefined
   readonly fetches = undefined
@@ -46,10 +48,8 @@ export class ServedLanes implements HandshakeHost {
   readonly #handlerMeter: HandlerMeter
   readonly #duplicate: Duplicate
 
-  /** `generation`: which life of the shard this is. */
   constructor(
     shard: number,
-    generation: number,
     meter: Meter,
     handlerMeter: HandlerMeter,
     load: OwnLoad,
@@ -58,7 +58,6 @@ export class ServedLanes implements HandshakeHost {
   ) {
     this.#duplicate = duplicate
     this.shard = shard
-    this.idPrefix = `${String(shard)}.${String(generation)}.`
     this.#handlerMeter = handlerMeter
     this.doorbell = new ShardDoorbell((laneId) => this.#carried[laneId], handlerMeter)
     const pumps = new Pumps(this.doorbell, meter, load)

@@ -228,6 +228,7 @@ export class ServedModule {
         throw new TypeError(`it returned ${nameOf(api)}, and no object of functions`)
       serveCalls(this.#handling.ports.api, api ?? {})
     } catch (cause) {
+      await this.#tearDown(module)
       throw loadFailure(moduleUrl, 'failed in its api()', cause)
     }
     // It was given up meanwhile, and holds by now what it has opened.

@@ -16,6 +16,8 @@ export class MemoryWire implements Wire {
   /** What is left of the write in flight. */
   #write: Uint8Array[] | undefined
   #reading = false
+  /** Its owner has taken it up, with a first `resume()`: before that it could not be told of the end. */
+  #isTaken = false
   #outgoing: 'open' | 'ending' | 'ended' = 'open'
   #end: { readonly error: NodeJS.ErrnoException | undefined } | undefined
 
@@ -29,13 +31,15 @@ export class MemoryWire implements Wire {
 
   own(owner: WireOwner): this {
     this.#owner = owner
-    // The other end was destroyed before this one had an owner, who learns it now.
-    if (this.#end !== undefined) this.#tellEnd(this.#end)
     return this
   }
 
   resume(): void {
+    const isFirst = !this.#isTaken
+    this.#isTaken = true
     this.#reading = true
+    // The other end may have been destroyed before, even while the dial of this one was not over.
+    if (isFirst && this.#end !== undefined) this.#tellEnd(this.#end)
     queueMicrotask(() => this.#peer?.transfer())
   }
 
@@ -116,6 +120,6 @@ export class MemoryWire implements Wire {
 
   #tellEnd({ error }: { readonly error: NodeJS.ErrnoException | undefined }): void {
     const owner = this.#owner
-    if (owner !== undefined) queueMicrotask(() => owner.onClose(error))
+    if (this.#isTaken && owner !== undefined) queueMicrotask(() => owner.onClose(error))
   }
 }

@@ -1,0 +1,3 @@
+import { handledContract } from './handled-contract.js'
+
+handledContract('content-length')

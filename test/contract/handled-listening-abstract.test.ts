@@ -1,0 +1,4 @@
+import { handledListening } from './handled-listening.js'
+import { abstract } from './transports.js'
+
+handledListening(abstract)

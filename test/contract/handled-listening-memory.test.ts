@@ -1,0 +1,4 @@
+import { handledListening } from './handled-listening.js'
+import { memory } from './transports.js'
+
+handledListening(memory)
