@@ -1,24 +1,28 @@
-/** The module that is to serve a listener's connections in the shards. */
+/** The module that is to serve connections in the shards. */
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { invalidOption } from '../engine/common/call-options.js'
-import type { HandlerModuleSettings } from '../engine/listening/module-listener.js'
-import type { HandlerListenOptions, ListenOptions } from '../engine/listening/listener.js'
-
-type Given = Omit<HandlerListenOptions, keyof ListenOptions>
+import { invalidOption, readHandlerOptions } from '../engine/common/call-options.js'
+import type { HandlerModuleSettings } from '../engine/handling/handler-module-settings.js'
+import type { ListenOptions } from '../engine/listening/listener.js'
 
 const SETUP_TIMEOUT_MS = 10_000
 const TEARDOWN_TIMEOUT_MS = 5_000
 
-/** @throws {TransportError} ERR_INVALID_OPTION */
-export function readHandlerModule(given: Given): HandlerModuleSettings {
-  const { handler, data, host = {}, onLog } = given
-  const { setupTimeoutMs = SETUP_TIMEOUT_MS, teardownTimeoutMs = TEARDOWN_TIMEOUT_MS } = given
-  return { moduleUrl: urlOf(handler), data: cloneOf(data), setupTimeoutMs, teardownTimeoutMs, onLog, host }
+interface ReadOptions extends ListenOptions {
+  readonly module: HandlerModuleSettings
+}
+
+/** `where`: the call that got them. @throws {TransportError} ERR_INVALID_OPTION */
+export function readModuleOptions(options: unknown, where: 'listen()' | 'connect()'): ReadOptions {
+  const { handler, data, host = {}, onLog, ...others } = readHandlerOptions(options, where)
+  const { setupTimeoutMs = SETUP_TIMEOUT_MS, teardownTimeoutMs = TEARDOWN_TIMEOUT_MS, ...call } = others
+  const limits = { setupTimeoutMs, teardownTimeoutMs }
+  const module = { moduleUrl: urlOf(handler, where), data: cloneOf(data, where), ...limits, onLog, host }
+  return { ...call, module }
 }
 
 /** A thread would look for anything relative beside the package's own modules. */
-function urlOf(handler: URL | string): string {
+function urlOf(handler: URL | string, where: string): string {
   if (typeof handler === 'string' && isAbsolute(handler)) return pathToFileURL(handler).href
   const text = String(handler)
   if (URL.canParse(text)) {
@@ -26,17 +30,17 @@ function urlOf(handler: URL | string): string {
     if (protocol === 'file:' || protocol === 'data:') return href
   }
   throw invalidOption(
-    'listen()',
+    where,
     'handler',
     "it must be a file URL or an absolute path: new URL('./serve.js', import.meta.url)",
   )
 }
 
-function cloneOf(data: unknown): unknown {
+function cloneOf(data: unknown, where: string): unknown {
   try {
     return structuredClone(data)
   } catch (error) {
     const why = error instanceof Error ? error.message : 'it cannot be cloned'
-    throw invalidOption('listen()', 'data', `each shard gets a copy of it, and ${why}`)
+    throw invalidOption(where, 'data', `each shard gets a copy of it, and ${why}`)
   }
 }

@@ -1,25 +1,22 @@
 import type { Connection } from '../engine/common/connection.js'
-import {
-  invalidOption,
-  readConnectOptions,
-  readHandlerListenOptions,
-  readListenOptions,
-} from '../engine/common/call-options.js'
+import { invalidOption, readConnectOptions, readListenOptions } from '../engine/common/call-options.js'
 import { isObject } from '../engine/common/describe.js'
 import type { EngineCore } from '../engine/core/engine-core.js'
 import type { TransportSettings } from '../engine/core/engine-settings.js'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
 import type { AnyFunctions, HostFunctions } from '../engine/calls/remote-functions.js'
+import type { ServedConnection } from '../engine/handling/served-connection.js'
 import type {
   ConnectionHandler,
   HandlerListener,
   HandlerListenOptions,
+  HandlerOptions,
   Listener,
   ListenOptions,
 } from '../engine/listening/listener.js'
 import type { WaitOptions } from '../engine/protocol/waiter.js'
 import type { ReconnectingConnection } from '../engine/reconnect/reconnecting-connection.js'
-import { readHandlerModule } from './handler-module-option.js'
+import { readModuleOptions } from './handler-module-option.js'
 import { createPool, type ConnectionPool } from './connection-pool.js'
 import { parsePoolOptions, type PoolOptions } from './pool-options.js'
 import { parseReconnectingOptions, type ReconnectingOptions } from './reconnecting-options.js'
@@ -37,6 +34,14 @@ export interface Transport {
    * The connection keeps the process alive until it is closed or unref'd.
    */
   connect(options?: WaitOptions): Promise<Connection>
+
+  /**
+   * Connects from a shard, and has a module of the host serve the connection there, as `listen()` does. The module is
+   * set up before the dial, and torn down once the connection has ended. Rejects as above, and with ERR_HANDLER_LOAD;
+   * with ERR_INVALID_ENDPOINT for a child and the process's own stdin and stdout, which are attached to this thread.
+   * Default of `timeoutMs`, which is for all of it: connectTimeoutMs and setupTimeoutMs together.
+   */
+  connect<Api extends HostFunctions<Api> = AnyFunctions>(options: HandlerOptions): Promise<ServedConnection<Api>>
 
   /**
    * A connection that comes back, and takes frames while there is none. It is returned at once and connects by itself:
@@ -69,6 +74,13 @@ export interface Transport {
 }
 
 export function createTransport(core: EngineCore, endpoint: ResolvedEndpoint, settings: TransportSettings): Transport {
+  function connect(options?: WaitOptions): Promise<Connection>
+  function connect<Api extends HostFunctions<Api>>(options: HandlerOptions): Promise<ServedConnection<Api>>
+  async function connect(options: WaitOptions | HandlerOptions = {}): Promise<Connection | ServedConnection> {
+    if (!namesModule(options)) return core.connect(endpoint, settings, readConnectOptions(options))
+    const { module, ...call } = readModuleOptions(options, 'connect()')
+    return core.connectServed(endpoint, settings, module, call)
+  }
   function listen(handler?: ConnectionHandler, options?: ListenOptions): Promise<Listener>
   function listen<Api extends HostFunctions<Api>>(options: HandlerListenOptions): Promise<HandlerListener<Api>>
   async function listen(
@@ -80,17 +92,27 @@ export function createTransport(core: EngineCore, endpoint: ResolvedEndpoint, se
     const given: unknown = handler
     if (!isObject(given))
       throw invalidOption('listen()', 'handler', 'it must be a function, or options that name a module')
-    const { signal, timeoutMs, onError, ...module } = readHandlerListenOptions(given)
-    return core.serve(endpoint, settings, readHandlerModule(module), { signal, timeoutMs, onError })
+    const { module, ...call } = readModuleOptions(given, 'listen()')
+    return core.serve(endpoint, settings, module, call)
   }
   return {
     endpoint: endpoint.text,
-    connect: async (options = {}) => core.connect(endpoint, settings, readConnectOptions(options)),
+    connect,
     reconnecting: (options = {}) => core.reconnecting(endpoint, settings, parseReconnectingOptions(options)),
     listen,
     pool: (options = {}) => {
       const poolSettings = parsePoolOptions(options)
       return createPool(core.pool(endpoint, settings, poolSettings), poolSettings)
     },
+  }
+}
+
+/** Also if it turns out to be wrong. */
+function namesModule(options: unknown): boolean {
+  try {
+    return isObject(options) && 'handler' in options
+  } catch {
+    // A proxy: whoever reads it says what is wrong.
+    return false
   }
 }

@@ -93,7 +93,9 @@ test('the table keeps the layers of the design', (t) => {
   t.deepEqual(folders.get('engine/protocol'), ['engine/internals'])
   t.deepEqual(folders.get('engine/pool'), ['engine/common', 'engine/protocol'])
   t.deepEqual(folders.get('engine/reconnect'), ['engine/common', 'engine/protocol'])
-  const ofHandlers = ['engine/calls', 'engine/common', 'engine/connection', 'engine/memory']
+  const ofHandlers = ['calls', 'common', 'connection', 'memory', 'native', 'shared-memory'].map(
+    (name) => `engine/${name}`,
+  )
   const allowed = [...ofHandlers, 'engine/filesystem', 'engine/internals', 'engine/protocol']
   t.deepEqual(folders.get('workers'), allowed.sort())
   const others = sources.filter(({ path }) => liesIn(path, 'workers') && !liesIn(path, 'workers/handlers'))

@@ -3,14 +3,22 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ShardListeners } from './accepting/shard-listeners.js'
 import type { ShardDescriptors } from './descriptors.js'
 import { systemClock } from '../engine/protocol/clock.js'
-import type { Adoption, DialRequest, ListenRequest, ServeRequest, ShardControl } from '../engine/protocol/control.js'
+import type {
+  Adoption,
+  DialRequest,
+  ListenRequest,
+  ServedDialOutcome,
+  ServedDialRequest,
+  ServeRequest,
+  ShardControl,
+} from '../engine/protocol/control.js'
 import { serializeError, type Outcome } from '../engine/protocol/errors.js'
 import type { HandlerEnd } from '../engine/protocol/handling.js'
 import type { LaneGrant } from '../engine/protocol/lane.js'
 import type { SlabDescriptor } from '../engine/protocol/slab-table.js'
 import type { ListenTarget } from '../engine/protocol/target.js'
 import { dialWithRetry } from './dial-with-retry.js'
-import type { ServedListeners } from './handlers/served-listeners.js'
+import type { ServedModules } from './handlers/served-modules.js'
 import { laneEnd } from './lanes/framed-wire.js'
 import type { Pumps } from './lanes/pumps.js'
 import { RetiredMemory } from './retired-memory.js'
@@ -23,7 +31,7 @@ const TURNS_TO_READ = 3
 export class ControlServer implements ShardControl {
   readonly #pumps: Pumps
   readonly #listeners: ShardListeners
-  readonly #served: ServedListeners
+  readonly #served: ServedModules
   readonly #descriptors: ShardDescriptors
   readonly #main: MainSide
   readonly #onStop: () => void
@@ -33,7 +41,7 @@ export class ControlServer implements ShardControl {
   constructor(
     pumps: Pumps,
     listeners: ShardListeners,
-    served: ServedListeners,
+    served: ServedModules,
     descriptors: ShardDescriptors,
     main: MainSide,
     onStop: () => void,
@@ -104,16 +112,24 @@ export class ControlServer implements ShardControl {
     return outcomeOf(this.#served.open(request))
   }
 
-  unserve(listenerId: number): Promise<void> {
-    return this.#served.close(listenerId)
+  async dialServed(request: ServedDialRequest): Promise<ServedDialOutcome> {
+    try {
+      return { ok: true, connection: await this.#served.dial(request) }
+    } catch (error) {
+      return { ok: false, error: serializeError(error) }
+    }
   }
 
-  settleServed(listenerId: number): Promise<void> {
-    return this.#served.settle(listenerId)
+  unserve(servedId: number): Promise<void> {
+    return this.#served.close(servedId)
   }
 
-  endServed(listenerId: number, end: HandlerEnd): Promise<void> {
-    return this.#served.end(listenerId, end)
+  settleServed(servedId: number): Promise<void> {
+    return this.#served.settle(servedId)
+  }
+
+  endServed(servedId: number, end: HandlerEnd): Promise<void> {
+    return this.#served.end(servedId, end)
   }
 
   takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]> {

@@ -15,7 +15,8 @@ import { ShardDescriptors } from './descriptors.js'
 import { HandlerMeter } from './handlers/handler-meter.js'
 import { HandlerModules } from './handlers/handler-modules.js'
 import { ServedLanes } from './handlers/served-lanes.js'
-import { ServedListeners } from './handlers/served-listeners.js'
+import { ServedMemory } from './handlers/served-memory.js'
+import { ServedModules } from './handlers/served-modules.js'
 import { Pumps } from './lanes/pumps.js'
 import { Meter } from './meter.js'
 import { WakeLoop } from './wake-loop.js'
@@ -37,9 +38,11 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const listeners = new ShardListeners(pumps, bell, log, main, descriptors, load, surplus)
   const { shard, generation } = boot
   const clock = systemClock
-  const lanes = new ServedLanes(shard, meter, new HandlerMeter(boot.counters, clock), load, clock)
+  const handlerMeter = new HandlerMeter(boot.counters, clock)
+  const memory = new ServedMemory(handlerMeter, load, (address, length) => void main.mapped(address, length))
+  const lanes = new ServedLanes(shard, meter, handlerMeter, load, clock, memory.duplicate)
   const modules = new HandlerModules()
-  const served = new ServedListeners({ shard, generation, lanes, modules, clock }, main, descriptors, surplus)
+  const served = new ServedModules({ shard, generation, lanes, memory, modules, clock }, main, descriptors, surplus)
   await new Promise<void>((stop) => {
     Comlink.expose(new ControlServer(pumps, listeners, served, descriptors, main, stop), boot.control)
     boot.bell.on('message', wakeLoop.wake)

@@ -10,11 +10,11 @@ import type { WaitOptions } from '../protocol/waiter.js'
 export const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** How long a `close()` waits for others, in milliseconds, if its caller does not say. */
-export const graceMs = { engine: 1_000, listener: 0, pool: 1_000 } as const
+export const graceMs = { engine: 1_000, listener: 0, served: 0, pool: 1_000 } as const
 
 type ListenWait = WaitOptions & { readonly onError?: OnError | undefined }
 
-interface HandlerListen extends ListenWait {
+interface HandlerOptions extends ListenWait {
   readonly handler: URL | string
   readonly data?: unknown
   readonly setupTimeoutMs?: number | undefined
@@ -38,7 +38,7 @@ const listenChecks = {
   onError: functionCheck,
 } satisfies Checks
 
-const handlerListenChecks = {
+const handlerChecks = {
   ...listenChecks,
   handler: (value: unknown) =>
     value instanceof URL || typeof value === 'string' ? undefined : 'the URL of a module, or its absolute path',
@@ -68,9 +68,9 @@ export function readListenOptions(options: unknown): ListenWait {
   return readOptions<ListenWait>(options, listenChecks, 'listen()')
 }
 
-/** What `listen()` with a handler module takes, as it was given. @throws {TransportError} ERR_INVALID_OPTION */
-export function readHandlerListenOptions(options: unknown): HandlerListen {
-  return readOptions<HandlerListen>(options, handlerListenChecks, 'listen()')
+/** What `listen()` or `connect()` takes with a handler module, as given. @throws {TransportError} ERR_INVALID_OPTION */
+export function readHandlerOptions(options: unknown, where: string): HandlerOptions {
+  return readOptions<HandlerOptions>(options, handlerChecks, where)
 }
 
 /** What `subscribe()` takes: whether frames are to be lent. @throws {TransportError} ERR_INVALID_OPTION */

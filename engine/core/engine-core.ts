@@ -7,8 +7,9 @@ import { trace } from '../common/trace.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { DeliveryTracking } from '../connection/delivery-tracker.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
+import type { HandlerModuleSettings } from '../handling/handler-module-settings.js'
+import type { ServedConnection } from '../handling/served-connection.js'
 import type { AcceptHandshake } from '../listening/accept-handshakes.js'
-import type { HandlerModuleSettings } from '../listening/module-listener.js'
 import type { ConnectionHandler, HandlerListener, Listener, ListenOptions } from '../listening/listener.js'
 import { ListenerRegistry, type ListenRequest } from '../listening/listener-registry.js'
 import type { PoolSettings } from '../pool/pool-settings.js'
@@ -21,17 +22,22 @@ import { Breakers } from '../reconnect/breakers.js'
 import type { ReconnectingConnection } from '../reconnect/reconnecting-connection.js'
 import { Reconnector } from '../reconnect/reconnector.js'
 import { findWorkerEntry } from '../shard/entry-discovery.js'
+import type { AddressRange } from '../shard/shard-environment.js'
 import { Supervisor } from '../shard/supervisor.js'
+import { unmapForeign } from '../shared-memory/foreign-ranges.js'
+import { findOnMain, onMain } from '../shared-memory/on-main.js'
 import { SharedMemory, type SharedMemoryEnvironment } from '../shared-memory/shared-memory.js'
 import { Doorbell } from '../wake/doorbell.js'
 import { wakeStrategyOf } from '../wake/wake-policy.js'
+import { DialAttempts } from './dial-attempts.js'
 import { Dialler } from './dialler.js'
 import type { ConnectionDefaults, EngineSettings, ReconnectingPolicy, TransportSettings } from './engine-settings.js'
 import type { EngineStats } from './engine-stats.js'
 import { HandlersAtWork } from './handlers-at-work.js'
 import { OutlivingHandlers } from './outliving-handlers.js'
 import { PooledConnection } from './pooled-connection.js'
-import { traitsOf, type ResolvedEndpoint } from './resolved-endpoint.js'
+import { nameOfRoute, traitsOf, type ResolvedEndpoint } from './resolved-endpoint.js'
+import { ServedDialler } from './served-dialler.js'
 
 /** The part of `graceMs` in which nothing is closed while any handler is at work: it may need the others to reply. */
 const HANDLERS_SHARE = 0.75
@@ -55,7 +61,9 @@ export class EngineCore {
   readonly #supervisor: Supervisor
   readonly #sharedMemory: SharedMemory
   readonly #children: Children
+  readonly #attempts: DialAttempts
   readonly #dialler: Dialler
+  readonly #servedDialler: ServedDialler
   readonly #listeners: ListenerRegistry
   readonly #pools = new Set<Pool<LaneConnection, Connection>>()
   readonly #reconnecting = new Set<Reconnector<LaneConnection>>()
@@ -63,6 +71,7 @@ export class EngineCore {
   readonly #failures: HandlerFailures
   readonly #outliving = new OutlivingHandlers()
   readonly #connectionDefaults: ConnectionDefaults
+  #lastServedId = 0
   #state: State = { kind: 'open' }
 
   constructor(settings: EngineSettings, clock: Clock, findNative?: FindNative) {
@@ -77,27 +86,33 @@ export class EngineCore {
       failures: this.#failures,
       onOutlived: (done) => this.#outliving.add(done),
     }
+    const newId = (): number => ++this.#lastServedId
     this.#listeners = new ListenerRegistry({
       supervisor: () => this.#supervisor,
       shards: settings.shards,
       initialRingBytes: settings.initialRingBytes,
       ledger: this.#ledger,
       clock,
+      newId,
       assertOpen: (endpoint) => this.#assertOpen(endpoint),
     })
     const isReferenced = (): boolean => this.#supervisor.isReferenced || this.#sharedMemory.isReferenced
     const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced, () => systemClock.now())
-    this.#supervisor = new Supervisor({ ...settings, entry }, doorbell, this.#ledger, this.#listeners, clock)
+    const unmap = (ranges: readonly AddressRange[]): void => void unmapForeign(ranges)
+    this.#supervisor = new Supervisor({ ...settings, entry }, doorbell, this.#ledger, this.#listeners, clock, unmap)
     const { initialRingBytes, maxRingBytes } = settings
     this.#sharedMemory = new SharedMemory({
       ledger: this.#ledger,
       doorbell,
       initialRingBytes,
       maxRingBytes,
-      find: findNative,
+      find: () => findOnMain(findNative),
+      ...onMain,
     })
     doorbell.add(this.#sharedMemory.bell)
-    this.#dialler = new Dialler(this.#supervisor, this.#sharedMemory, this.#children, this.#ledger, clock)
+    this.#attempts = new DialAttempts(this.#supervisor, clock)
+    this.#dialler = new Dialler(this.#attempts, this.#sharedMemory, this.#children, this.#ledger)
+    this.#servedDialler = new ServedDialler(this.#attempts, this.#ledger, initialRingBytes, newId)
     this.booted = this.#supervisor.boot()
   }
 
@@ -110,7 +125,7 @@ export class EngineCore {
       connections: shards.reduce((sum, shard) => sum + shard.connections, sharedMemory.connections),
       sharedMemory,
       listeners: this.#listeners.size,
-      pendingConnects: this.#dialler.pending,
+      pendingConnects: this.#attempts.pending,
       pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
       reconnectingConnections: [...this.#reconnecting].map((connection) => connection.stats),
       breakers: this.#breakers.stats,
@@ -133,6 +148,19 @@ export class EngineCore {
     this.#assertOpen(endpoint.text)
     const connection = this.#connectionSettings(settings, tracking)
     return this.#dialler.dial(endpoint, connection, settings.memory, { signal, timeoutMs })
+  }
+
+  /** Connects, and has a handler module serve the connection inside the shard. */
+  async connectServed(
+    endpoint: ResolvedEndpoint,
+    settings: TransportSettings,
+    module: HandlerModuleSettings,
+    { onError, ...others }: ListenOptions,
+  ): Promise<ServedConnection> {
+    this.#assertOpen(endpoint.text)
+    if (settings.memory === 'shared') this.#sharedMemory.look()
+    const connection = this.#connectionSettings(settings, undefined, onError)
+    return this.#servedDialler.dial(endpoint, { settings, connection, module }, others)
   }
 
   async listen(
@@ -222,17 +250,15 @@ export class EngineCore {
     if (route.via !== 'target') {
       throw new TransportError(
         'ERR_INVALID_ENDPOINT',
-        `${text} is ${route.via === 'child' ? 'a child process' : "this process's own stdin and stdout"}: it cannot be listened on. Call connect().`,
+        `${text} is ${nameOfRoute(route.via)}: it cannot be listened on. Call connect().`,
         { endpoint: text },
       )
     }
     const { memory, connectTimeoutMs } = settings
-    if (memory !== 'none' && typeof handler === 'object') {
-      const message = `${text}: a handler module cannot serve connections over shared memory. Use unix: for it.`
-      throw new TransportError('ERR_INVALID_OPTION', message, { endpoint: text })
-    }
+    if (memory === 'shared' && typeof handler === 'object') this.#sharedMemory.look()
     const connection = this.#connectionSettings(settings, undefined, onError)
-    const handshake = memory === 'none' ? undefined : { shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
+    const handshake =
+      memory === 'none' ? undefined : { memory, shake: this.#shakeFor(memory), timeoutMs: connectTimeoutMs }
     return { kind, endpoint: text, target: route.target, settings, connection, handshake, handler }
   }
 
@@ -265,7 +291,7 @@ export class EngineCore {
     const reconnecting = this.#reconnecting
     const handlers = new HandlersAtWork(
       [...this.#connections, ...reconnecting],
-      [...this.#outliving, ...this.#listeners.settleServed()],
+      [...this.#outliving, ...this.#listeners.settleServed(), ...this.#servedDialler.settle()],
       this.#clock,
       graceMs * HANDLERS_SHARE,
     )
@@ -274,6 +300,7 @@ export class EngineCore {
       for (const connection of reconnecting) connection.destroy(error)
       for (const connection of this.#connections) connection.destroy(error)
       void this.#listeners.endServed(error)
+      void this.#servedDialler.end(error)
       this.#children.endNow()
     }, graceMs)
     // A thread that does not answer would hold up everything that waits for it.
@@ -288,13 +315,13 @@ export class EngineCore {
     for (const connection of reconnecting) {
       if (!handlers.areAtWork || connection.state !== 'connected') void connection.close()
     }
-    this.#dialler.giveUp(error)
+    this.#attempts.giveUp(error)
     this.#listeners.giveUp(error)
     supervisor.startNoMore(error)
     this.#children.startNoMore(error)
     await this.#listeners.close()
     await handlers.done()
-    const servedEnded = this.#listeners.endServed('close')
+    const servedEnded = Promise.all([this.#listeners.endServed('close'), this.#servedDialler.end('close')])
     // Frames that a reconnecting connection has queued leave over its lane's connection, so those close last.
     const others = this.#connections.filter((connection) => !connection.isTracked)
     await Promise.all([handlers.closeEach(reconnecting), handlers.closeEach(others)])

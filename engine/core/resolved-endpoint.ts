@@ -20,3 +20,8 @@ export function traitsOf({ route }: ResolvedEndpoint): TransportTraits {
   if (route.via === 'target') return transportTraits[route.target.kind]
   return transportTraits[route.via === 'child' ? 'child-stdio' : 'process-stdio']
 }
+
+/** What an endpoint is that no shard can dial or listen on by itself. */
+export function nameOfRoute(via: 'child' | 'process-stdio'): string {
+  return via === 'child' ? 'a child process' : "this process's own stdin and stdout"
+}

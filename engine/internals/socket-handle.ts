@@ -78,6 +78,16 @@ export function socketOver(handle: object, onread: net.OnReadOpts): net.Socket {
   return new net.Socket(options)
 }
 
+/** A handle over the number of a socket, which is the handle's from here on. @throws The system's error, or Node's. */
+export function handleOver(fd: number): SocketHandle {
+  const shell = new net.Socket({ fd, readable: false, writable: false })
+  const handle = handleOf(shell)
+  if (handle === undefined) throw new Error('this version of Node keeps no handle in a socket')
+  shellOf(shell)._handle = null
+  shell.destroy()
+  return handle
+}
+
 /** Gives `onHandle` each connection without a socket; where Node works otherwise, the server emits 'connection'. */
 export function divertHandles(server: net.Server, onHandle: (handle: SocketHandle) => void): void {
   const listening = (server as unknown as ServerShell)._handle

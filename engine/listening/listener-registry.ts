@@ -6,7 +6,7 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { ConnectionIdentity } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { deserializeError, type TransportError } from '../protocol/errors.js'
-import type { HandledConnectionSettings } from '../protocol/handling.js'
+import { handledSettings, type HandlerModuleSettings } from '../handling/handler-module-settings.js'
 import { transportTraits, type ListenTarget } from '../protocol/target.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ArrivalEvents } from '../shard/accepted-connections.js'
@@ -14,7 +14,7 @@ import type { Shard } from '../shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
 import { AcceptHandshakes, type AcceptHandshake } from './accept-handshakes.js'
 import { EngineListener } from './engine-listener.js'
-import { ModuleListener, type HandlerModuleSettings } from './module-listener.js'
+import { ModuleListener } from './module-listener.js'
 import type { ConnectionHandler, HandlerListener, Listener } from './listener.js'
 import { OpenListener, type Arrivals } from './open-listener.js'
 import { ShardBindings, type ShardListening } from './shard-bindings.js'
@@ -38,7 +38,8 @@ export interface ListenRequest<Handler = ConnectionHandler | HandlerModuleSettin
   /** What its connections are made with. */
   readonly connection: ConnectionSettings
   /** What comes before each connection, and how long it may take. Undefined: nothing. */
-  readonly handshake: { readonly shake: AcceptHandshake; readonly timeoutMs: number } | undefined
+  readonly handshake:
+    { readonly memory: 'socket' | 'shared'; readonly shake: AcceptHandshake; readonly timeoutMs: number } | undefined
   /** A function on main, a module in the shards, or neither. */
   readonly handler: Handler
 }
@@ -58,6 +59,8 @@ interface ListenerRegistryHost {
   readonly initialRingBytes: number
   readonly ledger: Ledger
   readonly clock: Clock
+  /** Another one each time, also than those of dialled connections that shards serve. */
+  readonly newId: () => number
   /** Throws ERR_ENGINE_CLOSED. */
   readonly assertOpen: (endpoint: string) => void
 }
@@ -71,7 +74,6 @@ export class ListenerRegistry implements SupervisorEvents {
   readonly #early = new Map<number, (() => void)[]>()
   /** Calls of `listen()` that are under way, and how each is given up. */
   readonly #pending = new Map<Promise<AnyListener>, (error: TransportError) => void>()
-  #nextId = 1
 
   constructor(host: ListenerRegistryHost) {
     this.#host = host
@@ -185,7 +187,7 @@ export class ListenerRegistry implements SupervisorEvents {
     const supervisor = this.#supervisor
     while (supervisor.shardsUp.length === 0) await supervisor.waitForShard()
     this.#host.assertOpen(endpoint)
-    const id = this.#nextId++
+    const id = this.#host.newId()
     // See docs/decisions/pipe-listening.md.
     const isOnOneShard = transportTraits[target.kind].listeningShards === 'one'
     const shards = isOnOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
@@ -203,7 +205,7 @@ export class ListenerRegistry implements SupervisorEvents {
         trace('listener %s: closed', endpoint)
       }
     }
-    const { listener, arrivals, on } = this.#createListener(id, request, maxQueued >> 1, release)
+    const { listener, arrivals, on } = this.#createListener(id, request, maxQueued, release)
     if (listener instanceof ModuleListener) {
       this.#served.add(listener)
       void listener.drained.then(() => this.#served.delete(listener))
@@ -245,14 +247,13 @@ export class ListenerRegistry implements SupervisorEvents {
   #createListener(
     id: number,
     { kind, endpoint, target, settings, connection, handshake, handler }: ListenRequest,
-    resumeAt: number,
+    maxQueued: number,
     release: () => Promise<void>,
   ): NewListener {
     const { ledger, clock, shards, initialRingBytes } = this.#host
     const { maxConnections } = settings
     if (typeof handler === 'object') {
       const { failures } = connection
-      const handled = { ...handledSettings(connection), initialRingBytes }
       const listener = new ModuleListener({
         id,
         kind,
@@ -260,7 +261,8 @@ export class ListenerRegistry implements SupervisorEvents {
         maxConnections,
         shards,
         module: handler,
-        connection: handled,
+        connection: handledSettings(connection, initialRingBytes),
+        handshake: handshake && { memory: handshake.memory, timeoutMs: handshake.timeoutMs, most: maxQueued },
         failures,
         ledger,
         clock,
@@ -269,7 +271,7 @@ export class ListenerRegistry implements SupervisorEvents {
       return { listener, arrivals: undefined, on: listener.on }
     }
     const { halfClose, hasDescriptor } = transportTraits[target.kind]
-    const listener = new EngineListener({ endpoint, maxConnections, resumeAt, handler, clock, release })
+    const listener = new EngineListener({ endpoint, maxConnections, resumeAt: maxQueued >> 1, handler, clock, release })
     const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
     const most = settings.maxQueuedConnections
     const handshakes = handshake && new AcceptHandshakes({ listener, connection, identity, ...handshake, most, clock })
@@ -285,11 +287,4 @@ export class ListenerRegistry implements SupervisorEvents {
   #failAll(): void {
     for (const open of this.#open.values()) open.onAllShardsLost()
   }
-}
-
-/** What of it goes to another thread. */
-function handledSettings(settings: ConnectionSettings): Omit<HandledConnectionSettings, 'initialRingBytes'> {
-  const { framing, maxFrameBytes, maxPendingBytes, maxRingBytes, frameTimeoutMs, closeTimeoutMs, allowHalfOpen } =
-    settings
-  return { framing, maxFrameBytes, maxPendingBytes, maxRingBytes, frameTimeoutMs, closeTimeoutMs, allowHalfOpen }
 }

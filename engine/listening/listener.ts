@@ -18,8 +18,11 @@ export interface ListenOptions extends WaitOptions {
   readonly onError?: OnError | undefined
 }
 
-/** Options of `transport.listen()` with a handler module: a module of the host that serves inside the shards. */
-export interface HandlerListenOptions extends ListenOptions {
+/**
+ * Options of `listen()` and `connect()` with a handler module: a module of the host that serves inside the shards.
+ * Where shared memory is asked for, the shard shares it; on macOS frames go over the socket then.
+ */
+export interface HandlerOptions extends ListenOptions {
   /**
    * The module: a file or data URL, or an absolute path. `new URL('./serve.js', import.meta.url)` names the one
    * beside the file that says so. Its default export is a `ShardHandler`; it may export `setup(context)` and
@@ -37,6 +40,9 @@ export interface HandlerListenOptions extends ListenOptions {
   /** Called with what the module logs, in place of the diagnostics channel. */
   readonly onLog?: OnHandlerLog | undefined
 }
+
+/** Options of `transport.listen()` with a handler module. */
+export type HandlerListenOptions = HandlerOptions
 
 /** A listener whose connections a handler module serves inside the shards: it has none to give. */
 export interface HandlerListener<Api = AnyFunctions> extends Listener {

@@ -4,12 +4,14 @@ import type { Connection } from '../common/connection.js'
 import { Deferred } from '../common/deferred.js'
 import { events } from '../common/diagnostics.js'
 import { handlerError, type HandlerFailures } from '../common/handler-failures.js'
-import type { OnHandlerLog } from '../common/handler-log.js'
 import type { Ledger } from '../common/ledger.js'
+import { within } from '../common/within.js'
+import type { HandlerModuleSettings } from '../handling/handler-module-settings.js'
+import { ServingShard } from '../handling/serving-shard.js'
 import type { Clock } from '../protocol/clock.js'
 import { TransportError, serializeError } from '../protocol/errors.js'
 import { HandlerCounts } from '../protocol/handler-counts.js'
-import type { HandledConnectionSettings, HandlerEnd } from '../protocol/handling.js'
+import type { HandledConnectionSettings, HandledHandshake, HandlerEnd } from '../protocol/handling.js'
 import type { Shard } from '../shard/shard.js'
 import type {
   HandlerListener,
@@ -19,20 +21,7 @@ import type {
   ListenerStats,
 } from './listener.js'
 import { nextState, type ListenerState } from './listener-state.js'
-import { ServingShard } from './serving-shard.js'
 import type { ShardListening } from './shard-bindings.js'
-
-/** A handler module, and how long it may take. */
-export interface HandlerModuleSettings {
-  readonly moduleUrl: string
-  /** A clone of the host's: every shard that comes later gets a copy of it, too. */
-  readonly data: unknown
-  readonly setupTimeoutMs: number
-  readonly teardownTimeoutMs: number
-  readonly onLog: OnHandlerLog | undefined
-  /** What the module can call. */
-  readonly host: object
-}
 
 interface ModuleListenerSettings {
   readonly id: number
@@ -43,6 +32,7 @@ interface ModuleListenerSettings {
   readonly shards: number
   readonly module: HandlerModuleSettings
   readonly connection: HandledConnectionSettings
+  readonly handshake: HandledHandshake | undefined
   readonly failures: HandlerFailures
   readonly ledger: Ledger
   readonly clock: Clock
@@ -102,7 +92,7 @@ export class ModuleListener implements HandlerListener {
     const grace = readGraceMs(options, graceMs.listener)
     const atWork = grace === 0 ? [] : this.settle()
     const closing = this.#end({ code: 'OK' })
-    if (atWork.length > 0) await this.#within(grace, Promise.all(atWork))
+    if (atWork.length > 0) await within(this.#settings.clock, grace, Promise.all(atWork))
     return closing
   }
 
@@ -119,12 +109,13 @@ export class ModuleListener implements HandlerListener {
   /** Serves on a shard, and ends that again. */
   readonly on = (shard: Shard): ShardListening => ({
     listen: async ({ listenerId, target, backlog }, socket) => {
-      const { module, kind, endpoint, failures, connection, maxConnections, ledger } = this.#settings
+      const { module, kind, endpoint, failures, connection, handshake, maxConnections, ledger } = this.#settings
       const { onLog, host, ...loaded } = module
-      const serving = new ServingShard({ shard, kind, endpoint, failures, onLog, host })
+      const serving = new ServingShard({ shard, kind, endpoint, role: 'accepted', failures, onLog, host })
       const { ports } = serving
-      const handling = { ...loaded, kind, endpoint, maxConnections, connection, counts: this.#counts.words, ports }
-      const request = { listenerId, target, backlog, handling }
+      const handling = { ...loaded, kind, endpoint, connection, handshake, ports }
+      const { words: counts } = this.#counts
+      const request = { servedId: listenerId, target, backlog, handling, maxConnections, counts }
       let isServing = false
       try {
         const outcome = await shard.serving.serve(request, socket, (report) => serving.onReport(report))
@@ -173,7 +164,7 @@ export class ModuleListener implements HandlerListener {
 
   /** Has its connections end. Resolves once all is gone. After `close()`. */
   async endServed(how: 'close' | TransportError): Promise<void> {
-    await this.#endOnEach(how === 'close' ? { how } : { how: 'destroy', error: serializeError(how) })
+    await this.#endOnEach(how === 'close' ? { how, when: 'settled' } : { how: 'destroy', error: serializeError(how) })
   }
 
   #isClosed(): TransportError {
@@ -188,13 +179,6 @@ export class ModuleListener implements HandlerListener {
   #isServed(): TransportError {
     const message = 'a handler module serves the connections of this listener, in the shards.'
     return new TransportError('ERR_CONSUMER_BUSY', message, { endpoint: this.endpoint })
-  }
-
-  async #within(ms: number, work: Promise<unknown>): Promise<void> {
-    const over = new Deferred<void>()
-    const cancel = this.#settings.clock.setTimer(() => over.resolve(), ms)
-    await Promise.race([work, over.promise])
-    cancel()
   }
 
   #end(info: ListenerClosed): Promise<ListenerClosed> {

@@ -3,7 +3,7 @@
  * would crash the process. Something else is mapped over it instead, and the range is used again.
  */
 import { systemErrorOf } from '../protocol/system-errno.js'
-import type { Mapping } from './native-memory.js'
+import type { Mapping, OnRange } from './native-memory.js'
 import type { Part, PartMemory } from './part-memory.js'
 import type { Platform } from './platform.js'
 import type { Address, SystemCalls } from './system-calls.js'
@@ -28,6 +28,7 @@ export class AddressRanges {
   readonly #parts: PartMemory
   /** By length. Memory that nobody else has is mapped over each. */
   readonly #free = new Map<number, Range[]>()
+  #onNew: OnRange | undefined
 
   constructor(calls: MappingCalls, platform: MappingNumbers, parts: PartMemory) {
     this.#calls = calls
@@ -40,16 +41,26 @@ export class AddressRanges {
     return new MappedFile(this.#take(fd, length), fd, this, this.#parts)
   }
 
+  /** Tells of each range that is taken from now on. */
+  watch(onNew: OnRange): void {
+    this.#onNew = onNew
+  }
+
   #take(fd: number, length: number): Range {
     const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_FIXED } = this.#platform
     const free = this.#free.get(length)?.pop()
     const flags = free === undefined ? MAP_SHARED : MAP_SHARED | MAP_FIXED
     const address = this.#calls.mmap(free?.address ?? 0n, length, PROT_READ | PROT_WRITE, flags, fd)
-    if (address !== FAILED) return free ?? { address, length, views: new Map() }
+    if (address !== FAILED) return free ?? this.#newRange(address, length)
     const error = systemErrorOf(-this.#calls.errno(), 'mmap')
     // The system may have taken away what was there before it failed.
     if (free !== undefined) this.cover(free)
     throw error
+  }
+
+  #newRange(address: Address, length: number): Range {
+    this.#onNew?.(address, length)
+    return { address, length, views: new Map() }
   }
 
   view({ address, views }: Range, offset: number, length: number): ArrayBuffer {

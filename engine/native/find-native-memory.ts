@@ -2,7 +2,7 @@
 import process from 'node:process'
 import { systemErrorOf } from '../protocol/system-errno.js'
 import { loadKoffiCalls } from './koffi-calls.js'
-import type { NativeMemory } from './native-memory.js'
+import type { NativeMemory, ThreadMemory } from './native-memory.js'
 import { isElectron, notByNodeFfi, onlyElsewhere, withoutKoffi } from './no-native-memory.js'
 import { loadNodeFfiCalls } from './node-ffi-calls.js'
 import { partMemoryOf } from './part-memory.js'
@@ -11,9 +11,8 @@ import type { SystemCalls } from './system-calls.js'
 import { SystemMemory } from './system-memory.js'
 
 /** Either the memory, or a sentence without a full stop: why there is none, and what to do about it. */
-export type FoundMemory =
-  | { readonly memory: NativeMemory; readonly reason?: undefined }
-  | { readonly memory?: undefined; readonly reason: string }
+export type FoundMemory<Memory extends NativeMemory = NativeMemory> =
+  { readonly memory: Memory; readonly reason?: undefined } | { readonly memory?: undefined; readonly reason: string }
 
 /** What it depends on. */
 export interface MemoryHost {
@@ -27,10 +26,10 @@ export interface MemoryHost {
   readonly nodeFfi: (platform: Platform) => SystemCalls | undefined
 }
 
-let found: Promise<FoundMemory> | undefined
+let found: Promise<FoundMemory<ThreadMemory>> | undefined
 
 /** One for all engines of a thread: they share the addresses. Never rejects. */
-export function findNativeMemory(): Promise<FoundMemory> {
+export function findNativeMemory(): Promise<FoundMemory<ThreadMemory>> {
   found ??= Promise.resolve(findIn(thisHost()))
   return found
 }
@@ -47,7 +46,7 @@ export function thisHost(): MemoryHost {
   }
 }
 
-export function findIn(host: MemoryHost): FoundMemory {
+export function findIn(host: MemoryHost): FoundMemory<ThreadMemory> {
   if (host.isElectron) return { reason: isElectron }
   const platform = platformOf(host.system, host.arch)
   if (platform === undefined) return { reason: onlyElsewhere(host.system, host.arch) }
@@ -69,7 +68,7 @@ export function findIn(host: MemoryHost): FoundMemory {
 const TRIED_BYTES = 4096
 
 /** A runtime may forbid such memory only once it is made. @throws Whatever does not work. */
-function tried(calls: SystemCalls, platform: Platform): NativeMemory {
+function tried(calls: SystemCalls, platform: Platform): ThreadMemory {
   const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS } = platform
   // It stays, as does all that JavaScript has seen.
   const address = calls.mmap(0n, TRIED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)

@@ -45,6 +45,8 @@ function linuxCalls(library: Library): LinuxCalls {
   const fallocate = library.func('fallocate', 'int', ['int', 'int', 'int64_t', 'int64_t'])
   const madvise = library.func('madvise', 'int', ['intptr_t', 'size_t', 'int'])
   const getpagesize = library.func('getpagesize', 'int', [])
+  const munmap = library.func('munmap', 'int', ['intptr_t', 'size_t'])
+  const close = library.func('close', 'int', ['int'])
   return {
     system: 'linux',
     memfdCreate: (name, flags) => memfdCreate(name, flags) as number,
@@ -52,6 +54,8 @@ function linuxCalls(library: Library): LinuxCalls {
     fallocate: (...values) => fallocate(...values) as number,
     madvise: (...values) => madvise(...values) as number,
     getpagesize: () => getpagesize() as number,
+    munmap: (...values) => munmap(...values) as number,
+    close: (fd) => close(fd) as number,
   }
 }
 

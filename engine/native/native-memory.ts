@@ -1,5 +1,7 @@
 /** The system calls behind shared memory. They are made when a connection begins, grows or ends, never for a frame. */
 
+export type OnRange = (address: bigint, length: number) => void
+
 export interface NativeMemory {
   readonly provider: 'koffi' | 'node:ffi'
   /** Whether there are files without a name whose size can be sealed (Linux). */
@@ -24,6 +26,18 @@ export interface NativeMemory {
   map(fd: number, length: number): Mapping
   /** The user, and where the system tells the process, at the other end of a Unix socket. @throws Its error. */
   peerOf(socket: number): { readonly uid: number; readonly pid: number | undefined }
+}
+
+/** What a thread needs besides, that may end before the process. */
+export interface ThreadMemory extends NativeMemory {
+  /** Another descriptor of the same thing, closed on exec. Linux. @throws The system's error. */
+  duplicate(fd: number): number
+  /** Closes a descriptor that Node does not know of. Linux. */
+  close(fd: number): void
+  /** `onNew`: called with each range of addresses that this thread takes from now on. */
+  watchRanges(onNew: OnRange): void
+  /** Gives back what a thread has taken that is gone: nobody may have a view of it. Linux. */
+  unmap(address: bigint, length: number): void
 }
 
 /** A file in this process's memory. */

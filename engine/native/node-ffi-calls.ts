@@ -47,13 +47,15 @@ export function loadNodeFfiCalls(platform: Platform): SystemCalls | undefined {
 }
 
 function linuxCalls(ffi: NodeFfi): LinuxCalls {
-  const { memfd_create, fcntl, fallocate, madvise, getpagesize } = ffi.dlopen(null, {
+  const { memfd_create, fcntl, fallocate, madvise, getpagesize, munmap, close } = ffi.dlopen(null, {
     memfd_create: int('string', 'uint32'),
     // On Linux, x64 and arm64, a variadic function takes integers as any other function does.
     fcntl: int('int32', 'int32', 'int32'),
     fallocate: int('int32', 'int32', 'int64', 'int64'),
     madvise: int('uint64', 'uint64', 'int32'),
     getpagesize: int(),
+    munmap: int('uint64', 'uint64'),
+    close: int('int32'),
   }).functions
   return {
     system: 'linux',
@@ -62,6 +64,8 @@ function linuxCalls(ffi: NodeFfi): LinuxCalls {
     fallocate: (fd, mode, offset, length) => fallocate(fd, mode, BigInt(offset), BigInt(length)) as number,
     madvise: (address, length, advice) => madvise(address, BigInt(length), advice) as number,
     getpagesize: () => getpagesize() as number,
+    munmap: (address, length) => munmap(address, BigInt(length)) as number,
+    close: (fd) => close(fd) as number,
   }
 }
 

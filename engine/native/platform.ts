@@ -48,6 +48,7 @@ const macos: Macos = {
 
 /** Linux alone. */
 export const memfd = { CLOEXEC: 1, ALLOW_SEALING: 2, NOEXEC_SEAL: 8 } as const
+export const F_DUPFD_CLOEXEC = 1030
 export const seals = { F_ADD: 1033, F_GET: 1034, SEAL: 1, SHRINK: 2, GROW: 4 } as const
 export const fallocateMode = { ALLOCATE: 0, KEEP_SIZE: 1, PUNCH_HOLE: 2 } as const
 export const advice = { REMOVE: 9, POPULATE_WRITE: 23 } as const

@@ -23,6 +23,8 @@ export interface LinuxCalls {
   fallocate(fd: number, mode: number, offset: number, length: number): number
   madvise(address: Address, length: number, advice: number): number
   getpagesize(): number
+  munmap(address: Address, length: number): number
+  close(fd: number): number
 }
 
 export interface MacosCalls {

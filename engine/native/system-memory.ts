@@ -3,16 +3,16 @@ import { constants } from 'node:os'
 import { systemErrorOf } from '../protocol/system-errno.js'
 import { AddressRanges } from './address-ranges.js'
 import { reserveInFile } from './file-memory.js'
-import type { Mapping, NativeMemory } from './native-memory.js'
+import type { Mapping, OnRange, ThreadMemory } from './native-memory.js'
 import type { PartMemory } from './part-memory.js'
 import { peerOf, type Peer } from './peer-credentials.js'
-import { memfd, seals, type Platform } from './platform.js'
+import { F_DUPFD_CLOEXEC, memfd, seals, type Platform } from './platform.js'
 import type { LinuxCalls, SystemCalls } from './system-calls.js'
 
 const { EINVAL, ENOSYS } = constants.errno
 const SIZE_SEALS = seals.SEAL | seals.SHRINK | seals.GROW
 
-export class SystemMemory implements NativeMemory {
+export class SystemMemory implements ThreadMemory {
   readonly provider: SystemCalls['provider']
   readonly hasMemfd: boolean
   readonly #calls: SystemCalls
@@ -23,6 +23,24 @@ export class SystemMemory implements NativeMemory {
     this.hasMemfd = calls.own.system === 'linux'
     this.#calls = calls
     this.#ranges = new AddressRanges(calls, platform, parts)
+  }
+
+  duplicate(fd: number): number {
+    const duplicate = this.#linux('fcntl').fcntl(fd, F_DUPFD_CLOEXEC, 0)
+    if (duplicate === -1) throw this.#error('fcntl')
+    return duplicate
+  }
+
+  close(fd: number): void {
+    this.#linux('close').close(fd)
+  }
+
+  watchRanges(onNew: OnRange): void {
+    this.#ranges.watch(onNew)
+  }
+
+  unmap(address: bigint, length: number): void {
+    this.#linux('munmap').munmap(address, length)
   }
 
   createMemfd(name: string): number {

@@ -49,9 +49,25 @@ export interface ListenRequest {
 }
 
 /** A listener whose connections the shard serves itself. */
-export interface ServeRequest extends Pick<ListenRequest, 'listenerId' | 'target' | 'backlog'> {
+export interface ServeRequest extends Pick<ListenRequest, 'target' | 'backlog'> {
+  readonly servedId: number
+  readonly handling: Handling
+  /** Of all shards together. */
+  readonly maxConnections: number
+  /** The words of its `HandlerCounts`. */
+  readonly counts: Int32Array
+}
+
+/** A connection that the shard dials and serves itself. */
+export interface ServedDialRequest extends Pick<DialRequest, 'target' | 'timeoutMs'> {
+  /** One of the same numbers as those of served listeners. */
+  readonly servedId: number
   readonly handling: Handling
 }
+
+/** The id of the connection. */
+export type ServedDialOutcome =
+  { readonly ok: true; readonly connection: string } | Extract<Outcome, { readonly ok: false }>
 
 /** A connection that was accepted, and the lane that it gets. */
 export interface Adoption {
@@ -78,12 +94,14 @@ export interface ShardControl {
   unlisten(listenerId: number): Promise<void>
   /** Loads the module, sets it up, and listens. */
   serve(request: ServeRequest): Promise<Outcome>
-  /** Accepts nothing from here on, and gives up a `serve()` that is under way. Open connections live on. */
-  unserve(listenerId: number): Promise<void>
+  /** Loads the module, sets it up, dials, and has the module serve the connection. */
+  dialServed(request: ServedDialRequest): Promise<ServedDialOutcome>
+  /** Accepts nothing from here on, and gives up what is under way. Open connections live on. */
+  unserve(servedId: number): Promise<void>
   /** Resolves once handlers are done with what had come until now. Bounded by nothing. */
-  settleServed(listenerId: number): Promise<void>
-  /** Answers once the listener's connections have ended and its module was torn down. After `unserve()`. */
-  endServed(listenerId: number, end: HandlerEnd): Promise<void>
+  settleServed(servedId: number): Promise<void>
+  /** Answers once the connections have ended and the module was torn down. Of a listener after `unserve()`. */
+  endServed(servedId: number, end: HandlerEnd): Promise<void>
   /** Connections that another shard has accepted, sent with these tickets. Returns the tickets of those not taken. */
   takeOver(listenerId: number, tickets: readonly number[]): Promise<readonly number[]>
   /** Lanes for connections that are yet to be accepted. */
@@ -120,8 +138,10 @@ export interface SurplusTaker {
 
 /** What a shard calls on main. */
 export interface MainCallbacks extends ListenerCallbacks, SurplusTaker {
-  /** Of a listener that it serves. Answered, so that the shard sends no more than main takes up. */
-  served(listenerId: number, report: HandlerReport): void | Promise<void>
+  /** Of what it serves. Answered, so that the shard sends no more than main takes up. */
+  served(servedId: number, report: HandlerReport): void | Promise<void>
+  /** The shard has taken addresses that main is to give back once its thread is gone. */
+  mapped(address: bigint, length: number): void
   /** The shard no longer uses stdin or stdout, which are main's. Answers once main has released it. */
   releaseStdio(descriptor: StdioDescriptor): void
 }

@@ -26,8 +26,16 @@ const handlerNames = [
   'frames',
   'bytes',
   'busyMs',
+  'lanesTaken',
+  'lanesGiven',
   'regionsTaken',
   'regionsGiven',
+  'duplicatesOpened',
+  'duplicatesClosed',
+  'segmentsOpened',
+  'segmentsClosed',
+  'mappingsMade',
+  'mappingsReleased',
   'ringMemoryBytes',
   'ringMemoryInUseBytes',
 ] as const
@@ -87,11 +95,22 @@ export function readHandlerCounters(counters: Float64Array): Record<HandlerCount
   >
 }
 
+/** What handler modules open and release: how much of each was opened, and released. */
+export const handlerLines = {
+  connections: ['opened', 'closed'],
+  lanes: ['lanesTaken', 'lanesGiven'],
+  regions: ['regionsTaken', 'regionsGiven'],
+  duplicates: ['duplicatesOpened', 'duplicatesClosed'],
+  segments: ['segmentsOpened', 'segmentsClosed'],
+  mappings: ['mappingsMade', 'mappingsReleased'],
+} as const satisfies Record<string, readonly [HandlerCounterName, HandlerCounterName]>
+
+export type HandlerLine = keyof typeof handlerLines
+
 /** The shard is dead: what its handler modules had open is gone. */
 export function releaseHandlerCounters(counters: Float64Array): void {
-  const { opened, closed, regionsTaken, regionsGiven, ringMemoryBytes, ringMemoryInUseBytes } = handlerCounter
-  counters[closed] = counters[opened] ?? 0
-  counters[regionsGiven] = counters[regionsTaken] ?? 0
-  counters[ringMemoryBytes] = 0
-  counters[ringMemoryInUseBytes] = 0
+  for (const [opened, released] of Object.values(handlerLines))
+    counters[handlerCounter[released]] = counters[handlerCounter[opened]] ?? 0
+  counters[handlerCounter.ringMemoryBytes] = 0
+  counters[handlerCounter.ringMemoryInUseBytes] = 0
 }

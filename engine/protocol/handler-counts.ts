@@ -53,6 +53,11 @@ export class HandlerCounts {
     Atomics.add(this.words, base + REFUSED, 1)
   }
 
+  /** One came that was cut and never counted as open. */
+  refuse(shard: number): void {
+    Atomics.add(this.words, shard * SECTION_WORDS + REFUSED, 1)
+  }
+
   closed(shard: number): void {
     Atomics.sub(this.words, shard * SECTION_WORDS + OPEN, 1)
   }

@@ -1,10 +1,10 @@
-/** What main and a shard tell each other about a handler module: one that serves the connections of a listener. */
+/** What main and a shard tell each other about a handler module, which serves a listener or a dialled connection. */
 import type { HandlerPlace } from './handler-place.js'
 import type { MessagePort } from 'node:worker_threads'
 import type { SerializedError } from './errors.js'
 import type { FramingSpec } from './framing.js'
 
-/** How the shard is to serve a listener's connections. */
+/** How the shard is to serve connections. */
 export interface Handling {
   readonly moduleUrl: string
   /** The host's, cloned. */
@@ -13,14 +13,22 @@ export interface Handling {
   readonly setupTimeoutMs: number
   /** How long its `teardown()` may take, in milliseconds. */
   readonly teardownTimeoutMs: number
-  /** Of all shards together. */
-  readonly maxConnections: number
-  /** The words of its `HandlerCounts`. */
-  readonly counts: Int32Array
   readonly kind: string
   readonly endpoint: string
   readonly connection: HandledConnectionSettings
+  /** Undefined: there is none. */
+  readonly handshake: HandledHandshake | undefined
   readonly ports: HandlerPorts
+}
+
+/** What comes before a connection. */
+export interface HandledHandshake {
+  /** Whether this side shares memory. */
+  readonly memory: 'socket' | 'shared'
+  /** How long it may take, in milliseconds. */
+  readonly timeoutMs: number
+  /** How many may be under way on one shard. */
+  readonly most: number
 }
 
 /** The shard's ends: it calls main's functions by the first, and offers its own on the second. */
@@ -45,8 +53,8 @@ export interface HandledConnectionSettings {
 export type HandlerEnd =
   /** By themselves. */
   | { readonly how: 'drain' }
-  /** Each as soon as its handler is done with what has come. */
-  | { readonly how: 'close' }
+  /** Gracefully: at once, or each as soon as its handler is done with what has come. */
+  | { readonly how: 'close'; readonly when: 'now' | 'settled' }
   | { readonly how: 'destroy'; readonly error: SerializedError }
 
 /** What was thrown, as far as it can be told to another thread. */

@@ -33,4 +33,11 @@ export interface ShardEnvironment {
   readonly relay: Relay
   /** Where a shard's memory comes from, and goes to when it ends: slabs that rings are cut from, headers of lanes. */
   readonly memory: { readonly slabs: SlabSource; readonly headers: SlabSource }
+  /** Gives back addresses of a thread that is gone. */
+  readonly unmap: (ranges: readonly AddressRange[]) => void
+}
+
+export interface AddressRange {
+  readonly address: bigint
+  readonly length: number
 }

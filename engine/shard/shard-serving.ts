@@ -1,6 +1,6 @@
-/** Main's side of the listeners that one shard serves with handler modules: the calls, and no more. */
+/** Main's side of what one shard serves with handler modules: the calls, and no more. */
 import type { HandlerEnd, HandlerReport } from '../protocol/handling.js'
-import type { ServeRequest } from '../protocol/control.js'
+import type { ServedDialOutcome, ServedDialRequest, ServeRequest } from '../protocol/control.js'
 import type { Outcome } from '../protocol/errors.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import type { ControlClient } from './control-client.js'
@@ -12,11 +12,11 @@ export class ShardServing {
   readonly #control: ControlClient
   readonly #descriptors: DescriptorExchange
   readonly #watch: (on: boolean) => void
-  /** One for each listener whose module the shard runs, from before its set-up until after its teardown. */
+  /** One for each module that the shard runs, from before its set-up until after its teardown. */
   readonly #onReport = new Map<number, OnHandlerReport>()
-
   /** Those that the shard has not been told of yet, since it gets their sockets first. */
   readonly #preparing = new Map<number, 'wanted' | 'given up'>()
+  #pendingDials = 0
 
   /** `watch`: whether the shard runs any module, which may block its thread. */
   constructor(control: ControlClient, descriptors: DescriptorExchange, watch: (on: boolean) => void) {
@@ -25,58 +25,88 @@ export class ShardServing {
     this.#watch = watch
   }
 
+  /** Dials under way. */
+  get pendingDials(): number {
+    return this.#pendingDials
+  }
+
   /** `socket`: what main has bound for it. `onReport` is called until `end()` has resolved. */
   async serve(request: ServeRequest, socket: BoundSocket | undefined, onReport: OnHandlerReport): Promise<Outcome> {
-    const { listenerId, handling } = request
-    const { host, api } = handling.ports
-    this.#preparing.set(listenerId, 'wanted')
+    const { servedId } = request
+    this.#preparing.set(servedId, 'wanted')
     const target = await this.#descriptors.targetFor(request.target, socket)
-    const isGivenUp = this.#preparing.get(listenerId) === 'given up'
-    this.#preparing.delete(listenerId)
-    this.#onReport.set(listenerId, onReport)
-    this.#watch(true)
-    let isServing = false
-    try {
-      const called = this.#control.call('serve', this.#control.moving({ ...request, target }, [host, api]))
+    const isGivenUp = this.#preparing.get(servedId) === 'given up'
+    this.#preparing.delete(servedId)
+    return this.#begin(request, onReport, () => {
+      const called = this.#control.call('serve', this.#moving({ ...request, target }))
       // The shard has to take up the socket all the same.
-      if (isGivenUp) void this.unserve(listenerId)
-      const outcome = await called
-      isServing = outcome.ok
-      return outcome
+      if (isGivenUp) void this.unserve(servedId)
+      return called
+    })
+  }
+
+  /** Resolves with the connection's id. `onReport`: as for `serve()`. */
+  async dial(request: ServedDialRequest, onReport: OnHandlerReport): Promise<ServedDialOutcome> {
+    this.#pendingDials++
+    try {
+      return await this.#begin(request, onReport, () => this.#control.call('dialServed', this.#moving(request)))
     } finally {
-      if (!isServing) this.#forget(listenerId)
+      this.#pendingDials--
     }
   }
 
-  serves(listenerId: number): boolean {
-    return this.#onReport.has(listenerId)
+  serves(servedId: number): boolean {
+    return this.#onReport.has(servedId)
   }
 
-  /** Accepts nothing from here on; gives up a `serve()` that is under way. */
-  unserve(listenerId: number): Promise<void> {
-    if (this.#preparing.has(listenerId)) {
-      this.#preparing.set(listenerId, 'given up')
+  /** Accepts nothing from here on; gives up what is under way. Tells the module of a dialled connection of its end. */
+  unserve(servedId: number): Promise<void> {
+    if (this.#preparing.has(servedId)) {
+      this.#preparing.set(servedId, 'given up')
       return Promise.resolve()
     }
-    return this.#control.announce('unserve', listenerId)
+    return this.#control.announce('unserve', servedId)
   }
 
   /** Resolves once handlers are done with what had come until now, or the shard is lost. */
-  settle(listenerId: number): Promise<void> {
-    return this.#control.announce('settleServed', listenerId)
+  settle(servedId: number): Promise<void> {
+    return this.#control.announce('settleServed', servedId)
   }
 
-  /** Resolves once its connections have ended and its module was torn down, or the shard is lost. After `unserve()`. */
-  async end(listenerId: number, end: HandlerEnd): Promise<void> {
-    await this.#control.announce('endServed', listenerId, end)
-    this.#forget(listenerId)
+  /** Resolves once its connections have ended and its module was torn down, or the shard is lost. */
+  async end(servedId: number, end: HandlerEnd): Promise<void> {
+    await this.#control.announce('endServed', servedId, end)
+    this.#forget(servedId)
   }
 
-  readonly onReport = (listenerId: number, report: HandlerReport): void => {
-    this.#onReport.get(listenerId)?.(report)
+  readonly onReport = (servedId: number, report: HandlerReport): void => {
+    this.#onReport.get(servedId)?.(report)
   }
-  #forget(listenerId: number): void {
-    this.#onReport.delete(listenerId)
+
+  #moving<Request extends ServeRequest | ServedDialRequest>(request: Request): Request {
+    const { host, api } = request.handling.ports
+    return this.#control.moving(request, [host, api])
+  }
+
+  async #begin<Result extends { readonly ok: boolean }>(
+    { servedId }: ServeRequest | ServedDialRequest,
+    onReport: OnHandlerReport,
+    call: () => Promise<Result>,
+  ): Promise<Result> {
+    this.#onReport.set(servedId, onReport)
+    this.#watch(true)
+    let isServing = false
+    try {
+      const outcome = await call()
+      isServing = outcome.ok
+      return outcome
+    } finally {
+      if (!isServing) this.#forget(servedId)
+    }
+  }
+
+  #forget(servedId: number): void {
+    this.#onReport.delete(servedId)
     this.#watch(this.#onReport.size > 0)
   }
 }

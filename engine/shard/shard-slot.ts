@@ -5,7 +5,7 @@ import { events } from '../common/diagnostics.js'
 import type { LedgerSource } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import type { Clock } from '../protocol/clock.js'
-import { createCounters, readHandlerCounters } from '../protocol/counters.js'
+import { createCounters, handlerLines, readHandlerCounters } from '../protocol/counters.js'
 import type { TransportError } from '../protocol/errors.js'
 import { RestartBudget, type RestartOptions } from './restart-budget.js'
 import type { Shard, ShardStats } from './shard.js'
@@ -97,9 +97,11 @@ export class ShardSlot<S extends SupervisedShard> {
 
   /** What handler modules have opened and released on it, in all of its lives. */
   readonly servedLines: LedgerSource = () => {
-    const { opened, closed, regionsTaken, regionsGiven } = readHandlerCounters(this.#counters)
-    const line = { opened, released: closed }
-    return { connections: line, lanes: line, regions: { opened: regionsTaken, released: regionsGiven } }
+    const counters = readHandlerCounters(this.#counters)
+    const lines = Object.entries(handlerLines)
+    return Object.fromEntries(
+      lines.map(([kind, [opened, released]]) => [kind, { opened: counters[opened], released: counters[released] }]),
+    )
   }
 
   supervise(): void {

@@ -21,7 +21,7 @@ import { exposeCallbacks } from './control-client.js'
 import { Utilization } from './placement.js'
 import { releaseStdio } from './release-stdio.js'
 import { ShardChannel } from './shard-channel.js'
-import type { ShardEnvironment, ShardLife } from './shard-environment.js'
+import type { AddressRange, ShardEnvironment, ShardLife } from './shard-environment.js'
 import { ShardLanes } from './shard-lanes.js'
 import { nextShardState, type ShardEvent, type ShardState } from './shard-state.js'
 import { ShardServing } from './shard-serving.js'
@@ -84,6 +84,8 @@ export class Shard {
   readonly #lanes: ShardLanes
   readonly #source: BellSource
   readonly #thread: ShardThread
+  /** Addresses that its thread has taken, and cannot give back when it ends. */
+  readonly #mapped: AddressRange[] = []
   #state: ShardState = 'booting'
 
   constructor(life: ShardLife, environment: ShardEnvironment, eventsOf: (shard: Shard) => ArrivalEvents) {
@@ -110,8 +112,10 @@ export class Shard {
     this.accepted = new AcceptedConnections(this.#lanes, control, descriptors, eventsOf(this))
     this.serving = new ShardServing(control, descriptors, (on) => this.#channel.watchHandlers(on))
     const served = this.serving.onReport
+    const mapped = (address: bigint, length: number): void => void this.#mapped.push({ address, length })
     const handOn: MainCallbacks['handOn'] = (listenerId, tickets) => relay.handOn(this, listenerId, tickets)
-    exposeCallbacks({ ...this.accepted.callbacks, served, handOn, releaseStdio }, this.#channel.callbackPort)
+    const callbacks = { ...this.accepted.callbacks, served, mapped, handOn, releaseStdio }
+    exposeCallbacks(callbacks, this.#channel.callbackPort)
     this.#source = { listener: this.#channel.bell, visit: this.#lanes.visit }
     ledger.open('shards')
     this.#thread = new ShardThread(settings.entry, settings.shardHeapMb, {
@@ -141,7 +145,7 @@ export class Shard {
 
   /** Connections carried and dials under way: what placement goes by. */
   get load(): number {
-    return this.#lanes.inUse - this.accepted.idleLanes + this.#servedConnections
+    return this.#lanes.inUse - this.accepted.idleLanes + this.#servedConnections + this.serving.pendingDials
   }
 
   get connections(): readonly LaneConnection[] {
@@ -300,6 +304,7 @@ export class Shard {
     this.accepted.lose(error)
     this.#lanes.lose(error)
     this.#environment.ledger.release('shards')
+    this.#environment.unmap(this.#mapped.splice(0))
     return this.#state === 'stopped' ? undefined : error
   }
 

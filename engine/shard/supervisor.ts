@@ -15,7 +15,7 @@ import { place } from './placement.js'
 import { Relay } from './relay.js'
 import type { RestartOptions } from './restart-budget.js'
 import { Shard, type ShardStats } from './shard.js'
-import type { ShardSettings } from './shard-environment.js'
+import type { ShardEnvironment, ShardSettings } from './shard-environment.js'
 import { ShardSlot, type SlotHost } from './shard-slot.js'
 
 export interface SupervisorSettings extends ShardSettings {
@@ -42,6 +42,7 @@ export class Supervisor {
     ledger: Ledger,
     events: SupervisorEvents,
     clock: Clock,
+    unmap: ShardEnvironment['unmap'],
   ) {
     this.#clock = clock
     const collectGarbage = async (): Promise<boolean> => {
@@ -55,7 +56,7 @@ export class Supervisor {
     const loads = ShardLoads.create(settings.shards)
     const relay = new Relay(loads, () => this.shardsUp)
     const inline = new InlineBudget(ledger)
-    const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline, loads, relay }
+    const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline, loads, relay, unmap }
     const host: SlotHost<Shard> = {
       start: (life) => new Shard(life, environment, events.eventsOf),
       onLost: (shard) => events.onLost(shard),

@@ -3,7 +3,6 @@
  * in the way on one side (no provider of system calls, another user, another container, no memory left) leads to a
  * connection over the socket; only a peer that does not speak this handshake is an error.
  */
-import type { Ledger } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import type { HandshakeLane } from '../connection/handshake-lane.js'
 import type { SocketHandle } from '../internals/socket-handle.js'
@@ -25,6 +24,7 @@ import {
 } from './handshake-messages.js'
 import { pidNamespace } from './reach.js'
 import { makeSegment, openSegment, type MadeSegment, type Segment } from './segment.js'
+import type { SharedLedger } from './shared-ledger.js'
 
 /** What a handshake needs of the lane that it goes over. */
 export type MessageLane = Pick<HandshakeLane, 'endpoint' | 'send' | 'sent' | 'receive' | 'duplicate' | 'leave'>
@@ -32,7 +32,7 @@ export type MessageLane = Pick<HandshakeLane, 'endpoint' | 'send' | 'sent' | 're
 export interface HandshakeParts {
   /** Undefined: this side does not share memory. */
   readonly native: NativeMemory | undefined
-  readonly ledger: Ledger
+  readonly ledger: SharedLedger
   readonly firstRingBytes: number
   readonly mostRingBytes: number
 }
@@ -161,7 +161,11 @@ function modeFor(hello: Hello, native: NativeMemory): 'descriptor' | 'path' | un
 }
 
 /** Main's own duplicate. Undefined: there is none to be had, or another user is at the other end. */
-async function ownSocket(lane: MessageLane, native: NativeMemory, ledger: Ledger): Promise<SocketHandle | undefined> {
+async function ownSocket(
+  lane: MessageLane,
+  native: NativeMemory,
+  ledger: SharedLedger,
+): Promise<SocketHandle | undefined> {
   const socket = await lane.duplicate()
   if (socket === undefined) return undefined
   ledger.open('duplicates')
@@ -180,7 +184,7 @@ export function drop({ segment, socket }: NonNullable<Agreed>): void {
   dropSocket(socket, segment.ledger)
 }
 
-function dropSocket(socket: SocketHandle, ledger: Ledger): void {
+function dropSocket(socket: SocketHandle, ledger: SharedLedger): void {
   socket.close()
   ledger.release('duplicates')
 }

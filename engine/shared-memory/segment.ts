@@ -5,7 +5,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
-import type { Ledger } from '../common/ledger.js'
 import type { Mapping, NativeMemory } from '../native/native-memory.js'
 import { VERSION, type SegmentOffer } from './handshake-messages.js'
 import { makePrivateFile, openOffered, PRIVATE_MODE, type SegmentFile } from './segment-file.js'
@@ -23,6 +22,7 @@ import {
   type Direction,
   type RingSizes,
 } from './segment-layout.js'
+import type { SharedLedger } from './shared-ledger.js'
 
 export class Segment {
   readonly sizes: RingSizes
@@ -32,12 +32,12 @@ export class Segment {
   reservedBytes: number
   readonly #descriptor: number
   readonly #mapping: Mapping
-  readonly ledger: Ledger
+  readonly ledger: SharedLedger
   #isOpen = true
   #isReleased = false
 
   /** The descriptor is the segment's from here on, unless this throws. @throws The system's error. */
-  constructor(native: NativeMemory, ledger: Ledger, descriptor: number, size: SegmentSize) {
+  constructor(native: NativeMemory, ledger: SharedLedger, descriptor: number, size: SegmentSize) {
     const { sizes, firstRing } = size
     this.sizes = sizes
     this.firstRing = firstRing
@@ -118,7 +118,7 @@ export interface MadeSegment {
 /** @throws The system's error. */
 export function makeSegment(
   native: NativeMemory,
-  ledger: Ledger,
+  ledger: SharedLedger,
   mode: 'descriptor' | 'path',
   ringBytes: { readonly first: number; readonly most: number },
 ): MadeSegment {
@@ -149,7 +149,7 @@ export function makeSegment(
 }
 
 /** @throws The system's error, or one that says what is wrong with the file. */
-export function openSegment(native: NativeMemory, ledger: Ledger, offer: SegmentOffer): Segment {
+export function openSegment(native: NativeMemory, ledger: SharedLedger, offer: SegmentOffer): Segment {
   const descriptor = openOffered(offer.at)
   let segment: Segment | undefined
   try {

@@ -25,9 +25,11 @@ import { WakeSocket } from './wake-socket.js'
 const MOST_IN_A_ROW = 16
 const LONGEST_ROW_MS = 1
 
-/** What all of an engine's lanes over shared memory have in common. */
-export interface SharedLaneEnvironment {
+/** What all of a thread's lanes over shared memory have in common. */
+export interface SharedLaneEnvironment extends Pick<LaneHost, 'idPrefix' | 'onTaken'> {
   readonly doorbell: LaneDoorbell
+  /** Runs what the host is called with. Undefined: it just runs. */
+  readonly run: ((step: () => void) => void) | undefined
   readonly words: LaneWordTable
   /** Main polls the lane from now on. */
   onPolled(shared: SharedLane): void
@@ -48,9 +50,9 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
   readonly shard: number
   readonly slabs: SlabTable
   readonly grant: LaneGrant
-  readonly idPrefix = ''
+  readonly idPrefix: string
   readonly inline = undefined
-  readonly onTaken = undefined
+  readonly onTaken: LaneHost['onTaken']
   connection: LaneConnection | undefined
   readonly #environment: SharedLaneEnvironment
   readonly #segment: Segment
@@ -66,6 +68,8 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
   /** Segment and socket are the lane's from here on. */
   constructor(environment: SharedLaneEnvironment, { segment, socket, role, shard }: SharedLaneParts) {
     this.#environment = environment
+    this.idPrefix = environment.idPrefix
+    this.onTaken = environment.onTaken
     this.#segment = segment
     this.shard = shard
     this.#rings = new SegmentRings(segment)
@@ -78,14 +82,16 @@ export class SharedLane implements LaneHost, LaneDoorbell, NotifyHandler {
     const incoming = this.#rings.first(this.#incoming)
     for (const at of [lane.OUT_REGION, lane.OUT_REGION_ACK]) words[base + at] = out
     for (const at of [lane.IN_REGION, lane.IN_REGION_ACK, lane.IN_GRANT]) words[base + at] = incoming
+    const { run } = environment
+    const look = run === undefined ? this.#look : (): void => run(this.#look)
     this.#socket = new WakeSocket(socket, {
       onWake: () => {
         this.#inARow = 0
-        this.#look()
+        look()
       },
       onEnd: () => {
         this.#pump.onSocketEnd()
-        this.#look()
+        look()
       },
     })
     const header = new Int32Array(segment.firstPart, 0, HEADER_BYTES / Int32Array.BYTES_PER_ELEMENT)

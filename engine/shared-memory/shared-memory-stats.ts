@@ -8,7 +8,7 @@ export interface SharedMemoryStats {
   readonly provider: 'koffi' | 'node:ffi' | undefined
   /** Why it is unavailable. */
   readonly reason: string | undefined
-  /** Connections over shared memory; they are not counted in any shard. */
+  /** Connections over shared memory; not those that handler modules serve, which their shards count. */
   readonly connections: number
   /** Segments that are mapped, one for each such connection, and what is reserved in them for rings, in bytes. */
   readonly segments: number

@@ -1,12 +1,10 @@
-/** What an engine shares with other processes: its connections over shared memory, and how they begin. */
-import { isMainThread } from 'node:worker_threads'
+/** What a thread shares with other processes: its connections over shared memory, and how they begin. */
 import { events } from '../common/diagnostics.js'
-import type { Ledger } from '../common/ledger.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { HandshakeLane } from '../connection/handshake-lane.js'
 import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
 import type { LaneDoorbell } from '../connection/lane-host.js'
-import { findNativeMemory, type FoundMemory } from '../native/find-native-memory.js'
+import type { FoundMemory } from '../native/find-native-memory.js'
 import type { NativeMemory } from '../native/native-memory.js'
 import { memoryFailure } from '../protocol/allocation.js'
 import type { BellSource } from '../wake/doorbell.js'
@@ -15,21 +13,18 @@ import { LaneWordTable } from './lane-words.js'
 import { PolledLanes } from './polled-lanes.js'
 import { SharedLane, type SharedLaneEnvironment } from './shared-lane.js'
 import type { SharedMemoryStats } from './shared-memory-stats.js'
+import type { SharedLedger } from './shared-ledger.js'
 
 /** A lane that becomes a connection, or gives its socket up for one. */
 export type ShakenLane = MessageLane & Pick<HandshakeLane, 'shard' | 'connect' | 'destroy'>
 
-export interface SharedMemoryEnvironment {
-  readonly ledger: Ledger
+export interface SharedMemoryEnvironment extends Pick<SharedLaneEnvironment, 'idPrefix' | 'onTaken' | 'run'> {
+  readonly ledger: SharedLedger
   readonly doorbell: LaneDoorbell
   readonly initialRingBytes: number
   readonly maxRingBytes: number
-  /** For tests. Default: whatever there is. */
-  readonly find?: (() => Promise<FoundMemory>) | undefined
+  readonly find: () => Promise<FoundMemory>
 }
-
-/** Another thread cannot have a descriptor of its own for long: see docs/decisions/descriptors.md. */
-const NOT_MAIN = 'the engine runs in a worker thread: create it on the main thread'
 
 export class SharedMemory {
   readonly #environment: SharedMemoryEnvironment
@@ -44,8 +39,12 @@ export class SharedMemory {
 
   constructor(environment: SharedMemoryEnvironment) {
     this.#environment = environment
+    const { doorbell, idPrefix, onTaken, run } = environment
     this.#laneEnvironment = {
-      doorbell: environment.doorbell,
+      doorbell,
+      idPrefix,
+      onTaken,
+      run,
       words: new LaneWordTable(),
       onPolled: (lane) => this.#polled.add(lane),
       keepAlive: (on) => {
@@ -79,6 +78,11 @@ export class SharedMemory {
       segments: this.#lanes.size,
       reservedBytes: [...this.#lanes].reduce((sum, lane) => sum + lane.reservedBytes, 0),
     }
+  }
+
+  /** A shard is about to share memory of its own: finds out, for whoever asks, whether this process can. */
+  look(): void {
+    void this.#findNative()
   }
 
   /** `memory`: whether this side shares any. @throws {TransportError} ERR_HANDSHAKE, or as the lane. */
@@ -174,8 +178,7 @@ export class SharedMemory {
   }
 
   async #find(): Promise<FoundMemory> {
-    const find = this.#environment.find ?? findNativeMemory
-    const found = isMainThread ? await find() : { reason: NOT_MAIN }
+    const found = await this.#environment.find()
     this.#found = found
     if (found.reason !== undefined) events.sharedMemoryUnavailable.publish({ reason: found.reason })
     return found

@@ -7,6 +7,7 @@ import type { ConnectionSettings } from '../../engine/connection/connection-sett
 import type { ConnectionIdentity, LaneConnection } from '../../engine/connection/lane-connection.js'
 import type { FoundMemory } from '../../engine/native/find-native-memory.js'
 import { systemClock } from '../../engine/protocol/clock.js'
+import { findOnMain, onMain } from '../../engine/shared-memory/on-main.js'
 import { SharedMemory } from '../../engine/shared-memory/shared-memory.js'
 import { Doorbell } from '../../engine/wake/doorbell.js'
 import { wakeStrategyOf, type WakePolicy } from '../../engine/wake/wake-policy.js'
@@ -35,7 +36,8 @@ export class LoneSharedMemory {
       doorbell,
       initialRingBytes: firstRingBytes,
       maxRingBytes: mostRingBytes,
-      ...(find && { find }),
+      find: () => findOnMain(find),
+      ...onMain,
     })
     doorbell.add(this.#memory.bell)
     this.#settings = {

@@ -34,7 +34,7 @@ export class OneShard {
     const events = { eventsOf, onLost: ignore, onRestored: ignore, onGivenUp: ignore }
     const isReferenced = (): boolean => this.supervisor.isReferenced
     const doorbell = new Doorbell(wakeStrategyOf('park'), isReferenced, () => systemClock.now())
-    this.supervisor = new Supervisor(settings, doorbell, this.ledger, events, systemClock)
+    this.supervisor = new Supervisor(settings, doorbell, this.ledger, events, systemClock, () => undefined)
   }
 
   get shard(): Shard {

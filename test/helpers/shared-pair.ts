@@ -8,6 +8,7 @@ import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { Mapping, NativeMemory } from '../../engine/native/native-memory.js'
 import { systemClock } from '../../engine/protocol/clock.js'
 import { HEADER_BYTES, wordsOf } from '../../engine/shared-memory/segment-layout.js'
+import { onMain } from '../../engine/shared-memory/on-main.js'
 import { SharedMemory, type ShakenLane } from '../../engine/shared-memory/shared-memory.js'
 import { Doorbell } from '../../engine/wake/doorbell.js'
 import { wakeStrategyOf, type WakePolicy } from '../../engine/wake/wake-policy.js'
@@ -223,6 +224,7 @@ function sideOf({ wake = 'park', ...options }: PairOptions, native: NativeMemory
     initialRingBytes: options.firstRingBytes ?? 8192,
     maxRingBytes: options.maxRingBytes ?? 8_388_608,
     find: () => Promise.resolve({ memory: native }),
+    ...onMain,
   })
   doorbell.add(memory.bell)
   return memory

@@ -2,6 +2,7 @@
 import { expectTypeOf } from 'expect-type'
 import {
   createEngine,
+  type ClosedInfo,
   type CloseOptions,
   type Connection,
   type ConnectionHandler,
@@ -14,9 +15,13 @@ import {
   type ListenerClosed,
   type ListenerCloseOptions,
   type HandlerListenOptions,
+  type HandlerOptions,
   type ListenOptions,
   type OnError,
   type RestartOptions,
+  type ServedCloseOptions,
+  type ServedConnection,
+  type ServedConnectionInfo,
   type Transport,
   type TransportError,
   type TransportOptions,
@@ -95,6 +100,26 @@ void transport.connect({ timeoutMs: 1_000, signal: AbortSignal.timeout(1_000) })
 void transport.connect({ framing: 'line' })
 // @ts-expect-error the signal, not its controller
 void transport.connect({ signal: new AbortController() })
+
+interface Counting {
+  count(from: number): number
+}
+const servedConnection = transport.connect<Counting>({ handler: '/serve.js', data: 1, timeoutMs: 1_000 })
+expectTypeOf(servedConnection).resolves.toEqualTypeOf<ServedConnection<Counting>>()
+expectTypeOf<Parameters<Transport['connect']>[0]>().toEqualTypeOf<HandlerOptions>()
+expectTypeOf<ServedConnection<Counting>['api']['count']>().toEqualTypeOf<(from: number) => Promise<number>>()
+expectTypeOf<ServedConnection['closed']>().resolves.toEqualTypeOf<ClosedInfo>()
+expectTypeOf<ServedConnection['close']>().parameters.toEqualTypeOf<[options?: ServedCloseOptions]>()
+expectTypeOf<ServedConnection>().toExtend<AsyncDisposable>()
+expectTypeOf<ServedConnection['info']>().toEqualTypeOf<ServedConnectionInfo>()
+// It has no frames for this thread.
+expectTypeOf<ServedConnection>().not.toHaveProperty('send')
+// @ts-expect-error a module, and not a function
+void transport.connect({ handler: () => undefined })
+// @ts-expect-error a pool lends connections to this thread
+void transport.pool({ handler: '/serve.js' })
+// @ts-expect-error so does a reconnecting connection
+void transport.reconnecting({ handler: '/serve.js' })
 
 expectTypeOf(transport.listen()).resolves.toEqualTypeOf<Listener>()
 void transport.listen((connection) => {

@@ -7,7 +7,7 @@ import { ShardDescriptors } from '../../workers/descriptors.js'
 import { Surplus } from '../../workers/accepting/surplus.js'
 import { ShardListeners } from '../../workers/accepting/shard-listeners.js'
 import { ControlServer } from '../../workers/control-server.js'
-import { servedListeners } from '../helpers/served-listeners.js'
+import { servedModules } from '../helpers/served-modules.js'
 import { MainSide, type MainLane } from '../helpers/main-side.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { turns } from '../helpers/turns.js'
@@ -45,7 +45,7 @@ class Rig {
     const surplus = new Surplus(load, descriptors, callbacks)
     const writer = new AcceptLogWriter(log)
     const listeners = new ShardListeners(pumps, bell, writer, callbacks, descriptors, load, surplus)
-    const served = servedListeners(callbacks, descriptors)
+    const served = servedModules(callbacks, descriptors)
     this.server = new ControlServer(pumps, listeners, served, descriptors, callbacks, () => {
       this.stops++
     })

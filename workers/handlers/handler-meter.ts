@@ -4,11 +4,10 @@
  * they do, not for each frame.
  */
 import type { Clock } from '../../engine/protocol/clock.js'
-import { count, handlerCounter } from '../../engine/protocol/counters.js'
+import { count, handlerCounter, handlerLines, type HandlerLine } from '../../engine/protocol/counters.js'
 import type { WorkMeter } from './shard-doorbell.js'
 
-const { opened, closed, frames, bytes, busyMs, regionsTaken, regionsGiven, ringMemoryBytes, ringMemoryInUseBytes } =
-  handlerCounter
+const { frames, bytes, busyMs, ringMemoryBytes, ringMemoryInUseBytes } = handlerCounter
 
 export class HandlerMeter implements WorkMeter {
   readonly #counters: Float64Array
@@ -34,20 +33,20 @@ export class HandlerMeter implements WorkMeter {
     count(this.#counters, bytes, byteCount)
   }
 
-  onOpened(): void {
-    count(this.#counters, opened, 1)
+  open(kind: HandlerLine, more = 1): void {
+    count(this.#counters, handlerCounter[handlerLines[kind][0]], more)
   }
 
-  onClosed(): void {
-    count(this.#counters, closed, 1)
+  release(kind: HandlerLine, less = 1): void {
+    count(this.#counters, handlerCounter[handlerLines[kind][1]], less)
   }
 
   /** All that there is by now. */
   onMemory(regions: number, memory: number, inUse: number): void {
     const more = regions - this.#regions
     this.#regions = regions
-    if (more > 0) count(this.#counters, regionsTaken, more)
-    else count(this.#counters, regionsGiven, -more)
+    if (more > 0) this.open('regions', more)
+    else this.release('regions', -more)
     this.#counters[ringMemoryBytes] = memory
     this.#counters[ringMemoryInUseBytes] = inUse
   }

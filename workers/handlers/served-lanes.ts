@@ -6,7 +6,9 @@
 import { threadId } from 'node:worker_threads'
 import { LaneConnection, type ConnectionIdentity } from '../../engine/connection/lane-connection.js'
 import type { ConnectionSettings } from '../../engine/connection/connection-settings.js'
-import type { LaneHost, NotifyHandler } from '../../engine/connection/lane-host.js'
+import { HandshakeLane, type HandshakeHost } from '../../engine/connection/handshake-lane.js'
+import type { NotifyHandler } from '../../engine/connection/lane-host.js'
+import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { LaneAllocator } from '../../engine/memory/lane-allocator.js'
 import { RegionAllocator } from '../../engine/memory/region-allocator.js'
 import { RegionGrowth } from '../../engine/memory/region-growth.js'
@@ -15,7 +17,7 @@ import type { Clock } from '../../engine/protocol/clock.js'
 import { HEADER_SLAB_BYTES, type LaneGrant } from '../../engine/protocol/lane.js'
 import { regionSizeFor, SLAB_BYTES } from '../../engine/protocol/ring-layout.js'
 import type { SlabTable } from '../../engine/protocol/slab-table.js'
-import type { TransportKind } from '../../engine/protocol/target.js'
+import type { Role, TransportKind } from '../../engine/protocol/target.js'
 import type { Pump } from '../lanes/pump.js'
 import { Pumps } from '../lanes/pumps.js'
 import type { Meter } from '../meter.js'
@@ -23,7 +25,15 @@ import type { OwnLoad } from '../own-load.js'
 import type { HandlerMeter } from './handler-meter.js'
 import { ShardDoorbell } from './shard-doorbell.js'
 
-export class ServedLanes implements LaneHost {
+/** Another descriptor of a socket, the caller's own. Undefined: there is none to be had. */
+type Duplicate = (socket: SocketHandle) => SocketHandle | undefined
+
+export interface TakenLane {
+  readonly grant: LaneGrant
+  readonly pump: Pump
+}
+
+export class ServedLanes implements HandshakeHost {
   readonly shard: number
   /** Shards of other engines count too, and so does the next life of this one: Node numbers threads once. */
   readonly idPrefix = `${String(threadId)}.`
@@ -36,8 +46,17 @@ export class ServedLanes implements LaneHost {
   readonly #pumps: Pumps
   readonly #carried: (NotifyHandler | undefined)[] = []
   readonly #handlerMeter: HandlerMeter
+  readonly #duplicate: Duplicate
 
-  constructor(shard: number, meter: Meter, handlerMeter: HandlerMeter, load: OwnLoad, clock: Clock) {
+  constructor(
+    shard: number,
+    meter: Meter,
+    handlerMeter: HandlerMeter,
+    load: OwnLoad,
+    clock: Clock,
+    duplicate: Duplicate,
+  ) {
+    this.#duplicate = duplicate
     this.shard = shard
     this.#handlerMeter = handlerMeter
     this.doorbell = new ShardDoorbell((laneId) => this.#carried[laneId], handlerMeter)
@@ -76,22 +95,45 @@ export class ServedLanes implements LaneHost {
   readonly notify = (laneId: number): void => this.#pumps.onNotify(laneId)
 
   /**
-   * A lane with its pump, which must be attached to a wire, and the connection over it.
+   * A lane, whose pump is to be attached to a wire.
    * @throws {TransportError} ERR_TOO_MANY_CONNECTIONS, ERR_OUT_OF_MEMORY; then nothing was taken.
    */
-  open(
-    kind: TransportKind,
-    ringBytes: number,
-    settings: ConnectionSettings,
-    identity: ConnectionIdentity,
-  ): { readonly pump: Pump; readonly connection: LaneConnection } {
+  take(kind: TransportKind, role: Role, ringBytes: number): TakenLane {
     const grant = this.#lanes.take(ringBytes)
+    this.#handlerMeter.open('lanes')
     this.#countRegions()
-    const pump = this.#pumps.open(grant.id, identity.role, kind)
+    return { grant, pump: this.#pumps.open(grant.id, role, kind) }
+  }
+
+  /** The lane was never attached to a wire. */
+  abandon({ grant, pump }: TakenLane): void {
+    pump.abandon()
+    this.#giveLane(grant)
+  }
+
+  /** The connection gives its lane back when it is over. */
+  connect(grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity): LaneConnection {
     const connection = new LaneConnection(this, grant, settings, identity)
-    this.#carried[grant.id] = connection
-    this.#handlerMeter.onOpened()
-    return { pump, connection }
+    this.#carry(grant, connection)
+    this.#handlerMeter.open('connections')
+    return connection
+  }
+
+  /** For messages that come before a connection. The lane is given back when they are over, unless they end in one. */
+  shake(grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity): HandshakeLane {
+    const handshake = new HandshakeLane(this, grant, settings, identity)
+    this.#carry(grant, handshake)
+    return handshake
+  }
+
+  releaseUnused(grant: LaneGrant): void {
+    this.#carried[grant.id] = undefined
+    this.#giveLane(grant)
+  }
+
+  takeDuplicate(laneId: number): Promise<SocketHandle | undefined> {
+    const socket = this.#pumps.writerOf(laneId)
+    return Promise.resolve(socket && this.#duplicate(socket))
   }
 
   takeRegion(bytes: number, onKnown: () => void): number | undefined {
@@ -111,15 +153,25 @@ export class ServedLanes implements LaneHost {
   }
 
   releaseLane(grant: LaneGrant): void {
-    this.#carried[grant.id] = undefined
-    this.#lanes.give(grant)
-    this.#countRegions()
-    this.#handlerMeter.onClosed()
+    this.#handlerMeter.release('connections')
+    this.releaseUnused(grant)
   }
 
   /** The listener keeps the process alive while it is open, and main while connections of a closed one are. */
   keepAlive(): void {
     return undefined
+  }
+
+  #carry(grant: LaneGrant, user: NotifyHandler): void {
+    this.#carried[grant.id] = user
+    // The lane may have been notified before it carried anything.
+    this.doorbell.notify(grant.id)
+  }
+
+  #giveLane(grant: LaneGrant): void {
+    this.#lanes.give(grant)
+    this.#handlerMeter.release('lanes')
+    this.#countRegions()
   }
 
   #countRegions(): void {

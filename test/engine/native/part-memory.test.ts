@@ -38,6 +38,8 @@ function madviseThatFails(...failures: readonly number[]): { readonly parts: Par
         return errno === 0 ? 0 : -1
       },
       getpagesize: () => PAGE,
+      munmap: never,
+      close: never,
     },
   }
   return { parts: partMemoryOf(calls, 0x50000n), made }

@@ -48,6 +48,8 @@ function linuxThatFails(...failures: readonly number[]): { readonly memory: Syst
     fallocate: call('fallocate'),
     madvise: () => -1,
     getpagesize: () => 4096,
+    munmap: call('munmap'),
+    close: call('close'),
   } as const
   return { memory: memoryWith(own, () => errno), made }
 }
@@ -119,6 +121,8 @@ onUnix('a process that is in a namespace of its own has no number here', (t) => 
     fallocate: call,
     madvise: call,
     getpagesize: () => 4096,
+    munmap: call,
+    close: call,
   } as const
   t.deepEqual(memoryWith(own, () => 0, getsockopt).peerOf(5), { uid: 1000, pid: undefined })
 })

@@ -21,8 +21,8 @@ test('time counts between the beginning and the end of each turn of work', (t) =
 test('connections and frames add up', (t) => {
   const counters = createCounters()
   const meter = new HandlerMeter(counters, new FakeClock())
-  for (let i = 0; i < 3; i++) meter.onOpened()
-  meter.onClosed()
+  for (let i = 0; i < 3; i++) meter.open('connections')
+  meter.release('connections')
   meter.onTaken(2, 10)
   meter.onTaken(0, 0)
   meter.onTaken(1, 5)
@@ -45,7 +45,7 @@ test('regions are told as they are, and counted as taken and given', (t) => {
 test('what a dead shard had open is released', (t) => {
   const counters = createCounters()
   const meter = new HandlerMeter(counters, new FakeClock())
-  meter.onOpened()
+  meter.open('connections')
   meter.onTaken(1, 5)
   meter.onMemory(2, 1_000, 200)
   releaseHandlerCounters(counters)

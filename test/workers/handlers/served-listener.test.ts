@@ -14,6 +14,7 @@ import { HandlerMeter } from '../../../workers/handlers/handler-meter.js'
 import { HandlerModules } from '../../../workers/handlers/handler-modules.js'
 import { HandlerReports } from '../../../workers/handlers/handler-reports.js'
 import { ServedLanes } from '../../../workers/handlers/served-lanes.js'
+import { ServedMemory } from '../../../workers/handlers/served-memory.js'
 import { ServedListener } from '../../../workers/handlers/served-listener.js'
 import type { AcceptedPeer } from '../../../workers/shard-transport.js'
 import { MemoryWire } from '../../../workers/transports/memory-wire.js'
@@ -57,28 +58,25 @@ async function withRig(
   const counters = createCounters()
   const counts = HandlerCounts.forShards(1)
   const told: HandlerReport[] = []
-  const lanes = new ServedLanes(
-    0,
-    new Meter(counters, clock),
-    new HandlerMeter(counters, clock),
-    new OwnLoad(ShardLoads.create(1), 0),
-    clock,
-  )
+  const meter = new HandlerMeter(counters, clock)
+  const load = new OwnLoad(ShardLoads.create(1), 0)
+  const memory = new ServedMemory(meter, load, () => undefined)
+  const lanes = new ServedLanes(0, new Meter(counters, clock), meter, load, clock, memory.duplicate)
   const reports = new HandlerReports((report) => {
     told.push(report)
     return Promise.resolve()
   })
   const request = {
-    listenerId: 1,
+    servedId: 1,
     target: { kind: 'memory', name: 'x' },
     backlog: 1,
+    maxConnections,
+    counts: counts.words,
     handling: {
       moduleUrl: module.url,
       data: { word: 'data' },
       setupTimeoutMs: SETUP_MS,
       teardownTimeoutMs: TEARDOWN_MS,
-      maxConnections,
-      counts: counts.words,
       kind: 'memory',
       endpoint: 'memory:x',
       connection: {
@@ -94,7 +92,7 @@ async function withRig(
       ports: { host: host.port2, api: api.port2 },
     },
   } as unknown as ConstructorParameters<typeof ServedListener>[0]
-  const environment = { shard: 0, generation: 1, lanes, modules: new HandlerModules(), clock }
+  const environment = { shard: 0, generation: 1, lanes, memory, modules: new HandlerModules(), clock }
   try {
     await body({
       listener: new ServedListener(request, environment, reports),
@@ -368,7 +366,7 @@ test.serial('a handler that never settles holds a drain up, until the listener i
     await listener.close()
     let isDrained = false
     const draining = listener.end({ how: 'drain' }).then(() => (isDrained = true))
-    const closing = listener.end({ how: 'close' })
+    const closing = listener.end({ how: 'close', when: 'settled' })
     await turns(5)
     t.false(isDrained)
     await Promise.all([listener.end(destroy), draining, closing])

@@ -1,4 +1,4 @@
-/** One shard that serves a listener with a handler module, as main sees it: its connections, failures and log lines. */
+/** A handler module that serves in one shard, as main sees it: its connections, failures and log lines. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { callsOver, type Calls } from '../calls/calls-over.js'
 import type { AnyFunctions, RemoteFunctions } from '../calls/remote-functions.js'
@@ -8,16 +8,20 @@ import { attempt, handlerError, type HandlerFailures } from '../common/handler-f
 import type { HandlerLogEntry, OnHandlerLog } from '../common/handler-log.js'
 import { deserializeError, TransportError } from '../protocol/errors.js'
 import type { HandlerPorts, HandlerReport, ThrownValue } from '../protocol/handling.js'
+import type { Role } from '../protocol/target.js'
 import type { Shard } from '../shard/shard.js'
 
 interface ServingShardParts {
   readonly shard: Shard
   readonly kind: string
   readonly endpoint: string
+  readonly role: Role
   readonly failures: HandlerFailures
   readonly onLog: OnHandlerLog | undefined
   /** What the module can call. */
   readonly host: object
+  /** Told of each connection once, with what ended it. */
+  readonly onClosed?: (cause: TransportError | undefined) => void
 }
 
 export class ServingShard {
@@ -81,6 +85,7 @@ export class ServingShard {
 
   #onClosed(id: string, cause: TransportError | undefined): void {
     this.#open.delete(id)
+    this.#parts.onClosed?.(cause)
     if (!events.connectionClosed.hasSubscribers) return
     events.connectionClosed.publish({ ...this.#eventOf(id), code: cause?.code ?? 'OK', cause })
   }
@@ -102,8 +107,8 @@ export class ServingShard {
   }
 
   #eventOf(id: string): ConnectionEvent {
-    const { kind, endpoint } = this.#parts
-    return { id, kind, endpoint, role: 'accepted', shard: this.shard.index }
+    const { kind, endpoint, role } = this.#parts
+    return { id, kind, endpoint, role, shard: this.shard.index }
   }
 }
 

@@ -1,0 +1,4 @@
+import { handledListening } from './handled-listening.js'
+import { shared } from './shared.js'
+
+handledListening(shared('shm'))

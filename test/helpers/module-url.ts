@@ -1,0 +1,4 @@
+/** A handler module from its source text. */
+export function moduleUrl(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`
+}
