@@ -3,7 +3,7 @@
  * up: then one report waits for its answer and the rest collects here, within bounds. What came and went meanwhile is
  * not told at all, and of failures and log lines only so many; main learns how many were left out.
  */
-import { nameOf } from '../../engine/common/describe.js'
+import { describe, nameOf } from '../../engine/common/describe.js'
 import type { HandlerLog } from '../../engine/common/handler-module.js'
 import { serializeError, type SerializedError, type TransportError } from '../../engine/protocol/errors.js'
 import type { HandlerPlace } from '../../engine/protocol/handler-place.js'
@@ -138,7 +138,8 @@ function clip(text: string): string {
 
 /** A text it should be. */
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : nameOf(value)
+  if (typeof value === 'string') return value
+  return value instanceof Error ? nameOf(value) : describe(value)
 }
 
 function cloneable(details: unknown): unknown {
@@ -146,6 +147,6 @@ function cloneable(details: unknown): unknown {
   try {
     return structuredClone(details)
   } catch {
-    return nameOf(details)
+    return textOf(details)
   }
 }

@@ -1,6 +1,6 @@
 /** One listener whose connections this shard serves itself, with a handler module: from its set-up to its teardown. */
 import { Deferred } from '../../engine/common/deferred.js'
-import { isObject, nameOf } from '../../engine/common/describe.js'
+import { describe, isObject } from '../../engine/common/describe.js'
 import type { HandlerContext, HandlerModule } from '../../engine/common/handler-module.js'
 import { attempt, HandlerFailures } from '../../engine/common/handler-failures.js'
 import { callsOver, type Calls } from '../../engine/calls/calls-over.js'
@@ -203,7 +203,7 @@ export class ServedListener {
     try {
       const api = await module.api?.(this.#context)
       if (api !== undefined && !isObject(api))
-        throw new TypeError(`it returned ${nameOf(api)}, and no object of functions`)
+        throw new TypeError(`it returned ${describe(api)}, and no object of functions`)
       serveCalls(this.#request.handling.ports.api, api ?? {})
     } catch (cause) {
       await this.#tearDown(module)
