@@ -2,6 +2,7 @@
 import type { HandlerEnd, HandlerReport } from '../protocol/handling.js'
 import type { ServeRequest } from '../protocol/control.js'
 import type { Outcome } from '../protocol/errors.js'
+import type { ListenTarget } from '../protocol/target.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import type { ControlClient } from './control-client.js'
 import type { DescriptorExchange } from './descriptor-exchange.js'
@@ -30,9 +31,14 @@ export class ShardServing {
     const { listenerId, handling } = request
     const { host, api } = handling.ports
     this.#preparing.set(listenerId, 'wanted')
-    const target = await this.#descriptors.targetFor(request.target, socket)
-    const isGivenUp = this.#preparing.get(listenerId) === 'given up'
-    this.#preparing.delete(listenerId)
+    let isGivenUp: boolean
+    let target: ListenTarget
+    try {
+      target = await this.#descriptors.targetFor(request.target, socket)
+    } finally {
+      isGivenUp = this.#preparing.get(listenerId) === 'given up'
+      this.#preparing.delete(listenerId)
+    }
     this.#onReport.set(listenerId, onReport)
     this.#watch(true)
     let isServing = false
@@ -75,6 +81,7 @@ export class ShardServing {
   readonly onReport = (listenerId: number, report: HandlerReport): void => {
     this.#onReport.get(listenerId)?.(report)
   }
+
   #forget(listenerId: number): void {
     this.#onReport.delete(listenerId)
     this.#watch(this.#onReport.size > 0)
