@@ -74,7 +74,7 @@ export class HandlerReports {
 
   #log(level: HandlerLogLevel, message: string, details: unknown): void {
     if (this.#logs.length >= MOST_LOG_LINES) this.#omitted++
-    else this.#logs.push({ level, message: textOf(message), details: cloneable(details), at: Date.now() })
+    else this.#logs.push({ level, message: messageOf(message), details: cloneable(details), at: Date.now() })
     this.#sendSoon()
   }
 
@@ -134,6 +134,13 @@ function describeThrown(thrown: unknown): ThrownValue {
 
 function clip(text: string): string {
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
+}
+
+/** Who logs an error in place of a text means to have it whole. */
+function messageOf(message: unknown): string {
+  if (!(message instanceof Error)) return textOf(message)
+  const { name, message: text, stack } = describeThrown(message)
+  return stack ?? `${name}: ${text}`
 }
 
 /** A text it should be. */

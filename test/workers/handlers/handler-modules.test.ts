@@ -95,6 +95,12 @@ test('a module that fails while it is imported is refused with its own error as 
   })
 })
 
+test('a module that is its own URL is named by the beginning of it', async (t) => {
+  const url = `data:text/javascript,${' '.repeat(9_000)}export default 1`
+  const { message } = await rejects(t, new HandlerModules().load(url), 'ERR_HANDLER_LOAD')
+  t.true(message.length < 300, message)
+})
+
 test('a module is loaded once, also while it is loading', async (t) => {
   await withFiles(t, async (write) => {
     const url = await write('once.mjs', 'await new Promise(setImmediate); export default () => 1')
