@@ -89,6 +89,8 @@ export class ServedListener {
     } catch (error) {
       if (this.#state.kind === 'setting up') this.#state = { kind: 'closed', module: undefined }
       this.#abort()
+      // Nothing may ever read from it, and then what main has sent last would keep it.
+      this.#request.handling.ports.api.close()
       throw error
     }
     this.#assertOpen()
