@@ -7,6 +7,8 @@ import type { ListenOptions } from '../engine/listening/listener.js'
 
 const SETUP_TIMEOUT_MS = 10_000
 const TEARDOWN_TIMEOUT_MS = 5_000
+/** Characters of why `data` cannot be cloned: that may quote all the text of a function or a class. */
+const LONGEST_REASON = 200
 
 interface ReadOptions extends ListenOptions {
   readonly module: HandlerModuleSettings
@@ -17,7 +19,13 @@ export function readModuleOptions(options: unknown, where: 'listen()' | 'connect
   const { handler, data, host = {}, onLog, ...others } = readHandlerOptions(options, where)
   const { setupTimeoutMs = SETUP_TIMEOUT_MS, teardownTimeoutMs = TEARDOWN_TIMEOUT_MS, ...call } = others
   const limits = { setupTimeoutMs, teardownTimeoutMs }
-  const module = { moduleUrl: urlOf(handler, where), data: cloneOf(data, where), ...limits, onLog, host }
+  const module = {
+    moduleUrl: urlOf(handler, where),
+    data: cloneOf(data, where),
+    ...limits,
+    onLog,
+    host: functionsOf(host, where),
+  }
   return { ...call, module }
 }
 
@@ -40,7 +48,26 @@ function cloneOf(data: unknown, where: string): unknown {
   try {
     return structuredClone(data)
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'it cannot be cloned'
-    throw invalidOption(where, 'data', `each shard gets a copy of it, and ${why}`)
+    const text = error instanceof Error ? error.message.replace(/\.$/, '') : 'it cannot be cloned'
+    const why = text.length > LONGEST_REASON ? `${text.slice(0, LONGEST_REASON)}…` : text
+    throw invalidOption(where, 'data', `each shard gets a copy of it, and ${why}`, error)
   }
+}
+
+/** Read once: shards that come back later offer the same, and a getter that fails is told of here. */
+function functionsOf(host: object, where: string): object {
+  try {
+    const functions = Object.entries(host).filter((entry): entry is [string, AnyFunction] => isFunction(entry[1]))
+    return Object.fromEntries(
+      functions.map(([name, call]) => [name, (...args: unknown[]): unknown => Reflect.apply(call, host, args)]),
+    )
+  } catch (error) {
+    throw invalidOption(where, 'host', 'reading its functions failed; the cause says why', error)
+  }
+}
+
+type AnyFunction = (...args: unknown[]) => unknown
+
+function isFunction(value: unknown): value is AnyFunction {
+  return typeof value === 'function'
 }

@@ -108,9 +108,10 @@ function isTime(value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMER_MS
 }
 
-export function invalidOption(where: string, option: string, problem: string): TransportError {
+export function invalidOption(where: string, option: string, problem: string, cause?: unknown): TransportError {
   return new TransportError(
     'ERR_INVALID_OPTION',
     `${where}: option ${option} is not valid: ${problem}. See the README for names, units and ranges.`,
+    { cause },
   )
 }

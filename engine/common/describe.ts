@@ -2,6 +2,8 @@
 import { types } from 'node:util'
 import { TransportError } from '../protocol/errors.js'
 
+const LONGEST_DATA_URL = 80
+
 /** An object with keys: not null, an array, a Map, or another object whose content is not under its keys. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !isArray(value) && otherKind(value) === undefined
@@ -64,6 +66,11 @@ export function describe(value: unknown): string {
 /** As `describe()`, without numbers: one that stands where text belongs may be a secret. */
 export function kindOf(value: unknown): string {
   return typeof value === 'number' || typeof value === 'boolean' ? `a ${typeof value}` : describe(value)
+}
+
+/** The URL of code in a message: one that is the code itself would be all of it. */
+export function shortUrl(url: string): string {
+  return url.length > LONGEST_DATA_URL && url.startsWith('data:') ? `${url.slice(0, LONGEST_DATA_URL)}…` : url
 }
 
 /** An error in a trace or a warning, without its message, which may quote what a host has sent or received. */

@@ -81,6 +81,9 @@ export class ServingShard {
     for (const id of this.#open) this.#onClosed(id, error)
     this.#calls.close(error)
     this.#hostPort.close()
+    // They are here if the shard was never told. Nobody reads from them, and what was sent last would keep them.
+    this.ports.host.close()
+    this.ports.api.close()
   }
 
   #onClosed(id: string, cause: TransportError | undefined): void {

@@ -2,6 +2,7 @@
 import type { HandlerEnd, HandlerReport } from '../protocol/handling.js'
 import type { ServedDialOutcome, ServedDialRequest, ServeRequest } from '../protocol/control.js'
 import type { Outcome } from '../protocol/errors.js'
+import type { ListenTarget } from '../protocol/target.js'
 import type { BoundSocket } from '../sockets/bound-socket.js'
 import type { ControlClient } from './control-client.js'
 import type { DescriptorExchange } from './descriptor-exchange.js'
@@ -34,9 +35,14 @@ export class ShardServing {
   async serve(request: ServeRequest, socket: BoundSocket | undefined, onReport: OnHandlerReport): Promise<Outcome> {
     const { servedId } = request
     this.#preparing.set(servedId, 'wanted')
-    const target = await this.#descriptors.targetFor(request.target, socket)
-    const isGivenUp = this.#preparing.get(servedId) === 'given up'
-    this.#preparing.delete(servedId)
+    let isGivenUp: boolean
+    let target: ListenTarget
+    try {
+      target = await this.#descriptors.targetFor(request.target, socket)
+    } finally {
+      isGivenUp = this.#preparing.get(servedId) === 'given up'
+      this.#preparing.delete(servedId)
+    }
     return this.#begin(request, onReport, () => {
       const called = this.#control.call('serve', this.#moving({ ...request, target }))
       // The shard has to take up the socket all the same.

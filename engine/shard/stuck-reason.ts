@@ -1,5 +1,6 @@
 /** Why a shard that was stuck has been ended, in words for whoever has to find out what it was doing. */
 import { fileURLToPath } from 'node:url'
+import { shortUrl } from '../common/describe.js'
 import type { Activity, Frame } from './running-stack.js'
 
 /** Its stack is what the shard's thread was running, where that is known: this thread's would tell nothing. */
@@ -34,7 +35,7 @@ function textOf(frame: Frame): string {
 function placeOf({ url }: Frame): string {
   if (url === '') return '<anonymous>'
   try {
-    return url.startsWith('file:') ? fileURLToPath(url) : url
+    return url.startsWith('file:') ? fileURLToPath(url) : shortUrl(url)
   } catch {
     return url
   }

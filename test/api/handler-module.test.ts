@@ -13,6 +13,14 @@ import { apiOn, echoes, witness, witnessModule, WitnessSteps, withWitnesses } fr
 
 failOnWarnings()
 
+function unreadable(): object {
+  return {
+    get ask(): never {
+      throw new Error('not there')
+    },
+  }
+}
+
 const misfits: readonly (readonly [string, unknown, RegExp])[] = [
   ['an empty handler', { handler: '' }, /handler.*file URL or an absolute path/],
   ['a relative path', { handler: './serve.js' }, /handler.*import\.meta\.url/],
@@ -22,6 +30,7 @@ const misfits: readonly (readonly [string, unknown, RegExp])[] = [
   ['a handler that is no text', { handler: 7 }, /handler/],
   ['no handler', {}, /handler/],
   ['data that cannot be cloned', { handler: witnessModule, data: { f: () => 1 } }, /data.*each shard gets a copy/],
+  ['a host that cannot be read', { handler: witnessModule, host: unreadable() }, /host.*reading its functions failed/],
   ['a host that is no object', { handler: witnessModule, host: 'x' }, /host/],
   ['an onLog that is no function', { handler: witnessModule, onLog: {} }, /onLog/],
   ['an onError that is no function', { handler: witnessModule, onError: 1 }, /onError/],
@@ -144,6 +153,35 @@ test.serial('the context says where the module serves', async (t) => {
     { shards: 2 },
   )
 })
+
+test.serial('a shard that comes back can call what the host had when listen() was called, and no more', async (t) => {
+  await withWitnesses(t, async ({ engine, endpoint }) => {
+    const folder = await makeTemporaryFolder()
+    const path = `${folder.path}/calls.mjs`
+    await fs.writeFile(
+      path,
+      `export default (connection) => connection
+       export const api = ({ host }) => ({ end: () => process.exit(1), early: () => host.early(), late: () => host.late() })`,
+    )
+    try {
+      const host: Record<string, unknown> = { name: 'this', early: returnsName }
+      const listener = await engine.transport(endpoint).listen({ handler: path, host })
+      host['late'] = returnsName
+      delete host['early']
+      await rejects(t, listener.handlers[0]?.api['end']?.() ?? Promise.resolve(), 'ERR_SHARD_LOST')
+      await until(() => listener.handlers[0]?.generation === 2)
+      const api = listener.handlers[0]?.api
+      t.is(await api?.['early']?.(), 'this')
+      await rejects(t, api?.['late']?.() ?? Promise.resolve(), 'ERR_INVALID_OPTION')
+    } finally {
+      await folder.remove()
+    }
+  })
+})
+
+function returnsName(this: Readonly<Record<string, unknown>>): unknown {
+  return this['name']
+}
 
 test.serial('set-up is over before listen() resolves, and teardown before the engine has closed', async (t) => {
   await withWitnesses(t, async ({ engine, endpoint }) => {

@@ -102,9 +102,8 @@ test('what no other thread can get takes nothing else of the report with it', as
   await turns()
   const [report] = main.reports
   t.is(report?.failures.length, 6)
-  t.deepEqual(
-    report?.logs.map(({ message }) => message),
-    ['a symbol that was thrown', 'Error'],
-  )
+  const [first = '', second = ''] = report?.logs.map(({ message }) => message) ?? []
+  t.is(first, 'a symbol')
+  t.regex(second, /^Error: as a message\n\s+at /)
   t.deepEqual(report?.closed, [{ id: '1', error: undefined }])
 })

@@ -1,7 +1,7 @@
 /** The handler modules of a shard: each is loaded once, however many listeners it serves. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { nameOf } from '../../engine/common/describe.js'
+import { describe, nameOf, shortUrl } from '../../engine/common/describe.js'
 import type { HandlerModule, ShardHandler } from '../../engine/common/handler-module.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 
@@ -58,7 +58,7 @@ function asNamespace(exported: unknown): Exports {
 /** `what`: what went wrong, and with `cause` why. */
 export function loadFailure(url: string, what: string, cause: unknown): TransportError {
   const why = cause instanceof Error ? cause.message : nameOf(cause)
-  return new TransportError('ERR_HANDLER_LOAD', `the handler module ${url} ${what}: ${why}`, { cause })
+  return new TransportError('ERR_HANDLER_LOAD', `the handler module ${shortUrl(url)} ${what}: ${why}`, { cause })
 }
 
 /** A CommonJS module has everything in its default export, and one that was compiled to it its default export too. */
@@ -67,7 +67,7 @@ function readModule(namespace: Exports): HandlerModule {
   const inner: Exports = isObject(exported) ? exported : {}
   const serve = typeof exported === 'function' ? exported : inner['default']
   if (typeof serve !== 'function') {
-    throw new TypeError(`its default export must be a function (connection, context), and is ${nameOf(exported)}`)
+    throw new TypeError(`its default export must be a function (connection, context), and is ${describe(exported)}`)
   }
   return {
     serve: serve as ShardHandler,
@@ -79,7 +79,7 @@ function readModule(namespace: Exports): HandlerModule {
 
 function optionalFunction<Name extends 'setup' | 'api' | 'teardown'>(name: Name, value: unknown): HandlerModule[Name] {
   if (value === undefined || typeof value === 'function') return value as HandlerModule[Name]
-  throw new TypeError(`its export ${name} must be a function, and is ${nameOf(value)}`)
+  throw new TypeError(`its export ${name} must be a function, and is ${describe(value)}`)
 }
 
 function isObject(value: unknown): value is Exports {

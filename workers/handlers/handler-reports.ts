@@ -3,7 +3,7 @@
  * up: then one report waits for its answer and the rest collects here, within bounds. What came and went meanwhile is
  * not told at all, and of failures and log lines only so many; main learns how many were left out.
  */
-import { nameOf } from '../../engine/common/describe.js'
+import { describe, nameOf } from '../../engine/common/describe.js'
 import type { HandlerLog } from '../../engine/common/handler-module.js'
 import { serializeError, type SerializedError, type TransportError } from '../../engine/protocol/errors.js'
 import type { HandlerPlace } from '../../engine/protocol/handler-place.js'
@@ -74,7 +74,7 @@ export class HandlerReports {
 
   #log(level: HandlerLogLevel, message: string, details: unknown): void {
     if (this.#logs.length >= MOST_LOG_LINES) this.#omitted++
-    else this.#logs.push({ level, message: textOf(message), details: cloneable(details), at: Date.now() })
+    else this.#logs.push({ level, message: messageOf(message), details: cloneable(details), at: Date.now() })
     this.#sendSoon()
   }
 
@@ -136,9 +136,17 @@ function clip(text: string): string {
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
 }
 
+/** Who logs an error in place of a text means to have it whole. */
+function messageOf(message: unknown): string {
+  if (!(message instanceof Error)) return textOf(message)
+  const { name, message: text, stack } = describeThrown(message)
+  return stack ?? `${name}: ${text}`
+}
+
 /** A text it should be. */
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : nameOf(value)
+  if (typeof value === 'string') return value
+  return value instanceof Error ? nameOf(value) : describe(value)
 }
 
 function cloneable(details: unknown): unknown {
@@ -146,6 +154,6 @@ function cloneable(details: unknown): unknown {
   try {
     return structuredClone(details)
   } catch {
-    return nameOf(details)
+    return textOf(details)
   }
 }

@@ -1,6 +1,6 @@
 /** One handler module that serves connections of this shard, accepted or dialled: from its set-up to its teardown. */
 import { Deferred } from '../../engine/common/deferred.js'
-import { isObject, nameOf } from '../../engine/common/describe.js'
+import { describe, isObject } from '../../engine/common/describe.js'
 import type { HandlerContext, HandlerModule } from '../../engine/common/handler-module.js'
 import { attempt, HandlerFailures } from '../../engine/common/handler-failures.js'
 import { callsOver, type Calls } from '../../engine/calls/calls-over.js'
@@ -101,6 +101,8 @@ export class ServedModule {
     } catch (error) {
       if (this.#state.kind === 'setting up') this.#state = { kind: 'closed', module: undefined }
       this.#abort()
+      // Nothing may ever read from it, and then what main has sent last would keep it.
+      this.#handling.ports.api.close()
       throw error
     }
     if (!this.isOpen) throw this.#closed()
@@ -225,7 +227,7 @@ export class ServedModule {
     try {
       const api = await module.api?.(this.#context)
       if (api !== undefined && !isObject(api))
-        throw new TypeError(`it returned ${nameOf(api)}, and no object of functions`)
+        throw new TypeError(`it returned ${describe(api)}, and no object of functions`)
       serveCalls(this.#handling.ports.api, api ?? {})
     } catch (cause) {
       await this.#tearDown(module)

@@ -20,6 +20,13 @@ test('the reason names what the host wrote, and its stack is that of the thread'
   ])
 })
 
+test('code that is its own URL is named by its beginning', (t) => {
+  const url = `data:text/javascript,${'x'.repeat(9_000)}`
+  const reason = stuckReason(250, { kind: 'running', frames: [{ name: 'work', url, line: 1, column: 1 }] })
+  t.regex(reason.message, /it was running work at data:text\/javascript,x+…:1$/)
+  t.true((reason.stack ?? '').length < 500)
+})
+
 test('where only Node is on the stack, the reason names that', (t) => {
   const reason = stuckReason(250, { kind: 'running', frames: [nodes] })
   t.is(reason.message, `${said}; it was running readFileSync at node:fs:440`)

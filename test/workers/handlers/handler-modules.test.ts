@@ -57,9 +57,13 @@ test('a data URL can be a handler module', async (t) => {
 })
 
 const misfits: readonly (readonly [string, string, RegExp])[] = [
-  ['without a default export', 'export const serve = () => undefined', /default export must be a function/],
-  ['with a default export that is no function', 'export default 7', /default export must be a function/],
-  ['with an object as its default export', 'export default {}', /default export must be a function/],
+  [
+    'without a default export',
+    'export const serve = () => undefined',
+    /default export must be a function.*is nothing$/,
+  ],
+  ['with a default export that is no function', 'export default 7', /default export must be a function.*is 7$/],
+  ['with an object as its default export', 'export default {}', /default export must be a function.*is an object$/],
   ['with a setup that is no function', 'export default () => 1; export const setup = 7', /export setup must be/],
   ['with an api that is no function', 'export default () => 1; export const api = {}', /export api must be/],
   [
@@ -89,6 +93,12 @@ test('a module that fails while it is imported is refused with its own error as 
     const bad = await write('syntax.mjs', 'export default (')
     t.true((await rejects(t, new HandlerModules().load(bad), 'ERR_HANDLER_LOAD')).cause instanceof SyntaxError)
   })
+})
+
+test('a module that is its own URL is named by the beginning of it', async (t) => {
+  const url = `data:text/javascript,${' '.repeat(9_000)}export default 1`
+  const { message } = await rejects(t, new HandlerModules().load(url), 'ERR_HANDLER_LOAD')
+  t.true(message.length < 300, message)
 })
 
 test('a module is loaded once, also while it is loading', async (t) => {

@@ -1,4 +1,5 @@
 /** One listener that a shard serves, in the thread of the test and on its clock: from set-up to teardown. */
+import { once } from 'node:events'
 import { MessageChannel } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import type { Connection } from '../../../api/index.js'
@@ -40,6 +41,8 @@ interface Rig {
   readonly counts: HandlerCounts
   readonly counters: Float64Array
   readonly reports: HandlerReport[]
+  /** Main's end of the port of calls to the module has closed. */
+  readonly apiClosed: Promise<unknown>
   /** A peer whose connection it may take or cut. */
   peer: () => { readonly accepted: AcceptedPeer; readonly wasCut: () => boolean; readonly cut: () => void }
 }
@@ -54,6 +57,7 @@ async function withRig(
   const module = scriptedModule({ default: () => undefined, ...functions })
   const host = new MessageChannel()
   const api = new MessageChannel()
+  const apiClosed = once(api.port1, 'close')
   const clock = new FakeClock()
   const counters = createCounters()
   const counts = HandlerCounts.forShards(1)
@@ -100,6 +104,7 @@ async function withRig(
       counts,
       counters,
       reports: told,
+      apiClosed,
       peer: () => {
         let isCut = false
         const [near, far] = MemoryWire.pair()
@@ -384,5 +389,18 @@ test.serial('a call of the host rejects with ERR_CLOSED once the module was torn
     await listener.end({ how: 'drain' })
     await pending
     await rejects(t, context.host['anything']?.() ?? Promise.resolve(), 'ERR_CLOSED')
+  })
+})
+
+test('a set-up that fails closes the port of calls to the module, since nothing reads from it', async (t) => {
+  const functions = {
+    setup: () => {
+      throw new Error('no disk')
+    },
+  }
+  await withRig(t, functions, async ({ listener, apiClosed }) => {
+    await rejects(t, listener.setUp(), 'ERR_HANDLER_LOAD')
+    await apiClosed
+    t.pass()
   })
 })
