@@ -118,7 +118,7 @@ export class HandlerReports {
 }
 
 /** Anything can be thrown, also what cannot be shown, or is an error with parts that no other thread can get. */
-function describeThrown(thrown: unknown): ThrownValue {
+export function describeThrown(thrown: unknown): ThrownValue {
   try {
     if (thrown instanceof Error) {
       const { name, message, stack, code } = thrown as Readonly<Record<keyof ThrownValue, unknown>>
