@@ -25,7 +25,7 @@ export class RetiredMemory {
  * A full collection of this thread's heap, some milliseconds. The inspector is the only documented way that needs no
  * flag; without it (Node's permission model, builds that lack it) nothing is collected.
  */
-async function collectGarbage(): Promise<void> {
+export async function collectGarbage(): Promise<void> {
   let session: Session | undefined
   try {
     const inspector = await import('node:inspector')

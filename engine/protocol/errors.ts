@@ -98,11 +98,15 @@ export type Outcome = { readonly ok: true } | { readonly ok: false; readonly err
 
 export function serializeError(error: unknown): SerializedError {
   if (error instanceof TransportError) {
-    const cause = error.cause as NodeJS.ErrnoException | undefined
-    const serialized = { code: error.code, message: error.message, systemCode: cause?.code, syscall: cause?.syscall }
-    if (error.code !== 'ERR_HANDLER_LOAD' || !(cause instanceof Error)) return serialized
-    const { name, message, stack } = cause
-    return { ...serialized, thrown: { name, message, stack } }
+    const { code, message, cause } = error
+    const serialized = { code, message, systemCode: textAt(cause, 'code'), syscall: textAt(cause, 'syscall') }
+    if (code !== 'ERR_HANDLER_LOAD' || !isError(cause)) return serialized
+    const thrown = {
+      name: textAt(cause, 'name') ?? 'Error',
+      message: textAt(cause, 'message') ?? '',
+      stack: textAt(cause, 'stack'),
+    }
+    return { ...serialized, thrown }
   }
   const { code, message, syscall } = error as NodeJS.ErrnoException
   const denied = isDenied(error)
@@ -111,6 +115,24 @@ export function serializeError(error: unknown): SerializedError {
     message: denied ? `${describeDenial(error)}.` : message,
     systemCode: code,
     syscall,
+  }
+}
+
+function isError(value: unknown): boolean {
+  try {
+    return value instanceof Error
+  } catch {
+    return false
+  }
+}
+
+/** The host may throw anything: also what throws when it is looked at, or has parts that no other thread can get. */
+function textAt(value: unknown, key: string): string | undefined {
+  try {
+    const text: unknown = Reflect.get(Object(value) as object, key)
+    return typeof text === 'string' ? text : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -27,6 +27,27 @@ class Main {
   }
 }
 
+test('what is reported later holds up nobody who waits for what was reported before', async (t) => {
+  const main = new Main()
+  const reports = new HandlerReports(main.send)
+  let flushed = 0
+  const onFlushed = (): number => ++flushed
+  reports.log.info('first')
+  const dueFlushed = reports.flushed().then(onFlushed)
+  await turns()
+  const sentFlushed = reports.flushed().then(onFlushed)
+  reports.log.info('second')
+  const behindFlushed = reports.flushed().then(onFlushed)
+  await main.takeUp()
+  t.is(flushed, 2)
+  reports.log.info('third')
+  await main.takeUp()
+  t.is(flushed, 3)
+  await main.takeUp()
+  await Promise.all([dueFlushed, sentFlushed, behindFlushed])
+  t.is(main.reports.length, 3)
+})
+
 test('while main does not listen, what waits for it is bounded, and it learns how much was left out', async (t) => {
   const main = new Main()
   const reports = new HandlerReports(main.send)

@@ -1,9 +1,10 @@
 /** The handler modules of a shard: each is loaded once, however many listeners it serves. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { describe, nameOf, shortUrl } from '../../engine/common/describe.js'
+import { describe, shortUrl } from '../../engine/common/describe.js'
 import type { HandlerModule, ShardHandler } from '../../engine/common/handler-module.js'
 import { TransportError } from '../../engine/protocol/errors.js'
+import { describeThrown } from './handler-reports.js'
 
 type Exports = Readonly<Record<string, unknown>>
 
@@ -57,8 +58,8 @@ function asNamespace(exported: unknown): Exports {
 
 /** `what`: what went wrong, and with `cause` why. */
 export function loadFailure(url: string, what: string, cause: unknown): TransportError {
-  const why = cause instanceof Error ? cause.message : nameOf(cause)
-  return new TransportError('ERR_HANDLER_LOAD', `the handler module ${shortUrl(url)} ${what}: ${why}`, { cause })
+  const { message } = describeThrown(cause)
+  return new TransportError('ERR_HANDLER_LOAD', `the handler module ${shortUrl(url)} ${what}: ${message}`, { cause })
 }
 
 /** A CommonJS module has everything in its default export, and one that was compiled to it its default export too. */

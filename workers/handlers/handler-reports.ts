@@ -30,7 +30,9 @@ export class HandlerReports {
   #refused = 0
   #omitted = 0
   #state: 'idle' | 'due' | 'sending' | 'behind' = 'idle'
-  #idleWaiters: (() => void)[] = []
+  /** Of what is on its way to main, and of what has come since. */
+  #sentWaiters: (() => void)[] = []
+  #waiters: (() => void)[] = []
 
   /** `send` resolves when main has taken the report up, or is gone. */
   constructor(send: (report: HandlerReport) => Promise<unknown>) {
@@ -66,10 +68,11 @@ export class HandlerReports {
     this.#sendSoon()
   }
 
-  /** Resolves when main has taken up all that was reported, or is gone. */
+  /** Resolves when main has taken up all that was reported until now, or is gone. A module may log for ever. */
   flushed(): Promise<void> {
     if (this.#state === 'idle') return Promise.resolve()
-    return new Promise((resolve) => this.#idleWaiters.push(resolve))
+    const waiters = this.#state === 'sending' ? this.#sentWaiters : this.#waiters
+    return new Promise((resolve) => waiters.push(resolve))
   }
 
   #log(level: HandlerLogLevel, message: string, details: unknown): void {
@@ -100,22 +103,22 @@ export class HandlerReports {
     this.#logs = []
     this.#refused = 0
     this.#omitted = 0
+    this.#sentWaiters = this.#waiters
+    this.#waiters = []
     this.#state = 'sending'
     this.#send(report).then(this.#onAnswered, this.#onAnswered)
   }
 
   readonly #onAnswered = (): void => {
-    if (this.#state === 'behind') {
-      this.#sendNow()
-      return
-    }
-    this.#state = 'idle'
-    for (const resolve of this.#idleWaiters.splice(0)) resolve()
+    for (const resolve of this.#sentWaiters) resolve()
+    this.#sentWaiters = []
+    if (this.#state === 'behind') this.#sendNow()
+    else this.#state = 'idle'
   }
 }
 
 /** Anything can be thrown, also what cannot be shown, or is an error with parts that no other thread can get. */
-function describeThrown(thrown: unknown): ThrownValue {
+export function describeThrown(thrown: unknown): ThrownValue {
   try {
     if (thrown instanceof Error) {
       const { name, message, stack, code } = thrown as Readonly<Record<keyof ThrownValue, unknown>>

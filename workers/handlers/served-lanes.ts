@@ -22,6 +22,7 @@ import type { Pump } from '../lanes/pump.js'
 import { Pumps } from '../lanes/pumps.js'
 import type { Meter } from '../meter.js'
 import type { OwnLoad } from '../own-load.js'
+import { collectGarbage } from '../retired-memory.js'
 import type { HandlerMeter } from './handler-meter.js'
 import { ShardDoorbell } from './shard-doorbell.js'
 
@@ -62,7 +63,7 @@ export class ServedLanes implements HandshakeHost {
     this.doorbell = new ShardDoorbell((laneId) => this.#carried[laneId], handlerMeter)
     const pumps = new Pumps(this.doorbell, meter, load)
     this.#pumps = pumps
-    const slabs = new SlabStore(SLAB_BYTES, clock, undefined)
+    const slabs = new SlabStore(SLAB_BYTES, clock, collectSoon)
     const headers = new SlabStore(HEADER_SLAB_BYTES, clock, undefined)
     this.#regions = new RegionAllocator(
       {
@@ -178,4 +179,10 @@ export class ServedLanes implements HandshakeHost {
     const { regionsInUse, memoryBytes, bytesInUse } = this.#regions
     this.#handlerMeter.onMemory(regionsInUse, memoryBytes, bytesInUse)
   }
+}
+
+/** No other thread has seen the memory: it is dropped first, then collected. */
+function collectSoon(): Promise<boolean> {
+  setImmediate(() => void collectGarbage())
+  return Promise.resolve(true)
 }

@@ -45,3 +45,32 @@ test('the brand is not seen in an error', (t) => {
   t.deepEqual(Object.keys(error).sort(), ['code', 'endpoint', 'name', 'retryable'])
   t.true(deserializeError(serializeError(error)) instanceof TransportError)
 })
+
+test('a cause with parts that no other thread can get, or that throw, crosses with what is left of it', (t) => {
+  // The stack first: it is made of the others when it is looked at.
+  const keys = ['stack', 'code', 'syscall', 'name', 'message']
+  const odd = new Error('odd')
+  for (const key of keys) Object.defineProperty(odd, key, { value: () => key })
+  const throwing = new Error('throwing')
+  for (const key of keys) {
+    Object.defineProperty(throwing, key, {
+      get: () => {
+        throw new Error(key)
+      },
+    })
+  }
+  const hostile = new Proxy(new Error('hostile'), {
+    getPrototypeOf: () => {
+      throw new Error('no')
+    },
+  })
+  for (const code of ['ERR_HANDLER', 'ERR_HANDLER_LOAD'] as const) {
+    for (const cause of [odd, throwing, hostile, null, 'text', Symbol('thrown'), () => undefined]) {
+      const crossed = deserializeError(
+        structuredClone(serializeError(new TransportError(code, 'it failed', { cause }))),
+      )
+      t.is(crossed.code, code)
+      t.is(crossed.message, 'it failed')
+    }
+  }
+})

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import type { Connection } from '../../../api/index.js'
 import type { HandlerContext } from '../../../engine/common/handler-module.js'
-import { HandlerModules } from '../../../workers/handlers/handler-modules.js'
+import { HandlerModules, loadFailure } from '../../../workers/handlers/handler-modules.js'
 import { rejects } from '../../helpers/expected-errors.js'
 import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
@@ -99,6 +99,17 @@ test('a module that is its own URL is named by the beginning of it', async (t) =
   const url = `data:text/javascript,${' '.repeat(9_000)}export default 1`
   const { message } = await rejects(t, new HandlerModules().load(url), 'ERR_HANDLER_LOAD')
   t.true(message.length < 300, message)
+})
+
+test('a module that throws what cannot be shown is refused as one', (t) => {
+  const odd = Object.defineProperty(new Error('odd'), 'message', { value: Symbol('odd') })
+  const throwing = Object.defineProperty(new Error('throwing'), 'message', {
+    get: () => {
+      throw new Error('no')
+    },
+  })
+  for (const thrown of [odd, throwing, Symbol('thrown'), undefined])
+    t.is(loadFailure('file:///serve.js', 'failed', thrown).code, 'ERR_HANDLER_LOAD')
 })
 
 test('a module is loaded once, also while it is loading', async (t) => {

@@ -151,14 +151,14 @@ test('anything can be thrown, also what cannot be shown', async (t) => {
   t.is(thrown?.[3]?.code, 'ENOENT')
 })
 
-test('flushed() resolves at once when nothing is due, and else when main has taken up all', async (t) => {
+test('flushed() resolves at once when nothing is due, and else when main has taken up all until then', async (t) => {
   const rig = makeRig()
   await rig.reports.flushed()
   rig.reports.opened('a')
-  let isFlushed = false
-  const flushed = rig.reports.flushed().then(() => (isFlushed = true))
   await turns()
   rig.reports.closed('a', undefined)
+  let isFlushed = false
+  const flushed = rig.reports.flushed().then(() => (isFlushed = true))
   await rig.answer()
   t.false(isFlushed)
   await rig.answer()
