@@ -23,7 +23,14 @@ test('ring memory that was spare for a while is given up', async (t) => {
   const clock = new FakeClock()
   const counters = createCounters()
   const load = new OwnLoad(ShardLoads.create(1), 0)
-  const lanes = new ServedLanes(0, new Meter(counters, clock), new HandlerMeter(counters, clock), load, clock)
+  const lanes = new ServedLanes(
+    0,
+    new Meter(counters, clock),
+    new HandlerMeter(counters, clock),
+    load,
+    clock,
+    () => undefined,
+  )
   const regions: number[] = []
   let left = SLABS
   const collected = signal()
