@@ -10,12 +10,12 @@ export type HostFunctions<F> = { readonly [Name in keyof F]: (...args: never[]) 
 /** Any functions at all: what is called is found out when it is. */
 export type AnyFunctions = Readonly<Record<string, (...args: unknown[]) => unknown>>
 
-/** Not a function's name over there: JavaScript itself asks every object for these. */
-type Unreachable = symbol | 'then' | 'toJSON'
-
-/** `F` as the other thread sees it: each call returns a promise. */
+/**
+ * `F` as the other thread sees it: each call returns a promise. JavaScript itself asks every object for `then` and
+ * `toJSON`, so they are left out.
+ */
 export type RemoteFunctions<F> = {
-  readonly [Name in keyof F as Exclude<Name, Unreachable>]: NonNullable<F[Name]> extends (
+  readonly [Name in keyof F as Exclude<Name, symbol | 'then' | 'toJSON'>]: NonNullable<F[Name]> extends (
     ...args: infer Args extends readonly unknown[]
   ) => infer Result
     ? (...args: Args) => Promise<Awaited<Result>>

@@ -1,5 +1,6 @@
 /** The handler modules of a shard: each is loaded once, however many listeners it serves. */
-import { createRequire } from 'node:module'
+// By this name alone: hosts that are bundled often have a `createRequire` of their own on top.
+import nodeModule from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { describe, shortUrl } from '../../engine/common/describe.js'
 import type { HandlerModule, ShardHandler } from '../../engine/common/handler-module.js'
@@ -45,7 +46,7 @@ async function importOrRequire(url: string): Promise<Exports> {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ERR_UNKNOWN_FILE_EXTENSION')) throw error
     // In a worker thread of Node 20 a loader of TypeScript, such as tsx, serves require() alone.
-    const require = createRequire(url)
+    const require = nodeModule.createRequire(url)
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- it says whether there is such a loader
     if (!('.ts' in require.extensions)) throw error
     return asNamespace(require(fileURLToPath(url)))
