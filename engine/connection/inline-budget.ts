@@ -16,19 +16,19 @@ export class InlineBudget {
   readonly readers = new Places(MOST_READERS)
   readonly #ledger: Ledger
   readonly #duplicates = new Places(MOST_DUPLICATES)
-  #crowds = 0
+  #flushes = 0
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
   }
 
-  /** Turns until now in which so many connections were busy that the shards serve them cheaper. */
-  get crowds(): number {
-    return this.#crowds
+  /** Flushes of all connections until now, by which it shows how many of them are busy. */
+  get flushes(): number {
+    return this.#flushes
   }
 
-  onCrowd(): void {
-    this.#crowds++
+  onFlush(): void {
+    this.#flushes++
   }
 
   /** Whether this one may have a duplicate; it takes one in any case until `release()`. */

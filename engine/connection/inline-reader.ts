@@ -5,7 +5,7 @@
  * Main asks for it, and the shard stops reading behind the next little that it has read. Then main is the in ring's
  * only producer: what it reads goes into the ring, so that all behind it is as usual. The reading goes back to the
  * shard as soon as it is no round trip any more: much comes at once, frames are not taken, the peer goes on without
- * main, many connections are busy at once, either side ends, or nobody uses the connection. See
+ * main, many connections are busy, either side ends, or nobody uses the connection. See
  * docs/decisions/inline-reads.md, and "MAIN READS" in ring-layout.ts for the words and their order.
  */
 import { distance, RingProducer } from '../protocol/ring.js'
@@ -21,7 +21,9 @@ const MOST_WRITES = 1024
 const LONG_TIME = 256
 /** Reads without a write in between: nobody waits for main there. */
 const MOST_IN_A_ROW = 16
-/** Reads in a row between which many connections were busy. */
+/** Flushes of all connections from one round trip to the next: with more, waking the shard for all is cheaper. */
+const MOST_FLUSHES = 4
+/** Round trips in a row with more than that. */
 const MOST_CROWDED = 8
 
 /** Of all connections of the thread: what is in it goes into a ring at once. No ring is smaller. */
@@ -45,7 +47,7 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
   #asks = 0
   #patience = FEWEST_WRITES
   #readsInARow = 0
-  #crowds = 0
+  #flushes = 0
   #crowdedReads = 0
 
   /** `onLost`: the duplicate is closed, because the socket has failed. */
@@ -71,6 +73,7 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     this.#readsInARow = 0
     const state = this.#state
     if (state.kind === 'reading') this.#host.budget.readers.used(this)
+    else if (state.kind === 'resting' && this.#isCrowded()) state.writesLeft = this.#patience
     else if (state.kind === 'resting' && --state.writesLeft <= 0) this.#ask()
   }
 
@@ -100,7 +103,9 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     const { ring } = state
     state.reads++
     this.#take(ring, length)
-    const isRoundTrip = length < memory.length && ++this.#readsInARow <= MOST_IN_A_ROW && !this.#isCrowded()
+    this.#crowdedReads = this.#isCrowded() ? this.#crowdedReads + 1 : 0
+    const isQuiet = ++this.#readsInARow <= MOST_IN_A_ROW && this.#crowdedReads <= MOST_CROWDED
+    const isRoundTrip = isQuiet && length < memory.length
     // Before main is busy with what came, so that the shard goes on meanwhile.
     if (!isRoundTrip) this.#handBack()
     if (this.#isAwaited(ring)) this.#host.visit(this.#lane.grant.id)
@@ -180,11 +185,12 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     return of.takeArmed(lane.IN_NOTIFY)
   }
 
+  /** Whether many connections were busy since it was last asked. */
   #isCrowded(): boolean {
-    const { crowds } = this.#host.budget
-    this.#crowdedReads = crowds === this.#crowds ? 0 : this.#crowdedReads + 1
-    this.#crowds = crowds
-    return this.#crowdedReads > MOST_CROWDED
+    const { flushes } = this.#host.budget
+    const isCrowded = flushes - this.#flushes > MOST_FLUSHES
+    this.#flushes = flushes
+    return isCrowded
   }
 
   /** As far as the ring has room. */

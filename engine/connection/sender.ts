@@ -142,7 +142,7 @@ export class Sender implements Flushable, NotifyHandler {
   flush(isAlone: boolean): void {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
-    if (!isAlone) this.#lane.host.inline?.budget.onCrowd()
+    this.#lane.host.inline?.budget.onFlush()
     if (!isAlone || this.#state !== OPEN || !this.#writeInline()) this.out.publish()
     this.lastFlushAt = Date.now()
     this.#lane.host.doorbell.awaitReply(this.#lane.pendingReply)
