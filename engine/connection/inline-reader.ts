@@ -13,48 +13,37 @@ import { inState, inWords, lane } from '../protocol/ring-layout.js'
 import type { Lane } from './connection-lane.js'
 import type { DuplicateReader, DuplicateSocket, InlineHost } from './lane-host.js'
 import type { PlaceHolder } from './places.js'
-
-/** Inline writes before main asks; twice as many after each time that was over soon, up to the most. */
-const FEWEST_WRITES = 4
-const MOST_WRITES = 1024
-/** Main's reads of a time that was not over soon. */
-const LONG_TIME = 256
-/** Reads without a write in between: nobody waits for main there. */
-const MOST_IN_A_ROW = 16
-/** Flushes of all connections from one round trip to the next: with more, waking the shard for all is cheaper. */
-const MOST_FLUSHES = 4
-/** Round trips in a row with more than that. */
-const MOST_CROWDED = 8
+import { RoundTrips } from './round-trips.js'
 
 /** Of all connections of the thread: what is in it goes into a ring at once. No ring is smaller. */
 const memory = Buffer.allocUnsafeSlow(4096)
 
 type State =
   /** The shard reads. */
-  | { readonly kind: 'resting'; writesLeft: number }
+  | { readonly kind: 'resting' }
   | { readonly kind: 'asking'; readonly ask: number }
-  | { readonly kind: 'reading'; readonly ring: RingProducer; reads: number }
+  | { readonly kind: 'reading'; readonly ring: RingProducer }
   /** The shard reads, or it is all over. */
   | { readonly kind: 'over' }
+
+const RESTING: State = { kind: 'resting' }
 
 export class InlineReader implements DuplicateReader, PlaceHolder {
   lastUse = 0
   readonly #lane: Lane
   readonly #host: InlineHost
   readonly #onLost: () => void
+  readonly #roundTrips: RoundTrips
   #socket: DuplicateSocket | undefined
-  #state: State = { kind: 'resting', writesLeft: FEWEST_WRITES }
+  #state: State = RESTING
   #asks = 0
-  #patience = FEWEST_WRITES
-  #readsInARow = 0
-  #flushes = 0
-  #crowdedReads = 0
 
   /** `onLost`: the duplicate is closed, because the socket has failed. */
   constructor(of: Lane, host: InlineHost, onLost: () => void) {
     this.#lane = of
     this.#host = host
     this.#onLost = onLost
+    this.#roundTrips = new RoundTrips(host.budget)
   }
 
   /** There is a duplicate to read from. */
@@ -70,11 +59,13 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
 
   /** Main has written all that a turn has sent. */
   onWritten(): void {
-    this.#readsInARow = 0
-    const state = this.#state
-    if (state.kind === 'reading') this.#host.budget.readers.used(this)
-    else if (state.kind === 'resting' && this.#isCrowded()) state.writesLeft = this.#patience
-    else if (state.kind === 'resting' && --state.writesLeft <= 0) this.#ask()
+    const { kind } = this.#state
+    if (kind === 'reading') {
+      this.#roundTrips.onWritten()
+      this.#host.budget.readers.used(this)
+    } else if (kind === 'resting' && this.#roundTrips.areSteady()) {
+      this.#ask()
+    }
   }
 
   /** The shard may have lent the reading. */
@@ -101,13 +92,10 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     const state = this.#state
     if (state.kind !== 'reading') return false
     const { ring } = state
-    state.reads++
     this.#take(ring, length)
-    this.#crowdedReads = this.#isCrowded() ? this.#crowdedReads + 1 : 0
-    const isQuiet = ++this.#readsInARow <= MOST_IN_A_ROW && this.#crowdedReads <= MOST_CROWDED
-    const isRoundTrip = isQuiet && length < memory.length
+    const goesOn = this.#roundTrips.goOn() && length < memory.length
     // Before main is busy with what came, so that the shard goes on meanwhile.
-    if (!isRoundTrip) this.#handBack()
+    if (!goesOn) this.#handBack()
     if (this.#isAwaited(ring)) this.#host.visit(this.#lane.grant.id)
     if (this.#state === state && !ring.hasRoom(memory.length)) this.#handBack()
     return this.#state === state
@@ -133,7 +121,7 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
   #ask(): void {
     const { readers } = this.#host.budget
     if (this.#socket === undefined || !readers.hasRoom) {
-      this.#rest()
+      this.#roundTrips.pause()
       return
     }
     // Another number each time: the shard may be about to answer one that was taken back.
@@ -151,26 +139,19 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
       this.#handBack()
       return
     }
-    this.#readsInARow = 0
-    this.#crowdedReads = 0
-    this.#state = { kind: 'reading', ring, reads: 0 }
+    this.#roundTrips.begin()
+    this.#state = { kind: 'reading', ring }
     socket.read(memory, this)
   }
 
   #handBack(): void {
-    const state = this.#state
-    if (state.kind === 'reading') this.#socket?.pause()
+    if (this.#state.kind === 'reading') this.#socket?.pause()
+    this.#state = RESTING
+    this.#roundTrips.end()
     this.#host.budget.readers.release(this)
-    const isLong = state.kind === 'reading' && state.reads >= LONG_TIME
-    this.#patience = isLong ? FEWEST_WRITES : Math.min(2 * this.#patience, MOST_WRITES)
-    this.#rest()
     // After the last TAIL: from here on the shard is the producer, or does not lend the reading at all.
     this.#lane.store(lane.IN_READER, 0)
     this.#lane.notify()
-  }
-
-  #rest(): void {
-    this.#state = { kind: 'resting', writesLeft: this.#patience }
   }
 
   #take(ring: RingProducer, length: number): void {
@@ -183,14 +164,6 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     const of = this.#lane
     if (of.load(lane.IN_NOTIFY) === 0 || distance(ring.tail, of.load(lane.IN_NOTIFY_AT)) < 0) return false
     return of.takeArmed(lane.IN_NOTIFY)
-  }
-
-  /** Whether many connections were busy since it was last asked. */
-  #isCrowded(): boolean {
-    const { flushes } = this.#host.budget
-    const isCrowded = flushes - this.#flushes > MOST_FLUSHES
-    this.#flushes = flushes
-    return isCrowded
   }
 
   /** As far as the ring has room. */

@@ -187,9 +187,7 @@ export class Pump implements FrameOwner {
 
   /** While main has no duplicate, or this side ends, main does not get the reading. */
   #isToBeLent(length: number): boolean {
-    return (
-      this.#reads.isWanted(length) && this.#state.kind === 'attached' && this.#state.wire.isDuplicated?.() === true
-    )
+    return this.#reads.isWanted(length) && this.#state.kind === 'attached' && this.#state.wire.isDuplicated?.() === true
   }
 
   #writeNext(): void {

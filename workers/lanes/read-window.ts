@@ -86,7 +86,7 @@ export class ReadWindow {
     return true
   }
 
-  /** Whether main asks for the reading, after a read of so many bytes that left none behind it, as far as that shows. */
+  /** Whether main asks for the reading, and a read of so many bytes has left none behind it, as far as that shows. */
   isWanted(length: number): boolean {
     return this.#load(lane.IN_READER) !== 0 && length < this.#view.length
   }
