@@ -233,7 +233,9 @@ test(`whoever reads, and however often that changes, all comes in its order (see
     const sent: string[] = []
     const received: string[] = []
     const next = (most: number): string => {
-      const text = String(sent.length).padEnd(1 + random.below(most), '.').slice(0, most)
+      const text = String(sent.length)
+        .padEnd(1 + random.below(most), '.')
+        .slice(0, most)
       sent.push(text)
       return text
     }
