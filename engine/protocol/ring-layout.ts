@@ -40,9 +40,9 @@
  *
  * MAIN READS: main asks for the reading of a socket with a number in IN_READER, another one each time. The shard that
  * has stopped reading for good stores that number in IN_LENT, after its last TAIL. While both are the same and not 0,
- * main alone is the in ring's producer, and stores TAIL. It ends that with 0 in IN_READER, after its own last TAIL; the
- * shard, once it has seen that, goes on from there. So one side alone can begin it and the other alone can end it. An
- * error that main has read is in IN_READ_FAILURE, since the system reports it once.
+ * main alone is the in ring's producer: it stores IN_TAIL, and IN_STATE if it takes the end too. It ends that with 0 in
+ * IN_READER, after its own last TAIL; the shard, once it has seen that, goes on from there. So one side alone can begin
+ * it, and the other alone can end it. An error that main has read is in IN_READ_FAILURE: the system reports it once.
  *
  * BELL: PARKED and TOP in a line of their own, then the summary words, then the
  * leaves. One leaf bit a lane, one summary bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x

@@ -153,8 +153,11 @@ onUnix('a reset by the peer ends the connection in the same way, whoever reads i
     const ends: unknown[] = []
     for (const inlineWrites of ['auto', 'never'] as const) {
       const { connection, peer } = await meet({ inlineWrites })
-      peer.pause()
       const receiving = receive(connection)
+      // It reads on until it has enough.
+      peer.pause()
+      connection.send(Buffer.alloc(peer.readableHighWaterMark))
+      await until(() => peer.readableLength >= peer.readableHighWaterMark)
       connection.send('never read')
       await until(() => connection.pendingBytes === 0)
       peer.write(rawFrames([Buffer.from('before')]))
