@@ -46,9 +46,12 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     this.#roundTrips = new RoundTrips(host.budget)
   }
 
-  /** There is a duplicate to read from. */
+  /**
+   * There is a duplicate to read from. Where frames have deadlines the shard reads: what has come while main was busy
+   * counts as come.
+   */
   gain(socket: DuplicateSocket): void {
-    this.#socket = socket
+    if (this.#lane.settings.frameTimeoutMs === undefined) this.#socket = socket
   }
 
   /** The duplicate is about to be closed. */
@@ -96,8 +99,12 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     const goesOn = this.#roundTrips.goOn() && length < memory.length
     // Before main is busy with what came, so that the shard goes on meanwhile.
     if (!goesOn) this.#handBack()
-    if (this.#isAwaited(ring)) this.#host.visit(this.#lane.grant.id)
-    if (this.#state === state && !ring.hasRoom(memory.length)) this.#handBack()
+    try {
+      if (this.#isAwaited(ring)) this.#host.visit(this.#lane.grant.id)
+    } finally {
+      // Also if that throws: what was read must fit.
+      if (this.#state === state && !ring.hasRoom(memory.length)) this.#handBack()
+    }
     return this.#state === state
   }
 

@@ -161,6 +161,9 @@ onUnix('a reset by the peer ends the connection in the same way, whoever reads i
       connection.send('never read')
       await until(() => connection.pendingBytes === 0)
       peer.write(rawFrames([Buffer.from('before')]))
+      const { framesReceived } = connection.info
+      // What comes with a reset may pass for all of the stream: libuv does not look further.
+      await until(() => connection.info.framesReceived > framesReceived)
       peer.destroy()
       const { code, cause } = await connection.closed
       const { errno, syscall } = (cause?.cause ?? {}) as NodeJS.ErrnoException

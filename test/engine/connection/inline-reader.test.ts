@@ -74,8 +74,8 @@ class Desk {
   readonly events: string[] = []
   readonly #consumer: RingConsumer
 
-  constructor(ringBytes = 2 * BYTES, budget = new InlineBudget(new Ledger())) {
-    this.lane = new LoneLane({}, ringBytes)
+  constructor(ringBytes = 2 * BYTES, budget = new InlineBudget(new Ledger()), frameTimeoutMs?: number) {
+    this.lane = new LoneLane({ frameTimeoutMs }, ringBytes)
     this.budget = budget
     const words = this.lane.createLane()
     this.lane.host.notify = () => this.events.push('notify')
@@ -170,6 +170,13 @@ test('main asks at the fourth inline write once there is a duplicate, and wakes 
 
 test('without a duplicate main asks for nothing', (t) => {
   const desk = new Desk()
+  desk.write(10 * FEWEST)
+  t.is(desk.ask, 0)
+})
+
+test('where frames have deadlines main asks for nothing: what comes while it is busy has come', (t) => {
+  const desk = new Desk(2 * BYTES, undefined, 1_000)
+  desk.reader.gain(desk.socket)
   desk.write(10 * FEWEST)
   t.is(desk.ask, 0)
 })
