@@ -99,11 +99,12 @@ export class Pump implements FrameOwner {
   }
 
   onRead(length: number): boolean {
-    const isLent = this.#isToBeLent(length)
+    // Once: main may take it back at any time, which it notifies of.
+    const ask = this.#askedFor(length)
     const isAwaited = this.#reads.publish(length)
     this.#meter.countRead(length)
-    if (isLent) {
-      this.#reads.lend()
+    if (ask !== 0) {
+      this.#reads.lend(ask)
       // Also if nobody waits for what was read: until main knows, nobody reads.
       this.#bell.notify(this.id)
       return false
@@ -186,8 +187,10 @@ export class Pump implements FrameOwner {
   }
 
   /** While main has no duplicate, or this side ends, main does not get the reading. */
-  #isToBeLent(length: number): boolean {
-    return this.#reads.isWanted(length) && this.#state.kind === 'attached' && this.#state.wire.isDuplicated?.() === true
+  #askedFor(length: number): number {
+    const ask = this.#reads.askedFor(length)
+    if (ask === 0 || this.#state.kind !== 'attached') return 0
+    return this.#state.wire.isDuplicated?.() === true ? ask : 0
   }
 
   #writeNext(): void {

@@ -86,18 +86,18 @@ export class ReadWindow {
     return true
   }
 
-  /** Whether main asks for the reading, and a read of so many bytes has left none behind it, as far as that shows. */
-  isWanted(length: number): boolean {
-    return this.#load(lane.IN_READER) !== 0 && length < this.#view.length
+  /** The number by which main asks for the reading. 0: it does not, or a read of so many bytes has left more behind it. */
+  askedFor(length: number): number {
+    return length < this.#view.length ? this.#load(lane.IN_READER) : 0
   }
 
-  /** What was read is published, and nothing more is read: main goes on, if it still wants to. */
-  lend(): void {
+  /** What was read is published, and nothing more is read. Main goes on, unless it has taken back what it asked for. */
+  lend(ask: number): void {
     this.#view = aside
     this.#isAside = true
-    this.#lentFor = this.#load(lane.IN_READER)
+    this.#lentFor = ask
     // The last of it: main may be the producer from here on.
-    this.#store(lane.IN_LENT, this.#lentFor)
+    this.#store(lane.IN_LENT, ask)
   }
 
   get isLent(): boolean {
