@@ -86,7 +86,7 @@ export class ReadWindow {
     return true
   }
 
-  /** The number by which main asks for the reading. 0: it does not, or a read of so many bytes has left more behind it. */
+  /** The number by which main asks for the reading. 0: it does not, or a read of so many bytes was not the last. */
   askedFor(length: number): number {
     return length < this.#view.length ? this.#load(lane.IN_READER) : 0
   }

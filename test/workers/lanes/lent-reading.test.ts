@@ -3,6 +3,7 @@ import test from 'ava'
 import { failureCalls, intent, lane, life } from '../../../engine/protocol/ring-layout.js'
 import type { Pump } from '../../../workers/lanes/pump.js'
 import type { Wire } from '../../../workers/wire.js'
+import { interleave } from '../../helpers/atomics-hook.js'
 import { MainSide, type MainLane } from '../../helpers/main-side.js'
 import { Random, testSeed } from '../../helpers/random.js'
 import { failOnWarnings } from '../../helpers/warnings.js'
@@ -223,6 +224,58 @@ test('a lane that is destroyed while its reading is lent is closed at once', (t)
   rig.pump.onClose(undefined)
   t.is(rig.lane.load(lane.LIFE), life.CLOSED)
 })
+
+for (const [what, next] of [
+  ['takes its ask back', 0],
+  ['takes its ask back and asks anew', ASK + 1],
+] as const) {
+  test.serial(`whenever main ${what} while the pump reads, the pump reads on once it hears of it`, (t) => {
+    const places = interleave(() => {
+      const rig = new Rig()
+      rig.lane.store(lane.IN_READER, ASK)
+      let isReading = true
+      return {
+        work: () => {
+          isReading = rig.read('read')
+        },
+        intrusion: () => {
+          rig.lane.store(lane.IN_READER, 0)
+          if (next !== 0) rig.lane.store(lane.IN_READER, next)
+        },
+        check: (at) => {
+          rig.notify()
+          if (rig.wire.take().includes('resume')) isReading = true
+          const isMainsNow = next !== 0 && rig.lentFor === next
+          t.true(isReading !== isMainsNow, `place ${String(at)}`)
+          t.true(isReading || isMainsNow, `place ${String(at)}`)
+          t.is(rig.lane.receive(), 'read')
+        },
+      }
+    })
+    t.true(places > 3)
+  })
+
+  test.serial(`whenever main ${what} while the pump looks at what it has lent, one of them reads`, (t) => {
+    interleave(() => {
+      const rig = new Rig()
+      rig.lend()
+      return {
+        work: () => rig.notify(),
+        intrusion: () => {
+          rig.readByMain('by main')
+          rig.lane.store(lane.IN_READER, next)
+        },
+        check: (at) => {
+          rig.notify()
+          t.deepEqual(rig.wire.take(), ['resume'], `place ${String(at)}`)
+          t.is(rig.lentFor, 0)
+          rig.read(', by the shard')
+          t.is(rig.lane.receive(), 'by main, by the shard', `place ${String(at)}`)
+        },
+      }
+    })
+  })
+}
 
 const seed = testSeed()
 
