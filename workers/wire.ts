@@ -22,6 +22,8 @@ export interface Wire {
   destroy(): void
   /** As `destroy()`, but the peer hears nothing of it while a duplicate of the socket is open. Undefined: it would. */
   leave?(): void
+  /** Whether main may have a duplicate of the socket, so that it can read what this wire would. Undefined: never. */
+  isDuplicated?(): boolean
   /** The socket that the bytes of `write` leave by as they are, while it is open. Undefined: there is none. */
   writer?(): SocketHandle | undefined
 }

@@ -13,7 +13,7 @@ export interface ConnectionSettings {
   readonly frameTimeoutMs: number | undefined
   readonly closeTimeoutMs: number
   readonly allowHalfOpen: boolean
-  /** `never`: main leaves every write to the shard. */
+  /** `never`: main leaves every write to the shard, and every read. */
   readonly inlineWrites: 'auto' | 'never'
   /** Most bytes that main writes to the socket itself, in one write. */
   readonly inlineWriteBytes: number

@@ -1,56 +1,48 @@
 /**
- * Which connections of an engine have a duplicate of their socket on main. There are few: each takes a descriptor, and
- * where many connections are busy at once, waking the shard for all of them is cheaper anyway.
+ * Which connections of an engine have a duplicate of their socket on main, and from which of them main reads. There are
+ * few: each takes a descriptor, and where many connections are busy at once, waking the shard for all of them is
+ * cheaper anyway. Reading makes more work for main than writing does, so these are fewer still.
  */
 import type { Ledger } from '../common/ledger.js'
+import { Places, type PlaceHolder } from './places.js'
 
 /** The most duplicates of one engine. */
 const MOST_DUPLICATES = 64
-/** One that was not used while the others were used so often is given up for another connection. */
-const UNUSED_AFTER = 1024
-
-export interface DuplicateHolder {
-  /** When its duplicate was last used, in uses of all. */
-  lastUse: number
-  /** Closes its duplicate. */
-  yieldDuplicate(): void
-}
+/** The most connections that main reads from. */
+const MOST_READERS = 4
 
 export class InlineBudget {
+  /** Those that main reads from. */
+  readonly readers = new Places(MOST_READERS)
   readonly #ledger: Ledger
-  readonly #holders = new Set<DuplicateHolder>()
-  #uses = 0
+  readonly #duplicates = new Places(MOST_DUPLICATES)
+  #flushes = 0
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
   }
 
+  /** Flushes of all connections until now, by which it shows how many of them are busy. */
+  get flushes(): number {
+    return this.#flushes
+  }
+
+  onFlush(): void {
+    this.#flushes++
+  }
+
   /** Whether this one may have a duplicate; it takes one in any case until `release()`. */
-  admit(holder: DuplicateHolder): boolean {
-    if (this.#holders.size >= MOST_DUPLICATES && !this.#makeRoom()) return false
-    holder.lastUse = this.#uses
-    this.#holders.add(holder)
+  admit(holder: PlaceHolder): boolean {
+    if (!this.#duplicates.admit(holder)) return false
     this.#ledger.open('duplicates')
     return true
   }
 
-  used(holder: DuplicateHolder): void {
-    holder.lastUse = ++this.#uses
+  used(holder: PlaceHolder): void {
+    this.#duplicates.used(holder)
   }
 
-  release(holder: DuplicateHolder): void {
-    if (this.#holders.delete(holder)) this.#ledger.release('duplicates')
-  }
-
-  #makeRoom(): boolean {
-    let oldest: DuplicateHolder | undefined
-    let oldestUse = this.#uses - UNUSED_AFTER
-    for (const holder of this.#holders) {
-      if (holder.lastUse > oldestUse) continue
-      oldest = holder
-      oldestUse = holder.lastUse
-    }
-    oldest?.yieldDuplicate()
-    return oldest !== undefined
+  release(holder: PlaceHolder): void {
+    if (this.#duplicates.release(holder)) this.#ledger.release('duplicates')
   }
 }

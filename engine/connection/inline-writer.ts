@@ -7,9 +7,10 @@
  * the system does not take stays in the ring, and goes the usual way. See docs/decisions/inline-writes.md.
  */
 import type { Lane } from './connection-lane.js'
-import type { DuplicateHolder } from './inline-budget.js'
+import { InlineReader } from './inline-reader.js'
 import type { DuplicateSocket, InlineHost } from './lane-host.js'
 import type { OutRing } from './out-ring.js'
+import type { PlaceHolder } from './places.js'
 
 /** Flushes that main could have written itself, before it asks for a duplicate. */
 const ASK_AFTER = 4
@@ -22,8 +23,10 @@ type State =
   | { readonly kind: 'ready'; readonly socket: DuplicateSocket }
   | { readonly kind: 'closed' }
 
-export class InlineWriter implements DuplicateHolder {
+export class InlineWriter implements PlaceHolder {
   lastUse = 0
+  /** Reads by the same duplicate. */
+  readonly reader: InlineReader
   readonly #lane: Lane
   readonly #host: InlineHost
   readonly #out: OutRing
@@ -33,6 +36,7 @@ export class InlineWriter implements DuplicateHolder {
     this.#lane = lane
     this.#host = host
     this.#out = out
+    this.reader = new InlineReader(lane, host, () => this.close())
   }
 
   /** Writes what is not published, if it is little enough and may leave now. False: something is left. */
@@ -48,12 +52,18 @@ export class InlineWriter implements DuplicateHolder {
     return false
   }
 
-  /** Nothing is written any more. */
+  /** Nothing is written any more; the shard reads. */
   close(): void {
     this.#leave({ kind: 'closed' })
   }
 
-  yieldDuplicate(): void {
+  /** Nothing is written or read any more. */
+  finish(): void {
+    this.reader.finish()
+    this.close()
+  }
+
+  giveWay(): void {
     this.#leave({ kind: 'counting', flushesLeft: ASK_AGAIN_AFTER })
   }
 
@@ -65,7 +75,9 @@ export class InlineWriter implements DuplicateHolder {
     this.#out.leave(written)
     this.#host.wrote(written)
     this.#host.budget.used(this)
-    return written === length
+    if (written < length) return false
+    this.reader.onWritten()
+    return true
   }
 
   async #ask(): Promise<void> {
@@ -77,8 +89,13 @@ export class InlineWriter implements DuplicateHolder {
     this.#state = asking
     const socket = await this.#host.duplicate(this.#lane.grant.id)
     if (this.#state !== asking) socket?.close()
-    else if (socket === undefined) this.yieldDuplicate()
-    else this.#state = { kind: 'ready', socket }
+    else if (socket === undefined) this.giveWay()
+    else this.#begin(socket)
+  }
+
+  #begin(socket: DuplicateSocket): void {
+    this.#state = { kind: 'ready', socket }
+    this.reader.gain(socket)
   }
 
   #leave(next: State): void {
@@ -86,6 +103,7 @@ export class InlineWriter implements DuplicateHolder {
     if (state.kind === 'closed') return
     this.#state = next
     if (state.kind === 'counting') return
+    this.reader.lose()
     if (state.kind === 'ready') state.socket.close()
     this.#host.budget.release(this)
   }

@@ -192,6 +192,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
 
   /** It has no user from now on. `onUnfit` is called once if it ends, fails or gets bytes. Returns why it cannot be. */
   park(onUnfit: (why: ReuseBlocker) => void): ReuseBlocker | undefined {
+    this.#sender.park()
     // First the bell for the next byte, then the look: what comes after the look is notified.
     this.#receiver.watch()
     const why = this.#reuseBlocker

@@ -61,14 +61,30 @@ export interface LaneDoorbell {
   revisit(reader: NotifyHandler): void
 }
 
+/** Who reads from a duplicate. */
+export interface DuplicateReader {
+  /** So many bytes have come. False: nothing more is read until `read()`. */
+  onRead(length: number): boolean
+  /** The peer's end of stream. */
+  onEnd(): void
+  /** The duplicate is closed, and the system does not report the error again. */
+  onFailure(errno: number): void
+}
+
 /** Main's duplicate of a socket that a shard owns. */
 export interface DuplicateSocket {
   /** Gives the system what it takes at once; returns how many bytes. 0: it is full, or broken. */
   write(bytes: Uint8Array, offset: number, length: number): number
+  /** Reads what comes, into the same memory and for the same reader each time. */
+  read(into: Buffer, reader: DuplicateReader): void
+  /** Nothing is read until `read()`. */
+  pause(): void
+  /** Takes at once what has come; returns how many bytes. 0: the stream has ended. -1: nothing has, or it failed. */
+  readNow(into: Buffer): number
   close(): void
 }
 
-/** What main needs to write to sockets itself. */
+/** What main needs to write to sockets itself, and to read from them. */
 export interface InlineHost {
   /** Which connections may have a duplicate. */
   readonly budget: InlineBudget
@@ -78,6 +94,10 @@ export interface InlineHost {
   duplicate(laneId: number): Promise<DuplicateSocket | undefined>
   /** Main has written so many bytes. */
   wrote(bytes: number): void
+  /** Main has read so many bytes. */
+  didRead(bytes: number): void
+  /** What has come for a lane is looked at now, as if the shard had notified of it. */
+  visit(laneId: number): void
 }
 
 /** Of a lane that no shard looks at by itself. What has happened by then is in the lane when these return. */

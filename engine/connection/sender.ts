@@ -124,6 +124,7 @@ export class Sender implements Flushable, NotifyHandler {
   /** The shard has moved HEAD, or a region that was asked for is there. False: no budget is needed for that. */
   onNotify(): boolean {
     if (this.#state.kind === 'closed') return false
+    this.#inline?.reader.look()
     this.out.retireRegion()
     if (this.#writer.overflowBytes > 0 || this.#roomWaiters.size > 0) this.#proceed()
     if (this.#pressed) {
@@ -133,9 +134,15 @@ export class Sender implements Flushable, NotifyHandler {
     return false
   }
 
+  /** Nobody uses the connection: the shard, which is never busy, reads, so that an end shows at once. */
+  park(): void {
+    this.#inline?.reader.giveWay()
+  }
+
   flush(isAlone: boolean): void {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
+    this.#lane.host.inline?.budget.onFlush()
     if (!isAlone || this.#state !== OPEN || !this.#writeInline()) this.out.publish()
     this.lastFlushAt = Date.now()
     this.#lane.host.doorbell.awaitReply(this.#lane.pendingReply)
@@ -144,6 +151,7 @@ export class Sender implements Flushable, NotifyHandler {
   /** I/O is over. `ready()` rejects; `end()` resolves, because there is nothing left to wait for. */
   close(error: TransportError | undefined): void {
     if (this.#state.kind === 'closed') return
+    this.#inline?.finish()
     this.#step({ kind: 'close', error })
     if (this.#tracker === undefined) this.#writer.discard()
     this.#refuseWaiters()

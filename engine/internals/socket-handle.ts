@@ -40,6 +40,18 @@ export function writeNow(fd: number, bytes: Uint8Array, offset: number, length: 
   }
 }
 
+/**
+ * Takes at once what has come; returns how many bytes. 0: the stream has ended. -1: nothing has come, or it failed. The
+ * caller has made sure that the descriptor is still that of the socket.
+ */
+export function readNow(fd: number, into: Uint8Array): number {
+  try {
+    return fs.readSync(fd, into)
+  } catch {
+    return -1
+  }
+}
+
 /** Undefined: it is closed, or has none. */
 export function descriptorOf(socket: net.Socket): number | undefined {
   const fd = shellOf(socket)._handle?.fd

@@ -10,6 +10,8 @@ const names = [
   'bytesWritten',
   'inlineWrites',
   'inlineBytesWritten',
+  'inlineReads',
+  'inlineBytesRead',
   'pausedReads',
   'wakes',
 ] as const

@@ -7,10 +7,11 @@
  *
  *   line 0  words  0-15  main writes    OUT_TAIL  OUT_REGION  OUT_SWITCH_AT  OUT_INTENT
  *                                       IN_HEAD  IN_REGION_ACK  IN_GRANT  GENERATION  OUT_SPACE_AT
- *                                       IN_NOTIFY_AT
+ *                                       IN_NOTIFY_AT  IN_READER  IN_READ_FAILURE
  *   line 1  words 16-31  shard writes   OUT_HEAD  OUT_SENT  OUT_REGION_ACK  OUT_STATE
  *                                       IN_TAIL  IN_REGION  IN_SWITCH_AT  IN_STATE
  *                                       LIFE  FAILURE  FAILURE_CALL  IN_SPACE_AT  IN_HELD
+ *                                       IN_LENT
  *   line 2  words 32-47  handshakes     OUT_NOTIFY (shard arms, main takes)  OUT_SPACE (main arms, shard takes)
  *   line 3  words 48-63  handshakes     IN_NOTIFY  (main arms, shard takes)  IN_SPACE  (shard arms, main takes)
  *                                       IN_GROW    (shard arms, main takes)
@@ -37,6 +38,12 @@
  * BYTES THAT DO NOT SHOW: where the framing is translated, the beginning of a frame may wait in the shard. IN_HELD says
  * so; main arms IN_GUARD to be woken for it, while the connection is unused and no byte is expected.
  *
+ * MAIN READS: main asks for the reading of a socket with a number in IN_READER, another one each time. The shard that
+ * has stopped reading for good stores that number in IN_LENT, after its last TAIL. While both are the same and not 0,
+ * main alone is the in ring's producer: it stores IN_TAIL, and IN_STATE if it takes the end too. It ends that with 0 in
+ * IN_READER, after its own last TAIL; the shard, once it has seen that, goes on from there. So one side alone can begin
+ * it, and the other alone can end it. An error that main has read is in IN_READ_FAILURE: the system reports it once.
+ *
  * BELL: PARKED and TOP in a line of their own, then the summary words, then the
  * leaves. One leaf bit a lane, one summary bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x
  * 32 lanes, found in three steps.
@@ -58,6 +65,8 @@ export const lane = {
   GENERATION: 7,
   OUT_SPACE_AT: 8,
   IN_NOTIFY_AT: 9,
+  IN_READER: 10,
+  IN_READ_FAILURE: 11,
 
   OUT_HEAD: 16,
   OUT_SENT: 17,
@@ -72,6 +81,7 @@ export const lane = {
   FAILURE_CALL: 26,
   IN_SPACE_AT: 27,
   IN_HELD: 28,
+  IN_LENT: 29,
 
   OUT_NOTIFY: 32,
   OUT_SPACE: 33,

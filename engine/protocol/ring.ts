@@ -145,6 +145,13 @@ export class RingProducer extends RingView {
     this.commit(length)
   }
 
+  /** Goes on behind what another producer has published meanwhile, in the same region. */
+  rejoin(): void {
+    this.#tail = Atomics.load(this.words, this.tailWord)
+    this.#published = this.#tail
+    this.#head = Atomics.load(this.words, this.headWord)
+  }
+
   /** Counts bytes that were written at `offset` by someone else, as the kernel. */
   commit(length: number): void {
     this.#tail = (this.#tail + length) | 0

@@ -4,12 +4,12 @@ import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { InlineBudget } from '../connection/inline-budget.js'
 import { LaneConnection, type ConnectionIdentity } from '../connection/lane-connection.js'
 import { HandshakeLane, type HandshakeHost } from '../connection/handshake-lane.js'
-import type { DuplicateSocket, InlineHost, LaneHost, NotifyHandler } from '../connection/lane-host.js'
+import type { InlineHost, LaneHost, NotifyHandler } from '../connection/lane-host.js'
 import type { Ledger } from '../common/ledger.js'
 import { LaneAllocator } from '../memory/lane-allocator.js'
 import { RegionAllocator } from '../memory/region-allocator.js'
 import { RegionGrowth } from '../memory/region-growth.js'
-import { writeNow, type SocketHandle } from '../internals/socket-handle.js'
+import type { SocketHandle } from '../internals/socket-handle.js'
 import { memoryFailure } from '../protocol/allocation.js'
 import type { Clock } from '../protocol/clock.js'
 import { count, counter } from '../protocol/counters.js'
@@ -18,10 +18,12 @@ import type { LaneGrant } from '../protocol/lane.js'
 import { regionSizeFor } from '../protocol/ring-layout.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 import type { Doorbell } from '../wake/doorbell.js'
+import { Duplicate } from './duplicate.js'
 import type { ShardChannel } from './shard-channel.js'
 import type { ShardEnvironment, ShardLife } from './shard-environment.js'
 
-const { inlineWrites: INLINE_WRITES, inlineBytesWritten: INLINE_BYTES } = counter
+const { inlineWrites: INLINE_WRITES, inlineBytesWritten: INLINE_BYTES_WRITTEN } = counter
+const { inlineReads: INLINE_READS, inlineBytesRead: INLINE_BYTES_READ } = counter
 
 /**
  * Only on the process's main thread: where another thread hosts the engine, what carries duplicates makes Node close a
@@ -71,7 +73,7 @@ export class ShardLanes implements HandshakeHost {
     this.doorbell = doorbell
     this.notify = channel.notify
     this.keepAlive = channel.keepAlive
-    this.inline = mayHaveDuplicates ? inlineHostOf(life, channel, inline) : undefined
+    this.inline = mayHaveDuplicates ? inlineHostOf(life, channel, inline, this.visit) : undefined
     this.#ringBytes = settings.initialRingBytes
     this.bytesPerLane = REGIONS_OF_NEW_LANE * this.#ringBytes
     this.#channel = channel
@@ -233,24 +235,25 @@ export class ShardLanes implements HandshakeHost {
   }
 }
 
-function inlineHostOf(life: Pick<ShardLife, 'counters'>, channel: ShardChannel, budget: InlineBudget): InlineHost {
+function inlineHostOf(
+  life: Pick<ShardLife, 'counters'>,
+  channel: ShardChannel,
+  budget: InlineBudget,
+  visit: (laneId: number) => void,
+): InlineHost {
   return {
     budget,
     isShardAsleep: channel.isShardAsleep,
-    duplicate: (laneId) => channel.descriptors.take(laneId).then((handle) => handle && duplicateOver(handle)),
+    duplicate: (laneId) => channel.descriptors.take(laneId).then((handle) => handle && new Duplicate(handle)),
     wrote: (bytes) => {
       count(life.counters, INLINE_WRITES, 1)
-      count(life.counters, INLINE_BYTES, bytes)
+      count(life.counters, INLINE_BYTES_WRITTEN, bytes)
       channel.wroteInline()
     },
-  }
-}
-
-function duplicateOver(handle: SocketHandle): DuplicateSocket {
-  // Asking the handle for it costs as much as all the rest around a write.
-  const { fd } = handle
-  return {
-    write: (bytes, offset, length) => writeNow(fd, bytes, offset, length),
-    close: () => handle.close(),
+    didRead: (bytes) => {
+      count(life.counters, INLINE_READS, 1)
+      count(life.counters, INLINE_BYTES_READ, bytes)
+    },
+    visit,
   }
 }

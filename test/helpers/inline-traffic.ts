@@ -48,3 +48,43 @@ export async function untilInline(engine: Engine, connection: Connection, each =
     if (writesSince(engine, before).inlineWrites === each) return
   }
 }
+
+export interface ReadCounts {
+  readonly inlineReads: number
+  readonly inlineBytesRead: number
+  readonly reads: number
+  readonly bytesRead: number
+}
+
+/** Of all shards together. */
+export function readCounts(engine: Engine): ReadCounts {
+  const { shards } = engine.stats()
+  const sum = (what: keyof ReadCounts): number => shards.reduce((total, shard) => total + shard[what], 0)
+  return {
+    inlineReads: sum('inlineReads'),
+    inlineBytesRead: sum('inlineBytesRead'),
+    reads: sum('reads'),
+    bytesRead: sum('bytesRead'),
+  }
+}
+
+/** What has come to `before` since. */
+export function readsSince(engine: Engine, before: ReadCounts): ReadCounts {
+  const now = readCounts(engine)
+  return {
+    inlineReads: now.inlineReads - before.inlineReads,
+    inlineBytesRead: now.inlineBytesRead - before.inlineBytesRead,
+    reads: now.reads - before.reads,
+    bytesRead: now.bytesRead - before.bytesRead,
+  }
+}
+
+/** Makes round trips until main reads so much of each of them: two where the peer is of the same engine. */
+export async function untilMainReads(engine: Engine, connection: Connection, each = 1): Promise<void> {
+  for (;;) {
+    const before = readCounts(engine)
+    await roundTrip(connection)
+    const { inlineReads, reads } = readsSince(engine, before)
+    if (inlineReads === each && reads === 0) return
+  }
+}

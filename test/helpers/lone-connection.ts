@@ -37,10 +37,10 @@ export class LoneLane {
   readonly #words: Int32Array
   readonly #base: number
 
-  constructor(options: Partial<ConnectionSettings> = {}) {
+  constructor(options: Partial<ConnectionSettings> = {}, ringBytes = RING_BYTES) {
     const regions = createRegions(this.announcer)
     const lanes = createLanes(regions)
-    const grant = lanes.take(RING_BYTES)
+    const grant = lanes.take(ringBytes)
     this.grant = grant
     this.#words = lanes.table.wordsOf(grant.id)
     this.#base = lanes.table.baseOf(grant.id)

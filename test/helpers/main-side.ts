@@ -6,6 +6,7 @@ import type { LaneGrant } from '../../engine/protocol/lane.js'
 import { inWords, outWords, type lane } from '../../engine/protocol/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
 import { ShardLoads } from '../../engine/protocol/shard-loads.js'
+import type { SlabTable } from '../../engine/protocol/slab-table.js'
 import { OwnLoad } from '../../workers/own-load.js'
 import { Pumps } from '../../workers/lanes/pumps.js'
 import { Meter } from '../../workers/meter.js'
@@ -59,11 +60,13 @@ export class MainLane {
   readonly #base: number
   readonly #out: RingProducer
   readonly #in: RingConsumer
+  readonly #table: SlabTable
 
   constructor(grant: LaneGrant, words: Int32Array, base: number, { table }: ReturnType<typeof createRegions>) {
     this.grant = grant
     this.#words = words
     this.#base = base
+    this.#table = table
     this.#out = new RingProducer(words, base, outWords, table)
     this.#in = new RingConsumer(words, base, inWords, table)
   }
@@ -83,6 +86,11 @@ export class MainLane {
     this.#in.consume(bytes.length)
     this.#in.release()
     return String(bytes)
+  }
+
+  /** Main's end while the shard has lent it the reading. */
+  inProducer(): RingProducer {
+    return new RingProducer(this.#words, this.#base, inWords, this.#table)
   }
 
   load(word: Word): number {

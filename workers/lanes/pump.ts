@@ -86,7 +86,11 @@ export class Pump implements FrameOwner {
       this.destroy()
       return
     }
-    if (this.#reads.takeRoom()) state.wire.resume()
+    if (this.#load(lane.IN_READ_FAILURE) !== 0) {
+      this.destroy()
+      return
+    }
+    if (this.#mayRead()) state.wire.resume()
     this.#writeNext()
   }
 
@@ -95,8 +99,16 @@ export class Pump implements FrameOwner {
   }
 
   onRead(length: number): boolean {
+    // Once: main may take it back at any time, which it notifies of.
+    const ask = this.#askedFor(length)
     const isAwaited = this.#reads.publish(length)
     this.#meter.countRead(length)
+    if (ask !== 0) {
+      this.#reads.lend(ask)
+      // Also if nobody waits for what was read: until main knows, nobody reads.
+      this.#bell.notify(this.id)
+      return false
+    }
     if (isAwaited) {
       // The first bytes of a connection share the wake-up for the connection itself, and for all others of the turn.
       if (this.#isNew) this.#bell.notifySoon(this.id)
@@ -137,8 +149,13 @@ export class Pump implements FrameOwner {
 
   onClose(error: NodeJS.ErrnoException | FramingFault | undefined): void {
     this.#state = { kind: 'closed' }
+    const readFailure = this.#load(lane.IN_READ_FAILURE)
     if (error instanceof FramingFault) {
       this.#store(lane.FAILURE, -1 - framingFaults.indexOf(error.code))
+    } else if (readFailure !== 0) {
+      // What it has broken since does not count.
+      this.#store(lane.FAILURE_CALL, failureCalls.indexOf('read'))
+      this.#store(lane.FAILURE, readFailure)
     } else if (error !== undefined) {
       const call = failureCalls.indexOf((error.syscall ?? 'unknown') as (typeof failureCalls)[number])
       this.#store(lane.FAILURE_CALL, Math.max(call, 0))
@@ -161,6 +178,19 @@ export class Pump implements FrameOwner {
   /** The socket that this lane's bytes leave by as they are. */
   get writer(): SocketHandle | undefined {
     return this.#state.kind === 'attached' ? this.#state.wire.writer?.() : undefined
+  }
+
+  /** True, once: reading had stopped, or main had read, and it can go on. */
+  #mayRead(): boolean {
+    if (!this.#reads.isLent) return this.#reads.takeRoom()
+    return this.#reads.isReturned && this.#reads.regain()
+  }
+
+  /** While main has no duplicate, or this side ends, main does not get the reading. */
+  #askedFor(length: number): number {
+    const ask = this.#reads.askedFor(length)
+    if (ask === 0 || this.#state.kind !== 'attached') return 0
+    return this.#state.wire.isDuplicated?.() === true ? ask : 0
   }
 
   #writeNext(): void {

@@ -45,6 +45,11 @@ export class SocketOutput {
     return handleOf(this.#socket)
   }
 
+  /** Whether `writer()` was asked. */
+  get isDuplicated(): boolean {
+    return this.#isDuplicated
+  }
+
   /**
    * Closes at once. While a duplicate is on its way to main, closing this descriptor ends nothing for the peer, and
    * main may be busy for any time: so what is written is ended first.

@@ -41,6 +41,10 @@ export class SocketWire implements Wire {
     this.#socket.destroy()
   }
 
+  isDuplicated(): boolean {
+    return this.#output.isDuplicated
+  }
+
   writer(): SocketHandle | undefined {
     return this.#output.writer()
   }

@@ -83,9 +83,14 @@ class Rig {
               this.#inlineBytes += taken
               return taken
             },
+            read: nothing,
+            pause: nothing,
+            readNow: () => -1,
             close: nothing,
           }),
         wrote: nothing,
+        didRead: nothing,
+        visit: nothing,
       },
     }
     const options: ConnectionSettings = {

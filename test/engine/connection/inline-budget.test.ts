@@ -1,13 +1,14 @@
 /** Which connections have a duplicate of their socket on main. */
 import test from 'ava'
 import { Ledger } from '../../../engine/common/ledger.js'
-import { InlineBudget, type DuplicateHolder } from '../../../engine/connection/inline-budget.js'
+import { InlineBudget } from '../../../engine/connection/inline-budget.js'
+import type { PlaceHolder } from '../../../engine/connection/places.js'
 
 const MOST = 64
 const UNUSED_AFTER = 1_024
 
 /** A connection that gives its duplicate up when it is told to. */
-class Holder implements DuplicateHolder {
+class Holder implements PlaceHolder {
   lastUse = 0
   yields = 0
   readonly #budget: InlineBudget
@@ -16,7 +17,7 @@ class Holder implements DuplicateHolder {
     this.#budget = budget
   }
 
-  yieldDuplicate(): void {
+  giveWay(): void {
     this.yields++
     this.#budget.release(this)
   }

@@ -18,12 +18,25 @@ const LIMIT = 1_000
 class FakeSocket implements DuplicateSocket {
   readonly taken: string[] = []
   closes = 0
+  isRead = false
   room = Infinity
 
   write(bytes: Uint8Array, offset: number, length: number): number {
     const fits = Math.min(length, this.room)
     if (fits > 0) this.taken.push(Buffer.from(bytes.subarray(offset, offset + fits)).toString('latin1'))
     return fits
+  }
+
+  read(): void {
+    this.isRead = true
+  }
+
+  pause(): void {
+    this.isRead = false
+  }
+
+  readNow(): number {
+    return -1
   }
 
   close(): void {
@@ -55,6 +68,8 @@ class Desk {
         wrote: (bytes) => {
           this.wrote += bytes
         },
+        didRead: () => undefined,
+        visit: () => undefined,
       },
       this.out,
     )
@@ -269,7 +284,7 @@ test('where there was no duplicate to be had it is asked for again after 256 flu
 
 test('where the budget has no room it is asked again after 256 flushes', (t) => {
   const desk = new Desk()
-  const others = Array.from({ length: 64 }, () => ({ lastUse: 0, yieldDuplicate: () => undefined }))
+  const others = Array.from({ length: 64 }, () => ({ lastUse: 0, giveWay: () => undefined }))
   for (const other of others) desk.budget.admit(other)
   desk.flushMany(ASK_AFTER)
   for (const other of others) desk.budget.release(other)
@@ -282,7 +297,7 @@ test('where the budget has no room it is asked again after 256 flushes', (t) => 
 test('one that is given up for another connection is closed, and asked for again after 256 flushes', async (t) => {
   const desk = new Desk()
   const socket = await desk.withSocket()
-  desk.writer.yieldDuplicate()
+  desk.writer.giveWay()
   t.is(socket.closes, 1)
   t.is(desk.duplicates, 0)
   t.false(desk.flush())
@@ -298,7 +313,7 @@ test('one that is given up on its way is closed when it comes, and a later one i
   const desk = new Desk()
   const [early, late] = [new FakeSocket(), new FakeSocket()]
   desk.flushMany(ASK_AFTER)
-  desk.writer.yieldDuplicate()
+  desk.writer.giveWay()
   await desk.answer(early)
   t.is(early.closes, 1)
   desk.flushMany(ASK_AGAIN_AFTER)

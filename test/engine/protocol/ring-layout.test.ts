@@ -42,6 +42,8 @@ const drawing = {
       'GENERATION',
       'OUT_SPACE_AT',
       'IN_NOTIFY_AT',
+      'IN_READER',
+      'IN_READ_FAILURE',
     ],
   },
   shard: {
@@ -61,6 +63,7 @@ const drawing = {
       'FAILURE_CALL',
       'IN_SPACE_AT',
       'IN_HELD',
+      'IN_LENT',
     ],
   },
   outHandshakes: { first: 32, last: 47, names: ['OUT_NOTIFY', 'OUT_SPACE'] },

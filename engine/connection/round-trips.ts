@@ -1,0 +1,77 @@
+/**
+ * Whether a connection makes round trips while few others are busy, so that main had better read its replies. It takes
+ * some round trips until it is believed, and twice as many after each time that was over soon.
+ */
+import type { InlineBudget } from './inline-budget.js'
+
+/** Round trips until it is believed, at first and at most. */
+const FEWEST = 4
+const MOST = 1024
+/** Reads of a time that was not over soon. */
+const LONG_TIME = 256
+/** Reads without a write in between: nobody waits for main there. */
+const MOST_IN_A_ROW = 16
+/** Flushes of all connections from one round trip to the next: with more, waking the shard for all is cheaper. */
+const MOST_FLUSHES = 4
+/** Round trips in a row with more than that. */
+const MOST_CROWDED = 8
+
+export class RoundTrips {
+  readonly #budget: Pick<InlineBudget, 'flushes'>
+  #patience = FEWEST
+  #left = FEWEST
+  #reads = 0
+  #readsInARow = 0
+  #crowded = 0
+  #flushes = 0
+
+  constructor(budget: Pick<InlineBudget, 'flushes'>) {
+    this.#budget = budget
+  }
+
+  /** Main has written all of a turn at once, and the shard reads. True: main had better do that. */
+  areSteady(): boolean {
+    if (this.#isCrowded()) this.#left = this.#patience
+    return --this.#left <= 0
+  }
+
+  /** Main reads from here on. */
+  begin(): void {
+    this.#reads = 0
+    this.#readsInARow = 0
+    this.#crowded = 0
+  }
+
+  /** Main reads, and has written all of a turn at once. */
+  onWritten(): void {
+    this.#readsInARow = 0
+  }
+
+  /** Main has read something. False: the shard had better read on. */
+  goOn(): boolean {
+    this.#reads++
+    this.#readsInARow++
+    this.#crowded = this.#isCrowded() ? this.#crowded + 1 : 0
+    return this.#readsInARow <= MOST_IN_A_ROW && this.#crowded <= MOST_CROWDED
+  }
+
+  /** The shard reads from here on. */
+  end(): void {
+    this.#patience = this.#reads >= LONG_TIME ? FEWEST : Math.min(2 * this.#patience, MOST)
+    this.#reads = 0
+    this.pause()
+  }
+
+  /** Main cannot read now. */
+  pause(): void {
+    this.#left = this.#patience
+  }
+
+  /** Whether many connections were busy since it was last asked. */
+  #isCrowded(): boolean {
+    const { flushes } = this.#budget
+    const isCrowded = flushes - this.#flushes > MOST_FLUSHES
+    this.#flushes = flushes
+    return isCrowded
+  }
+}
