@@ -2,8 +2,8 @@
  * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With `--
  * --others`, on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes,
  * packages. What is computed alone (rings, frames, decoders) is the same on all of them, and so are the bounds. The
- * long length adds moments and combinations to what the short one tries on each line, so it is for the oldest line and
- * the newest: between them the others run the short one.
+ * long length adds moments and combinations to what the short one tries on each line, so it is for the line that runs
+ * all of the suite: the others run the short one.
  *
  * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
  * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.
@@ -95,10 +95,9 @@ interface Selection {
   readonly env: NodeJS.ProcessEnv
 }
 
-function selectionOn(major: string, isOther: boolean): Selection {
+function selectionOn(isOther: boolean): Selection {
   if (!isOther) return { files: [], env: {} }
-  const isAtAnEnd = major === MAJORS[0] || major === MAJORS.at(-1)
-  return { files: [...DEPENDS_ON_NODE, ...NOT_ALL_OF_IT], env: isAtAnEnd ? {} : { SYMPHONY_TEST_LENGTH: 'short' } }
+  return { files: [...DEPENDS_ON_NODE, ...NOT_ALL_OF_IT], env: { SYMPHONY_TEST_LENGTH: 'short' } }
 }
 
 function wantedLines(args: readonly string[]): readonly string[] {
@@ -118,7 +117,7 @@ async function main(): Promise<void> {
   for (const major of wantedLines(args)) {
     try {
       const binary = await binaryOf(major)
-      const totals = await testOn(binary, selectionOn(major, isOther))
+      const totals = await testOn(binary, selectionOn(isOther))
       say(`Node ${await versionOf(binary)}: ${String(totals.passed)} passed, ${String(totals.failed)} failed`)
       passed += totals.passed
       failed += totals.failed

@@ -1,6 +1,5 @@
 /** Connections to a handler module, dialled on main. */
 import { digestOf, frameOf, framesOf, randomLengths, receiveMany, receiveToEnd, sendAll } from '../helpers/frames.js'
-import { byLength } from '../helpers/length.js'
 import { Random } from '../helpers/random.js'
 import { turns, until } from '../helpers/turns.js'
 import type { HandledTests } from './handled-listening.js'
@@ -9,7 +8,7 @@ const SIZES = [0, 1, 64, 1024, 8187, 8188, 8189, 8192, 0, 65_536, 1_048_576, 5_2
 const RING_BYTES = 32_768
 const FRAME_BYTES = 8192
 /** More than both rings and any kernel's socket buffers hold together. */
-const FLOOD_BYTES = byLength({ short: 4_194_304, long: 16_777_216 })
+const FLOOD_BYTES = 4_194_304
 const TRIPS = 40
 
 export function handledConnectionTests({ test, testIf, transport: subject }: HandledTests): void {

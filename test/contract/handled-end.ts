@@ -11,7 +11,7 @@ import type { HandledTests } from './handled-listening.js'
 
 /** How long handlers may take: longer than the watchdog lets a test run. */
 const GRACE_MS = 60_000
-const ROUNDS = byLength({ short: 40, long: 200 })
+const ROUNDS = byLength({ short: 40, long: 80 })
 
 function unreleased({ byKind }: LedgerReport): string[] {
   return Object.entries(byKind).flatMap(([kind, { opened, released }]) => (opened === released ? [] : [kind]))

@@ -1,7 +1,6 @@
 /** The suites whose accepting side is a handler module, by name: the shard finds there what main declares. */
 import process from 'node:process'
 import type { FramingKind } from '../../engine/protocol/framing.js'
-import { byLength } from '../helpers/length.js'
 import { consumerTests } from './consumers.js'
 import type { ContractTransport } from './contract.js'
 import { endingTests } from './ending.js'
@@ -22,8 +21,8 @@ export interface HandledSuite {
 /** All of connections. What concerns listeners and engines is in handled-listening.ts: those are on main. */
 const connectionParts = [frameTests, consumerTests, sendingTests, endingTests, flowTests, fairnessTests]
 
-/** At another form of address. */
-const addressParts = byLength({ short: [endingTests], long: connectionParts })
+/** At another form of address, which is only another way to connect. */
+const addressParts = [endingTests]
 
 const isWindows = process.platform === 'win32'
 

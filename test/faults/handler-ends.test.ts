@@ -137,7 +137,7 @@ test.serial('a blocked handler costs engine.close() no more than graceMs and a s
 })
 
 const ends = ['listener', 'engine', 'none'] as const
-const ROUNDS = byLength({ short: 6, long: 60 })
+const ROUNDS = byLength({ short: 6, long: 20 })
 const seed = testSeed()
 
 test.serial(`deaths amid connects, failures and closing leave nothing (seed ${String(seed)})`, async (t) => {

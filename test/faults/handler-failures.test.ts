@@ -10,7 +10,7 @@ import { failOnWarnings, WarningBook } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 30_000
 /** Connections that all fail. */
-const FAILING = byLength({ short: 500, long: 10_000 })
+const FAILING = byLength({ short: 500, long: 3_000 })
 /** At a time. */
 const AT_ONCE = 50
 const MOST_GROWN_BYTES = 32 * 2 ** 20

@@ -11,7 +11,7 @@ const MAX_RING_BYTES = 131_072
 /** Of one peer at a time, in each of its turns. */
 const QUIET_LOOKS = 100
 /** Frames that are taken one at a turn. */
-const SLOW_FRAMES = byLength({ short: 2_000, long: 20_000 })
+const SLOW_FRAMES = byLength({ short: 2_000, long: 8_000 })
 
 failOnWarnings()
 

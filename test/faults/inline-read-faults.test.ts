@@ -18,7 +18,7 @@ import { failOnWarnings } from '../helpers/warnings.js'
 import { spinUntil } from '../helpers/watching-peer.js'
 
 const WATCHDOG_MS = 120_000
-const ROUNDS = byLength({ short: 30, long: 300 })
+const ROUNDS = byLength({ short: 30, long: 120 })
 
 failOnWarnings()
 
