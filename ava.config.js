@@ -3,8 +3,8 @@ import process from 'node:process'
 
 const { SYMPHONY_TEST_FIXTURE: fixture, SYMPHONY_UNDER_WINE: underWine } = process.env
 
-/** A test waits for other processes half of its time: two files more than there are processors. Wine bears less. */
-const concurrency = underWine === undefined ? Math.min(os.availableParallelism(), 4) + 2 : 2
+/** A test waits for other processes half of its time: one file more than there are processors. Wine bears less. */
+const concurrency = underWine === undefined ? Math.min(os.availableParallelism(), 4) + 1 : 2
 
 export default {
   // A test of the watchdog runs a fixture as if it were a test file.

@@ -236,7 +236,8 @@ test.serial('a closing engine destroys what a module does not finish within grac
     peer?.send('a')
     await taken.promise
     t.is((await engine.close({ graceMs: 5 })).leaked, 0)
-    t.is((await served.closed).code, 'ERR_ENGINE_CLOSED')
+    // Its peer is destroyed too, and may be the first.
+    t.true(['ERR_ENGINE_CLOSED', 'ERR_RESET'].includes((await served.closed).code))
   })
 })
 
