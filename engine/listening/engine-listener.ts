@@ -1,15 +1,15 @@
 /** Connections that shards have accepted, queued until a loop, a callback or an `accept()` takes them. */
 import type { Connection } from '../common/connection.js'
-import { Deferred } from '../common/deferred.js'
 import { events } from '../common/diagnostics.js'
 import { attempt } from '../common/handler-failures.js'
 import { checkWaitOptions, graceMs, readGraceMs } from '../common/call-options.js'
+import { within } from '../common/within.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import { abortedBefore, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ConnectionHandler, Listener, ListenerClosed, ListenerCloseOptions, ListenerStats } from './listener.js'
-import { nextState, type ListenerState } from './listener-state.js'
+import { ListenerLife } from './listener-life.js'
 
 /** A connection that was accepted and not taken yet. */
 interface PendingAccept {
@@ -41,8 +41,7 @@ interface EngineListenerSettings {
 
 export class EngineListener implements Listener {
   readonly endpoint: string
-  readonly #closed = new Deferred<ListenerClosed>()
-  readonly closed = this.#closed.promise
+  readonly closed: Promise<ListenerClosed>
   readonly #settings: EngineListenerSettings
   #queue: PendingAccept[] = []
   /** Adopted for an `accept()` that was given up in the same moment. */
@@ -52,16 +51,17 @@ export class EngineListener implements Listener {
   readonly #open = new Set<LaneConnection>()
   #accepted = 0
   #refused = 0
-  #state: ListenerState = { kind: 'open' }
-  #closing: Promise<ListenerClosed> | undefined
+  readonly #life: ListenerLife
 
   constructor(settings: EngineListenerSettings) {
     this.endpoint = settings.endpoint
     this.#settings = settings
+    this.#life = new ListenerLife(settings.endpoint, () => this.#takeDown())
+    this.closed = this.#life.closed
   }
 
   get isOpen(): boolean {
-    return this.#state.kind === 'open'
+    return this.#life.isOpen
   }
 
   /** Connections that could be taken. */
@@ -104,8 +104,8 @@ export class EngineListener implements Listener {
   async close(options: ListenerCloseOptions = {}): Promise<ListenerClosed> {
     const grace = readGraceMs(options, graceMs.listener)
     const atWork = grace === 0 ? [] : [...this.#open].flatMap((connection) => connection.settle() ?? [])
-    const closing = this.#end({ code: 'OK' })
-    if (atWork.length > 0) await this.#within(grace, Promise.all(atWork))
+    const closing = this.#life.end({ code: 'OK' })
+    if (atWork.length > 0) await within(this.#settings.clock, grace, Promise.all(atWork))
     return closing
   }
 
@@ -159,7 +159,7 @@ export class EngineListener implements Listener {
 
   onFailure(error: TransportError): void {
     // `closed` says how it ended; what fails while it is taken down adds nothing.
-    this.#end({ code: error.code, cause: error }).catch(() => undefined)
+    this.#life.end({ code: error.code, cause: error }).catch(() => undefined)
   }
 
   #serveWaiters(): void {
@@ -215,13 +215,6 @@ export class EngineListener implements Listener {
     )
   }
 
-  async #within(ms: number, work: Promise<unknown>): Promise<void> {
-    const over = new Deferred<void>()
-    const cancel = this.#settings.clock.setTimer(() => over.resolve(), ms)
-    await Promise.race([work, over.promise])
-    cancel()
-  }
-
   #hasHandler(): TransportError | undefined {
     if (this.#settings.handler === undefined) return undefined
     return new TransportError(
@@ -231,13 +224,7 @@ export class EngineListener implements Listener {
     )
   }
 
-  #end(info: ListenerClosed): Promise<ListenerClosed> {
-    this.#state = nextState(this.#state, { kind: 'end', info })
-    this.#closing ??= this.#takeDown(info)
-    return this.#closing
-  }
-
-  async #takeDown(info: ListenerClosed): Promise<ListenerClosed> {
+  #takeDown(): Promise<void> {
     for (const pending of this.#queue) pending.reject()
     this.#queue = []
     for (const connection of this.#untaken) connection.destroy()
@@ -245,13 +232,6 @@ export class EngineListener implements Listener {
     this.#paused.clear()
     for (const waiter of this.#waiters) waiter.resolve(undefined)
     this.#waiters.clear()
-    try {
-      await this.#settings.release()
-    } finally {
-      this.#state = nextState(this.#state, { kind: 'released' })
-      events.listenerClosed.publish({ endpoint: this.endpoint, code: info.code, cause: info.cause })
-      this.#closed.resolve(info)
-    }
-    return info
+    return this.#settings.release()
   }
 }

@@ -20,7 +20,7 @@ import type {
   ListenerCloseOptions,
   ListenerStats,
 } from './listener.js'
-import { nextState, type ListenerState } from './listener-state.js'
+import { ListenerLife } from './listener-life.js'
 import type { ShardListening } from './shard-bindings.js'
 
 interface ModuleListenerSettings {
@@ -42,23 +42,24 @@ interface ModuleListenerSettings {
 
 export class ModuleListener implements HandlerListener {
   readonly endpoint: string
-  readonly #closed = new Deferred<ListenerClosed>()
-  readonly closed = this.#closed.promise
+  readonly closed: Promise<ListenerClosed>
   readonly #settings: ModuleListenerSettings
   readonly #counts: HandlerCounts
   readonly #serving = new Map<Shard, ServingShard>()
   readonly #drained = new Deferred<void>()
-  #state: ListenerState = { kind: 'open' }
-  #closing: Promise<ListenerClosed> | undefined
+  readonly #life: ListenerLife
 
   constructor(settings: ModuleListenerSettings) {
     this.endpoint = settings.endpoint
     this.#settings = settings
+    this.#life = new ListenerLife(settings.endpoint, settings.release)
+    this.closed = this.#life.closed
+    void this.closed.then(() => this.#drain())
     this.#counts = HandlerCounts.forShards(settings.shards)
   }
 
   get isOpen(): boolean {
-    return this.#state.kind === 'open'
+    return this.#life.isOpen
   }
 
   /** Settles once it is closed, no connection of it is left on any shard, and its module was torn down on each. */
@@ -91,7 +92,7 @@ export class ModuleListener implements HandlerListener {
   async close(options: ListenerCloseOptions = {}): Promise<ListenerClosed> {
     const grace = readGraceMs(options, graceMs.listener)
     const atWork = grace === 0 ? [] : this.settle()
-    const closing = this.#end({ code: 'OK' })
+    const closing = this.#life.end({ code: 'OK' })
     if (atWork.length > 0) await within(this.#settings.clock, grace, Promise.all(atWork))
     return closing
   }
@@ -159,7 +160,7 @@ export class ModuleListener implements HandlerListener {
 
   onFailure(error: TransportError): void {
     // `closed` says how it ended; what fails while it is taken down adds nothing.
-    this.#end({ code: error.code, cause: error }).catch(() => undefined)
+    this.#life.end({ code: error.code, cause: error }).catch(() => undefined)
   }
 
   /** Has its connections end. Resolves once all is gone. After `close()`. */
@@ -179,24 +180,6 @@ export class ModuleListener implements HandlerListener {
   #isServed(): TransportError {
     const message = 'a handler module serves the connections of this listener, in the shards.'
     return new TransportError('ERR_CONSUMER_BUSY', message, { endpoint: this.endpoint })
-  }
-
-  #end(info: ListenerClosed): Promise<ListenerClosed> {
-    this.#state = nextState(this.#state, { kind: 'end', info })
-    this.#closing ??= this.#takeDown(info)
-    return this.#closing
-  }
-
-  async #takeDown(info: ListenerClosed): Promise<ListenerClosed> {
-    try {
-      await this.#settings.release()
-    } finally {
-      this.#state = nextState(this.#state, { kind: 'released' })
-      events.listenerClosed.publish({ endpoint: this.endpoint, code: info.code, cause: info.cause })
-      this.#closed.resolve(info)
-      this.#drain()
-    }
-    return info
   }
 
   #drain(): void {
