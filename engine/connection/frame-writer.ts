@@ -1,5 +1,7 @@
 /** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
-import { copyIn } from '../protocol/copy.js'
+import type { Batch, Encoded } from '../common/batch.js'
+import { BufferView } from '../internals/buffer-view.js'
+import { copyIn, isPlain } from '../protocol/copy.js'
 import { takeMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { RingProducer } from '../protocol/ring.js'
@@ -9,6 +11,16 @@ const CHUNK_BYTES = 65_536
 
 /** Shared by all writers, which use it within one call. */
 const header = Buffer.alloc(FRAME_HEADER_BYTES)
+
+/**
+ * Where small frames of a batch are put together, before they go into shared memory in one piece: one by one they would
+ * cost more than twice (docs/decisions/small-frames.md). Shared by all writers, which use it within one call.
+ */
+const stage = Buffer.allocUnsafeSlow(16_384)
+const stageView = new DataView(stage.buffer)
+/** What is less in all is not worth the second copy, and neither is a frame of more. */
+const STAGED_FROM_BYTES = 1024
+const STAGED_FRAME_BYTES = 4096
 
 interface Chunk {
   readonly bytes: Buffer
@@ -57,9 +69,25 @@ export class FrameWriter {
     const size = length + FRAME_HEADER_BYTES
     const room = this.#overflowBytes === 0 ? Math.min(size, this.ring.refreshFree()) : 0
     this.#reserve(size - room)
-    header.writeUInt32LE(length)
-    let left = this.#put(header, room)
-    for (const part of parts) left = this.#put(part, left)
+    this.#putFrame(parts, length, room)
+  }
+
+  /** As `tryWrite()`, with all frames of a batch. */
+  tryWriteBatch({ frames, lengths, ringBytes }: Batch): boolean {
+    const { ring } = this
+    if (this.#overflowBytes !== 0 || !ring.hasRoom(ringBytes)) return false
+    const isStaged = ringBytes >= STAGED_FROM_BYTES && !isPlain(ring.slab.bytes)
+    if (isStaged) this.#writeStaged(frames, lengths)
+    else for (let i = 0; i < frames.length; i++) this.#write(frames[i] ?? [], lengths[i] ?? 0)
+    return true
+  }
+
+  /** As `writeOrQueue()`, with all frames of a batch: all are taken, or none. */
+  writeOrQueueBatch({ frames, lengths, ringBytes }: Batch): void {
+    let left = this.#overflowBytes === 0 ? Math.min(ringBytes, this.ring.refreshFree()) : 0
+    this.#reserve(ringBytes - left)
+    for (const [i, frame] of frames.entries())
+      left = this.#putFrame(frame instanceof Uint8Array ? [frame] : frame, lengths[i] ?? 0, left)
   }
 
   /** Moves queued bytes into the ring; true when none is left. */
@@ -87,6 +115,54 @@ export class FrameWriter {
   discard(): void {
     this.#overflow = []
     this.#overflowBytes = 0
+  }
+
+  /** There is room for all of them. */
+  #writeStaged(frames: readonly Encoded[], lengths: readonly number[]): void {
+    let staged = 0
+    for (let i = 0; i < frames.length; i++) {
+      const frame = frames[i] ?? []
+      const length = lengths[i] ?? 0
+      const size = length + FRAME_HEADER_BYTES
+      const isLarge = size > STAGED_FRAME_BYTES
+      if (isLarge || staged + size > stage.length) {
+        this.#writeStage(staged)
+        staged = 0
+      }
+      if (isLarge) {
+        this.#write(frame, length)
+        continue
+      }
+      stageView.setUint32(staged, length, true)
+      staged += FRAME_HEADER_BYTES
+      if (frame instanceof Uint8Array) {
+        stage.set(frame, staged)
+        staged += length
+        continue
+      }
+      for (const part of frame) {
+        stage.set(part, staged)
+        staged += part.length
+      }
+    }
+    this.#writeStage(staged)
+  }
+
+  #writeStage(length: number): void {
+    if (length > 0) this.ring.write(new BufferView(stage.buffer, 0, length), 0, length)
+  }
+
+  /** There is room for it. */
+  #write(frame: Encoded, length: number): void {
+    if (frame instanceof Uint8Array) this.tryWrite(frame)
+    else this.#putFrame(frame, length, length + FRAME_HEADER_BYTES)
+  }
+
+  #putFrame(parts: readonly Uint8Array[], length: number, room: number): number {
+    header.writeUInt32LE(length)
+    let left = this.#put(header, room)
+    for (const part of parts) left = this.#put(part, left)
+    return left
   }
 
   /** Writes as much as there is `room` for into the ring and queues the rest; returns what room is left. */

@@ -1,6 +1,7 @@
 /** The sending half of a connection: frames into the out ring, a queue for what does not fit, and room to wait for. */
 import { events, type BackpressureEvent } from '../common/diagnostics.js'
 import type { TransportError } from '../protocol/errors.js'
+import { batchBackpressure, batchOf, isPickyFraming, type Batch } from '../common/batch.js'
 import {
   assertFrameable,
   assertLength,
@@ -62,7 +63,7 @@ export class Sender implements Flushable, NotifyHandler {
     this.#roomWaiters = new WaiterSet('waiting for room', endpoint, settings.clock)
     this.#endWaiters = new WaiterSet('ending', endpoint, settings.clock)
     this.#maxFrameBytes = settings.maxFrameBytes
-    this.#isPicky = ['line', 'nul', 'raw'].includes(settings.framing.kind)
+    this.#isPicky = isPickyFraming(settings.framing.kind)
     this.out = new OutRing(lane, () => {
       if (this.isOver || this.#writer.overflowBytes === 0) return
       this.out.grow()
@@ -84,6 +85,26 @@ export class Sender implements Flushable, NotifyHandler {
     } catch (error) {
       throw explainFrame(error, frame, this.#endpoint)
     }
+  }
+
+  sendBatch(frames: readonly Frame[]): boolean {
+    if (this.#state !== OPEN) throw this.#refusal()
+    const { framing } = this.#lane.settings
+    const rules = { endpoint: this.#endpoint, maxFrameBytes: this.#maxFrameBytes, framing: framing.kind }
+    const batch = batchOf(frames, rules)
+    // Looking at the frames of a user may have run anything.
+    if (this.#state !== OPEN) throw this.#refusal()
+    const { lengths, payloadBytes } = batch
+    if (lengths.length === 0) return this.#writer.overflowBytes === 0
+    try {
+      this.#tracker?.makeRoom(lengths.length)
+      if (!this.#writer.tryWriteBatch(batch)) this.#sendBatchSlowly(batch)
+    } catch (error) {
+      throw memoryFailure(error, this.#endpoint) ?? error
+    }
+    if (this.#tracker !== undefined) for (const length of lengths) this.#tracker.took(length)
+    this.#onTaken(lengths.length, payloadBytes)
+    return this.#goesOn()
   }
 
   get isOpen(): boolean {
@@ -165,7 +186,8 @@ export class Sender implements Flushable, NotifyHandler {
       // Looked at again before any of it is queued: `instanceof` also lets through what only looks like bytes.
       return this.#sendSlowly(partsOf(bytes, this.#endpoint), bytes.length)
     }
-    this.#onTaken(bytes.length)
+    this.#tracker?.took(bytes.length)
+    this.#onTaken(1, bytes.length)
     return true
   }
 
@@ -193,7 +215,26 @@ export class Sender implements Flushable, NotifyHandler {
     } catch (error) {
       throw memoryFailure(error, this.#endpoint) ?? error
     }
-    this.#onTaken(length)
+    this.#tracker?.took(length)
+    this.#onTaken(1, length)
+    return this.#goesOn()
+  }
+
+  /** @throws {TransportError} ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY */
+  #sendBatchSlowly(batch: Batch): void {
+    const { ringBytes, longest, lengths } = batch
+    const { maxPendingBytes } = this.#lane.settings
+    if (this.#ring.refreshFree() < ringBytes) this.out.grow(longest + FRAME_HEADER_BYTES)
+    const overflow = this.#writer.overflowBytes
+    const waiting = overflow === 0 ? ringBytes - this.#ring.refreshFree() : overflow + ringBytes
+    // One frame alone is taken whenever none waits, as by `send()`.
+    if (waiting > maxPendingBytes && (overflow > 0 || lengths.length > 1))
+      throw batchBackpressure(waiting, maxPendingBytes, this.#endpoint)
+    this.#writer.writeOrQueueBatch(batch)
+  }
+
+  /** Something was taken. False: not all of it is in the ring, and there is room to wait for. */
+  #goesOn(): boolean {
     if (this.#writer.overflowBytes === 0) return true
     this.out.publish()
     this.#awaitRoom()
@@ -206,10 +247,9 @@ export class Sender implements Flushable, NotifyHandler {
     return this.#inline?.write() === true
   }
 
-  #onTaken(length: number): void {
-    this.framesSent++
-    this.bytesSent += length
-    this.#tracker?.took(length)
+  #onTaken(frames: number, payloadBytes: number): void {
+    this.framesSent += frames
+    this.bytesSent += payloadBytes
     if (!this.#dirty) {
       this.#dirty = true
       this.#lane.host.doorbell.flushSoon(this)
