@@ -1,6 +1,6 @@
 /** The frames of one `sendBatch()`, looked at before any of them is taken: all of them are, or none. */
 import { describe, isArray } from './describe.js'
-import { assertFrameable, assertLength, encodeText, explainFrame, lengthOf, present, type Frame } from './frame.js'
+import { assertFrameable, assertLength, encodeText, isBytes, lengthOf, type Frame } from './frame.js'
 import { TransportError } from '../protocol/errors.js'
 import type { FramingKind } from '../protocol/framing.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
@@ -26,32 +26,32 @@ export interface FrameRules {
   readonly framing: FramingKind
 }
 
+/** @throws {TransportError} ERR_INVALID_FRAME */
+export function assertBatch(frames: unknown, endpoint: string): void {
+  if (isArray(frames)) return
+  const message = `sendBatch() takes an array of frames; got ${describe(frames)}. Send one frame with send().`
+  throw new TransportError('ERR_INVALID_FRAME', message, { endpoint })
+}
+
 /** @throws {TransportError} ERR_INVALID_FRAME, ERR_FRAME_TOO_LARGE, ERR_OUT_OF_MEMORY */
 export function batchOf(frames: readonly Frame[], rules: FrameRules): Batch {
   const { endpoint, maxFrameBytes } = rules
-  if (!isArray(frames)) throw notABatch(frames, endpoint)
-  const isPicky = isPickyFraming(rules.framing)
   const own: Encoded[] = []
   const lengths: number[] = []
   let payloadBytes = 0
   let longest = 0
-  let i = 0
-  try {
-    for (; i < frames.length; i++) {
-      const frame = frames[i] as Frame
-      // Not by `instanceof` alone, which proxies pass too.
-      const isView = frame instanceof Uint8Array && ArrayBuffer.isView(frame)
-      const bytes = isView ? present(frame, endpoint) : encodeText(frame, endpoint)
-      const length = isView ? frame.length : bytes instanceof Uint8Array ? bytes.length : lengthOf(bytes)
-      if (isPicky) assertFrameable(rules.framing, bytes, endpoint)
-      if (length > maxFrameBytes) assertLength(length, maxFrameBytes, endpoint)
+  for (let i = 0; i < frames.length; i++) {
+    try {
+      const bytes = checked(frames[i], rules)
+      const length = isBytes(bytes) ? bytes.length : lengthOf(bytes)
+      assertLength(length, maxFrameBytes, endpoint)
       own.push(bytes)
       lengths.push(length)
       payloadBytes += length
-      if (length > longest) longest = length
+      longest = Math.max(longest, length)
+    } catch (error) {
+      throw inBatch(error, i, endpoint)
     }
-  } catch (error) {
-    throw inBatch(explainFrame(error, frames[i], endpoint), i, endpoint)
   }
   return { frames: own, lengths, payloadBytes, ringBytes: payloadBytes + own.length * FRAME_HEADER_BYTES, longest }
 }
@@ -70,13 +70,16 @@ export function batchBackpressure(waiting: number, maxPendingBytes: number, endp
   )
 }
 
-function inBatch(error: unknown, index: number, endpoint: string): unknown {
-  if (!(error instanceof TransportError)) return error
-  const message = `frame ${String(index)} of the batch, of which none was taken: ${error.message}`
-  return new TransportError(error.code, message, { cause: error.cause, endpoint })
+function checked(frame: unknown, { endpoint, framing }: FrameRules): Encoded {
+  const bytes = encodeText(frame as Frame, endpoint)
+  if (isPickyFraming(framing)) assertFrameable(framing, bytes, endpoint)
+  return bytes
 }
 
-function notABatch(value: unknown, endpoint: string): TransportError {
-  const message = `sendBatch() takes an array of frames; got ${describe(value)}. Send one frame with send().`
-  return new TransportError('ERR_INVALID_FRAME', message, { endpoint })
+function inBatch(error: unknown, index: number, endpoint: string): TransportError {
+  const where = `frame ${String(index)} of a batch, of which none was taken`
+  if (error instanceof TransportError)
+    return new TransportError(error.code, `${where}: ${error.message}`, { cause: error.cause, endpoint })
+  const message = `${where}: reading it failed. See the cause.`
+  return new TransportError('ERR_INVALID_FRAME', message, { cause: error, endpoint })
 }

@@ -1,26 +1,20 @@
 /** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
-import type { Batch, Encoded } from '../common/batch.js'
-import { BufferView } from '../internals/buffer-view.js'
-import { copyIn, isPlain } from '../protocol/copy.js'
+import type { Batch } from '../common/batch.js'
+import { isBytes } from '../common/frame.js'
+import { copyIn } from '../protocol/copy.js'
 import { takeMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { RingProducer } from '../protocol/ring.js'
+import { frameStage } from './frame-stage.js'
 
 /** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
 const CHUNK_BYTES = 65_536
 
+/** A stage with no more than this is copied without a call. */
+const FEW_BYTES = 320
+
 /** Shared by all writers, which use it within one call. */
 const header = Buffer.alloc(FRAME_HEADER_BYTES)
-
-/**
- * Where small frames of a batch are put together, before they go into shared memory in one piece: one by one they would
- * cost more than twice (docs/decisions/small-frames.md). Shared by all writers, which use it within one call.
- */
-const stage = Buffer.allocUnsafeSlow(16_384)
-const stageView = new DataView(stage.buffer)
-/** What is less in all is not worth the second copy, and neither is a frame of more. */
-const STAGED_FROM_BYTES = 1024
-const STAGED_FRAME_BYTES = 4096
 
 interface Chunk {
   readonly bytes: Buffer
@@ -72,13 +66,29 @@ export class FrameWriter {
     this.#putFrame(parts, length, room)
   }
 
+  /** As `tryWrite()`, with all frames of the stage. */
+  tryWriteStaged(): boolean {
+    const { ring } = this
+    const { bytes } = frameStage
+    if (this.#overflowBytes !== 0 || !ring.hasRoom(bytes)) return false
+    if (bytes <= FEW_BYTES && bytes <= ring.contiguous) {
+      frameStage.copyTo(ring.slab.view, ring.offset)
+      ring.commit(bytes)
+    } else {
+      ring.write(frameStage.content, 0, bytes)
+    }
+    return true
+  }
+
   /** As `tryWrite()`, with all frames of a batch. */
   tryWriteBatch({ frames, lengths, ringBytes }: Batch): boolean {
-    const { ring } = this
-    if (this.#overflowBytes !== 0 || !ring.hasRoom(ringBytes)) return false
-    const isStaged = ringBytes >= STAGED_FROM_BYTES && !isPlain(ring.slab.bytes)
-    if (isStaged) this.#writeStaged(frames, lengths)
-    else for (let i = 0; i < frames.length; i++) this.#write(frames[i] ?? [], lengths[i] ?? 0)
+    if (this.#overflowBytes !== 0 || !this.ring.hasRoom(ringBytes)) return false
+    for (let i = 0; i < frames.length; i++) {
+      const frame = frames[i]
+      if (frame === undefined) continue
+      if (isBytes(frame)) this.tryWrite(frame)
+      else this.#putFrame(frame, lengths[i] ?? 0, ringBytes)
+    }
     return true
   }
 
@@ -87,7 +97,7 @@ export class FrameWriter {
     let left = this.#overflowBytes === 0 ? Math.min(ringBytes, this.ring.refreshFree()) : 0
     this.#reserve(ringBytes - left)
     for (const [i, frame] of frames.entries())
-      left = this.#putFrame(frame instanceof Uint8Array ? [frame] : frame, lengths[i] ?? 0, left)
+      left = this.#putFrame(isBytes(frame) ? [frame] : frame, lengths[i] ?? 0, left)
   }
 
   /** Moves queued bytes into the ring; true when none is left. */
@@ -115,47 +125,6 @@ export class FrameWriter {
   discard(): void {
     this.#overflow = []
     this.#overflowBytes = 0
-  }
-
-  /** There is room for all of them. */
-  #writeStaged(frames: readonly Encoded[], lengths: readonly number[]): void {
-    let staged = 0
-    for (let i = 0; i < frames.length; i++) {
-      const frame = frames[i] ?? []
-      const length = lengths[i] ?? 0
-      const size = length + FRAME_HEADER_BYTES
-      const isLarge = size > STAGED_FRAME_BYTES
-      if (isLarge || staged + size > stage.length) {
-        this.#writeStage(staged)
-        staged = 0
-      }
-      if (isLarge) {
-        this.#write(frame, length)
-        continue
-      }
-      stageView.setUint32(staged, length, true)
-      staged += FRAME_HEADER_BYTES
-      if (frame instanceof Uint8Array) {
-        stage.set(frame, staged)
-        staged += length
-        continue
-      }
-      for (const part of frame) {
-        stage.set(part, staged)
-        staged += part.length
-      }
-    }
-    this.#writeStage(staged)
-  }
-
-  #writeStage(length: number): void {
-    if (length > 0) this.ring.write(new BufferView(stage.buffer, 0, length), 0, length)
-  }
-
-  /** There is room for it. */
-  #write(frame: Encoded, length: number): void {
-    if (frame instanceof Uint8Array) this.tryWrite(frame)
-    else this.#putFrame(frame, length, length + FRAME_HEADER_BYTES)
   }
 
   #putFrame(parts: readonly Uint8Array[], length: number, room: number): number {

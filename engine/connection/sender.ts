@@ -1,7 +1,7 @@
 /** The sending half of a connection: frames into the out ring, a queue for what does not fit, and room to wait for. */
 import { events, type BackpressureEvent } from '../common/diagnostics.js'
 import type { TransportError } from '../protocol/errors.js'
-import { batchBackpressure, batchOf, isPickyFraming, type Batch } from '../common/batch.js'
+import { assertBatch, batchBackpressure, batchOf, isPickyFraming, type Batch } from '../common/batch.js'
 import {
   assertFrameable,
   assertLength,
@@ -20,6 +20,7 @@ import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import { sendRefused } from './connection-errors.js'
 import type { DeliveryTracker } from './delivery-tracker.js'
+import { frameStage } from './frame-stage.js'
 import type { FrameWriter } from './frame-writer.js'
 import type { Lane } from './connection-lane.js'
 import { inlineWriterFor, type InlineWriter } from './inline-writer.js'
@@ -89,22 +90,15 @@ export class Sender implements Flushable, NotifyHandler {
 
   sendBatch(frames: readonly Frame[]): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
-    const { framing } = this.#lane.settings
-    const rules = { endpoint: this.#endpoint, maxFrameBytes: this.#maxFrameBytes, framing: framing.kind }
-    const batch = batchOf(frames, rules)
-    // Looking at the frames of a user may have run anything.
-    if (this.#state !== OPEN) throw this.#refusal()
-    const { lengths, payloadBytes } = batch
-    if (lengths.length === 0) return this.#writer.overflowBytes === 0
+    assertBatch(frames, this.#endpoint)
+    // What is not there in small pieces of bytes, or does not go in at once, is looked at again, one by one.
+    const isStaged = !this.#isPicky && frameStage.fill(frames, this.#maxFrameBytes) && this.#state === OPEN
     try {
-      this.#tracker?.makeRoom(lengths.length)
-      if (!this.#writer.tryWriteBatch(batch)) this.#sendBatchSlowly(batch)
+      if (!isStaged || !this.#sendStaged()) this.#sendBatch(frames)
     } catch (error) {
       throw memoryFailure(error, this.#endpoint) ?? error
     }
-    if (this.#tracker !== undefined) for (const length of lengths) this.#tracker.took(length)
-    this.#onTaken(lengths.length, payloadBytes)
-    return this.#goesOn()
+    return this.#writer.overflowBytes === 0 || this.#goesOn()
   }
 
   get isOpen(): boolean {
@@ -220,9 +214,36 @@ export class Sender implements Flushable, NotifyHandler {
     return this.#goesOn()
   }
 
+  /** What is on the stage. False: nothing was taken, since it does not go in as it is. */
+  #sendStaged(): boolean {
+    const { frames, bytes } = frameStage
+    this.#tracker?.makeRoom(frames)
+    if (!this.#writer.tryWriteStaged()) return false
+    if (this.#tracker !== undefined) {
+      for (let at = 0; at < bytes; at += FRAME_HEADER_BYTES + frameStage.lengthAt(at))
+        this.#tracker.took(frameStage.lengthAt(at))
+    }
+    this.#onTaken(frames, bytes - frames * FRAME_HEADER_BYTES)
+    return true
+  }
+
+  #sendBatch(frames: readonly Frame[]): void {
+    const { framing } = this.#lane.settings
+    const rules = { endpoint: this.#endpoint, maxFrameBytes: this.#maxFrameBytes, framing: framing.kind }
+    const batch = batchOf(frames, rules)
+    // Looking at the frames of a user may have run anything.
+    if (this.#state !== OPEN) throw this.#refusal()
+    const { lengths, payloadBytes } = batch
+    if (lengths.length === 0) return
+    this.#tracker?.makeRoom(lengths.length)
+    if (!this.#writer.tryWriteBatch(batch)) this.#sendBatchSlowly(batch)
+    if (this.#tracker !== undefined) for (const length of lengths) this.#tracker.took(length)
+    this.#onTaken(lengths.length, payloadBytes)
+  }
+
   /** @throws {TransportError} ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY */
   #sendBatchSlowly(batch: Batch): void {
-    const { ringBytes, longest, lengths } = batch
+    const { lengths, ringBytes, longest } = batch
     const { maxPendingBytes } = this.#lane.settings
     if (this.#ring.refreshFree() < ringBytes) this.out.grow(longest + FRAME_HEADER_BYTES)
     const overflow = this.#writer.overflowBytes

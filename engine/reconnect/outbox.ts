@@ -1,5 +1,5 @@
 /** The sending half of a reconnecting connection: into the connection of the moment, or else into a queue. */
-import { batchBackpressure, batchOf, type Batch, type Encoded } from '../common/batch.js'
+import { assertBatch, batchBackpressure, batchOf, type Batch, type Encoded } from '../common/batch.js'
 import { TransportError } from '../protocol/errors.js'
 import {
   assertFrameable,
@@ -75,6 +75,7 @@ export class Outbox<C extends TrackedConnection> {
 
   sendBatch(frames: readonly Frame[]): boolean {
     if (this.#refusal !== undefined) throw this.#refusal
+    assertBatch(frames, this.#settings.endpoint)
     const batch = batchOf(frames, this.#settings)
     // Looking at the frames of a user may have run anything.
     if (this.#refusal !== undefined) throw this.#refusal
