@@ -5,7 +5,7 @@
 import { BufferView } from '../internals/buffer-view.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 
-const STAGE_BYTES = 65_536
+const STAGE_BYTES = 262_144
 /** Larger ones are not worth a second copy. */
 const MOST_FRAME_BYTES = 4096
 
@@ -51,6 +51,9 @@ class FrameStage {
     const memory = this.#memory
     let at = 0
     let i = 0
+    // Most batches have frames of about one length: what will not fit is not begun.
+    const first = frames[0]
+    if (first instanceof Uint8Array && first.length * frames.length > STAGE_BYTES) return false
     for (; i < frames.length; i++) {
       const frame = frames[i]
       // Not by `instanceof` alone, which proxies pass too.

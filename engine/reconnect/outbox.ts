@@ -63,7 +63,7 @@ export class Outbox<C extends TrackedConnection> {
   }
 
   send(frame: Frame): boolean {
-    if (this.#refusal !== undefined) throw this.#refusal
+    this.#assertOpen()
     const bytes = encodeText(frame, this.#settings.endpoint)
     const length = isBytes(bytes) ? bytes.length : lengthOf(bytes)
     const sent = this.#sendDirectly((connection) => connection.send(bytes))
@@ -74,11 +74,11 @@ export class Outbox<C extends TrackedConnection> {
   }
 
   sendBatch(frames: readonly Frame[]): boolean {
-    if (this.#refusal !== undefined) throw this.#refusal
+    this.#assertOpen()
     assertBatch(frames, this.#settings.endpoint)
     const batch = batchOf(frames, this.#settings)
     // Looking at the frames of a user may have run anything.
-    if (this.#refusal !== undefined) throw this.#refusal
+    this.#assertOpen()
     const sent = this.#sendDirectly((connection) => connection.sendBatch(batch.frames))
     if (sent === undefined) this.#enqueueBatch(batch)
     this.framesSent += batch.frames.length
@@ -116,6 +116,10 @@ export class Outbox<C extends TrackedConnection> {
     this.refuse(error)
     this.#way = NO_WAY
     return this.#queue.takeAll()
+  }
+
+  #assertOpen(): void {
+    if (this.#refusal !== undefined) throw this.#refusal
   }
 
   /** Undefined: no connection takes frames; if one has just ended, `disconnect()` will follow. */
