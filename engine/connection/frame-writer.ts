@@ -5,13 +5,20 @@ import { copyIn } from '../protocol/copy.js'
 import { takeMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { RingProducer } from '../protocol/ring.js'
+import { FrameMemory } from './frame-memory.js'
 import { frameStage } from './frame-stage.js'
 
 /** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
 const CHUNK_BYTES = 65_536
 
-/** A stage with no more than this is copied without a call. */
-const FEW_BYTES = 320
+/**
+ * What one connection has sent in this turn after its first frame, unless it is large. Whoever puts a frame on it has it
+ * until its frames are in its ring; that has room for them.
+ */
+const tray = new FrameMemory(16_384)
+let trayOwner: FrameWriter | undefined
+/** Larger frames are not worth a second copy. */
+const MOST_TRAY_FRAME_BYTES = 2048
 
 /** Shared by all writers, which use it within one call. */
 const header = Buffer.alloc(FRAME_HEADER_BYTES)
@@ -38,13 +45,26 @@ export class FrameWriter {
     return this.#overflowBytes
   }
 
-  /** Writes a whole frame if the ring has room for it and nothing waits before it. The hot path of `send()`. */
-  tryWrite(frame: Uint8Array): boolean {
+  /**
+   * Writes a whole frame if the ring has room for it and nothing waits before it. The hot path of `send()`. `follows`:
+   * there was another one in this turn, at whose end `settle()` is called.
+   */
+  tryWrite(frame: Uint8Array, follows = false): boolean {
     const ring = this.ring
     const length = frame.length
     const size = length + FRAME_HEADER_BYTES
     if (this.#overflowBytes !== 0) return false
-    if (!ring.hasRoom(size)) return false
+    const before = trayOwner === this ? tray.bytes : 0
+    if (!ring.hasRoom(before + size)) return false
+    if (follows && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared) {
+      if (trayOwner !== this || before + size > tray.capacity) {
+        trayOwner?.settle()
+        trayOwner = this
+      }
+      tray.add(frame, length)
+      return true
+    }
+    if (before > 0) this.settle()
     if (size <= ring.contiguous) {
       const { offset } = ring
       ring.slab.view.setUint32(offset, length, true)
@@ -58,8 +78,16 @@ export class FrameWriter {
     return true
   }
 
+  /** All that was written is in the ring from here on, or in the queue. */
+  settle(): void {
+    if (trayOwner !== this) return
+    trayOwner = undefined
+    tray.moveTo(this.ring)
+  }
+
   /** Writes what fits, queues a copy of the rest. @throws {TransportError} ERR_OUT_OF_MEMORY; nothing is taken then. */
   writeOrQueue(parts: readonly Uint8Array[], length: number): void {
+    this.settle()
     const size = length + FRAME_HEADER_BYTES
     const room = this.#overflowBytes === 0 ? Math.min(size, this.ring.refreshFree()) : 0
     this.#reserve(size - room)
@@ -68,20 +96,15 @@ export class FrameWriter {
 
   /** As `tryWrite()`, with all frames of the stage. */
   tryWriteStaged(): boolean {
-    const { ring } = this
-    const { bytes } = frameStage
-    if (this.#overflowBytes !== 0 || !ring.hasRoom(bytes)) return false
-    if (bytes <= FEW_BYTES && bytes <= ring.contiguous) {
-      frameStage.copyTo(ring.slab.view, ring.offset)
-      ring.commit(bytes)
-    } else {
-      ring.write(frameStage.content, 0, bytes)
-    }
+    this.settle()
+    if (this.#overflowBytes !== 0 || !this.ring.hasRoom(frameStage.bytes)) return false
+    frameStage.moveTo(this.ring)
     return true
   }
 
   /** As `tryWrite()`, with all frames of a batch. */
   tryWriteBatch({ frames, lengths, ringBytes }: Batch): boolean {
+    this.settle()
     if (this.#overflowBytes !== 0 || !this.ring.hasRoom(ringBytes)) return false
     for (let i = 0; i < frames.length; i++) {
       const frame = frames[i]
@@ -94,6 +117,7 @@ export class FrameWriter {
 
   /** As `writeOrQueue()`, with all frames of a batch: all are taken, or none. */
   writeOrQueueBatch({ frames, lengths, ringBytes }: Batch): void {
+    this.settle()
     let left = this.#overflowBytes === 0 ? Math.min(ringBytes, this.ring.refreshFree()) : 0
     this.#reserve(ringBytes - left)
     for (const [i, frame] of frames.entries())
@@ -121,8 +145,12 @@ export class FrameWriter {
     return this.#overflow.map(({ bytes, start, end }) => bytes.subarray(start, end))
   }
 
-  /** Forgets what is queued: the connection is gone. */
+  /** Forgets what is not in the ring: the connection is gone. */
   discard(): void {
+    if (trayOwner === this) {
+      trayOwner = undefined
+      tray.bytes = 0
+    }
     this.#overflow = []
     this.#overflowBytes = 0
   }

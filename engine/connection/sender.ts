@@ -157,6 +157,7 @@ export class Sender implements Flushable, NotifyHandler {
   flush(isAlone: boolean): void {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
+    this.#writer.settle()
     this.#lane.host.inline?.budget.onFlush()
     if (!isAlone || this.#state !== OPEN || !this.#writeInline()) this.out.publish()
     this.lastFlushAt = Date.now()
@@ -176,7 +177,7 @@ export class Sender implements Flushable, NotifyHandler {
 
   #sendBytes(bytes: Uint8Array): boolean {
     this.#assertTakeable(bytes)
-    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes)) {
+    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes, this.#dirty)) {
       // Looked at again before any of it is queued: `instanceof` also lets through what only looks like bytes.
       return this.#sendSlowly(partsOf(bytes, this.#endpoint), bytes.length)
     }
@@ -199,6 +200,7 @@ export class Sender implements Flushable, NotifyHandler {
   #sendSlowly(parts: readonly Uint8Array[], length: number): boolean {
     assertLength(length, this.#maxFrameBytes, this.#endpoint)
     const size = length + FRAME_HEADER_BYTES
+    this.#writer.settle()
     const overflow = this.#writer.overflowBytes
     if (overflow > 0 && overflow + size > this.#lane.settings.maxPendingBytes) {
       throw backpressure(overflow, this.#lane.settings.maxPendingBytes, this.#endpoint)

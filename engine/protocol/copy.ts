@@ -20,7 +20,7 @@ export function copyIn(target: Buffer, at: number, source: Uint8Array): void {
 }
 
 /** Whether V8 takes it for memory of this process alone, as also what is mapped: then `set` is a memcpy too. */
-export function isPlain({ buffer }: Uint8Array): boolean {
+function isPlain({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer
 }
 
