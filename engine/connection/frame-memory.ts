@@ -1,6 +1,6 @@
 /**
- * Small frames that lie together in ordinary memory, as they will lie in the ring: one copy into shared memory for all of
- * them costs much less than one for each (docs/decisions/small-frames.md).
+ * Small frames that lie together in ordinary memory, as they will lie in the ring: one copy into shared memory for all
+ * of them costs much less than one for each (docs/decisions/small-frames.md).
  */
 import { BufferView } from '../internals/buffer-view.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'

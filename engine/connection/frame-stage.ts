@@ -1,4 +1,4 @@
-/** Where the frames of a batch are put together while they are looked at: none of them is in the ring until all are good. */
+/** Where the frames of a batch lie while they are looked at: none is in the ring until all are good. */
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import { FrameMemory } from './frame-memory.js'
 

@@ -1,4 +1,4 @@
-/** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
+/** Writes ring frames (u32 LE length, payload) and queues what does not fit: nothing taken is ever lost. */
 import type { Batch } from '../common/batch.js'
 import { isBytes } from '../common/frame.js'
 import { copyIn } from '../protocol/copy.js'
@@ -12,11 +12,11 @@ import { frameStage } from './frame-stage.js'
 const CHUNK_BYTES = 65_536
 
 /**
- * What one connection has sent in this turn after its first frame, unless it is large. Whoever puts a frame on it has it
- * until its frames are in its ring; that has room for them.
+ * What one connection of the thread has sent in this turn behind its first frame, unless it is large. It is the ring's
+ * that has room for it, until it is there.
  */
 const tray = new FrameMemory(16_384)
-let trayOwner: FrameWriter | undefined
+let trayRing: RingProducer | undefined
 /** Larger frames are not worth a second copy. */
 const MOST_TRAY_FRAME_BYTES = 2048
 
@@ -54,12 +54,12 @@ export class FrameWriter {
     const length = frame.length
     const size = length + FRAME_HEADER_BYTES
     if (this.#overflowBytes !== 0) return false
-    const before = trayOwner === this ? tray.bytes : 0
+    const before = trayRing === ring ? tray.bytes : 0
     if (!ring.hasRoom(before + size)) return false
     if (follows && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared) {
-      if (trayOwner !== this || before + size > tray.capacity) {
-        trayOwner?.settle()
-        trayOwner = this
+      if (trayRing !== ring || before + size > tray.capacity) {
+        clearTray()
+        trayRing = ring
       }
       tray.add(frame, length)
       return true
@@ -80,9 +80,7 @@ export class FrameWriter {
 
   /** All that was written is in the ring from here on, or in the queue. */
   settle(): void {
-    if (trayOwner !== this) return
-    trayOwner = undefined
-    tray.moveTo(this.ring)
+    if (trayRing === this.ring) clearTray()
   }
 
   /** Writes what fits, queues a copy of the rest. @throws {TransportError} ERR_OUT_OF_MEMORY; nothing is taken then. */
@@ -147,8 +145,8 @@ export class FrameWriter {
 
   /** Forgets what is not in the ring: the connection is gone. */
   discard(): void {
-    if (trayOwner === this) {
-      trayOwner = undefined
+    if (trayRing === this.ring) {
+      trayRing = undefined
       tray.bytes = 0
     }
     this.#overflow = []
@@ -198,4 +196,9 @@ export class FrameWriter {
     this.#spare = undefined
     return spare
   }
+}
+
+function clearTray(): void {
+  if (trayRing !== undefined) tray.moveTo(trayRing)
+  trayRing = undefined
 }

@@ -1,4 +1,4 @@
-/** What a batch takes and refuses, by the sending half alone: the ring has 4096 bytes and does not grow. */
+/** Many small frames in one turn, by the sending half alone: the ring has 4096 bytes and does not grow. */
 import vm from 'node:vm'
 import test from 'ava'
 import type { Frame } from '../../../engine/common/frame.js'
@@ -98,6 +98,31 @@ test('a batch is bounded by maxPendingBytes, one frame in front of an empty queu
   }
   t.false(connection.sendBatch(frames(14)))
   t.is(connection.info.framesSent, 15)
+})
+
+test('what connections send in one turn lies in the ring of each, in order', async (t) => {
+  const lanes = Array.from({ length: 3 }, () => new LoneConnection())
+  const sent: string[][] = lanes.map(() => [])
+  for (let i = 0; i < 60; i++) {
+    const at = ((i * i) % 7) % 3
+    const text = String(i).repeat(1 + (i % 4))
+    sent[at]?.push(text)
+    if (i % 5 === 0) lanes[at]?.connection.sendBatch([text])
+    else lanes[at]?.connection.send(i % 9 === 0 ? text : Buffer.from(text))
+    if (i % 11 === 0) t.true((lanes[at]?.connection.pendingBytes ?? 0) > 0)
+  }
+  await Promise.resolve()
+  for (const [i, lone] of lanes.entries()) t.deepEqual(content(lone), framed(...(sent[i] ?? [])))
+})
+
+test('frames of a connection that is destroyed in the turn in which it sent them go nowhere else', async (t) => {
+  const gone = new LoneConnection()
+  const other = new LoneConnection()
+  for (let i = 0; i < 5; i++) gone.connection.send(Buffer.from('lost'))
+  gone.connection.destroy()
+  for (let i = 0; i < 3; i++) other.connection.send(Buffer.from('kept'))
+  await Promise.resolve()
+  t.deepEqual(content(other), framed('kept', 'kept', 'kept'))
 })
 
 test.serial('a batch for which there is no memory is refused whole', (t) => {
