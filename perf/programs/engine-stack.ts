@@ -16,6 +16,7 @@ const handlerModule = new URL('handlers/answering-handler.js', import.meta.url)
 
 export class EnginePeer implements Peer {
   readonly #connection: Connection
+  readonly #batch: Buffer[] = []
   #frames: Buffer[] = []
 
   constructor(connection: Connection) {
@@ -32,8 +33,9 @@ export class EnginePeer implements Peer {
 
   sendBatch(stamp: number, count: number): boolean {
     // Put together each time, as a host would.
-    const batch: Buffer[] = []
-    for (let i = 0; i < count; i++) batch.push(this.#frames[stampAt(stamp + i)] ?? NOTHING)
+    const batch = this.#batch
+    batch.length = count
+    for (let i = 0; i < count; i++) batch[i] = this.#frames[stampAt(stamp + i)] ?? NOTHING
     return this.#connection.sendBatch(batch)
   }
 
