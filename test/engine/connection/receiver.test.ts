@@ -58,7 +58,7 @@ test('frames come in order, and the end behind them once', async (t) => {
   t.is(await consumer.receive({}), undefined)
   t.is(await consumer.receive({}), undefined)
   t.deepEqual(rig.told, ['exhausted', 'end'])
-  t.is(rig.receiver.framesReceived, 2)
+  t.is(rig.receiver.received.frames, 2)
 })
 
 test('what is unread when the lane is given back comes before the failure', async (t) => {
