@@ -32,9 +32,9 @@ export class ReceiverRig extends LoneLane {
     })
   }
 
-  /** The peer says this, and main hears of it. */
+  /** The peer says this, and main hears all of it. */
   say(bytes: Uint8Array): void {
     publishBytes(this.producer, bytes)
-    this.receiver.onNotify()
+    while (this.receiver.onNotify());
   }
 }
