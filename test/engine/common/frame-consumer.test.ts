@@ -96,6 +96,7 @@ test('who receives gets what is there, else what comes, else the outcome', async
   t.deepEqual(source.log, ['reading'])
   t.throws(() => consumer.take(), { code: 'ERR_CONSUMER_BUSY' })
   t.throws(() => consumer.subscribe(nothing, false), { code: 'ERR_CONSUMER_BUSY' })
+  t.throws(() => consumer.subscribeBatch(nothing), { code: 'ERR_CONSUMER_BUSY' })
   await t.throwsAsync(consumer.receive({}), { code: 'ERR_CONSUMER_BUSY' })
   await t.throwsAsync(consumer.iterate().next(), { code: 'ERR_CONSUMER_BUSY' })
   consumer.serve(Buffer.from('b'))
