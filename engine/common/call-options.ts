@@ -114,12 +114,12 @@ function isTime(value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMER_MS
 }
 
-/** A batch of frames, `length` of them, was asked for another one. */
-export function noFrame(index: unknown, length: number): TransportError {
+/** A batch of frames, of which so many are lent, was asked for another one. */
+export function noFrame(index: unknown, lent: number): TransportError {
   const problem =
-    length === 0
+    lent === 0
       ? 'the handler has returned, and the frames are not lent any more. Use copy() in it for those that you keep'
-      : `there is no frame ${typeof index === 'number' ? String(index) : describe(index)}: there are ${String(length)}, counted from 0`
+      : `there is no frame ${typeof index === 'number' ? String(index) : describe(index)}: there are ${String(lent)}, counted from 0`
   return invalidOption('a batch of frames', 'index', problem)
 }
 

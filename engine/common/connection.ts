@@ -55,11 +55,11 @@ export type FrameHandler = (frame: Buffer) => unknown
 
 /**
  * Frames that came one behind the other, lent until the handler returns: promise or not, their memory is used again
- * then, and the batch is empty. It makes no object for a frame unless it is asked for one. Indices count from 0; any
- * other than those of its frames throws ERR_INVALID_OPTION.
+ * then, and asking the batch for one of them throws. It makes no object for a frame unless it is asked for one. Indices
+ * count from 0; one that no frame has throws ERR_INVALID_OPTION, and so does each once the handler has returned.
  */
 export interface FrameBatch extends Iterable<Buffer> {
-  /** How many frames it holds, from 1 to 256; 0 once the handler has returned. */
+  /** How many frames it holds, from 1 to 256. */
   readonly length: number
   /** The memory that the frames lie in, in order; what lies between two of them is not theirs. */
   readonly bytes: Buffer

@@ -7,8 +7,10 @@ import { copyOut } from '../protocol/copy.js'
 import type { FrameRun } from './frame-run.js'
 
 export class LentBatch implements FrameBatch {
-  length: number
+  readonly length: number
   readonly bytes: Buffer
+  /** How many are lent. It does not show in `length`: a loop that goes on too late is to fail, and not to end. */
+  #lent: number
   /** `bytes.buffer` and `bytes.byteOffset`, which are slow to ask for. */
   readonly #memory: ArrayBufferLike
   readonly #start: number
@@ -19,6 +21,7 @@ export class LentBatch implements FrameBatch {
     const start = run.offsets[0] ?? 0
     const end = (run.offsets[count - 1] ?? 0) + (run.sizes[count - 1] ?? 0)
     this.length = count
+    this.#lent = count
     this.bytes = new BufferView(memory, start, end - start)
     this.#memory = memory
     this.#start = start
@@ -31,7 +34,7 @@ export class LentBatch implements FrameBatch {
 
   size(index: number): number {
     const size = this.#run.sizes[index]
-    if (size === undefined || index >= this.length) throw noFrame(index, this.length)
+    if (size === undefined || index >= this.#lent) throw noFrame(index, this.#lent)
     return size
   }
 
@@ -52,13 +55,13 @@ export class LentBatch implements FrameBatch {
 
   /** The handler has returned. */
   end(): void {
-    this.length = 0
+    this.#lent = 0
   }
 
   /** In the memory. */
   #offset(index: number): number {
     const offset = this.#run.offsets[index]
-    if (offset === undefined || index >= this.length) throw noFrame(index, this.length)
+    if (offset === undefined || index >= this.#lent) throw noFrame(index, this.#lent)
     return offset
   }
 }

@@ -12,7 +12,7 @@ export class KeptFrames implements FrameBatch {
   }
 
   get length(): number {
-    return this.#batch.length === 0 ? 0 : this.#indices.length
+    return this.#indices.length
   }
 
   get bytes(): Buffer {

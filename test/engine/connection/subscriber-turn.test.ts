@@ -184,6 +184,31 @@ test('an index that no frame of the batch has is refused', (t) => {
   t.deepEqual(rig.told, [])
 })
 
+test('a handler that goes on with its batch after it has returned fails, however it asks', async (t) => {
+  const late = async (ask: (batch: FrameBatch, index: number) => unknown): Promise<void> => {
+    const rig = new ReceiverRig()
+    const { consumer } = rig.receiver
+    let asked = 0
+    consumer.subscribeBatch(async (batch) => {
+      for (let i = 0; i < batch.length; i++) {
+        await turns(1)
+        asked++
+        ask(batch, i)
+      }
+    })
+    rig.say(bytesOf(words(3)))
+    await turns(3)
+    t.is(asked, 1)
+    t.is(rig.told.length, 2)
+    t.regex(rig.told[0] ?? '', /returned.*copy\(\).*, in time/s)
+  }
+  await late((batch, i) => batch.frame(i))
+  await late((batch, i) => batch.copy(i))
+  await late((batch, i) => batch.offset(i))
+  await late((batch, i) => batch.size(i))
+  await late((batch) => [...batch])
+})
+
 test.serial('without memory for a copy the stream ends behind those that there was memory for', (t) => {
   const rig = new ReceiverRig()
   const seen: number[] = []

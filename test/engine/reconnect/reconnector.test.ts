@@ -860,7 +860,7 @@ test('batches come across losses, without the frames that answer a ping, each co
   t.is(reconnecting.info.bytesReceived, 4)
   t.deepEqual(
     batches.map(({ length }) => length),
-    [0, 0],
+    [2, 2],
   )
   throws(t, () => batches[0]?.size(0), 'ERR_INVALID_OPTION')
   reconnecting.destroy()
