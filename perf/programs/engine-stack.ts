@@ -79,6 +79,9 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
         connection.subscribe(onPeer(new EnginePeer(connection)), { borrow: true })
       })
     },
+    async listenForBatches(onBatch) {
+      await transport.listen((connection) => void connection.subscribeBatch(onBatch))
+    },
     // The engine parses whatever it echoes.
     echo: () => serve('echo'),
     answer: serve,
