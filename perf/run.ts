@@ -4,6 +4,7 @@
  */
 import process from 'node:process'
 import { scenarios } from './commands/registry.js'
+import { exitCodeOf } from './commands/scenario.js'
 import { Progress } from './harness/progress.js'
 import { makeRunFolder } from './harness/run-folder.js'
 import { help } from './options/help.js'
@@ -26,8 +27,7 @@ async function main(): Promise<number> {
       try {
         const outcome = await scenario.run(given, place)
         if (given.json !== undefined) writeJson(given.json, scenario.name, given, outcome)
-        if (!outcome.right) return 1
-        return outcome.isWorse === true ? 3 : 0
+        return exitCodeOf(outcome)
       } catch (error) {
         if (!(error instanceof Unfit)) throw error
         console.error(`npm run perf: ${error.message}.`)

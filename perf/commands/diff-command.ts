@@ -21,7 +21,7 @@ export const diff = defineScenario({
   options: {
     base: option(engineSource, 'BASE', `a commit, ${PACKAGE}@VERSION, a .tgz, or a folder with a build, like ./other`),
     head: option(engineSource, 'HEAD~1', 'the same, instead of the working tree'),
-    scenarios: option(list(oneOf(diffScenarios)), diffScenarios.join(), 'what is measured'),
+    scenarios: option(list(oneOf(diffScenarios)), 'latency', `what is measured (default: ${diffScenarios.join(', ')})`),
     sizes: as(sizes, '64', 'payload bytes (default: 64, of throughput 64 and 65536)'),
     transport: as(transportList, transports.join(), 'what carries the frames of latency and throughput'),
     rounds: as(rounds, String(ROUNDS), 'rounds, each with fresh programs'),
@@ -40,7 +40,11 @@ export const diff = defineScenario({
     'Exit codes: 0 nothing is known to be slower, 1 a count is wrong or a program',
     'failed, 2 something that is named cannot be had, 3 something is slower.',
   ],
-  examples: ['diff HEAD~1', 'diff main --scenarios latency --transport shm', `diff ./other --rounds 40 --margin 2`],
+  examples: [
+    'diff HEAD~1',
+    'diff main --scenarios latency --transport shm',
+    `diff ${PACKAGE}@0.1.0 --rounds 40 --margin 2`,
+  ],
   async run(given, { folder, progress }) {
     const { scenarios = diffScenarios, transport = transports, rounds: times = ROUNDS, margin = MARGIN } = given
     const say = (line: string): void => {

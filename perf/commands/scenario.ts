@@ -15,6 +15,12 @@ export interface Outcome {
   readonly isWorse?: boolean
 }
 
+/** 2 is for what is wrong with the command line. */
+export function exitCodeOf({ right, isWorse = false }: Outcome): 0 | 1 | 3 {
+  if (!right) return 1
+  return isWorse ? 3 : 0
+}
+
 /** What a run has of its own. */
 export interface RunPlace {
   /** An empty folder, which goes with the run. */
