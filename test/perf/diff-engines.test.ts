@@ -1,5 +1,5 @@
 /** The engines that `diff` measures: how they are named, found and built, and that nothing of that is left behind. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -62,25 +62,32 @@ for (const [words, message] of wrong) {
   })
 }
 
-/** A run in a temporary folder, and what it leaves there. */
-async function run(t: ExecutionContext, ...words: readonly string[]) {
+interface Run {
+  readonly code: unknown
+  readonly stdout: string
+  readonly stderr: string
+  /** In the system's temporary folder. */
+  readonly left: readonly string[]
+}
+
+async function run(t: ExecutionContext, ...words: readonly string[]): Promise<Run> {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   try {
     const env = { ...process.env, TMPDIR: folder.path, TEMP: folder.path, TMP: folder.path, NODE_OPTIONS: undefined }
-    const { status, stdout, stderr } = spawnSync(process.execPath, [runner, 'diff', ...words], {
-      env,
-      encoding: 'utf8',
+    return await new Promise<Run>((resolve) => {
+      execFile(process.execPath, [runner, 'diff', ...words], { env }, (error, stdout, stderr) => {
+        resolve({ code: error?.code ?? 0, stdout, stderr, left: fs.readdirSync(folder.path) })
+      })
     })
-    return { status, stdout, stderr, left: await folder.list() }
   } finally {
     await folder.remove()
   }
 }
 
 test('a commit that is not there is told in one line, and nothing is left', async (t) => {
-  const { status, stdout, stderr, left } = await run(t, 'no-such-commit')
-  t.deepEqual([status, stdout, left], [2, '', []])
+  const { code, stdout, stderr, left } = await run(t, 'no-such-commit')
+  t.deepEqual([code, stdout, left], [2, '', []])
   t.is(
     stderr.trimEnd(),
     'npm run perf: there is no commit no-such-commit here; a folder is named like ./no-such-commit.',
@@ -114,9 +121,9 @@ onPosix('a run judges what both engines can do, and says in one line what one ca
   try {
     const base = await makeOlderEngine(folder)
     const json = join(folder.path, 'figures.json')
-    const few = ['--rounds', '2', '--count', '20', '--json', json]
-    const { status, stdout, left } = await run(t, base, '--scenarios', 'latency', '--transport', 'unix,shm', ...few)
-    t.deepEqual([status, left], [0, []], stdout)
+    const few = ['--rounds', '1', '--count', '20', '--json', json]
+    const { code, stdout, left } = await run(t, base, '--scenarios', 'latency', '--transport', 'unix,shm', ...few)
+    t.deepEqual([code, left], [0, []], stdout)
     const lines = stdout.trimEnd().split('\n')
     t.deepEqual(lines.slice(0, 2), [`base: ${base}`, 'head: the working tree'])
     t.deepEqual(
@@ -133,9 +140,9 @@ onPosix('a run judges what both engines can do, and says in one line what one ca
     t.deepEqual(
       medians.map(({ contender, isBaseline, at, samples }) => [contender, isBaseline, at, samples.length]).sort(),
       [
-        ['base', true, { bytes: 64, transport: 'unix' }, 2],
-        ['head', false, { bytes: 64, transport: 'unix' }, 2],
-        ['net', false, { bytes: 64, transport: 'unix' }, 2],
+        ['base', true, { bytes: 64, transport: 'unix' }, 1],
+        ['head', false, { bytes: 64, transport: 'unix' }, 1],
+        ['net', false, { bytes: 64, transport: 'unix' }, 1],
       ],
     )
   } finally {
@@ -149,8 +156,8 @@ test('an engine that cannot be measured at all fails the run', async (t) => {
     const api = join(folder.path, 'dist', 'api')
     fs.mkdirSync(api, { recursive: true })
     fs.writeFileSync(join(api, 'index.js'), 'module.exports = {}')
-    const { status, stdout } = await run(t, folder.path, '--scenarios', 'latency', '--transport', SOCKETS)
-    t.is(status, 1)
+    const { code, stdout } = await run(t, folder.path, '--scenarios', 'latency', '--transport', SOCKETS)
+    t.is(code, 1)
     t.regex(
       stdout,
       new RegExp(`^NOT measured: latency over ${SOCKETS}: base cannot: createEngine is not a function$`, 'm'),
