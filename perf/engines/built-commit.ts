@@ -86,8 +86,10 @@ function keep(worktree: string, path: string, parts: readonly string[]): void {
     for (const part of parts) {
       fs.cpSync(join(worktree, part), join(half, part), { recursive: true, verbatimSymlinks: true })
     }
+    fs.renameSync(half, path)
+  } catch (error) {
     // Another run may have built the same.
-    if (!fs.existsSync(path)) fs.renameSync(half, path)
+    if (!fs.existsSync(path)) throw error
   } finally {
     process.removeListener('exit', remove)
     remove()

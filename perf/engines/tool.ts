@@ -14,7 +14,7 @@ export async function runTool(command: string, args: readonly string[], cwd: str
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: !isWindows,
-    shell: isWindows,
+    shell: isWindows && command === 'npm',
   })
   const end = (): void => {
     // A group of its own: what it has started ends with it.
@@ -32,7 +32,7 @@ export async function runTool(command: string, args: readonly string[], cwd: str
       child.once('close', resolve)
     })
     if (code === 0) return out
-    throw new ToolFailure(`${command} ${args.join(' ')} failed: ${firstError(`${said}\n${out}`)}`)
+    throw new ToolFailure(`${command} ${args.join(' ')} failed: ${firstError(`${out}\n${said}`)}`)
   } finally {
     process.removeListener('exit', end)
   }
@@ -52,6 +52,10 @@ function killGroup(pid: number): void {
 }
 
 function firstError(said: string): string {
-  const lines = said.split('\n').map((line) => line.trim())
+  // npm begins with a code, and says what it means in the next line.
+  const lines = said
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => !/^npm err(?:or|!) code/i.test(line))
   return lines.find((line) => /error|fatal/i.test(line)) ?? lines.find((line) => line !== '') ?? 'it says nothing'
 }

@@ -51,7 +51,7 @@ export function inWords(change: Change): string {
       return 'same within the margin'
     case 'untold': {
       const rounds = change.moreRounds > MANY_ROUNDS ? `over ${String(MANY_ROUNDS)}` : String(change.moreRounds)
-      return `cannot tell: ${rounds} more rounds`
+      return `cannot tell: ${rounds} more ${rounds === '1' ? 'round' : 'rounds'}`
     }
   }
 }
