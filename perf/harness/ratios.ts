@@ -9,21 +9,28 @@ export interface RatioInterval {
   readonly high: number
 }
 
-/**
- * Order statistics of the paired ratios, as of a sign test: how many of n lie below the true median is binomial, with
- * one half. This is exact for pairs that do not depend on each other (Conover, Practical Nonparametric Statistics,
- * chapter 3). Ties can only widen it. `confidence`: below 1.
- */
-export function ratioInterval(values: readonly number[], bases: readonly number[], confidence: number): RatioInterval {
-  const logs = values
+/** Of each pair the logarithm of its ratio, so that a ratio and its inverse are as far from 1; rising. */
+export function logRatios(values: readonly number[], bases: readonly number[]): readonly number[] {
+  return values
     .map((value, index) => Math.log(value / (bases[index] ?? NaN)))
     .filter(Number.isFinite)
     .sort((a, b) => a - b)
-  const spared = sparedRanks(logs.length, confidence)
-  const low = logs[spared] ?? NaN
-  const high = logs[logs.length - 1 - spared] ?? NaN
-  const isTold = spared >= 0
-  return { median: Math.exp(median(logs)), low: isTold ? Math.exp(low) : 0, high: isTold ? Math.exp(high) : Infinity }
+}
+
+/**
+ * Order statistics, as of a sign test: how many of n ratios lie below the true median is binomial, with one half. This
+ * is exact for pairs that do not depend on each other (Conover, Practical Nonparametric Statistics, chapter 3). Ties
+ * can only widen it. `confidence`: below 1. `count`: as it would about be if there were so many pairs like these.
+ */
+export function ratioInterval(logs: readonly number[], confidence: number, count: number = logs.length): RatioInterval {
+  const spared = sparedRanks(count, confidence)
+  if (spared < 0) return { median: Math.exp(median(logs)), low: 0, high: Infinity }
+  const rank = ((spared + 0.5) / count) * logs.length - 0.5
+  return {
+    median: Math.exp(median(logs)),
+    low: Math.exp(atRank(logs, rank)),
+    high: Math.exp(atRank(logs, logs.length - 1 - rank)),
+  }
 }
 
 /** How many of the least and of the greatest may be left out; -1: even all of them are too few. */
@@ -42,7 +49,10 @@ function sparedRanks(count: number, confidence: number): number {
   return spared
 }
 
-/** The fewest pairs that tell anything. */
-export function fewestPairs(confidence: number): number {
-  return Math.ceil(1 - Math.log2(1 - confidence))
+/** Between two neighbours where the rank is no whole number. */
+function atRank(sorted: readonly number[], rank: number): number {
+  const below = Math.min(sorted.length - 1, Math.max(0, Math.floor(rank)))
+  const low = sorted[below] ?? NaN
+  const high = sorted[below + 1] ?? low
+  return low + (high - low) * Math.min(1, Math.max(0, rank - below))
 }

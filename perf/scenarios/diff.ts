@@ -156,6 +156,8 @@ function rowsOf(figures: readonly Figure[], margin: number): DiffRow[] {
 }
 
 function middleHalf(samples: readonly number[]): number {
+  // Fewer have no middle half.
+  if (samples.length < 4) return NaN
   const sorted = [...samples].sort((a, b) => a - b)
   const quarter = Math.floor(sorted.length / 4)
   return (sorted[sorted.length - 1 - quarter] ?? NaN) - (sorted[quarter] ?? NaN)
