@@ -17,6 +17,7 @@ import type { FrameReader } from './frame-reader.js'
 import { InRing } from './in-ring.js'
 import { IncomingStream, type StreamEvents } from './incoming-stream.js'
 import type { Lane } from './connection-lane.js'
+import type { LaneHops } from './lane-hops.js'
 import type { NotifyHandler, PendingReply } from './lane-host.js'
 import { HandlerDrain, type HandlerDrainEvents, type HandlerDrainSource } from './handler-drain.js'
 
@@ -45,12 +46,14 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   readonly #reader: FrameReader
   /** Undefined: frames may take as long as they like. */
   readonly #deadline: FrameDeadline | undefined
+  readonly #hops: LaneHops | undefined
 
   constructor(lane: Lane, events: ReceiverEvents) {
     const { clock, frameTimeoutMs } = lane.settings
     this.#lane = lane
     this.#pendingReply = lane.pendingReply
     this.#events = events
+    this.#hops = lane.hops
     this.#in = new InRing(lane)
     this.#reader = this.#in.reader
     this.stream = new IncomingStream(events)
@@ -88,6 +91,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
 
   onNotify(): boolean {
     this.#in.grantGrowth()
+    if (this.#hops !== undefined) this.#traceArrival(this.#hops)
     const { state } = this.consumer
     switch (state.kind) {
       case 'none':
@@ -295,6 +299,14 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.#in.release()
     if (frames > 0) this.lastFrameAt = Date.now()
     return more
+  }
+
+  /** Before the consumer's state is looked at: what is found here may end its reading. */
+  #traceArrival(hops: LaneHops): void {
+    const { kind } = this.consumer.state
+    if (kind !== 'subscribed' && kind !== 'waiting') return
+    const lookedAt = hops.now()
+    if (this.#look()) hops.arrived(lookedAt)
   }
 
   /** Whether a frame is in view. Where there is no memory for it, the stream has failed. */
