@@ -80,14 +80,13 @@ export class LaneHops {
 
   #recordWayBack(writtenAt: number, lookedAt: number): number {
     const trace = this.#trace
-    const byShard = timeNear(this.#lane.load(lane.IN_READ_AT), writtenAt)
-    // What the shard read last was before the question: main has read this itself.
-    if (byShard <= writtenAt) {
+    const readAt = timeNear(this.#lane.load(lane.IN_READ_AT), writtenAt)
+    // What the shard read last was before the question, or so long ago that it seems to come: main has read this itself.
+    // Or the shard has read more since.
+    if (readAt <= writtenAt || readAt > lookedAt) {
       trace.record('writtenToRead', writtenAt, lookedAt)
       return lookedAt
     }
-    // The shard may have read more since.
-    const readAt = Math.min(byShard, lookedAt)
     // Main may have been awake before.
     const wokenAt = within(trace.wokenAt, readAt, lookedAt)
     trace.record('writtenToRead', writtenAt, readAt)

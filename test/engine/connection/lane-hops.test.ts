@@ -119,6 +119,22 @@ test('what main has read itself was not waited for', (t) => {
   })
 })
 
+test('what main has read itself was not waited for, however long ago the shard has read', (t) => {
+  const traced = new Traced()
+  for (const minutes of [1, 3, 5, 7, 9]) {
+    traced.ask()
+    traced.answer()
+    traced.trace.reset()
+    // Main makes all round trips of some minutes.
+    traced.after(minutes * MINUTE, () => traced.hops.sent())
+    traced.after(3, () => traced.hops.flushed())
+    traced.after(20, () => traced.hops.written())
+    traced.after(100, () => traced.hops.arrived(traced.at))
+    const { flushToWritten, writtenToRead, readToMain } = traced.totals()
+    t.deepEqual([flushToWritten, writtenToRead, readToMain], [20, 100, undefined], String(minutes))
+  }
+})
+
 test('main that was awake before the shard had read was not woken', (t) => {
   const traced = new Traced()
   traced.ask()
