@@ -1,4 +1,5 @@
 /** The messages between the runner and the measured programs. */
+import type { HopStats } from '../../api/index.js'
 import type { FramingKind } from '../../engine/protocol/framing.js'
 import type { Transport } from './meeting-place.js'
 import type { ResidentMemory } from './resident-memory.js'
@@ -30,6 +31,8 @@ export interface SideConfig {
   readonly framing?: FramingKind | undefined
   /** `engine` only. Default: the platform's sockets. */
   readonly transport?: Transport | undefined
+  /** `engine` only. Default: false. */
+  readonly traceHops?: boolean | undefined
 }
 
 export interface PingOrder {
@@ -86,6 +89,11 @@ export interface DelayOrder {
   readonly kind: 'watch-delay' | 'report-delay'
 }
 
+/** The hops that the engine has traced are forgotten, or told. */
+export interface HopsOrder {
+  readonly kind: 'reset-hops' | 'report-hops'
+}
+
 /** Close everything and end; the exit code tells whether everything was released. */
 export interface StopOrder {
   readonly kind: 'stop'
@@ -101,6 +109,7 @@ export type Order =
   | WatchOrder
   | ReportOrder
   | DelayOrder
+  | HopsOrder
   | StopOrder
 
 export interface PingResult {
@@ -171,7 +180,14 @@ export interface DelayResult {
   readonly delay: LoopDelay | undefined
 }
 
-export type Result = PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult
+export interface HopsResult {
+  readonly kind: 'hops'
+  /** Of a stack that traces none: none. */
+  readonly hops: readonly HopStats[]
+}
+
+export type Result =
+  PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult | HopsResult
 
 export type FromSide =
   /** `fallback`: why connections that asked for shared memory go over their sockets. */

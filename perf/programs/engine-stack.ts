@@ -40,8 +40,8 @@ export class EnginePeer implements Peer {
 }
 
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
-  const { shards, wake, inlineWrites } = config
-  const engine = await createEngine({ shards, wake, inlineWrites })
+  const { shards, wake, inlineWrites, traceHops } = config
+  const engine = await createEngine({ shards, wake, inlineWrites, traceHops })
   const dialled: Connection[] = []
   const transport = engine.transport(endpointAt(config.path, config.transport), {
     maxFrameBytes: MOST_FRAME_BYTES,
@@ -74,6 +74,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     echo: () => serve('echo'),
     answer: serve,
     fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
+    hops: { read: () => engine.stats().hops ?? [], reset: () => engine.resetHops() },
     async close() {
       const { leaked } = await engine.close()
       return leaked === 0
