@@ -9,12 +9,16 @@
 import type { HopTrace } from '../common/hop-trace.js'
 import { MOST_TICKS, timeNear } from '../protocol/hop-clock.js'
 import { lane } from '../protocol/ring-layout.js'
-import type { Lane } from './connection-lane.js'
+
+/** Whose words have the shard's stamps. */
+interface StampedLane {
+  load(word: number): number
+}
 
 /** Times are ticks of the hop clock. */
 export class LaneHops {
   readonly #trace: HopTrace
-  readonly #lane: Pick<Lane, 'load'>
+  readonly #lane: StampedLane
   /** When the last frame came. 0: none has. */
   #arrivedAt = 0
   #sentAt = 0
@@ -23,7 +27,7 @@ export class LaneHops {
   /** When main had written it. 0: that is the shard's to do. */
   #writtenAt = 0
 
-  constructor(trace: HopTrace, of: Pick<Lane, 'load'>) {
+  constructor(trace: HopTrace, of: StampedLane) {
     this.#trace = trace
     this.#lane = of
   }

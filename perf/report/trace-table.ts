@@ -1,4 +1,5 @@
 import type { TraceReport, TraceRow } from '../scenarios/trace.js'
+import type { MeasuredTrip } from '../scenarios/hop-account.js'
 import { fallbackLine, figure, table } from './table.js'
 
 /** A table for each peer, and below it whether the hops explain the round trip. */
@@ -16,19 +17,18 @@ function tableOf(title: string, row: TraceRow): string {
     figure(p99Micros),
     percent(share),
   ])
-  const total = (name: string, count: string, micros: number): string[] => [
+  const share = (micros: number): string => percent(micros / row.traced.meanMicros)
+  const measured = (name: string, { meanMicros, p50Micros, p99Micros }: MeasuredTrip): string[] => [
     name,
-    count,
-    figure(micros),
-    '',
-    '',
-    percent(micros / row.tracedMicros),
+    String(row.trips),
+    ...[meanMicros, p50Micros, p99Micros].map((micros) => figure(micros)),
+    share(meanMicros),
   ]
   const cells = [
     ...hops,
-    total('sum of hops', String(row.followed), row.sumMicros),
-    total('round trip as measured with the trace', String(row.trips), row.tracedMicros),
-    total('round trip with the trace off', '', row.untracedMicros),
+    ['sum of hops', String(row.followed), figure(row.sumMicros), '-', '-', share(row.sumMicros)],
+    measured('round trip as measured with the trace', row.traced),
+    measured('round trip with the trace off', row.untraced),
   ]
   const head = [`${title}, ${row.name}`, 'count', 'mean us', 'p50 us', 'p99 us', 'share']
   return `${table(head, cells)}\n${verdict(row)}`

@@ -6,6 +6,16 @@ import type { TracedHops } from '../harness/contender.js'
 const OF_THE_HOST: HopName = 'hostToSend'
 /** What lies between a question and its answer. At the peer it is what lies between an answer and the next question. */
 const ELSEWHERE: HopName = 'writtenToRead'
+/** There, in the order of the way. */
+const AT_PEER: readonly HopName[] = [
+  'readToMain',
+  'mainToHost',
+  'hostToSend',
+  'sendToFlush',
+  'flushToWritten',
+  'flushToShard',
+  'shardToWritten',
+]
 
 /** So much of the whole may be missing or too much. */
 const TOLERANCE = 0.1
@@ -21,14 +31,21 @@ export interface HopRow extends Pick<HopStats, 'count' | 'meanMicros'> {
   readonly share: number
 }
 
+/** What a round trip takes, as the side that asks has measured it. */
+export interface MeasuredTrip {
+  readonly meanMicros: number
+  readonly p50Micros: number
+  readonly p99Micros: number
+}
+
 export interface HopAccount {
   readonly rows: readonly HopRow[]
   /** Round trips, and how many of them the hops are of. */
   readonly trips: number
   readonly followed: number
   readonly sumMicros: number
-  readonly tracedMicros: number
-  readonly untracedMicros: number
+  readonly traced: MeasuredTrip
+  readonly untraced: MeasuredTrip
   /** What the hops add up to, by what the round trip takes. */
   readonly explained: number
   readonly isExplained: boolean
@@ -36,41 +53,42 @@ export interface HopAccount {
   readonly isComplete: boolean
 }
 
-/** `tracedMicros`, `untracedMicros`: what a round trip takes, as the side that asks has measured it. */
+/** `traced`: with the trace on, `untraced`: with the trace off. */
 export function accountOf(
   { near, far }: TracedHops,
   trips: number,
-  tracedMicros: number,
-  untracedMicros: number,
+  traced: MeasuredTrip,
+  untraced: MeasuredTrip,
 ): HopAccount {
+  const whole = traced.meanMicros
   const followed = followedBy(near)
   const atPeer = followedBy(far)
   const ours = near.filter(({ hop, count }) => hop !== OF_THE_HOST && count > 0)
-  const theirs = far.filter(({ hop, count }) => hop !== ELSEWHERE && count > 0)
+  const theirs = AT_PEER.flatMap((name) => far.filter(({ hop, count }) => hop === name && count > 0))
   const sum = (hops: readonly HopStats[], of: number): number =>
     hops.reduce((total, { meanMicros, count }) => total + (meanMicros * count) / of, 0)
   const rowOf = (hop: HopStats, side: HopRow['side'], of: number): HopRow => {
     const { hop: name, count, meanMicros, p50Micros, p99Micros } = hop
-    return { name, side, count, meanMicros, p50Micros, p99Micros, share: (meanMicros * count) / of / tracedMicros }
+    return { name, side, count, meanMicros, p50Micros, p99Micros, share: (meanMicros * count) / of / whole }
   }
   const peerRows = theirs.map((hop) => rowOf(hop, 'peer', atPeer))
   if (theirs.length > 0) {
     const elsewhere = ours.filter(({ hop }) => hop === ELSEWHERE)
     const meanMicros = sum(elsewhere, followed) - sum(theirs, atPeer)
-    const share = meanMicros / tracedMicros
+    const share = meanMicros / whole
     const rest = { p50Micros: undefined, p99Micros: undefined, share }
     peerRows.push({ name: 'on the way, both directions', side: 'peer', count: followed, meanMicros, ...rest })
   }
   const rows = ours.flatMap((hop) => [rowOf(hop, 'near', followed), ...(hop.hop === ELSEWHERE ? peerRows : [])])
   const sumMicros = sum(ours, followed)
-  const explained = sumMicros / tracedMicros
+  const explained = sumMicros / whole
   return {
     rows,
     trips,
     followed,
     sumMicros,
-    tracedMicros,
-    untracedMicros,
+    traced,
+    untraced,
     explained,
     isExplained: Math.abs(explained - 1) <= TOLERANCE,
     isComplete: isComplete(near, trips),

@@ -8,11 +8,12 @@ import {
   type LatencySample,
   type TracedHops,
 } from '../harness/contender.js'
+import { Distribution } from '../harness/distribution.js'
 import { SOCKETS, type Transport } from '../harness/meeting-place.js'
 import { interleave } from '../harness/rounds.js'
 import type { Figure } from '../report/figure.js'
 import { figuresOf, type Measure } from '../report/figures-of.js'
-import { accountOf, meansOfRounds, type HopAccount } from './hop-account.js'
+import { accountOf, meansOfRounds, type HopAccount, type MeasuredTrip } from './hop-account.js'
 
 export interface TracePlan extends ContenderSettings {
   readonly transport: Transport
@@ -86,7 +87,10 @@ export async function runTrace(plan: TracePlan): Promise<TraceReport> {
   const { transport, bytes } = plan
   const at = { bytes, transport }
   const rows = pairs.map(({ name }) => rowOf(name, samples.get(name) ?? [], samples.get(name + TRACED) ?? []))
-  const figures = [...figuresOf(samples, at, [roundTrip]), ...pairs.flatMap(({ name }) => hopFigures(name, samples, at))]
+  const figures = [
+    ...figuresOf(samples, at, [roundTrip]),
+    ...pairs.flatMap(({ name }) => hopFigures(name, samples, at)),
+  ]
   return { transport, bytes, rows, released, fallback, figures }
 }
 
@@ -101,14 +105,19 @@ const roundTrip: Measure<TraceSample> = {
 function rowOf(name: string, untraced: readonly TraceSample[], traced: readonly TraceSample[]): TraceRow {
   const hops = traced.at(-1)?.hops ?? { near: [], far: [] }
   const trips = traced.reduce((sum, { count }) => sum + count, 0)
-  const account = accountOf(hops, trips, meanOf(traced), meanOf(untraced))
+  const account = accountOf(hops, trips, measuredIn(traced), measuredIn(untraced))
   return { name, wrong: [...untraced, ...traced].reduce((sum, sample) => sum + sample.wrong, 0), ...account }
 }
 
 /** Of all round trips, as the hops are: a median of rounds would leave out what the hops have. */
-function meanOf(samples: readonly LatencySample[]): number {
+function measuredIn(samples: readonly LatencySample[]): MeasuredTrip {
   const count = samples.reduce((sum, sample) => sum + sample.count, 0)
-  return samples.reduce((sum, sample) => sum + sample.meanMicros * sample.count, 0) / count
+  const all = Distribution.sumOf(samples.map(({ distribution }) => distribution))
+  return {
+    meanMicros: samples.reduce((sum, sample) => sum + sample.meanMicros * sample.count, 0) / count,
+    p50Micros: all.micros(50),
+    p99Micros: all.micros(99),
+  }
 }
 
 function hopFigures(name: string, samples: ReadonlyMap<string, readonly TraceSample[]>, at: Figure['at']): Figure[] {

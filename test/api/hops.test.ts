@@ -192,7 +192,8 @@ async function stderrOf(t: ExecutionContext, debug: string): Promise<string> {
 test.serial('NODE_DEBUG=symphony-hops has every engine trace hops and print them when it closes', async (t) => {
   t.timeout(WATCHDOG_MS)
   const lines = (await stderrOf(t, 'symphony-hops')).trimEnd().split('\n')
-  for (const line of lines) t.regex(line, /^SYMPHONY-HOPS \d+: \w+: \d+, mean [\d.]+, p50 [\d.]+, p99 [\d.]+, max [\d.]+ us$/)
+  for (const line of lines)
+    t.regex(line, /^SYMPHONY-HOPS \d+: \w+: \d+, mean [\d.]+, p50 [\d.]+, p99 [\d.]+, max [\d.]+ us$/)
   t.regex(lines.join('\n'), /sendToFlush: 1, mean/)
   t.is(await stderrOf(t, 'another-package'), '')
 })
