@@ -22,6 +22,7 @@ export class LaneHops {
   /** When the last frame came. 0: none has. */
   #arrivedAt = 0
   #sentAt = 0
+  #isSending = false
   /** 0: nothing was flushed since a frame came. */
   #flushedAt = 0
   /** When main had written it. 0: that is the shard's to do. */
@@ -36,15 +37,22 @@ export class LaneHops {
     return this.#trace.now()
   }
 
-  /** The first frame of a turn was sent. */
-  sent(): void {
-    this.#sentAt = this.now()
+  /** Something was sent in this turn, and is not flushed. */
+  get isSending(): boolean {
+    return this.#isSending
+  }
+
+  /** The first frame of a turn was sent. `at`: when the host asked for it. */
+  sent(at: number): void {
+    this.#sentAt = at
+    this.#isSending = true
   }
 
   /** What a turn has sent is about to be published or written. */
   flushed(): void {
     this.#flushedAt = this.now()
     this.#writtenAt = 0
+    this.#isSending = false
   }
 
   /** Main itself has written what was flushed, to a socket or into a segment. */
@@ -85,8 +93,8 @@ export class LaneHops {
   #recordWayBack(writtenAt: number, lookedAt: number): number {
     const trace = this.#trace
     const readAt = timeNear(this.#lane.load(lane.IN_READ_AT), writtenAt)
-    // What the shard read last was before the question, or so long ago that it seems to come: main has read this itself.
-    // Or the shard has read more since.
+    // What the shard read last was before the question, or so long ago that it seems to come: main has read this. Or
+    // the shard has read more since.
     if (readAt <= writtenAt || readAt > lookedAt) {
       trace.record('writtenToRead', writtenAt, lookedAt)
       return lookedAt

@@ -17,7 +17,6 @@ import type { FrameReader } from './frame-reader.js'
 import { InRing } from './in-ring.js'
 import { IncomingStream, type StreamEvents } from './incoming-stream.js'
 import type { Lane } from './connection-lane.js'
-import type { LaneHops } from './lane-hops.js'
 import type { NotifyHandler, PendingReply } from './lane-host.js'
 import { HandlerDrain, type HandlerDrainEvents, type HandlerDrainSource } from './handler-drain.js'
 
@@ -46,14 +45,12 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   readonly #reader: FrameReader
   /** Undefined: frames may take as long as they like. */
   readonly #deadline: FrameDeadline | undefined
-  readonly #hops: LaneHops | undefined
 
   constructor(lane: Lane, events: ReceiverEvents) {
     const { clock, frameTimeoutMs } = lane.settings
     this.#lane = lane
     this.#pendingReply = lane.pendingReply
     this.#events = events
-    this.#hops = lane.hops
     this.#in = new InRing(lane)
     this.#reader = this.#in.reader
     this.stream = new IncomingStream(events)
@@ -78,7 +75,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   /** There is no consumer, and still the shard is to notify of the next byte and of the end. */
   watch(): void {
     if (this.consumer.state.kind !== 'none' || this.#in.status !== 'attached') return
-    this.#look()
+    this.look()
     this.#in.guard()
   }
 
@@ -91,13 +88,12 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
 
   onNotify(): boolean {
     this.#in.grantGrowth()
-    if (this.#hops !== undefined) this.#traceArrival(this.#hops)
     const { state } = this.consumer
     switch (state.kind) {
       case 'none':
       case 'iterating':
         // No frame is wanted. The end still counts when nothing lies before it.
-        this.#look()
+        this.look()
         return false
       case 'waiting': {
         const frame = this.next()
@@ -179,7 +175,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.lastFrameAt = Date.now()
     this.#in.release()
     // No notification will come of what lies behind the last one.
-    if (this.#in.status !== 'attached') this.#look()
+    if (this.#in.status !== 'attached') this.look()
     return frame
   }
 
@@ -209,6 +205,16 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
 
   isPast(position: number): boolean {
     return !this.stream.isReadable || distance(this.#reader.ring.head, position) >= 0
+  }
+
+  /** Whether a frame is in view. Where there is no memory for it, the stream has failed. */
+  protected look(): boolean {
+    try {
+      return this.#findFrame()
+    } catch (error) {
+      this.#fail(noMemory(error, this.#lane.endpoint))
+      return false
+    }
   }
 
   #createDeadline(timeoutMs: number): FrameDeadline {
@@ -299,24 +305,6 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.#in.release()
     if (frames > 0) this.lastFrameAt = Date.now()
     return more
-  }
-
-  /** Before the consumer's state is looked at: what is found here may end its reading. */
-  #traceArrival(hops: LaneHops): void {
-    const { kind } = this.consumer.state
-    if (kind !== 'subscribed' && kind !== 'waiting') return
-    const lookedAt = hops.now()
-    if (this.#look()) hops.arrived(lookedAt)
-  }
-
-  /** Whether a frame is in view. Where there is no memory for it, the stream has failed. */
-  #look(): boolean {
-    try {
-      return this.#findFrame()
-    } catch (error) {
-      this.#fail(noMemory(error, this.#lane.endpoint))
-      return false
-    }
   }
 
   /** Whether a frame is in view; else none came (a notification follows) or it is the end. Throws as the reader. */

@@ -22,7 +22,6 @@ import type { DeliveryTracker } from './delivery-tracker.js'
 import type { FrameWriter } from './frame-writer.js'
 import type { Lane } from './connection-lane.js'
 import { inlineWriterFor, type InlineWriter } from './inline-writer.js'
-import type { LaneHops } from './lane-hops.js'
 import type { Flushable, NotifyHandler } from './lane-host.js'
 import { OutRing } from './out-ring.js'
 import { OPEN, transition, type OutgoingStep } from './outgoing-stream.js'
@@ -48,7 +47,6 @@ export class Sender implements Flushable, NotifyHandler {
   readonly #isPicky: boolean
   readonly #roomWaiters: WaiterSet<void>
   readonly #endWaiters: WaiterSet<void>
-  readonly #hops: LaneHops | undefined
   /** Undefined: only the shard writes, or main has not had anything to write. */
   #inline: InlineWriter | undefined
   #state = OPEN
@@ -63,7 +61,6 @@ export class Sender implements Flushable, NotifyHandler {
     this.#endpoint = endpoint
     this.#roomWaiters = new WaiterSet('waiting for room', endpoint, settings.clock)
     this.#endWaiters = new WaiterSet('ending', endpoint, settings.clock)
-    this.#hops = lane.hops
     this.#maxFrameBytes = settings.maxFrameBytes
     this.#isPicky = ['line', 'nul', 'raw'].includes(settings.framing.kind)
     this.out = new OutRing(lane, () => {
@@ -146,8 +143,7 @@ export class Sender implements Flushable, NotifyHandler {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
     this.#lane.host.inline?.budget.onFlush()
-    if (this.#hops === undefined) this.#leave(isAlone)
-    else this.#traceLeaving(this.#hops, isAlone)
+    this.leave(isAlone)
     this.lastFlushAt = Date.now()
     this.#lane.host.doorbell.awaitReply(this.#lane.pendingReply)
   }
@@ -161,6 +157,13 @@ export class Sender implements Flushable, NotifyHandler {
     this.#refuseWaiters()
     this.#endWaiters.resolveAll()
     if (this.#pressed) this.#relieve()
+  }
+
+  /** What a turn has sent. True: main has written it itself, and no shard has to. */
+  protected leave(isAlone: boolean): boolean {
+    if (isAlone && this.#state === OPEN && this.#writeInline()) return true
+    this.out.publish()
+    return this.#lane.host.fetches !== undefined
   }
 
   #sendBytes(bytes: Uint8Array): boolean {
@@ -205,18 +208,6 @@ export class Sender implements Flushable, NotifyHandler {
     return false
   }
 
-  /** True: main has written it itself, and no shard has to. */
-  #leave(isAlone: boolean): boolean {
-    if (isAlone && this.#state === OPEN && this.#writeInline()) return true
-    this.out.publish()
-    return this.#lane.host.fetches !== undefined
-  }
-
-  #traceLeaving(hops: LaneHops, isAlone: boolean): void {
-    hops.flushed()
-    if (this.#leave(isAlone)) hops.written()
-  }
-
   #writeInline(): boolean {
     this.#inline ??= inlineWriterFor(this.#lane, this.out)
     return this.#inline?.write() === true
@@ -228,7 +219,6 @@ export class Sender implements Flushable, NotifyHandler {
     this.#tracker?.took(length)
     if (!this.#dirty) {
       this.#dirty = true
-      this.#hops?.sent()
       this.#lane.host.doorbell.flushSoon(this)
     } else if (this.#ring.unpublished >= EAGER_PUBLISH_BYTES) {
       this.out.publish(true)

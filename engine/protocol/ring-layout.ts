@@ -46,9 +46,9 @@
  * IN_READER, after its own last TAIL; the shard, once it has seen that, goes on from there. So one side alone can begin
  * it, and the other alone can end it. An error that main has read is in IN_READ_FAILURE: the system reports it once.
  *
- * TIMES: while hops are traced, the shard stores when it began to write (OUT_TAKEN_AT), when all that it saw was written
+ * TIMES: while hops are traced, the shard stores when it began to write (OUT_TAKEN_AT), when it had written
  * (OUT_WRITTEN_AT), and when it read (IN_READ_AT): the last 32 bits of the hop clock, before the HEAD or the TAIL that
- * the time belongs to. Nobody goes by them. Otherwise nobody touches them.
+ * the time belongs to. Nothing else depends on them, and otherwise nobody touches them.
  *
  * BELL: PARKED and TOP in a line of their own, then the summary words, then the
  * leaves. One leaf bit a lane, one summary bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x

@@ -1,4 +1,4 @@
-/** Hops of round trips as `engine.stats()` shows them. What times they are is up to the machine; their numbers are not. */
+/** Hops of round trips as `engine.stats()` shows them: their numbers, since their times are up to the machine. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine, type EngineOptions, type HopName } from '../../api/index.js'

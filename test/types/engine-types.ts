@@ -53,7 +53,7 @@ void createEngine({ shard: 2 })
 void createEngine({ wake: 'spin' })
 // @ts-expect-error no such choice
 void createEngine({ inlineWrites: 'always' })
-// @ts-expect-error no text
+// @ts-expect-error true or false, not a name
 void createEngine({ traceHops: 'symphony-hops' })
 // @ts-expect-error how long is missing
 void createEngine({ wake: {} })

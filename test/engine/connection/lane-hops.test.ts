@@ -26,7 +26,7 @@ class Traced extends ManualHops {
 
   /** Main sends, flushes, and the shard writes. */
   ask(): void {
-    this.hops.sent()
+    this.hops.sent(this.at)
     this.after(3, () => this.hops.flushed())
     this.after(80, this.stamp(lane.OUT_TAKEN_AT))
     this.after(30, this.stamp(lane.OUT_WRITTEN_AT))
@@ -85,7 +85,7 @@ test('what the host does between a frame and its next send is a hop of its own, 
 
 test('what main has written itself went nowhere in between', (t) => {
   const traced = new Traced()
-  traced.hops.sent()
+  traced.hops.sent(traced.at)
   traced.after(3, () => traced.hops.flushed())
   traced.after(20, () => traced.hops.written())
   traced.answer()
@@ -126,7 +126,7 @@ test('what main has read itself was not waited for, however long ago the shard h
     traced.answer()
     traced.trace.reset()
     // Main makes all round trips of some minutes.
-    traced.after(minutes * MINUTE, () => traced.hops.sent())
+    traced.after(minutes * MINUTE, () => traced.hops.sent(traced.at))
     traced.after(3, () => traced.hops.flushed())
     traced.after(20, () => traced.hops.written())
     traced.after(100, () => traced.hops.arrived(traced.at))
@@ -158,7 +158,7 @@ test('a round trip is left out if the shard has not noted yet that it wrote, or 
   early.ask()
   early.answer()
   early.trace.reset()
-  early.hops.sent()
+  early.hops.sent(early.at)
   early.after(3, () => early.hops.flushed())
   early.answer()
   t.deepEqual(early.counts(), {})
@@ -189,7 +189,7 @@ test('hops add up whenever the clock began, and whichever time it is', (t) => {
       const traced = new Traced()
       traced.at = start + 1
       const sentAt = traced.at
-      traced.hops.sent()
+      traced.hops.sent(traced.at)
       traced.after(a, () => traced.hops.flushed())
       traced.after(b, traced.stamp(lane.OUT_TAKEN_AT))
       traced.after(c, traced.stamp(lane.OUT_WRITTEN_AT))
