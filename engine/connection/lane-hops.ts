@@ -64,20 +64,21 @@ export class LaneHops {
   arrived(lookedAt: number): void {
     const flushedAt = this.#flushedAt
     this.#flushedAt = 0
-    const isTrip = flushedAt !== 0 && lookedAt - flushedAt <= MOST_TICKS
-    const readAt = isTrip ? this.#recordWayThere(flushedAt, lookedAt) : undefined
+    const foundAt = this.now()
+    const isTrip = flushedAt !== 0 && foundAt - flushedAt <= MOST_TICKS
+    const readAt = isTrip ? this.#recordWayThere(flushedAt, lookedAt, foundAt) : undefined
     // Last, so that what the trace itself takes is a part of a hop.
     this.#arrivedAt = this.now()
     if (readAt !== undefined) this.#trace.record('mainToHost', readAt, this.#arrivedAt)
   }
 
   /** All hops but the last one. Returns when that began; undefined: they cannot be told. */
-  #recordWayThere(flushedAt: number, lookedAt: number): number | undefined {
+  #recordWayThere(flushedAt: number, lookedAt: number, foundAt: number): number | undefined {
     const trace = this.#trace
     const byMain = this.#writtenAt
     const writtenAt = byMain === 0 ? timeNear(this.#lane.load(lane.OUT_WRITTEN_AT), flushedAt) : byMain
     // The answer was there before the shard has noted that it wrote the question; or more was written since.
-    if (writtenAt < flushedAt || writtenAt > lookedAt) return undefined
+    if (writtenAt < flushedAt || writtenAt > foundAt) return undefined
     if (this.#arrivedAt !== 0) trace.record('hostToSend', this.#arrivedAt, this.#sentAt)
     trace.record('sendToFlush', this.#sentAt, flushedAt)
     if (byMain === 0) {
@@ -87,20 +88,21 @@ export class LaneHops {
     } else {
       trace.record('flushToWritten', flushedAt, writtenAt)
     }
-    return this.#recordWayBack(writtenAt, lookedAt)
+    // Main may have looked for something else when all of this was yet to come.
+    return this.#recordWayBack(writtenAt, Math.max(lookedAt, writtenAt), foundAt)
   }
 
-  #recordWayBack(writtenAt: number, lookedAt: number): number {
+  #recordWayBack(writtenAt: number, lookedAt: number, foundAt: number): number {
     const trace = this.#trace
     const readAt = timeNear(this.#lane.load(lane.IN_READ_AT), writtenAt)
     // What the shard read last was before the question, or so long ago that it seems to come: main has read this. Or
     // the shard has read more since.
-    if (readAt <= writtenAt || readAt > lookedAt) {
+    if (readAt <= writtenAt || readAt > foundAt) {
       trace.record('writtenToRead', writtenAt, lookedAt)
       return lookedAt
     }
     // Main may have been awake before.
-    const wokenAt = within(trace.wokenAt, readAt, lookedAt)
+    const wokenAt = within(trace.wokenAt, readAt, Math.max(lookedAt, readAt))
     trace.record('writtenToRead', writtenAt, readAt)
     trace.record('readToMain', readAt, wokenAt)
     return wokenAt

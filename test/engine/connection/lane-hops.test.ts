@@ -144,6 +144,15 @@ test('main that was awake before the shard had read was not woken', (t) => {
   t.like(traced.totals(), { writtenToRead: 50, readToMain: 0, mainToHost: 6 })
 })
 
+test('main that has begun to look before the question was written may find the answer all the same', (t) => {
+  const traced = new Traced()
+  const lookedAt = traced.at
+  traced.ask()
+  traced.after(300, traced.stamp(lane.IN_READ_AT))
+  traced.after(7, () => traced.hops.arrived(lookedAt))
+  t.deepEqual(traced.totals(), { ...BY_SHARD, readToMain: 0, mainToHost: 7 })
+})
+
 test('a frame that answers nothing is no round trip', (t) => {
   const traced = new Traced()
   traced.answer()
