@@ -12,10 +12,12 @@ import { pool } from './pool-command.js'
 import { requests } from './requests-command.js'
 import type { Scenario } from './scenario.js'
 import { throughput } from './throughput-command.js'
+import { trace } from './trace-command.js'
 
 export const scenarios: readonly Scenario[] = [
   latency,
   throughput,
+  trace,
   requests,
   handlers,
   http,
