@@ -2,6 +2,7 @@
 import { accepts } from './accepts-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
+import { compare } from './compare-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
@@ -23,5 +24,6 @@ export const scenarios: readonly Scenario[] = [
   churn,
   idle,
   pool,
+  compare,
   chaos,
 ]

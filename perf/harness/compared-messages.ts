@@ -33,9 +33,8 @@ export interface Asked {
   readonly count: number
   /** Answers that are not what was asked. */
   readonly wrong: number
-  readonly meanMicros: number
-  readonly p50Micros: number
-  readonly p99Micros: number
+  /** How long they took, as `Distribution` encodes it. */
+  readonly distribution: string
 }
 
 export interface Poured {

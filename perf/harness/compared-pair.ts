@@ -2,8 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import net from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { checksumOf, type Asked, type ComparedConfig, type Purpose } from './compared-messages.js'
+import { checksumOf, type ComparedConfig, type Purpose } from './compared-messages.js'
 import { ComparedSide } from './compared-side.js'
+import { Distribution } from './distribution.js'
 import { readCpu, type CpuReading } from './cpu.js'
 import { meetingPlace } from './meeting-place.js'
 import { STAMPS } from './messages.js'
@@ -37,7 +38,9 @@ interface CpuEach {
   readonly allNanos: number | undefined
 }
 
-export interface AskSample extends Asked, CpuEach {
+export interface AskSample extends CpuEach {
+  readonly seconds: number
+  readonly distribution: Distribution
   readonly isRight: boolean
 }
 
@@ -151,8 +154,10 @@ export class ComparedPair {
     const before = this.#readCpu()
     this.#near.order({ kind: 'ask', bytes, count })
     const asked = await this.#near.next('asked', this.#patienceMs)
+    const { seconds } = asked
     const isRight = asked.count === count && asked.wrong === 0
-    return { ...asked, ...this.#cpuSince(before, count), isRight }
+    const distribution = Distribution.decoded(asked.distribution)
+    return { seconds, distribution, ...this.#cpuSince(before, count), isRight }
   }
 
   async pour(bytes: number, count: number): Promise<PourSample> {

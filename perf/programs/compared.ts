@@ -5,11 +5,11 @@ import { basename } from 'node:path'
 import process from 'node:process'
 import { isMainThread, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
-import type { Asked, ComparedConfig, ComparedOrder, FromCompared } from '../harness/compared-messages.js'
+import type { ComparedConfig, ComparedOrder, FromCompared } from '../harness/compared-messages.js'
+import { Distribution } from '../harness/distribution.js'
 import { readLines, writeLine } from '../harness/json-lines.js'
 import { stamp, STAMP_BASE, STAMPS } from '../harness/messages.js'
 import { residentMemory } from '../harness/resident-memory.js'
-import { summarize } from '../harness/statistics.js'
 import type { ComparedClient, ComparedPeer, Payload } from './peers/compared-stack.js'
 
 /** Of the request that opens a connection. */
@@ -120,8 +120,7 @@ async function ask(bytes: number, count: number): Promise<void> {
     for (const client of clients) askNext(client)
   })
   const seconds = (performance.now() - startedAt) / 1000
-  const { mean, p50, p99 } = summarize(micros)
-  say({ kind: 'asked', seconds, count: back, wrong, meanMicros: mean, p50Micros: p50, p99Micros: p99 } satisfies Asked)
+  say({ kind: 'asked', seconds, count: back, wrong, distribution: Distribution.ofMicros(micros).encoded })
 }
 
 async function pour(bytes: number, count: number): Promise<void> {

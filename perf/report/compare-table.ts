@@ -1,9 +1,13 @@
 /** One row a peer, what it cannot do below, and at the end who wins. */
 import { medianOf, spreadOf } from '../harness/rounds.js'
 import type { Column, ComparedRow, ComparedSample, ComparedTable } from '../scenarios/compared-works.js'
+import { Distribution } from '../harness/distribution.js'
 import type { Figure } from './figure.js'
+import { figuresOf, type Measure } from './figures-of.js'
 import { figure, table, times } from './table.js'
 import { timesBetter, winnerLines } from './winner.js'
+
+const BASELINE = 'net'
 
 /** What the columns beside the figures mean. */
 export const COMPARE_LEGEND =
@@ -29,7 +33,12 @@ export function compareTable(given: ComparedTable): string {
 
 function figureCells({ work }: ComparedTable, { outcome }: ComparedRow): readonly string[] {
   const samples = outcome.kind === 'measured' ? outcome.samples : []
-  const cells = work.columns.map(({ key, digits }) => figure(medianOf(samples, ({ values }) => values[key]), digits))
+  const cells = work.columns.map(({ key, digits }) =>
+    figure(
+      medianOf(samples, ({ values }) => values[key]),
+      digits,
+    ),
+  )
   const spread = samples.length < 2 ? '-' : `${figure(spreadIn(samples, work.judged) * 100, 0)} %`
   return [...cells, spread]
 }
@@ -58,16 +67,22 @@ export function isAllRight({ rows }: ComparedTable): boolean {
   return rows.every((row) => ['right', '-'].includes(counts(row)))
 }
 
-/** Of each row that was measured: `net` is what the others are compared with. */
-export function figuresOf({ work, rows }: ComparedTable): readonly Figure[] {
-  return rows.flatMap(({ name, outcome }) => {
-    if (outcome.kind !== 'measured') return []
-    return work.columns.flatMap(({ key, metric, unit, better, scale = 1 }): Figure[] => {
-      const samples = outcome.samples.map(({ values }) => values[key]).filter((value) => value !== undefined)
-      if (samples.length === 0) return []
-      const isBaseline = name === 'net'
-      const scaled = samples.map((value) => value * scale)
-      return [{ metric, unit, better, contender: name, isBaseline, at: work.at, samples: scaled }]
-    })
-  })
+/** `net` is what the others are compared with, where it has a row. */
+export function comparedFigures({ work, rows }: ComparedTable): readonly Figure[] {
+  const samples = new Map<string, readonly ComparedSample[]>()
+  for (const row of rows.toSorted((a, b) => Number(b.name === BASELINE) - Number(a.name === BASELINE))) {
+    if (row.outcome.kind === 'measured') samples.set(row.name, row.outcome.samples)
+  }
+  return figuresOf(samples, work.at, work.columns.map(measureOf))
+}
+
+function measureOf(column: Column): Measure<ComparedSample> {
+  const { key, metric, unit, better, scale = 1, hasDistribution = false } = column
+  const of = ({ values }: ComparedSample): number | undefined => {
+    const value = values[key]
+    return value === undefined ? undefined : value * scale
+  }
+  const measure = { metric, unit, better, of }
+  if (!hasDistribution) return measure
+  return { ...measure, distribution: ({ distribution = Distribution.ofMicros([]) }) => distribution }
 }

@@ -21,9 +21,10 @@ function samplesOf({ outcome }: ComparedRow): readonly ComparedSample[] {
   return outcome.samples.every(({ isRight }) => isRight) ? outcome.samples : []
 }
 
-/** The median of what decides; undefined: there is nothing right to judge. */
+/** The median of what decides; undefined: there is nothing right to judge, or so little that it is lost in noise. */
 function judged({ work }: ComparedTable, row: ComparedRow): number | undefined {
-  return medianOf(samplesOf(row), ({ values }) => values[work.judged.key])
+  const value = medianOf(samplesOf(row), ({ values }) => values[work.judged.key])
+  return value !== undefined && value > 0 ? value : undefined
 }
 
 function better(table: ComparedTable, mine: number, theirs: number): number {
@@ -80,7 +81,7 @@ function winnerLine({ work }: ComparedTable, { own, other, state, times }: Stand
   const by = times.toFixed(2)
   const what = work.judged.unit === 'bytes' ? 'smaller' : 'faster'
   if (state === 'even') {
-    return `${work.title}: a tie of ${ours} and ${other.name} (${by} times, which is within the spread of the rounds)`
+    return `${work.title}: a tie of ${ours} and ${other.name} (${by} times, within the spread: the rounds do not agree)`
   }
   if (state === 'ahead') return `${work.title}: ${ours} wins, ${by} times ${what} than ${other.name}`
   const reason = reasonFor(work.name, own, other)

@@ -3,10 +3,11 @@
  * a round has is found out for each by its speed.
  */
 import { setTimeout as wait } from 'node:timers/promises'
+import { ComparedContender, type Measure, type RoundSize } from '../harness/compared-contender.js'
 import type { Purpose } from '../harness/compared-messages.js'
-import { ComparedPair, type PairSettings } from '../harness/compared-pair.js'
 import { descriptorLimit, descriptorShortage } from '../harness/descriptor-limit.js'
 import { availabilityOf, type Availability, type PeerEntry, type WorkName } from '../harness/peer-catalogue.js'
+import { silent, type Progress } from '../harness/progress.js'
 import { interleave } from '../harness/rounds.js'
 import {
   askedSample,
@@ -38,6 +39,7 @@ export interface ComparePlan {
   readonly pinTo: string | undefined
   /** How long one measurement may take before messages count as lost. */
   readonly patienceMs: number
+  readonly progress: Progress
   readonly onTable: (table: ComparedTable) => void
 }
 
@@ -45,7 +47,7 @@ export interface CompareReport {
   readonly tables: readonly ComparedTable[]
   /** Rows over shared memory that were not, and why. */
   readonly fallbacks: readonly string[]
-  /** Names of peers of which a side did not end by itself, or did not release everything. */
+  /** Peers of which a side did not end by itself, or did not release everything. */
   readonly unreleased: readonly string[]
 }
 
@@ -55,92 +57,67 @@ const FIRST_REQUESTS = 200
 const FIRST_STREAM_BYTES = 4_194_304
 const MOST_FIRST_FRAMES = 2_000
 const LEAST_FRAMES = 8
-const MOST_MESSAGES = 20_000_000
-const MOST_GROWTH = 8
-/** Connections come and go; a few are there before memory is counted. */
+/** A few are there before memory is counted: the code that makes them is no part of one. */
 const FIRST_IDLE = 10
 const SETTLE_MS = 300
 
-/** One row while it is measured: what has failed once is not asked again. */
-class Contender {
-  readonly name: string
-  readonly entry: PeerEntry
-  pair: ComparedPair | undefined
-  count = 0
-  connections = 1
-  #failure: string | undefined
-
-  constructor(entry: PeerEntry) {
-    this.name = entry.name
-    this.entry = entry
-  }
-
-  get failure(): string | undefined {
-    return this.#failure
-  }
-
-  async attempt<Result>(what: (pair: ComparedPair) => Promise<Result>): Promise<Result | undefined> {
-    if (this.pair === undefined || this.#failure !== undefined) return undefined
-    try {
-      return await what(this.pair)
-    } catch (error) {
-      this.fail(error)
-      return undefined
-    }
-  }
-
-  fail(error: unknown): void {
-    this.#failure = error instanceof Error ? error.message : String(error)
-  }
-}
-
-type Measure = (pair: ComparedPair, count: number) => Promise<{ sample: ComparedSample; seconds: number }>
-
 export async function runCompare(plan: ComparePlan): Promise<CompareReport> {
-  const report = { tables: [] as ComparedTable[], fallbacks: [] as string[], unreleased: [] as string[] }
-  const run = new Comparison(plan, report)
-  const { works } = plan
-  if (works.includes('round-trip') || works.includes('fan-in')) await run.asking()
-  if (works.includes('stream')) await run.pouring()
-  if (works.includes('idle')) await run.idling()
-  return report
+  const comparison = new Comparison(plan)
+  plan.progress.begin('measurements', comparison.steps)
+  try {
+    await comparison.asking()
+    await comparison.pouring()
+    await comparison.idling()
+  } finally {
+    plan.progress.end()
+  }
+  return comparison
 }
 
-class Comparison {
+class Comparison implements CompareReport {
+  readonly tables: ComparedTable[] = []
+  readonly fallbacks: string[] = []
+  readonly unreleased: string[] = []
   readonly #plan: ComparePlan
-  readonly #report: { tables: ComparedTable[]; fallbacks: string[]; unreleased: string[] }
   readonly #availability: ReadonlyMap<PeerEntry, Availability>
 
-  constructor(plan: ComparePlan, report: { tables: ComparedTable[]; fallbacks: string[]; unreleased: string[] }) {
+  constructor(plan: ComparePlan) {
     this.#plan = plan
-    this.#report = report
     this.#availability = new Map(plan.entries.map((entry) => [entry, availabilityOf(entry)]))
   }
 
+  /** About as many, of about one length, as everything takes. */
+  get steps(): number {
+    const { sizes, connections, rounds } = this.#plan
+    const tables = { 'round-trip': 1, 'fan-in': connections.length, stream: sizes.length }
+    const measured = (['round-trip', 'fan-in', 'stream'] as const).map(
+      (work) => tables[work] * this.#taking([work]).length * (rounds + 1),
+    )
+    return measured.reduce((sum, steps) => sum + steps, this.#taking(['idle']).length)
+  }
+
+  /** Round trips over one connection, and over many at a time. */
   async asking(): Promise<void> {
-    const { works, connections } = this.#plan
-    await this.#withContenders('ask', ['round-trip', 'fan-in'], async (contenders) => {
-      const measure: Measure = async (pair, count) => {
-        const asked = await pair.ask(REQUEST_BYTES, count)
-        return { sample: askedSample(asked), seconds: asked.seconds }
-      }
-      if (works.includes('round-trip')) {
-        await this.#tableOf(roundTripWork(REQUEST_BYTES), contenders, FIRST_REQUESTS, 1, measure)
-      }
-      if (!works.includes('fan-in')) return
+    const { connections } = this.#plan
+    const measure: Measure<ComparedSample> = async (pair, count) => {
+      const asked = await pair.ask(REQUEST_BYTES, count)
+      return { sample: askedSample(asked), seconds: asked.seconds }
+    }
+    await this.#withContenders('ask', ['round-trip', 'fan-in'], async (all) => {
+      await this.#tableOf(roundTripWork(REQUEST_BYTES), all, { first: FIRST_REQUESTS, least: 1 }, measure)
       for (const many of connections) {
-        for (const contender of contenders) await this.#grow(contender, many)
-        const first = Math.max(FIRST_REQUESTS, many)
-        await this.#tableOf(fanInWork(REQUEST_BYTES, many), contenders, first, many, measure)
+        const work = fanInWork(REQUEST_BYTES, many)
+        for (const contender of this.#of(work, all)) await contender.growTo(many)
+        await this.#tableOf(work, all, { first: Math.max(FIRST_REQUESTS, many), least: many }, measure)
       }
     })
   }
 
   async pouring(): Promise<void> {
-    await this.#withContenders('pour', ['stream'], async (contenders) => {
+    await this.#withContenders('pour', ['stream'], async (all) => {
       for (const bytes of this.#plan.sizes) {
         const first = Math.max(LEAST_FRAMES, Math.min(MOST_FIRST_FRAMES, Math.floor(FIRST_STREAM_BYTES / bytes)))
-        await this.#tableOf(streamWork(bytes), contenders, first, LEAST_FRAMES, async (pair, count) => {
+        await this.#tableOf(streamWork(bytes), all, { first, least: 1 }, async (pair, count) => {
           const poured = await pair.pour(bytes, count)
           return { sample: pouredSample(poured, bytes, count), seconds: poured.seconds }
         })
@@ -153,33 +130,32 @@ class Comparison {
     const many = Math.max(...this.#plan.connections)
     const work = idleWork(many)
     const outcomes = new Map<PeerEntry, ComparedOutcome>()
-    for (const entry of this.#plan.entries) {
-      if (!this.#takesPart(entry, 'idle')) continue
-      const contender = new Contender(entry)
-      await this.#start(contender, 'ask', ['--expose-gc'])
-      const sample = await contender.attempt(async (pair) => {
-        await pair.connect(FIRST_IDLE - 1)
-        const before = await pair.memory()
-        await pair.connect(many)
+    for (const entry of this.#taking(['idle'])) {
+      const contender = new ComparedContender(entry)
+      try {
+        await this.#start(contender, 'ask', ['--expose-gc'])
+        await contender.growTo(FIRST_IDLE)
+        const before = await contender.attempt((pair) => pair.memory())
+        await contender.growTo(FIRST_IDLE + many)
         await wait(SETTLE_MS)
-        return idleSample(before, await pair.memory(), many)
-      })
-      await this.#stop(contender)
-      outcomes.set(entry, outcomeOf(contender, sample === undefined ? [] : [sample]))
+        const after = await contender.attempt((pair) => pair.memory())
+        const samples = before === undefined || after === undefined ? [] : [idleSample(before, after, many)]
+        outcomes.set(entry, outcomeOf(contender, samples))
+      } finally {
+        await this.#stop(contender)
+      }
+      this.#plan.progress.step()
     }
-    this.#hand(work, outcomes)
+    this.#handOn(work, outcomes)
   }
 
   /** Starts each that has a part in one of these, and stops it afterwards. */
   async #withContenders(
     purpose: Purpose,
     works: readonly WorkName[],
-    use: (contenders: readonly Contender[]) => Promise<void>,
+    use: (contenders: readonly ComparedContender[]) => Promise<void>,
   ): Promise<void> {
-    const wanted = works.filter((work) => this.#plan.works.includes(work))
-    const contenders = this.#plan.entries
-      .filter((entry) => wanted.some((work) => this.#takesPart(entry, work)))
-      .map((entry) => new Contender(entry))
+    const contenders = this.#taking(works).map((entry) => new ComparedContender(entry))
     try {
       for (const contender of contenders) await this.#start(contender, purpose, [])
       await use(contenders)
@@ -188,82 +164,62 @@ class Comparison {
     }
   }
 
-  async #start(contender: Contender, purpose: Purpose, execArgv: readonly string[]): Promise<void> {
-    const available = this.#availability.get(contender.entry)
-    if (available?.kind !== 'there') return
+  async #start(contender: ComparedContender, purpose: Purpose, execArgv: readonly string[]): Promise<void> {
     const { folder, pinTo, patienceMs } = this.#plan
-    const settings: PairSettings = { folder, purpose, execPath: available.execPath, execArgv, pinTo, patienceMs }
-    try {
-      contender.pair = await ComparedPair.start(contender.entry, settings)
-      const { fallback } = contender.pair
-      if (fallback !== undefined) this.#report.fallbacks.push(`${contender.name}: ${fallback}`)
-    } catch (error) {
-      contender.fail(error)
-    }
+    const available = this.#availability.get(contender.entry)
+    await contender.start(available, purpose, { folder, execArgv, pinTo, patienceMs })
+    if (contender.fallback !== undefined) this.fallbacks.push(`${contender.name}: ${contender.fallback}`)
   }
 
-  async #stop(contender: Contender): Promise<void> {
-    const { pair, failure, name } = contender
-    if (pair === undefined) return
-    // What has failed may never say that it has stopped.
-    if (failure !== undefined) await pair.kill()
-    else if (!(await pair.stop())) this.#report.unreleased.push(name)
-  }
-
-  async #grow(contender: Contender, connections: number): Promise<void> {
-    if (!this.#takesPart(contender.entry, 'fan-in')) return
-    await contender.attempt(async (pair) => {
-      await pair.connect(connections - contender.connections)
-      contender.connections = connections
-    })
+  async #stop(contender: ComparedContender): Promise<void> {
+    if (!(await contender.stop())) this.unreleased.push(contender.name)
   }
 
   async #tableOf(
     work: ComparedWork,
-    all: readonly Contender[],
-    first: number,
-    least: number,
-    measure: Measure,
+    all: readonly ComparedContender[],
+    size: Pick<RoundSize, 'first' | 'least'>,
+    measure: Measure<ComparedSample>,
   ): Promise<void> {
-    const contenders = all.filter(({ entry }) => this.#takesPart(entry, work.name))
+    const { rounds, durationMs, count, progress } = this.#plan
+    const contenders = this.#of(work, all)
     for (const contender of contenders) {
-      // It also warms up: code is compiled, rings and buffers grow.
-      await contender.attempt(async (pair) => {
-        contender.count = await this.#countFor(pair, first, least, measure)
-      })
+      await contender.warmUp(measure, { ...size, durationMs, count })
+      progress.step()
     }
-    const samples = await interleave(contenders, this.#plan.rounds, (contender) =>
-      contender.attempt(async (pair) => (await measure(pair, contender.count)).sample),
+    const samples = await interleave(
+      contenders,
+      rounds,
+      async (contender) => {
+        const sample = await contender.attempt(async (pair) => (await measure(pair, contender.count)).sample)
+        progress.step()
+        return sample
+      },
+      // It counts the steps of all tables together.
+      silent,
     )
     const outcomes = contenders.map((contender) => {
       const own = (samples.get(contender.name) ?? []).filter((sample) => sample !== undefined)
       return [contender.entry, outcomeOf(contender, own)] as const
     })
-    this.#hand(work, new Map(outcomes))
+    this.#handOn(work, new Map(outcomes))
   }
 
-  /** How many messages take about as long as a round should. */
-  async #countFor(pair: ComparedPair, first: number, least: number, measure: Measure): Promise<number> {
-    const { count: given, durationMs } = this.#plan
-    if (given !== undefined) {
-      const count = Math.max(given, least)
-      await measure(pair, count)
-      return count
-    }
-    let count = first
-    for (;;) {
-      const { seconds } = await measure(pair, count)
-      const growth = durationMs / (seconds * 1000)
-      if (growth <= 2 || count === MOST_MESSAGES) return Math.max(least, Math.round(count * growth))
-      count = Math.min(MOST_MESSAGES, Math.ceil(count * Math.min(growth, MOST_GROWTH)))
-    }
+  #of({ name }: ComparedWork, contenders: readonly ComparedContender[]): readonly ComparedContender[] {
+    const entries = this.#taking([name])
+    return contenders.filter(({ entry }) => entries.includes(entry))
   }
 
-  #takesPart(entry: PeerEntry, work: WorkName): boolean {
-    return entry.leavesOut?.includes(work) !== true && entry.cannot?.[work] === undefined
+  /** Those that do one of these, as far as it was asked for. */
+  #taking(works: readonly WorkName[]): readonly PeerEntry[] {
+    const wanted = works.filter((work) => this.#plan.works.includes(work))
+    return this.#plan.entries.filter((entry) =>
+      wanted.some((work) => entry.leavesOut?.includes(work) !== true && entry.cannot?.[work] === undefined),
+    )
   }
 
-  #hand(work: ComparedWork, outcomes: ReadonlyMap<PeerEntry, ComparedOutcome>): void {
+  #handOn(work: ComparedWork, outcomes: ReadonlyMap<PeerEntry, ComparedOutcome>): void {
+    if (!this.#plan.works.includes(work.name)) return
     const rows = this.#plan.entries
       .filter(({ leavesOut }) => leavesOut?.includes(work.name) !== true)
       .map((entry) => {
@@ -273,7 +229,8 @@ class Comparison {
         return { name, peer, ours, remark, outcome: this.#outcomeOf(entry, work, outcomes) }
       })
     const table = { work, rows }
-    this.#report.tables.push(table)
+    this.tables.push(table)
+    this.#plan.progress.end()
     this.#plan.onTable(table)
   }
 
@@ -283,7 +240,7 @@ class Comparison {
     outcomes: ReadonlyMap<PeerEntry, ComparedOutcome>,
   ): ComparedOutcome {
     const available = this.#availability.get(entry)
-    if (available?.kind !== 'there') return { kind: 'absent', why: `not run: ${available?.why ?? 'it is not there'}` }
+    if (available?.kind === 'missing') return { kind: 'absent', why: `not run: ${available.why}` }
     const why = entry.cannot?.[name]
     if (why !== undefined) return { kind: 'absent', why }
     const outcome = outcomes.get(entry) ?? { kind: 'failed', why: 'it was not measured' }
@@ -292,7 +249,6 @@ class Comparison {
   }
 }
 
-function outcomeOf({ failure }: Contender, samples: readonly ComparedSample[]): ComparedOutcome {
-  if (failure !== undefined) return { kind: 'failed', why: failure }
-  return { kind: 'measured', samples }
+function outcomeOf({ failure }: ComparedContender, samples: readonly ComparedSample[]): ComparedOutcome {
+  return failure === undefined ? { kind: 'measured', samples } : { kind: 'failed', why: failure }
 }

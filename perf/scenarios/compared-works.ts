@@ -1,5 +1,6 @@
 /** The pieces of work that are compared: what is counted in each, and which figure decides. */
 import type { AskSample, PourSample } from '../harness/compared-pair.js'
+import type { Distribution } from '../harness/distribution.js'
 import type { Transport } from '../harness/meeting-place.js'
 import type { WorkName } from '../harness/peer-catalogue.js'
 import type { ResidentMemory } from '../harness/resident-memory.js'
@@ -15,11 +16,15 @@ export interface Column {
   readonly better: 'lower' | 'higher'
   /** How much of `unit` the column counts in: 1,000 for thousands of frames. */
   readonly scale?: number
+  /** Its samples have the whole distribution, too. */
+  readonly hasDistribution?: boolean
 }
 
 export interface ComparedSample {
   /** By the keys of the columns, in their units; undefined where the system does not tell. */
   readonly values: Readonly<Record<string, number | undefined>>
+  /** Of round trips. */
+  readonly distribution?: Distribution
   readonly isRight: boolean
 }
 
@@ -58,7 +63,15 @@ function cpu(key: string, title: string, metric: string, unit: 'us' | 'ns'): Col
   return { key, title, digits: unit === 'us' ? 1 : 0, metric, unit, better: lower }
 }
 
-const p50: Column = { key: 'p50', title: 'p50 us', digits: 1, metric: 'round trip, median', unit: 'us', better: lower }
+const p50: Column = {
+  key: 'p50',
+  title: 'p50 us',
+  digits: 1,
+  metric: 'round trip, median',
+  unit: 'us',
+  better: lower,
+  hasDistribution: true,
+}
 const p99: Column = { key: 'p99', title: 'p99 us', digits: 1, metric: 'round trip, p99', unit: 'us', better: lower }
 const mean: Column = { key: 'mean', title: 'mean us', digits: 1, metric: 'round trip, mean', unit: 'us', better: lower }
 const cpuOfRequests = [
@@ -100,8 +113,18 @@ const memory: Column = {
   better: lower,
   scale: 1024,
 }
-const nearMemory: Column = { ...memory, key: 'near', title: 'dialling', metric: 'memory of an idle connection, dialling' }
-const farMemory: Column = { ...memory, key: 'far', title: 'accepting', metric: 'memory of an idle connection, accepting' }
+const nearMemory: Column = {
+  ...memory,
+  key: 'near',
+  title: 'dialling',
+  metric: 'memory of an idle connection, dialling',
+}
+const farMemory: Column = {
+  ...memory,
+  key: 'far',
+  title: 'accepting',
+  metric: 'memory of an idle connection, accepting',
+}
 
 export function sizeName(bytes: number): string {
   if (bytes >= 1_048_576 && bytes % 1_048_576 === 0) return `${String(bytes / 1_048_576)} MiB`
@@ -140,9 +163,12 @@ function micros(nanos: number | undefined): number | undefined {
 }
 
 export function askedSample(sample: AskSample): ComparedSample {
-  const { count, seconds, meanMicros, p50Micros, p99Micros, nearNanos, farNanos, allNanos, isRight } = sample
+  const { seconds, distribution, nearNanos, farNanos, allNanos, isRight } = sample
+  const { count, meanMicros } = distribution
   const cpuMicros = { near: micros(nearNanos), far: micros(farNanos), all: micros(allNanos) }
-  return { values: { rate: count / seconds, mean: meanMicros, p50: p50Micros, p99: p99Micros, ...cpuMicros }, isRight }
+  const [p50Micros, p99Micros] = [distribution.micros(50), distribution.micros(99)]
+  const values = { rate: count / seconds, mean: meanMicros, p50: p50Micros, p99: p99Micros, ...cpuMicros }
+  return { values, distribution, isRight }
 }
 
 export function pouredSample(sample: PourSample, bytes: number, count: number): ComparedSample {
@@ -159,5 +185,8 @@ export function idleSample(
   connections: number,
 ): ComparedSample {
   const [near, far] = after.map(({ rssBytes }, i) => (rssBytes - (before[i]?.rssBytes ?? NaN)) / connections / 1024)
-  return { values: { near: far === undefined ? undefined : near, far, both: (near ?? NaN) + (far ?? 0) }, isRight: true }
+  return {
+    values: { near: far === undefined ? undefined : near, far, both: (near ?? NaN) + (far ?? 0) },
+    isRight: true,
+  }
 }

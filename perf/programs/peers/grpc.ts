@@ -1,5 +1,12 @@
 /** gRPC (@grpc/grpc-js) over a Unix socket: unary calls for requests, client streaming for streams. */
-import { drained, NO_PAYLOAD, pourInto, type ComparedClient, type ComparedPeer, type Payload } from './compared-stack.js'
+import {
+  drained,
+  NO_PAYLOAD,
+  pourInto,
+  type ComparedClient,
+  type ComparedPeer,
+  type Payload,
+} from './compared-stack.js'
 import { loadPackage, peerFile } from './packages.js'
 
 interface Message {
