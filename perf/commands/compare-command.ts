@@ -13,7 +13,7 @@ import {
   transportList,
 } from '../options/options.js'
 import { list, oneOf } from '../options/reader.js'
-import { COMPARE_LEGEND, compareTable, comparedFigures, isAllRight } from '../report/compare-table.js'
+import { COMPARE_LEGEND, compareLines, compareOutcome, compareTable } from '../report/compare-table.js'
 import { machineLine } from '../report/machine-line.js'
 import { runCompare } from '../scenarios/compare.js'
 import { DEFAULT_ROUNDS } from './contest.js'
@@ -30,8 +30,8 @@ export const compare = defineScenario({
   name: 'compare',
   summary: 'the engine beside what one would use instead',
   options: {
-    peers: option(list(oneOf(peerNames)), peerNames.join(), 'what is compared (default: all)'),
-    work: option(list(oneOf(workNames)), workNames.join(), 'what is done (default: all)'),
+    peers: option(list(oneOf(peerNames)), 'engine,net', `some of ${peerNames.join(', ')}`),
+    work: option(list(oneOf(workNames)), 'stream', `some of ${workNames.join(', ')}`),
     sizes: as(sizes, DEFAULT_SIZES.join(), 'payload bytes of the streams, one table each'),
     connections: as(
       connectionCounts,
@@ -58,7 +58,7 @@ export const compare = defineScenario({
     const { peers = peerNames, work: works = workNames, transport: over = transports, pin } = given
     const durationMs = (given.duration ?? DEFAULT_SECONDS) * 1_000
     console.log(`${machineLine(machineFacts())}\n${COMPARE_LEGEND}\n`)
-    const { tables, fallbacks, unreleased } = await runCompare({
+    const report = await runCompare({
       folder,
       progress,
       entries: peerCatalogue(over).filter(({ peer }) => peers.includes(peer)),
@@ -74,9 +74,7 @@ export const compare = defineScenario({
         console.log(compareTable(table))
       },
     })
-    for (const fallback of fallbacks) console.log(`NOT over shared memory: ${fallback}`)
-    for (const name of unreleased) console.log(`did not release everything: ${name}`)
-    const right = tables.every(isAllRight) && unreleased.every((name) => !name.startsWith('engine'))
-    return { right, reports: tables, figures: tables.flatMap(comparedFigures) }
+    for (const line of compareLines(report)) console.log(line)
+    return compareOutcome(report)
   },
 })

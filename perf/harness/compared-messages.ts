@@ -23,7 +23,7 @@ export type ComparedOrder =
   | { readonly kind: 'ask'; readonly bytes: number; readonly count: number }
   | { readonly kind: 'pour'; readonly bytes: number; readonly count: number }
   /** The far side expects so many messages. */
-  | { readonly kind: 'take'; readonly count: number }
+  | { readonly kind: 'take'; readonly bytes: number; readonly count: number }
   | { readonly kind: 'memory' }
   | { readonly kind: 'stop' }
 
@@ -47,8 +47,8 @@ export interface Taken {
   readonly kind: 'taken'
   readonly endedNs: string
   readonly messages: number
-  readonly bytes: number
-  readonly checksum: number
+  /** Those that are not what was sent, or not in their turn. */
+  readonly wrong: number
 }
 
 export type FromCompared =
@@ -63,9 +63,3 @@ export type FromCompared =
   | ({ readonly kind: 'memory' } & ResidentMemory)
   | { readonly kind: 'stopped'; readonly released: boolean }
   | { readonly kind: 'failed'; readonly message: string }
-
-/** What the stamps of so many messages come to. */
-export function checksumOf(count: number, stamps: number): number {
-  const rest = count % stamps
-  return Math.floor(count / stamps) * ((stamps * (stamps - 1)) / 2) + (rest * (rest - 1)) / 2
-}

@@ -73,13 +73,13 @@ function isMessage(message: Payload, mark: number, bytes: number): boolean {
 }
 
 const clients: ComparedClient[] = []
-const taken = { wanted: 0, messages: 0, bytes: 0, checksum: 0 }
+const taken = { wanted: 0, bytes: 0, messages: 0, wrong: 0 }
 
 function take(message: Payload): void {
-  taken.bytes += message.length
-  taken.checksum += at(message, 0)
+  if (!isMessage(message, stamp(taken.messages), taken.bytes)) taken.wrong++
   if (++taken.messages !== taken.wanted) return
-  say({ kind: 'taken', endedNs: process.hrtime.bigint().toString(), ...taken })
+  const { messages, wrong } = taken
+  say({ kind: 'taken', endedNs: process.hrtime.bigint().toString(), messages, wrong })
 }
 
 async function connect(count: number): Promise<void> {
@@ -156,7 +156,7 @@ async function carryOut(order: ComparedOrder): Promise<void> {
     case 'pour':
       return pour(order.bytes, order.count)
     case 'take':
-      Object.assign(taken, { wanted: order.count, messages: 0, bytes: 0, checksum: 0 })
+      Object.assign(taken, { wanted: order.count, bytes: order.bytes, messages: 0, wrong: 0 })
       say({ kind: 'armed' })
       return
     case 'memory':

@@ -157,10 +157,10 @@ class Comparison implements CompareReport {
   ): Promise<void> {
     const contenders = this.#taking(works).map((entry) => new ComparedContender(entry))
     try {
-      for (const contender of contenders) await this.#start(contender, purpose, [])
+      await Promise.all(contenders.map((contender) => this.#start(contender, purpose, [])))
       await use(contenders)
     } finally {
-      for (const contender of contenders) await this.#stop(contender)
+      await Promise.all(contenders.map((contender) => this.#stop(contender)))
     }
   }
 
