@@ -121,9 +121,9 @@ export class ComparedPair {
 
   /** Once it is there and ready. */
   async #met(role: 'near' | 'far', child?: ChildProcess): Promise<ComparedSide> {
-    let isLate = false
+    const late = new AbortController()
     const timer = setTimeout(() => {
-      isLate = true
+      late.abort()
       this.#wake()
     }, START_MS)
     try {
@@ -134,7 +134,7 @@ export class ComparedPair {
           return side
         }
         const isGone = child !== undefined && (child.exitCode !== null || child.pid === undefined)
-        if (isGone || isLate) throw new Error(`its ${role} side did not start`)
+        if (isGone || late.signal.aborted) throw new Error(`its ${role} side did not start`)
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })

@@ -46,9 +46,9 @@ export class ComparedSide {
     kind: Kind,
     patienceMs: number,
   ): Promise<Extract<FromCompared, { kind: Kind }>> {
-    let isLate = false
+    const late = new AbortController()
     const timer = setTimeout(() => {
-      isLate = true
+      late.abort()
       this.#wake()
     }, patienceMs)
     try {
@@ -58,7 +58,8 @@ export class ComparedSide {
         if (message?.kind === 'failed') throw new Error(message.message)
         if (message !== undefined) throw new Error(`expected ${kind}, got ${message.kind}`)
         if (this.#isOver) throw new Error(`its ${this.here.role} side ended before it said ${kind}`)
-        if (isLate) throw new Error(`messages are missing: ${kind} was not said within ${String(patienceMs / 1000)} s`)
+        if (late.signal.aborted)
+          throw new Error(`messages are missing: ${kind} was not said within ${String(patienceMs / 1000)} s`)
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })

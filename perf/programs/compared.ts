@@ -6,7 +6,6 @@ import process from 'node:process'
 import { isMainThread, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
 import type { ComparedConfig, ComparedOrder, FromCompared } from '../harness/compared-messages.js'
-import { Distribution } from '../harness/distribution.js'
 import { readLines, writeLine } from '../harness/json-lines.js'
 import { stamp, STAMP_BASE, STAMPS } from '../harness/messages.js'
 import { residentMemory } from '../harness/resident-memory.js'
@@ -120,6 +119,8 @@ async function ask(bytes: number, count: number): Promise<void> {
     for (const client of clients) askNext(client)
   })
   const seconds = (performance.now() - startedAt) / 1000
+  // Only who asks needs it, and it takes a while to load.
+  const { Distribution } = await import('../harness/distribution.js')
   say({ kind: 'asked', seconds, count: back, wrong, distribution: Distribution.ofMicros(micros).encoded })
 }
 

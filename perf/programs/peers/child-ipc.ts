@@ -1,4 +1,4 @@
-/** `child.send()` and `process.send()`: JSON, for which a message is text, or V8's own format, for which it is bytes. */
+/** `child.send()` and `process.send()`: as JSON, where a message is text, or in V8's own format, where it is bytes. */
 import type { ChildProcess } from 'node:child_process'
 import process from 'node:process'
 import { STAMPS } from '../../harness/messages.js'

@@ -49,11 +49,11 @@ interface Grpc {
   readonly Server: new (options: object) => Server
   readonly ServerCredentials: { createInsecure(): object }
   readonly credentials: { createInsecure(): object }
-  loadPackageDefinition(definition: object): { readonly compared: { readonly Compared: ServiceClient } }
+  readonly loadPackageDefinition: (definition: object) => { readonly compared: { readonly Compared: ServiceClient } }
 }
 
 interface ProtoLoader {
-  load(file: string, options: object): Promise<object>
+  readonly load: (file: string, options: object) => Promise<object>
 }
 
 const READY_MS = 10_000

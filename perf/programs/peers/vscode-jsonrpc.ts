@@ -17,7 +17,7 @@ interface Rpc {
 interface JsonRpc {
   readonly SocketMessageReader: new (socket: net.Socket) => object
   readonly SocketMessageWriter: new (socket: net.Socket) => object
-  createMessageConnection(reader: object, writer: object): Rpc
+  readonly createMessageConnection: (reader: object, writer: object) => Rpc
 }
 
 /** Notifications leave one after the other: when the last of so many has left, all have. */
