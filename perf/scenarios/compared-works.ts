@@ -178,15 +178,15 @@ export function pouredSample(sample: PourSample, bytes: number, count: number): 
   return { values, isRight }
 }
 
-/** Of both processes, or of one with both sides in it. */
+/** Of both processes, or of one with both sides in it. Pages that both have count once in the sum. */
 export function idleSample(
   before: readonly ResidentMemory[],
   after: readonly ResidentMemory[],
   connections: number,
 ): ComparedSample {
-  const [near, far] = after.map(({ rssBytes }, i) => (rssBytes - (before[i]?.rssBytes ?? NaN)) / connections / 1024)
-  return {
-    values: { near: far === undefined ? undefined : near, far, both: (near ?? NaN) + (far ?? 0) },
-    isRight: true,
-  }
+  const each = (bytes: number): number => bytes / connections / 1024
+  const [near = NaN, far] = after.map(({ rssBytes }, i) => each(rssBytes - (before[i]?.rssBytes ?? NaN)))
+  if (far === undefined) return { values: { both: near }, isRight: true }
+  const shared = after.map(({ sharedBytes = 0 }, i) => each(sharedBytes - (before[i]?.sharedBytes ?? 0)))
+  return { values: { near, far, both: near + far - Math.min(...shared) }, isRight: true }
 }
