@@ -14,7 +14,7 @@ import {
 } from '../options/options.js'
 import { list, oneOf } from '../options/reader.js'
 import { COMPARE_LEGEND, compareLines, compareOutcome, compareTable } from '../report/compare-table.js'
-import { machineLine } from '../report/machine-line.js'
+import { busyLine, machineLine } from '../report/machine-line.js'
 import { runCompare } from '../scenarios/compare.js'
 import { DEFAULT_ROUNDS } from './contest.js'
 import { defineScenario } from './scenario.js'
@@ -57,7 +57,9 @@ export const compare = defineScenario({
   async run(given, { folder, progress }) {
     const { peers = peerNames, work: works = workNames, transport: over = transports, pin } = given
     const durationMs = (given.duration ?? DEFAULT_SECONDS) * 1_000
-    console.log(`${machineLine(machineFacts())}\n${COMPARE_LEGEND}\n`)
+    const facts = machineFacts()
+    const lines = [machineLine(facts), busyLine(facts), COMPARE_LEGEND, '']
+    for (const line of lines) if (line !== undefined) console.log(line)
     const report = await runCompare({
       folder,
       progress,

@@ -61,11 +61,14 @@ export class ComparedContender {
 
   /** Undefined once something has failed. */
   async attempt<Result>(what: (pair: ComparedPair) => Promise<Result>): Promise<Result | undefined> {
-    if (this.#pair === undefined || this.#failure !== undefined) return undefined
+    const pair = this.#pair
+    if (pair === undefined || this.#failure !== undefined) return undefined
     try {
-      return await what(this.#pair)
+      return await what(pair)
     } catch (error) {
       this.#fail(error)
+      // It may never say that it has stopped, nor stop what it does.
+      await pair.kill()
       return undefined
     }
   }
@@ -97,11 +100,7 @@ export class ComparedContender {
 
   /** True: everything was released, or it had failed before. */
   async stop(): Promise<boolean> {
-    if (this.#pair === undefined) return true
-    if (this.#failure === undefined) return this.#pair.stop()
-    // It may never say that it has stopped.
-    await this.#pair.kill()
-    return true
+    return this.#pair === undefined || this.#failure !== undefined || this.#pair.stop()
   }
 
   #fail(error: unknown): void {

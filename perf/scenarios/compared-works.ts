@@ -14,7 +14,7 @@ export interface Column {
   readonly metric: string
   readonly unit: Unit
   readonly better: 'lower' | 'higher'
-  /** How much of `unit` the column counts in: 1,000 for thousands of frames. */
+  /** How much of `unit` the column counts in: 1,024 for KiB. */
   readonly scale?: number
   /** Its samples have the whole distribution, too. */
   readonly hasDistribution?: boolean
@@ -89,12 +89,11 @@ const requests: Column = {
 }
 const frames: Column = {
   key: 'rate',
-  title: 'kframes/s',
-  digits: 1,
+  title: 'frames/s',
+  digits: 0,
   metric: 'frames a second',
   unit: 'frames/s',
   better: higher,
-  scale: 1000,
 }
 const megabytes: Column = {
   key: 'megabytes',
@@ -174,7 +173,7 @@ export function askedSample(sample: AskSample): ComparedSample {
 export function pouredSample(sample: PourSample, bytes: number, count: number): ComparedSample {
   const { seconds, nearNanos, farNanos, allNanos, isRight } = sample
   const rate = count / seconds
-  const values = { rate: rate / 1000, megabytes: (rate * bytes) / 1e6, near: nearNanos, far: farNanos, all: allNanos }
+  const values = { rate, megabytes: (rate * bytes) / 1e6, near: nearNanos, far: farNanos, all: allNanos }
   return { values, isRight }
 }
 
