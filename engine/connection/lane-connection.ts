@@ -96,6 +96,10 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return this.#sender.send(frame)
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return this.#sender.sendBatch(frames)
+  }
+
   ready(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'ready()')
     return wrong === undefined ? this.#sender.ready(options) : Promise.reject(wrong)

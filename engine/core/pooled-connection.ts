@@ -48,6 +48,10 @@ export class PooledConnection implements LeasedConnection {
     return this.#held.send(frame)
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return this.#held.sendBatch(frames)
+  }
+
   async ready(options?: WaitOptions): Promise<void> {
     return this.#held.ready(options)
   }

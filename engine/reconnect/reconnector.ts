@@ -119,6 +119,10 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     return this.#outbox.send(frame)
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return this.#outbox.sendBatch(frames)
+  }
+
   ready(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'ready()')
     return wrong === undefined ? this.#outbox.ready(options) : Promise.reject(wrong)

@@ -13,6 +13,8 @@ export interface ContenderConfig {
   /** Undefined: the near side starts what it talks to. */
   readonly far: Stack | undefined
   readonly corkFrames: number
+  /** Of an engine. */
+  readonly batches?: boolean
   readonly framing?: FramingKind
   /** Of an engine. */
   readonly transport?: Transport
@@ -74,8 +76,8 @@ export class Contender {
   ): Promise<Contender> {
     const path = meetingPlace(settings.folder, config.name)
     const { connections, shards, wake, inlineWrites } = settings
-    const { corkFrames, framing, transport } = config
-    const common = { path, connections, shards, wake, inlineWrites, corkFrames, framing, transport }
+    const { corkFrames, batches, framing, transport } = config
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames, batches, framing, transport }
     const [farRole, nearRole] = roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
     const far =
       config.far === undefined

@@ -2,7 +2,7 @@
 import { createEngine, type Connection } from '../../api/index.js'
 import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
-import type { SideConfig } from '../harness/messages.js'
+import { stamp as stampAt, type SideConfig } from '../harness/messages.js'
 import { answerer, type Answering } from '../harness/work.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
@@ -16,6 +16,7 @@ const handlerModule = new URL('handlers/answering-handler.js', import.meta.url)
 
 export class EnginePeer implements Peer {
   readonly #connection: Connection
+  readonly #batch: Buffer[] = []
   #frames: Buffer[] = []
 
   constructor(connection: Connection) {
@@ -28,6 +29,14 @@ export class EnginePeer implements Peer {
 
   send(stamp: number): boolean {
     return this.#connection.send(this.#frames[stamp] ?? NOTHING)
+  }
+
+  sendBatch(stamp: number, count: number): boolean {
+    // Put together each time, as a host would.
+    const batch = this.#batch
+    batch.length = count
+    for (let i = 0; i < count; i++) batch[i] = this.#frames[stampAt(stamp + i)] ?? NOTHING
+    return this.#connection.sendBatch(batch)
   }
 
   flush(): void {

@@ -6,6 +6,8 @@ export interface Peer {
   prepare(bytes: number): void
   /** Sends one frame; false: wait for `ready()`. */
   send(stamp: number): boolean
+  /** Sends so many frames, in one call, with the stamps from this one on. Undefined: the stack has no batches. */
+  sendBatch?(stamp: number, count: number): boolean
   ready(): Promise<void>
   /** Everything sent so far leaves: only a corked baseline has something to do here. */
   flush(): void

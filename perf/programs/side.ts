@@ -151,9 +151,20 @@ async function request(order: RequestsOrder): Promise<void> {
   say(await clients.request(order))
 }
 
+/** What a batch of the source has. */
+const BATCH_FRAMES = 64
+
 /** `count` frames over one connection, waiting for room when there is none. */
 async function pour(peer: Peer, count: number): Promise<{ frames: number; checksum: number }> {
   let checksum = 0
+  if (config.batches === true) {
+    for (let i = 0; i < count; i += BATCH_FRAMES) {
+      const length = Math.min(BATCH_FRAMES, count - i)
+      for (let j = 0; j < length; j++) checksum += stamp(i + j)
+      if (peer.sendBatch?.(stamp(i), length) !== true) await peer.ready()
+    }
+    return { frames: count, checksum }
+  }
   for (let i = 0; i < count; i++) {
     const mark = stamp(i)
     checksum += mark

@@ -14,6 +14,8 @@ export interface ThroughputPlan extends ContenderSettings {
   readonly frames: number
   /** Instead of `frames`: as many as take so long. */
   readonly seconds?: number | undefined
+  /** Also the engine in batches. Default false. */
+  readonly batches?: boolean
   /** Also the engine with each of these; the first engine row is with `length`. */
   readonly framings?: readonly FramingKind[]
   /** Of the engine. */
@@ -42,11 +44,15 @@ const baselines: readonly ContenderConfig[] = [
   { name: 'net corked', near: 'net', far: 'net', corkFrames: CORKED_FRAMES },
 ]
 
-/** With the default framing, and with those that were asked for. */
-function engines(transport: Transport, framings: readonly FramingKind[]): ContenderConfig[] {
+/** With the default framing, and what was asked for besides. */
+function engines({ transport, batches = false, framings = [] }: ThroughputPlan): ContenderConfig[] {
   const name = transport === SOCKETS ? 'engine to engine' : `engine to engine, ${transport}`
   const plain: ContenderConfig = { name, near: 'engine', far: 'engine', corkFrames: 1, transport }
-  return [plain, ...framings.map((framing) => ({ ...plain, name: `${name}, ${framing}`, framing }))]
+  return [
+    plain,
+    ...(batches ? [{ ...plain, name: `${name}, batches`, batches }] : []),
+    ...framings.map((framing) => ({ ...plain, name: `${name}, ${framing}`, framing })),
+  ]
 }
 
 export interface ThroughputReport {
@@ -70,7 +76,7 @@ export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputRep
   let fallback: string | undefined
   let samples: Map<string, ThroughputSample[]>
   try {
-    for (const config of [...baselines, ...engines(plan.transport, plan.framings ?? [])])
+    for (const config of [...baselines, ...engines(plan)])
       contenders.push(await Contender.start('throughput', config, plan))
     for (const contender of contenders) fallback ??= contender.fallback
     // One round to compile the code and to grow the rings.

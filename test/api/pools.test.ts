@@ -124,6 +124,7 @@ test.serial('a leased connection works as one does, until its lease ends', async
     lease.release()
 
     throws(t, () => connection.send('x'), 'ERR_LEASE_ENDED')
+    throws(t, () => connection.sendBatch(['x']), 'ERR_LEASE_ENDED')
     await rejects(t, connection.receive(), 'ERR_LEASE_ENDED')
     await rejects(t, connection.ready(), 'ERR_LEASE_ENDED')
     await rejects(t, connection.end(), 'ERR_LEASE_ENDED')

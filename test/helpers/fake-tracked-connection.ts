@@ -60,6 +60,10 @@ export class FakeTracked implements TrackedConnection {
     return waiting + 1 < this.room
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return frames.map((frame) => this.send(frame)).every((goesOn) => goesOn)
+  }
+
   ready(): Promise<void> {
     if (this.#over) return Promise.reject(new TransportError('ERR_CLOSED', 'over'))
     if (this.taken.length - this.handedOver < this.room) return Promise.resolve()

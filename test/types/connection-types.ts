@@ -37,6 +37,14 @@ connection.send({ hello: 'world' })
 connection.send([['header'], 'body'])
 // @ts-expect-error nothing is no frame
 connection.send(undefined)
+expectTypeOf<Connection['sendBatch']>().toEqualTypeOf<(frames: readonly Frame[]) => boolean>()
+connection.sendBatch([Buffer.from('bytes'), 'text', ['two', 'parts']] as const)
+// @ts-expect-error one frame is no batch
+connection.sendBatch('text')
+// @ts-expect-error bytes are one frame
+connection.sendBatch(Buffer.from('bytes'))
+// @ts-expect-error all or nothing of what can be iterated once would have to be collected first
+connection.sendBatch(new Set(['text']))
 expectTypeOf(connection.ready({ timeoutMs: 100 })).resolves.toBeVoid()
 expectTypeOf(connection.end()).resolves.toBeVoid()
 

@@ -62,6 +62,27 @@ test('what queues up while there is no connection is bounded, and checked as a c
   reconnecting.destroy()
 })
 
+test('a batch waits whole for a connection, goes to the one there is, and is refused whole', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeReconnecting()
+  const { reconnecting } = fake
+  t.false(reconnecting.sendBatch(['one', ['t', 'wo']]))
+  t.is(reconnecting.pendingBytes, 14)
+  throws(t, () => reconnecting.sendBatch(['x', Buffer.alloc(1001)]), 'ERR_FRAME_TOO_LARGE')
+  throws(t, () => reconnecting.sendBatch('text' as unknown as string[]), 'ERR_INVALID_FRAME')
+  throws(t, () => reconnecting.sendBatch([Buffer.alloc(600), Buffer.alloc(600)]), 'ERR_BACKPRESSURE')
+  const connection = await fake.connect()
+  t.true(reconnecting.sendBatch(['three', Buffer.from('four')]))
+  t.deepEqual(texts(connection.taken), ['one', 'two', 'three', 'four'])
+  connection.handOver(4)
+  connection.lose('ERR_RESET', 0)
+  // Before it knows.
+  t.false(reconnecting.sendBatch(['five', 'six']))
+  t.like(reconnecting.info, { framesSent: 6, bytesSent: 22 })
+  reconnecting.destroy()
+  throws(t, () => reconnecting.sendBatch(['late']), 'ERR_CLOSED')
+})
+
 test('a queue that is longer than the connection has room for goes out as room comes', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
