@@ -3,6 +3,7 @@ import { accepts } from './accepts-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
 import { compare } from './compare-command.js'
+import { diff } from './diff-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
@@ -25,5 +26,6 @@ export const scenarios: readonly Scenario[] = [
   idle,
   pool,
   compare,
+  diff,
   chaos,
 ]

@@ -18,7 +18,6 @@ import { contest } from './contest.js'
 import { defineScenario } from './scenario.js'
 
 const DEFAULT_SIZES: readonly number[] = [64, 1_024, 65_536, 1_048_576]
-
 /** Larger frames come one or a few at a time. */
 const MOST_BATCHED_BYTES = 4_096
 

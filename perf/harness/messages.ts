@@ -32,6 +32,8 @@ export interface SideConfig {
   readonly framing?: FramingKind | undefined
   /** `engine` only. Default: the platform's sockets. */
   readonly transport?: Transport | undefined
+  /** Of an engine: the URL of its `api/index.js`. Default: this tree's. */
+  readonly engine?: string | undefined
 }
 
 export interface PingOrder {

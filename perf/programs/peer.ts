@@ -1,4 +1,5 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
+import type { FrameBatch } from '../../api/index.js'
 import type { Answering } from '../harness/work.js'
 
 export interface Peer {
@@ -17,6 +18,8 @@ export interface PeerStack {
   connect(onFrame: (frame: Buffer) => void): Promise<Peer>
   /** Calls `onPeer` for each connection; the function that it returns gets that connection's frames. */
   listen(onPeer: (peer: Peer) => (frame: Buffer) => void): Promise<void>
+  /** Calls `onBatch` with frames of all connections. Undefined: the stack has no batches. */
+  listenForBatches?(onBatch: (batch: FrameBatch) => void): Promise<void>
   /** Sends each chunk of bytes back as it came, the cheapest echo the stack can do. */
   echo(): Promise<void>
   /** Parses the frames and answers each with a frame, as a server does that answers requests. */
