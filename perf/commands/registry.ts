@@ -2,6 +2,7 @@
 import { accepts } from './accepts-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
+import { compare } from './compare-command.js'
 import { diff } from './diff-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
@@ -26,6 +27,7 @@ export const scenarios: readonly Scenario[] = [
   churn,
   idle,
   pool,
+  compare,
   diff,
   chaos,
 ]
