@@ -66,6 +66,12 @@ function at(message: Payload, index: number): number {
   return (typeof message === 'string' ? message.charCodeAt(index) : (message[index] ?? 0)) - STAMP_BASE
 }
 
+/** The same of a message that lies among others. */
+function isMessageAt(all: Uint8Array, offset: number, size: number, mark: number, bytes: number): boolean {
+  if (size !== bytes || (all[offset] ?? 0) - STAMP_BASE !== mark) return false
+  return bytes === 1 || (all[offset + bytes - 1] ?? 0) === STAMP_BASE
+}
+
 function isMessage(message: Payload, mark: number, bytes: number): boolean {
   if (message.length !== bytes || at(message, 0) !== mark) return false
   return bytes === 1 || at(message, bytes - 1) === 0
@@ -75,7 +81,15 @@ const clients: ComparedClient[] = []
 const taken = { wanted: 0, bytes: 0, messages: 0, wrong: 0 }
 
 function take(message: Payload): void {
-  if (!isMessage(message, stamp(taken.messages), taken.bytes)) taken.wrong++
+  count(isMessage(message, stamp(taken.messages), taken.bytes))
+}
+
+function takeAt(all: Uint8Array, offset: number, size: number): void {
+  count(isMessageAt(all, offset, size, stamp(taken.messages), taken.bytes))
+}
+
+function count(isRight: boolean): void {
+  if (!isRight) taken.wrong++
   if (++taken.messages !== taken.wanted) return
   const { messages, wrong } = taken
   say({ kind: 'taken', endedNs: process.hrtime.bigint().toString(), messages, wrong })
@@ -167,7 +181,7 @@ async function carryOut(order: ComparedOrder): Promise<void> {
   }
 }
 
-if (config.role === 'far') await (config.purpose === 'ask' ? stack.answer() : stack.take(take))
+if (config.role === 'far') await (config.purpose === 'ask' ? stack.answer() : stack.take(take, takeAt))
 readLines(control, (order) => {
   carryOut(order as ComparedOrder).catch(fail)
 })

@@ -20,7 +20,11 @@ export interface ComparedStack {
   readonly payload: 'bytes' | 'text'
   /** Answers each request with what it was given. */
   answer(): Promise<void>
-  take(onMessage: (message: Payload) => void): Promise<void>
+  /** `onBytes`: for a peer that gives many messages at once, each where it lies. */
+  take(
+    onMessage: (message: Payload) => void,
+    onBytes: (bytes: Uint8Array, offset: number, size: number) => void,
+  ): Promise<void>
   /** One more connection. */
   connect(): Promise<ComparedClient>
   /** Why connections that asked for shared memory go over their sockets; undefined: they do not. */

@@ -7,9 +7,16 @@ import { NO_PAYLOAD, pourInto, type ComparedClient, type ComparedPeer, type Payl
 
 const handlerModule = new URL('../handlers/answering-handler.js', import.meta.url)
 
+/** A multiple of the number of different messages, so that each batch begins with the first of them. */
+const BATCH_MESSAGES = 64
+/** Up to which batches pay. */
+const MOST_BATCHED_BYTES = 4_096
+
 class EngineClient implements ComparedClient {
   readonly #connection: Connection
   #messages: readonly Payload[] = []
+  #batch: readonly Payload[] = []
+  #batches = false
   #onAnswer: (answer: Payload) => void = () => undefined
 
   constructor(connection: Connection) {
@@ -24,6 +31,8 @@ class EngineClient implements ComparedClient {
 
   prepare(messages: readonly Payload[]): void {
     this.#messages = messages
+    this.#batch = Array.from({ length: BATCH_MESSAGES }, (_, index) => messages[index % messages.length] ?? NO_PAYLOAD)
+    this.#batches = (messages[0]?.length ?? 0) <= MOST_BATCHED_BYTES
   }
 
   ask(stamp: number, onAnswer: (answer: Payload) => void): void {
@@ -31,9 +40,12 @@ class EngineClient implements ComparedClient {
     this.#connection.send(this.#messages[stamp] ?? NO_PAYLOAD)
   }
 
-  pour(count: number): Promise<void> {
-    return pourInto(
-      count,
+  async pour(count: number): Promise<void> {
+    const batched = this.#batches ? count - (count % BATCH_MESSAGES) : 0
+    for (let i = 0; i < batched; i += BATCH_MESSAGES)
+      if (!this.#connection.sendBatch(this.#batch)) await this.#connection.ready()
+    await pourInto(
+      count - batched,
       (stamp) => this.#connection.send(this.#messages[stamp] ?? NO_PAYLOAD),
       () => this.#connection.ready(),
     )
@@ -56,9 +68,12 @@ const engine: ComparedPeer = async ({ path, variant }) => {
         connection.subscribe((frame) => void connection.send(frame), { borrow: true })
       })
     },
-    async take(onMessage) {
+    async take(_onMessage, onBytes) {
       await transport.listen((connection) => {
-        connection.subscribe(onMessage, { borrow: true })
+        connection.subscribeBatch((batch) => {
+          const { bytes, length } = batch
+          for (let i = 0; i < length; i++) onBytes(bytes, batch.offset(i), batch.size(i))
+        })
       })
     },
     async connect() {
