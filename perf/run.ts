@@ -1,25 +1,29 @@
 /**
- * `npm run perf -- SCENARIO [flags]`. Prints the baseline beside every figure; exits with 1 if a count is wrong, and
- * with 2 if the flags are, before anything is started.
+ * `npm run perf -- SCENARIO [options]`. Prints the baseline beside every figure; exits with 1 if a count is wrong, and
+ * with 2 if the options are, before anything is started.
  */
-import { runCommand } from './commands/registry.js'
-import { parseCommand, usage } from './flags.js'
+import process from 'node:process'
+import { scenarios } from './commands/registry.js'
+import { Progress } from './harness/progress.js'
 import { makeRunFolder } from './harness/run-folder.js'
+import { help } from './options/help.js'
+import { parse } from './options/parse.js'
 import { writeJson } from './report/json.js'
 
 async function main(): Promise<number> {
-  const parsed = parseCommand(process.argv.slice(2))
+  const parsed = parse(process.argv.slice(2), scenarios)
   switch (parsed.kind) {
     case 'help':
-      console.log(usage)
+      console.log(help(scenarios, parsed.scenario))
       return 0
     case 'wrong':
       console.error(parsed.message)
       return 2
     case 'run': {
-      const { command } = parsed
-      const outcome = await runCommand(command, makeRunFolder('symphony-perf-'))
-      if (command.flags.json !== undefined) writeJson(command.flags.json, command, outcome)
+      const { scenario, given } = parsed
+      const place = { folder: makeRunFolder('symphony-perf-'), progress: new Progress(process.stderr) }
+      const outcome = await scenario.run(given, place)
+      if (given.json !== undefined) writeJson(given.json, scenario.name, given, outcome)
       return outcome.right ? 0 : 1
     }
   }

@@ -1,8 +1,10 @@
 /** Two measured programs that talk to each other over one socket, and the figures of one measurement of them. */
 import type { FramingKind } from '../../engine/protocol/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
+import { Distribution } from './distribution.js'
 import { meetingPlace, type Transport } from './meeting-place.js'
 import type { Result, SideConfig, Stack } from './messages.js'
+import type { Progress } from './progress.js'
 import { SideProcess } from './side-process.js'
 
 export interface ContenderConfig {
@@ -18,6 +20,8 @@ export interface ContenderConfig {
 
 export interface ContenderSettings {
   readonly folder: string
+  /** Undefined: nothing is shown. */
+  readonly progress?: Progress | undefined
   readonly connections: number
   readonly shards: number | undefined
   readonly wake: SideConfig['wake']
@@ -33,6 +37,7 @@ export interface LatencySample {
   readonly wrong: number
   /** CPU time of both processes, all threads, per round trip. */
   readonly cpuMicros: number | undefined
+  readonly distribution: Distribution
 }
 
 export interface ThroughputSample {
@@ -92,6 +97,7 @@ export class Contender {
     const cpu = this.#cpuSince(before)
     return {
       ...result,
+      distribution: Distribution.decoded(result.distribution),
       cpuMicros: cpu === undefined ? undefined : ((cpu.near.totalMs + cpu.far.totalMs) * 1000) / count,
     }
   }

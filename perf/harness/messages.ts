@@ -110,6 +110,8 @@ export interface PingResult {
   readonly meanMicros: number
   readonly p50Micros: number
   readonly p99Micros: number
+  /** How long they took, as `Distribution` encodes it. */
+  readonly distribution: string
 }
 
 export interface RequestsResult {
@@ -121,6 +123,8 @@ export interface RequestsResult {
   readonly wrong: number
   readonly p50Micros: number
   readonly p99Micros: number
+  /** How long they took, as `Distribution` encodes it. */
+  readonly distribution: string
 }
 
 export interface SourceResult {

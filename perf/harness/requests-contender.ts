@@ -1,6 +1,7 @@
 /** A server, the clients that ask it, and the figures of one measurement of both. */
 import type { ContenderSettings } from './contender.js'
 import { cpuUsed, readCpu } from './cpu.js'
+import { Distribution } from './distribution.js'
 import { meetingPlace } from './meeting-place.js'
 import type { LoopDelay, RequestsOrder, SideConfig } from './messages.js'
 import { medianOf } from './rounds.js'
@@ -21,6 +22,7 @@ export interface RequestsFigures {
 export interface RequestsSample extends RequestsFigures {
   readonly count: number
   readonly wrong: number
+  readonly distribution: Distribution
 }
 
 export interface RequestsConfig extends ContenderSettings {
@@ -68,6 +70,7 @@ export class RequestsContender {
       mainMicros: each(server?.mainThreadMs),
       clientCpuMicros: each(clients?.totalMs),
       count: result.count,
+      distribution: Distribution.decoded(result.distribution),
       wrong: count - result.count + result.wrong,
     }
   }

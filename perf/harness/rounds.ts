@@ -1,4 +1,5 @@
 /** Interleaved rounds: every contender once a round, so that changes of the machine's load affect all of them alike. */
+import { silent, type Progress } from './progress.js'
 import { median } from './statistics.js'
 
 /** Runs `measure` for each contender in each round; results by contender, in order of rounds. */
@@ -6,10 +7,19 @@ export async function interleave<Item extends { readonly name: string }, Sample>
   items: readonly Item[],
   rounds: number,
   measure: (item: Item) => Promise<Sample>,
+  progress: Progress = silent,
 ): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>(items.map((item) => [item.name, []]))
-  for (let round = 0; round < rounds; round++) {
-    for (const item of items) samples.get(item.name)?.push(await measure(item))
+  progress.begin('measurements', rounds * items.length)
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const item of items) {
+        samples.get(item.name)?.push(await measure(item))
+        progress.step()
+      }
+    }
+  } finally {
+    progress.end()
   }
   return samples
 }

@@ -3,8 +3,8 @@
  * A request is a frame of the default framing. Its answer is the same frame, or what the work comes to that is asked.
  */
 import net from 'node:net'
+import { Distribution } from '../harness/distribution.js'
 import type { RequestsOrder, RequestsResult } from '../harness/messages.js'
-import { summarize } from '../harness/statistics.js'
 import { workRequests, type Question } from '../harness/work.js'
 
 const LENGTH_BYTES = 4
@@ -112,8 +112,16 @@ export class Clients {
     })
     await Promise.all(loops)
     const seconds = (performance.now() - startedAt) / 1000
-    const { p50, p99 } = summarize(micros)
-    return { kind: 'requests', seconds, count: answered, wrong, p50Micros: p50, p99Micros: p99 }
+    const took = Distribution.ofMicros(micros)
+    return {
+      kind: 'requests',
+      seconds,
+      count: answered,
+      wrong,
+      p50Micros: took.micros(50),
+      p99Micros: took.micros(99),
+      distribution: took.encoded,
+    }
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /** What a hub counts of a flood, and how late its main thread's timers are meanwhile. */
+import { Distribution } from '../harness/distribution.js'
 import type { HubResult } from '../harness/messages.js'
-import { summarize } from '../harness/statistics.js'
 
 const TIMER_MS = 5
 
@@ -26,14 +26,14 @@ export class Hub {
 
   report(): HubResult {
     clearTimeout(this.#timer)
-    const { mean, p99 } = summarize(Float64Array.from(this.#late))
+    const late = Distribution.ofMicros(this.#late.map((ms) => ms * 1_000))
     return {
       kind: 'hub',
       frames: this.#frames,
       bytes: this.#bytes,
       seconds: (performance.now() - this.#startedAt) / 1000,
-      timerMeanMs: mean,
-      timerP99Ms: p99,
+      timerMeanMs: late.meanMicros / 1_000,
+      timerP99Ms: late.micros(99) / 1_000,
     }
   }
 

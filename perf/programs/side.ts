@@ -1,4 +1,5 @@
 /** The program that is measured: one role over one stack, as told by its argument and then over IPC. */
+import { Distribution } from '../harness/distribution.js'
 import { endByItself } from '../harness/runner-end.js'
 import {
   HUB_ECHO_BYTES,
@@ -11,7 +12,6 @@ import {
   type SideConfig,
   type SourceOrder,
 } from '../harness/messages.js'
-import { summarize } from '../harness/statistics.js'
 import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { Clients } from './clients.js'
 import { clusterStack } from './cluster-stack.js'
@@ -134,8 +134,16 @@ async function ping(order: PingOrder): Promise<void> {
       if (sent === order.count) clearInterval(timer)
     }, 1000 / order.rateHz)
   })
-  const { mean, p50, p99 } = summarize(samples)
-  say({ kind: 'ping', count: back, wrong, meanMicros: mean, p50Micros: p50, p99Micros: p99 })
+  const took = Distribution.ofMicros(samples)
+  say({
+    kind: 'ping',
+    count: back,
+    wrong,
+    meanMicros: took.meanMicros,
+    p50Micros: took.micros(50),
+    p99Micros: took.micros(99),
+    distribution: took.encoded,
+  })
 }
 
 async function request(order: RequestsOrder): Promise<void> {

@@ -4,8 +4,7 @@
  */
 
 /** As it is printed behind a value. */
-export type Unit =
-  'ns' | 'us' | 'ms' | 'frames/s' | 'requests/s' | 'connections/s' | 'MB/s' | 'bytes' | '%' | 'count'
+export type Unit = 'ns' | 'us' | 'ms' | 'frames/s' | 'requests/s' | 'connections/s' | 'MB/s' | 'bytes' | '%' | 'count'
 
 /** One quantity of one contender under one set of conditions, over all rounds. */
 export interface Figure {

@@ -6,7 +6,10 @@ import type { AcceptorConfig, AcceptorOrder, AcceptorReport, CallerOrder, Caller
 import { cpuUsed, readCpu } from '../harness/cpu.js'
 import { Forked } from '../harness/forked.js'
 import { meetingPlace } from '../harness/meeting-place.js'
+import type { Progress } from '../harness/progress.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf } from '../report/figures-of.js'
 
 export interface AcceptsPlan {
   readonly folder: string
@@ -18,6 +21,7 @@ export interface AcceptsPlan {
   /** Undefined: an engine with one shard, and another one with two. */
   readonly shards: number | undefined
   readonly pinTo: string | undefined
+  readonly progress?: Progress | undefined
 }
 
 /**
@@ -48,6 +52,7 @@ export interface AcceptsRow {
 export interface AcceptsReport {
   readonly calling: Calling
   readonly rows: readonly AcceptsRow[]
+  readonly figures: readonly Figure[]
   /** Every program's ledger balanced at its end. */
   readonly released: boolean
 }
@@ -120,14 +125,25 @@ export async function runAccepts(plan: AcceptsPlan): Promise<AcceptsReport[]> {
     // The first connections run several times slower: code is compiled.
     for (const contender of contenders) for (const calling of callings) await measure(contender, calling, plan)
     for (const calling of callings) {
-      const samples = await interleave(contenders, plan.rounds, (contender) => measure(contender, calling, plan))
+      const samples = await interleave(
+        contenders,
+        plan.rounds,
+        (contender) => measure(contender, calling, plan),
+        plan.progress,
+      )
       measured.set(calling, samples)
     }
   } finally {
     for (const { acceptor, caller } of contenders)
       for (const program of [caller, acceptor]) if ((await program.stop()) !== 0) released = false
   }
-  return [...measured].map(([calling, samples]) => ({ calling, rows: rowsOf(samples, plan), released }))
+  return [...measured].map(([calling, samples]) => {
+    const figures = figuresOf(samples, { calling, 'at once': plan.atOnce }, [
+      { metric: 'accepted connections', unit: 'connections/s', better: 'higher', of: ({ perSecond }) => perSecond },
+      { metric: 'CPU of a connection', unit: 'us', better: 'lower', of: ({ cpuMicros }) => cpuMicros },
+    ])
+    return { calling, rows: rowsOf(samples, plan), figures, released }
+  })
 }
 
 function rowsOf(samples: ReadonlyMap<string, readonly Sample[]>, { count }: AcceptsPlan): AcceptsRow[] {

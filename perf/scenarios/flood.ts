@@ -6,6 +6,8 @@ import type { ContenderSettings } from '../harness/contender.js'
 import { HUB_ECHO_BYTES, type HubResult, type PingResult, type Stack } from '../harness/messages.js'
 import { meetingPlace } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf } from '../report/figures-of.js'
 import { SideProcess } from '../harness/side-process.js'
 
 export interface FloodPlan extends ContenderSettings {
@@ -31,6 +33,7 @@ export interface FloodRow {
 export interface FloodReport {
   readonly bytes: number
   readonly rows: readonly FloodRow[]
+  readonly figures: readonly Figure[]
   readonly released: boolean
 }
 
@@ -106,7 +109,12 @@ export async function runFlood(plan: FloodPlan): Promise<FloodReport> {
     for (const stack of ['net', 'engine'] as const) contenders.push(await FloodContender.start(stack, plan))
     // One round to compile the code and to grow the rings.
     for (const contender of contenders) await contender.measure(plan.bytes, plan.count)
-    samples = await interleave(contenders, plan.rounds, (contender) => contender.measure(plan.bytes, plan.count))
+    samples = await interleave(
+      contenders,
+      plan.rounds,
+      (contender) => contender.measure(plan.bytes, plan.count),
+      plan.progress,
+    )
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
@@ -121,5 +129,10 @@ export async function runFlood(plan: FloodPlan): Promise<FloodReport> {
     wrong: own.reduce((sum, { quiet, flooded }) => sum + quiet.wrong + flooded.wrong, 0),
     verified: own.every((sample) => sample.verified),
   }))
-  return { bytes: plan.bytes, rows, released }
+  const figures = figuresOf(samples, { bytes: plan.bytes }, [
+    { metric: 'round trip beside a flood', unit: 'us', better: 'lower', of: ({ flooded }) => flooded.meanMicros },
+    { metric: 'lateness of timers beside a flood', unit: 'ms', better: 'lower', of: ({ hub }) => hub.timerMeanMs },
+    { metric: 'flood', unit: 'MB/s', better: 'higher', of: ({ hub }) => hub.bytes / hub.seconds / 1e6 },
+  ])
+  return { bytes: plan.bytes, rows, figures, released }
 }

@@ -13,6 +13,8 @@ import {
   type RequestsSample,
 } from '../harness/requests-contender.js'
 import { interleave, medianOf, spreadOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf } from '../report/figures-of.js'
 
 /** What a request needs. */
 export interface WorkPlan {
@@ -50,6 +52,7 @@ export interface HandlerRequestsReport {
   readonly work: WorkPlan
   readonly connections: number
   readonly rows: readonly HandlerRequestsRow[]
+  readonly figures: readonly Figure[]
   /** Every program's ledger balanced at its end. */
   readonly released: boolean
 }
@@ -102,14 +105,20 @@ export async function runHandlerRequests(plan: HandlerRequestsPlan): Promise<rea
     for (const work of plan.works) {
       // The first few thousand requests run several times slower: code is compiled, rings become resident.
       for (const contender of contenders) await measure(contender, { ...work, count: work.warmUp })
-      const samples = await interleave(contenders, plan.rounds, (contender) => measure(contender, work))
+      const samples = await interleave(contenders, plan.rounds, (contender) => measure(contender, work), plan.progress)
       measured.push({ work, samples })
     }
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
   const { connections } = plan
-  return measured.map(({ work, samples }) => ({ work, connections, rows: rowsOf(samples, idle), released }))
+  return measured.map(({ work, samples }) => {
+    const figures = figuresOf(samples, { 'work us': work.micros, connections }, [
+      { metric: 'requests', unit: 'requests/s', better: 'higher', of: ({ requestsPerSecond }) => requestsPerSecond },
+      { metric: 'lateness of main, p99', unit: 'ms', better: 'lower', of: ({ loaded }) => loaded?.p99Ms },
+    ])
+    return { work, connections, rows: rowsOf(samples, idle), figures, released }
+  })
 }
 
 function rest(): Promise<void> {

@@ -8,6 +8,8 @@ import type { ContenderSettings } from '../harness/contender.js'
 import { cpuUsed, readCpu } from '../harness/cpu.js'
 import { GATEWAY_REPLY } from '../harness/messages.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf } from '../report/figures-of.js'
 import { SideProcess } from '../harness/side-process.js'
 
 export interface HttpPlan extends ContenderSettings {
@@ -32,6 +34,7 @@ export interface HttpRow {
 
 export interface HttpReport {
   readonly rows: readonly HttpRow[]
+  readonly figures: readonly Figure[]
   readonly released: boolean
 }
 
@@ -105,7 +108,12 @@ export async function runHttp(plan: HttpPlan): Promise<HttpReport> {
   try {
     for (const stack of ['net', 'engine'] as const) contenders.push(await HttpContender.start(stack, plan))
     for (const contender of contenders) await contender.measure(plan.count, plan.clients)
-    samples = await interleave(contenders, plan.rounds, (contender) => contender.measure(plan.count, plan.clients))
+    samples = await interleave(
+      contenders,
+      plan.rounds,
+      (contender) => contender.measure(plan.count, plan.clients),
+      plan.progress,
+    )
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
@@ -123,5 +131,8 @@ export async function runHttp(plan: HttpPlan): Promise<HttpReport> {
       count: own.reduce((sum, one) => sum + one.count, 0),
     }
   })
-  return { rows, released }
+  const figures = figuresOf(samples, { clients: plan.clients }, [
+    { metric: 'HTTP requests', unit: 'requests/s', better: 'higher', of: ({ requestsPerSecond }) => requestsPerSecond },
+  ])
+  return { rows, figures, released }
 }

@@ -1,8 +1,11 @@
 /** Round trips: one message in flight, or at a fixed rate, engine against `net`. */
+import { countFor } from '../harness/amount.js'
 import { Contender, type ContenderConfig, type ContenderSettings, type LatencySample } from '../harness/contender.js'
 import { echoCommand } from '../harness/echo-command.js'
 import { transports, type Transport } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf, type Measure } from '../report/figures-of.js'
 import { ratioOf } from '../harness/statistics.js'
 
 /** Between two processes, or with a child process. */
@@ -16,6 +19,8 @@ export interface RoundTripPlan extends ContenderSettings {
   readonly rounds: number
   /** Round trips a round. */
   readonly count: number
+  /** In closed loop, instead of `count`: as many as take so long. */
+  readonly seconds?: number | undefined
   readonly warmUp: number
   /** 0: closed loop. */
   readonly rateHz: number
@@ -87,6 +92,7 @@ export interface LatencyReport {
   readonly released: boolean
   /** Why the engine's frames did not go through shared memory, if they should have. */
   readonly fallback: string | undefined
+  readonly figures: readonly Figure[]
 }
 
 export async function runLatency(plan: LatencyPlan): Promise<LatencyReport> {
@@ -107,10 +113,15 @@ export async function compareRoundTrips(
     for (const config of configs) contenders.push(await Contender.start('latency', config, plan))
     for (const contender of contenders) fallback ??= contender.fallback
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
-    if (plan.rateHz === 0) for (const contender of contenders) await contender.latency(plan.bytes, plan.warmUp, 0)
-    samples = await interleave(contenders, plan.rounds, (contender) =>
-      contender.latency(plan.bytes, plan.count, plan.rateHz),
-    )
+    const counts = new Map<string, number>()
+    for (const contender of contenders) {
+      if (plan.rateHz !== 0) continue
+      const { meanMicros } = await contender.latency(plan.bytes, plan.warmUp, 0)
+      counts.set(contender.name, countFor(plan, 1e6 / meanMicros))
+    }
+    const measure = (contender: Contender): Promise<LatencySample> =>
+      contender.latency(plan.bytes, counts.get(contender.name) ?? plan.count, plan.rateHz)
+    samples = await interleave(contenders, plan.rounds, measure, plan.progress)
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
@@ -128,8 +139,21 @@ export async function compareRoundTrips(
       wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
     }
   })
-  return { rows, released, fallback }
+  const at = { bytes: plan.bytes, ...(plan.rateHz === 0 ? {} : { rate: plan.rateHz }) }
+  return { rows, released, fallback, figures: figuresOf(samples, at, measures) }
 }
+
+const measures: readonly Measure<LatencySample>[] = [
+  {
+    metric: 'round trip',
+    unit: 'us',
+    better: 'lower',
+    of: ({ meanMicros }) => meanMicros,
+    distribution: ({ distribution }) => distribution,
+  },
+  { metric: 'round trip, p99', unit: 'us', better: 'lower', of: ({ p99Micros }) => p99Micros },
+  { metric: 'CPU of a round trip', unit: 'us', better: 'lower', of: ({ cpuMicros }) => cpuMicros },
+]
 
 function mediansOf(samples: readonly LatencySample[]) {
   return {

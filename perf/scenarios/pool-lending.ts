@@ -3,7 +3,10 @@ import { createRequire } from 'node:module'
 import net from 'node:net'
 import { createEngine } from '../../api/index.js'
 import { cpuUsed, readCpu } from '../harness/cpu.js'
+import type { Progress } from '../harness/progress.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf } from '../report/figures-of.js'
 
 export interface PoolPlan {
   readonly folder: string
@@ -12,6 +15,7 @@ export interface PoolPlan {
   readonly count: number
   /** Connections in each pool. */
   readonly connections: number
+  readonly progress?: Progress | undefined
 }
 
 export interface PoolRow {
@@ -28,6 +32,7 @@ export interface PoolRow {
 
 export interface PoolReport {
   readonly rows: readonly PoolRow[]
+  readonly figures: readonly Figure[]
   readonly released: boolean
 }
 
@@ -158,7 +163,7 @@ function findPeers(path: string, max: number): Peer[] {
   return peers
 }
 
-export async function runPool({ folder, rounds, count, connections }: PoolPlan): Promise<PoolReport> {
+export async function runPool({ folder, rounds, count, connections, progress }: PoolPlan): Promise<PoolReport> {
   const path = `${folder}/pool.sock`
   const server = net.createServer((socket) => {
     socket.on('error', () => undefined)
@@ -196,7 +201,7 @@ export async function runPool({ folder, rounds, count, connections }: PoolPlan):
     const all = await Promise.all(Array.from({ length: connections }, () => pool.acquire()))
     for (const lease of all) lease.release()
     for (const lender of lenders) await lender.run(count)
-    samples = await interleave(lenders, rounds, (lender) => measure(lender, count))
+    samples = await interleave(lenders, rounds, (lender) => measure(lender, count), progress)
   } finally {
     for (const { stop } of peers) await stop()
   }
@@ -215,5 +220,8 @@ export async function runPool({ folder, rounds, count, connections }: PoolPlan):
       wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
     }
   })
-  return { rows, released: leaked === 0 && created === connections }
+  const figures = figuresOf(samples, { connections }, [
+    { metric: 'acquire and release', unit: 'us', better: 'lower', of: ({ elapsedMicros }) => elapsedMicros },
+  ])
+  return { rows, figures, released: leaked === 0 && created === connections }
 }

@@ -2,6 +2,7 @@
  * Requests a second of a server with many clients, engine against `net`. The clients are plain `net` in one process of
  * their own, and each has one request at a time; the server answers each frame with the same frame.
  */
+import { countFor } from '../harness/amount.js'
 import type { ContenderSettings } from '../harness/contender.js'
 import {
   mediansOf,
@@ -10,6 +11,8 @@ import {
   type RequestsSample,
 } from '../harness/requests-contender.js'
 import { interleave, spreadOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf } from '../report/figures-of.js'
 import { ratioOf } from '../harness/statistics.js'
 
 export interface RequestsPlan extends ContenderSettings {
@@ -18,6 +21,8 @@ export interface RequestsPlan extends ContenderSettings {
   readonly clients: number
   /** Requests a round, of all clients together. */
   readonly count: number
+  /** Instead of `count`: as many as take so long. */
+  readonly seconds?: number | undefined
   readonly warmUp: number
 }
 
@@ -40,12 +45,13 @@ export interface RequestsReport {
   readonly bytes: number
   readonly clients: number
   readonly rows: readonly RequestsRow[]
+  readonly figures: readonly Figure[]
   /** Every program's ledger balanced at its end. */
   readonly released: boolean
 }
 
 export async function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
-  const { bytes, clients, rounds, count } = plan
+  const { bytes, clients, rounds } = plan
   const contenders: RequestsContender[] = []
   let released = true
   let samples: Map<string, RequestsSample[]>
@@ -55,8 +61,14 @@ export async function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
       contenders.push(await RequestsContender.start(config))
     }
     // The first few thousand requests run several times slower: code is compiled, rings become resident.
-    for (const contender of contenders) await contender.measure({ bytes, count: plan.warmUp })
-    samples = await interleave(contenders, rounds, (contender) => contender.measure({ bytes, count }))
+    const counts = new Map<string, number>()
+    for (const contender of contenders) {
+      const { requestsPerSecond } = await contender.measure({ bytes, count: plan.warmUp })
+      counts.set(contender.name, Math.max(clients, countFor(plan, requestsPerSecond)))
+    }
+    const measure = (contender: RequestsContender): Promise<RequestsSample> =>
+      contender.measure({ bytes, count: counts.get(contender.name) ?? plan.count })
+    samples = await interleave(contenders, rounds, measure, plan.progress)
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
@@ -76,5 +88,22 @@ export async function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
       wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
     }
   })
-  return { bytes, clients, rows, released }
+  const figures = figuresOf(samples, { bytes, connections: clients }, [
+    {
+      metric: 'requests',
+      unit: 'requests/s',
+      better: 'higher',
+      of: ({ requestsPerSecond }) => requestsPerSecond,
+    },
+    {
+      metric: 'a request',
+      unit: 'us',
+      better: 'lower',
+      of: ({ p50Micros }) => p50Micros,
+      distribution: ({ distribution }) => distribution,
+    },
+    { metric: 'CPU of a request', unit: 'us', better: 'lower', of: ({ cpuMicros }) => cpuMicros },
+    { metric: "main thread's CPU of a request", unit: 'us', better: 'lower', of: ({ mainMicros }) => mainMicros },
+  ])
+  return { bytes, clients, rows, figures, released }
 }

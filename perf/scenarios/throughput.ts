@@ -1,14 +1,19 @@
 /** Frames a second and bytes a second in one direction; the receiver parses and is called for each frame. */
 import type { FramingKind } from '../../engine/protocol/framing.js'
+import { countFor } from '../harness/amount.js'
 import { Contender, type ContenderConfig, type ContenderSettings, type ThroughputSample } from '../harness/contender.js'
 import { SOCKETS, type Transport } from '../harness/meeting-place.js'
 import { interleave, medianOf } from '../harness/rounds.js'
+import type { Figure } from '../report/figure.js'
+import { figuresOf } from '../report/figures-of.js'
 
 export interface ThroughputPlan extends ContenderSettings {
   readonly bytes: number
   readonly rounds: number
   /** Frames a round; 0: as many as make about `roundBytes`. */
   readonly frames: number
+  /** Instead of `frames`: as many as take so long. */
+  readonly seconds?: number | undefined
   /** Also the engine with each of these; the first engine row is with `length`. */
   readonly framings?: readonly FramingKind[]
   /** Of the engine. */
@@ -47,6 +52,7 @@ function engines(transport: Transport, framings: readonly FramingKind[]): Conten
 export interface ThroughputReport {
   readonly bytes: number
   readonly rows: readonly ThroughputRow[]
+  readonly figures: readonly Figure[]
   readonly released: boolean
   /** Why the engine's frames did not go through shared memory, if they should have. */
   readonly fallback: string | undefined
@@ -68,8 +74,14 @@ export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputRep
       contenders.push(await Contender.start('throughput', config, plan))
     for (const contender of contenders) fallback ??= contender.fallback
     // One round to compile the code and to grow the rings.
-    for (const contender of contenders) await contender.throughput(plan.bytes, frames)
-    samples = await interleave(contenders, plan.rounds, (contender) => contender.throughput(plan.bytes, frames))
+    const counts = new Map<string, number>()
+    for (const contender of contenders) {
+      const { framesPerSecond } = await contender.throughput(plan.bytes, frames)
+      counts.set(contender.name, countFor({ count: frames, seconds: plan.seconds }, framesPerSecond))
+    }
+    const measure = (contender: Contender): Promise<ThroughputSample> =>
+      contender.throughput(plan.bytes, counts.get(contender.name) ?? frames)
+    samples = await interleave(contenders, plan.rounds, measure, plan.progress)
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
@@ -85,5 +97,21 @@ export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputRep
     timesCorked: rate(name) / rate('net corked'),
     verified: own.every((sample) => sample.verified),
   }))
-  return { bytes: plan.bytes, rows, released, fallback }
+  const figures = figuresOf(samples, { bytes: plan.bytes }, [
+    { metric: 'stream', unit: 'frames/s', better: 'higher', of: ({ framesPerSecond }) => framesPerSecond },
+    { metric: 'stream, bytes', unit: 'MB/s', better: 'higher', of: ({ megabytesPerSecond }) => megabytesPerSecond },
+    {
+      metric: "sending main thread's CPU of a frame",
+      unit: 'ns',
+      better: 'lower',
+      of: ({ mainNanosPerFrame }) => mainNanosPerFrame,
+    },
+    {
+      metric: "receiving main thread's CPU of a frame",
+      unit: 'ns',
+      better: 'lower',
+      of: ({ receiverNanosPerFrame }) => receiverNanosPerFrame,
+    },
+  ])
+  return { bytes: plan.bytes, rows, figures, released, fallback }
 }

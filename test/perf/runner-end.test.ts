@@ -102,7 +102,7 @@ declare('a runner whose program dies fails, and leaves no other', async (t) => {
 })
 
 declare('a runner whose server dies under its clients fails, and leaves no other', async (t) => {
-  const ended = await endOf(t, ['requests', '--clients', '5', ...ENDLESS], 4, (_runner, [server = 0]) => {
+  const ended = await endOf(t, ['requests', '--connections', '5', ...ENDLESS], 4, (_runner, [server = 0]) => {
     process.kill(server, 'SIGKILL')
   })
   t.deepEqual(ended, { code: 1, signal: null, left: [] })

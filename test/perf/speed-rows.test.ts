@@ -41,6 +41,7 @@ const throughputRow = (name: string, framesPerSecond: number): ThroughputRow => 
 const trips: LatencyReport = {
   rows: [latencyRow('net to net', 40), latencyRow('engine to engine, shm', 30)],
   released: true,
+  figures: [],
   fallback: undefined,
 }
 
@@ -52,6 +53,7 @@ const poured: ThroughputReport = {
     throughputRow('engine to engine, shm', 2_000_000),
   ],
   released: true,
+  figures: [],
   fallback: undefined,
 }
 

@@ -54,7 +54,9 @@ const idle: IdleRow = {
 }
 
 test('round trips have their mean, p50, p99 and CPU beside those of the baseline', (t) => {
-  const [head, , , row] = cellsOf(latencyTable(64, 0, { rows: [net, engine], released: true, fallback: undefined }))
+  const [head, , , row] = cellsOf(
+    latencyTable(64, 0, { rows: [net, engine], released: true, figures: [], fallback: undefined }),
+  )
   t.deepEqual(head, [
     ...['64 B, closed loop', 'mean us', 'p50 us', 'p99 us', 'CPU us'],
     ...['x base mean', 'x base p50', 'x base p99', 'x base CPU', 'wrong'],
@@ -67,7 +69,9 @@ test('round trips have their mean, p50, p99 and CPU beside those of the baseline
 
 test('CPU that the system does not tell is a dash, and so is its ratio', (t) => {
   const untold = { ...engine, cpuMicros: undefined, cpuRatio: undefined }
-  const [head = [], , row = []] = cellsOf(latencyTable(64, 10, { rows: [untold], released: true, fallback: undefined }))
+  const [head = [], , row = []] = cellsOf(
+    latencyTable(64, 10, { rows: [untold], released: true, figures: [], fallback: undefined }),
+  )
   for (const column of ['CPU us', 'x base CPU']) t.is(row[head.indexOf(column)], '-')
 })
 
@@ -76,8 +80,8 @@ test('figures that are not those of shared memory say so, and why', (t) => {
   const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) ?? ''
   const row = { ...idle, fallback }
   for (const text of [
-    latencyTable(64, 0, { rows: [net], released: true, fallback }),
-    throughputTable({ bytes: 64, rows: [poured], released: true, fallback }),
+    latencyTable(64, 0, { rows: [net], released: true, figures: [], fallback }),
+    throughputTable({ bytes: 64, rows: [poured], released: true, figures: [], fallback }),
     idleTable([idle, row], 1),
   ]) {
     t.is(lastLine(text), `NOT over shared memory: ${fallback}`)
@@ -86,7 +90,7 @@ test('figures that are not those of shared memory say so, and why', (t) => {
 })
 
 test('frames a second stand beside the CPU of both main threads, and both baselines', (t) => {
-  const text = throughputTable({ bytes: 64, rows: [poured], released: true, fallback: undefined })
+  const text = throughputTable({ bytes: 64, rows: [poured], released: true, figures: [], fallback: undefined })
   const [head, , row] = cellsOf(text)
   t.deepEqual(head, [
     ...['64 B', 'kframes/s', 'MB/s', 'main ns/frame', 'receiver ns/frame', 'CPU ms'],
@@ -124,7 +128,7 @@ const server: RequestsRow = {
 }
 
 test('requests have their rate, p50, p99 and the CPU of the server beside those of the baseline', (t) => {
-  const [head, , row] = cellsOf(requestsTable({ bytes: 64, clients: 10, rows: [server], released: true }))
+  const [head, , row] = cellsOf(requestsTable({ bytes: 64, clients: 10, rows: [server], released: true, figures: [] }))
   t.deepEqual(head, [
     ...['64 B, 10 clients', 'requests/s', 'spread', 'p50 us', 'p99 us', 'CPU us', 'main us', 'clients CPU us'],
     ...['x base', 'x p50', 'x p99', 'x CPU', 'x main', 'wrong'],

@@ -4,19 +4,31 @@ import os from 'node:os'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { flagNames, parseCommand, scenarios, usage } from '../../perf/flags.js'
+import { scenarios } from '../../perf/commands/registry.js'
+import { help } from '../../perf/options/help.js'
+import { parse as parseWords } from '../../perf/options/parse.js'
 
 const WATCHDOG_MS = 20_000
 
-const parse = (line: string) => parseCommand(line.split(' ').filter((word) => word !== ''))
+const parse = (line: string) =>
+  parseWords(
+    line.split(' ').filter((word) => word !== ''),
+    scenarios,
+  )
+
+/** The scenario's name and its values. */
+function values(line: string): unknown {
+  const parsed = parse(line)
+  return parsed.kind === 'run' ? { [parsed.scenario.name]: parsed.given } : parsed.kind
+}
 
 const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['', /name a scenario: latency, /],
   ['speed', /there is no scenario speed; there are latency, /],
   ['latency pool', /pool is one word too many/],
-  ['latency --fast', /there is no flag --fast/],
-  ['latency --fast 5', /there is no flag --fast/],
-  ['latency -x', /there is no flag -x/],
+  ['latency --fast', /there is no option --fast/],
+  ['latency --fast 5', /there is no option --fast/],
+  ['latency -x', /there is no option -x/],
   ['latency --count abc', /--count abc: it is one whole number from 1 to 10000000/],
   ['latency --count', /--count needs a value/],
   ['latency --count=', /--count '': it is one whole number/],
@@ -45,20 +57,25 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['latency --inline maybe', /--inline maybe: it is one of auto, never/],
   ['latency --pin all', /--pin all: it is one whole number/],
   ['latency --json /no/such/folder/file', /a file in a folder that is there/],
-  ['latency --clients 3', /latency takes no --clients; it takes --json, /],
+  ['latency --clients 3', /latency takes no --clients; it takes --sizes, /],
   ['throughput --rates 1', /throughput takes no --rates/],
-  ['throughput --framings line,comma', /each is one of length, /],
+  ['throughput --framing line,comma', /each is one of length, /],
   ['http --clients 10 --count 5', /--clients 10: each needs a request/],
   ['http --clients 1,10', /--clients 1,10: it is one whole number from 1 to 10000/],
-  ['requests --clients 10,0', /--clients 10,0: it is a list like a,b of which each is one whole number from 1 to/],
-  ['requests --clients 1,10 --count 5', /--clients 10: each needs a request of the 5 of --count/],
-  ['requests --count 999', /--clients 1000: each needs a request of the 999 of --count/],
+  [
+    'requests --connections 10,0',
+    /--connections 10,0: it is a list like a,b of which each is one whole number from 1 to/,
+  ],
+  ['requests --connections 1,10 --count 5', /--connections 10: each needs a request of the 5 of --count/],
+  ['requests --count 999', /--connections 1000: each needs a request of the 999 of --count/],
   ['handlers --work 0,x', /--work 0,x: it is a list like a,b of which each is one whole number from 0 to 100000/],
   ['handlers --shards 1,0', /--shards 1,0: it is a list like a,b of which each is one whole number from 1 to 64/],
   ['handlers --connections 20 --count 19', /--connections 20: each needs a request of the 19 of --count/],
   ['handlers --clients 2', /handlers takes no --clients/],
   ['requests --shards 1,2', /--shards 1,2: it is one whole number/],
-  ['requests --connections 2', /requests takes no --connections/],
+  ['requests --clients 2', /requests takes no --clients/],
+  ['latency --count 5 --duration 1', /--count and --duration both say/],
+  ['throughput --duration 0', /--duration 0: it is one number from 0.01/],
   ['idle --rounds 3', /idle takes no --rounds/],
   ['idle --watch 0', /--watch 0: it is one number from 0.1/],
   ['chaos --transport unix,tcp', /each is one of /],
@@ -73,78 +90,74 @@ for (const [line, message] of wrong) {
     if (parsed.kind !== 'wrong') return t.fail(`${parsed.kind} instead of wrong`)
     t.regex(parsed.message, message)
     t.false(parsed.message.includes('\n'))
-    t.regex(parsed.message, /See npm run perf -- --help\.$/)
+    t.regex(parsed.message, /See npm run perf -- (?:[a-z-]+ )?--help\.$/)
   })
 }
 
-test('flags arrive as values of their type', (t) => {
+test('options arrive as values of their type', (t) => {
   t.deepEqual(
-    parse('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --inline never --pin 0 --transport stdio'),
+    values('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --inline never --pin 0 --transport stdio'),
     {
-      kind: 'run',
-      command: {
-        scenario: 'latency',
-        flags: {
-          sizes: [64, 1024],
-          rates: [0.5, 10],
-          rounds: 2,
-          wake: { spinMicros: 25 },
-          inline: 'never',
-          pin: 0,
-          transport: 'stdio',
-        },
+      latency: {
+        sizes: [64, 1024],
+        rates: [0.5, 10],
+        rounds: 2,
+        wake: { spinMicros: 25 },
+        inline: 'never',
+        pin: 0,
+        transport: 'stdio',
       },
     },
   )
-  t.deepEqual(parse('chaos --transport unix,memory --seed 0 --watch 2.5'), {
-    kind: 'run',
-    command: { scenario: 'chaos', flags: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 } },
+  t.deepEqual(values('chaos --transport unix,memory --seed 0 --watch 2.5'), {
+    chaos: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 },
   })
-  t.deepEqual(parse('requests --clients 1,10 --sizes 64,256 --count 10 --wake park'), {
-    kind: 'run',
-    command: { scenario: 'requests', flags: { clients: [1, 10], sizes: [64, 256], count: 10, wake: 'park' } },
+  t.deepEqual(values('requests --connections 1,10 --sizes 64,256 --count 10 --wake park'), {
+    requests: { connections: [1, 10], sizes: [64, 256], count: 10, wake: 'park' },
   })
-  t.deepEqual(parse('handlers --shards 1,2 --work 0,50 --connections 4'), {
-    kind: 'run',
-    command: { scenario: 'handlers', flags: { shards: [1, 2], work: [0, 50], connections: 4 } },
+  t.deepEqual(values('handlers --shards 1,2 --work 0,50 --connections 4'), {
+    handlers: { shards: [1, 2], work: [0, 50], connections: 4 },
   })
-  t.deepEqual(parse('--framings line,nul throughput'), {
-    kind: 'run',
-    command: { scenario: 'throughput', flags: { framings: ['line', 'nul'] } },
+  t.deepEqual(values('--framing line,nul throughput --duration 0.5'), {
+    throughput: { framing: ['line', 'nul'], duration: 0.5 },
   })
 })
 
 const onPosix = process.platform === 'win32' ? test.skip : test
 
 onPosix('shared memory is a transport between two processes', (t) => {
-  for (const scenario of ['latency', 'throughput'] as const) {
-    t.deepEqual(parse(`${scenario} --transport shm`), {
-      kind: 'run',
-      command: { scenario, flags: { transport: 'shm' } },
-    })
+  for (const scenario of ['latency', 'throughput']) {
+    t.deepEqual(values(`${scenario} --transport shm`), { [scenario]: { transport: 'shm' } })
   }
-  t.deepEqual(parse('idle --transport unix,shm'), {
-    kind: 'run',
-    command: { scenario: 'idle', flags: { transport: ['unix', 'shm'] } },
-  })
+  t.deepEqual(values('idle --transport unix,shm'), { idle: { transport: ['unix', 'shm'] } })
 })
 
 onPosix('shared memory takes no framing but its own', (t) => {
-  t.is(parse('throughput --transport shm --framings length').kind, 'run')
-  t.is(parse('throughput --transport unix --framings line').kind, 'run')
-  const parsed = parse('throughput --framings length,line --transport shm')
+  t.is(parse('throughput --transport shm --framing length').kind, 'run')
+  t.is(parse('throughput --transport unix --framing line').kind, 'run')
+  const parsed = parse('throughput --framing length,line --transport shm')
   if (parsed.kind !== 'wrong') return t.fail(`${parsed.kind} instead of wrong`)
-  t.regex(parsed.message, /--framings line: shm carries the framing length alone\./)
+  t.regex(parsed.message, /--framing line: shm carries the framing length alone\./)
 })
 
 test('--help shows the help, wherever it stands', (t) => {
   for (const line of ['--help', 'latency --help', 'latency --count abc --help']) t.is(parse(line).kind, 'help')
 })
 
-test('the help names every scenario and every flag', (t) => {
+test('the help names every scenario, and that of a scenario each of its options, in lines for a terminal', (t) => {
+  const short = help(scenarios, undefined)
   for (const scenario of scenarios) {
-    t.true(usage.includes(scenario), scenario)
-    for (const name of flagNames(scenario)) t.true(usage.includes(`  --${name} `), name)
+    t.true(short.includes(`  ${scenario.name} `), scenario.name)
+    const long = help(scenarios, scenario)
+    for (const name of Object.keys(scenario.options)) t.true(long.includes(`  --${name} `), `${scenario.name} ${name}`)
+    for (const line of `${short}\n${long}`.split('\n')) t.true(line.length <= 80 || /npm run|^ {2}--/.test(line), line)
+  }
+})
+
+test('every example in the help is right', (t) => {
+  for (const { examples } of scenarios) {
+    t.true(examples.length > 0)
+    for (const example of examples) t.is(parse(example).kind, 'run', example)
   }
 })
 
@@ -168,7 +181,7 @@ for (const [line, code] of [
       encoding: 'utf8',
     })
     t.is(status, code)
-    t.is(stdout.trim(), code === 0 ? usage : '')
+    t.is(stdout.trim(), code === 0 ? help(scenarios, undefined) : '')
     t.is(stderr.split(os.EOL).length, code === 0 ? 1 : 2, stderr)
   })
 }

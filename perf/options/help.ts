@@ -1,0 +1,53 @@
+/** What `--help` prints. */
+import type { Scenario } from '../commands/scenario.js'
+
+const COMMAND = 'npm run perf -- '
+
+/** Of all scenarios in short, or of one in full. */
+export function help(scenarios: readonly Scenario[], scenario: Scenario | undefined): string {
+  return scenario === undefined ? overview(scenarios) : inFull(scenario)
+}
+
+function overview(scenarios: readonly Scenario[]): string {
+  return [
+    `${COMMAND}SCENARIO [options]`,
+    '',
+    'Measures the engine beside what one would use instead, in rounds that',
+    'take turns, and checks every count.',
+    '',
+    ...columns(scenarios.map(({ name, summary }) => [name, summary])),
+    '',
+    `${COMMAND}SCENARIO --help shows the options of one, with examples.`,
+  ].join('\n')
+}
+
+function inFull({ name, summary, options, examples }: Scenario): string {
+  return [
+    `${COMMAND}${name} [options]: ${summary}`,
+    '',
+    ...columns(Object.entries(options).map(([each, option]) => [`--${each} ${option.value}`, option.help])),
+    '',
+    'Examples:',
+    ...examples.map((example) => `  ${COMMAND}${example}`),
+  ].join('\n')
+}
+
+/** Lines of two columns, of which no line is wider than a terminal of 80. */
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length))
+  return rows.flatMap(([left, right]) => {
+    const [first = '', ...rest] = wrap(right, 80 - width - 4)
+    return [`  ${left.padEnd(width)}  ${first}`, ...rest.map((line) => `  ${' '.repeat(width)}  ${line}`)]
+  })
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? ''
+    if (last === '') lines[lines.length - 1] = word
+    else if (last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}

@@ -1,0 +1,91 @@
+/** What every measurement goes through: distributions, figures, amounts, and the progress that is shown meanwhile. */
+import test from 'ava'
+import { countFor } from '../../perf/harness/amount.js'
+import { Distribution } from '../../perf/harness/distribution.js'
+import { Progress } from '../../perf/harness/progress.js'
+import { figuresOf } from '../../perf/report/figures-of.js'
+
+const hundred = Array.from({ length: 100 }, (_, index) => index + 1)
+
+test('a distribution tells mean and percentiles to three digits', (t) => {
+  const one = Distribution.ofMicros(hundred)
+  t.is(one.count, 100)
+  t.true(Math.abs(one.meanMicros - 50.5) < 0.1)
+  t.true(Math.abs(one.micros(50) - 50) < 0.1)
+  t.true(Math.abs(one.micros(99) - 99) < 0.2)
+})
+
+test('a distribution crosses processes as text, and is added to others', (t) => {
+  const sum = Distribution.sumOf([
+    Distribution.decoded(Distribution.ofMicros([1, 2]).encoded),
+    Distribution.ofMicros([60_000_000]),
+  ])
+  t.is(sum.count, 3)
+  t.true(Math.abs(sum.micros(50) - 2) < 0.01)
+  t.true(Math.abs(sum.micros(100) / 60_000_000 - 1) < 0.001)
+})
+
+test('percentiles rise, and end with the longest of all', (t) => {
+  const { percentiles } = Distribution.ofMicros(hundred)
+  t.deepEqual([percentiles[0]?.percentile, percentiles.at(-1)?.percentile], [0, 100])
+  for (const [index, { percentile, value }] of percentiles.entries()) {
+    const last = percentiles[index - 1]
+    if (last !== undefined) t.true(percentile > last.percentile && value >= last.value)
+  }
+})
+
+test('nothing has no mean and no percentile', (t) => {
+  const none = Distribution.ofMicros([])
+  t.deepEqual([none.meanMicros, none.micros(50), none.percentiles], [NaN, NaN, []])
+})
+
+test('figures are of each contender, the first is the baseline, and what could not be told is left out', (t) => {
+  const samples = new Map([
+    ['net', [{ micros: 2, cpu: undefined }]],
+    ['engine', [{ micros: 1, cpu: undefined }]],
+  ])
+  const figures = figuresOf(samples, { bytes: 64 }, [
+    { metric: 'round trip', unit: 'us', better: 'lower', of: ({ micros }) => micros },
+    { metric: 'CPU', unit: 'us', better: 'lower', of: ({ cpu }) => cpu },
+  ])
+  const common = { metric: 'round trip', unit: 'us', better: 'lower', at: { bytes: 64 } } as const
+  t.deepEqual(figures, [
+    { ...common, contender: 'net', isBaseline: true, samples: [2] },
+    { ...common, contender: 'engine', isBaseline: false, samples: [1] },
+  ])
+})
+
+test('a round does what it is told to, or what the warm-up did in as long', (t) => {
+  t.is(countFor({ count: 7 }, 1_000), 7)
+  t.is(countFor({ count: 7, seconds: 0.5 }, 1_000), 500)
+  t.is(countFor({ count: 7, seconds: 0.01 }, 1), 1)
+})
+
+test('on a terminal one line says how far a run is and how long it still takes', (t) => {
+  const said: string[] = []
+  let now = 0
+  const progress = new Progress({ isTTY: true, write: (text) => said.push(text) }, () => now)
+  progress.begin('measurements', 4)
+  now = 30_000
+  progress.step()
+  now = 300_000
+  progress.step()
+  progress.end()
+  t.deepEqual(
+    said.map((text) => text.replace('\r\u001b[K', '')),
+    ['measurements: 0 of 4', 'measurements: 1 of 4, 2 min left', 'measurements: 2 of 4, 5 min left', ''],
+  )
+})
+
+test('without a terminal a long run says so now and then', (t) => {
+  const said: string[] = []
+  let now = 0
+  const progress = new Progress({ write: (text) => said.push(text) }, () => now)
+  progress.begin('measurements', 100)
+  for (let i = 0; i < 30; i++) {
+    now += 1_000
+    progress.step()
+  }
+  progress.end()
+  t.deepEqual(said, ['measurements: 15 of 100, 85 s left\n', 'measurements: 30 of 100, 70 s left\n'])
+})
