@@ -9,10 +9,11 @@ import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
 import { pool } from './pool-command.js'
 import { requests } from './requests-command.js'
+import { reportOn } from './report-command.js'
 import type { Scenario } from './scenario.js'
 import { throughput } from './throughput-command.js'
 
-export const scenarios: readonly Scenario[] = [
+const measuring: readonly Scenario[] = [
   latency,
   throughput,
   requests,
@@ -25,3 +26,5 @@ export const scenarios: readonly Scenario[] = [
   pool,
   chaos,
 ]
+
+export const scenarios: readonly Scenario[] = [...measuring, reportOn(measuring)]

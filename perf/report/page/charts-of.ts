@@ -11,6 +11,7 @@ import type {
 import type { Figure } from '../figure.js'
 import type { Comparison } from './comparison.js'
 import { formatConditions, formatName } from './quantities.js'
+import { slug } from './slug.js'
 import { geometricMean, spreadOf } from './spread.js'
 
 /** Figures of one metric, unit and direction. */
@@ -141,7 +142,7 @@ function groups(
 ): readonly { readonly label: string; readonly members: readonly Figure[] }[] {
   const byLabel = new Map<string, Figure[]>()
   for (const figure of figures) {
-    const label = formatConditions(only(figure.at, names))
+    const label = formatConditions(only(figure.at, names)) || `without ${names.map(formatName).join(', ')}`
     const members = byLabel.get(label) ?? []
     byLabel.set(label, members)
     members.push(figure)
@@ -151,14 +152,4 @@ function groups(
 
 function only(at: Figure['at'], names: readonly string[]): Figure['at'] {
   return Object.fromEntries(Object.entries(at).filter(([name]) => names.includes(name)))
-}
-
-/** For an id or a file's name. */
-export function slug(text: string): string {
-  return (
-    text
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, '-')
-      .replace(/^-|-$/g, '') || 'unnamed'
-  )
 }

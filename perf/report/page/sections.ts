@@ -1,9 +1,11 @@
 /** From figures to what the page shows, section by section. Pure. */
 import type { Chart, Contender, OverviewChart } from '../charts/chart.js'
 import type { Figure } from '../figure.js'
-import { chartsOf, gainsOf, overviewChart, slug, type Look, type MetricFigures } from './charts-of.js'
+import { chartsOf, gainsOf, overviewChart, type Look, type MetricFigures } from './charts-of.js'
 import { compare, type Comparison, type Verdict } from './comparison.js'
 import type { Part } from './part.js'
+import { formatName } from './quantities.js'
+import { slug } from './slug.js'
 import { spreadOf, type Spread } from './spread.js'
 
 /** One figure in a table. */
@@ -27,7 +29,7 @@ export interface MetricSection extends MetricFigures {
 /** The first metric of a scenario in one line for each contender. */
 export interface Headline {
   readonly section: string
-  readonly scenario: string
+  readonly title: string
   readonly metric: string
   readonly contender: Contender
   readonly baselines: readonly string[]
@@ -40,6 +42,8 @@ export interface Headline {
 
 export interface Section {
   readonly id: string
+  /** The scenario, and what tells it from other runs of the same. */
+  readonly title: string
   readonly part: Part
   /** The conditions that all figures have in common. */
   readonly shared: Figure['at']
@@ -54,7 +58,10 @@ export const TAILS: readonly number[] = [99, 99.9, 100]
 
 export function sectionsOf(parts: readonly Part[]): readonly Section[] {
   const nextId = uniqueIds()
-  return parts.map((part) => sectionOf(part, nextId(slug(part.scenario))))
+  return parts.map((part) => {
+    const title = titleOf(part, parts)
+    return sectionOf(part, title, nextId(slug(title)))
+  })
 }
 
 /** All charts of a page. */
@@ -65,8 +72,16 @@ export function chartsIn(sections: readonly Section[]): readonly Chart[] {
   ])
 }
 
-function sectionOf(part: Part, id: string): Section {
-  const { figures, scenario } = part
+function titleOf({ scenario, settings }: Part, parts: readonly Part[]): string {
+  const alike = parts.filter((part) => part.scenario === scenario)
+  const differing = Object.entries(settings).filter(([name, value]) =>
+    alike.some((part) => part.settings[name] !== value),
+  )
+  return [scenario, ...differing.map(([name, value]) => `${formatName(name)} ${value}`)].join(', ')
+}
+
+function sectionOf(part: Part, title: string, id: string): Section {
+  const { figures } = part
   const contenders = contendersOf(figures)
   const look: Look = (name) => contenders.find((known) => known.name === name) ?? { name, isBaseline: false, place: 0 }
   const comparisons = new Map(figures.map((figure) => [figure, compare(figure, figures)]))
@@ -74,16 +89,17 @@ function sectionOf(part: Part, id: string): Section {
   const shared = sharedConditions(figures)
   const metrics = metricsOf(figures, id, shared)
   const [first] = metrics
-  const overview = overviewChart(id, scenario, metrics, comparisonOf, look)
+  const overview = overviewChart(id, title, metrics, comparisonOf, look)
   return {
     id,
+    title,
     part,
     shared,
     contenders,
     // One dot says no more than the table.
     overview: figures.filter((figure) => comparisonOf(figure) !== undefined).length > 1 ? overview : undefined,
     metrics: metrics.map((metric) => metricSection(metric, comparisonOf, look)),
-    headlines: first === undefined ? [] : headlinesOf(first, id, scenario, comparisonOf, look),
+    headlines: first === undefined ? [] : headlinesOf(first, id, title, comparisonOf, look),
   }
 }
 
@@ -147,7 +163,7 @@ function valueAt({ distribution = [] }: Figure, percentile: number): number | un
 function headlinesOf(
   { first, figures, varying }: MetricFigures,
   section: string,
-  scenario: string,
+  title: string,
   comparisonOf: (figure: Figure) => Comparison | undefined,
   look: Look,
 ): readonly Headline[] {
@@ -158,7 +174,7 @@ function headlinesOf(
     const count = (verdict: Verdict): number => comparisons.filter((each) => each.verdict === verdict).length
     return {
       section,
-      scenario,
+      title,
       metric: first.metric,
       contender,
       baselines: [...new Set(comparisons.map(({ baseline }) => baseline))],
