@@ -9,7 +9,7 @@ export function frame(theme: Theme): object {
   return {
     animation: false,
     textStyle: { fontFamily: SANS, fontSize: FONT_SIZE, color: theme.soft },
-    grid: { left: 8, right: 20, top: 30, bottom: 8, outerBoundsMode: 'same', outerBoundsContain: 'all' },
+    grid: { left: 4, right: 20, top: 26, bottom: 6, outerBoundsMode: 'same', outerBoundsContain: 'all' },
   }
 }
 
@@ -31,7 +31,8 @@ export function axis(scale: Scale, theme: Theme, { name, format }: AxisWords): o
       hideOverlap: true,
       color: theme.soft,
       fontSize: FONT_SIZE,
-      formatter: (place: number) => format(scale.value(place)),
+      // Back from its place a tick is only nearly what it was.
+      formatter: (place: number) => format(Number(scale.value(place).toPrecision(9))),
     },
     splitLine: { show: true, lineStyle: { color: theme.rule } },
     ...(name === undefined ? {} : { name, nameTextStyle: { color: theme.soft, fontSize: FONT_SIZE } }),
@@ -58,8 +59,8 @@ export function rowsAxis(names: readonly string[], theme: Theme): object {
       interval: 0,
       align: 'left',
       verticalAlign: 'bottom',
-      margin: 0,
-      padding: [0, 0, 8, 0],
+      margin: 4,
+      padding: [0, 0, 12, 0],
       color: theme.ink,
       fontSize: FONT_SIZE,
     },

@@ -35,7 +35,7 @@ export function overviewOptions(chart: OverviewChart, theme: Theme): EChartsCore
   // Contenders lie below one another, so that none hides another.
   const offset = ({ name }: { readonly name: string }): number => {
     const step = Math.min(8, 20 / contenders.length)
-    return (contenders.findIndex((each) => each.name === name) - (contenders.length - 1) / 2) * step + 4
+    return (contenders.findIndex((each) => each.name === name) - (contenders.length - 1) / 2) * step + 3
   }
   return {
     ...frame(theme),
@@ -51,7 +51,7 @@ export function overviewOptions(chart: OverviewChart, theme: Theme): EChartsCore
       theme,
     ),
     series: [
-      { type: 'custom', silent: true, renderItem: evenLine(chart.rows.length, theme), data: [[0, 0]] },
+      { type: 'custom', silent: true, renderItem: evenLine(theme), data: [[0, 0]] },
       ...dots.map((series) => {
         const { colour, mark } = styleOf(series.contender, theme)
         return {
@@ -69,15 +69,14 @@ export function overviewOptions(chart: OverviewChart, theme: Theme): EChartsCore
 }
 
 /** Where contender and baseline are the same. */
-function evenLine(rows: number, theme: Theme): CustomSeriesOption['renderItem'] {
-  return (_, api) => {
-    const [x = 0, top = 0] = api.coord([0, 0])
-    const [, next = 0] = api.coord([0, 1])
-    const each = next - top
+function evenLine(theme: Theme): CustomSeriesOption['renderItem'] {
+  return ({ coordSys }, api) => {
+    const { y, height } = coordSys as unknown as { readonly y: number; readonly height: number }
+    const [x = 0] = api.coord([0, 0])
     return {
       type: 'line',
       z2: -1,
-      shape: { x1: x, x2: x, y1: top - each / 2, y2: top + each * (rows - 0.5) },
+      shape: { x1: x, x2: x, y1: y, y2: y + height },
       style: { stroke: theme.soft, lineWidth: 1.5 },
     }
   }

@@ -31,7 +31,7 @@ export function scalingOptions(
     xAxis: {
       ...axis(across, theme, {
         name: formatName(over),
-        format: (value) => formatConditionValue(over, Math.round(value * 1e6) / 1e6),
+        format: (value) => formatConditionValue(over, value),
       }),
       ...nameBelow,
       splitLine: { show: false },

@@ -2,14 +2,14 @@
 import { facetLabels, type Chart } from '../charts/chart.js'
 import { heightOf } from '../charts/options.js'
 import { describe } from './describe.js'
-import { legend } from './legend.js'
 import { markup, type Markup } from './markup.js'
+import { formatName } from './quantities.js'
 
 export function chartMarkup(chart: Chart): Markup {
   const { id } = chart
   return markup`<figure class="chart ${chart.kind}" id="${id}" data-chart="${id}">
 <figcaption>${captionOf(chart)}</figcaption>
-${chooser(chart)}${legend(chart)}
+${chooser(chart) ?? markup`<span></span>`}
 <div class="plot" role="img" aria-label="${describe(chart, 0)}" style="height:${heightOf(chart)}px"></div>
 </figure>
 `
@@ -20,11 +20,11 @@ function captionOf(chart: Chart): string {
     case 'overview':
       return 'Every metric beside the baseline. Large marks are averages, small ones are single conditions; to the right is better.'
     case 'scaling':
-      return `By ${chart.over}: medians, with the range of the rounds.`
+      return `By ${formatName(chart.over)}: medians, with the range of the rounds.`
     case 'percentiles':
-      return 'Every value of all rounds: how much of them took at most so long.'
+      return 'All values of all rounds by percentile. The tail has most of the room.'
     case 'rounds':
-      return 'Round by round: median, quartiles and range.'
+      return 'Round by round, on the median, the quartiles and the range.'
   }
 }
 

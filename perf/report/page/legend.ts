@@ -1,5 +1,5 @@
 /** Who is who: the colour and the mark of each contender. Colours come from the page's styles, so that they follow its theme. */
-import { contendersIn, type Chart, type Contender } from '../charts/chart.js'
+import type { Contender } from '../charts/chart.js'
 import { outlines } from '../charts/marks.js'
 import { light, styleOf } from '../charts/theme.js'
 import { markup, type Markup } from './markup.js'
@@ -9,8 +9,8 @@ export function legendMark(contender: Contender): Markup {
   return markup`<svg class="mark ${toneClass(contender)}" viewBox="0 0 12 12" width="12" height="12" aria-hidden="true"><path d="${outlines[mark]}"/></svg>`
 }
 
-export function legend(chart: Chart): Markup {
-  const items = contendersIn(chart).map(
+export function legend(contenders: readonly Contender[]): Markup {
+  const items = contenders.map(
     (contender) =>
       markup`<li>${legendMark(contender)} ${contender.name}${contender.isBaseline ? ' (baseline)' : ''}</li>`,
   )

@@ -50,7 +50,7 @@ export function machineMarkup({ facts, scenarios, leastLoad, mostLoad }: Machine
     ['Memory', formatBytes(facts.memoryBytes)],
     ['System', `${facts.platform}, kernel ${facts.kernel}`],
     ['Node', facts.node],
-    ['Load average when written', load],
+    ['Load average', load],
   ]
   return markup`<dl class="facts">${rows.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
 }

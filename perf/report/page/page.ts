@@ -2,17 +2,19 @@
 import { createHash } from 'node:crypto'
 import { clientScript } from './client-files.js'
 import { commandText } from './command-text.js'
+import type { Contender } from '../charts/chart.js'
 import { chartMarkup } from './figures-markup.js'
+import { legend } from './legend.js'
 import { machineLine, machineMarkup, machinesOf } from './machines.js'
 import { jsonMarkup, markup, Markup } from './markup.js'
 import type { Part } from './part.js'
 import { formatCondition } from './quantities.js'
-import { chartsIn, sectionsOf, type MetricSection, type Section } from './sections.js'
+import { chartsIn, sectionsOf, type MetricSection, type Row, type Section } from './sections.js'
 import { styles } from './styles.js'
 import { headlineTable, metricTable } from './tables.js'
 
 /** Longer tables are folded. */
-const MOST_OPEN_ROWS = 24
+const MOST_OPEN_ROWS = 12
 
 /** `day`: when it is written, in words. */
 export async function pageOf(parts: readonly Part[], day: string): Promise<string> {
@@ -92,13 +94,14 @@ function headlines(sections: readonly Section[]): Markup | undefined {
 ${headlineTable(sections)}</section>`
 }
 
-function sectionMarkup({ id, title, part, shared, overview, metrics }: Section): Markup {
+function sectionMarkup({ id, title, part, shared, contenders, overview, metrics }: Section): Markup {
   const conditions = Object.entries(shared).map(([name, value]) => formatCondition(name, value))
   return markup`<section class="run" aria-labelledby="${id}">
 <h2 id="${id}">${title}</h2>
 ${part.summary === '' ? undefined : markup`<p class="summary">${part.summary}</p>`}
 <pre class="command" tabindex="0" aria-label="command that measures this again"><code>${commandText(part)}</code></pre>
 ${conditions.length === 0 ? undefined : markup`<p class="conditions">Throughout: ${conditions.join(', ')}.</p>`}
+${legend(contenders)}
 ${overview === undefined ? undefined : chartMarkup(overview)}
 ${metrics.map(metricMarkup)}
 </section>
@@ -110,11 +113,16 @@ function metricMarkup(metric: MetricSection): Markup {
   const table = metricTable(metric)
   const isFolded = rows.length > MOST_OPEN_ROWS
   return markup`<section class="metric" aria-labelledby="${id}">
-<h3 id="${id}">${first.metric} <small>${first.unit}, ${first.better} is better</small></h3>
+<h3 id="${id}">${first.metric} <small>${first.better} is better</small></h3>
+${legend(contendersOf(rows))}
 <div class="charts">${charts.map(chartMarkup)}</div>
 ${isFolded ? markup`<details><summary>All ${rows.length} figures</summary>${table}</details>` : table}
 </section>
 `
+}
+
+function contendersOf(rows: readonly Row[]): readonly Contender[] {
+  return [...new Map(rows.map(({ contender }) => [contender.name, contender])).values()]
 }
 
 function machines(parts: readonly Part[]): Markup {
@@ -127,7 +135,7 @@ ${each}</section>`
 const reading = markup`<section aria-labelledby="reading"><h2 id="reading">How to read this</h2>
 <ul>
 <li>A figure is the <strong>median of its rounds</strong>. In each round everybody is measured once, so that a change of the machine's load meets all alike.</li>
-<li><strong>Of baseline</strong> is the figure divided by the baseline's under the same conditions. 0.50× of a time is half of it.</li>
+<li><strong>Of baseline</strong> is the figure divided by the baseline's under the same conditions: 0.50× of a time is half of it. Of more than one baseline it is the better one.</li>
 <li><strong>Better</strong> and <strong>worse</strong> stand where the difference is more than 2 % and half of the rounds, those in the middle, agree on it. Otherwise it is <strong>even</strong>.</li>
 <li>Times are those of this machine. Ratios carry over to others better, but not always: measure where you will run it.</li>
 </ul></section>`

@@ -48,7 +48,7 @@ export function headlineTable(sections: readonly Section[]): Markup {
       head: 'On average',
       isNumber: true,
       key: ({ mean }) => mean,
-      cell: ({ mean, verdicts }) => gainMarkup(mean, verdictOf(verdicts)),
+      cell: gainMarkup,
     },
     {
       head: 'Worst to best',
@@ -123,15 +123,18 @@ function comparisonMarkup(isBaseline: boolean, comparison: Comparison | undefine
   return markup`<span title="beside ${baseline}">${formatTimes(ratio)} ${verdictMarkup(verdict)}</span>`
 }
 
-const SIGNS: Readonly<Record<Verdict, string>> = { better: '▲', worse: '▼', even: '=' }
+const SIGNS: Readonly<Record<Verdict, string>> = { better: '▲', worse: '▼', even: '≈' }
 
 function verdictMarkup(verdict: Verdict): Markup {
   return markup`<span class="verdict ${verdict}"><span aria-hidden="true">${SIGNS[verdict]}</span> ${verdict}</span>`
 }
 
-function gainMarkup(gain: number, verdict: Verdict): Markup {
+function gainMarkup({ mean, verdicts }: Headline): Markup {
+  const verdict = verdictOf(verdicts)
   const sign = markup`<span aria-hidden="true">${SIGNS[verdict]}</span>`
-  return markup`<span class="verdict ${verdict}">${sign} <strong>${gainWords(gain)}</strong></span>`
+  const isMixed = verdict === 'even' && verdicts.better > 0 && verdicts.worse > 0
+  const words = verdict !== 'even' ? gainWords(mean) : `${gainWords(mean)}, ${isMixed ? 'mixed' : 'even'}`
+  return markup`<span class="verdict ${verdict}">${sign} <strong>${words}</strong></span>`
 }
 
 /** `1.9× better`. */
@@ -153,8 +156,8 @@ function sentence(text: string): string {
 /** In a box of its own, which alone moves sideways where there is no room. */
 function sortable<Item>(caption: string, columns: readonly Column<Item>[], items: readonly Item[]): Markup {
   const heads = columns.map(
-    ({ head, isNumber }) =>
-      markup`<th scope="col" class="${isNumber ? 'number' : 'words'}" aria-sort="none"><button type="button">${head}<span class="arrow" aria-hidden="true"></span></button></th>`,
+    ({ head, isNumber, isRowHead }) =>
+      markup`<th scope="col" class="${isRowHead === true ? 'who' : isNumber ? 'number' : 'words'}" aria-sort="none"><button type="button">${head}<span class="arrow" aria-hidden="true"></span></button></th>`,
   )
   const rows = items.map((item) => markup`<tr>${columns.map((column) => cellMarkup(column, item))}</tr>\n`)
   return markup`<div class="scroll" role="region" tabindex="0" aria-label="${caption}">
@@ -169,6 +172,6 @@ function cellMarkup<Item>({ isNumber, isRowHead, key, cell }: Column<Item>, item
   const data = sortedBy === undefined ? undefined : markup` data-key="${sortedBy}"`
   const align = isNumber ? 'number' : 'words'
   return isRowHead === true
-    ? markup`<th scope="row" class="${align}"${data}>${cell(item)}</th>`
+    ? markup`<th scope="row" class="who"${data}>${cell(item)}</th>`
     : markup`<td class="${align}"${data}>${cell(item)}</td>`
 }
