@@ -43,7 +43,7 @@ export function axis(scale: Scale, theme: Theme, { name, format }: AxisWords): o
 export const nameBelow = { nameLocation: 'middle', nameGap: 28 }
 
 /** Above an upright axis, from its left. */
-export const nameAbove = { nameLocation: 'end', nameGap: 12 }
+export const nameAbove = { nameLocation: 'end', nameGap: 10 }
 
 /** Categories from top to bottom, each named above its line, which leaves all of the width to the values. */
 export function rowsAxis(names: readonly string[], theme: Theme): object {

@@ -28,7 +28,7 @@ const WIDTH = 720
 const MARGIN = 16
 const LINE = 20
 /** About as wide as a letter of the legend is. */
-const LETTER = 6.8
+const LETTER = 6.5
 const SHADES = [
   ['light', light],
   ['dark', dark],

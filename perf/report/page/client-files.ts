@@ -7,7 +7,15 @@ export function clientFile(name: string): string {
   return fileURLToPath(new URL(`../../../../perf/report/client/${name}`, import.meta.url))
 }
 
-export async function clientScript(): Promise<string> {
+let bundled: Promise<string> | undefined
+
+/** Bundled once. */
+export function clientScript(): Promise<string> {
+  bundled ??= bundle()
+  return bundled
+}
+
+async function bundle(): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [clientFile('page.ts')],
     bundle: true,

@@ -24,7 +24,7 @@ function captionOf(chart: Chart): string {
     case 'percentiles':
       return 'All values of all rounds by percentile. The tail has most of the room.'
     case 'rounds':
-      return 'Round by round, on the median, the quartiles and the range.'
+      return 'Round by round, with median, quartiles and range.'
   }
 }
 

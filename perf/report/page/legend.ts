@@ -1,4 +1,4 @@
-/** Who is who: the colour and the mark of each contender. Colours come from the page's styles, so that they follow its theme. */
+/** Who is who: the colour and the mark of each contender. The page's styles have the colours, which follow its theme. */
 import type { Contender } from '../charts/chart.js'
 import { outlines } from '../charts/marks.js'
 import { light, styleOf } from '../charts/theme.js'

@@ -77,7 +77,8 @@ function formatLarge(value: number): string {
 function scaled(value: number, step: number, units: readonly string[]): string {
   let power = 0
   let rest = value
-  while (Math.abs(rest) >= step && power < units.length - 1) {
+  // With three digits, 999.9 is a thousand.
+  while (Number(Math.abs(rest).toPrecision(3)) >= step && power < units.length - 1) {
     rest /= step
     power++
   }

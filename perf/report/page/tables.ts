@@ -30,19 +30,12 @@ export function headlineTable(sections: readonly Section[]): Markup {
       key: ({ title }) => title,
       cell: ({ section, title }) => markup`<a href="#${section}">${title}</a>`,
     },
-    { head: 'Figure', isNumber: false, key: ({ metric }) => metric, cell: ({ metric }) => metric },
     {
       head: 'Contender',
       isNumber: false,
       isRowHead: true,
       key: ({ contender }) => contender.name,
       cell: ({ contender }) => markup`${legendMark(contender)} ${contender.name}`,
-    },
-    {
-      head: 'Beside',
-      isNumber: false,
-      key: ({ baselines }) => baselines.join(', '),
-      cell: ({ baselines }) => baselines.join(', '),
     },
     {
       head: 'On average',
@@ -54,13 +47,20 @@ export function headlineTable(sections: readonly Section[]): Markup {
       head: 'Worst to best',
       isNumber: true,
       key: ({ least }) => least,
-      cell: ({ least, most }) => (least === most ? '–' : `${gainWords(least)} – ${gainWords(most)}`),
+      cell: ({ least, most }) => (least === most ? '–' : rangeWords(least, most)),
     },
     {
-      head: 'Better, even, worse',
-      isNumber: true,
+      head: 'Beside',
+      isNumber: false,
+      key: ({ baselines }) => baselines.join(', '),
+      cell: ({ baselines }) => baselines.join(', '),
+    },
+    { head: 'Figure', isNumber: false, key: ({ metric }) => metric, cell: ({ metric }) => metric },
+    {
+      head: 'Conditions',
+      isNumber: false,
       key: ({ verdicts }) => verdicts.better - verdicts.worse,
-      cell: ({ verdicts: { better, even, worse } }) => `${String(better)} · ${String(even)} · ${String(worse)}`,
+      cell: ({ verdicts }) => verdictWords(verdicts),
     },
   ]
   return sortable('The first figure of each scenario, beside its baseline', columns, headlines)
@@ -141,6 +141,21 @@ function gainMarkup({ mean, verdicts }: Headline): Markup {
 function gainWords(gain: number): string {
   const times = formatTimes(Math.max(gain, 1 / gain))
   return times === '1.00×' ? 'same' : `${times} ${gain > 1 ? 'better' : 'worse'}`
+}
+
+/** `1.20× to 1.40× better`. */
+function rangeWords(least: number, most: number): string {
+  const [from, to] = [gainWords(least), gainWords(most)]
+  const [, word = ''] = to.split(' ')
+  return from.endsWith(` ${word}`) ? `${from.replace(` ${word}`, '')} to ${to}` : `${from} to ${to}`
+}
+
+/** `3 better, 1 even`. */
+function verdictWords(verdicts: Headline['verdicts']): string {
+  return (['better', 'even', 'worse'] as const)
+    .filter((verdict) => verdicts[verdict] > 0)
+    .map((verdict) => `${String(verdicts[verdict])} ${verdict}`)
+    .join(', ')
 }
 
 /** What most of the conditions say. */
