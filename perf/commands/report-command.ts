@@ -1,10 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { motifsOf, picturesOf } from '../report/charts/pictures.js'
+import { motifsOf } from '../report/charts/motif.js'
 import { option } from '../options/option.js'
 import { ofAll } from '../options/options.js'
 import { list, newFile, Unfit, type Reader } from '../options/reader.js'
-import { pageOf } from '../report/page/page.js'
 import type { Part } from '../report/page/part.js'
 import { partOf, readParts, Unreadable } from '../report/page/read-parts.js'
 import { chartsIn, sectionsOf } from '../report/page/sections.js'
@@ -50,11 +49,13 @@ export function reportOn(scenarios: readonly Scenario[]): Scenario {
       const measured = from === undefined ? await measureSet(set, scenarios, place) : undefined
       const parts = measured?.runs.map((run) => partOf(run, summaryOf)) ?? partsOf(from ?? [])
       const shown = parts.filter(({ figures }) => figures.length > 0)
+      // What draws and bundles is loaded when it is needed: other scenarios start without it.
+      const { pageOf } = await import('../report/page/page.js')
       writeFileSync(out, await pageOf(shown, today()))
       console.log(`\n${out}: ${String(shown.length)} runs`)
       const problem = unknownCharts(shown, charts)
       if (problem !== undefined) console.error(`npm run perf: ${problem}.`)
-      if (pictures !== undefined) writePictures(pictures, shown, charts)
+      if (pictures !== undefined) await writePictures(pictures, shown, charts)
       return {
         right: parts.every(({ right }) => right) && problem === undefined && (measured?.failed ?? 0) === 0,
         reports: measured?.runs ?? [],
@@ -89,7 +90,12 @@ function unknownCharts(parts: readonly Part[], wanted: readonly string[] = []): 
   return unknown.length === 0 ? undefined : `there is no chart ${unknown.join(', ')}; there are ${names.join(', ')}`
 }
 
-function writePictures(folder: string, parts: readonly Part[], wanted: readonly string[] | undefined): void {
+async function writePictures(
+  folder: string,
+  parts: readonly Part[],
+  wanted: readonly string[] | undefined,
+): Promise<void> {
+  const { picturesOf } = await import('../report/charts/pictures.js')
   mkdirSync(folder, { recursive: true })
   const motifs = motifsOf(chartsIn(sectionsOf(parts))).filter(({ name }) => wanted?.includes(name) ?? true)
   for (const picture of motifs.flatMap(picturesOf)) {

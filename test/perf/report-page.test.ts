@@ -1,6 +1,7 @@
 /** The text of a report's page, and its pictures. */
 import test from 'ava'
-import { motifsOf, picturesOf } from '../../perf/report/charts/pictures.js'
+import { motifsOf } from '../../perf/report/charts/motif.js'
+import { picturesOf } from '../../perf/report/charts/pictures.js'
 import { pageOf } from '../../perf/report/page/page.js'
 import { partOf } from '../../perf/report/page/read-parts.js'
 import { chartsIn, sectionsOf } from '../../perf/report/page/sections.js'

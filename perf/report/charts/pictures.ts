@@ -1,9 +1,9 @@
 /** Charts as files of their own, for light and for dark pages: the same figures give the same bytes. */
 import { describe } from '../page/describe.js'
 import { Markup, markup } from '../page/markup.js'
-import { slug } from '../page/slug.js'
-import { contendersIn, facetLabels, type Chart, type Contender } from './chart.js'
+import { contendersIn, type Contender } from './chart.js'
 import { outlines } from './marks.js'
+import type { Motif } from './motif.js'
 import { heightOf, optionsOf } from './options.js'
 import { init } from './parts.js'
 import { dark, light, SANS, styleOf, type Theme } from './theme.js'
@@ -16,14 +16,6 @@ export interface Picture {
   readonly svg: string
 }
 
-/** A chart under one set of conditions, before it is drawn. */
-export interface Motif {
-  readonly name: string
-  readonly chart: Chart
-  readonly facet: number
-  readonly label: string
-}
-
 const WIDTH = 720
 const MARGIN = 16
 const LINE = 20
@@ -33,15 +25,6 @@ const SHADES = [
   ['light', light],
   ['dark', dark],
 ] as const
-
-export function motifsOf(charts: readonly Chart[]): readonly Motif[] {
-  return charts.flatMap((chart) =>
-    facetLabels(chart).map((label, facet) => {
-      const name = label === '' ? chart.id : `${chart.id}-${slug(label)}`
-      return { name, chart, facet, label }
-    }),
-  )
-}
 
 export function picturesOf(motif: Motif): readonly Picture[] {
   const { name } = motif
