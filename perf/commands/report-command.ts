@@ -32,8 +32,8 @@ export function reportOn(scenarios: readonly Scenario[]): Scenario {
     },
     examples: [
       'report',
-      'report --set standard --json figures.json',
-      'report --from figures.json --out docs/report.html --pictures docs/pictures',
+      'report --set standard --json figures.json --pictures charts',
+      'report --set latency,throughput --out speed.html',
     ],
     check({ set, from, pictures, charts }) {
       if (set !== undefined && from !== undefined) return '--set measures and --from reads: give one of them'

@@ -60,7 +60,7 @@ export function rowsAxis(names: readonly string[], theme: Theme): object {
       align: 'left',
       verticalAlign: 'bottom',
       margin: 4,
-      padding: [0, 0, 12, 0],
+      padding: [0, 0, 14, 0],
       color: theme.ink,
       fontSize: FONT_SIZE,
     },

@@ -31,9 +31,9 @@ export function optionsOf(chart: Chart, facet: number, theme: Theme): EChartsCor
 export function heightOf(chart: Chart): number {
   switch (chart.kind) {
     case 'overview':
-      return 66 + chart.rows.length * 52
+      return 66 + chart.rows.length * 54
     case 'rounds':
-      return 58 + Math.max(...chart.facets.map(({ rows }) => rows.length)) * 52
+      return 58 + Math.max(...chart.facets.map(({ rows }) => rows.length)) * 54
     case 'scaling':
     case 'percentiles':
       return 300

@@ -45,7 +45,13 @@ export function overviewOptions(chart: OverviewChart, theme: Theme): EChartsCore
       const dot = series?.dots[item?.dataIndex ?? 0]
       return series === undefined || dot === undefined ? '' : `${series.contender.name}\n${dot.words}`
     }),
-    xAxis: axis(across, theme, { format: inWords }),
+    xAxis: axis(across, theme, {
+      format: (gain) => {
+        // Both sides have the same ticks: words at the ends are enough.
+        const isEnd = Math.abs(Math.log(gain)) > Math.log(Math.max(...across.ticks)) - 1e-6
+        return isEnd || Math.abs(gain - 1) < 0.005 ? inWords(gain) : inWords(gain).replace(/ .*/, '')
+      },
+    }),
     yAxis: rowsAxis(
       chart.rows.map(({ metric }) => metric),
       theme,

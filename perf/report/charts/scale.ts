@@ -60,7 +60,7 @@ export function percentileScaleOf(percentiles: readonly number[]): Scale {
 export function gainScaleOf(gains: readonly number[]): Scale {
   const farthest = Math.max(1.25, ...gains.map((gain) => Math.max(gain, 1 / gain))) * 1.1
   const steps = [1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 1_000].filter((step) => step <= farthest)
-  const every = Math.ceil((steps.length - 1) / 3)
+  const every = Math.ceil((steps.length - 1) / 2)
   const kept = steps.slice(1).filter((_, index, { length }) => (length - 1 - index) % every === 0)
   return {
     min: -Math.log(farthest),

@@ -2,7 +2,8 @@
 import type { Figure } from '../figure.js'
 import { spreadOf } from './spread.js'
 
-export type Verdict = 'better' | 'worse' | 'even'
+/** `even`: hardly a difference; `unclear`: there is one, on which the rounds do not agree. */
+export type Verdict = 'better' | 'worse' | 'even' | 'unclear'
 
 export interface Comparison {
   /** The contender that is the baseline. */
@@ -59,6 +60,7 @@ function gainsByRound(figure: Figure, baseline: Figure, gain: number): readonly 
 /** What half of the rounds, those in the middle, agree on. */
 function judge(gain: number, rounds: readonly number[]): Verdict {
   const { lowerQuartile, upperQuartile } = spreadOf(rounds)
-  if (gain > LEAST_GAIN && lowerQuartile > 1) return 'better'
-  return gain < 1 / LEAST_GAIN && upperQuartile < 1 ? 'worse' : 'even'
+  if (gain <= LEAST_GAIN && gain >= 1 / LEAST_GAIN) return 'even'
+  if (gain > 1) return lowerQuartile > 1 ? 'better' : 'unclear'
+  return upperQuartile < 1 ? 'worse' : 'unclear'
 }

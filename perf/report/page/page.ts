@@ -136,7 +136,7 @@ const reading = markup`<section aria-labelledby="reading"><h2 id="reading">How t
 <ul>
 <li>A figure is the <strong>median of its rounds</strong>. In each round everybody is measured once, so that a change of the machine's load meets all alike.</li>
 <li><strong>Of baseline</strong> is the figure divided by the baseline's under the same conditions: 0.50× of a time is half of it. Of more than one baseline it is the better one.</li>
-<li><strong>Better</strong> and <strong>worse</strong> stand where the difference is more than 2 % and half of the rounds, those in the middle, agree on it. Otherwise it is <strong>even</strong>.</li>
+<li><strong>Better</strong> and <strong>worse</strong> stand where the difference is more than 2 % and half of the rounds, those in the middle, agree on it; where they do not, it is <strong>unclear</strong>. A smaller difference is <strong>even</strong>.</li>
 <li>Times are those of this machine. Ratios carry over to others better, but not always: measure where you will run it.</li>
 </ul></section>`
 

@@ -78,7 +78,8 @@ function scaled(value: number, step: number, units: readonly string[]): string {
   let power = 0
   let rest = value
   // With three digits, 999.9 is a thousand.
-  while (Number(Math.abs(rest).toPrecision(3)) >= step && power < units.length - 1) {
+  const isTooLarge = (): boolean => Math.max(Math.abs(rest), Number(Math.abs(rest).toPrecision(3))) >= step
+  while (isTooLarge() && power < units.length - 1) {
     rest /= step
     power++
   }

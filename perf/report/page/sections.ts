@@ -181,7 +181,7 @@ function headlinesOf(
       mean,
       least: Math.min(...gains.map(({ gain }) => gain)),
       most: Math.max(...gains.map(({ gain }) => gain)),
-      verdicts: { better: count('better'), even: count('even'), worse: count('worse') },
+      verdicts: { better: count('better'), worse: count('worse'), even: count('even'), unclear: count('unclear') },
     }
   })
 }

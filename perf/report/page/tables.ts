@@ -123,7 +123,7 @@ function comparisonMarkup(isBaseline: boolean, comparison: Comparison | undefine
   return markup`<span title="beside ${baseline}">${formatTimes(ratio)} ${verdictMarkup(verdict)}</span>`
 }
 
-const SIGNS: Readonly<Record<Verdict, string>> = { better: '▲', worse: '▼', even: '≈' }
+const SIGNS: Readonly<Record<Verdict, string>> = { better: '▲', worse: '▼', even: '=', unclear: '?' }
 
 function verdictMarkup(verdict: Verdict): Markup {
   return markup`<span class="verdict ${verdict}"><span aria-hidden="true">${SIGNS[verdict]}</span> ${verdict}</span>`
@@ -132,8 +132,7 @@ function verdictMarkup(verdict: Verdict): Markup {
 function gainMarkup({ mean, verdicts }: Headline): Markup {
   const verdict = verdictOf(verdicts)
   const sign = markup`<span aria-hidden="true">${SIGNS[verdict]}</span>`
-  const isMixed = verdict === 'even' && verdicts.better > 0 && verdicts.worse > 0
-  const words = verdict !== 'even' ? gainWords(mean) : `${gainWords(mean)}, ${isMixed ? 'mixed' : 'even'}`
+  const words = verdict === 'unclear' ? `${gainWords(mean)}, unclear` : gainWords(mean)
   return markup`<span class="verdict ${verdict}">${sign} <strong>${words}</strong></span>`
 }
 
@@ -152,16 +151,17 @@ function rangeWords(least: number, most: number): string {
 
 /** `3 better, 1 even`. */
 function verdictWords(verdicts: Headline['verdicts']): string {
-  return (['better', 'even', 'worse'] as const)
+  return (['better', 'worse', 'even', 'unclear'] as const)
     .filter((verdict) => verdicts[verdict] > 0)
     .map((verdict) => `${String(verdicts[verdict])} ${verdict}`)
     .join(', ')
 }
 
 /** What most of the conditions say. */
-function verdictOf({ better, even, worse }: Headline['verdicts']): Verdict {
-  if (better > even + worse) return 'better'
-  return worse > even + better ? 'worse' : 'even'
+function verdictOf(verdicts: Headline['verdicts']): Verdict {
+  const all = Object.values(verdicts).reduce((sum, count) => sum + count, 0)
+  const most = (['better', 'worse', 'even'] as const).find((verdict) => verdicts[verdict] > all / 2)
+  return most ?? 'unclear'
 }
 
 function sentence(text: string): string {
