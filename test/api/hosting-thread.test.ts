@@ -8,7 +8,7 @@ import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 60_000
-const ROUNDS = byLength({ short: 4, long: 20 })
+const ROUNDS = byLength({ short: 4, long: 8 })
 const FILES = 2_000
 
 failOnWarnings()

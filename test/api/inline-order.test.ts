@@ -19,7 +19,7 @@ import { failOnWarnings } from '../helpers/warnings.js'
 import { WriteObserver } from '../helpers/write-observer.js'
 
 const WATCHDOG_MS = 120_000
-const ROUNDS = byLength({ short: 8, long: 40 })
+const ROUNDS = byLength({ short: 8, long: 20 })
 const STEPS = 60
 /** Frames by which a socket is full, unless they are very small. */
 const MOST_UNREAD = 400

@@ -25,7 +25,7 @@ const HEADER_BYTES = 4
 const READ_BYTES = 4_096
 const MANY_ROUND_TRIPS = 40
 const ASLEEP = { shards: 1, wake: 'park' } as const satisfies EngineOptions
-const ROUNDS = byLength({ short: 4, long: 20 })
+const ROUNDS = byLength({ short: 4, long: 10 })
 const FRAMES = 1_500
 
 failOnWarnings()

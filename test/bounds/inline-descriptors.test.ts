@@ -15,8 +15,8 @@ import { failOnWarnings } from '../helpers/warnings.js'
 const WATCHDOG_MS = 120_000
 const MOST_DUPLICATES = 64
 const BUSY = 200
-const ROUND_TRIPS = byLength({ short: 5_000, long: 50_000 })
-const IDLE = byLength({ short: 500, long: 10_000 })
+const ROUND_TRIPS = byLength({ short: 5_000, long: 20_000 })
+const IDLE = byLength({ short: 500, long: 5_000 })
 /** Connected at a time, so that the listener keeps up. */
 const AT_ONCE = 100
 

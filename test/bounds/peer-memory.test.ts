@@ -11,7 +11,7 @@ import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 const WATCHDOG_MS = 150_000
 
 /** What is offered to a peer that does not read: many times what is kept, in frames of 64 KiB. */
-const OFFERED_MIB = byLength({ short: 128, long: 1024 })
+const OFFERED_MIB = byLength({ short: 128, long: 512 })
 const FRAMES = OFFERED_MIB * 16
 
 /** Two rings of 8 MiB, both ends being here. */

@@ -12,7 +12,7 @@ const WATCHDOG_MS = 400_000
 /** Time for one fault; one that hangs exceeds it. */
 const FAULT_WATCHDOG_MS = 90_000
 /** 84 are a round of the plan, in which nearly every kind happens to every target; a seed draws which come first. */
-const FAULTS = byLength({ short: 24, long: 84 })
+const FAULTS = byLength({ short: 24, long: 48 })
 
 failOnWarnings()
 

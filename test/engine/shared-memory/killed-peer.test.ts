@@ -10,7 +10,7 @@ import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
 const here = isSharedOnLinux ? test : test.skip
 
 const seed = testSeed()
-const ROUNDS = byLength({ short: 30, long: 100 })
+const ROUNDS = byLength({ short: 30, long: 50 })
 /** So many connections there are at once. */
 const AT_ONCE = 3
 

@@ -12,7 +12,7 @@ const here = isSharedOnLinux ? test.serial : test.serial.skip
 
 const seed = testSeed()
 const repeat = `SYMPHONY_SEED=${String(seed)} repeats this run`
-const ROUNDS = byLength({ short: 150, long: 500 })
+const ROUNDS = byLength({ short: 150, long: 250 })
 const WATCHDOG = byLength({ short: 60_000, long: 170_000 })
 /** For each connection, with the frames of those that do not scribble beside it. */
 const MOST_TURNS = 20

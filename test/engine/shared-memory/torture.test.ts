@@ -20,7 +20,7 @@ const repeat = `SYMPHONY_SEED=${String(seed)} repeats this run`
 const usual = {
   seed,
   connections: 1,
-  frames: byLength({ short: 3_000, long: 12_000 }),
+  frames: byLength({ short: 3_000, long: 8_000 }),
   largestFrame: 300_000,
   windows: [0, 1, 8, 200],
   wake: 'park',
@@ -59,7 +59,7 @@ async function torture(t: ExecutionContext, plan: TorturePlan): Promise<readonly
 /** Rings grow in the first few frames of a connection, so many connections. */
 const growing = {
   ...usual,
-  connections: byLength({ short: 15, long: 60 }),
+  connections: byLength({ short: 15, long: 40 }),
   frames: 200,
   firstRingBytes: 4096,
   mostRingBytes: 524_288,
@@ -82,7 +82,7 @@ for (const wake of ['park', { spinMicros: 200 }, 'adaptive'] as const) {
 }
 
 here('two processes, main parked, mostly one small frame at a time', async (t) => {
-  const frames = byLength({ short: 8_000, long: 30_000 })
+  const frames = byLength({ short: 8_000, long: 20_000 })
   const small = { ...usual, frames, largestFrame: 64, windows: [0, 1, 2] } as const
   const reports = await torture(t, { ...small, firstRingBytes: 4096, mostRingBytes: 131_072 })
   for (const { wakes } of reports) t.true(wakes > frames / 50)
