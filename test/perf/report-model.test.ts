@@ -1,6 +1,7 @@
 /** From figures to what a report shows of them. */
 import test from 'ava'
 import { scaleOf, conditionScaleOf, gainScaleOf, percentileScaleOf } from '../../perf/report/charts/scale.js'
+import { dark, light } from '../../perf/report/charts/theme.js'
 import type { Figure } from '../../perf/report/figure.js'
 import { compare } from '../../perf/report/page/comparison.js'
 import { formatCondition, formatValue } from '../../perf/report/page/quantities.js'
@@ -179,4 +180,25 @@ test('an axis is logarithmic where values are far apart, and begins at zero wher
   t.is(tail.place(99).toFixed(6), '2.000000')
   t.is(tail.place(100), tail.max)
   t.deepEqual(tail.ticks, [0, 50, 90, 99, 99.9, 100])
+})
+
+/** Of WCAG 2: how far apart two colours like `#0b57a4` are, from 1 to 21. */
+function contrast(one: string, other: string): number {
+  const luminance = (colour: string): number => {
+    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+      const share = Number.parseInt(colour.slice(at, at + 2), 16) / 255
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const [darker = 0, lighter = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b)
+  return (lighter + 0.05) / (darker + 0.05)
+}
+
+test('text has the contrast of WCAG AA in both themes, and so have lines and marks', (t) => {
+  for (const { paper, raised, ink, soft, accent, better, worse, baselines, others } of [light, dark]) {
+    for (const text of [ink, soft, accent, better, worse]) t.true(contrast(text, paper) >= 4.5, text)
+    t.true(contrast(ink, raised) >= 4.5)
+    for (const line of [...baselines, ...others]) t.true(contrast(line, paper) >= 3, line)
+  }
 })
