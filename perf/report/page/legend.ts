@@ -1,4 +1,4 @@
-/** Who is who: the colour and the mark of each contender. The page's styles have the colours, which follow its theme. */
+/** Who is who: colour and mark of each contender. The page's styles have the colours, so they follow its theme. */
 import type { Contender } from '../charts/chart.js'
 import { outlines } from '../charts/marks.js'
 import { light, styleOf } from '../charts/theme.js'
