@@ -7,7 +7,7 @@ const noBlockingWait = {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.matrix/', '.wine/', 'coverage/', 'reference/'] },
+  { ignores: ['dist/', 'node_modules/', '.matrix/', '.wine/', '.engines/', 'coverage/', 'reference/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,13 +1,15 @@
 /**
- * `npm run perf -- SCENARIO [options]`. Prints the baseline beside every figure; exits with 1 if a count is wrong, and
- * with 2 if the options are, before anything is started.
+ * `npm run perf -- SCENARIO [options]`. Prints the baseline beside every figure; exits with 1 if a count is wrong, with
+ * 2 if the options are, before anything is measured, and with 3 if `diff` finds something that got slower.
  */
 import process from 'node:process'
 import { scenarios } from './commands/registry.js'
+import { exitCodeOf } from './commands/scenario.js'
 import { Progress } from './harness/progress.js'
 import { makeRunFolder } from './harness/run-folder.js'
 import { help } from './options/help.js'
 import { parse } from './options/parse.js'
+import { Unfit } from './options/reader.js'
 import { writeJson } from './report/json.js'
 
 async function main(): Promise<number> {
@@ -22,9 +24,15 @@ async function main(): Promise<number> {
     case 'run': {
       const { scenario, given } = parsed
       const place = { folder: makeRunFolder('symphony-perf-'), progress: new Progress(process.stderr) }
-      const outcome = await scenario.run(given, place)
-      if (given.json !== undefined) writeJson(given.json, scenario.name, given, outcome)
-      return outcome.right ? 0 : 1
+      try {
+        const outcome = await scenario.run(given, place)
+        if (given.json !== undefined) writeJson(given.json, scenario.name, given, outcome)
+        return exitCodeOf(outcome)
+      } catch (error) {
+        if (!(error instanceof Unfit)) throw error
+        console.error(`npm run perf: ${error.message}.`)
+        return 2
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Checks of options that are given with each call: by hand, since a schema would cost more than the call. */
-import { isArray, isObject } from './describe.js'
+import { describe, isArray, isObject } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 import type { OnError } from './handler-failures.js'
 import type { OnHandlerLog } from './handler-log.js'
@@ -75,8 +75,14 @@ export function readHandlerOptions(options: unknown, where: string): HandlerOpti
 
 /** What `subscribe()` takes: whether frames are to be lent. @throws {TransportError} ERR_INVALID_OPTION */
 export function checkSubscription(handler: unknown, options: { readonly borrow?: unknown }): boolean {
-  if (typeof handler !== 'function') throw invalidOption('subscribe()', 'handler', 'it must be a function')
+  checkHandler(handler, 'subscribe()')
   return readOptions<{ readonly borrow?: unknown }>(options, subscribeChecks, 'subscribe()').borrow === true
+}
+
+/** @throws {TransportError} ERR_INVALID_OPTION */
+export function checkHandler<T>(handler: T, where: string): T {
+  if (typeof handler !== 'function') throw invalidOption(where, 'handler', 'it must be a function')
+  return handler
 }
 
 /** What a `close()` takes: how long it waits, in milliseconds. @throws {TransportError} ERR_INVALID_OPTION */
@@ -106,6 +112,15 @@ function isSignal(value: unknown): boolean {
 
 function isTime(value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value <= LONGEST_TIMER_MS
+}
+
+/** A batch of frames, of which so many are lent, was asked for another one. */
+export function noFrame(index: unknown, lent: number): TransportError {
+  const problem =
+    lent === 0
+      ? 'the handler has returned, and the frames are not lent any more. Use copy() in it for those that you keep'
+      : `there is no frame ${typeof index === 'number' ? String(index) : describe(index)}: there are ${String(lent)}, counted from 0`
+  return invalidOption('a batch of frames', 'index', problem)
 }
 
 export function invalidOption(where: string, option: string, problem: string, cause?: unknown): TransportError {

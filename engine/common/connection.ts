@@ -53,6 +53,31 @@ export interface SubscribeOptions {
 /** Called with each frame. A returned promise holds the next frame back until it settles. */
 export type FrameHandler = (frame: Buffer) => unknown
 
+/**
+ * Frames that came one behind the other, lent until the handler returns: promise or not, their memory is used again
+ * then, and asking the batch for one of them throws. It makes no object for a frame unless it is asked for one. Indices
+ * count from 0; one that no frame has throws ERR_INVALID_OPTION, and so does each once the handler has returned.
+ */
+export interface FrameBatch extends Iterable<Buffer> {
+  /** How many frames it holds, from 1 to 256. */
+  readonly length: number
+  /** The memory that the frames lie in, in order; what lies between two of them is not theirs. */
+  readonly bytes: Buffer
+  /** Where in `bytes` a frame begins. */
+  offset(index: number): number
+  /** How long a frame is, in bytes; 0 is possible. */
+  size(index: number): number
+  /** A view of a frame, lent as the batch is. */
+  frame(index: number): Buffer
+  /** A copy of a frame, to keep. */
+  copy(index: number): Buffer
+  /** Views of all frames in turn, each as `frame()` makes it. */
+  [Symbol.iterator](): IterableIterator<Buffer>
+}
+
+/** Called with the frames that have come. A returned promise holds the next ones back until it settles. */
+export type BatchHandler = (batch: FrameBatch) => unknown
+
 /** What a transport can do. */
 export interface Capabilities {
   /** `end()` tells the peer, whose frames still arrive. */
@@ -82,6 +107,16 @@ export interface Connection extends AsyncDisposable {
   send(frame: Frame): boolean
 
   /**
+   * Sends each element of an array as one frame, in order: the fastest way to send many small ones that are there at
+   * the same time. The peer sees what it would see of as many `send()`s. All frames are taken, or this throws and takes
+   * none of them. True: go on; false: the ring is full and some of them wait in front of it, so call `ready()` before
+   * sending more. An empty array sends nothing.
+   * @throws {TransportError} ERR_CLOSED; ERR_FRAME_TOO_LARGE or ERR_INVALID_FRAME, which say which frame it is;
+   * ERR_BACKPRESSURE if more than `maxPendingBytes` would wait; ERR_OUT_OF_MEMORY
+   */
+  sendBatch(frames: readonly Frame[]): boolean
+
+  /**
    * Resolves once half of the ring is free, at once if it already is. Rejects with ERR_CLOSED when the connection
    * ends first, with ERR_ABORTED or ERR_TIMEOUT when the caller gives up.
    */
@@ -99,12 +134,22 @@ export interface Connection extends AsyncDisposable {
   [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined>
 
   /**
-   * Calls `handler` with each frame, the fastest way to receive. A handler that returns a promise gets the next frame
+   * Calls `handler` with each frame. A handler that returns a promise gets the next frame
    * once it settles; one that throws or rejects destroys the connection with ERR_HANDLER, which goes to `onError` or
    * else into a process warning. What it sends after `close()` throws ERR_CLOSED, which is no failure of it.
    * @returns A function that ends the subscription.
    */
   subscribe(handler: FrameHandler, options?: SubscribeOptions): () => void
+
+  /**
+   * As `subscribe()` with `borrow`, for many frames in one call, which is the fastest way to receive small ones: at
+   * most 256 frames, and at most 256 KiB unless one frame alone is larger. No call waits for a batch to fill: a frame
+   * that comes alone is a batch of one. What holds for a handler of `subscribe()` holds here too: its promise holds the
+   * next batch back, and its failure destroys the connection. One that ends its subscription has taken the whole batch.
+   * @returns A function that ends the subscription.
+   * @throws {TransportError} ERR_CONSUMER_BUSY, ERR_INVALID_OPTION
+   */
+  subscribeBatch(handler: BatchHandler): () => void
 
   /**
    * Ends the outgoing side: everything sent leaves, then the end of the stream. Resolves when it has left, or when

@@ -2,13 +2,21 @@
 import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import { abortedBefore, Waiter, type WaitOptions } from '../protocol/waiter.js'
-import type { FrameHandler } from './connection.js'
+import type { BatchHandler, FrameHandler } from './connection.js'
 
-export interface Subscription {
+export interface FrameSubscription {
   readonly kind: 'subscribed'
+  readonly takes: 'copies' | 'views'
   readonly handler: FrameHandler
-  readonly borrow: boolean
 }
+
+export interface BatchSubscription {
+  readonly kind: 'subscribed'
+  readonly takes: 'batches'
+  readonly handler: BatchHandler
+}
+
+export type Subscription = FrameSubscription | BatchSubscription
 
 export type ConsumerState =
   | { readonly kind: 'none' }
@@ -136,7 +144,14 @@ export class FrameConsumer {
   }
 
   subscribe(handler: FrameHandler, borrow: boolean): () => void {
-    const subscription: Subscription = { kind: 'subscribed', handler, borrow }
+    return this.#subscribe({ kind: 'subscribed', takes: borrow ? 'views' : 'copies', handler })
+  }
+
+  subscribeBatch(handler: BatchHandler): () => void {
+    return this.#subscribe({ kind: 'subscribed', takes: 'batches', handler })
+  }
+
+  #subscribe(subscription: Subscription): () => void {
     if (!this.#step(subscription)) throw this.#busy()
     this.#source.onReading()
     return () => {

@@ -65,11 +65,12 @@ export class DeliveryTracker {
     return this.#sizes.isFull
   }
 
-  /** @throws {TransportError} ERR_OUT_OF_MEMORY */
-  makeRoom(): void {
+  /** For so many frames. @throws {TransportError} ERR_OUT_OF_MEMORY */
+  makeRoom(frames = 1): void {
+    if (this.#sizes.hasRoomFor(frames)) return
     // Where nothing makes the producer look, frames would pile up here.
     this.#ring.refreshFree()
-    this.#sizes.makeRoom()
+    this.#sizes.makeRoom(frames)
   }
 
   /** A frame was taken; its bytes are in the ring and in the queue before it, and none of them is published yet. */

@@ -8,8 +8,10 @@
  */
 import { PREVIEW_BYTES, type Excess } from '../protocol/framing.js'
 import { takeMemory, takePooledMemory } from '../protocol/allocation.js'
+import { copyOut } from '../protocol/copy.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import { BufferView } from '../internals/buffer-view.js'
+import type { FrameRun } from './frame-run.js'
 import { giveScratch, takeScratch } from './scratch.js'
 import type { RingConsumer } from '../protocol/ring.js'
 
@@ -148,6 +150,36 @@ export class FrameReader {
       }
     }
     return this.#stream(borrowing)
+  }
+
+  /**
+   * After 'frame': the frames from this one on that lie whole and in one piece, as offsets into the slab. Returns how
+   * many, at most `most` and, behind the first, of `bytes` in all. None of them is taken. 0: this one does not lie so.
+   */
+  gather(run: FrameRun, most: number, bytes: number): number {
+    if (this.#stage !== BOUNDARY) return 0
+    const { ring } = this
+    const { view } = ring.slab
+    const limit = this.#limit
+    let at = ring.offset
+    const end = at + Math.min(ring.readable, ring.contiguous)
+    const enough = at + Math.min(bytes, ring.capacity >> 2)
+    let count = 0
+    while (count < most && at + FRAME_HEADER_BYTES <= end) {
+      const length = view.getUint32(at, true)
+      const next = at + FRAME_HEADER_BYTES + length
+      if (length > limit || next > end || (count > 0 && next > enough)) break
+      run.set(count++, at + FRAME_HEADER_BYTES, length)
+      at = next
+    }
+    return count
+  }
+
+  /** A copy of one of them. */
+  copyAt(offset: number, size: number): Buffer {
+    const target = takePooledMemory(size)
+    copyOut(this.ring.slab.bytes, offset, size, target, 0)
+    return target
   }
 
   /** A view that is valid until `done()`: of the ring itself, or of a scratch buffer that is used again. */

@@ -1,11 +1,24 @@
-/** Writes ring frames (u32 LE length, payload) and queues what does not fit, so that nothing taken is ever lost. */
+/** Writes ring frames (u32 LE length, payload) and queues what does not fit: nothing taken is ever lost. */
+import type { Batch } from '../common/batch.js'
+import { isBytes } from '../common/frame.js'
 import { copyIn } from '../protocol/copy.js'
 import { takeMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { RingProducer } from '../protocol/ring.js'
+import { FrameMemory } from './frame-memory.js'
+import { frameStage } from './frame-stage.js'
 
 /** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
 const CHUNK_BYTES = 65_536
+
+/**
+ * What one connection of the thread has sent in this turn behind its first frame, unless it is large. It is the ring's
+ * that has room for it, until it is there.
+ */
+const tray = new FrameMemory(16_384)
+let trayRing: RingProducer | undefined
+/** Larger frames are not worth a second copy. */
+const MOST_TRAY_FRAME_BYTES = 2048
 
 /** Shared by all writers, which use it within one call. */
 const header = Buffer.alloc(FRAME_HEADER_BYTES)
@@ -32,13 +45,26 @@ export class FrameWriter {
     return this.#overflowBytes
   }
 
-  /** Writes a whole frame if the ring has room for it and nothing waits before it. The hot path of `send()`. */
-  tryWrite(frame: Uint8Array): boolean {
+  /**
+   * Writes a whole frame if the ring has room for it and nothing waits before it. The hot path of `send()`. `follows`:
+   * there was another one in this turn, at whose end `settle()` is called.
+   */
+  tryWrite(frame: Uint8Array, follows = false): boolean {
     const ring = this.ring
     const length = frame.length
     const size = length + FRAME_HEADER_BYTES
     if (this.#overflowBytes !== 0) return false
-    if (!ring.hasRoom(size)) return false
+    const before = trayRing === ring ? tray.bytes : 0
+    if (!ring.hasRoom(before + size)) return false
+    if (follows && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared) {
+      if (trayRing !== ring || before + size > tray.capacity) {
+        clearTray()
+        trayRing = ring
+      }
+      tray.add(frame, length)
+      return true
+    }
+    if (before > 0) this.settle()
     if (size <= ring.contiguous) {
       const { offset } = ring
       ring.slab.view.setUint32(offset, length, true)
@@ -52,14 +78,48 @@ export class FrameWriter {
     return true
   }
 
+  /** All that was written is in the ring from here on, or in the queue. */
+  settle(): void {
+    if (trayRing === this.ring) clearTray()
+  }
+
   /** Writes what fits, queues a copy of the rest. @throws {TransportError} ERR_OUT_OF_MEMORY; nothing is taken then. */
   writeOrQueue(parts: readonly Uint8Array[], length: number): void {
+    this.settle()
     const size = length + FRAME_HEADER_BYTES
     const room = this.#overflowBytes === 0 ? Math.min(size, this.ring.refreshFree()) : 0
     this.#reserve(size - room)
-    header.writeUInt32LE(length)
-    let left = this.#put(header, room)
-    for (const part of parts) left = this.#put(part, left)
+    this.#putFrame(parts, length, room)
+  }
+
+  /** As `tryWrite()`, with all frames of the stage. */
+  tryWriteStaged(): boolean {
+    this.settle()
+    if (this.#overflowBytes !== 0 || !this.ring.hasRoom(frameStage.bytes)) return false
+    frameStage.moveTo(this.ring)
+    return true
+  }
+
+  /** As `tryWrite()`, with all frames of a batch. */
+  tryWriteBatch({ frames, lengths, ringBytes }: Batch): boolean {
+    this.settle()
+    if (this.#overflowBytes !== 0 || !this.ring.hasRoom(ringBytes)) return false
+    for (let i = 0; i < frames.length; i++) {
+      const frame = frames[i]
+      if (frame === undefined) continue
+      if (isBytes(frame)) this.tryWrite(frame)
+      else this.#putFrame(frame, lengths[i] ?? 0, ringBytes)
+    }
+    return true
+  }
+
+  /** As `writeOrQueue()`, with all frames of a batch: all are taken, or none. */
+  writeOrQueueBatch({ frames, lengths, ringBytes }: Batch): void {
+    this.settle()
+    let left = this.#overflowBytes === 0 ? Math.min(ringBytes, this.ring.refreshFree()) : 0
+    this.#reserve(ringBytes - left)
+    for (const [i, frame] of frames.entries())
+      left = this.#putFrame(isBytes(frame) ? [frame] : frame, lengths[i] ?? 0, left)
   }
 
   /** Moves queued bytes into the ring; true when none is left. */
@@ -83,10 +143,21 @@ export class FrameWriter {
     return this.#overflow.map(({ bytes, start, end }) => bytes.subarray(start, end))
   }
 
-  /** Forgets what is queued: the connection is gone. */
+  /** Forgets what is not in the ring: the connection is gone. */
   discard(): void {
+    if (trayRing === this.ring) {
+      trayRing = undefined
+      tray.bytes = 0
+    }
     this.#overflow = []
     this.#overflowBytes = 0
+  }
+
+  #putFrame(parts: readonly Uint8Array[], length: number, room: number): number {
+    header.writeUInt32LE(length)
+    let left = this.#put(header, room)
+    for (const part of parts) left = this.#put(part, left)
+    return left
   }
 
   /** Writes as much as there is `room` for into the ring and queues the rest; returns what room is left. */
@@ -125,4 +196,9 @@ export class FrameWriter {
     this.#spare = undefined
     return spare
   }
+}
+
+function clearTray(): void {
+  if (trayRing !== undefined) tray.moveTo(trayRing)
+  trayRing = undefined
 }

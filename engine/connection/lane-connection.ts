@@ -1,5 +1,6 @@
 /** A connection over one lane of one shard. */
 import type {
+  BatchHandler,
   Capabilities,
   ClosedInfo,
   Connection,
@@ -16,7 +17,7 @@ import type { DeliveryReport } from '../common/delivery-report.js'
 import type { Frame } from '../common/frame.js'
 import { isThenable, type HandlerHost, type HandlerPlace } from '../common/handler-failures.js'
 import type { LaneGrant } from '../protocol/lane.js'
-import { checkSubscription, checkWaitOptions } from '../common/call-options.js'
+import { checkHandler, checkSubscription, checkWaitOptions } from '../common/call-options.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import { ConnectionLifecycle } from './connection-lifecycle.js'
 import type { ConnectionSettings } from './connection-settings.js'
@@ -70,7 +71,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   get info(): ConnectionInfo {
     const { id, identity, endpoint, host } = this.#lane
     const { framesSent, bytesSent, lastFlushAt } = this.#sender
-    const { framesReceived, bytesReceived, lastFrameAt } = this.#receiver
+    const { frames: framesReceived, bytes: bytesReceived, lastAt: lastFrameAt } = this.#receiver.received
     const { process } = this.#lifecycle
     return {
       id,
@@ -96,6 +97,10 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
     return this.#sender.send(frame)
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return this.#sender.sendBatch(frames)
+  }
+
   ready(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'ready()')
     return wrong === undefined ? this.#sender.ready(options) : Promise.reject(wrong)
@@ -112,6 +117,10 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
 
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
     return this.#receiver.consumer.subscribe(handler, checkSubscription(handler, options))
+  }
+
+  subscribeBatch(handler: BatchHandler): () => void {
+    return this.#receiver.consumer.subscribeBatch(checkHandler(handler, 'subscribeBatch()'))
   }
 
   end(options: WaitOptions = {}): Promise<void> {
@@ -222,7 +231,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   }
 
   get #framesMoved(): number {
-    return this.#sender.framesSent + this.#receiver.framesReceived
+    return this.#sender.framesSent + this.#receiver.received.frames
   }
 
   get #tracked(): NonNullable<ConnectionLifecycle['tracked']> {

@@ -34,17 +34,20 @@ export class OutRing {
 
   /** Bytes that were taken and not confirmed by the operating system. */
   get pendingBytes(): number {
+    this.writer.settle()
     this.ring.refreshFree()
     return this.writer.overflowBytes + distance(this.ring.tail, this.ring.head)
   }
 
   /** Whether there are bytes that were not handed to the operating system. */
   get hasUnsent(): boolean {
+    this.writer.settle()
     return this.writer.overflowBytes > 0 || this.#lane.load(lane.OUT_SENT) !== this.ring.tail
   }
 
   /** Whether nothing waits and half of the ring is free. */
   get hasRoom(): boolean {
+    this.writer.settle()
     const half = this.ring.capacity >> 1
     return this.writer.overflowBytes === 0 && (this.ring.free >= half || this.ring.refreshFree() >= half)
   }
@@ -64,6 +67,7 @@ export class OutRing {
 
   publish(busy = false): void {
     const { ring } = this
+    this.writer.settle()
     if (ring.unpublished === 0) return
     ring.publish()
     if (this.#lane.takeArmed(lane.OUT_NOTIFY)) this.#lane.notify(busy)
@@ -105,6 +109,7 @@ export class OutRing {
   /** Puts a larger region behind the ring, if a frame of this size, or the last one that did not fit, calls for it. */
   grow(frameBytes = this.#queuedFrameBytes): void {
     const { ring } = this
+    this.writer.settle()
     this.#queuedFrameBytes = frameBytes
     const wanted = grownRingBytes(ring.capacity, frameBytes, this.#lane.settings.maxRingBytes)
     if (wanted === ring.capacity) return
@@ -134,6 +139,7 @@ export class OutRing {
 
   /** The shard has given the lane up: what became of everything that was taken, if that is tracked. Once. */
   settle(): DeliveryReport | undefined {
+    this.writer.settle()
     const report = this.tracker?.settle(
       this.#lane.load(lane.OUT_HEAD),
       this.#lane.load(lane.OUT_SENT),
@@ -146,6 +152,7 @@ export class OutRing {
   /** The shard has given the lane up: gives back the region that its words do not name any more. */
   release(): void {
     this.retireRegion()
+    this.writer.discard()
     this.ring.leave()
   }
 }

@@ -8,8 +8,6 @@ import {
   type Subscription,
 } from '../common/frame-consumer.js'
 import type { ReuseBlocker } from '../common/reuse-blocker.js'
-import { isThenable } from '../common/handler-failures.js'
-import { systemClock } from '../protocol/clock.js'
 import { FrameDeadline } from '../protocol/frame-deadline.js'
 import { distance } from '../protocol/ring.js'
 import { faultAtEnd, frameTimeout, noMemory, tooLarge, truncated } from './connection-errors.js'
@@ -18,6 +16,7 @@ import { InRing } from './in-ring.js'
 import { IncomingStream, type StreamEvents } from './incoming-stream.js'
 import type { Lane } from './connection-lane.js'
 import type { NotifyHandler, PendingReply } from './lane-host.js'
+import { SubscriberTurn, type Received, type TurnHost } from './subscriber-turn.js'
 import { HandlerDrain, type HandlerDrainEvents, type HandlerDrainSource } from './handler-drain.js'
 
 /** What the receiving half tells its connection. */
@@ -26,23 +25,17 @@ export interface ReceiverEvents extends ConsumerEvents, HandlerDrainEvents, Stre
   onHandlerFailed(cause: unknown, isLate: boolean): TransportError
 }
 
-/** What one connection may take of a turn before the others and the host's own work get theirs. */
-const TURN_BYTES = 262_144
-const TURN_MS = 1
-const FRAMES_PER_CLOCK_LOOK = 64
-
-export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource {
+export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource, TurnHost {
   readonly consumer: FrameConsumer
   readonly stream: IncomingStream
   readonly handlers: HandlerDrain
-  framesReceived = 0
-  bytesReceived = 0
-  lastFrameAt = 0
+  readonly received: Received = { frames: 0, bytes: 0, lastAt: 0 }
   readonly #lane: Lane
   readonly #pendingReply: PendingReply
   readonly #events: ReceiverEvents
   readonly #in: InRing
   readonly #reader: FrameReader
+  readonly #turn: SubscriberTurn
   /** Undefined: frames may take as long as they like. */
   readonly #deadline: FrameDeadline | undefined
 
@@ -56,6 +49,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     this.stream = new IncomingStream(events)
     this.consumer = new FrameConsumer(lane.endpoint, clock, this, events)
     this.handlers = new HandlerDrain(this, events)
+    this.#turn = new SubscriberTurn(this, this.#in)
     this.#deadline = frameTimeoutMs === undefined ? undefined : this.#createDeadline(frameTimeoutMs)
   }
 
@@ -75,7 +69,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   /** There is no consumer, and still the shard is to notify of the next byte and of the end. */
   watch(): void {
     if (this.consumer.state.kind !== 'none' || this.#in.status !== 'attached') return
-    this.#look()
+    this.look()
     this.#in.guard()
   }
 
@@ -93,7 +87,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
       case 'none':
       case 'iterating':
         // No frame is wanted. The end still counts when nothing lies before it.
-        this.#look()
+        this.look()
         return false
       case 'waiting': {
         const frame = this.next()
@@ -165,17 +159,19 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     try {
       if (!this.#findFrame()) return undefined
       frame = this.#reader.copy()
-    } catch (error) {
-      this.#fail(noMemory(error, this.#lane.endpoint))
+    } catch (cause) {
+      this.onNoMemory(cause)
       return undefined
     }
     this.#reader.done()
-    this.#count(frame.length)
+    this.onFrame()
+    this.received.frames++
+    this.received.bytes += frame.length
+    this.received.lastAt = Date.now()
     this.#lane.host.onTaken?.(1, frame.length)
-    this.lastFrameAt = Date.now()
     this.#in.release()
     // No notification will come of what lies behind the last one.
-    if (this.#in.status !== 'attached') this.#look()
+    if (this.#in.status !== 'attached') this.look()
     return frame
   }
 
@@ -207,6 +203,28 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     return !this.stream.isReadable || distance(this.#reader.ring.head, position) >= 0
   }
 
+  /** Whether a frame is in view. Where there is no memory for it, the stream has failed. */
+  look(): boolean {
+    try {
+      return this.#findFrame()
+    } catch (cause) {
+      this.onNoMemory(cause)
+      return false
+    }
+  }
+
+  onFrame(): void {
+    if (this.#pendingReply.sentAt !== 0) this.#lane.host.doorbell.replied(this.#pendingReply)
+  }
+
+  onNoMemory(cause: unknown): void {
+    this.#fail(noMemory(cause, this.#lane.endpoint))
+  }
+
+  isOfTheEnd(cause: unknown): boolean {
+    return this.#events.isOfTheEnd(cause)
+  }
+
   #createDeadline(timeoutMs: number): FrameDeadline {
     const onExpired = (): void => {
       if (!this.stream.isOpen || !this.consumer.isReading || !this.#reader.midFrame) return
@@ -235,76 +253,12 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     })
   }
 
-  /** Gives frames to the subscriber until there is none, the budget is spent, or it is not subscribed any more. */
+  /** Gives the subscriber a turn's budget of frames. True: there is more. */
   #drain(subscription: Subscription): boolean {
-    const { framesReceived, bytesReceived } = this
-    // Around the loop, not in it: a frame of 64 bytes would cost a fifth more.
-    try {
-      return this.#drainFrames(subscription)
-    } catch (error) {
-      this.#fail(noMemory(error, this.#lane.endpoint))
-      return false
-    } finally {
-      this.#lane.host.onTaken?.(this.framesReceived - framesReceived, this.bytesReceived - bytesReceived)
-    }
-  }
-
-  #drainFrames(subscription: Subscription): boolean {
-    const { handler, borrow } = subscription
-    const { consumer } = this
-    const reader = this.#reader
-    let deadline = Infinity
-    let bytes = 0
-    let frames = 0
-    let more = false
-    while (consumer.state === subscription && this.#findFrame()) {
-      // Most turns have one frame and need no clock.
-      if (frames === 1) deadline = systemClock.now() + TURN_MS
-      const length = reader.length
-      const frame = borrow ? reader.borrow() : reader.copy()
-      // Behind us before the handler runs, which may stop and read on; given back only once it has returned.
-      reader.done()
-      this.#count(length)
-      let pending: Promise<unknown> | undefined
-      // Nothing of what the handler looks at may be given back.
-      reader.isLent = borrow
-      try {
-        const result = handler(frame)
-        // By way of a promise of our own: a thenable's then() may throw. So may what this looks at.
-        if (result !== undefined && isThenable(result)) pending = Promise.resolve(result)
-      } catch (cause) {
-        if (!this.#events.isOfTheEnd(cause)) {
-          reader.isLent = false
-          consumer.fail(cause, subscription)
-          return false
-        }
-      }
-      reader.isLent = false
-      if (reader.ring.unreleased >= reader.ring.capacity >> 2) this.#in.release()
-      if (pending !== undefined) {
-        void consumer.hold(subscription, pending)
-        break
-      }
-      frames++
-      bytes += length
-      if (bytes >= TURN_BYTES || (frames % FRAMES_PER_CLOCK_LOOK === 0 && systemClock.now() >= deadline)) {
-        more = true
-        break
-      }
-    }
-    this.#in.release()
-    if (frames > 0) this.lastFrameAt = Date.now()
+    const { frames, bytes } = this.received
+    const more = this.#turn.take(subscription)
+    this.#lane.host.onTaken?.(this.received.frames - frames, this.received.bytes - bytes)
     return more
-  }
-
-  /** Whether a frame is in view. Where there is no memory for it, the stream has failed. */
-  #look(): boolean {
-    try {
-      return this.#findFrame()
-    } catch (error) {
-      this.#fail(noMemory(error, this.#lane.endpoint))
-      return false
-    }
   }
 
   /** Whether a frame is in view; else none came (a notification follows) or it is the end. Throws as the reader. */
@@ -313,7 +267,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
     if (stream !== 'open' && stream !== 'rest') return false
     for (;;) {
       const { state } = this.consumer
-      const progress = this.#reader.next(state.kind === 'subscribed' && state.borrow)
+      const progress = this.#reader.next(state.kind === 'subscribed' && state.takes !== 'copies')
       if (progress === 'frame') {
         this.#deadline?.end()
         return true
@@ -341,11 +295,5 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource 
   #fail(error: TransportError): void {
     this.#reader.abandon()
     this.stream.fail(error)
-  }
-
-  #count(length: number): void {
-    this.framesReceived++
-    this.bytesReceived += length
-    if (this.#pendingReply.sentAt !== 0) this.#lane.host.doorbell.replied(this.#pendingReply)
   }
 }

@@ -1,6 +1,7 @@
 /** The sending half of a connection: frames into the out ring, a queue for what does not fit, and room to wait for. */
 import { events, type BackpressureEvent } from '../common/diagnostics.js'
 import type { TransportError } from '../protocol/errors.js'
+import { assertBatch, batchBackpressure, batchOf, isPickyFraming, type Batch } from '../common/batch.js'
 import {
   assertFrameable,
   assertLength,
@@ -19,6 +20,7 @@ import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import { sendRefused } from './connection-errors.js'
 import type { DeliveryTracker } from './delivery-tracker.js'
+import { frameStage } from './frame-stage.js'
 import type { FrameWriter } from './frame-writer.js'
 import type { Lane } from './connection-lane.js'
 import { inlineWriterFor, type InlineWriter } from './inline-writer.js'
@@ -62,7 +64,7 @@ export class Sender implements Flushable, NotifyHandler {
     this.#roomWaiters = new WaiterSet('waiting for room', endpoint, settings.clock)
     this.#endWaiters = new WaiterSet('ending', endpoint, settings.clock)
     this.#maxFrameBytes = settings.maxFrameBytes
-    this.#isPicky = ['line', 'nul', 'raw'].includes(settings.framing.kind)
+    this.#isPicky = isPickyFraming(settings.framing.kind)
     this.out = new OutRing(lane, () => {
       if (this.isOver || this.#writer.overflowBytes === 0) return
       this.out.grow()
@@ -84,6 +86,19 @@ export class Sender implements Flushable, NotifyHandler {
     } catch (error) {
       throw explainFrame(error, frame, this.#endpoint)
     }
+  }
+
+  sendBatch(frames: readonly Frame[]): boolean {
+    if (this.#state !== OPEN) throw this.#refusal()
+    assertBatch(frames, this.#endpoint)
+    // What is not there in small pieces of bytes, or does not go in at once, is looked at again, one by one.
+    const isStaged = !this.#isPicky && frameStage.fill(frames, this.#maxFrameBytes) && this.#state === OPEN
+    try {
+      if (!isStaged || !this.#sendStaged()) this.#sendBatch(frames)
+    } catch (error) {
+      throw memoryFailure(error, this.#endpoint) ?? error
+    }
+    return this.#writer.overflowBytes === 0 || this.#goesOn()
   }
 
   get isOpen(): boolean {
@@ -142,6 +157,7 @@ export class Sender implements Flushable, NotifyHandler {
   flush(isAlone: boolean): void {
     this.#dirty = false
     if (this.#state.kind === 'closed') return
+    this.#writer.settle()
     this.#lane.host.inline?.budget.onFlush()
     if (!isAlone || this.#state !== OPEN || !this.#writeInline()) this.out.publish()
     this.lastFlushAt = Date.now()
@@ -161,11 +177,12 @@ export class Sender implements Flushable, NotifyHandler {
 
   #sendBytes(bytes: Uint8Array): boolean {
     this.#assertTakeable(bytes)
-    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes)) {
+    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes, this.#dirty)) {
       // Looked at again before any of it is queued: `instanceof` also lets through what only looks like bytes.
       return this.#sendSlowly(partsOf(bytes, this.#endpoint), bytes.length)
     }
-    this.#onTaken(bytes.length)
+    this.#tracker?.took(bytes.length)
+    this.#onTaken(1, bytes.length)
     return true
   }
 
@@ -183,6 +200,7 @@ export class Sender implements Flushable, NotifyHandler {
   #sendSlowly(parts: readonly Uint8Array[], length: number): boolean {
     assertLength(length, this.#maxFrameBytes, this.#endpoint)
     const size = length + FRAME_HEADER_BYTES
+    this.#writer.settle()
     const overflow = this.#writer.overflowBytes
     if (overflow > 0 && overflow + size > this.#lane.settings.maxPendingBytes) {
       throw backpressure(overflow, this.#lane.settings.maxPendingBytes, this.#endpoint)
@@ -193,7 +211,53 @@ export class Sender implements Flushable, NotifyHandler {
     } catch (error) {
       throw memoryFailure(error, this.#endpoint) ?? error
     }
-    this.#onTaken(length)
+    this.#tracker?.took(length)
+    this.#onTaken(1, length)
+    return this.#goesOn()
+  }
+
+  /** What is on the stage. False: nothing was taken, since it does not go in as it is. */
+  #sendStaged(): boolean {
+    const { frames, bytes } = frameStage
+    this.#tracker?.makeRoom(frames)
+    if (!this.#writer.tryWriteStaged()) return false
+    if (this.#tracker !== undefined) {
+      for (let at = 0; at < bytes; at += FRAME_HEADER_BYTES + frameStage.lengthAt(at))
+        this.#tracker.took(frameStage.lengthAt(at))
+    }
+    this.#onTaken(frames, bytes - frames * FRAME_HEADER_BYTES)
+    return true
+  }
+
+  #sendBatch(frames: readonly Frame[]): void {
+    const { framing } = this.#lane.settings
+    const rules = { endpoint: this.#endpoint, maxFrameBytes: this.#maxFrameBytes, framing: framing.kind }
+    const batch = batchOf(frames, rules)
+    // Looking at the frames of a user may have run anything.
+    if (this.#state !== OPEN) throw this.#refusal()
+    const { lengths, payloadBytes } = batch
+    if (lengths.length === 0) return
+    this.#tracker?.makeRoom(lengths.length)
+    if (!this.#writer.tryWriteBatch(batch)) this.#sendBatchSlowly(batch)
+    if (this.#tracker !== undefined) for (const length of lengths) this.#tracker.took(length)
+    this.#onTaken(lengths.length, payloadBytes)
+  }
+
+  /** @throws {TransportError} ERR_BACKPRESSURE, ERR_OUT_OF_MEMORY */
+  #sendBatchSlowly(batch: Batch): void {
+    const { lengths, ringBytes, longest } = batch
+    const { maxPendingBytes } = this.#lane.settings
+    if (this.#ring.refreshFree() < ringBytes) this.out.grow(longest + FRAME_HEADER_BYTES)
+    const overflow = this.#writer.overflowBytes
+    const waiting = overflow === 0 ? ringBytes - this.#ring.refreshFree() : overflow + ringBytes
+    // One frame alone is taken whenever none waits, as by `send()`.
+    if (waiting > maxPendingBytes && (overflow > 0 || lengths.length > 1))
+      throw batchBackpressure(waiting, maxPendingBytes, this.#endpoint)
+    this.#writer.writeOrQueueBatch(batch)
+  }
+
+  /** Something was taken. False: not all of it is in the ring, and there is room to wait for. */
+  #goesOn(): boolean {
     if (this.#writer.overflowBytes === 0) return true
     this.out.publish()
     this.#awaitRoom()
@@ -206,10 +270,9 @@ export class Sender implements Flushable, NotifyHandler {
     return this.#inline?.write() === true
   }
 
-  #onTaken(length: number): void {
-    this.framesSent++
-    this.bytesSent += length
-    this.#tracker?.took(length)
+  #onTaken(frames: number, payloadBytes: number): void {
+    this.framesSent += frames
+    this.bytesSent += payloadBytes
     if (!this.#dirty) {
       this.#dirty = true
       this.#lane.host.doorbell.flushSoon(this)

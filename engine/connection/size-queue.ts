@@ -42,13 +42,20 @@ export class SizeQueue {
     return size
   }
 
-  /** The next one can be pushed. @throws {TransportError} ERR_OUT_OF_MEMORY */
-  makeRoom(): void {
-    if (!this.isFull) return
-    const { buffer, byteOffset } = takeMemory(2 * this.#sizes.byteLength)
-    const larger = new Uint32Array(buffer, byteOffset, 2 * this.#sizes.length)
-    larger.set(this.#sizes.subarray(this.#head))
-    larger.set(this.#sizes.subarray(0, this.#head), this.#sizes.length - this.#head)
+  hasRoomFor(count: number): boolean {
+    return this.#length + count <= this.#sizes.length
+  }
+
+  /** So many can be pushed. @throws {TransportError} ERR_OUT_OF_MEMORY */
+  makeRoom(count = 1): void {
+    if (this.hasRoomFor(count)) return
+    let capacity = this.#sizes.length
+    while (capacity < this.#length + count) capacity *= 2
+    const { buffer, byteOffset } = takeMemory(capacity * this.#sizes.BYTES_PER_ELEMENT)
+    const larger = new Uint32Array(buffer, byteOffset, capacity)
+    const first = this.#sizes.subarray(this.#head, this.#head + this.#length)
+    larger.set(first)
+    larger.set(this.#sizes.subarray(0, this.#length - first.length), first.length)
     this.#sizes = larger
     this.#head = 0
   }

@@ -1,5 +1,12 @@
 /** What the holder of a lease has of a connection: all of it, as long as the lease is held. */
-import type { ClosedInfo, Connection, ConnectionInfo, FrameHandler, SubscribeOptions } from '../common/connection.js'
+import type {
+  BatchHandler,
+  ClosedInfo,
+  Connection,
+  ConnectionInfo,
+  FrameHandler,
+  SubscribeOptions,
+} from '../common/connection.js'
 import type { Frame } from '../common/frame.js'
 import type { HandlerPlace } from '../common/handler-failures.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
@@ -48,6 +55,10 @@ export class PooledConnection implements LeasedConnection {
     return this.#held.send(frame)
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return this.#held.sendBatch(frames)
+  }
+
   async ready(options?: WaitOptions): Promise<void> {
     return this.#held.ready(options)
   }
@@ -62,12 +73,11 @@ export class PooledConnection implements LeasedConnection {
   }
 
   subscribe(handler: FrameHandler, options?: SubscribeOptions): () => void {
-    let stop: (() => void) | undefined = this.#held.subscribe(handler, options)
-    return () => {
-      // Once: the next user of the connection may subscribe with the same function.
-      stop?.()
-      stop = undefined
-    }
+    return this.#held.subscribe(handler, options)
+  }
+
+  subscribeBatch(handler: BatchHandler): () => void {
+    return this.#held.subscribeBatch(handler)
   }
 
   async end(options?: WaitOptions): Promise<void> {

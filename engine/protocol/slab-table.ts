@@ -17,6 +17,8 @@ export class Slab {
   readonly memory: SharedArrayBuffer | ArrayBuffer
   readonly bytes: Buffer
   readonly view: DataView
+  /** Between threads: copies of a few bytes are slow then. */
+  readonly isShared: boolean
   readonly #lend: SlabDescriptor['lend']
   #lent: ArrayBuffer | undefined
 
@@ -25,6 +27,7 @@ export class Slab {
     this.memory = descriptor.memory
     this.bytes = new BufferView(descriptor.memory, 0, descriptor.memory.byteLength)
     this.view = new DataView(descriptor.memory)
+    this.isShared = descriptor.memory instanceof SharedArrayBuffer
     this.#lend = descriptor.lend
   }
 

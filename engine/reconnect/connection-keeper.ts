@@ -176,7 +176,8 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     events.reconnectingConnected.publish({ ...this.#identity, attempt })
     trace('reconnecting connection %s: connected, attempt %d', this.#identity.id, attempt)
     if (this.#life.kind !== 'connected' || this.#life.current !== current) return
-    this.#inbox.add({ connection, filter: (frame) => current.heartbeat?.onFrame(frame) === true })
+    const isSelective = heartbeat?.isPong !== undefined
+    this.#inbox.add({ connection, filter: (frame) => current.heartbeat?.onFrame(frame) === true, isSelective })
     this.#events.onConnected()
     this.#outbox.connect(connection)
   }

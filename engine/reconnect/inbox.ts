@@ -9,11 +9,15 @@ import {
   FrameConsumer,
   type ConsumerEvents,
   type FrameSource,
+  type BatchSubscription,
+  type FrameSubscription,
   type StreamOutcome,
   type Subscription,
 } from '../common/frame-consumer.js'
 import { isThenable, type HandlerPlace } from '../common/handler-failures.js'
+import type { FrameBatch } from '../common/connection.js'
 import type { Clock } from '../protocol/clock.js'
+import { KeptFrames } from './kept-frames.js'
 import type { LossReport, TrackedConnection } from './reconnecting-settings.js'
 
 /** How many lost connections may have unread frames, each as much as its ring holds. */
@@ -24,6 +28,8 @@ export interface Source<C> {
   readonly connection: C
   /** True: the frame is not for the user. */
   readonly filter: (frame: Buffer) => boolean
+  /** False: every frame is for the user, and the filter needs to see only one of those that came together. */
+  readonly isSelective: boolean
 }
 
 interface Entry<C> extends Source<C> {
@@ -166,8 +172,10 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
         this.#count(frame)
         this.consumer.serve(frame)
       })
+    } else if (state.kind === 'subscribed' && state.takes === 'batches') {
+      entry.detach = entry.connection.subscribeBatch((batch) => this.#handleBatch(entry, state, batch))
     } else if (state.kind === 'subscribed') {
-      const { borrow } = state
+      const borrow = state.takes === 'views'
       entry.detach = entry.connection.subscribe((frame) => this.#handle(entry, state, frame), { borrow })
     }
   }
@@ -179,11 +187,33 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
   }
 
   /** The connection holds its next frame back until what this returns has settled. */
-  #handle(entry: Entry<C>, subscription: Subscription, frame: Buffer): unknown {
+  #handle(entry: Entry<C>, subscription: FrameSubscription, frame: Buffer): unknown {
     if (this.#isFiltered(entry, frame)) return undefined
     this.#count(frame)
+    return this.#call(subscription, subscription.handler, frame)
+  }
+
+  /** As above, for frames that came together. */
+  #handleBatch(entry: Entry<C>, subscription: BatchSubscription, batch: FrameBatch): unknown {
+    const own = this.#ownOf(entry, subscription, batch)
+    if (own.length === 0 || this.consumer.state !== subscription) return undefined
+    this.framesReceived += own.length
+    for (let i = 0; i < own.length; i++) this.bytesReceived += own.size(i)
+    return this.#call(subscription, subscription.handler, own)
+  }
+
+  #ownOf(entry: Entry<C>, subscription: BatchSubscription, batch: FrameBatch): FrameBatch {
+    const seen = entry.isSelective ? batch.length : 1
+    const own: number[] = []
+    // A filter that fails ends the subscription.
+    for (let i = 0; i < seen && this.consumer.state === subscription; i++)
+      if (!this.#isFiltered(entry, batch.frame(i))) own.push(i)
+    return own.length === seen ? batch : new KeptFrames(batch, own)
+  }
+
+  #call<Given>(subscription: Subscription, handler: (given: Given) => unknown, given: Given): unknown {
     try {
-      const result = subscription.handler(frame)
+      const result = handler(given)
       if (!isThenable(result)) return undefined
       const pending = Promise.resolve(result)
       this.consumer.atWork(pending)

@@ -1,4 +1,5 @@
 /** The sending half of a reconnecting connection: into the connection of the moment, or else into a queue. */
+import { assertBatch, batchBackpressure, batchOf, type Batch, type Encoded } from '../common/batch.js'
 import { TransportError } from '../protocol/errors.js'
 import {
   assertFrameable,
@@ -26,9 +27,6 @@ type Way<C> =
   /** What has queued up goes first. */
   | { readonly kind: 'draining'; readonly connection: C }
   | { readonly kind: 'direct'; readonly connection: C }
-
-/** A frame whose text is encoded. */
-type Encoded = Uint8Array | readonly Uint8Array[]
 
 const NO_WAY = { kind: 'none' } as const
 
@@ -65,13 +63,26 @@ export class Outbox<C extends TrackedConnection> {
   }
 
   send(frame: Frame): boolean {
-    if (this.#refusal !== undefined) throw this.#refusal
+    this.#assertOpen()
     const bytes = encodeText(frame, this.#settings.endpoint)
     const length = isBytes(bytes) ? bytes.length : lengthOf(bytes)
-    const sent = this.#way.kind === 'direct' ? this.#sendDirectly(this.#way.connection, bytes) : undefined
+    const sent = this.#sendDirectly((connection) => connection.send(bytes))
     if (sent === undefined) this.#enqueue(bytes, length)
     this.framesSent++
     this.bytesSent += length
+    return sent ?? false
+  }
+
+  sendBatch(frames: readonly Frame[]): boolean {
+    this.#assertOpen()
+    assertBatch(frames, this.#settings.endpoint)
+    const batch = batchOf(frames, this.#settings)
+    // Looking at the frames of a user may have run anything.
+    this.#assertOpen()
+    const sent = this.#sendDirectly((connection) => connection.sendBatch(batch.frames))
+    if (sent === undefined) this.#enqueueBatch(batch)
+    this.framesSent += batch.frames.length
+    this.bytesSent += batch.payloadBytes
     return sent ?? false
   }
 
@@ -107,10 +118,15 @@ export class Outbox<C extends TrackedConnection> {
     return this.#queue.takeAll()
   }
 
-  /** Undefined: the connection takes no more frames; `disconnect()` will follow. */
-  #sendDirectly(connection: C, bytes: Encoded): boolean | undefined {
+  #assertOpen(): void {
+    if (this.#refusal !== undefined) throw this.#refusal
+  }
+
+  /** Undefined: no connection takes frames; if one has just ended, `disconnect()` will follow. */
+  #sendDirectly(send: (connection: C) => boolean): boolean | undefined {
+    if (this.#way.kind !== 'direct') return undefined
     try {
-      return connection.send(bytes)
+      return send(this.#way.connection)
     } catch (error) {
       if (!(error instanceof TransportError && error.code === 'ERR_CLOSED')) throw error
       this.#way = NO_WAY
@@ -127,6 +143,16 @@ export class Outbox<C extends TrackedConnection> {
     if (waiting > 0 && waiting + length + FRAME_HEADER_BYTES > maxPendingBytes)
       throw backpressure(waiting, maxPendingBytes, endpoint)
     this.#queue.push(copied(bytes, length, endpoint))
+  }
+
+  /** All frames, or none. */
+  #enqueueBatch({ frames, lengths, ringBytes }: Batch): void {
+    const { endpoint, maxPendingBytes } = this.#settings
+    const waiting = this.#queue.bytes + ringBytes
+    if (waiting > maxPendingBytes && (this.#queue.bytes > 0 || lengths.length > 1))
+      throw batchBackpressure(waiting, maxPendingBytes, endpoint)
+    const copies = frames.map((frame, i) => copied(frame, lengths[i] ?? 0, endpoint))
+    for (const copy of copies) this.#queue.push(copy)
   }
 
   async #drain(connection: C): Promise<void> {

@@ -45,6 +45,9 @@ export interface ReconnectingConnection extends Connection {
   /** Sends one frame, at once or on the next connection. False: it waits for room, or for a connection. */
   send: Connection['send']
 
+  /** Sends all frames, in order, at once or on the next connection, or throws and takes none. False: as of `send()`. */
+  sendBatch: Connection['sendBatch']
+
   /** Resolves once it is connected and has room. Rejects with ERR_CLOSED when it ends first. */
   ready: Connection['ready']
 

@@ -2,11 +2,18 @@
 import { Deferred } from '../common/deferred.js'
 import { events, type ReconnectingEvent } from '../common/diagnostics.js'
 import { destroyReason } from '../common/destroy-reason.js'
-import type { Capabilities, ClosedInfo, ConnectionInfo, FrameHandler, SubscribeOptions } from '../common/connection.js'
+import type {
+  BatchHandler,
+  Capabilities,
+  ClosedInfo,
+  ConnectionInfo,
+  FrameHandler,
+  SubscribeOptions,
+} from '../common/connection.js'
 import type { Frame } from '../common/frame.js'
 import { attempt, type HandlerHost, type HandlerPlace } from '../common/handler-failures.js'
 import { trace } from '../common/trace.js'
-import { checkSubscription, checkWaitOptions, invalidOption } from '../common/call-options.js'
+import { checkHandler, checkSubscription, checkWaitOptions, invalidOption } from '../common/call-options.js'
 import { WaiterSet, type WaitOptions } from '../protocol/waiter.js'
 import { ConnectionKeeper } from './connection-keeper.js'
 import { Inbox } from './inbox.js'
@@ -119,6 +126,10 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     return this.#outbox.send(frame)
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return this.#outbox.sendBatch(frames)
+  }
+
   ready(options: WaitOptions = {}): Promise<void> {
     const wrong = checkWaitOptions(options, 'ready()')
     return wrong === undefined ? this.#outbox.ready(options) : Promise.reject(wrong)
@@ -135,6 +146,10 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
 
   subscribe(handler: FrameHandler, options: SubscribeOptions = {}): () => void {
     return this.#inbox.consumer.subscribe(handler, checkSubscription(handler, options))
+  }
+
+  subscribeBatch(handler: BatchHandler): () => void {
+    return this.#inbox.consumer.subscribeBatch(checkHandler(handler, 'subscribeBatch()'))
   }
 
   end(options: WaitOptions = {}): Promise<void> {

@@ -2,6 +2,7 @@
 import { accepts } from './accepts-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
+import { diff } from './diff-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
@@ -24,6 +25,7 @@ const measuring: readonly Scenario[] = [
   churn,
   idle,
   pool,
+  diff,
   chaos,
 ]
 

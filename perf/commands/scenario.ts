@@ -11,6 +11,14 @@ export interface Outcome {
   readonly reports: readonly unknown[]
   /** The same in the form that all scenarios have. */
   readonly figures: readonly Figure[]
+  /** Something got worse than it may: the run ends with another code. */
+  readonly isWorse?: boolean
+}
+
+/** 2 is for what is wrong with the command line. */
+export function exitCodeOf({ right, isWorse = false }: Outcome): 0 | 1 | 3 {
+  if (!right) return 1
+  return isWorse ? 3 : 0
 }
 
 /** What a run has of its own. */
@@ -25,10 +33,15 @@ export interface Definition<Of extends Options> {
   /** In half a line. */
   readonly summary: string
   readonly options: Of
+  /** The name of the option that is given as a word by itself, and has to be. */
+  readonly operand?: string
+  /** What else the help says, line by line. */
+  readonly notes?: readonly string[]
   /** What stands behind `npm run perf -- `. */
   readonly examples: readonly string[]
   /** What does not go together, in one line; undefined: all is well. */
   check?(given: Given<Of>): string | undefined
+  /** @throws {Unfit} something that is named there cannot be had; in one line */
   run(given: Given<Of>, place: RunPlace): Promise<Outcome>
 }
 

@@ -18,6 +18,8 @@ import { contest } from './contest.js'
 import { defineScenario } from './scenario.js'
 
 const DEFAULT_SIZES: readonly number[] = [64, 1_024, 65_536, 1_048_576]
+/** Larger frames come one or a few at a time. */
+const MOST_BATCHED_BYTES = 4_096
 
 export const throughput = defineScenario({
   name: 'throughput',
@@ -42,7 +44,9 @@ export const throughput = defineScenario({
     const { sizes: all = DEFAULT_SIZES, count: frames = 0, framing: framings = [], transport: over = SOCKETS } = given
     const reports: ThroughputReport[] = []
     for (const bytes of all) {
-      const report = await runThroughput({ ...contest(place, given), bytes, frames, framings, transport: over })
+      const batches = bytes <= MOST_BATCHED_BYTES
+      const plan = { ...contest(place, given), bytes, frames, batches, framings, transport: over }
+      const report = await runThroughput(plan)
       console.log(throughputTable(report))
       reports.push(report)
     }

@@ -3,6 +3,8 @@ export interface AcceptorConfig {
   readonly stack: 'engine' | 'net'
   readonly path: string
   readonly shards: number | undefined
+  /** The URL of the engine's `api/index.js`. Default: this tree's. */
+  readonly engine?: string | undefined
 }
 
 export type AcceptorOrder =

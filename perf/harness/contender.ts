@@ -5,6 +5,7 @@ import { Distribution } from './distribution.js'
 import { meetingPlace, type Transport } from './meeting-place.js'
 import type { Result, SideConfig, Stack } from './messages.js'
 import type { Progress } from './progress.js'
+import type { Order } from './rounds.js'
 import { SideProcess } from './side-process.js'
 
 export interface ContenderConfig {
@@ -13,15 +14,21 @@ export interface ContenderConfig {
   /** Undefined: the near side starts what it talks to. */
   readonly far: Stack | undefined
   readonly corkFrames: number
+  /** Of an engine. */
+  readonly batches?: boolean
   readonly framing?: FramingKind
   /** Of an engine. */
   readonly transport?: Transport
+  /** The URL of an engine's `api/index.js`. Default: this tree's. */
+  readonly engine?: string | undefined
 }
 
 export interface ContenderSettings {
   readonly folder: string
   /** Undefined: nothing is shown. */
   readonly progress?: Progress | undefined
+  /** Default: as they are given. */
+  readonly order?: Order | undefined
   readonly connections: number
   readonly shards: number | undefined
   readonly wake: SideConfig['wake']
@@ -74,8 +81,8 @@ export class Contender {
   ): Promise<Contender> {
     const path = meetingPlace(settings.folder, config.name)
     const { connections, shards, wake, inlineWrites } = settings
-    const { corkFrames, framing, transport } = config
-    const common = { path, connections, shards, wake, inlineWrites, corkFrames, framing, transport }
+    const { corkFrames, batches, framing, transport, engine } = config
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames, batches, framing, transport, engine }
     const [farRole, nearRole] = roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
     const far =
       config.far === undefined

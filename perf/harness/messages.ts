@@ -26,10 +26,14 @@ export interface SideConfig {
   readonly shards: number | undefined
   readonly wake: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
   readonly inlineWrites: 'auto' | 'never' | undefined
+  /** `engine` only. True: many frames in one call, where it pays. Default: one by one. */
+  readonly batches?: boolean | undefined
   /** `engine` only. Default: the engine's own. */
   readonly framing?: FramingKind | undefined
   /** `engine` only. Default: the platform's sockets. */
   readonly transport?: Transport | undefined
+  /** Of an engine: the URL of its `api/index.js`. Default: this tree's. */
+  readonly engine?: string | undefined
 }
 
 export interface PingOrder {
@@ -221,6 +225,7 @@ export function stamp(n: number): number {
 /** Above all bytes that can end a line, so that every framing can carry it. */
 export const STAMP_BASE = 0x40
 
-export function stampOf(frame: Buffer): number {
-  return (frame[0] ?? 0) - STAMP_BASE
+/** Of the frame that begins there. */
+export function stampOf(bytes: Buffer, offset = 0): number {
+  return (bytes[offset] ?? 0) - STAMP_BASE
 }

@@ -29,6 +29,8 @@ export interface RequestsConfig extends ContenderSettings {
   readonly name: string
   readonly stack: SideConfig['stack']
   readonly role: 'answer' | 'work'
+  /** The URL of an engine's `api/index.js`. Default: this tree's. */
+  readonly engine?: string | undefined
 }
 
 export class RequestsContender {
@@ -44,11 +46,11 @@ export class RequestsContender {
     this.#clients = clients
   }
 
-  static async start({ name, stack, role, ...settings }: RequestsConfig): Promise<RequestsContender> {
+  static async start({ name, stack, role, engine, ...settings }: RequestsConfig): Promise<RequestsContender> {
     const { folder, connections, shards, wake, inlineWrites, pinTo } = settings
     const path = meetingPlace(folder, `requests-${name}`)
     const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1 }
-    const server = await SideProcess.start({ ...common, stack, role }, pinTo)
+    const server = await SideProcess.start({ ...common, stack, role, engine }, pinTo)
     const clients = await SideProcess.start({ ...common, stack: 'net', role: 'clients' }, pinTo)
     return new RequestsContender(name, stack === 'net-cluster', server, clients)
   }

@@ -21,11 +21,15 @@ function overview(scenarios: readonly Scenario[]): string {
   ].join('\n')
 }
 
-function inFull({ name, summary, options, examples }: Scenario): string {
+function inFull({ name, summary, options, operand, notes = [], examples }: Scenario): string {
+  const words = operand === undefined ? name : `${name} ${operand.toUpperCase()}`
+  const left = (each: string, value: string): string =>
+    each === operand ? operand.toUpperCase() : `--${each} ${value}`
   return [
-    `${COMMAND}${name} [options]: ${summary}`,
+    `${COMMAND}${words} [options]: ${summary}`,
     '',
-    ...columns(Object.entries(options).map(([each, option]) => [`--${each} ${option.value}`, option.help])),
+    ...columns(Object.entries(options).map(([each, option]) => [left(each, option.value), option.help])),
+    ...(notes.length === 0 ? [] : ['', ...notes]),
     '',
     'Examples:',
     ...examples.map((example) => `  ${COMMAND}${example}`),

@@ -16,26 +16,35 @@ export type GivenToAll = Given<typeof ofAll> & Readonly<Record<string, unknown>>
 
 interface Words {
   readonly names: readonly string[]
-  readonly values: ReadonlyMap<string, string>
+  readonly values: Map<string, string>
   readonly wantsHelp: boolean
 }
 
 export function parse(args: readonly string[], scenarios: readonly Scenario[]): Parsed {
   const words = read(args, scenarios)
   if (typeof words === 'string') return wrong(words)
-  const [name, surplus] = words.names
+  const [name, ...operands] = words.names
   const scenario = scenarios.find((each) => each.name === name)
   if (words.wantsHelp) return { kind: 'help', scenario }
   const known = scenarios.map((each) => each.name).join(', ')
   if (name === undefined) return wrong(`name a scenario: ${known}`)
   if (scenario === undefined) return wrong(`there is no scenario ${name}; there are ${known}`)
+  const { operand } = scenario
+  if (operand !== undefined) {
+    const text = operands.shift()
+    if (text === undefined) return wrong(`${scenario.name} needs ${operand.toUpperCase()}`, scenario)
+    words.values.set(operand, text)
+  }
+  const [surplus] = operands
   if (surplus !== undefined) return wrong(`${surplus} is one word too many: options begin with --`, scenario)
   return evaluate(scenario, words.values)
 }
 
 /** The words by what they are; a text: what is wrong with them. */
 function read(args: readonly string[], scenarios: readonly Scenario[]): Words | string {
-  const known = new Set(scenarios.flatMap(({ options }) => Object.keys(options)))
+  const known = new Set(
+    scenarios.flatMap(({ options, operand }) => Object.keys(options).filter((name) => name !== operand)),
+  )
   const { tokens } = parseArgs({
     args: [...args],
     strict: false,
@@ -65,13 +74,16 @@ function evaluate(scenario: Scenario, values: ReadonlyMap<string, string>): Pars
   for (const [each, text] of values) {
     const option = options[each]
     if (option === undefined) {
-      return wrong(`${name} takes no --${each}; it takes --${Object.keys(options).join(', --')}`, scenario)
+      const taken = Object.keys(options).filter((known) => known !== scenario.operand)
+      return wrong(`${name} takes no --${each}; it takes --${taken.join(', --')}`, scenario)
     }
     try {
       given[each] = option.read(text)
     } catch (error) {
       if (!(error instanceof Unfit)) throw error
-      return wrong(`--${each} ${text === '' ? "''" : text}: it is ${error.message}`, scenario)
+      const given = text === '' ? "''" : text
+      const what = each === scenario.operand ? given : `--${each} ${given}`
+      return wrong(`${what}: it is ${error.message}`, scenario)
     }
   }
   if (given['count'] !== undefined && given['duration'] !== undefined) {

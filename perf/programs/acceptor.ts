@@ -3,9 +3,9 @@
  */
 import net from 'node:net'
 import process from 'node:process'
-import { createEngine } from '../../api/index.js'
 import { endpointAt } from '../harness/meeting-place.js'
 import { CALL_ID_AT, type AcceptorConfig, type AcceptorOrder, type AcceptorReport } from '../harness/calls.js'
+import { measuredEngine } from './engine-stack.js'
 
 const config = JSON.parse(process.argv[2] ?? '{}') as AcceptorConfig
 
@@ -49,7 +49,7 @@ async function listen(): Promise<() => Promise<boolean>> {
       return Promise.resolve(true)
     }
   }
-  const engine = await createEngine({ shards: config.shards })
+  const engine = await measuredEngine({ engine: config.engine, shards: config.shards })
   await engine.transport(endpointAt(config.path)).listen((connection) => {
     onAccepted()
     connection.subscribe(

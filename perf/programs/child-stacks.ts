@@ -3,10 +3,9 @@
  * whose pipes are on the main thread.
  */
 import { spawn } from 'node:child_process'
-import { createEngine } from '../../api/index.js'
 import { echoCommand } from '../harness/echo-command.js'
 import type { SideConfig } from '../harness/messages.js'
-import { EnginePeer, MOST_FRAME_BYTES } from './engine-stack.js'
+import { EnginePeer, measuredEngine, MOST_FRAME_BYTES } from './engine-stack.js'
 import { StreamPeer } from './net-stack.js'
 import type { PeerStack } from './peer.js'
 
@@ -19,8 +18,8 @@ const dialsOnly = {
 }
 
 export async function engineChildStack(config: SideConfig): Promise<PeerStack> {
-  const { shards, wake, inlineWrites } = config
-  const engine = await createEngine({ shards, wake, inlineWrites })
+  const { engine: url, shards, wake, inlineWrites } = config
+  const engine = await measuredEngine({ engine: url, shards, wake, inlineWrites })
   const transport = engine.transport({ kind: 'stdio', command, args }, { maxFrameBytes: MOST_FRAME_BYTES })
   return {
     ...dialsOnly,

@@ -1,8 +1,9 @@
 /** The engine, as a host would use it. */
-import { createEngine, type Connection } from '../../api/index.js'
+import type * as api from '../../api/index.js'
+import type { Connection, Engine } from '../../api/index.js'
 import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
-import type { SideConfig } from '../harness/messages.js'
+import { stamp as stampAt, type SideConfig } from '../harness/messages.js'
 import { answerer, type Answering } from '../harness/work.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
@@ -16,6 +17,7 @@ const handlerModule = new URL('handlers/answering-handler.js', import.meta.url)
 
 export class EnginePeer implements Peer {
   readonly #connection: Connection
+  readonly #batch: Buffer[] = []
   #frames: Buffer[] = []
 
   constructor(connection: Connection) {
@@ -30,6 +32,14 @@ export class EnginePeer implements Peer {
     return this.#connection.send(this.#frames[stamp] ?? NOTHING)
   }
 
+  sendBatch(stamp: number, count: number): boolean {
+    // Put together each time, as a host would.
+    const batch = this.#batch
+    batch.length = count
+    for (let i = 0; i < count; i++) batch[i] = this.#frames[stampAt(stamp + i)] ?? NOTHING
+    return this.#connection.sendBatch(batch)
+  }
+
   flush(): void {
     // The engine publishes by itself when the turn ends.
   }
@@ -39,13 +49,29 @@ export class EnginePeer implements Peer {
   }
 }
 
+const ownEngine = new URL('../../api/index.js', import.meta.url).href
+
+/** The engine that is measured: this tree's, or another one with as much of its API as is used here. */
+export async function measuredEngine({
+  engine: url = ownEngine,
+  ...given
+}: Partial<Pick<SideConfig, 'engine' | 'shards' | 'wake' | 'inlineWrites'>>): Promise<Engine> {
+  const { createEngine } = (await import(url)) as typeof api
+  return createEngine(onlyGiven(given))
+}
+
+/** An older engine may not know an option, and refuse even one that is undefined. */
+function onlyGiven<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}
+
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
-  const { shards, wake, inlineWrites } = config
-  const engine = await createEngine({ shards, wake, inlineWrites })
+  const { shards, wake, inlineWrites, framing } = config
+  const engine = await measuredEngine({ engine: config.engine, shards, wake, inlineWrites })
   const dialled: Connection[] = []
   const transport = engine.transport(endpointAt(config.path, config.transport), {
+    ...onlyGiven({ framing }),
     maxFrameBytes: MOST_FRAME_BYTES,
-    framing: config.framing,
   })
   /** On main, or in the shards. */
   const serve = async (answering: Answering): Promise<void> => {
@@ -69,6 +95,9 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
       await transport.listen((connection) => {
         connection.subscribe(onPeer(new EnginePeer(connection)), { borrow: true })
       })
+    },
+    async listenForBatches(onBatch) {
+      await transport.listen((connection) => void connection.subscribeBatch(onBatch))
     },
     // The engine parses whatever it echoes.
     echo: () => serve('echo'),

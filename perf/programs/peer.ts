@@ -1,4 +1,5 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
+import type { FrameBatch } from '../../api/index.js'
 import type { Answering } from '../harness/work.js'
 
 export interface Peer {
@@ -6,6 +7,8 @@ export interface Peer {
   prepare(bytes: number): void
   /** Sends one frame; false: wait for `ready()`. */
   send(stamp: number): boolean
+  /** Sends so many frames, in one call, with the stamps from this one on. Undefined: the stack has no batches. */
+  sendBatch?(stamp: number, count: number): boolean
   ready(): Promise<void>
   /** Everything sent so far leaves: only a corked baseline has something to do here. */
   flush(): void
@@ -15,6 +18,8 @@ export interface PeerStack {
   connect(onFrame: (frame: Buffer) => void): Promise<Peer>
   /** Calls `onPeer` for each connection; the function that it returns gets that connection's frames. */
   listen(onPeer: (peer: Peer) => (frame: Buffer) => void): Promise<void>
+  /** Calls `onBatch` with frames of all connections. Undefined: the stack has no batches. */
+  listenForBatches?(onBatch: (batch: FrameBatch) => void): Promise<void>
   /** Sends each chunk of bytes back as it came, the cheapest echo the stack can do. */
   echo(): Promise<void>
   /** Parses the frames and answers each with a frame, as a server does that answers requests. */

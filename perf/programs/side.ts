@@ -1,4 +1,5 @@
 /** The program that is measured: one role over one stack, as told by its argument and then over IPC. */
+import type { FrameBatch } from '../../api/index.js'
 import { Distribution } from '../harness/distribution.js'
 import { endByItself } from '../harness/runner-end.js'
 import {
@@ -53,9 +54,22 @@ function countFrame(frame: Buffer): void {
   received.frames++
   received.bytes += frame.length
   received.checksum += stampOf(frame)
-  if (received.frames === received.wanted) {
-    say({ kind: 'sink', endedNs: process.hrtime.bigint().toString(), ...received })
+  tellIfAllCame()
+}
+
+function countBatch(batch: FrameBatch): void {
+  const { length, bytes } = batch
+  received.frames += length
+  for (let i = 0; i < length; i++) {
+    received.bytes += batch.size(i)
+    received.checksum += stampOf(bytes, batch.offset(i))
   }
+  tellIfAllCame()
+}
+
+function tellIfAllCame(): void {
+  if (received.frames !== received.wanted) return
+  say({ kind: 'sink', endedNs: process.hrtime.bigint().toString(), ...received })
 }
 
 const hub = new Hub()
@@ -89,7 +103,8 @@ switch (config.role) {
     clients = await Clients.connect(config.path, config.connections)
     break
   case 'sink':
-    await stack.listen(() => countFrame)
+    if (config.batches === true) await stack.listenForBatches?.(countBatch)
+    else await stack.listen(() => countFrame)
     break
   case 'ping':
   case 'source':
@@ -151,9 +166,20 @@ async function request(order: RequestsOrder): Promise<void> {
   say(await clients.request(order))
 }
 
+/** What a batch of the source has. */
+const BATCH_FRAMES = 64
+
 /** `count` frames over one connection, waiting for room when there is none. */
 async function pour(peer: Peer, count: number): Promise<{ frames: number; checksum: number }> {
   let checksum = 0
+  if (config.batches === true) {
+    for (let i = 0; i < count; i += BATCH_FRAMES) {
+      const length = Math.min(BATCH_FRAMES, count - i)
+      for (let j = 0; j < length; j++) checksum += stamp(i + j)
+      if (peer.sendBatch?.(stamp(i), length) !== true) await peer.ready()
+    }
+    return { frames: count, checksum }
+  }
   for (let i = 0; i < count; i++) {
     const mark = stamp(i)
     checksum += mark

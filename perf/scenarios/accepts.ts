@@ -7,21 +7,29 @@ import { cpuUsed, readCpu } from '../harness/cpu.js'
 import { Forked } from '../harness/forked.js'
 import { meetingPlace } from '../harness/meeting-place.js'
 import type { Progress } from '../harness/progress.js'
-import { interleave, medianOf } from '../harness/rounds.js'
+import { interleave, medianOf, type Order } from '../harness/rounds.js'
 import type { Figure } from '../report/figure.js'
 import { figuresOf } from '../report/figures-of.js'
 
-export interface AcceptsPlan {
+/** What the callers of any acceptors do. */
+export interface CallsPlan {
   readonly folder: string
   readonly rounds: number
   /** Connections a round. */
   readonly count: number
   /** Connections that the callers have under way at a time; of a burst, all. */
   readonly atOnce: number
-  /** Undefined: an engine with one shard, and another one with two. */
-  readonly shards: number | undefined
+  /** Default: all, one after the other. */
+  readonly callings?: readonly Calling[]
   readonly pinTo: string | undefined
   readonly progress?: Progress | undefined
+  /** Default: as they are given. */
+  readonly order?: Order | undefined
+}
+
+export interface AcceptsPlan extends CallsPlan {
+  /** Undefined: an engine with one shard, and another one with two. */
+  readonly shards: number | undefined
 }
 
 /**
@@ -71,20 +79,19 @@ interface Contender {
   readonly caller: Forked
 }
 
-async function start(
-  name: string,
-  stack: AcceptorConfig['stack'],
-  shards: number | undefined,
-  plan: AcceptsPlan,
-): Promise<Contender> {
+export interface AcceptingConfig extends Omit<AcceptorConfig, 'path'> {
+  readonly name: string
+}
+
+async function start({ name, ...accepting }: AcceptingConfig, plan: CallsPlan): Promise<Contender> {
   const path = meetingPlace(plan.folder, name)
-  const config: AcceptorConfig = { stack, path, shards }
+  const config: AcceptorConfig = { ...accepting, path }
   const acceptor = await Forked.start('acceptor', JSON.stringify(config), plan.pinTo)
   const caller = await Forked.start('caller', path, plan.pinTo)
   return { name, acceptor, caller }
 }
 
-async function measure({ acceptor, caller }: Contender, calling: Calling, plan: AcceptsPlan): Promise<Sample> {
+async function measure({ acceptor, caller }: Contender, calling: Calling, plan: CallsPlan): Promise<Sample> {
   const { count } = plan
   const speaks = calling !== 'leave'
   const watch: AcceptorOrder = { kind: 'watch', count }
@@ -114,22 +121,30 @@ function report(acceptor: Forked): Promise<AcceptorReport> {
   return acceptor.ask<AcceptorReport>(order, 'report')
 }
 
-export async function runAccepts(plan: AcceptsPlan): Promise<AcceptsReport[]> {
+export function runAccepts({ shards, ...plan }: AcceptsPlan): Promise<AcceptsReport[]> {
+  const engines = (shards === undefined ? [1, 2] : [shards]).map((each): AcceptingConfig => {
+    return { name: `engine, ${String(each)} shards`, stack: 'engine', shards: each }
+  })
+  return compareAcceptors([{ name: 'net', stack: 'net', shards: undefined }, ...engines], plan)
+}
+
+/** The first is the baseline. */
+export async function compareAcceptors(configs: readonly AcceptingConfig[], plan: CallsPlan): Promise<AcceptsReport[]> {
+  const asked = plan.callings ?? callings
   const contenders: Contender[] = []
   const measured = new Map<Calling, Map<string, Sample[]>>()
   let released = true
   try {
-    contenders.push(await start('net', 'net', undefined, plan))
-    for (const shards of plan.shards === undefined ? [1, 2] : [plan.shards])
-      contenders.push(await start(`engine, ${String(shards)} shards`, 'engine', shards, plan))
+    for (const config of configs) contenders.push(await start(config, plan))
     // The first connections run several times slower: code is compiled.
-    for (const contender of contenders) for (const calling of callings) await measure(contender, calling, plan)
-    for (const calling of callings) {
+    for (const contender of contenders) for (const calling of asked) await measure(contender, calling, plan)
+    for (const calling of asked) {
       const samples = await interleave(
         contenders,
         plan.rounds,
         (contender) => measure(contender, calling, plan),
         plan.progress,
+        plan.order,
       )
       measured.set(calling, samples)
     }
@@ -146,7 +161,7 @@ export async function runAccepts(plan: AcceptsPlan): Promise<AcceptsReport[]> {
   })
 }
 
-function rowsOf(samples: ReadonlyMap<string, readonly Sample[]>, { count }: AcceptsPlan): AcceptsRow[] {
+function rowsOf(samples: ReadonlyMap<string, readonly Sample[]>, { count }: CallsPlan): AcceptsRow[] {
   const [base = []] = samples.values()
   const basePerSecond = medianOf(base, (sample) => sample.perSecond) ?? NaN
   return [...samples].map(([name, own]) => {

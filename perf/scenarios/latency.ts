@@ -121,7 +121,7 @@ export async function compareRoundTrips(
     }
     const measure = (contender: Contender): Promise<LatencySample> =>
       contender.latency(plan.bytes, counts.get(contender.name) ?? plan.count, plan.rateHz)
-    samples = await interleave(contenders, plan.rounds, measure, plan.progress)
+    samples = await interleave(contenders, plan.rounds, measure, plan.progress, plan.order)
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }
@@ -151,6 +151,7 @@ const measures: readonly Measure<LatencySample>[] = [
     of: ({ meanMicros }) => meanMicros,
     distribution: ({ distribution }) => distribution,
   },
+  { metric: 'round trip, median', unit: 'us', better: 'lower', of: ({ p50Micros }) => p50Micros },
   { metric: 'round trip, p99', unit: 'us', better: 'lower', of: ({ p99Micros }) => p99Micros },
   { metric: 'CPU of a round trip', unit: 'us', better: 'lower', of: ({ cpuMicros }) => cpuMicros },
 ]

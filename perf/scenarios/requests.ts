@@ -7,6 +7,7 @@ import type { ContenderSettings } from '../harness/contender.js'
 import {
   mediansOf,
   RequestsContender,
+  type RequestsConfig,
   type RequestsFigures,
   type RequestsSample,
 } from '../harness/requests-contender.js'
@@ -41,6 +42,8 @@ export interface RequestsRow extends RequestsFigures {
   readonly wrong: number
 }
 
+export type ServerConfig = Pick<RequestsConfig, 'name' | 'stack' | 'engine'>
+
 export interface RequestsReport {
   readonly bytes: number
   readonly clients: number
@@ -50,15 +53,26 @@ export interface RequestsReport {
   readonly released: boolean
 }
 
-export async function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
+const servers: readonly ServerConfig[] = [
+  { name: 'net server', stack: 'net' },
+  { name: 'engine server', stack: 'engine' },
+]
+
+export function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
+  return compareServers(servers, plan)
+}
+
+/** The first is the baseline. */
+export async function compareServers(configs: readonly ServerConfig[], plan: RequestsPlan): Promise<RequestsReport> {
   const { bytes, clients, rounds } = plan
   const contenders: RequestsContender[] = []
   let released = true
   let samples: Map<string, RequestsSample[]>
   try {
-    for (const stack of ['net', 'engine'] as const) {
-      const config = { ...plan, connections: clients, name: `${stack} server`, stack, role: 'answer' } as const
-      contenders.push(await RequestsContender.start(config))
+    for (const config of configs) {
+      const { folder, shards, wake, inlineWrites, pinTo } = plan
+      const settings = { folder, shards, wake, inlineWrites, pinTo, connections: clients }
+      contenders.push(await RequestsContender.start({ ...settings, ...config, role: 'answer' }))
     }
     // The first few thousand requests run several times slower: code is compiled, rings become resident.
     const counts = new Map<string, number>()
@@ -68,7 +82,7 @@ export async function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
     }
     const measure = (contender: RequestsContender): Promise<RequestsSample> =>
       contender.measure({ bytes, count: counts.get(contender.name) ?? plan.count })
-    samples = await interleave(contenders, rounds, measure, plan.progress)
+    samples = await interleave(contenders, rounds, measure, plan.progress, plan.order)
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }

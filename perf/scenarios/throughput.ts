@@ -7,13 +7,19 @@ import { interleave, medianOf } from '../harness/rounds.js'
 import type { Figure } from '../report/figure.js'
 import { figuresOf } from '../report/figures-of.js'
 
-export interface ThroughputPlan extends ContenderSettings {
+/** What any two programs are poured through. */
+export interface StreamPlan extends ContenderSettings {
   readonly bytes: number
   readonly rounds: number
   /** Frames a round; 0: as many as make about `roundBytes`. */
   readonly frames: number
   /** Instead of `frames`: as many as take so long. */
   readonly seconds?: number | undefined
+}
+
+export interface ThroughputPlan extends StreamPlan {
+  /** Also the engine in batches. Default false. */
+  readonly batches?: boolean
   /** Also the engine with each of these; the first engine row is with `length`. */
   readonly framings?: readonly FramingKind[]
   /** Of the engine. */
@@ -42,11 +48,15 @@ const baselines: readonly ContenderConfig[] = [
   { name: 'net corked', near: 'net', far: 'net', corkFrames: CORKED_FRAMES },
 ]
 
-/** With the default framing, and with those that were asked for. */
-function engines(transport: Transport, framings: readonly FramingKind[]): ContenderConfig[] {
+/** With the default framing, and what was asked for besides. */
+function engines({ transport, batches = false, framings = [] }: ThroughputPlan): ContenderConfig[] {
   const name = transport === SOCKETS ? 'engine to engine' : `engine to engine, ${transport}`
   const plain: ContenderConfig = { name, near: 'engine', far: 'engine', corkFrames: 1, transport }
-  return [plain, ...framings.map((framing) => ({ ...plain, name: `${name}, ${framing}`, framing }))]
+  return [
+    plain,
+    ...(batches ? [{ ...plain, name: `${name}, batches`, batches }] : []),
+    ...framings.map((framing) => ({ ...plain, name: `${name}, ${framing}`, framing })),
+  ]
 }
 
 export interface ThroughputReport {
@@ -64,14 +74,18 @@ export function framesFor(bytes: number): number {
 }
 
 export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputReport> {
+  return compareStreams([...baselines, ...engines(plan)], plan)
+}
+
+/** The first is the baseline. */
+export async function compareStreams(configs: readonly ContenderConfig[], plan: StreamPlan): Promise<ThroughputReport> {
   const frames = plan.frames === 0 ? framesFor(plan.bytes) : plan.frames
   const contenders: Contender[] = []
   let released = true
   let fallback: string | undefined
   let samples: Map<string, ThroughputSample[]>
   try {
-    for (const config of [...baselines, ...engines(plan.transport, plan.framings ?? [])])
-      contenders.push(await Contender.start('throughput', config, plan))
+    for (const config of configs) contenders.push(await Contender.start('throughput', config, plan))
     for (const contender of contenders) fallback ??= contender.fallback
     // One round to compile the code and to grow the rings.
     const counts = new Map<string, number>()
@@ -81,7 +95,7 @@ export async function runThroughput(plan: ThroughputPlan): Promise<ThroughputRep
     }
     const measure = (contender: Contender): Promise<ThroughputSample> =>
       contender.throughput(plan.bytes, counts.get(contender.name) ?? frames)
-    samples = await interleave(contenders, plan.rounds, measure, plan.progress)
+    samples = await interleave(contenders, plan.rounds, measure, plan.progress, plan.order)
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
   }

@@ -124,11 +124,13 @@ test.serial('a leased connection works as one does, until its lease ends', async
     lease.release()
 
     throws(t, () => connection.send('x'), 'ERR_LEASE_ENDED')
+    throws(t, () => connection.sendBatch(['x']), 'ERR_LEASE_ENDED')
     await rejects(t, connection.receive(), 'ERR_LEASE_ENDED')
     await rejects(t, connection.ready(), 'ERR_LEASE_ENDED')
     await rejects(t, connection.end(), 'ERR_LEASE_ENDED')
     await rejects(t, connection.close(), 'ERR_LEASE_ENDED')
     throws(t, () => connection.subscribe(() => undefined), 'ERR_LEASE_ENDED')
+    throws(t, () => connection.subscribeBatch(() => undefined), 'ERR_LEASE_ENDED')
     await rejects(t, connection[Symbol.asyncIterator]().next(), 'ERR_LEASE_ENDED')
     await rejects(t, unused.next(), 'ERR_LEASE_ENDED')
     throws(
@@ -336,6 +338,26 @@ test.serial('a connection that comes back with unread frames or a reader is dest
     lease.release()
     await rejects(t, receiving, 'ERR_CLOSED')
     t.like(pool.stats(), { size: 0, created: 3, destroyed: 3 })
+  })
+})
+
+test.serial('a lease reads in batches, and what stops them once it has ended stops no other user', async (t) => {
+  await withPeers(t, async ({ transport }) => {
+    const pool = transport.pool({ max: 1 })
+    const first = await pool.acquire()
+    const answered = signal<string>()
+    const stop = first.connection.subscribeBatch((batch) => answered.resolve(String(batch.frame(0))))
+    first.connection.send('x')
+    t.is(await answered.promise, 'x')
+    stop()
+    first.release()
+    const second = await pool.acquire()
+    const again = signal<string>()
+    second.connection.subscribeBatch((batch) => again.resolve(String(batch.frame(0))))
+    stop()
+    second.connection.send('y')
+    t.is(await again.promise, 'y')
+    second.destroy()
   })
 })
 

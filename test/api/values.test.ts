@@ -221,8 +221,10 @@ test.serial('subscribe() and onStateChange() refuse what is not a function, and 
   for (const reader of [connection, reconnecting]) {
     for (const options of [...noOptions, { borow: true }, { borrow: 1 }, { borrow: 'yes' }, { borrow: null }])
       throws(t, () => reader.subscribe(() => undefined, options as object), 'ERR_INVALID_OPTION')
-    for (const handler of [undefined, null, 5, 'x', {}])
+    for (const handler of [undefined, null, 5, 'x', {}]) {
       throws(t, () => reader.subscribe(handler as () => void), 'ERR_INVALID_OPTION')
+      throws(t, () => reader.subscribeBatch(handler as () => void), 'ERR_INVALID_OPTION')
+    }
     reader.subscribe(() => undefined)()
   }
   throws(t, () => reconnecting.onStateChange(5 as unknown as () => void), 'ERR_INVALID_OPTION')

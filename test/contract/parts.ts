@@ -1,5 +1,6 @@
 /** The parts of the contract, and which of them a transport runs that differs from another in one respect. */
 import { byLength } from '../helpers/length.js'
+import { batchTests } from './batches.js'
 import { connectingTests } from './connecting.js'
 import { consumerTests } from './consumers.js'
 import type { Contract } from './contract.js'
@@ -18,6 +19,7 @@ export const everyPart: readonly Part[] = [
   limitTests,
   frameTests,
   consumerTests,
+  batchTests,
   sendingTests,
   endingTests,
   flowTests,

@@ -171,6 +171,45 @@ export function sendingTests({ test }: Contract): void {
     }
   })
 
+  test('sendBatch() sends what as many send()s would, and says when the ring is full', async (t, world) => {
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 32_768 })
+    t.true(dialled.sendBatch([]))
+    t.is(dialled.info.framesSent, 0)
+    const mixed: Frame[] = ['text', '', [Buffer.from('pa'), 'rts'], Buffer.from('bytes')]
+    // The last batches do not fit into the ring.
+    const batches = [framesOf([5]), framesOf([0, 1, 64, 64]), framesOf([5000, 64, 9000]), framesOf([3000, 60_000, 10])]
+    const receiving = receiveMany(accepted, batches.flat().length + mixed.length)
+    t.true(dialled.sendBatch(mixed))
+    const went = batches.map((batch) => dialled.sendBatch(batch))
+    t.deepEqual([went[0], went.at(-1)], [true, false])
+    await dialled.ready()
+    const received = await receiving
+    t.deepEqual(received.slice(0, mixed.length).map(String), ['text', '', 'parts', 'bytes'])
+    t.is(digestOf(received.slice(mixed.length)), digestOf(batches.flat()))
+    t.is(dialled.info.framesSent, received.length)
+    t.is(dialled.info.bytesSent, Buffer.concat(received).length)
+  })
+
+  test('sendBatch() takes nothing of a batch that it refuses', async (t, world) => {
+    const limits = { maxFrameBytes: 1000, maxPendingBytes: 4000 }
+    const { dialled, accepted } = await world.pair({ maxRingBytes: 8192, dial: limits, accept: limits })
+    const good = framesOf([10, 20])
+    const invalid = throws(t, () => dialled.sendBatch([...good, 7 as unknown as Frame]), 'ERR_INVALID_FRAME')
+    t.regex(invalid.message, /frame 2 of a batch/)
+    throws(t, () => dialled.sendBatch([...good, Buffer.alloc(1001), ...good]), 'ERR_FRAME_TOO_LARGE')
+    throws(t, () => dialled.sendBatch('text' as unknown as Frame[]), 'ERR_INVALID_FRAME')
+    throws(t, () => dialled.sendBatch(new Set(good) as unknown as Frame[]), 'ERR_INVALID_FRAME')
+    // More than the ring and the queue before it can hold.
+    const tooMany = framesOf(Array.from({ length: 100 }, () => 1000))
+    t.true(throws(t, () => dialled.sendBatch(tooMany), 'ERR_BACKPRESSURE').retryable)
+    t.is(dialled.info.framesSent, 0)
+    t.is(dialled.pendingBytes, 0)
+    dialled.sendBatch(good)
+    t.is(digestOf(await receiveMany(accepted, 2)), digestOf(good))
+    await dialled.end()
+    throws(t, () => dialled.sendBatch(good), 'ERR_CLOSED')
+  })
+
   test('info counts frames and payload bytes', async (t, world) => {
     const { dialled, accepted } = await world.pair()
     const frames = framesOf([0, 10, 200, 30_000])

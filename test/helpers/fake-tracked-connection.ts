@@ -3,11 +3,13 @@ import { TransportError, type TransportErrorCode } from '../../engine/protocol/e
 import type { DeliveryReport } from '../../engine/common/delivery-report.js'
 import { partsOf, type Frame } from '../../engine/common/frame.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
-import type { ClosedInfo, ConnectionInfo } from '../../engine/common/connection.js'
+import type { BatchHandler, ClosedInfo, ConnectionInfo, FrameHandler } from '../../engine/common/connection.js'
 import type { TrackedConnection } from '../../engine/reconnect/reconnecting-settings.js'
+import { batchOf } from './batches.js'
 import { signal } from './turns.js'
 
-type Handler = (frame: Buffer) => unknown
+/** Takes one frame of those that are there, or all. */
+type Taker = (unread: Buffer[]) => unknown
 
 export class FakeTracked implements TrackedConnection {
   /** Every frame that it took, in order. */
@@ -24,7 +26,7 @@ export class FakeTracked implements TrackedConnection {
   readonly #exhausted = signal()
   readonly #ended = signal()
   #unread: Buffer[] = []
-  #handler: Handler | undefined
+  #taker: Taker | undefined
   #held = false
   #over = false
   #readyWaiters: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
@@ -60,6 +62,10 @@ export class FakeTracked implements TrackedConnection {
     return waiting + 1 < this.room
   }
 
+  sendBatch(frames: readonly Frame[]): boolean {
+    return frames.map((frame) => this.send(frame)).every((goesOn) => goesOn)
+  }
+
   ready(): Promise<void> {
     if (this.#over) return Promise.reject(new TransportError('ERR_CLOSED', 'over'))
     if (this.taken.length - this.handedOver < this.room) return Promise.resolve()
@@ -69,21 +75,23 @@ export class FakeTracked implements TrackedConnection {
   }
 
   take(): Buffer | undefined {
-    if (this.#handler !== undefined) throw new TransportError('ERR_CONSUMER_BUSY', 'busy')
+    if (this.#taker !== undefined) throw new TransportError('ERR_CONSUMER_BUSY', 'busy')
     const frame = this.#unread.shift()
     this.#tellExhausted()
     return frame
   }
 
-  subscribe(handler: Handler): () => void {
-    if (this.#handler !== undefined) throw new TransportError('ERR_CONSUMER_BUSY', 'busy')
-    this.#handler = handler
-    queueMicrotask(() => {
-      this.#pump()
+  subscribe(handler: FrameHandler): () => void {
+    return this.#subscribe((unread) => handler(unread.shift() ?? Buffer.alloc(0)))
+  }
+
+  subscribeBatch(handler: BatchHandler): () => void {
+    return this.#subscribe((unread) => {
+      const batch = batchOf(unread.splice(0))
+      const result = handler(batch)
+      batch.end()
+      return result
     })
-    return () => {
-      if (this.#handler === handler) this.#handler = undefined
-    }
   }
 
   end(): Promise<void> {
@@ -167,11 +175,20 @@ export class FakeTracked implements TrackedConnection {
     this.#tellExhausted()
   }
 
+  #subscribe(taker: Taker): () => void {
+    if (this.#taker !== undefined) throw new TransportError('ERR_CONSUMER_BUSY', 'busy')
+    this.#taker = taker
+    queueMicrotask(() => {
+      this.#pump()
+    })
+    return () => {
+      if (this.#taker === taker) this.#taker = undefined
+    }
+  }
+
   #pump(): void {
-    while (this.#handler !== undefined && !this.#held) {
-      const frame = this.#unread.shift()
-      if (frame === undefined) break
-      const result = this.#handler(frame)
+    while (this.#taker !== undefined && !this.#held && this.#unread.length > 0) {
+      const result = this.#taker(this.#unread)
       if (!(result instanceof Promise)) continue
       this.#held = true
       void result.then(() => {

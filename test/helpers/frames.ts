@@ -61,13 +61,17 @@ export async function receiveToEnd(connection: Connection): Promise<Buffer[]> {
   return frames
 }
 
-export type ReadingWay = 'receive()' | 'for await' | 'subscribe()' | 'subscribe() with borrow'
+/** Ways that take one frame at a time, and leave others for the next reader. */
+export const singleWays = ['receive()', 'for await', 'subscribe()', 'subscribe() with borrow'] as const
 
-export const readingWays: readonly ReadingWay[] = ['receive()', 'for await', 'subscribe()', 'subscribe() with borrow']
+export const readingWays = [...singleWays, 'subscribeBatch()'] as const
 
-/** Receives `count` frames in one of the possible ways. Other frames stay for the next reader. */
+export type ReadingWay = (typeof readingWays)[number]
+
+/** Receives `count` frames in one of the possible ways; in batches, fails if more come together. */
 export async function takeBy(way: ReadingWay, connection: Connection, count: number): Promise<Buffer[]> {
   if (way === 'receive()') return receiveMany(connection, count)
+  if (way === 'subscribeBatch()') return receiveBatches(connection, count)
   const frames: Buffer[] = []
   if (way === 'for await') {
     for await (const frame of connection) if (frames.push(frame) === count) break
@@ -85,5 +89,19 @@ export async function takeBy(way: ReadingWay, connection: Connection, count: num
     { borrow },
   )
   await done.promise
+  return frames
+}
+
+async function receiveBatches(connection: Connection, count: number): Promise<Buffer[]> {
+  const frames: Buffer[] = []
+  const done = signal()
+  const stop = connection.subscribeBatch((batch) => {
+    for (let i = 0; i < batch.length; i++) frames.push(batch.copy(i))
+    if (frames.length < count) return
+    stop()
+    done.resolve()
+  })
+  await done.promise
+  if (frames.length > count) throw new Error(`${String(frames.length)} frames came, and not ${String(count)}`)
   return frames
 }

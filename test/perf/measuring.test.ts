@@ -3,6 +3,7 @@ import test from 'ava'
 import { countFor } from '../../perf/harness/amount.js'
 import { Distribution } from '../../perf/harness/distribution.js'
 import { Progress } from '../../perf/harness/progress.js'
+import { interleave } from '../../perf/harness/rounds.js'
 import { figuresOf } from '../../perf/report/figures-of.js'
 
 const hundred = Array.from({ length: 100 }, (_, index) => index + 1)
@@ -53,6 +54,24 @@ test('figures are of each contender, the first is the baseline, and what could n
     { ...common, contender: 'net', isBaseline: true, samples: [2] },
     { ...common, contender: 'engine', isBaseline: false, samples: [1] },
   ])
+})
+
+test('each round goes through all contenders in its order, and their samples stay apart', async (t) => {
+  const said: string[] = []
+  const measure = (item: { readonly name: string }): Promise<string> => {
+    said.push(item.name)
+    return Promise.resolve(item.name)
+  }
+  const items = [{ name: 'a' }, { name: 'b' }]
+  const samples = await interleave(items, 2, measure, undefined, (all, round) => (round === 0 ? all : all.toReversed()))
+  t.deepEqual(said, ['a', 'b', 'b', 'a'])
+  t.deepEqual(
+    [...samples],
+    [
+      ['a', ['a', 'a']],
+      ['b', ['b', 'b']],
+    ],
+  )
 })
 
 test('a round does what it is told to, or what the warm-up did in as long', (t) => {

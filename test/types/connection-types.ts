@@ -1,11 +1,13 @@
 /** What the compiler accepts and refuses of a connection, whichever kind it is. It is compiled, and never run. */
 import { expectTypeOf } from 'expect-type'
 import type {
+  BatchHandler,
   Capabilities,
   ClosedInfo,
   Connection,
   ConnectionInfo,
   Frame,
+  FrameBatch,
   FrameHandler,
   LeasedConnection,
   ReconnectingConnection,
@@ -37,6 +39,14 @@ connection.send({ hello: 'world' })
 connection.send([['header'], 'body'])
 // @ts-expect-error nothing is no frame
 connection.send(undefined)
+expectTypeOf<Connection['sendBatch']>().toEqualTypeOf<(frames: readonly Frame[]) => boolean>()
+connection.sendBatch([Buffer.from('bytes'), 'text', ['two', 'parts']] as const)
+// @ts-expect-error one frame is no batch
+connection.sendBatch('text')
+// @ts-expect-error bytes are one frame
+connection.sendBatch(Buffer.from('bytes'))
+// @ts-expect-error all or nothing of what can be iterated once would have to be collected first
+connection.sendBatch(new Set(['text']))
 expectTypeOf(connection.ready({ timeoutMs: 100 })).resolves.toBeVoid()
 expectTypeOf(connection.end()).resolves.toBeVoid()
 
@@ -68,6 +78,24 @@ connection.subscribe(() => undefined)
 connection.subscribe((frame: string) => frame)
 // @ts-expect-error no such option
 connection.subscribe(() => undefined, { borrowed: true })
+
+// In batches.
+expectTypeOf<Connection['subscribeBatch']>().toEqualTypeOf<(handler: BatchHandler) => () => void>()
+expectTypeOf<BatchHandler>().toEqualTypeOf<(batch: FrameBatch) => unknown>()
+connection.subscribeBatch((batch) => {
+  expectTypeOf(batch.length).toBeNumber()
+  expectTypeOf(batch.bytes).toEqualTypeOf<Buffer>()
+  expectTypeOf(batch.bytes[batch.offset(0)]).toEqualTypeOf<number | undefined>()
+  expectTypeOf(batch.size(0)).toBeNumber()
+  expectTypeOf(batch.frame(0)).toEqualTypeOf<Buffer>()
+  expectTypeOf(batch.copy(0)).toEqualTypeOf<Buffer>()
+  for (const frame of batch) expectTypeOf(frame).toEqualTypeOf<Buffer>()
+  // @ts-expect-error it is lent, and read only
+  batch.length = 0
+})
+connection.subscribeBatch(async ({ length }) => Promise.resolve(length))
+// @ts-expect-error a batch is no frame
+connection.subscribeBatch((frame: Buffer) => frame)
 
 // Its end.
 expectTypeOf(connection.close()).resolves.toEqualTypeOf<ClosedInfo>()

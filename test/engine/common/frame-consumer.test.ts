@@ -16,7 +16,7 @@ const nothing = (): void => undefined
 
 const none: ConsumerState = { kind: 'none' }
 const iterating = { kind: 'iterating' } as const
-const subscribed = { kind: 'subscribed', handler: nothing, borrow: false } as const
+const subscribed = { kind: 'subscribed', takes: 'copies', handler: nothing } as const
 const held = { kind: 'held', subscription: subscribed, pending: Promise.resolve() } as const
 
 function waitingOf(isIterating: boolean): ConsumerState & ConsumerStep {
@@ -96,6 +96,7 @@ test('who receives gets what is there, else what comes, else the outcome', async
   t.deepEqual(source.log, ['reading'])
   t.throws(() => consumer.take(), { code: 'ERR_CONSUMER_BUSY' })
   t.throws(() => consumer.subscribe(nothing, false), { code: 'ERR_CONSUMER_BUSY' })
+  t.throws(() => consumer.subscribeBatch(nothing), { code: 'ERR_CONSUMER_BUSY' })
   await t.throwsAsync(consumer.receive({}), { code: 'ERR_CONSUMER_BUSY' })
   await t.throwsAsync(consumer.iterate().next(), { code: 'ERR_CONSUMER_BUSY' })
   consumer.serve(Buffer.from('b'))
@@ -141,7 +142,7 @@ test('a subscriber that returns a promise is held until that settles', async (t)
   const stop = consumer.subscribe(nothing, true)
   const subscription = consumer.state
   if (subscription.kind !== 'subscribed') return t.fail()
-  t.true(subscription.borrow)
+  t.is(subscription.takes, 'views')
   const work = signal()
   const done = consumer.hold(subscription, work.promise)
   t.is(consumer.state.kind, 'held')

@@ -126,6 +126,12 @@ class Rig {
     this.outgoing.send(frame)
   }
 
+  sendBatch(lengths: readonly number[]): void {
+    const frames = lengths.map((length, i) => patternBytes(length, this.sent.length + i))
+    this.sent.push(...frames)
+    this.outgoing.sendBatch(frames)
+  }
+
   flush(): void {
     this.outgoing.flush(true)
     this.outgoing.onNotify()
@@ -377,12 +383,13 @@ function framed(frames: readonly Buffer[]): Buffer {
   )
 }
 
-type Step = readonly ['send' | 'write' | 'inline', number] | readonly ['flush' | 'written', 0]
+type Step = readonly ['send' | 'batch' | 'write' | 'inline', number] | readonly ['flush' | 'written', 0]
 
 const steps = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.tuple(fc.constant('send' as const), fc.oneof(fc.nat(300), fc.nat(9000))) },
     { weight: 1, arbitrary: fc.tuple(fc.constant('send' as const), fc.nat(100_000)) },
+    { weight: 2, arbitrary: fc.tuple(fc.constant('batch' as const), fc.nat(10_000)) },
     { weight: 5, arbitrary: fc.tuple(fc.constant('write' as const), fc.integer({ min: 1, max: 20_000 })) },
     { weight: 5, arbitrary: fc.constant(['written', 0] as const) },
     { weight: 5, arbitrary: fc.constant(['flush', 0] as const) },
@@ -390,6 +397,12 @@ const steps = fc.array(
   ),
   { maxLength: 120 },
 )
+
+/** From one frame to forty, mostly small ones, and none without bytes. */
+function batchLengths(seed: number): number[] {
+  const longest = seed % 5 === 0 ? 6000 : 150
+  return Array.from({ length: 1 + (seed % 40) }, (_, i) => 1 + ((seed * (i + 1) * 37) % longest))
+}
 
 test('whatever the shard did and wherever it stopped, every frame is accounted for once, in order, byte by byte', async (t) => {
   t.timeout(60_000)
@@ -407,6 +420,7 @@ test('whatever the shard did and wherever it stopped, every frame is accounted f
       for (const [action, amount] of actions) {
         // Raw bytes have no empty frames.
         if (action === 'send') rig.send(amount + (framing === 'raw' ? 1 : 0))
+        else if (action === 'batch') rig.sendBatch(batchLengths(amount))
         else if (action === 'write') rig.write(amount)
         else if (action === 'inline') rig.flushInline(amount)
         else if (action === 'written') rig.written()

@@ -1,49 +1,14 @@
 /** The receiving half over a lane whose words the test moves. */
 import test from 'ava'
-import { Receiver } from '../../../engine/connection/receiver.js'
-import type { ConnectionSettings } from '../../../engine/connection/connection-settings.js'
-import { TransportError } from '../../../engine/protocol/errors.js'
 import { inState, lane } from '../../../engine/protocol/ring-layout.js'
 import { rejects } from '../../helpers/expected-errors.js'
 import { encodeFrame, publishBytes } from '../../helpers/lane-fixture.js'
-import { LoneLane } from '../../helpers/lone-connection.js'
 import { ManualClock } from '../../helpers/manual-clock.js'
+import { reset, ReceiverRig as Rig } from '../../helpers/receiver-rig.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const FRAME_TIMEOUT_MS = 1_003
 const one = encodeFrame(Buffer.from('one'))
-const reset = new TransportError('ERR_RESET', 'cut')
-
-/** A receiving half, and what it has told its connection. */
-class Rig extends LoneLane {
-  readonly told: string[] = []
-  readonly receiver: Receiver
-  awaitsConclusion = false
-  awaitsEnd = false
-
-  constructor(options: Partial<ConnectionSettings> = {}) {
-    super(options)
-    this.receiver = new Receiver(this.createLane(), {
-      onEnd: () => this.told.push('end'),
-      awaitsConclusion: () => this.awaitsConclusion,
-      onExhausted: () => this.told.push('exhausted'),
-      onFailure: (error) => this.told.push(error.code),
-      isOfTheEnd: () => false,
-      onHandlerFailed: (cause, isLate) => {
-        this.told.push(`${(cause as Error).message}, ${isLate ? 'late' : 'in time'}`)
-        return reset
-      },
-      onStrayFailure: () => this.told.push('stray'),
-      awaitsEnd: () => this.awaitsEnd,
-    })
-  }
-
-  /** The peer says this, and main hears of it. */
-  say(bytes: Uint8Array): void {
-    publishBytes(this.producer, bytes)
-    this.receiver.onNotify()
-  }
-}
 
 test('frames come in order, and the end behind them once', async (t) => {
   const rig = new Rig()
@@ -58,7 +23,7 @@ test('frames come in order, and the end behind them once', async (t) => {
   t.is(await consumer.receive({}), undefined)
   t.is(await consumer.receive({}), undefined)
   t.deepEqual(rig.told, ['exhausted', 'end'])
-  t.is(rig.receiver.framesReceived, 2)
+  t.is(rig.receiver.received.frames, 2)
 })
 
 test('what is unread when the lane is given back comes before the failure', async (t) => {

@@ -1,6 +1,7 @@
 /** The life of a reconnecting connection, over connections that the test makes and loses. */
 import test from 'ava'
 import { TransportError } from '../../../engine/protocol/errors.js'
+import type { FrameBatch } from '../../../engine/common/connection.js'
 import type { ConnectedInfo, LossReport } from '../../../engine/reconnect/reconnecting-settings.js'
 import { rejects, throws } from '../../helpers/expected-errors.js'
 import { FakeTracked } from '../../helpers/fake-tracked-connection.js'
@@ -60,6 +61,27 @@ test('what queues up while there is no connection is bounded, and checked as a c
   reconnecting.send('a')
   t.is(reconnecting.info.framesSent, 2)
   reconnecting.destroy()
+})
+
+test('a batch waits whole for a connection, goes to the one there is, and is refused whole', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeReconnecting()
+  const { reconnecting } = fake
+  t.false(reconnecting.sendBatch(['one', ['t', 'wo']]))
+  t.is(reconnecting.pendingBytes, 14)
+  throws(t, () => reconnecting.sendBatch(['x', Buffer.alloc(1001)]), 'ERR_FRAME_TOO_LARGE')
+  throws(t, () => reconnecting.sendBatch('text' as unknown as string[]), 'ERR_INVALID_FRAME')
+  throws(t, () => reconnecting.sendBatch([Buffer.alloc(600), Buffer.alloc(600)]), 'ERR_BACKPRESSURE')
+  const connection = await fake.connect()
+  t.true(reconnecting.sendBatch(['three', Buffer.from('four')]))
+  t.deepEqual(texts(connection.taken), ['one', 'two', 'three', 'four'])
+  connection.handOver(4)
+  connection.lose('ERR_RESET', 0)
+  // Before it knows.
+  t.false(reconnecting.sendBatch(['five', 'six']))
+  t.like(reconnecting.info, { framesSent: 6, bytesSent: 22 })
+  reconnecting.destroy()
+  throws(t, () => reconnecting.sendBatch(['late']), 'ERR_CLOSED')
 })
 
 test('a queue that is longer than the connection has room for goes out as room comes', async (t) => {
@@ -826,6 +848,109 @@ test('a subscription ends when isPong fails, and the next receive() rejects with
   t.is((await fake.reconnecting.closed).code, 'ERR_HANDLER')
   await rejects(t, fake.reconnecting.receive(), 'ERR_HANDLER')
   t.deepEqual(fake.failures.takeTold(), ['heartbeat: no pong'])
+})
+
+test('batches come across losses, without the frames that answer a ping, each counted once', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const isPong = (frame: Buffer): boolean => String(frame) === 'pong'
+  const fake = new FakeReconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong } })
+  const { reconnecting } = fake
+  const seen: string[] = []
+  const batches: FrameBatch[] = []
+  reconnecting.subscribeBatch((batch) => {
+    batches.push(batch)
+    for (let i = 0; i < batch.length; i++) {
+      const at = batch.offset(i)
+      const own = String(batch.bytes.subarray(at, at + batch.size(i)))
+      t.deepEqual([String(batch.frame(i)), String(batch.copy(i)), String([...batch][i])], [own, own, own])
+      seen.push(own)
+    }
+    throws(t, () => batch.frame(batch.length), 'ERR_INVALID_OPTION')
+    t.is(reconnecting.info.framesReceived, seen.length)
+  })
+  throws(t, () => reconnecting.subscribeBatch(() => undefined), 'ERR_CONSUMER_BUSY')
+  const first = await fake.connect()
+  first.deliver('a', 'pong', 'b')
+  first.deliver('pong')
+  first.lose('ERR_RESET')
+  await turns(3)
+  fake.clock.advance(100)
+  const second = await fake.connect()
+  second.deliver('c', 'd')
+  t.deepEqual(seen, ['a', 'b', 'c', 'd'])
+  t.is(reconnecting.info.bytesReceived, 4)
+  t.deepEqual(
+    batches.map(({ length }) => length),
+    [2, 2],
+  )
+  throws(t, () => batches[0]?.size(0), 'ERR_INVALID_OPTION')
+  reconnecting.destroy()
+})
+
+test('any frame of a batch is a sign of life where no frame answers a ping', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeReconnecting({
+    heartbeat: { intervalMs: 1_000, timeoutMs: 500, ping: undefined, isPong: undefined },
+  })
+  const seen: string[] = []
+  fake.reconnecting.subscribeBatch((batch) => seen.push(...[...batch].map(String)))
+  const connection = await fake.connect()
+  for (let i = 0; i < 4; i++) {
+    connection.deliver('a', 'b')
+    fake.clock.advance(1_000)
+  }
+  await turns(2)
+  t.is(fake.reconnecting.state, 'connected')
+  t.is(seen.length, 8)
+  fake.reconnecting.destroy()
+})
+
+test('a subscription to batches ends when isPong or its handler fails, and the connection with it', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fail = (): never => {
+    throw new Error('no')
+  }
+  const heartbeat = { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong: fail }
+  for (const [settings, where] of [
+    [{ heartbeat }, 'heartbeat: no'],
+    [{}, 'subscriber: no'],
+  ] as const) {
+    const fake = new FakeReconnecting(settings)
+    let calls = 0
+    fake.reconnecting.subscribeBatch(() => {
+      calls++
+      fail()
+    })
+    const connection = await fake.connect()
+    connection.deliver('a', 'b')
+    t.is((await fake.reconnecting.closed).code, 'ERR_HANDLER')
+    t.is(calls, where.startsWith('subscriber') ? 1 : 0)
+    t.deepEqual(fake.failures.takeTold(), [where])
+  }
+})
+
+test('a promise holds the batches of the next connection back too', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fake = new FakeReconnecting()
+  const held = signal()
+  const seen: string[] = []
+  fake.reconnecting.subscribeBatch((batch) => {
+    seen.push(...[...batch].map(String))
+    return held.promise
+  })
+  const first = await fake.connect()
+  first.deliver('a')
+  first.lose('ERR_RESET')
+  await turns(3)
+  fake.clock.advance(100)
+  const second = await fake.connect()
+  second.deliver('b')
+  await turns(3)
+  t.deepEqual(seen, ['a'])
+  held.resolve()
+  await turns(3)
+  t.deepEqual(seen, ['a', 'b'])
+  fake.reconnecting.destroy()
 })
 
 test('a subscriber that makes way for another and throws after the end takes no frames from it', async (t) => {
