@@ -25,8 +25,7 @@ const measuring: readonly Scenario[] = [
   churn,
   idle,
   pool,
-  diff,
   chaos,
 ]
 
-export const scenarios: readonly Scenario[] = [...measuring, reportOn(measuring)]
+export const scenarios: readonly Scenario[] = [...measuring, reportOn(measuring), diff]

@@ -4,10 +4,10 @@ import { scaleOf, conditionScaleOf, gainScaleOf, percentileScaleOf } from '../..
 import { dark, light } from '../../perf/report/charts/theme.js'
 import type { Figure } from '../../perf/report/figure.js'
 import { compare } from '../../perf/report/page/comparison.js'
-import { formatCondition, formatValue } from '../../perf/report/page/quantities.js'
+import { formatCondition, formatValue } from '../../perf/report/quantities.js'
 import { partOf } from '../../perf/report/page/read-parts.js'
 import { chartsIn, sectionsOf, type Section } from '../../perf/report/page/sections.js'
-import { spreadOf } from '../../perf/report/page/spread.js'
+import { spreadOf } from '../../perf/report/spread.js'
 import { machine, sampleRuns } from '../helpers/sample-runs.js'
 
 const base: Figure = {

@@ -1,6 +1,6 @@
 /** What is drawn, before anybody draws it: plain data, which goes into the page as JSON. */
 import type { Percentile, Unit } from '../figure.js'
-import type { Spread } from '../page/spread.js'
+import type { Spread } from '../spread.js'
 
 /** Who is drawn how. */
 export interface Contender {

@@ -1,5 +1,5 @@
 /** What a picture shows: a chart under one set of conditions. */
-import { slug } from '../page/slug.js'
+import { slug } from '../slug.js'
 import { facetLabels, type Chart } from './chart.js'
 
 export interface Motif {

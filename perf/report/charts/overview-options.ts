@@ -1,7 +1,7 @@
 /** Every metric of a scenario as times of the baseline; whatever the metric, what lies to the right is better. */
 import type { CustomSeriesOption } from 'echarts/charts'
 import type { EChartsCoreOption } from 'echarts/core'
-import { formatTimes } from '../page/quantities.js'
+import { formatTimes } from '../quantities.js'
 import { axis, frame, rowsAxis, shownItems, tooltip } from './axes.js'
 import { contendersIn, type OverviewChart } from './chart.js'
 import { gainScaleOf } from './scale.js'

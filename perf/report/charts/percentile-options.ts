@@ -1,6 +1,6 @@
 /** All values as percentile curves: the tail, which medians hide, has most of the room. */
 import type { EChartsCoreOption } from 'echarts/core'
-import { formatValue } from '../page/quantities.js'
+import { formatValue } from '../quantities.js'
 import { axis, frame, lineStyle, nameAbove, nameBelow, shownItems, tooltip } from './axes.js'
 import type { PercentileChart, PercentileLine } from './chart.js'
 import { percentileScaleOf, scaleOf } from './scale.js'

@@ -1,6 +1,6 @@
 /** Charts as files of their own, for light and for dark pages: the same figures give the same bytes. */
-import { describe } from '../page/describe.js'
-import { Markup, markup } from '../page/markup.js'
+import { describe } from './describe.js'
+import { Markup, markup } from '../markup.js'
 import { contendersIn, type Contender } from './chart.js'
 import { outlines } from './marks.js'
 import type { Motif } from './motif.js'

@@ -1,7 +1,7 @@
 /** Rounds as dots, on a box of their quartiles with the median and the range. */
 import type { CustomSeriesOption } from 'echarts/charts'
 import type { EChartsCoreOption } from 'echarts/core'
-import { formatValue } from '../page/quantities.js'
+import { formatValue } from '../quantities.js'
 import { axis, frame, rowsAxis, shownItems, tooltip } from './axes.js'
 import type { RoundsChart, RoundsRow } from './chart.js'
 import { closeScaleOf, type Scale } from './scale.js'

@@ -1,7 +1,7 @@
 /** A metric over a condition: lines of medians, each point with the rounds' range. */
 import type { CustomSeriesOption } from 'echarts/charts'
 import type { EChartsCoreOption } from 'echarts/core'
-import { formatCondition, formatConditionValue, formatName, formatValue } from '../page/quantities.js'
+import { formatCondition, formatConditionValue, formatName, formatValue } from '../quantities.js'
 import { axis, frame, lineStyle, nameAbove, nameBelow, shownItems, tooltip } from './axes.js'
 import type { ScalingChart, ScalingLine } from './chart.js'
 import { conditionScaleOf, scaleOf } from './scale.js'

@@ -3,7 +3,7 @@ import type { Chart } from '../charts/chart.js'
 import { optionsOf } from '../charts/options.js'
 import { init } from '../charts/parts.js'
 import { dark, light } from '../charts/theme.js'
-import { describe } from '../page/describe.js'
+import { describe } from '../charts/describe.js'
 
 /** Of paper, in CSS pixels, less margins. */
 const PRINTED_WIDTH = 640

@@ -10,9 +10,9 @@ import type {
 } from '../charts/chart.js'
 import type { Figure } from '../figure.js'
 import type { Comparison } from './comparison.js'
-import { formatConditions, formatName } from './quantities.js'
-import { slug } from './slug.js'
-import { geometricMean, spreadOf } from './spread.js'
+import { formatConditions, formatName } from '../quantities.js'
+import { slug } from '../slug.js'
+import { geometricMean, spreadOf } from '../spread.js'
 
 /** Figures of one metric, unit and direction. */
 export interface MetricFigures {

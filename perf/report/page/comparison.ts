@@ -1,6 +1,6 @@
 /** A figure beside the baseline of the same metric and conditions. */
 import type { Figure } from '../figure.js'
-import { spreadOf } from './spread.js'
+import { spreadOf } from '../spread.js'
 
 /** `even`: hardly a difference; `unclear`: there is one, on which the rounds do not agree. */
 export type Verdict = 'better' | 'worse' | 'even' | 'unclear'

@@ -1,9 +1,9 @@
 /** A chart's place in the page: the browser draws it there. */
 import { facetLabels, type Chart } from '../charts/chart.js'
 import { heightOf } from '../charts/options.js'
-import { describe } from './describe.js'
-import { markup, type Markup } from './markup.js'
-import { formatName } from './quantities.js'
+import { describe } from '../charts/describe.js'
+import { markup, type Markup } from '../markup.js'
+import { formatName } from '../quantities.js'
 
 export function chartMarkup(chart: Chart): Markup {
   const { id } = chart

@@ -2,7 +2,7 @@
 import type { Contender } from '../charts/chart.js'
 import { outlines } from '../charts/marks.js'
 import { light, styleOf } from '../charts/theme.js'
-import { markup, type Markup } from './markup.js'
+import { markup, type Markup } from '../markup.js'
 
 export function legendMark(contender: Contender): Markup {
   const { mark } = styleOf(contender, light)

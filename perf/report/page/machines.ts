@@ -1,7 +1,7 @@
 /** What the figures were measured on. */
 import type { MachineFacts } from '../../harness/machine.js'
-import { markup, type Markup } from './markup.js'
-import { formatBytes } from './quantities.js'
+import { markup, type Markup } from '../markup.js'
+import { formatBytes } from '../quantities.js'
 import type { Part } from './part.js'
 
 /** Parts of one machine, whose load alone was another each time. */

@@ -4,9 +4,9 @@ import type { Figure } from '../figure.js'
 import { chartsOf, gainsOf, overviewChart, type Look, type MetricFigures } from './charts-of.js'
 import { compare, type Comparison, type Verdict } from './comparison.js'
 import type { Part } from './part.js'
-import { formatName } from './quantities.js'
-import { slug } from './slug.js'
-import { spreadOf, type Spread } from './spread.js'
+import { formatName } from '../quantities.js'
+import { slug } from '../slug.js'
+import { spreadOf, type Spread } from '../spread.js'
 
 /** One figure in a table. */
 export interface Row {

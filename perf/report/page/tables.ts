@@ -2,8 +2,8 @@
 import type { Figure } from '../figure.js'
 import type { Comparison, Verdict } from './comparison.js'
 import { legendMark } from './legend.js'
-import { markup, type Markup } from './markup.js'
-import { formatConditionValue, formatName, formatTimes, formatValue } from './quantities.js'
+import { markup, type Markup } from '../markup.js'
+import { formatConditionValue, formatName, formatTimes, formatValue } from '../quantities.js'
 import { TAILS, type Headline, type MetricSection, type Row, type Section } from './sections.js'
 
 interface Column<Item> {

@@ -1,5 +1,5 @@
 /** Numbers as people read them: three digits that count, and a unit that fits. */
-import type { Figure, Unit } from '../figure.js'
+import type { Figure, Unit } from './figure.js'
 
 export function formatValue(value: number, unit: Unit): string {
   switch (unit) {

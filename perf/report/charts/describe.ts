@@ -1,6 +1,6 @@
 /** A chart in a sentence or two, for whoever does not see it. */
-import type { Chart } from '../charts/chart.js'
-import { formatCondition, formatTimes, formatValue } from './quantities.js'
+import type { Chart } from './chart.js'
+import { formatCondition, formatTimes, formatValue } from '../quantities.js'
 
 /** `facet`: the chosen set of conditions. */
 export function describe(chart: Chart, facet: number): string {
