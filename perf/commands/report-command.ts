@@ -4,8 +4,8 @@ import { motifsOf } from '../report/charts/motif.js'
 import { option } from '../options/option.js'
 import { ofAll } from '../options/options.js'
 import { list, newFile, Unfit, type Reader } from '../options/reader.js'
-import type { Part } from '../report/page/part.js'
-import { partOf, readParts, Unreadable } from '../report/page/read-parts.js'
+import type { Part, Run } from '../report/page/part.js'
+import { partOf, readRuns, Unreadable } from '../report/page/read-runs.js'
 import { chartsIn, sectionsOf } from '../report/page/sections.js'
 import { measureSet } from './measure-set.js'
 import { defineScenario, type Scenario } from './scenario.js'
@@ -17,7 +17,7 @@ const DEFAULT_PAGE = 'symphony-perf.html'
 /** Of all others: it runs some of them, or reads what they have written. */
 export function reportOn(scenarios: readonly Scenario[]): Scenario {
   const summaryOf = (name: string): string => scenarios.find((each) => each.name === name)?.summary ?? ''
-  const partsOf = (files: readonly string[]): readonly Part[] => files.flatMap((file) => readParts(file, summaryOf))
+  const partsOf = (runs: readonly Run[]): readonly Part[] => runs.map((run) => partOf(run, summaryOf))
   const lines = linesOfSet(scenarios)
   return defineScenario({
     name: 'report',
@@ -39,7 +39,7 @@ export function reportOn(scenarios: readonly Scenario[]): Scenario {
       if (set !== undefined && from !== undefined) return '--set measures and --from reads: give one of them'
       if (charts !== undefined && pictures === undefined) return '--charts chooses among --pictures FOLDER'
       try {
-        return from === undefined ? undefined : unknownCharts(partsOf(from), charts)
+        return from === undefined ? undefined : unknownCharts(partsOf(from.flatMap((file) => readRuns(file))), charts)
       } catch (error) {
         if (error instanceof Unreadable) return error.message
         throw error
@@ -47,7 +47,8 @@ export function reportOn(scenarios: readonly Scenario[]): Scenario {
     },
     async run({ set = lines(DEFAULT_SET), from, out = DEFAULT_PAGE, pictures, charts }, place) {
       const measured = from === undefined ? await measureSet(set, scenarios, place) : undefined
-      const parts = measured?.runs.map((run) => partOf(run, summaryOf)) ?? partsOf(from ?? [])
+      const runs = measured?.runs ?? (from ?? []).flatMap((file) => readRuns(file))
+      const parts = partsOf(runs)
       const shown = parts.filter(({ figures }) => figures.length > 0)
       // What draws and bundles is loaded when it is needed: other scenarios start without it.
       const { pageOf } = await import('../report/page/page.js')
@@ -58,7 +59,7 @@ export function reportOn(scenarios: readonly Scenario[]): Scenario {
       if (pictures !== undefined) await writePictures(pictures, shown, charts)
       return {
         right: parts.every(({ right }) => right) && problem === undefined && (measured?.failed ?? 0) === 0,
-        reports: measured?.runs ?? [],
+        reports: runs,
         figures: parts.flatMap(({ figures }) => figures),
       }
     },

@@ -12,6 +12,7 @@ import { silent } from '../../perf/harness/progress.js'
 import { ofAll, rounds } from '../../perf/options/options.js'
 import { parse, type Parsed } from '../../perf/options/parse.js'
 import { commandText } from '../../perf/report/page/command-text.js'
+import { readRuns } from '../../perf/report/page/read-runs.js'
 import type { Figure } from '../../perf/report/figure.js'
 import { sampleRuns } from '../helpers/sample-runs.js'
 import { root } from '../helpers/sources.js'
@@ -91,7 +92,10 @@ test('the program writes page, pictures and figures, which it can read again; ba
     'latency-overview-dark.svg',
     'latency-overview-light.svg',
   ])
-  t.is(parse(['report', '--from', join(folder, 'again.json')], scenarios).kind, 'run')
+  t.deepEqual(
+    readRuns(join(folder, 'again.json')).map(({ scenario, figures }) => [scenario, figures.length]),
+    sampleRuns.map(({ scenario, figures }) => [scenario, figures.length]),
+  )
   t.deepEqual(run('--from', 'missing.json').code, 2)
 })
 

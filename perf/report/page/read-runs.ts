@@ -49,14 +49,14 @@ const run = v.object({
 /** What a report has written holds its runs. */
 const report = v.object({ version: v.literal(JSON_VERSION), scenario: v.literal('report'), reports: v.array(run) })
 
-/** `summaryOf`: what a scenario measures, in words. @throws {Unreadable} */
-export function readParts(file: string, summaryOf: (scenario: string) => string): readonly Part[] {
+/** @throws {Unreadable} */
+export function readRuns(file: string): readonly Run[] {
   const read = parsed(file)
-  if (isReport(read)) return checked(report, read, file).reports.map((each) => partOf(each, summaryOf))
-  return [partOf(checked(run, read, file), summaryOf)]
+  if (isReport(read)) return checked(report, read, file).reports
+  return [checked(run, read, file)]
 }
 
-/** Of a run that has just ended, or that a file holds. */
+/** `summaryOf`: what a scenario measures, in words. */
 export function partOf(
   { machine: facts, scenario, settings, right, figures }: Run,
   summaryOf: (scenario: string) => string,
