@@ -38,6 +38,7 @@ export const engineSchema = v.strictObject({
   ),
   workerEntry: v.optional(v.union([v.pipe(v.string('a path'), v.nonEmpty('a path')), v.instance(URL, 'a file URL')])),
   onError: v.optional(callback<OnError>()),
+  traceHops: v.optional(v.boolean(), false),
 })
 
 /** Options of `createEngine()`. */
@@ -83,6 +84,11 @@ export interface EngineOptions {
    * its cause, where, and of which connection. Default: a process warning, once for each place, at most ten a minute.
    */
   readonly onError?: OnError | undefined
+  /**
+   * Measures where the time of round trips goes, for `engine.stats().hops`. Default false, unless the environment has
+   * NODE_DEBUG=symphony-hops.
+   */
+  readonly traceHops?: boolean | undefined
 }
 
 /** How worker threads that die are replaced. One that dies more often is given up, with a process warning. */

@@ -20,6 +20,9 @@ export interface Engine extends AsyncDisposable {
   /** A snapshot, synchronous and cheap. */
   stats(): EngineStats
 
+  /** Forgets the hops that were traced so far: after a warm-up, say. Does nothing where hops are not traced. */
+  resetHops(): void
+
   /**
    * Stops accepting, aborts pending connects, lets handlers that are at work finish and what was sent leave within
    * `graceMs`, cuts the rest, ends the threads. A handler is at work on what had come when this was called; one that
@@ -56,6 +59,7 @@ export async function startEngine(options: EngineOptions, clock: Clock, findNati
       return createTransport(core, resolved, parseTransportOptions(given, settings, resolved))
     },
     stats: () => core.stats(),
+    resetHops: () => core.resetHops(),
     close,
     [Symbol.asyncDispose]: () => close().then(() => undefined),
   }

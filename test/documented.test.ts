@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { hopNames } from '../engine/common/hop-trace.js'
 import { Ledger } from '../engine/common/ledger.js'
 import { errorCodes } from '../engine/protocol/errors.js'
 
@@ -29,6 +30,14 @@ test('every kind that the ledger counts is in docs/observability.md', (t) => {
   const text = read('docs/observability.md')
   t.deepEqual(
     kinds.filter((kind) => !text.includes(`| \`${kind}\` `)),
+    [],
+  )
+})
+
+test('every hop is in docs/observability.md', (t) => {
+  const text = read('docs/observability.md')
+  t.deepEqual(
+    hopNames.filter((hop) => !text.includes(`| \`${hop}\` `)),
     [],
   )
 })

@@ -5,6 +5,7 @@ import { AcceptLogWriter } from '../engine/protocol/accept-log.js'
 import { BellListener, BellNotifier } from '../engine/protocol/bell.js'
 import type { ShardBoot, MainCallbacks } from '../engine/protocol/control.js'
 import { systemClock } from '../engine/protocol/clock.js'
+import { hopClock } from '../engine/protocol/hop-clock.js'
 import { ShardLoads } from '../engine/protocol/shard-loads.js'
 import { readWakeups, WakeupSocket } from '../engine/protocol/wakeup-socket.js'
 import { OwnLoad } from './own-load.js'
@@ -28,7 +29,7 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
     if (busy || wakeupSocket?.wake() !== true) boot.bell.postMessage(0)
   })
   const load = new OwnLoad(new ShardLoads(boot.loads), boot.shard)
-  const pumps = new Pumps(bell, meter, load)
+  const pumps = new Pumps(bell, meter, load, boot.tracesHops ? hopClock : undefined)
   const wakeLoop = new WakeLoop(new BellListener(boot.shardBell), pumps.onNotify, () => meter.countWake())
   const wakeupSocket = await connectWakeupSocket(boot.wakeupPath, wakeLoop.wake)
   const main = Comlink.wrap<MainCallbacks>(boot.events)

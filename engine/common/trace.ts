@@ -2,3 +2,6 @@
 import { debuglog } from 'node:util'
 
 export const trace = debuglog('symphony-transport')
+
+/** Its `enabled` has engines trace hops; each prints them when it closes. */
+export const debugHops = debuglog('symphony-hops')

@@ -2,6 +2,7 @@
 import { takeArmed, type LaneGrant } from '../protocol/lane.js'
 import type { Role } from '../protocol/target.js'
 import type { ConnectionSettings } from './connection-settings.js'
+import { LaneHops } from './lane-hops.js'
 import type { LaneHost, PendingReply } from './lane-host.js'
 
 export interface ConnectionIdentity {
@@ -28,6 +29,8 @@ export class Lane {
   readonly words: Int32Array
   readonly base: number
   readonly pendingReply: PendingReply
+  /** Undefined: they are not traced. */
+  readonly hops: LaneHops | undefined
 
   constructor(host: LaneHost, grant: LaneGrant, settings: ConnectionSettings, identity: ConnectionIdentity) {
     this.host = host
@@ -40,6 +43,7 @@ export class Lane {
     this.base = host.baseOf(grant)
     const dialled = identity.role === 'dialled'
     this.pendingReply = { dialled, sentAt: 0, isAwaited: false, awaitedUntil: 0, memory: undefined }
+    this.hops = settings.hops && new LaneHops(settings.hops, this)
   }
 
   load(word: number): number {

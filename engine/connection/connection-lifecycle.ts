@@ -12,8 +12,10 @@ import { closeTimeout, laneFailure, peerCut, peerStoppedReading } from './connec
 import { leave, OPEN, transition, type ConnectionStep } from './connection-state.js'
 import type { Lane } from './connection-lane.js'
 import { awaitLastWords, processFailure } from './process-end.js'
-import { Receiver } from './receiver.js'
+import { Receiver, type ReceiverEvents } from './receiver.js'
 import { Sender } from './sender.js'
+import { TracedReceiver } from './traced-receiver.js'
+import { TracedSender } from './traced-sender.js'
 
 export interface LifecycleEvents {
   /** Whether the user of the connection waits for its end, as far as that shows. */
@@ -43,8 +45,7 @@ export class ConnectionLifecycle {
     this.#lane = lane
     this.#events = lifecycleEvents
     this.tracked = tracking && { delivery: new Deferred(), exhausted: new Deferred() }
-    this.sender = new Sender(lane)
-    this.receiver = new Receiver(lane, {
+    const receiverEvents: ReceiverEvents = {
       onEnd: () => {
         if (allowHalfOpen) return
         this.sender.endAll()
@@ -68,7 +69,11 @@ export class ConnectionLifecycle {
           'a subscriber failed after it had ended its subscription; its connection goes on. See the cause.'
         this.#report('subscriber', handlerError(message, cause, lane.endpoint))
       },
-    })
+    }
+    const { hops } = lane
+    this.sender = hops === undefined ? new Sender(lane) : new TracedSender(lane, hops)
+    this.receiver =
+      hops === undefined ? new Receiver(lane, receiverEvents) : new TracedReceiver(lane, receiverEvents, hops)
     lane.host.keepAlive(true)
     if (events.connectionOpened.hasSubscribers) events.connectionOpened.publish(this.#event)
     trace('connection %s: %s %s on shard %d', lane.id, lane.identity.role, lane.endpoint, lane.host.shard)

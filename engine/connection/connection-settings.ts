@@ -1,5 +1,6 @@
 import type { FramingSpec } from '../protocol/framing.js'
 import type { HandlerFailures } from '../common/handler-failures.js'
+import type { HopTrace } from '../common/hop-trace.js'
 import type { Clock } from '../protocol/clock.js'
 import type { DeliveryTracking } from './delivery-tracker.js'
 
@@ -28,4 +29,6 @@ export interface ConnectionSettings {
   readonly onOutlived: (done: Promise<void>) => void
   /** What its deadlines go by. */
   readonly clock: Clock
+  /** Undefined: its hops are not traced. */
+  readonly hops?: HopTrace | undefined
 }

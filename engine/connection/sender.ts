@@ -159,7 +159,7 @@ export class Sender implements Flushable, NotifyHandler {
     if (this.#state.kind === 'closed') return
     this.#writer.settle()
     this.#lane.host.inline?.budget.onFlush()
-    if (!isAlone || this.#state !== OPEN || !this.#writeInline()) this.out.publish()
+    this.leave(isAlone)
     this.lastFlushAt = Date.now()
     this.#lane.host.doorbell.awaitReply(this.#lane.pendingReply)
   }
@@ -173,6 +173,13 @@ export class Sender implements Flushable, NotifyHandler {
     this.#refuseWaiters()
     this.#endWaiters.resolveAll()
     if (this.#pressed) this.#relieve()
+  }
+
+  /** What a turn has sent. True: main has written it itself, and no shard has to. */
+  protected leave(isAlone: boolean): boolean {
+    if (isAlone && this.#state === OPEN && this.#writeInline()) return true
+    this.out.publish()
+    return this.#lane.host.fetches !== undefined
   }
 
   #sendBytes(bytes: Uint8Array): boolean {

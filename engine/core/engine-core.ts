@@ -2,6 +2,7 @@
 import type { Connection } from '../common/connection.js'
 import { Deferred } from '../common/deferred.js'
 import { HandlerFailures, type OnError } from '../common/handler-failures.js'
+import { hopTraceFor, type HopTrace } from '../common/hop-trace.js'
 import { Ledger, type LedgerReport } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
@@ -69,6 +70,7 @@ export class EngineCore {
   readonly #reconnecting = new Set<Reconnector<LaneConnection>>()
   readonly #breakers: Breakers
   readonly #failures: HandlerFailures
+  readonly #hops: HopTrace | undefined
   readonly #outliving = new OutlivingHandlers()
   readonly #connectionDefaults: ConnectionDefaults
   #lastServedId = 0
@@ -80,7 +82,10 @@ export class EngineCore {
     const entry = findWorkerEntry(settings.workerEntry)
     this.#breakers = new Breakers(clock)
     this.#failures = new HandlerFailures(clock, settings.onError)
+    this.#hops = hopTraceFor(settings.traceHops)
+    const tracesHops = this.#hops !== undefined
     this.#connectionDefaults = {
+      hops: this.#hops,
       maxRingBytes: settings.maxRingBytes,
       clock,
       failures: this.#failures,
@@ -97,9 +102,11 @@ export class EngineCore {
       assertOpen: (endpoint) => this.#assertOpen(endpoint),
     })
     const isReferenced = (): boolean => this.#supervisor.isReferenced || this.#sharedMemory.isReferenced
-    const doorbell = new Doorbell(wakeStrategyOf(settings.wake), isReferenced, () => systemClock.now())
+    const strategy = wakeStrategyOf(settings.wake)
+    const doorbell = new Doorbell(strategy, isReferenced, () => systemClock.now(), this.#hops?.woken)
     const unmap = (ranges: readonly AddressRange[]): void => void unmapForeign(ranges)
-    this.#supervisor = new Supervisor({ ...settings, entry }, doorbell, this.#ledger, this.#listeners, clock, unmap)
+    const shards = { ...settings, entry, tracesHops }
+    this.#supervisor = new Supervisor(shards, doorbell, this.#ledger, this.#listeners, clock, unmap)
     const { initialRingBytes, maxRingBytes } = settings
     this.#sharedMemory = new SharedMemory({
       ledger: this.#ledger,
@@ -130,7 +137,12 @@ export class EngineCore {
       reconnectingConnections: [...this.#reconnecting].map((connection) => connection.stats),
       breakers: this.#breakers.stats,
       ledger: this.#ledger.snapshot(),
+      ...(this.#hops && { hops: this.#hops.stats() }),
     }
+  }
+
+  resetHops(): void {
+    this.#hops?.reset()
   }
 
   /** Called more than once, it returns the first call's promise. */
@@ -340,6 +352,7 @@ export class EngineCore {
     cancelHeld()
     cancelKill()
     this.#failures.flush()
+    this.#hops?.print()
     return this.#ledger.report()
   }
 }

@@ -11,16 +11,17 @@ import type { WakePolicy } from '../wake/wake-policy.js'
 /** What an engine's transports do unless their own options say otherwise. */
 export type TransportDefaults = Pick<ConnectionSettings, 'inlineWrites' | 'inlineWriteBytes'>
 
-export interface EngineSettings extends Omit<SupervisorSettings, 'entry'>, TransportDefaults {
+export interface EngineSettings extends Omit<SupervisorSettings, 'entry' | 'tracesHops'>, TransportDefaults {
   readonly maxRingBytes: number
   readonly wake: WakePolicy
   /** Path or file URL of the worker module. Undefined: it lies beside the engine. */
   readonly workerEntry: string | URL | undefined
   readonly onError: OnError | undefined
+  readonly traceHops: boolean
 }
 
 /** What all connections of one engine have in common. */
-export type ConnectionDefaults = Pick<ConnectionSettings, 'maxRingBytes' | 'clock' | 'failures' | 'onOutlived'>
+export type ConnectionDefaults = Pick<ConnectionSettings, 'maxRingBytes' | 'clock' | 'failures' | 'onOutlived' | 'hops'>
 
 export interface TransportSettings extends ListenSettings {
   /** Of its connections, besides what the engine adds. */

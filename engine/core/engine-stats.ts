@@ -1,3 +1,4 @@
+import type { HopStats } from '../common/hop-trace.js'
 import type { LedgerSnapshot } from '../common/ledger.js'
 import type { PoolStats } from '../pool/pool-stats.js'
 import type { BreakerStats } from '../reconnect/breaker.js'
@@ -24,6 +25,8 @@ export interface EngineStats {
   readonly breakers: readonly BreakerStats[]
   /** What was opened and released so far; `engine.close()` says what was never released. */
   readonly ledger: LedgerSnapshot
+  /** Where the time of round trips went, one for each hop. Undefined: hops are not traced. */
+  readonly hops?: readonly HopStats[] | undefined
 }
 
 /** A pool, and what it connects to. */

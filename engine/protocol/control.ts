@@ -26,6 +26,8 @@ export interface ShardBoot {
   readonly counters: Float64Array
   /** The memory of the engine's `ShardLoads`. */
   readonly loads: SharedArrayBuffer
+  /** The shard notes when it takes, writes and reads. */
+  readonly tracesHops: boolean
 }
 
 export interface DialRequest {

@@ -13,9 +13,11 @@
  *                                       LIFE  FAILURE  FAILURE_CALL  IN_SPACE_AT  IN_HELD
  *                                       IN_LENT
  *   line 2  words 32-47  handshakes     OUT_NOTIFY (shard arms, main takes)  OUT_SPACE (main arms, shard takes)
+ *                        shard writes   OUT_TAKEN_AT  OUT_WRITTEN_AT, while hops are traced
  *   line 3  words 48-63  handshakes     IN_NOTIFY  (main arms, shard takes)  IN_SPACE  (shard arms, main takes)
  *                                       IN_GROW    (shard arms, main takes)
  *                                       IN_GUARD   (main arms, shard takes)
+ *                        shard writes   IN_READ_AT, while hops are traced
  *
  * POSITIONS are byte counts modulo 2^32, kept as Int32 and compared by wrapping subtraction. A ring's
  * capacity is a power of two of at most 2^30, so a difference never reaches the sign bit. Positions only
@@ -43,6 +45,10 @@
  * main alone is the in ring's producer: it stores IN_TAIL, and IN_STATE if it takes the end too. It ends that with 0 in
  * IN_READER, after its own last TAIL; the shard, once it has seen that, goes on from there. So one side alone can begin
  * it, and the other alone can end it. An error that main has read is in IN_READ_FAILURE: the system reports it once.
+ *
+ * TIMES: while hops are traced, the shard stores when it began to write (OUT_TAKEN_AT), when it had written
+ * (OUT_WRITTEN_AT), and when it read (IN_READ_AT): the last 32 bits of the hop clock, before the HEAD or the TAIL that
+ * the time belongs to. Nothing else depends on them, and otherwise nobody touches them.
  *
  * BELL: PARKED and TOP in a line of their own, then the summary words, then the
  * leaves. One leaf bit a lane, one summary bit for each 32 leaf bits, one bit of TOP for each summary word: 32 x 32 x
@@ -85,10 +91,13 @@ export const lane = {
 
   OUT_NOTIFY: 32,
   OUT_SPACE: 33,
+  OUT_TAKEN_AT: 34,
+  OUT_WRITTEN_AT: 35,
   IN_NOTIFY: 48,
   IN_SPACE: 49,
   IN_GROW: 50,
   IN_GUARD: 51,
+  IN_READ_AT: 52,
 } as const
 
 /**

@@ -13,6 +13,7 @@ export interface ShardSettings {
   readonly bootTimeoutMs: number
   readonly stuckTimeoutMs: number
   readonly shardHeapMb: number
+  readonly tracesHops: boolean
 }
 
 export interface ShardLife {

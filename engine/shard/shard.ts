@@ -125,6 +125,7 @@ export class Shard {
       acceptLog: this.accepted.logMemory,
       counters: life.counters,
       loads: loads.memory,
+      tracesHops: settings.tracesHops,
     })
     this.utilization = new Utilization(() => this.#thread.eventLoopTimes(), clock)
     this.booted = this.#boot()

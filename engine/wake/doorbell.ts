@@ -26,6 +26,7 @@ export class Doorbell implements LaneDoorbell {
   readonly #strategy: WakeStrategy
   readonly #isReferenced: () => boolean
   readonly #now: () => number
+  readonly #onLook: (() => void) | undefined
   readonly #sources = new Set<BellSource>()
   #running = false
   #flushing = false
@@ -36,11 +37,15 @@ export class Doorbell implements LaneDoorbell {
   /** The replies that main stays awake for, in the order in which it gives them up. */
   readonly #awaited = new Set<PendingReply>()
 
-  /** `isReferenced`: whether anything keeps the process alive. `now`: milliseconds. */
-  constructor(strategy: WakeStrategy, isReferenced: () => boolean, now: () => number) {
+  /**
+   * `isReferenced`: whether anything keeps the process alive. `now`: milliseconds. `onLook`: is called each time before
+   * main looks at its bells.
+   */
+  constructor(strategy: WakeStrategy, isReferenced: () => boolean, now: () => number, onLook?: () => void) {
     this.#strategy = strategy
     this.#isReferenced = isReferenced
     this.#now = now
+    this.#onLook = onLook
   }
 
   /** Whether main goes on after this turn instead of going to sleep. */
@@ -148,6 +153,7 @@ export class Doorbell implements LaneDoorbell {
   /** Delivers what is there, then flushes what was answered to it: both before it is decided whether to park. */
   #look(only?: BellSource): void {
     this.#inTurn = true
+    if (this.#onLook !== undefined) this.#onLook()
     try {
       if (only !== undefined) {
         only.listener.take(only.visit)

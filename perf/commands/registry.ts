@@ -2,6 +2,7 @@
 import { accepts } from './accepts-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
+import { compare } from './compare-command.js'
 import { diff } from './diff-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
@@ -13,10 +14,12 @@ import { requests } from './requests-command.js'
 import { reportOn } from './report-command.js'
 import type { Scenario } from './scenario.js'
 import { throughput } from './throughput-command.js'
+import { trace } from './trace-command.js'
 
 const measuring: readonly Scenario[] = [
   latency,
   throughput,
+  trace,
   requests,
   handlers,
   http,
@@ -25,6 +28,7 @@ const measuring: readonly Scenario[] = [
   churn,
   idle,
   pool,
+  compare,
   chaos,
 ]
 

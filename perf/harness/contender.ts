@@ -1,4 +1,5 @@
 /** Two measured programs that talk to each other over one socket, and the figures of one measurement of them. */
+import type { HopStats } from '../../api/index.js'
 import type { FramingKind } from '../../engine/protocol/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
 import { Distribution } from './distribution.js'
@@ -21,6 +22,8 @@ export interface ContenderConfig {
   readonly transport?: Transport
   /** The URL of an engine's `api/index.js`. Default: this tree's. */
   readonly engine?: string | undefined
+  /** Of an engine. Default: false. */
+  readonly traceHops?: boolean
 }
 
 export interface ContenderSettings {
@@ -45,6 +48,12 @@ export interface LatencySample {
   /** CPU time of both processes, all threads, per round trip. */
   readonly cpuMicros: number | undefined
   readonly distribution: Distribution
+}
+
+/** What the engines on both sides tell of round trips; nothing of a side that traces none. */
+export interface TracedHops {
+  readonly near: readonly HopStats[]
+  readonly far: readonly HopStats[]
 }
 
 export interface ThroughputSample {
@@ -81,8 +90,9 @@ export class Contender {
   ): Promise<Contender> {
     const path = meetingPlace(settings.folder, config.name)
     const { connections, shards, wake, inlineWrites } = settings
-    const { corkFrames, batches, framing, transport, engine } = config
-    const common = { path, connections, shards, wake, inlineWrites, corkFrames, batches, framing, transport, engine }
+    const { corkFrames, batches, framing, transport, engine, traceHops } = config
+    const of = { corkFrames, batches, framing, transport, engine, traceHops }
+    const common = { path, connections, shards, wake, inlineWrites, ...of }
     const [farRole, nearRole] = roles === 'latency' ? (['echo', 'ping'] as const) : (['sink', 'source'] as const)
     const far =
       config.far === undefined
@@ -107,6 +117,16 @@ export class Contender {
       distribution: Distribution.decoded(result.distribution),
       cpuMicros: cpu === undefined ? undefined : ((cpu.near.totalMs + cpu.far.totalMs) * 1000) / count,
     }
+  }
+
+  async resetHops(): Promise<void> {
+    for (const side of [this.#near, this.#far]) await side?.order({ kind: 'reset-hops' })
+  }
+
+  /** Since the last reset. */
+  async hops(): Promise<TracedHops> {
+    const [near, far] = [await readHops(this.#near), this.#far && (await readHops(this.#far))]
+    return { near, far: far ?? [] }
   }
 
   async throughput(bytes: number, frames: number): Promise<ThroughputSample> {
@@ -145,6 +165,12 @@ export class Contender {
     const farUse = this.#far === undefined ? NO_CPU : cpuUsed(this.#far.pid, far, readCpu(this.#far.pid))
     return nearUse === undefined || farUse === undefined ? undefined : { near: nearUse, far: farUse }
   }
+}
+
+async function readHops(side: SideProcess): Promise<readonly HopStats[]> {
+  await side.order({ kind: 'report-hops' })
+  const { hops } = await side.result('hops')
+  return hops
 }
 
 function verify(

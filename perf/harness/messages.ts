@@ -1,4 +1,5 @@
 /** The messages between the runner and the measured programs. */
+import type { HopStats } from '../../api/index.js'
 import type { FramingKind } from '../../engine/protocol/framing.js'
 import type { Transport } from './meeting-place.js'
 import type { ResidentMemory } from './resident-memory.js'
@@ -34,6 +35,8 @@ export interface SideConfig {
   readonly transport?: Transport | undefined
   /** Of an engine: the URL of its `api/index.js`. Default: this tree's. */
   readonly engine?: string | undefined
+  /** `engine` only. Default: false. */
+  readonly traceHops?: boolean | undefined
 }
 
 export interface PingOrder {
@@ -90,6 +93,11 @@ export interface DelayOrder {
   readonly kind: 'watch-delay' | 'report-delay'
 }
 
+/** The hops that the engine has traced are forgotten, or told. */
+export interface HopsOrder {
+  readonly kind: 'reset-hops' | 'report-hops'
+}
+
 /** Close everything and end; the exit code tells whether everything was released. */
 export interface StopOrder {
   readonly kind: 'stop'
@@ -105,6 +113,7 @@ export type Order =
   | WatchOrder
   | ReportOrder
   | DelayOrder
+  | HopsOrder
   | StopOrder
 
 export interface PingResult {
@@ -175,7 +184,14 @@ export interface DelayResult {
   readonly delay: LoopDelay | undefined
 }
 
-export type Result = PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult
+export interface HopsResult {
+  readonly kind: 'hops'
+  /** Of a stack that traces none: none. */
+  readonly hops: readonly HopStats[]
+}
+
+export type Result =
+  PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult | HopsResult
 
 export type FromSide =
   /** `fallback`: why connections that asked for shared memory go over their sockets. */

@@ -55,7 +55,7 @@ const ownEngine = new URL('../../api/index.js', import.meta.url).href
 export async function measuredEngine({
   engine: url = ownEngine,
   ...given
-}: Partial<Pick<SideConfig, 'engine' | 'shards' | 'wake' | 'inlineWrites'>>): Promise<Engine> {
+}: Partial<Pick<SideConfig, 'engine' | 'shards' | 'wake' | 'inlineWrites' | 'traceHops'>>): Promise<Engine> {
   const { createEngine } = (await import(url)) as typeof api
   return createEngine(onlyGiven(given))
 }
@@ -66,8 +66,8 @@ function onlyGiven<T extends object>(options: T): T {
 }
 
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
-  const { shards, wake, inlineWrites, framing } = config
-  const engine = await measuredEngine({ engine: config.engine, shards, wake, inlineWrites })
+  const { shards, wake, inlineWrites, framing, traceHops } = config
+  const engine = await measuredEngine({ engine: config.engine, shards, wake, inlineWrites, traceHops })
   const dialled: Connection[] = []
   const transport = engine.transport(endpointAt(config.path, config.transport), {
     ...onlyGiven({ framing }),
@@ -103,6 +103,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     echo: () => serve('echo'),
     answer: serve,
     fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
+    hops: { read: () => engine.stats().hops ?? [], reset: () => engine.resetHops() },
     async close() {
       const { leaked } = await engine.close()
       return leaked === 0

@@ -1,5 +1,5 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
-import type { FrameBatch } from '../../api/index.js'
+import type { FrameBatch, HopStats } from '../../api/index.js'
 import type { Answering } from '../harness/work.js'
 
 export interface Peer {
@@ -26,6 +26,8 @@ export interface PeerStack {
   answer(answering: Answering): Promise<void>
   /** Why connections that asked for shared memory go over their sockets; undefined: they do not. */
   fallback?(): string | undefined
+  /** Where the time of round trips went since the last reset. Undefined: the stack cannot tell. */
+  readonly hops?: { read(): readonly HopStats[]; reset(): void }
   /** True: everything was released. */
   close(): Promise<boolean>
 }

@@ -265,6 +265,12 @@ process.on('message', (order: Order) => {
     case 'report-delay':
       say(loop.report())
       break
+    case 'reset-hops':
+      stack.hops?.reset()
+      break
+    case 'report-hops':
+      say({ kind: 'hops', hops: stack.hops?.read() ?? [] })
+      break
     case 'sink':
       Object.assign(received, { wanted: order.frames, frames: 0, bytes: 0, checksum: 0 })
       break

@@ -2,6 +2,7 @@
 import { BellListener, BellNotifier, createBellMemory } from '../../engine/protocol/bell.js'
 import { systemClock } from '../../engine/protocol/clock.js'
 import { createCounters } from '../../engine/protocol/counters.js'
+import type { HopClock } from '../../engine/protocol/hop-clock.js'
 import type { LaneGrant } from '../../engine/protocol/lane.js'
 import { inWords, outWords, type lane } from '../../engine/protocol/ring-layout.js'
 import { RingConsumer, RingProducer } from '../../engine/protocol/ring.js'
@@ -33,12 +34,13 @@ export class MainSide {
   })
   readonly #lanes = createLanes(this.#regions, (memory) => this.pumps.lanes.addHeaders(memory))
 
-  constructor() {
+  /** `hopClock`: what the shard notes times by. Undefined: it notes none. */
+  constructor(hopClock?: HopClock) {
     this.loads.add(0)
     const memory = createBellMemory()
     this.#listener = new BellListener(memory)
     this.bell = new BellNotifier(memory, () => undefined)
-    this.pumps = new Pumps(this.bell, new Meter(createCounters(), systemClock), this.load)
+    this.pumps = new Pumps(this.bell, new Meter(createCounters(), systemClock), this.load, hopClock)
   }
 
   takeLane(ringBytes = RING_BYTES): MainLane {

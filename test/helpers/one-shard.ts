@@ -24,6 +24,7 @@ export class OneShard {
       bootTimeoutMs: BOOT_TIMEOUT_MS,
       stuckTimeoutMs: BOOT_TIMEOUT_MS,
       shardHeapMb: 64,
+      tracesHops: false,
     } as const
     const ignore = (): void => undefined
     const eventsOf = (): { paused(): void; listenerFailed(): void; arrived(): void } => ({

@@ -19,6 +19,7 @@ export async function startShakingEngine(options: EngineOptions = {}, clock: Clo
       return createTransport(core, resolved, { ...parseTransportOptions(given, settings, resolved), memory: 'socket' })
     },
     stats: () => core.stats(),
+    resetHops: () => core.resetHops(),
     close,
     [Symbol.asyncDispose]: () => close().then(() => undefined),
   }

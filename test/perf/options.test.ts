@@ -75,8 +75,14 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['requests --shards 1,2', /--shards 1,2: it is one whole number/],
   ['requests --clients 2', /requests takes no --clients/],
   ['latency --count 5 --duration 1', /--count and --duration both say/],
+  ['compare --peers engine,redis', /--peers engine,redis: it is a list like a,b of which each is one of engine, net, /],
+  ['compare --work latency', /each is one of round-trip, stream, fan-in, idle/],
+  ['compare --connections 100,10', /--connections 100,10: they have to rise/],
+  ['compare --count 5 --duration 1', /--count and --duration both say/],
   ['throughput --duration 0', /--duration 0: it is one number from 0.01/],
   ['idle --rounds 3', /idle takes no --rounds/],
+  ['trace --transport unix,stdio', /--transport unix,stdio: it is a list like a,b of which each is one of /],
+  ['trace --connections 2', /trace takes no --connections; it takes --sizes, --transport, /],
   ['idle --watch 0', /--watch 0: it is one number from 0.1/],
   ['chaos --transport unix,tcp', /each is one of /],
   ['chaos --faults 0', /--faults 0/],
@@ -106,6 +112,20 @@ test('options arrive as values of their type', (t) => {
         inline: 'never',
         pin: 0,
         transport: 'stdio',
+      },
+    },
+  )
+  t.deepEqual(
+    values('trace --sizes 64 --transport unix,shm --count 5 --rounds 2 --wake park --inline never --shards 1'),
+    {
+      trace: {
+        sizes: [64],
+        transport: ['unix', 'shm'],
+        count: 5,
+        rounds: 2,
+        wake: 'park',
+        inline: 'never',
+        shards: 1,
       },
     },
   )

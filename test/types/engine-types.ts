@@ -36,6 +36,7 @@ expectTypeOf(createEngine).parameters.toEqualTypeOf<[options?: EngineOptions]>()
 expectTypeOf(createEngine()).resolves.toEqualTypeOf<Engine>()
 void createEngine({ shards: 2, wake: 'park', restart: { max: 0 }, workerEntry: new URL('file:///worker.cjs') })
 void createEngine({ inlineWrites: 'never', inlineWriteBytes: 1_024 })
+void createEngine({ traceHops: true })
 void createEngine({ wake: { spinMicros: 50 }, onError: (error, { where }) => [error.code, where] })
 void createEngine({
   shards: undefined,
@@ -52,6 +53,8 @@ void createEngine({ shard: 2 })
 void createEngine({ wake: 'spin' })
 // @ts-expect-error no such choice
 void createEngine({ inlineWrites: 'always' })
+// @ts-expect-error true or false, not a name
+void createEngine({ traceHops: 'symphony-hops' })
 // @ts-expect-error how long is missing
 void createEngine({ wake: {} })
 // @ts-expect-error a name that is close to `max`
@@ -72,6 +75,7 @@ expectTypeOf(engine.close({ graceMs: 5_000 })).resolves.toEqualTypeOf<LedgerRepo
 expectTypeOf<LedgerReport['leaked']>().toBeNumber()
 expectTypeOf(engine.stats()).toEqualTypeOf<EngineStats>()
 expectTypeOf<EngineStats['ledger']['open']>().toBeNumber()
+expectTypeOf<Engine['resetHops']>().toEqualTypeOf<() => void>()
 // @ts-expect-error only the report of close() knows what has leaked
 expectTypeOf(engine.stats().ledger.leaked).toBeNumber()
 // @ts-expect-error milliseconds, not a duration as text

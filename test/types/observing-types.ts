@@ -14,6 +14,8 @@ import type {
   EventLoopDelay,
   HandlerErrorContext,
   HandlerPlace,
+  HopName,
+  HopStats,
   LedgerLine,
   LedgerReport,
   LedgerSnapshot,
@@ -53,6 +55,11 @@ expectTypeOf(stats.pools).toEqualTypeOf<readonly EnginePoolStats[]>()
 expectTypeOf<EnginePoolStats>().toExtend<PoolStats & { readonly endpoint: string }>()
 expectTypeOf(stats.reconnectingConnections).toEqualTypeOf<readonly ReconnectingStats[]>()
 expectTypeOf<ReconnectingStats['state']>().toEqualTypeOf<ReconnectingState>()
+expectTypeOf(stats.hops).toEqualTypeOf<readonly HopStats[] | undefined>()
+expectTypeOf<HopStats['hop']>().toEqualTypeOf<HopName>()
+expectTypeOf<HopStats['meanMicros']>().toBeNumber()
+// @ts-expect-error there is no such hop
+expectTypeOf<HopName>().toEqualTypeOf<'flush'>()
 expectTypeOf(stats.breakers).toEqualTypeOf<readonly BreakerStats[]>()
 expectTypeOf<BreakerStats['state']>().toEqualTypeOf<'closed' | 'open' | 'half-open'>()
 expectTypeOf<ShardStats['bytesRead' | 'bytesWritten' | 'reads' | 'writes' | 'wakes']>().toBeNumber()

@@ -10,6 +10,7 @@ import { systemErrno } from '../../engine/protocol/system-errno.js'
 import type { Role } from '../../engine/protocol/target.js'
 import type { Meter } from '../meter.js'
 import type { FrameOwner, Wire } from '../wire.js'
+import type { HopStamps } from './hop-stamps.js'
 import { ReadWindow } from './read-window.js'
 import { BULK_BYTES, type LaneBell, type ShardLane } from './shard-lane.js'
 import { WriteWindow } from './write-window.js'
@@ -43,6 +44,7 @@ export class Pump implements FrameOwner {
   readonly #writes: WriteWindow
   readonly #bell: LaneBell
   readonly #meter: Meter
+  readonly #stamps: HopStamps | undefined
   readonly #onGone: (id: number) => void
   #state: PumpState = { kind: 'detached' }
   /** It was accepted, and main has not been notified of its lane. */
@@ -62,6 +64,7 @@ export class Pump implements FrameOwner {
     this.#writes = new WriteWindow(of)
     this.#bell = of.bell
     this.#meter = of.meter
+    this.#stamps = of.stamps
     this.#onGone = onGone
   }
 
@@ -99,6 +102,7 @@ export class Pump implements FrameOwner {
   }
 
   onRead(length: number): boolean {
+    this.#stamps?.read()
     // Once: main may take it back at any time, which it notifies of.
     const ask = this.#askedFor(length)
     const isAwaited = this.#reads.publish(length)

@@ -1,6 +1,7 @@
 /** A lane as its pump gets it. */
 import type { SlabTable } from '../../engine/protocol/slab-table.js'
 import type { Meter } from '../meter.js'
+import type { HopStamps } from './hop-stamps.js'
 
 /** A read or write of this size is part of a stream: the shard will be busy with the next one, not asleep. */
 export const BULK_BYTES = 16_384
@@ -22,4 +23,6 @@ export interface ShardLane {
   readonly slabs: SlabTable
   readonly bell: LaneBell
   readonly meter: Meter
+  /** Undefined: hops are not traced. */
+  readonly stamps: HopStamps | undefined
 }

@@ -52,6 +52,7 @@ export class WriteWindow {
     const { readable } = ring
     if (readable > MAX_TRIED_BYTES) return false
     const length = Math.min(readable, ring.contiguous)
+    this.#lane.stamps?.taken()
     this.#storeSent(length)
     const taken = wire.tryWrite(ring.slab.bytes, ring.offset, length)
     if (taken > 0) this.#release(taken)
@@ -64,6 +65,7 @@ export class WriteWindow {
     const length = Math.min(ring.readable, MAX_WRITE_BYTES)
     const first = Math.min(length, ring.contiguous)
     const memory = ring.slab.memory
+    this.#lane.stamps?.taken()
     this.#storeSent(length)
     this.#writing = length
     wire.write(
@@ -85,6 +87,7 @@ export class WriteWindow {
   #release(length: number): void {
     const ring = this.#ring
     ring.consume(length)
+    this.#lane.stamps?.written(ring.readable === 0)
     ring.release()
     this.#lane.meter.countWrite(length)
     if (
