@@ -10,6 +10,9 @@ const FOLDERS = ['api', 'engine', 'workers', 'test', 'perf']
 /** Of the compiler's; what the bundler writes is named otherwise. */
 const OUTPUTS = ['.js', '.js.map', '.d.ts']
 
+/** For browsers: bundled into a page when one is written, and never compiled into dist/. */
+const BUNDLED = join('perf', 'report', 'client')
+
 /** Paths below `root`, without the ending. */
 function stems(root, ending) {
   return FOLDERS.flatMap((folder) => {
@@ -21,7 +24,9 @@ function stems(root, ending) {
 }
 
 // What only declares is not compiled.
-const sources = new Set(stems('.', '.ts').filter((stem) => !stem.endsWith('.d')))
+const sources = new Set(
+  stems('.', '.ts').filter((stem) => !stem.endsWith('.d') && !stem.startsWith(join(BUNDLED, '/'))),
+)
 for (const ending of OUTPUTS) {
   const written = new Set(stems(DIST, ending))
   for (const stem of written) if (!sources.has(stem)) fs.rmSync(join(DIST, stem + ending))

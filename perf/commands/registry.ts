@@ -11,11 +11,12 @@ import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
 import { pool } from './pool-command.js'
 import { requests } from './requests-command.js'
+import { reportOn } from './report-command.js'
 import type { Scenario } from './scenario.js'
 import { throughput } from './throughput-command.js'
 import { trace } from './trace-command.js'
 
-export const scenarios: readonly Scenario[] = [
+const measuring: readonly Scenario[] = [
   latency,
   throughput,
   trace,
@@ -28,6 +29,7 @@ export const scenarios: readonly Scenario[] = [
   idle,
   pool,
   compare,
-  diff,
   chaos,
 ]
+
+export const scenarios: readonly Scenario[] = [...measuring, reportOn(measuring), diff]

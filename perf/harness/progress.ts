@@ -61,7 +61,7 @@ export class Progress {
   }
 }
 
-function inWords(milliseconds: number): string {
+export function inWords(milliseconds: number): string {
   const seconds = Math.ceil(milliseconds / 1_000)
   return seconds < 90 ? `${String(seconds)} s` : `${String(Math.ceil(seconds / 60))} min`
 }
