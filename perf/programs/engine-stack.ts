@@ -4,6 +4,7 @@ import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
 import type { SideConfig } from '../harness/messages.js'
 import { answerer, type Answering } from '../harness/work.js'
+import { engineAsker } from './engine-asker.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
 
@@ -42,7 +43,7 @@ export class EnginePeer implements Peer {
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
   const { shards, wake, inlineWrites } = config
   const engine = await createEngine({ shards, wake, inlineWrites })
-  const dialled: Connection[] = []
+  const dialled: Pick<Connection, 'info'>[] = []
   const transport = engine.transport(endpointAt(config.path, config.transport), {
     maxFrameBytes: MOST_FRAME_BYTES,
     framing: config.framing,
@@ -73,6 +74,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     // The engine parses whatever it echoes.
     echo: () => serve('echo'),
     answer: serve,
+    asker: (sharing) => engineAsker(transport, config.connections, sharing, dialled),
     fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
     async close() {
       const { leaked } = await engine.close()
