@@ -10,8 +10,8 @@ import { Places, type PlaceHolder } from './places.js'
 /** The most duplicates of one engine. */
 const MOST_DUPLICATES = 64
 /**
- * The most connections that main reads from: of those that it has dialled, as many as a pool has by default. Who asks is
- * woken by each answer alone; who answers is often asked by several at once, which a shard reads at less cost.
+ * The most connections that main reads from: of those that it has dialled, as many as a pool has by default. Who asks
+ * is woken by each answer alone; who answers is often asked by several at once, which a shard reads at less cost.
  */
 const MOST_READERS: Readonly<Record<Role, number>> = { dialled: 8, accepted: 4 }
 

@@ -18,7 +18,7 @@ import { RoundTrips } from './round-trips.js'
 /** Of all connections of the thread: what is in it goes into a ring at once. No ring is smaller. */
 const memory = Buffer.allocUnsafeSlow(4096)
 
-/** For so long after a connection was parked main does not ask the system whether something has come: that takes 10 to 27 us. */
+/** So soon after it was parked nobody asks the system what has come for a connection: that takes 10 to 27 us. */
 const FRESH_MS = 1
 
 type State =
@@ -154,7 +154,7 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
 
   #ask(): void {
     if (this.#socket === undefined || !this.#places.hasRoom) {
-      // Reading some of many takes more than either side reading all. Of those that it answers, the count of flushes tells.
+      // Reading some of many takes more than reading all, or none. Of those accepted, the count of flushes tells.
       if (this.#socket !== undefined && this.#lane.identity.role === 'dialled') this.#places.clear()
       this.#roundTrips.pause()
       return

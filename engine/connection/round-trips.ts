@@ -41,7 +41,7 @@ export class RoundTrips {
     return --this.#left <= 0
   }
 
-  /** The same, but the shard has had to write: that is no round trip of main's, and the flushes are not the next one's. */
+  /** The same, but the shard has had to write: no round trip of main, and its flushes are not those of the next. */
   look(): void {
     if (this.#isCrowded()) this.#left = this.#patience
   }

@@ -1,4 +1,4 @@
-/** An HTTP server as a host would write it: each request is a round trip to another process, whose answer is checked. */
+/** An HTTP server as a host would write it: each request is a round trip to another process, and its answer checked. */
 import http from 'node:http'
 import { HOST_PATH, HOST_REPLY, type HostConfig } from '../harness/messages.js'
 import { requirePackage } from '../harness/peer-package.js'

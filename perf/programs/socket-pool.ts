@@ -1,4 +1,4 @@
-/** A pool of `net` sockets as one writes it by hand: the one that came back last is lent first, the others wait in line. */
+/** A pool of `net` sockets as one writes it by hand: the one that came back last is lent first, others wait in line. */
 import net from 'node:net'
 import type { Sharing } from '../harness/messages.js'
 import { Due, inTurn, type Asker } from './asker.js'
