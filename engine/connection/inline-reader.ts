@@ -8,6 +8,7 @@
  * main, many connections are busy, either side ends, or nobody uses the connection. See
  * docs/decisions/inline-reads.md, and "MAIN READS" in ring-layout.ts for the words and their order.
  */
+import { NOTHING_CAME } from '../internals/socket-handle.js'
 import { distance, RingProducer } from '../protocol/ring.js'
 import { inState, inWords, lane } from '../protocol/ring-layout.js'
 import type { Lane } from './connection-lane.js'
@@ -101,7 +102,10 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     this.#parkedAt = undefined
     const state = this.#state
     if (parkedAt === undefined || state.kind !== 'reading') return
-    if (this.#lane.settings.clock.now() - parkedAt > FRESH_MS) this.#drain(state.ring)
+    if (this.#lane.settings.clock.now() - parkedAt <= FRESH_MS) return
+    const failure = this.#drain(state.ring)
+    // The system tells it once.
+    if (failure !== 0) this.onFailure(failure)
   }
 
   /** The shard is to read from here on. */
@@ -201,16 +205,17 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     return of.takeArmed(lane.IN_NOTIFY)
   }
 
-  /** As far as the ring has room. */
-  #drain(ring: RingProducer): void {
+  /** As far as the ring has room. Returns the number of the error that it has met; 0: none. */
+  #drain(ring: RingProducer): number {
     while (ring.hasRoom(memory.length)) {
-      const length = this.#socket?.readNow(memory) ?? -1
-      if (length < 0) return
+      const length = this.#socket?.readNow(memory) ?? NOTHING_CAME
+      if (length < 0) return length === NOTHING_CAME ? 0 : -length
       if (length === 0) {
         this.#lane.store(lane.IN_STATE, inState.ENDED)
-        return
+        return 0
       }
       this.#take(ring, length)
     }
+    return 0
   }
 }

@@ -2,6 +2,7 @@
 import test from 'ava'
 import { Ledger } from '../../../engine/common/ledger.js'
 import { InlineBudget } from '../../../engine/connection/inline-budget.js'
+import { NOTHING_CAME } from '../../../engine/internals/socket-handle.js'
 import { InlineReader } from '../../../engine/connection/inline-reader.js'
 import type { DuplicateReader, DuplicateSocket } from '../../../engine/connection/lane-host.js'
 import { inState, inWords, lane } from '../../../engine/protocol/ring-layout.js'
@@ -25,6 +26,8 @@ class FakeSocket implements DuplicateSocket {
   readonly calls: string[] = []
   /** What has come, and is read only when it is asked for; an empty text is the end. */
   readonly waiting: string[] = []
+  /** What a read meets once that was read. */
+  error = NOTHING_CAME
   #into: Buffer = Buffer.alloc(0)
   #reader: DuplicateReader | undefined
 
@@ -50,7 +53,7 @@ class FakeSocket implements DuplicateSocket {
 
   readNow(into: Buffer): number {
     const next = this.waiting.shift()
-    return next === undefined ? -1 : into.write(next, 'latin1')
+    return next === undefined ? this.error : into.write(next, 'latin1')
   }
 
   close(): void {
@@ -353,6 +356,17 @@ test('a parked connection is read on, and what came while main was busy counts w
   desk.reader.checkout()
   t.is(desk.take(), 'late')
   t.is(desk.lane.load(lane.IN_STATE), inState.ENDED)
+})
+
+test('an error that came while main was busy is told of when the connection is lent again', (t) => {
+  const desk = new Desk().begin()
+  desk.reader.park()
+  desk.clock.advance(2)
+  desk.socket.error = -104
+  desk.reader.checkout()
+  t.is(desk.lane.load(lane.IN_READ_FAILURE), 104)
+  t.deepEqual([desk.ask, desk.isReading], [0, false])
+  t.true(desk.takeEvents().includes('lost'))
 })
 
 test('a connection that was not parked is lent as it is', (t) => {
