@@ -45,8 +45,8 @@ export function writeNow(fd: number, bytes: Uint8Array, offset: number, length: 
 }
 
 /**
- * Takes at once what has come; returns how many bytes. 0: the stream has ended. Less: the system's error, negative;
- * NOTHING_CAME is that of a try that would have to wait. The caller has made sure that the descriptor is still that of the
+ * Takes at once what has come; returns how many bytes. 0: the stream has ended. Less: an error of the system, of which
+ * NOTHING_CAME is the one where it would have to wait. The caller has made sure that the descriptor is still that of the
  * socket.
  */
 export function readNow(fd: number, into: Uint8Array): number {
