@@ -46,8 +46,8 @@ export function writeNow(fd: number, bytes: Uint8Array, offset: number, length: 
 
 /**
  * Takes at once what has come; returns how many bytes. 0: the stream has ended. Less: an error of the system, of which
- * NOTHING_CAME is the one where it would have to wait. The caller has made sure that the descriptor is still that of the
- * socket.
+ * NOTHING_CAME is the one where it would have to wait. The caller has made sure that the descriptor is still the
+ * socket's.
  */
 export function readNow(fd: number, into: Uint8Array): number {
   try {
