@@ -93,6 +93,7 @@ export class ConnectionLifecycle {
       this.#state === OPEN &&
       this.sender.isOpen &&
       this.#lane.load(lane.LIFE) !== life.CLOSED &&
+      this.#lane.load(lane.IN_READ_FAILURE) === 0 &&
       !this.#hasPeerEnded &&
       this.#lane.load(lane.OUT_STATE) === outState.OPEN
     )

@@ -4,16 +4,23 @@
  * cheaper anyway. Reading makes more work for main than writing does, so these are fewer still.
  */
 import type { Ledger } from '../common/ledger.js'
+import type { Role } from '../protocol/target.js'
 import { Places, type PlaceHolder } from './places.js'
 
 /** The most duplicates of one engine. */
 const MOST_DUPLICATES = 64
-/** The most connections that main reads from. */
-const MOST_READERS = 4
+/**
+ * The most connections that main reads from: of those that it has dialled, as many as a pool has by default. Who asks
+ * is woken by each answer alone; who answers is often asked by several at once, which a shard reads at less cost.
+ */
+const MOST_READERS: Readonly<Record<Role, number>> = { dialled: 8, accepted: 4 }
 
 export class InlineBudget {
   /** Those that main reads from. */
-  readonly readers = new Places(MOST_READERS)
+  readonly readers: Readonly<Record<Role, Places>> = {
+    dialled: new Places(MOST_READERS.dialled),
+    accepted: new Places(MOST_READERS.accepted),
+  }
   readonly #ledger: Ledger
   readonly #duplicates = new Places(MOST_DUPLICATES)
   #flushes = 0

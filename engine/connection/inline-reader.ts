@@ -8,15 +8,19 @@
  * main, many connections are busy, either side ends, or nobody uses the connection. See
  * docs/decisions/inline-reads.md, and "MAIN READS" in ring-layout.ts for the words and their order.
  */
+import { NOTHING_CAME } from '../internals/socket-handle.js'
 import { distance, RingProducer } from '../protocol/ring.js'
 import { inState, inWords, lane } from '../protocol/ring-layout.js'
 import type { Lane } from './connection-lane.js'
 import type { DuplicateReader, DuplicateSocket, InlineHost } from './lane-host.js'
-import type { PlaceHolder } from './places.js'
+import type { PlaceHolder, Places } from './places.js'
 import { RoundTrips } from './round-trips.js'
 
 /** Of all connections of the thread: what is in it goes into a ring at once. No ring is smaller. */
 const memory = Buffer.allocUnsafeSlow(4096)
+
+/** So soon after it was parked nobody asks the system what has come for a connection: that takes 10 to 27 us. */
+const FRESH_MS = 1
 
 type State =
   /** The shard reads. */
@@ -34,16 +38,21 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
   readonly #host: InlineHost
   readonly #onLost: () => void
   readonly #roundTrips: RoundTrips
+  /** Of those that main reads from. */
+  readonly #places: Places
   #socket: DuplicateSocket | undefined
   #state: State = RESTING
   #asks = 0
+  #parkedAt: number | undefined
 
   /** `onLost`: the duplicate is closed, because the socket has failed. */
   constructor(of: Lane, host: InlineHost, onLost: () => void) {
     this.#lane = of
     this.#host = host
     this.#onLost = onLost
-    this.#roundTrips = new RoundTrips(host.budget)
+    const { role } = of.identity
+    this.#roundTrips = new RoundTrips(host.budget, role)
+    this.#places = host.budget.readers[role]
   }
 
   /**
@@ -65,16 +74,38 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     const { kind } = this.#state
     if (kind === 'reading') {
       this.#roundTrips.onWritten()
-      this.#host.budget.readers.used(this)
+      this.#places.used(this)
     } else if (kind === 'resting' && this.#roundTrips.areSteady()) {
       this.#ask()
     }
+  }
+
+  /** What a turn has sent is left to the shard, which is awake. */
+  onLeft(): void {
+    if (this.#state.kind === 'resting') this.#roundTrips.look()
   }
 
   /** The shard may have lent the reading. */
   look(): void {
     const state = this.#state
     if (state.kind === 'asking' && this.#lane.load(lane.IN_LENT) === state.ask) this.#begin()
+  }
+
+  /** Nobody uses the connection for a while. Main reads on: the next user mostly comes within the same turn. */
+  park(): void {
+    if (this.#state.kind === 'reading') this.#parkedAt = this.#lane.settings.clock.now()
+  }
+
+  /** It is about to have a user: what has come while main was busy counts before, as it does where the shard reads. */
+  checkout(): void {
+    const parkedAt = this.#parkedAt
+    this.#parkedAt = undefined
+    const state = this.#state
+    if (parkedAt === undefined || state.kind !== 'reading') return
+    if (this.#lane.settings.clock.now() - parkedAt <= FRESH_MS) return
+    const failure = this.#drain(state.ring)
+    // The system tells it once.
+    if (failure !== 0) this.onFailure(failure)
   }
 
   /** The shard is to read from here on. */
@@ -126,8 +157,9 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
   }
 
   #ask(): void {
-    const { readers } = this.#host.budget
-    if (this.#socket === undefined || !readers.hasRoom) {
+    if (this.#socket === undefined || !this.#places.hasRoom) {
+      // Reading some of many takes more than reading all, or none. Of those accepted, the count of flushes tells.
+      if (this.#socket !== undefined && this.#lane.identity.role === 'dialled') this.#places.clear()
       this.#roundTrips.pause()
       return
     }
@@ -141,7 +173,7 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     const socket = this.#socket
     const { words, base, host } = this.#lane
     const ring = new RingProducer(words, base, inWords, host.slabs)
-    const mayRead = ring.hasRoom(memory.length) && this.#host.budget.readers.admit(this)
+    const mayRead = ring.hasRoom(memory.length) && this.#places.admit(this)
     if (socket === undefined || !mayRead) {
       this.#handBack()
       return
@@ -155,7 +187,7 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     if (this.#state.kind === 'reading') this.#socket?.pause()
     this.#state = RESTING
     this.#roundTrips.end()
-    this.#host.budget.readers.release(this)
+    this.#places.release(this)
     // After the last TAIL: from here on the shard is the producer, or does not lend the reading at all.
     this.#lane.store(lane.IN_READER, 0)
     this.#lane.notify()
@@ -173,16 +205,17 @@ export class InlineReader implements DuplicateReader, PlaceHolder {
     return of.takeArmed(lane.IN_NOTIFY)
   }
 
-  /** As far as the ring has room. */
-  #drain(ring: RingProducer): void {
+  /** As far as the ring has room. Returns the number of the error that it has met; 0: none. */
+  #drain(ring: RingProducer): number {
     while (ring.hasRoom(memory.length)) {
-      const length = this.#socket?.readNow(memory) ?? -1
-      if (length < 0) return
+      const length = this.#socket?.readNow(memory) ?? NOTHING_CAME
+      if (length < 0) return length === NOTHING_CAME ? 0 : -length
       if (length === 0) {
         this.#lane.store(lane.IN_STATE, inState.ENDED)
-        return
+        return 0
       }
       this.#take(ring, length)
     }
+    return 0
   }
 }

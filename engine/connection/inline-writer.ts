@@ -45,7 +45,10 @@ export class InlineWriter implements PlaceHolder {
     const length = ring.unpublished
     if (length === 0 || length > this.#lane.settings.inlineWriteBytes) return false
     // Awake, it sees what is published without a system call.
-    if (!this.#host.isShardAsleep() || !this.#out.isNext()) return false
+    if (!this.#host.isShardAsleep() || !this.#out.isNext()) {
+      this.reader.onLeft()
+      return false
+    }
     const state = this.#state
     if (state.kind === 'ready') return this.#writeTo(state.socket, length)
     if (state.kind === 'counting' && --state.flushesLeft <= 0) void this.#ask()

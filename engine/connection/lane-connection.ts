@@ -214,6 +214,7 @@ export class LaneConnection implements Connection, HandlerHost, NotifyHandler {
   /** It is about to have a user again. Returns why it cannot be used. */
   checkout(): ReuseBlocker | undefined {
     this.#onUnfit = undefined
+    this.#sender.checkout()
     const why = this.#reuseBlocker
     if (why === undefined) this.ref()
     return why

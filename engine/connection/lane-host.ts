@@ -79,7 +79,7 @@ export interface DuplicateSocket {
   read(into: Buffer, reader: DuplicateReader): void
   /** Nothing is read until `read()`. */
   pause(): void
-  /** Takes at once what has come; returns how many bytes. 0: the stream has ended. -1: nothing has, or it failed. */
+  /** Takes at once what has come; returns how many bytes. 0: the stream has ended. Less: see NOTHING_CAME. */
   readNow(into: Buffer): number
   close(): void
 }

@@ -45,6 +45,11 @@ export class Places {
     return this.#holders.delete(holder)
   }
 
+  /** Nobody is to have a place. */
+  clear(): void {
+    for (const holder of this.#holders) holder.giveWay()
+  }
+
   /** The one that was not used for longest, if that is long. */
   get #unused(): PlaceHolder | undefined {
     let oldest: PlaceHolder | undefined

@@ -149,9 +149,14 @@ export class Sender implements Flushable, NotifyHandler {
     return false
   }
 
-  /** Nobody uses the connection: the shard, which is never busy, reads, so that an end shows at once. */
+  /** Nobody uses the connection. */
   park(): void {
-    this.#inline?.reader.giveWay()
+    this.#inline?.reader.park()
+  }
+
+  /** It is about to have a user again. */
+  checkout(): void {
+    this.#inline?.reader.checkout()
   }
 
   flush(isAlone: boolean): void {

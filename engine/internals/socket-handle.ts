@@ -1,6 +1,10 @@
 /** Undocumented: the libuv handles that `net` keeps behind its sockets and servers. */
 import fs from 'node:fs'
 import net from 'node:net'
+import os from 'node:os'
+
+/** What `readNow()` returns where nothing has come. */
+export const NOTHING_CAME = -os.constants.errno.EAGAIN
 
 export interface SocketHandle {
   /** -1 once it is closed, and on Windows. */
@@ -41,14 +45,15 @@ export function writeNow(fd: number, bytes: Uint8Array, offset: number, length: 
 }
 
 /**
- * Takes at once what has come; returns how many bytes. 0: the stream has ended. -1: nothing has come, or it failed. The
- * caller has made sure that the descriptor is still that of the socket.
+ * Takes at once what has come; returns how many bytes. 0: the stream has ended. Less: an error of the system, of which
+ * NOTHING_CAME is the one where it would have to wait. The caller has made sure that the descriptor is still the
+ * socket's.
  */
 export function readNow(fd: number, into: Uint8Array): number {
   try {
     return fs.readSync(fd, into)
-  } catch {
-    return -1
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).errno ?? NOTHING_CAME
   }
 }
 

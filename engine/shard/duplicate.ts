@@ -3,7 +3,7 @@
  * loop looks at while main reads. It never keeps the process alive: the lane does.
  */
 import type net from 'node:net'
-import { readNow, socketOver, writeNow, type SocketHandle } from '../internals/socket-handle.js'
+import { NOTHING_CAME, readNow, socketOver, writeNow, type SocketHandle } from '../internals/socket-handle.js'
 import type { DuplicateReader, DuplicateSocket } from '../connection/lane-host.js'
 
 export class Duplicate implements DuplicateSocket {
@@ -32,7 +32,7 @@ export class Duplicate implements DuplicateSocket {
   }
 
   readNow(into: Buffer): number {
-    return this.#isLost ? -1 : readNow(this.#fd, into)
+    return this.#isLost ? NOTHING_CAME : readNow(this.#fd, into)
   }
 
   close(): void {

@@ -12,17 +12,16 @@ declare module 'autocannon' {
   }
 
   interface Result {
-    readonly requests: { readonly total: number }
-    /** Seconds. */
-    readonly duration: number
-    /** Milliseconds. */
-    readonly latency: { readonly average: number; readonly p50: number; readonly p99: number }
-    readonly errors: number
-    readonly timeouts: number
     readonly mismatches: number
-    readonly non2xx: number
     readonly '2xx': number
   }
 
-  export default function autocannon(options: Options): Promise<Result>
+  interface Run extends PromiseLike<Result> {
+    on(
+      event: 'response',
+      listener: (client: unknown, status: number, bytes: number, milliseconds: number) => void,
+    ): this
+  }
+
+  export default function autocannon(options: Options): Run
 }

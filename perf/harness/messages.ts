@@ -6,19 +6,35 @@ import type { ResidentMemory } from './resident-memory.js'
 
 /**
  * `engine-module` is an engine that serves by a handler module in its shards, `net-cluster` one process for each shard.
- * The last two start their own child process and need no other side.
+ * `http` is HTTP of others. The
+ * last two start their own child process and need no other side.
  */
-export type Stack = 'engine' | 'engine-module' | 'net' | 'net-cluster' | 'engine-child' | 'child-process'
+export type Stack = 'engine' | 'engine-module' | 'net' | 'net-cluster' | 'http' | 'engine-child' | 'child-process'
+
+/**
+ * `lease`: a connection of a pool for each request, and so one request at a time on it. `pipeline`: every connection
+ * carries many requests at a time, and their answers come in order.
+ */
+export const sharings = ['lease', 'pipeline'] as const
+export type Sharing = (typeof sharings)[number]
+
+/** An HTTP server that asks the other side for each of its requests. */
+export interface HostConfig {
+  readonly server: 'fastify' | 'node:http'
+  /** Where it listens. */
+  readonly path: string
+  readonly sharing: Sharing
+}
 
 export interface SideConfig {
   /**
    * `hub`: echoes frames of `HUB_ECHO_BYTES`, counts all others, and watches how late its timers are.
-   * `gateway`: an HTTP server beside `path`, each of whose requests is a round trip.
+   * `host`: an HTTP server, each of whose requests is a round trip.
    * `answer`: a server that answers each frame with the same frame.
    * `work`: a server that does what each frame asks for, and answers with the result.
    * `clients`: as many plain sockets as `connections`, each of which sends one request after the other.
    */
-  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway' | 'answer' | 'work' | 'clients'
+  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'host' | 'answer' | 'work' | 'clients'
   readonly stack: Stack
   readonly path: string
   readonly connections: number
@@ -37,6 +53,8 @@ export interface SideConfig {
   readonly engine?: string | undefined
   /** `engine` only. Default: false. */
   readonly traceHops?: boolean | undefined
+  /** Of a `host`. */
+  readonly host?: HostConfig | undefined
 }
 
 export interface PingOrder {
@@ -223,9 +241,9 @@ export type FromHolder =
 /** Payload size of the frames that a hub sends back. */
 export const HUB_ECHO_BYTES = 64
 
-/** Payload size of a gateway's round trips, and what it answers. */
-export const GATEWAY_BYTES = 256
-export const GATEWAY_REPLY = 'round trip'
+/** What a host is asked for, with the laps of work behind it, and what it answers. */
+export const HOST_PATH = '/work/'
+export const HOST_REPLY = 'round trip'
 
 /**
  * How many different frames are sent in turn, a power of two. Each is a separate buffer, because `net` may keep it

@@ -5,6 +5,7 @@ import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
 import { stamp as stampAt, type SideConfig } from '../harness/messages.js'
 import { answerer, type Answering } from '../harness/work.js'
+import { engineAsker } from './engine-asker.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
 
@@ -68,7 +69,7 @@ function onlyGiven<T extends object>(options: T): T {
 export async function engineStack(config: SideConfig): Promise<PeerStack> {
   const { shards, wake, inlineWrites, framing, traceHops } = config
   const engine = await measuredEngine({ engine: config.engine, shards, wake, inlineWrites, traceHops })
-  const dialled: Connection[] = []
+  const dialled: Pick<Connection, 'info'>[] = []
   const transport = engine.transport(endpointAt(config.path, config.transport), {
     ...onlyGiven({ framing }),
     maxFrameBytes: MOST_FRAME_BYTES,
@@ -102,6 +103,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     // The engine parses whatever it echoes.
     echo: () => serve('echo'),
     answer: serve,
+    asker: (sharing) => engineAsker(transport, config.connections, sharing, dialled),
     fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
     hops: { read: () => engine.stats().hops ?? [], reset: () => engine.resetHops() },
     async close() {

@@ -5,6 +5,7 @@ import type { SideConfig } from '../harness/messages.js'
 import { answerer } from '../harness/work.js'
 import { LengthParser } from './length-parser.js'
 import type { Peer, PeerStack } from './peer.js'
+import { SocketPool } from './socket-pool.js'
 import { stampedFrames } from './stamped-frames.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -108,6 +109,11 @@ export function netStack(config: SideConfig): PeerStack {
           socket.uncork()
         })
       })
+    },
+    async asker(sharing) {
+      const pool = await SocketPool.connect(config.path, config.connections, sharing)
+      open.push(pool)
+      return pool
     },
     close: () => {
       for (const resource of open) resource.close()

@@ -1,6 +1,8 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
 import type { FrameBatch, HopStats } from '../../api/index.js'
+import type { Sharing } from '../harness/messages.js'
 import type { Answering } from '../harness/work.js'
+import type { Asker } from './asker.js'
 
 export interface Peer {
   /** Makes the frames that `send()` sends: `bytes` long, byte 0 of the payload is the stamp, the rest is filler. */
@@ -24,6 +26,8 @@ export interface PeerStack {
   echo(): Promise<void>
   /** Parses the frames and answers each with a frame, as a server does that answers requests. */
   answer(answering: Answering): Promise<void>
+  /** For a host. */
+  asker?(sharing: Sharing): Promise<Asker>
   /** Why connections that asked for shared memory go over their sockets; undefined: they do not. */
   fallback?(): string | undefined
   /** Where the time of round trips went since the last reset. Undefined: the stack cannot tell. */

@@ -17,7 +17,8 @@ import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { Clients } from './clients.js'
 import { clusterStack } from './cluster-stack.js'
 import { engineStack } from './engine-stack.js'
-import { startGateway } from './gateway.js'
+import { startHost } from './http-host.js'
+import { httpStack } from './http-stack.js'
 import { Hub } from './hub.js'
 import { LoopWatch } from './loop-watch.js'
 import { netStack } from './net-stack.js'
@@ -30,6 +31,8 @@ function stackFor(settings: SideConfig): PeerStack | Promise<PeerStack> {
   switch (settings.stack) {
     case 'net':
       return netStack(settings)
+    case 'http':
+      return httpStack(settings)
     case 'net-cluster':
       return clusterStack(settings)
     case 'engine':
@@ -74,7 +77,7 @@ function tellIfAllCame(): void {
 
 const hub = new Hub()
 const loop = new LoopWatch()
-let closeGateway = (): Promise<void> => Promise.resolve()
+let closeHost = (): Promise<void> => Promise.resolve()
 let clients: Clients | undefined
 
 switch (config.role) {
@@ -87,8 +90,8 @@ switch (config.role) {
       }
     })
     break
-  case 'gateway':
-    closeGateway = await startGateway(stack, config)
+  case 'host':
+    closeHost = await host(config)
     break
   case 'echo':
     await stack.echo()
@@ -116,6 +119,12 @@ switch (config.role) {
       )
     }
     break
+}
+
+async function host(settings: SideConfig): Promise<() => Promise<void>> {
+  const asker = settings.host && (await stack.asker?.(settings.host.sharing))
+  if (settings.host === undefined || asker === undefined) throw new Error('this stack asks nobody')
+  return startHost(settings.host, asker)
 }
 
 /** Closed or open loop over the first connection; each reply's stamp is checked. */
@@ -201,7 +210,7 @@ async function source(order: SourceOrder): Promise<void> {
 }
 
 async function stop(): Promise<void> {
-  await closeGateway()
+  await closeHost()
   clients?.close()
   process.exitCode = (await stack.close()) ? 0 : 3
   endByItself()

@@ -78,7 +78,13 @@ test.serial('requests and replies go over the same connection again and again', 
       t.is(await pool.use((connection) => ask(connection, `question ${String(i)}`)), `question ${String(i)}`)
     }
     const replies = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => pool.use((connection) => ask(connection, String(i)))),
+      Array.from({ length: 20 }, (_, i) =>
+        pool.use(async (connection) => {
+          // Twenty answers may be there before a dial is done.
+          await until(() => pool.stats().created === 2)
+          return ask(connection, String(i))
+        }),
+      ),
     )
     t.deepEqual(
       replies,

@@ -2,10 +2,12 @@
 import test from 'ava'
 import { Ledger } from '../../../engine/common/ledger.js'
 import { InlineBudget } from '../../../engine/connection/inline-budget.js'
+import { NOTHING_CAME } from '../../../engine/internals/socket-handle.js'
 import { InlineReader } from '../../../engine/connection/inline-reader.js'
 import type { DuplicateReader, DuplicateSocket } from '../../../engine/connection/lane-host.js'
 import { inState, inWords, lane } from '../../../engine/protocol/ring-layout.js'
 import { RingConsumer } from '../../../engine/protocol/ring.js'
+import { FakeClock } from '../../helpers/fake-clock.js'
 import { LoneLane } from '../../helpers/lone-connection.js'
 
 const FEWEST = 4
@@ -13,7 +15,8 @@ const MOST = 1024
 const LONG_TIME = 256
 const MOST_IN_A_ROW = 16
 const MOST_CROWDED = 8
-const MOST_READERS = 4
+const MOST_READERS = 8
+const MOST_FLUSHES = 64
 const UNUSED_AFTER = 1_024
 /** Of main's memory for reads, and of the smaller ring. */
 const BYTES = 4_096
@@ -23,6 +26,8 @@ class FakeSocket implements DuplicateSocket {
   readonly calls: string[] = []
   /** What has come, and is read only when it is asked for; an empty text is the end. */
   readonly waiting: string[] = []
+  /** What a read meets once that was read. */
+  error = NOTHING_CAME
   #into: Buffer = Buffer.alloc(0)
   #reader: DuplicateReader | undefined
 
@@ -48,7 +53,7 @@ class FakeSocket implements DuplicateSocket {
 
   readNow(into: Buffer): number {
     const next = this.waiting.shift()
-    return next === undefined ? -1 : into.write(next, 'latin1')
+    return next === undefined ? this.error : into.write(next, 'latin1')
   }
 
   close(): void {
@@ -66,6 +71,7 @@ class FakeSocket implements DuplicateSocket {
 
 /** A reader over a lane whose shard and whose consumer are the test. */
 class Desk {
+  readonly clock = new FakeClock()
   readonly lane: LoneLane
   readonly budget: InlineBudget
   readonly socket = new FakeSocket()
@@ -75,7 +81,7 @@ class Desk {
   readonly #consumer: RingConsumer
 
   constructor(ringBytes = 2 * BYTES, budget = new InlineBudget(new Ledger()), frameTimeoutMs?: number) {
-    this.lane = new LoneLane({ frameTimeoutMs }, ringBytes)
+    this.lane = new LoneLane({ frameTimeoutMs, clock: this.clock }, ringBytes)
     this.budget = budget
     const words = this.lane.createLane()
     this.lane.host.notify = () => this.events.push('notify')
@@ -295,34 +301,87 @@ test('reads without a write in between go back to the shard', (t) => {
 test('while many connections are busy main does not ask, and gives back what it reads', (t) => {
   const desk = new Desk()
   desk.reader.gain(desk.socket)
-  desk.write(10 * FEWEST, 4)
+  desk.write(10 * FEWEST, MOST_FLUSHES)
   t.is(desk.ask, 0)
-  desk.write(FEWEST, 3)
+  desk.write(FEWEST, MOST_FLUSHES - 1)
   t.not(desk.ask, 0)
   desk.lend()
   for (let i = 0; i < MOST_CROWDED; i++) {
-    desk.write(1, 4)
+    desk.write(1, MOST_FLUSHES)
     t.true(desk.socket.send('x'))
     desk.take()
   }
   desk.roundTrips(1)
   for (let i = 0; i < MOST_CROWDED; i++) {
-    desk.write(1, 4)
+    desk.write(1, MOST_FLUSHES)
     t.true(desk.socket.send('x'))
     desk.take()
   }
-  desk.write(1, 4)
+  desk.write(1, MOST_FLUSHES)
   t.false(desk.socket.send('x'))
   t.is(desk.ask, 0)
 })
 
-test('main reads from four connections, and another gets the place of one that was unused for long', (t) => {
+test('flushes that were left to the shard are not those of the next round trip', (t) => {
+  const desk = new Desk()
+  desk.reader.gain(desk.socket)
+  for (let i = 0; i < FEWEST; i++) {
+    for (let flush = 0; flush < MOST_FLUSHES; flush++) desk.budget.onFlush()
+    desk.reader.onLeft()
+    desk.write()
+  }
+  t.not(desk.ask, 0)
+})
+
+test('of those that it has dialled main reads from eight at most, and from none where more are busy', (t) => {
+  const budget = new InlineBudget(new Ledger())
+  const busy = Array.from({ length: MOST_READERS }, () => new Desk(BYTES * 2, budget).begin())
+  t.true(busy.every(({ isReading }) => isReading))
+  new Desk(BYTES * 2, budget).begin()
+  t.deepEqual(
+    busy.map(({ ask, isReading }) => [ask, isReading]),
+    busy.map(() => [0, false]),
+  )
+})
+
+test('a parked connection is read on, and what came while main was busy counts when it is lent again', (t) => {
+  const desk = new Desk().begin()
+  desk.reader.park()
+  t.true(desk.isReading)
+  desk.socket.waiting.push('late', '')
+  desk.reader.checkout()
+  t.is(desk.take(), '', 'it comes back at once')
+  desk.reader.park()
+  desk.clock.advance(2)
+  desk.reader.checkout()
+  t.is(desk.take(), 'late')
+  t.is(desk.lane.load(lane.IN_STATE), inState.ENDED)
+})
+
+test('an error that came while main was busy is told of when the connection is lent again', (t) => {
+  const desk = new Desk().begin()
+  desk.reader.park()
+  desk.clock.advance(2)
+  desk.socket.error = -104
+  desk.reader.checkout()
+  t.is(desk.lane.load(lane.IN_READ_FAILURE), 104)
+  t.deepEqual([desk.ask, desk.isReading], [0, false])
+  t.true(desk.takeEvents().includes('lost'))
+})
+
+test('a connection that was not parked is lent as it is', (t) => {
+  const desk = new Desk().begin()
+  desk.socket.waiting.push('late')
+  desk.clock.advance(2)
+  desk.reader.checkout()
+  t.deepEqual(desk.socket.waiting, ['late'])
+})
+
+test('main reads from so many connections, and another gets the place of one that was unused for long', (t) => {
   const budget = new InlineBudget(new Ledger())
   const [unused, ...busy] = Array.from({ length: MOST_READERS }, () => new Desk(BYTES * 2, budget).begin())
   const another = new Desk(BYTES * 2, budget)
-  another.begin()
-  t.is(another.ask, 0)
-  t.false(another.isReading)
+  another.reader.gain(another.socket)
   for (let i = 0; i < UNUSED_AFTER; i++) busy[i % busy.length]?.roundTrips(1)
   another.write(FEWEST)
   another.lend()
