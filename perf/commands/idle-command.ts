@@ -1,10 +1,10 @@
 import type { Figure } from '../report/figure.js'
-import { descriptorLimit, descriptorShortage } from '../harness/descriptor-limit.js'
 import { SOCKETS } from '../harness/meeting-place.js'
 import { as } from '../options/option.js'
 import { connections, ofAll, transportList, watch } from '../options/options.js'
 import { idleTable } from '../report/idle-table.js'
-import { descriptorsEach, runIdle } from '../scenarios/idle.js'
+import { runIdle } from '../scenarios/idle.js'
+import { lacksDescriptors } from './contest.js'
 import { defineScenario } from './scenario.js'
 
 const MOST_SETTLE_MS = 12_000
@@ -16,12 +16,7 @@ export const idle = defineScenario({
   examples: ['idle', 'idle --connections 1000 --transport unix,shm'],
   async run(given, { folder }) {
     const { connections: many = 10_000, transport: transports = [SOCKETS], watch: seconds = 30 } = given
-    const each = Math.max(...transports.map((transport) => descriptorsEach[transport]))
-    const shortage = descriptorShortage(many, each, descriptorLimit())
-    if (shortage !== undefined) {
-      console.error(`npm run perf: ${shortage}.`)
-      return { right: false, reports: [], figures: [] }
-    }
+    if (lacksDescriptors([many], transports)) return { right: false, reports: [], figures: [] }
     const watchMs = seconds * 1_000
     const settleMs = Math.min(MOST_SETTLE_MS, watchMs)
     const rows = await runIdle({ folder, connections: many, transports, settleMs, watchMs })

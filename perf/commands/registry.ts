@@ -2,20 +2,20 @@
 import { accepts } from './accepts-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
+import { fanIn } from './fan-in-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
 import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
 import { pool } from './pool-command.js'
-import { requests } from './requests-command.js'
 import type { Scenario } from './scenario.js'
 import { throughput } from './throughput-command.js'
 
 export const scenarios: readonly Scenario[] = [
   latency,
   throughput,
-  requests,
+  fanIn,
   handlers,
   http,
   accepts,

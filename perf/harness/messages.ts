@@ -15,7 +15,7 @@ export interface SideConfig {
    * `gateway`: an HTTP server beside `path`, each of whose requests is a round trip.
    * `answer`: a server that answers each frame with the same frame.
    * `work`: a server that does what each frame asks for, and answers with the result.
-   * `clients`: as many plain sockets as `connections`, each of which sends one request after the other.
+   * `clients`: as many clients as `connections`, each of which sends one request after the other.
    */
   readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway' | 'answer' | 'work' | 'clients'
   readonly stack: Stack

@@ -2,7 +2,7 @@
 import type { ContenderSettings } from './contender.js'
 import { cpuUsed, readCpu } from './cpu.js'
 import { Distribution } from './distribution.js'
-import { meetingPlace } from './meeting-place.js'
+import { meetingPlace, type Transport } from './meeting-place.js'
 import type { LoopDelay, RequestsOrder, SideConfig } from './messages.js'
 import { medianOf } from './rounds.js'
 import { SideProcess } from './side-process.js'
@@ -29,6 +29,8 @@ export interface RequestsConfig extends ContenderSettings {
   readonly name: string
   readonly stack: SideConfig['stack']
   readonly role: 'answer' | 'work'
+  /** Shared memory needs an engine on the side that asks, too; all other servers have plain `net` clients. */
+  readonly transport?: Transport | undefined
 }
 
 export class RequestsContender {
@@ -44,13 +46,19 @@ export class RequestsContender {
     this.#clients = clients
   }
 
-  static async start({ name, stack, role, ...settings }: RequestsConfig): Promise<RequestsContender> {
+  static async start({ name, stack, role, transport, ...settings }: RequestsConfig): Promise<RequestsContender> {
     const { folder, connections, shards, wake, inlineWrites, pinTo } = settings
     const path = meetingPlace(folder, `requests-${name}`)
-    const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1 }
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1, transport }
     const server = await SideProcess.start({ ...common, stack, role }, pinTo)
-    const clients = await SideProcess.start({ ...common, stack: 'net', role: 'clients' }, pinTo)
+    const asking = transport === 'shm' ? 'engine' : 'net'
+    const clients = await SideProcess.start({ ...common, shards: undefined, stack: asking, role: 'clients' }, pinTo)
     return new RequestsContender(name, stack === 'net-cluster', server, clients)
+  }
+
+  /** Why its connections are not over shared memory, if they asked for it. */
+  get fallback(): string | undefined {
+    return this.#clients.fallback
   }
 
   async measure(order: Omit<RequestsOrder, 'kind'>): Promise<RequestsSample> {

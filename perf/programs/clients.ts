@@ -1,76 +1,17 @@
 /**
- * Plain `net` clients, each in a closed loop: it sends its next request once the whole answer to its last one is back.
- * A request is a frame of the default framing. Its answer is the same frame, or what the work comes to that is asked.
+ * Clients in closed loops: each sends its next request once the whole answer to its last one is back. A request is a
+ * frame of the default framing. Its answer is the same frame, or what the work comes to that is asked.
  */
-import net from 'node:net'
 import { Distribution } from '../harness/distribution.js'
 import type { RequestsOrder, RequestsResult } from '../harness/messages.js'
 import { workRequests, type Question } from '../harness/work.js'
+import type { Client } from './client.js'
 
-const LENGTH_BYTES = 4
 const NUMBER_BYTES = 4
 /** Of the first request of each connection. */
 const FIRST_BYTES = 64
-
-interface Pending {
-  readonly answer: Buffer
-  answered: number
-  isRight: boolean
-  readonly resolve: (isRight: boolean) => void
-  readonly reject: (error: Error) => void
-}
-
-/** One connection, with one request at a time. */
-class Client {
-  readonly #socket: net.Socket
-  #pending: Pending | undefined
-
-  constructor(path: string) {
-    this.#socket = net.connect(path)
-    this.#socket.on('data', (chunk: Buffer) => {
-      this.#onData(chunk)
-    })
-    let cause: Error | undefined
-    this.#socket.on('error', (error) => {
-      cause = error
-    })
-    this.#socket.on('close', () => {
-      this.#pending?.reject(new Error('a connection ended before an answer', { cause }))
-    })
-  }
-
-  /** Whether the answer was right. @throws if the connection ends before */
-  request({ request, answer }: Question): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      if (this.#socket.destroyed) {
-        reject(new Error('a connection ended before a request'))
-        return
-      }
-      this.#pending = { answer, answered: 0, isRight: true, resolve, reject }
-      this.#socket.write(request)
-    })
-  }
-
-  close(): void {
-    this.#socket.destroy()
-  }
-
-  #onData(chunk: Buffer): void {
-    const pending = this.#pending
-    if (pending === undefined) {
-      // Nothing was asked.
-      this.#socket.destroy()
-      return
-    }
-    const { answer, answered } = pending
-    pending.answered += chunk.length
-    pending.isRight &&=
-      pending.answered <= answer.length && answer.compare(chunk, 0, chunk.length, answered, pending.answered) === 0
-    if (pending.answered < answer.length) return
-    this.#pending = undefined
-    pending.resolve(pending.isRight)
-  }
-}
+/** Connections under way at one time: fewer than any backlog has room for. */
+const AT_ONCE = 100
 
 export class Clients {
   readonly #clients: readonly Client[]
@@ -79,14 +20,17 @@ export class Clients {
     this.#clients = clients
   }
 
-  static async connect(path: string, count: number): Promise<Clients> {
+  static async connect(dial: () => Client | Promise<Client>, count: number): Promise<Clients> {
     const clients: Client[] = []
-    for (let i = 0; i < count; i++) {
-      const client = new Client(path)
+    const one = async (): Promise<void> => {
+      const client = await dial()
       clients.push(client)
-      const request = frameOf(FIRST_BYTES).fill(0, LENGTH_BYTES)
+      const request = frameOf(FIRST_BYTES, client.payloadAt).fill(0, client.payloadAt)
       // Who is answered was accepted: so the backlog never fills. All zeros ask for no work, of which nothing comes.
       if (!(await client.request({ request, answer: request }))) throw new Error('the first answer is wrong')
+    }
+    for (let left = count; left > 0; left -= AT_ONCE) {
+      await Promise.all(Array.from({ length: Math.min(left, AT_ONCE) }, one))
     }
     return new Clients(clients)
   }
@@ -96,8 +40,9 @@ export class Clients {
     let next = 0
     let answered = 0
     let wrong = 0
-    const works = laps === undefined ? undefined : workRequests(frameOf(bytes), LENGTH_BYTES, laps)
-    const asking = this.#clients.map((client) => ({ client, ask: works ?? echoes(bytes) }))
+    const at = this.#clients[0]?.payloadAt ?? 0
+    const works = laps === undefined ? undefined : workRequests(frameOf(bytes, at), at, laps)
+    const asking = this.#clients.map((client) => ({ client, ask: works ?? echoes(bytes, at) }))
     const startedAt = performance.now()
     const loops = asking.map(async ({ client, ask }) => {
       while (next < count) {
@@ -129,24 +74,21 @@ export class Clients {
   }
 }
 
-function frameOf(bytes: number): Buffer {
-  const frame = Buffer.alloc(LENGTH_BYTES + bytes, 'x')
-  frame.writeUInt32LE(bytes)
+/** With its length in front, where that is the client's business. */
+function frameOf(bytes: number, payloadAt: number): Buffer {
+  const frame = Buffer.alloc(payloadAt + bytes, 'x')
+  if (payloadAt > 0) frame.writeUInt32LE(bytes)
   return frame
 }
 
 /** One client's requests, one after the other, which share a frame. */
-function echoes(bytes: number): (number: number) => Question {
-  const frame = frameOf(bytes)
+function echoes(bytes: number, payloadAt: number): (number: number) => Question {
+  const frame = frameOf(bytes, payloadAt)
   const question = { request: frame, answer: frame }
+  const width = Math.min(NUMBER_BYTES, bytes)
   return (number) => {
-    setNumber(frame, number)
+    // No two clients wait for the same answer, unless there are more of them than a short frame has values.
+    frame.writeUIntLE(number % 256 ** width, payloadAt, width)
     return question
   }
-}
-
-/** No two clients wait for the same answer, unless there are more of them than a short frame has values. */
-function setNumber(frame: Buffer, number: number): void {
-  const width = Math.min(NUMBER_BYTES, frame.length - LENGTH_BYTES)
-  frame.writeUIntLE(number % 256 ** width, LENGTH_BYTES, width)
 }

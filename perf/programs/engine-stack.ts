@@ -4,6 +4,7 @@ import { fallbackOf } from '../harness/fallback.js'
 import { endpointAt } from '../harness/meeting-place.js'
 import type { SideConfig } from '../harness/messages.js'
 import { answerer, type Answering } from '../harness/work.js'
+import { EngineClient } from './client.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
 
@@ -64,6 +65,11 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
       dialled.push(connection)
       connection.subscribe(onFrame, { borrow: true })
       return new EnginePeer(connection)
+    },
+    async client() {
+      const connection = await transport.connect()
+      dialled.push(connection)
+      return new EngineClient(connection)
     },
     async listen(onPeer) {
       await transport.listen((connection) => {

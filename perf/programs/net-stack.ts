@@ -3,6 +3,7 @@ import net from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { SideConfig } from '../harness/messages.js'
 import { answerer } from '../harness/work.js'
+import { NetClient } from './client.js'
 import { LengthParser } from './length-parser.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
@@ -84,6 +85,7 @@ export function netStack(config: SideConfig): PeerStack {
           resolve(new StreamPeer(socket, socket, config.corkFrames, onFrame))
         })
       }),
+    client: () => new NetClient(config.path),
     listen: (onPeer) =>
       listen((socket) => {
         let onFrame: (frame: Buffer) => void = () => undefined

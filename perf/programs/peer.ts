@@ -1,5 +1,6 @@
 /** What every measured program needs of its stack, so that the programs themselves are the same for all. */
 import type { Answering } from '../harness/work.js'
+import type { Client } from './client.js'
 
 export interface Peer {
   /** Makes the frames that `send()` sends: `bytes` long, byte 0 of the payload is the stamp, the rest is filler. */
@@ -13,6 +14,8 @@ export interface Peer {
 
 export interface PeerStack {
   connect(onFrame: (frame: Buffer) => void): Promise<Peer>
+  /** What asks a server that answers; missing: the stack has none. */
+  client?(): Client | Promise<Client>
   /** Calls `onPeer` for each connection; the function that it returns gets that connection's frames. */
   listen(onPeer: (peer: Peer) => (frame: Buffer) => void): Promise<void>
   /** Sends each chunk of bytes back as it came, the cheapest echo the stack can do. */

@@ -86,7 +86,10 @@ switch (config.role) {
     await stack.answer('work')
     break
   case 'clients':
-    clients = await Clients.connect(config.path, config.connections)
+    clients = await Clients.connect(() => {
+      if (stack.client === undefined) throw new Error(`${config.stack} has no clients`)
+      return stack.client()
+    }, config.connections)
     break
   case 'sink':
     await stack.listen(() => countFrame)

@@ -35,9 +35,6 @@ export interface IdleRow {
   readonly fallback: string | undefined
 }
 
-/** The descriptors of a connection in each process: its socket's. No file of shared memory stays open. */
-export const descriptorsEach: Readonly<Record<Transport, number>> = { unix: 1, pipe: 1, shm: 1 }
-
 const program = fileURLToPath(new URL('../programs/holder.js', import.meta.url))
 
 class Holder {

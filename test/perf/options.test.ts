@@ -63,17 +63,17 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['http --clients 10 --count 5', /--clients 10: each needs a request/],
   ['http --clients 1,10', /--clients 1,10: it is one whole number from 1 to 10000/],
   [
-    'requests --connections 10,0',
+    'fan-in --connections 10,0',
     /--connections 10,0: it is a list like a,b of which each is one whole number from 1 to/,
   ],
-  ['requests --connections 1,10 --count 5', /--connections 10: each needs a request of the 5 of --count/],
-  ['requests --count 999', /--connections 1000: each needs a request of the 999 of --count/],
+  ['fan-in --connections 1,10 --count 5', /--connections 10: each needs a request of the 5 of --count/],
+  ['fan-in --count 9999', /--connections 10000: each needs a request of the 9999 of --count/],
   ['handlers --work 0,x', /--work 0,x: it is a list like a,b of which each is one whole number from 0 to 100000/],
   ['handlers --shards 1,0', /--shards 1,0: it is a list like a,b of which each is one whole number from 1 to 64/],
   ['handlers --connections 20 --count 19', /--connections 20: each needs a request of the 19 of --count/],
   ['handlers --clients 2', /handlers takes no --clients/],
-  ['requests --shards 1,2', /--shards 1,2: it is one whole number/],
-  ['requests --clients 2', /requests takes no --clients/],
+  ['fan-in --shards 1,0', /--shards 1,0: it is a list like a,b of which each is one whole number/],
+  ['fan-in --clients 2', /fan-in takes no --clients/],
   ['latency --count 5 --duration 1', /--count and --duration both say/],
   ['throughput --duration 0', /--duration 0: it is one number from 0.01/],
   ['idle --rounds 3', /idle takes no --rounds/],
@@ -112,8 +112,8 @@ test('options arrive as values of their type', (t) => {
   t.deepEqual(values('chaos --transport unix,memory --seed 0 --watch 2.5'), {
     chaos: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 },
   })
-  t.deepEqual(values('requests --connections 1,10 --sizes 64,256 --count 10 --wake park'), {
-    requests: { connections: [1, 10], sizes: [64, 256], count: 10, wake: 'park' },
+  t.deepEqual(values('fan-in --connections 1,10 --sizes 64,256 --count 10 --wake park --shards 1,2'), {
+    'fan-in': { connections: [1, 10], sizes: [64, 256], count: 10, wake: 'park', shards: [1, 2] },
   })
   t.deepEqual(values('handlers --shards 1,2 --work 0,50 --connections 4'), {
     handlers: { shards: [1, 2], work: [0, 50], connections: 4 },

@@ -1,12 +1,12 @@
 /** What the tables of `npm run perf` show beside the baseline. */
 import test from 'ava'
+import { fanInTable } from '../../perf/report/fan-in-table.js'
 import { idleTable } from '../../perf/report/idle-table.js'
 import { latencyTable } from '../../perf/report/latency-table.js'
-import { requestsTable } from '../../perf/report/requests-table.js'
 import { throughputTable } from '../../perf/report/throughput-table.js'
+import type { FanInRow } from '../../perf/scenarios/fan-in.js'
 import type { IdleRow } from '../../perf/scenarios/idle.js'
 import type { LatencyRow } from '../../perf/scenarios/latency.js'
-import type { RequestsRow } from '../../perf/scenarios/requests.js'
 import type { ThroughputRow } from '../../perf/scenarios/throughput.js'
 
 /** The cells of each line of a table, which two blanks or more divide. */
@@ -109,7 +109,7 @@ test('an idle connection has its memory, and apart from it what is shared and wh
   t.is(other?.[3], '-')
 })
 
-const server: RequestsRow = {
+const server: FanInRow = {
   name: 'engine server',
   requestsPerSecond: 30_000,
   spread: 0.25,
@@ -128,7 +128,9 @@ const server: RequestsRow = {
 }
 
 test('requests have their rate, p50, p99 and the CPU of the server beside those of the baseline', (t) => {
-  const [head, , row] = cellsOf(requestsTable({ bytes: 64, clients: 10, rows: [server], released: true, figures: [] }))
+  const [head, , row] = cellsOf(
+    fanInTable({ bytes: 64, clients: 10, rows: [server], released: true, figures: [], fallback: undefined }),
+  )
   t.deepEqual(head, [
     ...['64 B, 10 clients', 'requests/s', 'spread', 'p50 us', 'p99 us', 'CPU us', 'main us', 'clients CPU us'],
     ...['x base', 'x p50', 'x p99', 'x CPU', 'x main', 'wrong'],

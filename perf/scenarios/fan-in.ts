@@ -1,12 +1,15 @@
 /**
- * Requests a second of a server with many clients, engine against `net`. The clients are plain `net` in one process of
- * their own, and each has one request at a time; the server answers each frame with the same frame.
+ * Requests a second of a server with many clients, engine against `net`. The clients are in one process of their own,
+ * and each has one request at a time; the server answers each frame with the same frame. Clients are plain `net`, but
+ * those over shared memory, which only an engine can share.
  */
 import { countFor } from '../harness/amount.js'
 import type { ContenderSettings } from '../harness/contender.js'
+import { SOCKETS, type Transport } from '../harness/meeting-place.js'
 import {
   mediansOf,
   RequestsContender,
+  type RequestsConfig,
   type RequestsFigures,
   type RequestsSample,
 } from '../harness/requests-contender.js'
@@ -15,8 +18,11 @@ import type { Figure } from '../report/figure.js'
 import { figuresOf } from '../report/figures-of.js'
 import { ratioOf } from '../harness/statistics.js'
 
-export interface RequestsPlan extends ContenderSettings {
+export interface FanInPlan extends Omit<ContenderSettings, 'connections' | 'shards'> {
   readonly bytes: number
+  /** Of the engines, each with each of `shards`; undefined among these: the engine's own. */
+  readonly transports: readonly Transport[]
+  readonly shards: readonly (number | undefined)[]
   readonly rounds: number
   readonly clients: number
   /** Requests a round, of all clients together. */
@@ -26,7 +32,7 @@ export interface RequestsPlan extends ContenderSettings {
   readonly warmUp: number
 }
 
-export interface RequestsRow extends RequestsFigures {
+export interface FanInRow extends RequestsFigures {
   readonly name: string
   /** Requests a second: largest less smallest of all rounds, by the median. */
   readonly spread: number
@@ -41,25 +47,39 @@ export interface RequestsRow extends RequestsFigures {
   readonly wrong: number
 }
 
-export interface RequestsReport {
+export interface FanInReport {
   readonly bytes: number
   readonly clients: number
-  readonly rows: readonly RequestsRow[]
+  readonly rows: readonly FanInRow[]
   readonly figures: readonly Figure[]
   /** Every program's ledger balanced at its end. */
   readonly released: boolean
+  /** Why connections are not over shared memory, if they should be. */
+  readonly fallback: string | undefined
 }
 
-export async function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
+/** The first is the baseline. */
+function configsOf(plan: FanInPlan): readonly RequestsConfig[] {
+  const common = { ...plan, connections: plan.clients, role: 'answer' } as const
+  const engines = plan.transports.flatMap((transport) =>
+    plan.shards.map((shards): RequestsConfig => {
+      const over = transport === SOCKETS ? '' : `, ${transport}`
+      const threads = shards === undefined ? '' : `, ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`
+      return { ...common, name: `engine server${over}${threads}`, stack: 'engine', transport, shards }
+    }),
+  )
+  return [{ ...common, name: 'net server', stack: 'net', shards: undefined }, ...engines]
+}
+
+export async function runFanIn(plan: FanInPlan): Promise<FanInReport> {
   const { bytes, clients, rounds } = plan
   const contenders: RequestsContender[] = []
   let released = true
+  let fallback: string | undefined
   let samples: Map<string, RequestsSample[]>
   try {
-    for (const stack of ['net', 'engine'] as const) {
-      const config = { ...plan, connections: clients, name: `${stack} server`, stack, role: 'answer' } as const
-      contenders.push(await RequestsContender.start(config))
-    }
+    for (const config of configsOf(plan)) contenders.push(await RequestsContender.start(config))
+    for (const contender of contenders) fallback ??= contender.fallback
     // The first few thousand requests run several times slower: code is compiled, rings become resident.
     const counts = new Map<string, number>()
     for (const contender of contenders) {
@@ -105,5 +125,5 @@ export async function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
     { metric: 'CPU of a request', unit: 'us', better: 'lower', of: ({ cpuMicros }) => cpuMicros },
     { metric: "main thread's CPU of a request", unit: 'us', better: 'lower', of: ({ mainMicros }) => mainMicros },
   ])
-  return { bytes, clients, rows, figures, released }
+  return { bytes, clients, rows, figures, released, fallback }
 }
