@@ -8,12 +8,14 @@ import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
 import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
+import { openLoop } from './open-loop-command.js'
 import { pool } from './pool-command.js'
 import type { Scenario } from './scenario.js'
 import { throughput } from './throughput-command.js'
 
 export const scenarios: readonly Scenario[] = [
   latency,
+  openLoop,
   throughput,
   fanIn,
   handlers,

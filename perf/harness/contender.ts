@@ -3,7 +3,7 @@ import type { FramingKind } from '../../engine/protocol/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
 import { Distribution } from './distribution.js'
 import { meetingPlace, type Transport } from './meeting-place.js'
-import type { Result, SideConfig, Stack } from './messages.js'
+import type { OpenLoopOrder, OpenLoopResult, Result, SideConfig, Stack } from './messages.js'
 import type { Progress } from './progress.js'
 import { SideProcess } from './side-process.js'
 
@@ -38,6 +38,19 @@ export interface LatencySample {
   /** CPU time of both processes, all threads, per round trip. */
   readonly cpuMicros: number | undefined
   readonly distribution: Distribution
+}
+
+export interface OpenLoopSample {
+  readonly count: number
+  readonly wrong: number
+  /** CPU time of both processes per round trip, all threads but the one that kept the times. */
+  readonly cpuMicros: number | undefined
+  /** From the time at which each was due to its answer. */
+  readonly distribution: Distribution
+  /** How long after that time each was sent. */
+  readonly lateness: Distribution
+  /** Of each, if they were asked for. */
+  readonly times: NonNullable<OpenLoopResult['times']>
 }
 
 export interface ThroughputSample {
@@ -90,15 +103,31 @@ export class Contender {
     return this.#near.fallback
   }
 
-  async latency(bytes: number, count: number, rateHz: number): Promise<LatencySample> {
+  async latency(bytes: number, count: number): Promise<LatencySample> {
     const before = this.#readCpu()
-    await this.#near.order({ kind: 'ping', bytes, count, rateHz })
+    await this.#near.order({ kind: 'ping', bytes, count })
     const result = await this.#near.result('ping')
     const cpu = this.#cpuSince(before)
     return {
       ...result,
       distribution: Distribution.decoded(result.distribution),
       cpuMicros: cpu === undefined ? undefined : ((cpu.near.totalMs + cpu.far.totalMs) * 1000) / count,
+    }
+  }
+
+  async openLoop(order: Omit<OpenLoopOrder, 'kind'>): Promise<OpenLoopSample> {
+    const before = this.#readCpu()
+    await this.#near.order({ kind: 'open-loop', ...order })
+    const { count, wrong, distribution, lateness, pacerCpuMs, times = [] } = await this.#near.result('open-loop')
+    const cpu = this.#cpuSince(before)
+    const isTold = cpu !== undefined && pacerCpuMs !== undefined
+    return {
+      count,
+      wrong,
+      distribution: Distribution.decoded(distribution),
+      lateness: Distribution.decoded(lateness),
+      cpuMicros: isTold ? ((cpu.near.totalMs + cpu.far.totalMs - pacerCpuMs) * 1000) / count : undefined,
+      times,
     }
   }
 

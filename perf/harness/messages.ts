@@ -36,8 +36,16 @@ export interface PingOrder {
   readonly kind: 'ping'
   readonly bytes: number
   readonly count: number
-  /** Round trips a second; 0: closed loop, the next as soon as the last is back. */
+}
+
+/** Round trips that are due at fixed times, over all connections in turn. */
+export interface OpenLoopOrder {
+  readonly kind: 'open-loop'
+  readonly bytes: number
+  readonly count: number
   readonly rateHz: number
+  /** Whether the result has the times of each. */
+  readonly keepsTimes?: boolean | undefined
 }
 
 /** Each client sends its next request once the whole answer to its last one is back. */
@@ -93,6 +101,7 @@ export interface StopOrder {
 
 export type Order =
   | PingOrder
+  | OpenLoopOrder
   | RequestsOrder
   | SourceOrder
   | SinkOrder
@@ -112,6 +121,20 @@ export interface PingResult {
   readonly p99Micros: number
   /** How long they took, as `Distribution` encodes it. */
   readonly distribution: string
+}
+
+export interface OpenLoopResult {
+  readonly kind: 'open-loop'
+  readonly count: number
+  readonly wrong: number
+  /** From the time at which each was due to its answer, as `Distribution` encodes it. */
+  readonly distribution: string
+  /** How long after that time each was sent. */
+  readonly lateness: string
+  /** CPU of what kept the times; undefined where the system does not tell. */
+  readonly pacerCpuMs: number | undefined
+  /** Milliseconds of CLOCK_MONOTONIC, by number. */
+  readonly times?: readonly { readonly due: number; readonly sent: number; readonly answered: number }[] | undefined
 }
 
 export interface RequestsResult {
@@ -171,7 +194,8 @@ export interface DelayResult {
   readonly delay: LoopDelay | undefined
 }
 
-export type Result = PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult
+export type Result =
+  PingResult | OpenLoopResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult
 
 export type FromSide =
   /** `fallback`: why connections that asked for shared memory go over their sockets. */

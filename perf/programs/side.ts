@@ -1,11 +1,13 @@
 /** The program that is measured: one role over one stack, as told by its argument and then over IPC. */
 import { Distribution } from '../harness/distribution.js'
+import { monotonicMs } from '../harness/monotonic.js'
 import { endByItself } from '../harness/runner-end.js'
 import {
   HUB_ECHO_BYTES,
   stamp,
   stampOf,
   type FromSide,
+  type OpenLoopOrder,
   type Order,
   type PingOrder,
   type RequestsOrder,
@@ -20,6 +22,8 @@ import { startGateway } from './gateway.js'
 import { Hub } from './hub.js'
 import { LoopWatch } from './loop-watch.js'
 import { netStack } from './net-stack.js'
+import { OpenLoop } from './open-loop.js'
+import { Pacer } from './pacer.js'
 import type { Peer, PeerStack } from './peer.js'
 
 const config = JSON.parse(process.argv[2] ?? '{}') as SideConfig
@@ -46,7 +50,7 @@ function say(message: FromSide): void {
 }
 
 const peers: Peer[] = []
-let onReply: (frame: Buffer) => void = () => undefined
+let onReply: (frame: Buffer, connection: number) => void = () => undefined
 const received = { wanted: 0, frames: 0, bytes: 0, checksum: 0 }
 
 function countFrame(frame: Buffer): void {
@@ -62,6 +66,7 @@ const hub = new Hub()
 const loop = new LoopWatch()
 let closeGateway = (): Promise<void> => Promise.resolve()
 let clients: Clients | undefined
+let pacer: Pacer | undefined
 
 switch (config.role) {
   case 'hub':
@@ -99,14 +104,14 @@ switch (config.role) {
     for (let i = 0; i < config.connections; i++) {
       peers.push(
         await stack.connect((frame) => {
-          onReply(frame)
+          onReply(frame, i)
         }),
       )
     }
     break
 }
 
-/** Closed or open loop over the first connection; each reply's stamp is checked. */
+/** One at a time over the first connection; each reply's stamp is checked. */
 async function ping(order: PingOrder): Promise<void> {
   const [peer] = peers
   if (peer === undefined) throw new Error('no connection')
@@ -126,16 +131,9 @@ async function ping(order: PingOrder): Promise<void> {
       samples[back] = (performance.now() - (sentAt[back] ?? 0)) * 1000
       if (frame.length !== order.bytes || stampOf(frame) !== stamp(back)) wrong++
       if (++back === order.count) resolve()
-      else if (order.rateHz === 0) send()
+      else send()
     }
-    if (order.rateHz === 0) {
-      send()
-      return
-    }
-    const timer = setInterval(() => {
-      send()
-      if (sent === order.count) clearInterval(timer)
-    }, 1000 / order.rateHz)
+    send()
   })
   const took = Distribution.ofMicros(samples)
   say({
@@ -146,6 +144,41 @@ async function ping(order: PingOrder): Promise<void> {
     p50Micros: took.micros(50),
     p99Micros: took.micros(99),
     distribution: took.encoded,
+  })
+}
+
+async function openLoop({ bytes, count, rateHz, keepsTimes }: OpenLoopOrder): Promise<void> {
+  for (const peer of peers) peer.prepare(bytes)
+  pacer ??= new Pacer()
+  let wrong = 0
+  const loop = new OpenLoop({ count, rateHz, connections: peers.length }, monotonicMs, (number, connection) => {
+    peers[connection]?.send(stamp(number))
+  })
+  const over = new Promise<void>((resolve) => {
+    onReply = (frame, connection) => {
+      const number = loop.answered(connection)
+      if (frame.length !== bytes || stampOf(frame) !== stamp(number)) wrong++
+      if (loop.isOver) resolve()
+    }
+  })
+  const { due, sent, answered } = loop.times
+  const sendDue = (): void => {
+    loop.sendDue()
+  }
+  const { cpuMs } = await pacer.pace({ startsAt: due[0] ?? 0, intervalMs: 1_000 / rateHz, count }, sendDue)
+  sendDue()
+  await over
+  say({
+    kind: 'open-loop',
+    count,
+    wrong,
+    distribution: Distribution.ofMicros(due.map((at, number) => ((answered[number] ?? 0) - at) * 1_000)).encoded,
+    lateness: Distribution.ofMicros(due.map((at, number) => ((sent[number] ?? 0) - at) * 1_000)).encoded,
+    pacerCpuMs: cpuMs,
+    times:
+      keepsTimes === true
+        ? [...due].map((at, i) => ({ due: at, sent: sent[i] ?? 0, answered: answered[i] ?? 0 }))
+        : undefined,
   })
 }
 
@@ -180,6 +213,7 @@ async function source(order: SourceOrder): Promise<void> {
 async function stop(): Promise<void> {
   await closeGateway()
   clients?.close()
+  await pacer?.close()
   process.exitCode = (await stack.close()) ? 0 : 3
   endByItself()
 }
@@ -217,6 +251,9 @@ process.on('message', (order: Order) => {
   switch (order.kind) {
     case 'ping':
       ping(order).catch(fail)
+      break
+    case 'open-loop':
+      openLoop(order).catch(fail)
       break
     case 'requests':
       request(order).catch(fail)

@@ -46,7 +46,7 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['latency --sizes=', /--sizes '': it is a list/],
   ['latency --sizes 64,', /a list like a,b of which each is one whole number/],
   ['latency --sizes 0', /a list/],
-  ['latency --rates 10,fast', /a list like a,b of which each is one number from 0.01/],
+  ['open-loop --rates 10,fast', /a list like a,b of which each is one number from 0.01/],
   ['latency --transport tcp', /--transport tcp: it is one of /],
   ['latency --transport unix,stdio', /it is one of /],
   ['latency --transport unix,shm', /it is one of /],
@@ -95,20 +95,17 @@ for (const [line, message] of wrong) {
 }
 
 test('options arrive as values of their type', (t) => {
-  t.deepEqual(
-    values('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --inline never --pin 0 --transport stdio'),
-    {
-      latency: {
-        sizes: [64, 1024],
-        rates: [0.5, 10],
-        rounds: 2,
-        wake: { spinMicros: 25 },
-        inline: 'never',
-        pin: 0,
-        transport: 'stdio',
-      },
+  t.deepEqual(values('latency --sizes 64,1024 --rounds 2 --wake 25 --inline never --pin 0 --transport stdio'), {
+    latency: {
+      sizes: [64, 1024],
+      rounds: 2,
+      wake: { spinMicros: 25 },
+      inline: 'never',
+      pin: 0,
+      transport: 'stdio',
     },
-  )
+  })
+  t.deepEqual(values('open-loop --rates 0.5,10 --duration 2'), { 'open-loop': { rates: [0.5, 10], duration: 2 } })
   t.deepEqual(values('chaos --transport unix,memory --seed 0 --watch 2.5'), {
     chaos: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 },
   })

@@ -55,10 +55,10 @@ const idle: IdleRow = {
 
 test('round trips have their mean, p50, p99 and CPU beside those of the baseline', (t) => {
   const [head, , , row] = cellsOf(
-    latencyTable(64, 0, { rows: [net, engine], released: true, figures: [], fallback: undefined }),
+    latencyTable(64, { rows: [net, engine], released: true, figures: [], fallback: undefined }),
   )
   t.deepEqual(head, [
-    ...['64 B, closed loop', 'mean us', 'p50 us', 'p99 us', 'CPU us'],
+    ...['64 B, one at a time', 'mean us', 'p50 us', 'p99 us', 'CPU us'],
     ...['x base mean', 'x base p50', 'x base p99', 'x base CPU', 'wrong'],
   ])
   t.deepEqual(row, [
@@ -70,7 +70,7 @@ test('round trips have their mean, p50, p99 and CPU beside those of the baseline
 test('CPU that the system does not tell is a dash, and so is its ratio', (t) => {
   const untold = { ...engine, cpuMicros: undefined, cpuRatio: undefined }
   const [head = [], , row = []] = cellsOf(
-    latencyTable(64, 10, { rows: [untold], released: true, figures: [], fallback: undefined }),
+    latencyTable(64, { rows: [untold], released: true, figures: [], fallback: undefined }),
   )
   for (const column of ['CPU us', 'x base CPU']) t.is(row[head.indexOf(column)], '-')
 })
@@ -80,7 +80,7 @@ test('figures that are not those of shared memory say so, and why', (t) => {
   const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) ?? ''
   const row = { ...idle, fallback }
   for (const text of [
-    latencyTable(64, 0, { rows: [net], released: true, figures: [], fallback }),
+    latencyTable(64, { rows: [net], released: true, figures: [], fallback }),
     throughputTable({ bytes: 64, rows: [poured], released: true, figures: [], fallback }),
     idleTable([idle, row], 1),
   ]) {
