@@ -1,5 +1,6 @@
 /** Every scenario of `npm run perf`, in the order of the help. */
 import { accepts } from './accepts-command.js'
+import { busyMain } from './busy-main-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
 import { fanIn } from './fan-in-command.js'
@@ -18,6 +19,7 @@ export const scenarios: readonly Scenario[] = [
   openLoop,
   throughput,
   fanIn,
+  busyMain,
   handlers,
   http,
   accepts,

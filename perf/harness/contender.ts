@@ -3,7 +3,7 @@ import type { FramingKind } from '../../engine/protocol/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
 import { Distribution } from './distribution.js'
 import { meetingPlace, type Transport } from './meeting-place.js'
-import type { OpenLoopOrder, OpenLoopResult, Result, SideConfig, Stack } from './messages.js'
+import type { Block, BlockOrder, OpenLoopOrder, OpenLoopResult, Result, SideConfig, Stack } from './messages.js'
 import type { Progress } from './progress.js'
 import { SideProcess } from './side-process.js'
 
@@ -129,6 +129,18 @@ export class Contender {
       cpuMicros: isTold ? ((cpu.near.totalMs + cpu.far.totalMs - pacerCpuMs) * 1000) / count : undefined,
       times,
     }
+  }
+
+  /** While the far side's main thread is blocked for so long at a time, with such rests between. */
+  async openLoopWhileBlocked(
+    order: Omit<OpenLoopOrder, 'kind' | 'keepsTimes'>,
+    block: Omit<BlockOrder, 'kind'>,
+  ): Promise<OpenLoopSample & { readonly blocks: readonly Block[] }> {
+    if (this.#far === undefined) throw new Error('there is no far side')
+    await this.#far.order({ kind: 'block', ...block })
+    const sample = await this.openLoop({ ...order, keepsTimes: true })
+    await this.#far.order({ kind: 'unblock' })
+    return { ...sample, blocks: (await this.#far.result('blocks')).blocks }
   }
 
   async throughput(bytes: number, frames: number): Promise<ThroughputSample> {

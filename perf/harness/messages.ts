@@ -15,11 +15,15 @@ export interface SideConfig {
    * `gateway`: an HTTP server beside `path`, each of whose requests is a round trip.
    * `answer`: a server that answers each frame with the same frame.
    * `work`: a server that does what each frame asks for, and answers with the result.
+   * `bursts`: sends bursts of frames, and is blocked after each; `take`: takes them, and answers each burst.
    * `clients`: as many clients as `connections`, each of which sends one request after the other.
    */
-  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway' | 'answer' | 'work' | 'clients'
+  readonly role:
+    'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'gateway' | 'answer' | 'work' | 'clients' | 'bursts' | 'take'
   readonly stack: Stack
   readonly path: string
+  /** Of `bursts` and `take`: one of them listens, the other one dials. */
+  readonly listens?: boolean | undefined
   readonly connections: number
   /** `net` only: frames to a cork; 1 writes each by itself. */
   readonly corkFrames: number
@@ -94,6 +98,34 @@ export interface DelayOrder {
   readonly kind: 'watch-delay' | 'report-delay'
 }
 
+/** Block the main thread, and let it rest, in turns; until the order to stop, which gets the blocks. */
+export interface BlockOrder {
+  readonly kind: 'block'
+  readonly blockMs: number
+  readonly restMs: number
+}
+
+export interface UnblockOrder {
+  readonly kind: 'unblock'
+}
+
+/** `frames` of `bytes` each, then a block, `count` times. */
+export interface BurstsOrder {
+  readonly kind: 'bursts'
+  readonly bytes: number
+  readonly frames: number
+  readonly count: number
+  readonly blockMs: number
+  /** Whether the thread is blocked in the turn that has sent them, or in a later one. */
+  readonly when: 'at once' | 'a turn later'
+}
+
+export interface TakeOrder {
+  readonly kind: 'take'
+  readonly frames: number
+  readonly count: number
+}
+
 /** Close everything and end; the exit code tells whether everything was released. */
 export interface StopOrder {
   readonly kind: 'stop'
@@ -110,6 +142,10 @@ export type Order =
   | WatchOrder
   | ReportOrder
   | DelayOrder
+  | BlockOrder
+  | UnblockOrder
+  | BurstsOrder
+  | TakeOrder
   | StopOrder
 
 export interface PingResult {
@@ -194,8 +230,45 @@ export interface DelayResult {
   readonly delay: LoopDelay | undefined
 }
 
+/** A time in which a main thread was blocked, milliseconds of CLOCK_MONOTONIC. */
+export interface Block {
+  readonly from: number
+  readonly to: number
+}
+
+export interface BlocksResult {
+  readonly kind: 'blocks'
+  readonly blocks: readonly Block[]
+}
+
+export interface BurstsResult {
+  readonly kind: 'bursts'
+  /** One after each burst. */
+  readonly blocks: readonly Block[]
+  readonly frames: number
+  readonly checksum: number
+}
+
+export interface TakenResult {
+  readonly kind: 'taken'
+  /** When each frame was there, milliseconds of CLOCK_MONOTONIC. */
+  readonly arrivals: readonly number[]
+  readonly bytes: number
+  readonly checksum: number
+}
+
 export type Result =
-  PingResult | OpenLoopResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult
+  | PingResult
+  | OpenLoopResult
+  | RequestsResult
+  | SourceResult
+  | SinkResult
+  | FloodResult
+  | HubResult
+  | DelayResult
+  | BlocksResult
+  | BurstsResult
+  | TakenResult
 
 export type FromSide =
   /** `fallback`: why connections that asked for shared memory go over their sockets. */

@@ -14,6 +14,7 @@ import {
   type SideConfig,
   type SourceOrder,
 } from '../harness/messages.js'
+import { BurstSender, BurstTaker } from './bursts.js'
 import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { Clients } from './clients.js'
 import { clusterStack } from './cluster-stack.js'
@@ -21,6 +22,7 @@ import { engineStack } from './engine-stack.js'
 import { startGateway } from './gateway.js'
 import { Hub } from './hub.js'
 import { LoopWatch } from './loop-watch.js'
+import { MainBlocks } from './main-blocks.js'
 import { netStack } from './net-stack.js'
 import { OpenLoop } from './open-loop.js'
 import { Pacer } from './pacer.js'
@@ -64,6 +66,9 @@ function countFrame(frame: Buffer): void {
 
 const hub = new Hub()
 const loop = new LoopWatch()
+const blocks = new MainBlocks()
+const bursts = new BurstSender()
+const taker = new BurstTaker()
 let closeGateway = (): Promise<void> => Promise.resolve()
 let clients: Clients | undefined
 let pacer: Pacer | undefined
@@ -99,6 +104,10 @@ switch (config.role) {
   case 'sink':
     await stack.listen(() => countFrame)
     break
+  case 'bursts':
+  case 'take':
+    await meet(config.role)
+    break
   case 'ping':
   case 'source':
     for (let i = 0; i < config.connections; i++) {
@@ -111,10 +120,35 @@ switch (config.role) {
     break
 }
 
-/** One at a time over the first connection; each reply's stamp is checked. */
-async function ping(order: PingOrder): Promise<void> {
+/** The only peer of this program. */
+async function meet(role: 'bursts' | 'take'): Promise<void> {
+  let own: Peer | undefined
+  const onFrame = (frame: Buffer): void => {
+    if (role === 'bursts') bursts.onFrame()
+    const taken = own !== undefined && role === 'take' ? taker.onFrame(own, frame) : undefined
+    if (taken !== undefined) say(taken)
+  }
+  const keep = (peer: Peer): void => {
+    own = peer
+    peers.push(peer)
+  }
+  if (config.listens !== true) keep(await stack.connect(onFrame))
+  else
+    await stack.listen((peer) => {
+      keep(peer)
+      return onFrame
+    })
+}
+
+function onlyPeer(): Peer {
   const [peer] = peers
   if (peer === undefined) throw new Error('no connection')
+  return peer
+}
+
+/** One at a time over the first connection; each reply's stamp is checked. */
+async function ping(order: PingOrder): Promise<void> {
+  const peer = onlyPeer()
   peer.prepare(order.bytes)
   const samples = new Float64Array(order.count)
   const sentAt = new Float64Array(order.count)
@@ -221,8 +255,7 @@ async function stop(): Promise<void> {
 let floodOver = new AbortController()
 
 async function flood(bytes: number): Promise<void> {
-  const [peer] = peers
-  if (peer === undefined) throw new Error('no connection')
+  const peer = onlyPeer()
   peer.prepare(bytes)
   floodOver = new AbortController()
   const { signal } = floodOver
@@ -278,6 +311,18 @@ process.on('message', (order: Order) => {
       break
     case 'report-delay':
       say(loop.report())
+      break
+    case 'block':
+      blocks.begin(order)
+      break
+    case 'unblock':
+      say({ kind: 'blocks', blocks: blocks.end() })
+      break
+    case 'bursts':
+      bursts.send(onlyPeer(), order).then(say, fail)
+      break
+    case 'take':
+      taker.begin(onlyPeer(), order)
       break
     case 'sink':
       Object.assign(received, { wanted: order.frames, frames: 0, bytes: 0, checksum: 0 })
