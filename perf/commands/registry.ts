@@ -12,6 +12,7 @@ import { latency } from './latency-command.js'
 import { openLoop } from './open-loop-command.js'
 import { pool } from './pool-command.js'
 import type { Scenario } from './scenario.js'
+import { shards } from './shards-command.js'
 import { throughput } from './throughput-command.js'
 
 export const scenarios: readonly Scenario[] = [
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   openLoop,
   throughput,
   fanIn,
+  shards,
   busyMain,
   handlers,
   http,

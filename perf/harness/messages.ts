@@ -30,7 +30,7 @@ export interface SideConfig {
   readonly shards: number | undefined
   readonly wake: 'adaptive' | 'park' | { readonly spinMicros: number } | undefined
   readonly inlineWrites: 'auto' | 'never' | undefined
-  /** `engine` only. Default: the engine's own. */
+  /** Default: `length`. Plain `net` has `line` and `content-length` besides where it answers. */
   readonly framing?: FramingKind | undefined
   /** `engine` only. Default: the platform's sockets. */
   readonly transport?: Transport | undefined
@@ -60,6 +60,8 @@ export interface RequestsOrder {
   readonly count: number
   /** Of a server that works: laps for each request. Undefined: it echoes. */
   readonly laps?: number | undefined
+  /** Frames of a request, which leave together; `count` counts requests. Default: 1. */
+  readonly batch?: number | undefined
 }
 
 export interface SourceOrder {
@@ -96,6 +98,11 @@ export interface ReportOrder {
 /** How late the event loop of the main thread is, from the first of these to the second. */
 export interface DelayOrder {
   readonly kind: 'watch-delay' | 'report-delay'
+}
+
+/** How busy the event loops of the process are, from the first of these to the second. */
+export interface LoopsOrder {
+  readonly kind: 'watch-loops' | 'report-loops'
 }
 
 /** Block the main thread, and let it rest, in turns; until the order to stop, which gets the blocks. */
@@ -142,6 +149,7 @@ export type Order =
   | WatchOrder
   | ReportOrder
   | DelayOrder
+  | LoopsOrder
   | BlockOrder
   | UnblockOrder
   | BurstsOrder
@@ -236,6 +244,14 @@ export interface Block {
   readonly to: number
 }
 
+/** From 0 to 1: the part of the time in which a thread's event loop did not sleep. */
+export interface LoopsResult {
+  readonly kind: 'loops'
+  readonly main: number
+  /** Of each shard of an engine; empty where there is none, or it was too short a time to tell. */
+  readonly shards: readonly number[]
+}
+
 export interface BlocksResult {
   readonly kind: 'blocks'
   readonly blocks: readonly Block[]
@@ -266,6 +282,7 @@ export type Result =
   | FloodResult
   | HubResult
   | DelayResult
+  | LoopsResult
   | BlocksResult
   | BurstsResult
   | TakenResult

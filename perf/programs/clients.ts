@@ -1,11 +1,12 @@
 /**
- * Clients in closed loops: each sends its next request once the whole answer to its last one is back. A request is a
- * frame of the default framing. Its answer is the same frame, or what the work comes to that is asked.
+ * Clients in closed loops: each sends its next request once the whole answer to its last one is back. A request is one
+ * frame, or several at once. Its answer is the same, or what the work comes to that is asked.
  */
 import { Distribution } from '../harness/distribution.js'
-import type { RequestsOrder, RequestsResult } from '../harness/messages.js'
+import { STAMP_BASE, STAMPS, type RequestsOrder, type RequestsResult, type SideConfig } from '../harness/messages.js'
 import { workRequests, type Question } from '../harness/work.js'
 import type { Client } from './client.js'
+import { encode, wireFraming, type WireFraming } from './wire-framing.js'
 
 const NUMBER_BYTES = 4
 /** Of the first request of each connection. */
@@ -15,34 +16,46 @@ const AT_ONCE = 100
 
 export class Clients {
   readonly #clients: readonly Client[]
+  readonly #framing: WireFraming
 
-  private constructor(clients: readonly Client[]) {
+  private constructor(clients: readonly Client[], framing: WireFraming) {
     this.#clients = clients
+    this.#framing = framing
   }
 
-  static async connect(dial: () => Client | Promise<Client>, count: number): Promise<Clients> {
+  static async connect(
+    dial: () => Client | Promise<Client>,
+    { connections, framing: asked }: Pick<SideConfig, 'connections' | 'framing'>,
+  ): Promise<Clients> {
+    const framing = wireFraming(asked)
     const clients: Client[] = []
     const one = async (): Promise<void> => {
       const client = await dial()
       clients.push(client)
-      const request = frameOf(FIRST_BYTES, client.payloadAt).fill(0, client.payloadAt)
+      const zeros = frameOf(FIRST_BYTES, client.payloadAt).fill(0, client.payloadAt)
+      const request = framing === 'length' ? zeros : encode(framing, Buffer.alloc(FIRST_BYTES, 'x'))
       // Who is answered was accepted: so the backlog never fills. All zeros ask for no work, of which nothing comes.
       if (!(await client.request({ request, answer: request }))) throw new Error('the first answer is wrong')
     }
-    for (let left = count; left > 0; left -= AT_ONCE) {
+    for (let left = connections; left > 0; left -= AT_ONCE) {
       await Promise.all(Array.from({ length: Math.min(left, AT_ONCE) }, one))
     }
-    return new Clients(clients)
+    return new Clients(clients, framing)
   }
 
-  async request({ bytes, count, laps }: RequestsOrder): Promise<RequestsResult> {
+  async request({ bytes, count, laps, batch = 1 }: RequestsOrder): Promise<RequestsResult> {
     const micros = new Float64Array(count)
     let next = 0
     let answered = 0
     let wrong = 0
     const at = this.#clients[0]?.payloadAt ?? 0
-    const works = laps === undefined ? undefined : workRequests(frameOf(bytes, at), at, laps)
-    const asking = this.#clients.map((client) => ({ client, ask: works ?? echoes(bytes, at) }))
+    const shared =
+      laps !== undefined
+        ? workRequests(frameOf(bytes, at), at, laps)
+        : batch > 1 || this.#framing !== 'length'
+          ? batches(bytes, this.#framing, batch)
+          : undefined
+    const asking = this.#clients.map((client) => ({ client, ask: shared ?? echoes(bytes, at) }))
     const startedAt = performance.now()
     const loops = asking.map(async ({ client, ask }) => {
       while (next < count) {
@@ -79,6 +92,18 @@ function frameOf(bytes: number, payloadAt: number): Buffer {
   const frame = Buffer.alloc(payloadAt + bytes, 'x')
   if (payloadAt > 0) frame.writeUInt32LE(bytes)
   return frame
+}
+
+/** As they are on the wire, so of a client of plain `net`. */
+function batches(bytes: number, framing: WireFraming, batch: number): (number: number) => Question {
+  const questions = Array.from({ length: STAMPS }, (_, index) => {
+    const frame = encode(framing, Buffer.alloc(bytes, STAMP_BASE + index))
+    const request = Buffer.concat(Array.from({ length: batch }, () => frame))
+    return { request, answer: request }
+  })
+  const [first] = questions
+  if (first === undefined) throw new Error('there are no frames')
+  return (number) => questions[number % STAMPS] ?? first
 }
 
 /** One client's requests, one after the other, which share a frame. */

@@ -79,6 +79,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     // The engine parses whatever it echoes.
     echo: () => serve('echo'),
     answer: serve,
+    shardUtilization: () => engine.stats().shards.map(({ eventLoopUtilization }) => eventLoopUtilization),
     fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
     async close() {
       const { leaked } = await engine.close()

@@ -7,9 +7,9 @@ import { NetClient } from './client.js'
 import { LengthParser } from './length-parser.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
+import { encode, parserOf, wireFraming } from './wire-framing.js'
 
 const NOTHING = Buffer.alloc(0)
-const LENGTH_BYTES = 4
 
 /** A peer behind a pair of streams; of a socket both are the same. */
 export class StreamPeer implements Peer {
@@ -53,13 +53,6 @@ export class StreamPeer implements Peer {
   }
 }
 
-function withLength(frame: Buffer): Buffer {
-  const whole = Buffer.allocUnsafe(LENGTH_BYTES + frame.length)
-  whole.writeUInt32LE(frame.length)
-  frame.copy(whole, LENGTH_BYTES)
-  return whole
-}
-
 export function netStack(config: SideConfig): PeerStack {
   const open: { close(): void }[] = []
   const keep = (socket: net.Socket): void => {
@@ -101,8 +94,9 @@ export function netStack(config: SideConfig): PeerStack {
       }),
     answer: (answering) => {
       const answer = answerer(answering)
+      const framing = wireFraming(config.framing)
       return listen((socket) => {
-        const parser = new LengthParser((frame) => socket.write(withLength(answer(frame))))
+        const parser = parserOf(framing, (frame) => socket.write(encode(framing, answer(frame))))
         socket.on('data', (chunk: Buffer) => {
           // The answers to all requests of a chunk leave with one write.
           socket.cork()

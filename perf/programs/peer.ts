@@ -22,6 +22,8 @@ export interface PeerStack {
   echo(): Promise<void>
   /** Parses the frames and answers each with a frame, as a server does that answers requests. */
   answer(answering: Answering): Promise<void>
+  /** How busy each shard was since the last call, from 0 to 1; missing: there are none. */
+  shardUtilization?(): readonly number[]
   /** Why connections that asked for shared memory go over their sockets; undefined: they do not. */
   fallback?(): string | undefined
   /** True: everything was released. */

@@ -28,6 +28,9 @@ import { OpenLoop } from './open-loop.js'
 import { Pacer } from './pacer.js'
 import type { Peer, PeerStack } from './peer.js'
 
+/** Of two samples of a shard: `engine.stats()` takes none sooner. */
+const LEAST_SAMPLE_MS = 200
+
 const config = JSON.parse(process.argv[2] ?? '{}') as SideConfig
 const stack = await stackFor(config)
 
@@ -67,6 +70,7 @@ function countFrame(frame: Buffer): void {
 const hub = new Hub()
 const loop = new LoopWatch()
 const blocks = new MainBlocks()
+let loopsBegan = { at: 0, main: performance.eventLoopUtilization() }
 const bursts = new BurstSender()
 const taker = new BurstTaker()
 let closeGateway = (): Promise<void> => Promise.resolve()
@@ -99,7 +103,7 @@ switch (config.role) {
     clients = await Clients.connect(() => {
       if (stack.client === undefined) throw new Error(`${config.stack} has no clients`)
       return stack.client()
-    }, config.connections)
+    }, config)
     break
   case 'sink':
     await stack.listen(() => countFrame)
@@ -312,6 +316,16 @@ process.on('message', (order: Order) => {
     case 'report-delay':
       say(loop.report())
       break
+    case 'watch-loops':
+      loopsBegan = { at: performance.now(), main: performance.eventLoopUtilization() }
+      stack.shardUtilization?.()
+      break
+    case 'report-loops': {
+      const { utilization: main } = performance.eventLoopUtilization(loopsBegan.main)
+      const isLongEnough = performance.now() - loopsBegan.at > LEAST_SAMPLE_MS
+      say({ kind: 'loops', main, shards: (isLongEnough ? stack.shardUtilization?.() : undefined) ?? [] })
+      break
+    }
     case 'block':
       blocks.begin(order)
       break

@@ -47,7 +47,7 @@ async function withClients(
   await new Promise<void>((resolve) => server.listen(path, resolve))
   let clients: Clients | undefined
   try {
-    clients = await Clients.connect(() => new NetClient(path), CLIENTS)
+    clients = await Clients.connect(() => new NetClient(path), { connections: CLIENTS })
     await use(clients)
   } finally {
     clients?.close()
