@@ -7,8 +7,8 @@ import { fanIn } from './fan-in-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
-import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
+import { memory } from './memory-command.js'
 import { openLoop } from './open-loop-command.js'
 import { pool } from './pool-command.js'
 import type { Scenario } from './scenario.js'
@@ -27,7 +27,7 @@ export const scenarios: readonly Scenario[] = [
   accepts,
   flood,
   churn,
-  idle,
+  memory,
   pool,
   chaos,
 ]

@@ -294,7 +294,7 @@ export type FromSide =
   | Result
   | { readonly kind: 'failed'; readonly message: string }
 
-/** Of a program that holds idle connections. */
+/** Of a program that holds connections. */
 export interface HolderConfig {
   readonly stack: 'engine' | 'net'
   readonly role: 'dial' | 'accept'
@@ -302,17 +302,34 @@ export interface HolderConfig {
   /** `engine` only. Default: the platform's sockets. */
   readonly transport?: Transport | undefined
   readonly count: number
+  /** What each of them carries in a burst. */
+  readonly burstBytes: number
+}
+
+/** `burst`: who has dialled sends one over each connection, and says when all have been answered. */
+export interface HolderOrder {
+  readonly kind: 'burst' | 'measure'
 }
 
 export interface Holding extends ResidentMemory {
+  /** Undefined where the system does not tell. */
+  readonly descriptors: number | undefined
   /** Kept for the rings of shared memory in each of both processes, which have it together. */
   readonly reservedBytes: number
+  /** What the engine has for rings, and how much of it rings use. */
+  readonly ringBytes: number
+  readonly ringBytesInUse: number
+  /** Payload that has come over all connections. */
+  readonly receivedBytes: number
   /** Why connections that asked for shared memory go over their sockets; undefined: none does. */
   readonly fallback?: string | undefined
 }
 
 export type FromHolder =
-  ({ readonly kind: 'before' } & Holding) | ({ readonly kind: 'after' } & Holding) | { readonly kind: 'held' }
+  | ({ readonly kind: 'before' } & Holding)
+  | ({ readonly kind: 'after' } & Holding)
+  | { readonly kind: 'held' }
+  | { readonly kind: 'answered' }
 
 /** Payload size of the frames that a hub sends back. */
 export const HUB_ECHO_BYTES = 64

@@ -51,7 +51,7 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['latency --transport unix,stdio', /it is one of /],
   ['latency --transport unix,shm', /it is one of /],
   ['throughput --transport stdio', /--transport stdio: it is one of /],
-  ['idle --transport unix,stdio', /--transport unix,stdio: it is a list like a,b of which each is one of /],
+  ['memory --transport unix,stdio', /--transport unix,stdio: it is a list like a,b of which each is one of /],
   ['flood --transport unix', /flood takes no --transport/],
   ['latency --wake maybe', /adaptive, park, or microseconds/],
   ['latency --inline maybe', /--inline maybe: it is one of auto, never/],
@@ -81,8 +81,8 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['latency --rates 1', /latency takes no --rates/],
   ['latency --count 5 --duration 1', /--count and --duration both say/],
   ['throughput --duration 0', /--duration 0: it is one number from 0.01/],
-  ['idle --rounds 3', /idle takes no --rounds/],
-  ['idle --watch 0', /--watch 0: it is one number from 0.1/],
+  ['memory --rounds 3', /memory takes no --rounds/],
+  ['memory --watch 0', /--watch 0: it is one number from 0.1/],
   ['chaos --transport unix,tcp', /each is one of /],
   ['chaos --faults 0', /--faults 0/],
   ['chaos --seed x', /--seed x/],
@@ -131,7 +131,7 @@ onPosix('shared memory is a transport between two processes', (t) => {
   for (const scenario of ['latency', 'throughput']) {
     t.deepEqual(values(`${scenario} --transport shm`), { [scenario]: { transport: 'shm' } })
   }
-  t.deepEqual(values('idle --transport unix,shm'), { idle: { transport: ['unix', 'shm'] } })
+  t.deepEqual(values('memory --transport unix,shm'), { memory: { transport: ['unix', 'shm'] } })
 })
 
 onPosix('shared memory takes no framing but its own', (t) => {

@@ -1,12 +1,12 @@
 /** What the tables of `npm run perf` show beside the baseline. */
 import test from 'ava'
 import { fanInTable } from '../../perf/report/fan-in-table.js'
-import { idleTable } from '../../perf/report/idle-table.js'
 import { latencyTable } from '../../perf/report/latency-table.js'
+import { memoryTable } from '../../perf/report/memory-table.js'
 import { throughputTable } from '../../perf/report/throughput-table.js'
 import type { FanInRow } from '../../perf/scenarios/fan-in.js'
-import type { IdleRow } from '../../perf/scenarios/idle.js'
 import type { LatencyRow } from '../../perf/scenarios/latency.js'
+import type { MemoryRow } from '../../perf/scenarios/memory.js'
 import type { ThroughputRow } from '../../perf/scenarios/throughput.js'
 
 /** The cells of each line of a table, which two blanks or more divide. */
@@ -43,15 +43,25 @@ const poured: ThroughputRow = {
   verified: true,
 }
 
-const idle: IdleRow = {
-  name: 'engine, shm, dialled',
+const idle: MemoryRow = {
+  stack: 'engine, shm',
+  end: 'dialled',
   connections: 100,
-  bytesPerConnection: 16_384,
-  sharedPerConnection: 4_096,
-  reservedPerConnection: 12_288,
+  connectedBytes: 16_384,
+  usedBytes: 98_304,
+  idleBytes: 20_480,
+  sharedBytes: 4_096,
+  reservedBytes: 12_288,
+  ringBytes: 3_072,
+  ringBytesInUse: 2_048,
+  descriptors: 1,
   idleCpuMs: 2,
   fallback: undefined,
+  verified: true,
 }
+
+const memoryOf = (rows: readonly MemoryRow[], watch: number): string =>
+  memoryTable({ connections: 100, burstBytes: 65_536, rows, figures: [] }, watch)
 
 test('round trips have their mean, p50, p99 and CPU beside those of the baseline', (t) => {
   const [head, , , row] = cellsOf(
@@ -82,11 +92,11 @@ test('figures that are not those of shared memory say so, and why', (t) => {
   for (const text of [
     latencyTable(64, { rows: [net], released: true, figures: [], fallback }),
     throughputTable({ bytes: 64, rows: [poured], released: true, figures: [], fallback }),
-    idleTable([idle, row], 1),
+    memoryOf([idle, row], 1),
   ]) {
     t.is(lastLine(text), `NOT over shared memory: ${fallback}`)
   }
-  t.false(idleTable([idle], 1).includes('NOT'))
+  t.false(memoryOf([idle], 1).includes('NOT'))
 })
 
 test('frames a second stand beside the CPU of both main threads, and both baselines', (t) => {
@@ -102,11 +112,16 @@ test('frames a second stand beside the CPU of both main threads, and both baseli
   ])
 })
 
-test('an idle connection has its memory, and apart from it what is shared and what is reserved', (t) => {
-  const [head, , row, other] = cellsOf(idleTable([idle, { ...idle, sharedPerConnection: undefined }], 30))
-  t.deepEqual(head, [...['idle connections', 'count', 'KiB each', 'shared KiB', 'reserved KiB', 'CPU ms in 30 s']])
-  t.deepEqual(row, ['engine, shm, dialled', '100', '16.00', '4.00', '12.00', '2.0'])
-  t.is(other?.[3], '-')
+test('a connection has its memory at three times, what is shared, reserved and of rings, and its descriptors', (t) => {
+  const [head, , row, other] = cellsOf(memoryOf([idle, { ...idle, sharedBytes: undefined, verified: false }], 30))
+  t.deepEqual(head, [
+    ...['100 connections, KiB of each', 'connected', 'after 64 KiB', 'idle again', 'shared', 'reserved', 'rings'],
+    ...['in use', 'descriptors', 'CPU ms in 30 s', 'counts'],
+  ])
+  t.deepEqual(row, [
+    ...['engine, shm, dialled', '16.00', '96.00', '20.00', '4.00', '12.00', '3.00', '2.00', '1.00', '2.0', 'right'],
+  ])
+  t.deepEqual([other?.[4], other?.[10]], ['-', 'WRONG'])
 })
 
 const server: FanInRow = {
