@@ -73,7 +73,6 @@ async function latency(transport: LatencyTransport, title: string, goal: Goal): 
     rounds: size.rounds,
     count: size.roundTrips,
     warmUp: size.warmUp,
-    rateHz: 0,
   })
   roundTripRows(title, report, goal)
 }

@@ -1,5 +1,7 @@
 /** What the scenarios between processes make of the options that they share. */
 import type { ContenderSettings } from '../harness/contender.js'
+import { descriptorLimit, descriptorsEach, descriptorShortage } from '../harness/descriptor-limit.js'
+import type { Transport } from '../harness/meeting-place.js'
 import type { Given } from '../options/option.js'
 import type * as options from '../options/options.js'
 import type { RunPlace } from './scenario.js'
@@ -10,6 +12,14 @@ export const DEFAULT_ROUNDS = 5
 /** Of a row that counts what went wrong. */
 export function allRight(rows: readonly { readonly wrong: number }[]): boolean {
   return rows.every((row) => row.wrong === 0)
+}
+
+/** Says so before anything is started. */
+export function lacksDescriptors(connections: readonly number[], transports: readonly Transport[]): boolean {
+  const each = Math.max(...transports.map((transport) => descriptorsEach[transport]))
+  const shortage = descriptorShortage(Math.max(...connections), each, descriptorLimit())
+  if (shortage !== undefined) console.error(`npm run perf: ${shortage}.`)
+  return shortage !== undefined
 }
 
 export interface Contest extends ContenderSettings {

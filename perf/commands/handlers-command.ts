@@ -43,7 +43,7 @@ export const handlers = defineScenario({
     const lapsPerMicro = calibrate()
     const trips = given.count ?? ROUND_TRIPS
     const roundTrips = await runHandlerRoundTrips('all', { ...settings, count: trips, warmUp: trips })
-    console.log(latencyTable(ROUND_TRIP_BYTES, 0, roundTrips))
+    console.log(latencyTable(ROUND_TRIP_BYTES, roundTrips))
     const works = work.map((micros): WorkPlan => {
       const requests = given.count ?? Math.max(asking, Math.floor(ROUND_MICROS / (MICROS_BESIDE_WORK + micros)))
       return { micros, laps: Math.round(micros * lapsPerMicro), count: requests, warmUp: Math.ceil(requests / 4) }

@@ -1,32 +1,38 @@
 /** Every scenario of `npm run perf`, in the order of the help. */
 import { accepts } from './accepts-command.js'
+import { busyMain } from './busy-main-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
 import { compare } from './compare-command.js'
 import { diff } from './diff-command.js'
+import { fanIn } from './fan-in-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
 import { http } from './http-command.js'
-import { idle } from './idle-command.js'
 import { latency } from './latency-command.js'
+import { memory } from './memory-command.js'
+import { openLoop } from './open-loop-command.js'
 import { pool } from './pool-command.js'
-import { requests } from './requests-command.js'
 import { reportOn } from './report-command.js'
 import type { Scenario } from './scenario.js'
+import { shards } from './shards-command.js'
 import { throughput } from './throughput-command.js'
 import { trace } from './trace-command.js'
 
 const measuring: readonly Scenario[] = [
   latency,
+  openLoop,
   throughput,
   trace,
-  requests,
+  fanIn,
+  shards,
+  busyMain,
   handlers,
   http,
   accepts,
   flood,
   churn,
-  idle,
+  memory,
   pool,
   compare,
   chaos,

@@ -4,7 +4,7 @@ import type { FramingKind } from '../../engine/protocol/framing.js'
 import { cpuUsed, readCpu, type CpuReading, type CpuUse } from './cpu.js'
 import { Distribution } from './distribution.js'
 import { meetingPlace, type Transport } from './meeting-place.js'
-import type { Result, SideConfig, Stack } from './messages.js'
+import type { Block, BlockOrder, OpenLoopOrder, OpenLoopResult, Result, SideConfig, Stack } from './messages.js'
 import type { Progress } from './progress.js'
 import type { Order } from './rounds.js'
 import { SideProcess } from './side-process.js'
@@ -54,6 +54,19 @@ export interface LatencySample {
 export interface TracedHops {
   readonly near: readonly HopStats[]
   readonly far: readonly HopStats[]
+}
+
+export interface OpenLoopSample {
+  readonly count: number
+  readonly wrong: number
+  /** CPU time of both processes per round trip, all threads but the one that kept the times. */
+  readonly cpuMicros: number | undefined
+  /** From the time at which each was due to its answer. */
+  readonly distribution: Distribution
+  /** How long after that time each was sent. */
+  readonly lateness: Distribution
+  /** Of each, if they were asked for. */
+  readonly times: NonNullable<OpenLoopResult['times']>
 }
 
 export interface ThroughputSample {
@@ -107,9 +120,9 @@ export class Contender {
     return this.#near.fallback
   }
 
-  async latency(bytes: number, count: number, rateHz: number): Promise<LatencySample> {
+  async latency(bytes: number, count: number): Promise<LatencySample> {
     const before = this.#readCpu()
-    await this.#near.order({ kind: 'ping', bytes, count, rateHz })
+    await this.#near.order({ kind: 'ping', bytes, count })
     const result = await this.#near.result('ping')
     const cpu = this.#cpuSince(before)
     return {
@@ -127,6 +140,34 @@ export class Contender {
   async hops(): Promise<TracedHops> {
     const [near, far] = [await readHops(this.#near), this.#far && (await readHops(this.#far))]
     return { near, far: far ?? [] }
+  }
+
+  async openLoop(order: Omit<OpenLoopOrder, 'kind'>): Promise<OpenLoopSample> {
+    const before = this.#readCpu()
+    await this.#near.order({ kind: 'open-loop', ...order })
+    const { count, wrong, distribution, lateness, pacerCpuMs, times = [] } = await this.#near.result('open-loop')
+    const cpu = this.#cpuSince(before)
+    const isTold = cpu !== undefined && pacerCpuMs !== undefined
+    return {
+      count,
+      wrong,
+      distribution: Distribution.decoded(distribution),
+      lateness: Distribution.decoded(lateness),
+      cpuMicros: isTold ? ((cpu.near.totalMs + cpu.far.totalMs - pacerCpuMs) * 1000) / count : undefined,
+      times,
+    }
+  }
+
+  /** While the far side's main thread is blocked for so long at a time, with such rests between. */
+  async openLoopWhileBlocked(
+    order: Omit<OpenLoopOrder, 'kind' | 'keepsTimes'>,
+    block: Omit<BlockOrder, 'kind'>,
+  ): Promise<OpenLoopSample & { readonly blocks: readonly Block[] }> {
+    if (this.#far === undefined) throw new Error('there is no far side')
+    await this.#far.order({ kind: 'block', ...block })
+    const sample = await this.openLoop({ ...order, keepsTimes: true })
+    await this.#far.order({ kind: 'unblock' })
+    return { ...sample, blocks: (await this.#far.result('blocks')).blocks }
   }
 
   async throughput(bytes: number, frames: number): Promise<ThroughputSample> {

@@ -1,5 +1,9 @@
 /** Whether a process may have the descriptors that a run needs. Our programs have the limit of the runner. */
 import process from 'node:process'
+import type { Transport } from './meeting-place.js'
+
+/** Of a connection in each process: its socket's. No file of shared memory stays open. */
+export const descriptorsEach: Readonly<Record<Transport, number>> = { unix: 1, pipe: 1, shm: 1 }
 
 /**
  * What a program has besides the connections: its threads, listener, channels and standard streams, and what some

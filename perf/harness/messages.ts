@@ -32,11 +32,15 @@ export interface SideConfig {
    * `host`: an HTTP server, each of whose requests is a round trip.
    * `answer`: a server that answers each frame with the same frame.
    * `work`: a server that does what each frame asks for, and answers with the result.
-   * `clients`: as many plain sockets as `connections`, each of which sends one request after the other.
+   * `bursts`: sends bursts of frames, and is blocked after each; `take`: takes them, and answers each burst.
+   * `clients`: as many clients as `connections`, each of which sends one request after the other.
    */
-  readonly role: 'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'host' | 'answer' | 'work' | 'clients'
+  readonly role:
+    'echo' | 'ping' | 'sink' | 'source' | 'hub' | 'host' | 'answer' | 'work' | 'clients' | 'bursts' | 'take'
   readonly stack: Stack
   readonly path: string
+  /** Of `bursts` and `take`: one of them listens, the other one dials. */
+  readonly listens?: boolean | undefined
   readonly connections: number
   /** `net` only: frames to a cork; 1 writes each by itself. */
   readonly corkFrames: number
@@ -45,7 +49,7 @@ export interface SideConfig {
   readonly inlineWrites: 'auto' | 'never' | undefined
   /** `engine` only. True: many frames in one call, where it pays. Default: one by one. */
   readonly batches?: boolean | undefined
-  /** `engine` only. Default: the engine's own. */
+  /** Default: `length`. Plain `net` has `line` and `content-length` besides where it answers. */
   readonly framing?: FramingKind | undefined
   /** `engine` only. Default: the platform's sockets. */
   readonly transport?: Transport | undefined
@@ -61,8 +65,16 @@ export interface PingOrder {
   readonly kind: 'ping'
   readonly bytes: number
   readonly count: number
-  /** Round trips a second; 0: closed loop, the next as soon as the last is back. */
+}
+
+/** Round trips that are due at fixed times, over all connections in turn. */
+export interface OpenLoopOrder {
+  readonly kind: 'open-loop'
+  readonly bytes: number
+  readonly count: number
   readonly rateHz: number
+  /** Whether the result has the times of each. */
+  readonly keepsTimes?: boolean | undefined
 }
 
 /** Each client sends its next request once the whole answer to its last one is back. */
@@ -73,6 +85,8 @@ export interface RequestsOrder {
   readonly count: number
   /** Of a server that works: laps for each request. Undefined: it echoes. */
   readonly laps?: number | undefined
+  /** Frames of a request, which leave together; `count` counts requests. Default: 1. */
+  readonly batch?: number | undefined
 }
 
 export interface SourceOrder {
@@ -116,6 +130,39 @@ export interface HopsOrder {
   readonly kind: 'reset-hops' | 'report-hops'
 }
 
+/** How busy the event loops of the process are, from the first of these to the second. */
+export interface LoopsOrder {
+  readonly kind: 'watch-loops' | 'report-loops'
+}
+
+/** Block the main thread, and let it rest, in turns; until the order to stop, which gets the blocks. */
+export interface BlockOrder {
+  readonly kind: 'block'
+  readonly blockMs: number
+  readonly restMs: number
+}
+
+export interface UnblockOrder {
+  readonly kind: 'unblock'
+}
+
+/** `frames` of `bytes` each, then a block, `count` times. */
+export interface BurstsOrder {
+  readonly kind: 'bursts'
+  readonly bytes: number
+  readonly frames: number
+  readonly count: number
+  readonly blockMs: number
+  /** Whether the thread is blocked in the turn that has sent them, or in a later one. */
+  readonly when: 'at once' | 'a turn later'
+}
+
+export interface TakeOrder {
+  readonly kind: 'take'
+  readonly frames: number
+  readonly count: number
+}
+
 /** Close everything and end; the exit code tells whether everything was released. */
 export interface StopOrder {
   readonly kind: 'stop'
@@ -123,6 +170,7 @@ export interface StopOrder {
 
 export type Order =
   | PingOrder
+  | OpenLoopOrder
   | RequestsOrder
   | SourceOrder
   | SinkOrder
@@ -132,6 +180,11 @@ export type Order =
   | ReportOrder
   | DelayOrder
   | HopsOrder
+  | LoopsOrder
+  | BlockOrder
+  | UnblockOrder
+  | BurstsOrder
+  | TakeOrder
   | StopOrder
 
 export interface PingResult {
@@ -143,6 +196,20 @@ export interface PingResult {
   readonly p99Micros: number
   /** How long they took, as `Distribution` encodes it. */
   readonly distribution: string
+}
+
+export interface OpenLoopResult {
+  readonly kind: 'open-loop'
+  readonly count: number
+  readonly wrong: number
+  /** From the time at which each was due to its answer, as `Distribution` encodes it. */
+  readonly distribution: string
+  /** How long after that time each was sent. */
+  readonly lateness: string
+  /** CPU of what kept the times; undefined where the system does not tell. */
+  readonly pacerCpuMs: number | undefined
+  /** Milliseconds of CLOCK_MONOTONIC, by number. */
+  readonly times?: readonly { readonly due: number; readonly sent: number; readonly answered: number }[] | undefined
 }
 
 export interface RequestsResult {
@@ -208,8 +275,55 @@ export interface HopsResult {
   readonly hops: readonly HopStats[]
 }
 
+/** A time in which a main thread was blocked, milliseconds of CLOCK_MONOTONIC. */
+export interface Block {
+  readonly from: number
+  readonly to: number
+}
+
+/** From 0 to 1: the part of the time in which a thread's event loop did not sleep. */
+export interface LoopsResult {
+  readonly kind: 'loops'
+  readonly main: number
+  /** Of each shard of an engine; empty where there is none, or it was too short a time to tell. */
+  readonly shards: readonly number[]
+}
+
+export interface BlocksResult {
+  readonly kind: 'blocks'
+  readonly blocks: readonly Block[]
+}
+
+export interface BurstsResult {
+  readonly kind: 'bursts'
+  /** One after each burst. */
+  readonly blocks: readonly Block[]
+  readonly frames: number
+  readonly checksum: number
+}
+
+export interface TakenResult {
+  readonly kind: 'taken'
+  /** When each frame was there, milliseconds of CLOCK_MONOTONIC. */
+  readonly arrivals: readonly number[]
+  readonly bytes: number
+  readonly checksum: number
+}
+
 export type Result =
-  PingResult | RequestsResult | SourceResult | SinkResult | FloodResult | HubResult | DelayResult | HopsResult
+  | PingResult
+  | OpenLoopResult
+  | RequestsResult
+  | SourceResult
+  | SinkResult
+  | FloodResult
+  | HubResult
+  | DelayResult
+  | LoopsResult
+  | BlocksResult
+  | BurstsResult
+  | TakenResult
+  | HopsResult
 
 export type FromSide =
   /** `fallback`: why connections that asked for shared memory go over their sockets. */
@@ -218,7 +332,7 @@ export type FromSide =
   | Result
   | { readonly kind: 'failed'; readonly message: string }
 
-/** Of a program that holds idle connections. */
+/** Of a program that holds connections. */
 export interface HolderConfig {
   readonly stack: 'engine' | 'net'
   readonly role: 'dial' | 'accept'
@@ -226,17 +340,34 @@ export interface HolderConfig {
   /** `engine` only. Default: the platform's sockets. */
   readonly transport?: Transport | undefined
   readonly count: number
+  /** What each of them carries in a burst. */
+  readonly burstBytes: number
+}
+
+/** `burst`: who has dialled sends one over each connection, and says when all have been answered. */
+export interface HolderOrder {
+  readonly kind: 'burst' | 'measure'
 }
 
 export interface Holding extends ResidentMemory {
+  /** Undefined where the system does not tell. */
+  readonly descriptors: number | undefined
   /** Kept for the rings of shared memory in each of both processes, which have it together. */
   readonly reservedBytes: number
+  /** What the engine has for rings, and how much of it rings use. */
+  readonly ringBytes: number
+  readonly ringBytesInUse: number
+  /** Payload that has come over all connections. */
+  readonly receivedBytes: number
   /** Why connections that asked for shared memory go over their sockets; undefined: none does. */
   readonly fallback?: string | undefined
 }
 
 export type FromHolder =
-  ({ readonly kind: 'before' } & Holding) | ({ readonly kind: 'after' } & Holding) | { readonly kind: 'held' }
+  | ({ readonly kind: 'before' } & Holding)
+  | ({ readonly kind: 'after' } & Holding)
+  | { readonly kind: 'held' }
+  | { readonly kind: 'answered' }
 
 /** Payload size of the frames that a hub sends back. */
 export const HUB_ECHO_BYTES = 64

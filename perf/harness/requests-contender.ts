@@ -1,9 +1,10 @@
 /** A server, the clients that ask it, and the figures of one measurement of both. */
+import type { FramingKind } from '../../engine/protocol/framing.js'
 import type { ContenderSettings } from './contender.js'
 import { cpuUsed, readCpu } from './cpu.js'
 import { Distribution } from './distribution.js'
-import { meetingPlace } from './meeting-place.js'
-import type { LoopDelay, RequestsOrder, SideConfig } from './messages.js'
+import { meetingPlace, type Transport } from './meeting-place.js'
+import type { LoopDelay, LoopsResult, RequestsOrder, SideConfig } from './messages.js'
 import { medianOf } from './rounds.js'
 import { SideProcess } from './side-process.js'
 
@@ -31,6 +32,9 @@ export interface RequestsConfig extends ContenderSettings {
   readonly role: 'answer' | 'work'
   /** The URL of an engine's `api/index.js`. Default: this tree's. */
   readonly engine?: string | undefined
+  /** Shared memory needs an engine on the side that asks, too; all other servers have plain `net` clients. */
+  readonly transport?: Transport | undefined
+  readonly framing?: FramingKind | undefined
 }
 
 export class RequestsContender {
@@ -46,13 +50,30 @@ export class RequestsContender {
     this.#clients = clients
   }
 
-  static async start({ name, stack, role, engine, ...settings }: RequestsConfig): Promise<RequestsContender> {
+  static async start({
+    name,
+    stack,
+    role,
+    engine,
+    transport,
+    framing,
+    ...settings
+  }: RequestsConfig): Promise<RequestsContender> {
     const { folder, connections, shards, wake, inlineWrites, pinTo } = settings
     const path = meetingPlace(folder, `requests-${name}`)
-    const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1 }
+    const common = { path, connections, shards, wake, inlineWrites, corkFrames: 1, transport, framing }
     const server = await SideProcess.start({ ...common, stack, role, engine }, pinTo)
-    const clients = await SideProcess.start({ ...common, stack: 'net', role: 'clients' }, pinTo)
+    const asking = transport === 'shm' ? 'engine' : 'net'
+    const clients = await SideProcess.start(
+      { ...common, shards: undefined, stack: asking, role: 'clients', engine },
+      pinTo,
+    )
     return new RequestsContender(name, stack === 'net-cluster', server, clients)
+  }
+
+  /** Why its connections are not over shared memory, if they asked for it. */
+  get fallback(): string | undefined {
+    return this.#clients.fallback
   }
 
   async measure(order: Omit<RequestsOrder, 'kind'>): Promise<RequestsSample> {
@@ -83,6 +104,14 @@ export class RequestsContender {
     await meanwhile()
     await this.#server.order({ kind: 'report-delay' })
     return (await this.#server.result('delay')).delay
+  }
+
+  /** How busy the server's event loops are meanwhile. */
+  async loopsWhile<T>(meanwhile: () => Promise<T>): Promise<readonly [T, LoopsResult]> {
+    await this.#server.order({ kind: 'watch-loops' })
+    const sample = await meanwhile()
+    await this.#server.order({ kind: 'report-loops' })
+    return [sample, await this.#server.result('loops')]
   }
 
   /** True: both programs released everything they had opened. */

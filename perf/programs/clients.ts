@@ -1,103 +1,61 @@
 /**
- * Plain `net` clients, each in a closed loop: it sends its next request once the whole answer to its last one is back.
- * A request is a frame of the default framing. Its answer is the same frame, or what the work comes to that is asked.
+ * Clients in closed loops: each sends its next request once the whole answer to its last one is back. A request is one
+ * frame, or several at once. Its answer is the same, or what the work comes to that is asked.
  */
-import net from 'node:net'
 import { Distribution } from '../harness/distribution.js'
-import type { RequestsOrder, RequestsResult } from '../harness/messages.js'
+import { STAMP_BASE, STAMPS, type RequestsOrder, type RequestsResult, type SideConfig } from '../harness/messages.js'
 import { workRequests, type Question } from '../harness/work.js'
+import type { Client } from './client.js'
+import { encode, wireFraming, type WireFraming } from './wire-framing.js'
 
-const LENGTH_BYTES = 4
 const NUMBER_BYTES = 4
 /** Of the first request of each connection. */
 const FIRST_BYTES = 64
-
-interface Pending {
-  readonly answer: Buffer
-  answered: number
-  isRight: boolean
-  readonly resolve: (isRight: boolean) => void
-  readonly reject: (error: Error) => void
-}
-
-/** One connection, with one request at a time. */
-class Client {
-  readonly #socket: net.Socket
-  #pending: Pending | undefined
-
-  constructor(path: string) {
-    this.#socket = net.connect(path)
-    this.#socket.on('data', (chunk: Buffer) => {
-      this.#onData(chunk)
-    })
-    let cause: Error | undefined
-    this.#socket.on('error', (error) => {
-      cause = error
-    })
-    this.#socket.on('close', () => {
-      this.#pending?.reject(new Error('a connection ended before an answer', { cause }))
-    })
-  }
-
-  /** Whether the answer was right. @throws if the connection ends before */
-  request({ request, answer }: Question): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      if (this.#socket.destroyed) {
-        reject(new Error('a connection ended before a request'))
-        return
-      }
-      this.#pending = { answer, answered: 0, isRight: true, resolve, reject }
-      this.#socket.write(request)
-    })
-  }
-
-  close(): void {
-    this.#socket.destroy()
-  }
-
-  #onData(chunk: Buffer): void {
-    const pending = this.#pending
-    if (pending === undefined) {
-      // Nothing was asked.
-      this.#socket.destroy()
-      return
-    }
-    const { answer, answered } = pending
-    pending.answered += chunk.length
-    pending.isRight &&=
-      pending.answered <= answer.length && answer.compare(chunk, 0, chunk.length, answered, pending.answered) === 0
-    if (pending.answered < answer.length) return
-    this.#pending = undefined
-    pending.resolve(pending.isRight)
-  }
-}
+/** Connections under way at one time: fewer than any backlog has room for. */
+const AT_ONCE = 100
 
 export class Clients {
   readonly #clients: readonly Client[]
+  readonly #framing: WireFraming
 
-  private constructor(clients: readonly Client[]) {
+  private constructor(clients: readonly Client[], framing: WireFraming) {
     this.#clients = clients
+    this.#framing = framing
   }
 
-  static async connect(path: string, count: number): Promise<Clients> {
+  static async connect(
+    dial: () => Client | Promise<Client>,
+    { connections, framing: asked }: Pick<SideConfig, 'connections' | 'framing'>,
+  ): Promise<Clients> {
+    const framing = wireFraming(asked)
     const clients: Client[] = []
-    for (let i = 0; i < count; i++) {
-      const client = new Client(path)
+    const one = async (): Promise<void> => {
+      const client = await dial()
       clients.push(client)
-      const request = frameOf(FIRST_BYTES).fill(0, LENGTH_BYTES)
+      const zeros = frameOf(FIRST_BYTES, client.payloadAt).fill(0, client.payloadAt)
+      const request = framing === 'length' ? zeros : encode(framing, Buffer.alloc(FIRST_BYTES, 'x'))
       // Who is answered was accepted: so the backlog never fills. All zeros ask for no work, of which nothing comes.
       if (!(await client.request({ request, answer: request }))) throw new Error('the first answer is wrong')
     }
-    return new Clients(clients)
+    for (let left = connections; left > 0; left -= AT_ONCE) {
+      await Promise.all(Array.from({ length: Math.min(left, AT_ONCE) }, one))
+    }
+    return new Clients(clients, framing)
   }
 
-  async request({ bytes, count, laps }: RequestsOrder): Promise<RequestsResult> {
+  async request({ bytes, count, laps, batch = 1 }: RequestsOrder): Promise<RequestsResult> {
     const micros = new Float64Array(count)
     let next = 0
     let answered = 0
     let wrong = 0
-    const works = laps === undefined ? undefined : workRequests(frameOf(bytes), LENGTH_BYTES, laps)
-    const asking = this.#clients.map((client) => ({ client, ask: works ?? echoes(bytes) }))
+    const at = this.#clients[0]?.payloadAt ?? 0
+    const shared =
+      laps !== undefined
+        ? workRequests(frameOf(bytes, at), at, laps)
+        : batch > 1 || this.#framing !== 'length'
+          ? batches(bytes, this.#framing, batch)
+          : undefined
+    const asking = this.#clients.map((client) => ({ client, ask: shared ?? echoes(bytes, at) }))
     const startedAt = performance.now()
     const loops = asking.map(async ({ client, ask }) => {
       while (next < count) {
@@ -129,24 +87,33 @@ export class Clients {
   }
 }
 
-function frameOf(bytes: number): Buffer {
-  const frame = Buffer.alloc(LENGTH_BYTES + bytes, 'x')
-  frame.writeUInt32LE(bytes)
+/** With its length in front, where that is the client's business. */
+function frameOf(bytes: number, payloadAt: number): Buffer {
+  const frame = Buffer.alloc(payloadAt + bytes, 'x')
+  if (payloadAt > 0) frame.writeUInt32LE(bytes)
   return frame
 }
 
-/** One client's requests, one after the other, which share a frame. */
-function echoes(bytes: number): (number: number) => Question {
-  const frame = frameOf(bytes)
-  const question = { request: frame, answer: frame }
-  return (number) => {
-    setNumber(frame, number)
-    return question
-  }
+/** As they are on the wire, so of a client of plain `net`. */
+function batches(bytes: number, framing: WireFraming, batch: number): (number: number) => Question {
+  const questions = Array.from({ length: STAMPS }, (_, index) => {
+    const frame = encode(framing, Buffer.alloc(bytes, STAMP_BASE + index))
+    const request = Buffer.concat(Array.from({ length: batch }, () => frame))
+    return { request, answer: request }
+  })
+  const [first] = questions
+  if (first === undefined) throw new Error('there are no frames')
+  return (number) => questions[number % STAMPS] ?? first
 }
 
-/** No two clients wait for the same answer, unless there are more of them than a short frame has values. */
-function setNumber(frame: Buffer, number: number): void {
-  const width = Math.min(NUMBER_BYTES, frame.length - LENGTH_BYTES)
-  frame.writeUIntLE(number % 256 ** width, LENGTH_BYTES, width)
+/** One client's requests, one after the other, which share a frame. */
+function echoes(bytes: number, payloadAt: number): (number: number) => Question {
+  const frame = frameOf(bytes, payloadAt)
+  const question = { request: frame, answer: frame }
+  const width = Math.min(NUMBER_BYTES, bytes)
+  return (number) => {
+    // No two clients wait for the same answer, unless there are more of them than a short frame has values.
+    frame.writeUIntLE(number % 256 ** width, payloadAt, width)
+    return question
+  }
 }

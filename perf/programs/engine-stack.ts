@@ -6,6 +6,7 @@ import { endpointAt } from '../harness/meeting-place.js'
 import { stamp as stampAt, type SideConfig } from '../harness/messages.js'
 import { answerer, type Answering } from '../harness/work.js'
 import { engineAsker } from './engine-asker.js'
+import { EngineClient } from './client.js'
 import type { Peer, PeerStack } from './peer.js'
 import { stampedFrames } from './stamped-frames.js'
 
@@ -92,6 +93,11 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
       connection.subscribe(onFrame, { borrow: true })
       return new EnginePeer(connection)
     },
+    async client() {
+      const connection = await transport.connect()
+      dialled.push(connection)
+      return new EngineClient(connection)
+    },
     async listen(onPeer) {
       await transport.listen((connection) => {
         connection.subscribe(onPeer(new EnginePeer(connection)), { borrow: true })
@@ -104,6 +110,7 @@ export async function engineStack(config: SideConfig): Promise<PeerStack> {
     echo: () => serve('echo'),
     answer: serve,
     asker: (sharing) => engineAsker(transport, config.connections, sharing, dialled),
+    shardUtilization: () => engine.stats().shards.map(({ eventLoopUtilization }) => eventLoopUtilization),
     fallback: () => (config.transport === 'shm' ? fallbackOf(engine, dialled) : undefined),
     hops: { read: () => engine.stats().hops ?? [], reset: () => engine.resetHops() },
     async close() {

@@ -3,13 +3,14 @@ import net from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { SideConfig } from '../harness/messages.js'
 import { answerer } from '../harness/work.js'
+import { NetClient } from './client.js'
 import { LengthParser } from './length-parser.js'
 import type { Peer, PeerStack } from './peer.js'
 import { SocketPool } from './socket-pool.js'
 import { stampedFrames } from './stamped-frames.js'
+import { encode, parserOf, wireFraming } from './wire-framing.js'
 
 const NOTHING = Buffer.alloc(0)
-const LENGTH_BYTES = 4
 
 /** A peer behind a pair of streams; of a socket both are the same. */
 export class StreamPeer implements Peer {
@@ -53,13 +54,6 @@ export class StreamPeer implements Peer {
   }
 }
 
-function withLength(frame: Buffer): Buffer {
-  const whole = Buffer.allocUnsafe(LENGTH_BYTES + frame.length)
-  whole.writeUInt32LE(frame.length)
-  frame.copy(whole, LENGTH_BYTES)
-  return whole
-}
-
 export function netStack(config: SideConfig): PeerStack {
   const open: { close(): void }[] = []
   const keep = (socket: net.Socket): void => {
@@ -85,6 +79,7 @@ export function netStack(config: SideConfig): PeerStack {
           resolve(new StreamPeer(socket, socket, config.corkFrames, onFrame))
         })
       }),
+    client: () => new NetClient(config.path),
     listen: (onPeer) =>
       listen((socket) => {
         let onFrame: (frame: Buffer) => void = () => undefined
@@ -100,8 +95,9 @@ export function netStack(config: SideConfig): PeerStack {
       }),
     answer: (answering) => {
       const answer = answerer(answering)
+      const framing = wireFraming(config.framing)
       return listen((socket) => {
-        const parser = new LengthParser((frame) => socket.write(withLength(answer(frame))))
+        const parser = parserOf(framing, (frame) => socket.write(encode(framing, answer(frame))))
         socket.on('data', (chunk: Buffer) => {
           // The answers to all requests of a chunk leave with one write.
           socket.cork()

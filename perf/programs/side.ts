@@ -1,18 +1,21 @@
 /** The program that is measured: one role over one stack, as told by its argument and then over IPC. */
 import type { FrameBatch } from '../../api/index.js'
 import { Distribution } from '../harness/distribution.js'
+import { monotonicMs } from '../harness/monotonic.js'
 import { endByItself } from '../harness/runner-end.js'
 import {
   HUB_ECHO_BYTES,
   stamp,
   stampOf,
   type FromSide,
+  type OpenLoopOrder,
   type Order,
   type PingOrder,
   type RequestsOrder,
   type SideConfig,
   type SourceOrder,
 } from '../harness/messages.js'
+import { BurstSender, BurstTaker } from './bursts.js'
 import { childProcessStack, engineChildStack } from './child-stacks.js'
 import { Clients } from './clients.js'
 import { clusterStack } from './cluster-stack.js'
@@ -21,8 +24,14 @@ import { startHost } from './http-host.js'
 import { httpStack } from './http-stack.js'
 import { Hub } from './hub.js'
 import { LoopWatch } from './loop-watch.js'
+import { MainBlocks } from './main-blocks.js'
 import { netStack } from './net-stack.js'
+import { OpenLoop } from './open-loop.js'
+import { Pacer } from './pacer.js'
 import type { Peer, PeerStack } from './peer.js'
+
+/** Of two samples of a shard: `engine.stats()` takes none sooner. */
+const LEAST_SAMPLE_MS = 200
 
 const config = JSON.parse(process.argv[2] ?? '{}') as SideConfig
 const stack = await stackFor(config)
@@ -50,7 +59,7 @@ function say(message: FromSide): void {
 }
 
 const peers: Peer[] = []
-let onReply: (frame: Buffer) => void = () => undefined
+let onReply: (frame: Buffer, connection: number) => void = () => undefined
 const received = { wanted: 0, frames: 0, bytes: 0, checksum: 0 }
 
 function countFrame(frame: Buffer): void {
@@ -78,7 +87,12 @@ function tellIfAllCame(): void {
 const hub = new Hub()
 const loop = new LoopWatch()
 let closeHost = (): Promise<void> => Promise.resolve()
+const blocks = new MainBlocks()
+let loopsBegan = { at: 0, main: performance.eventLoopUtilization() }
+const bursts = new BurstSender()
+const taker = new BurstTaker()
 let clients: Clients | undefined
+let pacer: Pacer | undefined
 
 switch (config.role) {
   case 'hub':
@@ -103,18 +117,25 @@ switch (config.role) {
     await stack.answer('work')
     break
   case 'clients':
-    clients = await Clients.connect(config.path, config.connections)
+    clients = await Clients.connect(() => {
+      if (stack.client === undefined) throw new Error(`${config.stack} has no clients`)
+      return stack.client()
+    }, config)
     break
   case 'sink':
     if (config.batches === true) await stack.listenForBatches?.(countBatch)
     else await stack.listen(() => countFrame)
+    break
+  case 'bursts':
+  case 'take':
+    await meet(config.role)
     break
   case 'ping':
   case 'source':
     for (let i = 0; i < config.connections; i++) {
       peers.push(
         await stack.connect((frame) => {
-          onReply(frame)
+          onReply(frame, i)
         }),
       )
     }
@@ -127,10 +148,35 @@ async function host(settings: SideConfig): Promise<() => Promise<void>> {
   return startHost(settings.host, asker)
 }
 
-/** Closed or open loop over the first connection; each reply's stamp is checked. */
-async function ping(order: PingOrder): Promise<void> {
+/** The only peer of this program. */
+async function meet(role: 'bursts' | 'take'): Promise<void> {
+  let own: Peer | undefined
+  const onFrame = (frame: Buffer): void => {
+    if (role === 'bursts') bursts.onFrame()
+    const taken = own !== undefined && role === 'take' ? taker.onFrame(own, frame) : undefined
+    if (taken !== undefined) say(taken)
+  }
+  const keep = (peer: Peer): void => {
+    own = peer
+    peers.push(peer)
+  }
+  if (config.listens !== true) keep(await stack.connect(onFrame))
+  else
+    await stack.listen((peer) => {
+      keep(peer)
+      return onFrame
+    })
+}
+
+function onlyPeer(): Peer {
   const [peer] = peers
   if (peer === undefined) throw new Error('no connection')
+  return peer
+}
+
+/** One at a time over the first connection; each reply's stamp is checked. */
+async function ping(order: PingOrder): Promise<void> {
+  const peer = onlyPeer()
   peer.prepare(order.bytes)
   const samples = new Float64Array(order.count)
   const sentAt = new Float64Array(order.count)
@@ -147,16 +193,9 @@ async function ping(order: PingOrder): Promise<void> {
       samples[back] = (performance.now() - (sentAt[back] ?? 0)) * 1000
       if (frame.length !== order.bytes || stampOf(frame) !== stamp(back)) wrong++
       if (++back === order.count) resolve()
-      else if (order.rateHz === 0) send()
+      else send()
     }
-    if (order.rateHz === 0) {
-      send()
-      return
-    }
-    const timer = setInterval(() => {
-      send()
-      if (sent === order.count) clearInterval(timer)
-    }, 1000 / order.rateHz)
+    send()
   })
   const took = Distribution.ofMicros(samples)
   say({
@@ -167,6 +206,41 @@ async function ping(order: PingOrder): Promise<void> {
     p50Micros: took.micros(50),
     p99Micros: took.micros(99),
     distribution: took.encoded,
+  })
+}
+
+async function openLoop({ bytes, count, rateHz, keepsTimes }: OpenLoopOrder): Promise<void> {
+  for (const peer of peers) peer.prepare(bytes)
+  pacer ??= new Pacer()
+  let wrong = 0
+  const loop = new OpenLoop({ count, rateHz, connections: peers.length }, monotonicMs, (number, connection) => {
+    peers[connection]?.send(stamp(number))
+  })
+  const over = new Promise<void>((resolve) => {
+    onReply = (frame, connection) => {
+      const number = loop.answered(connection)
+      if (frame.length !== bytes || stampOf(frame) !== stamp(number)) wrong++
+      if (loop.isOver) resolve()
+    }
+  })
+  const { due, sent, answered } = loop.times
+  const sendDue = (): void => {
+    loop.sendDue()
+  }
+  const { cpuMs } = await pacer.pace({ startsAt: due[0] ?? 0, intervalMs: 1_000 / rateHz, count }, sendDue)
+  sendDue()
+  await over
+  say({
+    kind: 'open-loop',
+    count,
+    wrong,
+    distribution: Distribution.ofMicros(due.map((at, number) => ((answered[number] ?? 0) - at) * 1_000)).encoded,
+    lateness: Distribution.ofMicros(due.map((at, number) => ((sent[number] ?? 0) - at) * 1_000)).encoded,
+    pacerCpuMs: cpuMs,
+    times:
+      keepsTimes === true
+        ? [...due].map((at, i) => ({ due: at, sent: sent[i] ?? 0, answered: answered[i] ?? 0 }))
+        : undefined,
   })
 }
 
@@ -212,6 +286,7 @@ async function source(order: SourceOrder): Promise<void> {
 async function stop(): Promise<void> {
   await closeHost()
   clients?.close()
+  await pacer?.close()
   process.exitCode = (await stack.close()) ? 0 : 3
   endByItself()
 }
@@ -219,8 +294,7 @@ async function stop(): Promise<void> {
 let floodOver = new AbortController()
 
 async function flood(bytes: number): Promise<void> {
-  const [peer] = peers
-  if (peer === undefined) throw new Error('no connection')
+  const peer = onlyPeer()
   peer.prepare(bytes)
   floodOver = new AbortController()
   const { signal } = floodOver
@@ -249,6 +323,9 @@ process.on('message', (order: Order) => {
   switch (order.kind) {
     case 'ping':
       ping(order).catch(fail)
+      break
+    case 'open-loop':
+      openLoop(order).catch(fail)
       break
     case 'requests':
       request(order).catch(fail)
@@ -279,6 +356,28 @@ process.on('message', (order: Order) => {
       break
     case 'report-hops':
       say({ kind: 'hops', hops: stack.hops?.read() ?? [] })
+      break
+    case 'watch-loops':
+      loopsBegan = { at: performance.now(), main: performance.eventLoopUtilization() }
+      stack.shardUtilization?.()
+      break
+    case 'report-loops': {
+      const { utilization: main } = performance.eventLoopUtilization(loopsBegan.main)
+      const isLongEnough = performance.now() - loopsBegan.at > LEAST_SAMPLE_MS
+      say({ kind: 'loops', main, shards: (isLongEnough ? stack.shardUtilization?.() : undefined) ?? [] })
+      break
+    }
+    case 'block':
+      blocks.begin(order)
+      break
+    case 'unblock':
+      say({ kind: 'blocks', blocks: blocks.end() })
+      break
+    case 'bursts':
+      bursts.send(onlyPeer(), order).then(say, fail)
+      break
+    case 'take':
+      taker.begin(onlyPeer(), order)
       break
     case 'sink':
       Object.assign(received, { wanted: order.frames, frames: 0, bytes: 0, checksum: 0 })

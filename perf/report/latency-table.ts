@@ -1,9 +1,8 @@
 import type { LatencyReport } from '../scenarios/latency.js'
 import { fallbackLine, figure, table, times } from './table.js'
 
-/** `rateHz` 0: closed loop. */
-export function latencyTable(bytes: number, rateHz: number, { rows, fallback }: LatencyReport): string {
-  const title = `${String(bytes)} B, ${rateHz === 0 ? 'closed loop' : `${String(rateHz)} Hz`}`
+export function latencyTable(bytes: number, { rows, fallback }: LatencyReport): string {
+  const title = `${String(bytes)} B, one at a time`
   const figures = ['mean us', 'p50 us', 'p99 us', 'CPU us']
   const ratios = ['x base mean', 'x base p50', 'x base p99', 'x base CPU']
   const head = [title, ...figures, ...ratios, 'wrong']

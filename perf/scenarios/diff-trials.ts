@@ -5,7 +5,7 @@ import type { Order } from '../harness/rounds.js'
 import type { Figure } from '../report/figure.js'
 import { compareAcceptors, type AcceptingConfig } from './accepts.js'
 import { compareRoundTrips } from './latency.js'
-import { compareServers, type ServerConfig } from './requests.js'
+import { compareServers, type ServerConfig } from './fan-in.js'
 import { compareStreams, CORKED_FRAMES, framesFor } from './throughput.js'
 
 /** Of an engine: the URL of its `api/index.js`; undefined: this tree's. */
@@ -109,7 +109,7 @@ function roundTrips(bytes: number, transport: Transport): Trial {
       const amount = count === undefined ? { count: 1 } : { count, seconds: undefined }
       const configs = between(1, transport, plan)
       const order = lastTwoSwap
-      const report = await compareRoundTrips(configs, { ...plan, ...amount, order, bytes, warmUp, rateHz: 0 })
+      const report = await compareRoundTrips(configs, { ...plan, ...amount, order, bytes, warmUp })
       return { right: report.released && report.rows.every(({ wrong }) => wrong === 0), figures: report.figures }
     },
   }

@@ -91,7 +91,7 @@ class FloodContender {
   }
 
   async #ping(count: number): Promise<PingResult> {
-    await this.#pinger.order({ kind: 'ping', bytes: HUB_ECHO_BYTES, count, rateHz: 0 })
+    await this.#pinger.order({ kind: 'ping', bytes: HUB_ECHO_BYTES, count })
     return this.#pinger.result('ping')
   }
 

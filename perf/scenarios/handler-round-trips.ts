@@ -32,5 +32,5 @@ export interface HandlerRoundTripsPlan extends Omit<ContenderSettings, 'connecti
 
 export function runHandlerRoundTrips(which: 'all' | 'module', plan: HandlerRoundTripsPlan): Promise<LatencyReport> {
   const pairs = which === 'all' ? everyPair : [netToNet, engineToModule]
-  return compareRoundTrips(pairs, { ...plan, connections: 1, shards: 1, bytes: ROUND_TRIP_BYTES, rateHz: 0 })
+  return compareRoundTrips(pairs, { ...plan, connections: 1, shards: 1, bytes: ROUND_TRIP_BYTES })
 }

@@ -1,4 +1,4 @@
-/** Round trips: one message in flight, or at a fixed rate, engine against `net`. */
+/** Round trips, one at a time, engine against `net`. */
 import { countFor } from '../harness/amount.js'
 import { Contender, type ContenderConfig, type ContenderSettings, type LatencySample } from '../harness/contender.js'
 import { echoCommand } from '../harness/echo-command.js'
@@ -19,11 +19,9 @@ export interface RoundTripPlan extends ContenderSettings {
   readonly rounds: number
   /** Round trips a round. */
   readonly count: number
-  /** In closed loop, instead of `count`: as many as take so long. */
+  /** Instead of `count`: as many as take so long. */
   readonly seconds?: number | undefined
   readonly warmUp: number
-  /** 0: closed loop. */
-  readonly rateHz: number
 }
 
 export interface LatencyPlan extends RoundTripPlan {
@@ -69,7 +67,8 @@ const withChild: readonly ContenderConfig[] = [
   { name: `engine to ${echoCommand.name}`, near: 'engine-child', far: undefined, corkFrames: 1 },
 ]
 
-function contendersOver(transport: LatencyTransport): readonly ContenderConfig[] {
+/** The first is the baseline. */
+export function contendersOver(transport: LatencyTransport): readonly ContenderConfig[] {
   switch (transport) {
     case 'unix':
     case 'pipe':
@@ -115,12 +114,11 @@ export async function compareRoundTrips(
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.
     const counts = new Map<string, number>()
     for (const contender of contenders) {
-      if (plan.rateHz !== 0) continue
-      const { meanMicros } = await contender.latency(plan.bytes, plan.warmUp, 0)
+      const { meanMicros } = await contender.latency(plan.bytes, plan.warmUp)
       counts.set(contender.name, countFor(plan, 1e6 / meanMicros))
     }
     const measure = (contender: Contender): Promise<LatencySample> =>
-      contender.latency(plan.bytes, counts.get(contender.name) ?? plan.count, plan.rateHz)
+      contender.latency(plan.bytes, counts.get(contender.name) ?? plan.count)
     samples = await interleave(contenders, plan.rounds, measure, plan.progress, plan.order)
   } finally {
     for (const contender of contenders) if (!(await contender.stop())) released = false
@@ -139,8 +137,7 @@ export async function compareRoundTrips(
       wrong: own.reduce((sum, sample) => sum + sample.wrong, 0),
     }
   })
-  const at = { bytes: plan.bytes, ...(plan.rateHz === 0 ? {} : { rate: plan.rateHz }) }
-  return { rows, released, fallback, figures: figuresOf(samples, at, measures) }
+  return { rows, released, fallback, figures: figuresOf(samples, { bytes: plan.bytes }, measures) }
 }
 
 const measures: readonly Measure<LatencySample>[] = [

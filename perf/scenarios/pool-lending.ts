@@ -31,6 +31,7 @@ export interface PoolRow {
 }
 
 export interface PoolReport {
+  readonly connections: number
   readonly rows: readonly PoolRow[]
   readonly figures: readonly Figure[]
   readonly released: boolean
@@ -222,6 +223,12 @@ export async function runPool({ folder, rounds, count, connections, progress }: 
   })
   const figures = figuresOf(samples, { connections }, [
     { metric: 'acquire and release', unit: 'us', better: 'lower', of: ({ elapsedMicros }) => elapsedMicros },
+    {
+      metric: "main thread's CPU of acquire and release",
+      unit: 'us',
+      better: 'lower',
+      of: ({ mainMicros }) => mainMicros,
+    },
   ])
-  return { rows, figures, released: leaked === 0 && created === connections }
+  return { connections, rows, figures, released: leaked === 0 && created === connections }
 }

@@ -72,12 +72,12 @@ export async function runTrace(plan: TracePlan): Promise<TraceReport> {
     for (const contender of contenders) fallback ??= contender.fallback
     const counts = new Map<string, number>()
     for (const contender of contenders) {
-      const { meanMicros } = await contender.latency(plan.bytes, plan.warmUp, 0)
+      const { meanMicros } = await contender.latency(plan.bytes, plan.warmUp)
       counts.set(contender.name, countFor(plan, 1e6 / meanMicros))
       await contender.resetHops()
     }
     const measure = async (contender: Contender): Promise<TraceSample> => {
-      const sample = await contender.latency(plan.bytes, counts.get(contender.name) ?? plan.count, 0)
+      const sample = await contender.latency(plan.bytes, counts.get(contender.name) ?? plan.count)
       return { ...sample, hops: await contender.hops() }
     }
     samples = await interleave(contenders, plan.rounds, measure, plan.progress)

@@ -46,12 +46,12 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['latency --sizes=', /--sizes '': it is a list/],
   ['latency --sizes 64,', /a list like a,b of which each is one whole number/],
   ['latency --sizes 0', /a list/],
-  ['latency --rates 10,fast', /a list like a,b of which each is one number from 0.01/],
+  ['open-loop --rates 10,fast', /a list like a,b of which each is one number from 0.01/],
   ['latency --transport tcp', /--transport tcp: it is one of /],
   ['latency --transport unix,stdio', /it is one of /],
   ['latency --transport unix,shm', /it is one of /],
   ['throughput --transport stdio', /--transport stdio: it is one of /],
-  ['idle --transport unix,stdio', /--transport unix,stdio: it is a list like a,b of which each is one of /],
+  ['memory --transport unix,stdio', /--transport unix,stdio: it is a list like a,b of which each is one of /],
   ['flood --transport unix', /flood takes no --transport/],
   ['latency --wake maybe', /adaptive, park, or microseconds/],
   ['latency --inline maybe', /--inline maybe: it is one of auto, never/],
@@ -63,27 +63,32 @@ const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['http --clients 10 --count 5', /--clients 10: each needs a request/],
   ['http --clients 1,10', /--clients 1,10: it is one whole number from 1 to 10000/],
   [
-    'requests --connections 10,0',
+    'fan-in --connections 10,0',
     /--connections 10,0: it is a list like a,b of which each is one whole number from 1 to/,
   ],
-  ['requests --connections 1,10 --count 5', /--connections 10: each needs a request of the 5 of --count/],
-  ['requests --count 999', /--connections 1000: each needs a request of the 999 of --count/],
+  ['fan-in --connections 1,10 --count 5', /--connections 10: each needs a request of the 5 of --count/],
+  ['fan-in --count 9999', /--connections 10000: each needs a request of the 9999 of --count/],
   ['handlers --work 0,x', /--work 0,x: it is a list like a,b of which each is one whole number from 0 to 100000/],
   ['handlers --shards 1,0', /--shards 1,0: it is a list like a,b of which each is one whole number from 1 to 64/],
   ['handlers --connections 20 --count 19', /--connections 20: each needs a request of the 19 of --count/],
   ['handlers --clients 2', /handlers takes no --clients/],
-  ['requests --shards 1,2', /--shards 1,2: it is one whole number/],
-  ['requests --clients 2', /requests takes no --clients/],
+  ['fan-in --shards 1,0', /--shards 1,0: it is a list like a,b of which each is one whole number/],
+  ['fan-in --clients 2', /fan-in takes no --clients/],
+  ['shards --sizes 64,4', /--sizes 4: a handler's frame has 8 bytes or more/],
+  ['shards --load frames,none', /--load frames,none: it is a list like a,b of which each is one of frames, line/],
+  ['busy-main --block 0', /--block 0: it is a list/],
+  ['busy-main --duty 1', /--duty 1: it is one number from 0.01 to 0.95/],
+  ['latency --rates 1', /latency takes no --rates/],
   ['latency --count 5 --duration 1', /--count and --duration both say/],
   ['compare --peers engine,redis', /--peers engine,redis: it is a list like a,b of which each is one of engine, net, /],
   ['compare --work latency', /each is one of round-trip, stream, fan-in, idle/],
   ['compare --connections 100,10', /--connections 100,10: they have to rise/],
   ['compare --count 5 --duration 1', /--count and --duration both say/],
   ['throughput --duration 0', /--duration 0: it is one number from 0.01/],
-  ['idle --rounds 3', /idle takes no --rounds/],
   ['trace --transport unix,stdio', /--transport unix,stdio: it is a list like a,b of which each is one of /],
   ['trace --connections 2', /trace takes no --connections; it takes --sizes, --transport, /],
-  ['idle --watch 0', /--watch 0: it is one number from 0.1/],
+  ['memory --rounds 3', /memory takes no --rounds/],
+  ['memory --watch 0', /--watch 0: it is one number from 0.1/],
   ['chaos --transport unix,tcp', /each is one of /],
   ['chaos --faults 0', /--faults 0/],
   ['chaos --seed x', /--seed x/],
@@ -101,20 +106,16 @@ for (const [line, message] of wrong) {
 }
 
 test('options arrive as values of their type', (t) => {
-  t.deepEqual(
-    values('latency --sizes 64,1024 --rates 0.5,10 --rounds 2 --wake 25 --inline never --pin 0 --transport stdio'),
-    {
-      latency: {
-        sizes: [64, 1024],
-        rates: [0.5, 10],
-        rounds: 2,
-        wake: { spinMicros: 25 },
-        inline: 'never',
-        pin: 0,
-        transport: 'stdio',
-      },
+  t.deepEqual(values('latency --sizes 64,1024 --rounds 2 --wake 25 --inline never --pin 0 --transport stdio'), {
+    latency: {
+      sizes: [64, 1024],
+      rounds: 2,
+      wake: { spinMicros: 25 },
+      inline: 'never',
+      pin: 0,
+      transport: 'stdio',
     },
-  )
+  })
   t.deepEqual(
     values('trace --sizes 64 --transport unix,shm --count 5 --rounds 2 --wake park --inline never --shards 1'),
     {
@@ -129,11 +130,12 @@ test('options arrive as values of their type', (t) => {
       },
     },
   )
+  t.deepEqual(values('open-loop --rates 0.5,10 --duration 2'), { 'open-loop': { rates: [0.5, 10], duration: 2 } })
   t.deepEqual(values('chaos --transport unix,memory --seed 0 --watch 2.5'), {
     chaos: { transport: ['unix', 'memory'], seed: 0, watch: 2.5 },
   })
-  t.deepEqual(values('requests --connections 1,10 --sizes 64,256 --count 10 --wake park'), {
-    requests: { connections: [1, 10], sizes: [64, 256], count: 10, wake: 'park' },
+  t.deepEqual(values('fan-in --connections 1,10 --sizes 64,256 --count 10 --wake park --shards 1,2'), {
+    'fan-in': { connections: [1, 10], sizes: [64, 256], count: 10, wake: 'park', shards: [1, 2] },
   })
   t.deepEqual(values('handlers --shards 1,2 --work 0,50 --connections 4'), {
     handlers: { shards: [1, 2], work: [0, 50], connections: 4 },
@@ -149,7 +151,7 @@ onPosix('shared memory is a transport between two processes', (t) => {
   for (const scenario of ['latency', 'throughput']) {
     t.deepEqual(values(`${scenario} --transport shm`), { [scenario]: { transport: 'shm' } })
   }
-  t.deepEqual(values('idle --transport unix,shm'), { idle: { transport: ['unix', 'shm'] } })
+  t.deepEqual(values('memory --transport unix,shm'), { memory: { transport: ['unix', 'shm'] } })
 })
 
 onPosix('shared memory takes no framing but its own', (t) => {

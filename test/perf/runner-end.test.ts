@@ -102,14 +102,19 @@ declare('a runner whose program dies fails, and leaves no other', async (t) => {
 })
 
 declare('a runner whose server dies under its clients fails, and leaves no other', async (t) => {
-  const ended = await endOf(t, ['requests', '--connections', '5', ...ENDLESS], 4, (_runner, [server = 0]) => {
-    process.kill(server, 'SIGKILL')
-  })
+  const ended = await endOf(
+    t,
+    ['fan-in', '--transport', 'unix', '--connections', '5', ...ENDLESS],
+    4,
+    (_runner, [server = 0]) => {
+      process.kill(server, 'SIGKILL')
+    },
+  )
   t.deepEqual(ended, { code: 1, signal: null, left: [] })
 })
 
-declare('holders of idle connections end with a runner that is killed', async (t) => {
-  await endOf(t, ['idle', '--connections', '10', '--watch', '3600'], 2, (runner) => {
+declare('holders of connections end with a runner that is killed', async (t) => {
+  await endOf(t, ['memory', '--transport', 'unix', '--connections', '10', '--watch', '3600'], 4, (runner) => {
     process.kill(runner, 'SIGKILL')
   })
 })

@@ -1,12 +1,12 @@
 /** What the tables of `npm run perf` show beside the baseline. */
 import test from 'ava'
-import { idleTable } from '../../perf/report/idle-table.js'
+import { fanInTable } from '../../perf/report/fan-in-table.js'
 import { latencyTable } from '../../perf/report/latency-table.js'
-import { requestsTable } from '../../perf/report/requests-table.js'
+import { memoryTable } from '../../perf/report/memory-table.js'
 import { throughputTable } from '../../perf/report/throughput-table.js'
-import type { IdleRow } from '../../perf/scenarios/idle.js'
+import type { FanInRow } from '../../perf/scenarios/fan-in.js'
 import type { LatencyRow } from '../../perf/scenarios/latency.js'
-import type { RequestsRow } from '../../perf/scenarios/requests.js'
+import type { MemoryRow } from '../../perf/scenarios/memory.js'
 import type { ThroughputRow } from '../../perf/scenarios/throughput.js'
 
 /** The cells of each line of a table, which two blanks or more divide. */
@@ -43,22 +43,32 @@ const poured: ThroughputRow = {
   verified: true,
 }
 
-const idle: IdleRow = {
-  name: 'engine, shm, dialled',
+const idle: MemoryRow = {
+  stack: 'engine, shm',
+  end: 'dialled',
   connections: 100,
-  bytesPerConnection: 16_384,
-  sharedPerConnection: 4_096,
-  reservedPerConnection: 12_288,
+  connectedBytes: 16_384,
+  usedBytes: 98_304,
+  idleBytes: 20_480,
+  sharedBytes: 4_096,
+  reservedBytes: 12_288,
+  ringBytes: 3_072,
+  ringBytesInUse: 2_048,
+  descriptors: 1,
   idleCpuMs: 2,
   fallback: undefined,
+  verified: true,
 }
+
+const memoryOf = (rows: readonly MemoryRow[], watch: number): string =>
+  memoryTable({ connections: 100, burstBytes: 65_536, rows, figures: [] }, watch)
 
 test('round trips have their mean, p50, p99 and CPU beside those of the baseline', (t) => {
   const [head, , , row] = cellsOf(
-    latencyTable(64, 0, { rows: [net, engine], released: true, figures: [], fallback: undefined }),
+    latencyTable(64, { rows: [net, engine], released: true, figures: [], fallback: undefined }),
   )
   t.deepEqual(head, [
-    ...['64 B, closed loop', 'mean us', 'p50 us', 'p99 us', 'CPU us'],
+    ...['64 B, one at a time', 'mean us', 'p50 us', 'p99 us', 'CPU us'],
     ...['x base mean', 'x base p50', 'x base p99', 'x base CPU', 'wrong'],
   ])
   t.deepEqual(row, [
@@ -70,7 +80,7 @@ test('round trips have their mean, p50, p99 and CPU beside those of the baseline
 test('CPU that the system does not tell is a dash, and so is its ratio', (t) => {
   const untold = { ...engine, cpuMicros: undefined, cpuRatio: undefined }
   const [head = [], , row = []] = cellsOf(
-    latencyTable(64, 10, { rows: [untold], released: true, figures: [], fallback: undefined }),
+    latencyTable(64, { rows: [untold], released: true, figures: [], fallback: undefined }),
   )
   for (const column of ['CPU us', 'x base CPU']) t.is(row[head.indexOf(column)], '-')
 })
@@ -80,13 +90,13 @@ test('figures that are not those of shared memory say so, and why', (t) => {
   const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) ?? ''
   const row = { ...idle, fallback }
   for (const text of [
-    latencyTable(64, 0, { rows: [net], released: true, figures: [], fallback }),
+    latencyTable(64, { rows: [net], released: true, figures: [], fallback }),
     throughputTable({ bytes: 64, rows: [poured], released: true, figures: [], fallback }),
-    idleTable([idle, row], 1),
+    memoryOf([idle, row], 1),
   ]) {
     t.is(lastLine(text), `NOT over shared memory: ${fallback}`)
   }
-  t.false(idleTable([idle], 1).includes('NOT'))
+  t.false(memoryOf([idle], 1).includes('NOT'))
 })
 
 test('frames a second stand beside the CPU of both main threads, and both baselines', (t) => {
@@ -102,14 +112,19 @@ test('frames a second stand beside the CPU of both main threads, and both baseli
   ])
 })
 
-test('an idle connection has its memory, and apart from it what is shared and what is reserved', (t) => {
-  const [head, , row, other] = cellsOf(idleTable([idle, { ...idle, sharedPerConnection: undefined }], 30))
-  t.deepEqual(head, [...['idle connections', 'count', 'KiB each', 'shared KiB', 'reserved KiB', 'CPU ms in 30 s']])
-  t.deepEqual(row, ['engine, shm, dialled', '100', '16.00', '4.00', '12.00', '2.0'])
-  t.is(other?.[3], '-')
+test('a connection has its memory at three times, what is shared, reserved and of rings, and its descriptors', (t) => {
+  const [head, , row, other] = cellsOf(memoryOf([idle, { ...idle, sharedBytes: undefined, verified: false }], 30))
+  t.deepEqual(head, [
+    ...['100 connections, KiB of each', 'connected', 'after 64 KiB', 'idle again', 'shared', 'reserved', 'rings'],
+    ...['in use', 'descriptors', 'CPU ms in 30 s', 'counts'],
+  ])
+  t.deepEqual(row, [
+    ...['engine, shm, dialled', '16.00', '96.00', '20.00', '4.00', '12.00', '3.00', '2.00', '1.00', '2.0', 'right'],
+  ])
+  t.deepEqual([other?.[4], other?.[10]], ['-', 'WRONG'])
 })
 
-const server: RequestsRow = {
+const server: FanInRow = {
   name: 'engine server',
   requestsPerSecond: 30_000,
   spread: 0.25,
@@ -128,7 +143,9 @@ const server: RequestsRow = {
 }
 
 test('requests have their rate, p50, p99 and the CPU of the server beside those of the baseline', (t) => {
-  const [head, , row] = cellsOf(requestsTable({ bytes: 64, clients: 10, rows: [server], released: true, figures: [] }))
+  const [head, , row] = cellsOf(
+    fanInTable({ bytes: 64, clients: 10, rows: [server], released: true, figures: [], fallback: undefined }),
+  )
   t.deepEqual(head, [
     ...['64 B, 10 clients', 'requests/s', 'spread', 'p50 us', 'p99 us', 'CPU us', 'main us', 'clients CPU us'],
     ...['x base', 'x p50', 'x p99', 'x CPU', 'x main', 'wrong'],

@@ -1,9 +1,11 @@
 /**
- * Requests a second of a server with many clients, engine against `net`. The clients are plain `net` in one process of
- * their own, and each has one request at a time; the server answers each frame with the same frame.
+ * Requests a second of a server with many clients, engine against `net`. The clients are in one process of their own,
+ * and each has one request at a time; the server answers each frame with the same frame. Clients are plain `net`, but
+ * those over shared memory, which only an engine can share.
  */
 import { countFor } from '../harness/amount.js'
 import type { ContenderSettings } from '../harness/contender.js'
+import { SOCKETS, type Transport } from '../harness/meeting-place.js'
 import {
   mediansOf,
   RequestsContender,
@@ -16,8 +18,11 @@ import type { Figure } from '../report/figure.js'
 import { figuresOf } from '../report/figures-of.js'
 import { ratioOf } from '../harness/statistics.js'
 
-export interface RequestsPlan extends ContenderSettings {
+export interface FanInPlan extends Omit<ContenderSettings, 'connections' | 'shards'> {
   readonly bytes: number
+  /** Of the engines, each with each of `shards`; undefined among these: the engine's own. */
+  readonly transports: readonly Transport[]
+  readonly shards: readonly (number | undefined)[]
   readonly rounds: number
   readonly clients: number
   /** Requests a round, of all clients together. */
@@ -27,7 +32,7 @@ export interface RequestsPlan extends ContenderSettings {
   readonly warmUp: number
 }
 
-export interface RequestsRow extends RequestsFigures {
+export interface FanInRow extends RequestsFigures {
   readonly name: string
   /** Requests a second: largest less smallest of all rounds, by the median. */
   readonly spread: number
@@ -42,38 +47,53 @@ export interface RequestsRow extends RequestsFigures {
   readonly wrong: number
 }
 
-export type ServerConfig = Pick<RequestsConfig, 'name' | 'stack' | 'engine'>
+/** What is asked, and how; the servers come beside it. */
+export type AskingPlan = Omit<FanInPlan, 'transports' | 'shards'>
 
-export interface RequestsReport {
+export type ServerConfig = Pick<RequestsConfig, 'name' | 'stack' | 'engine' | 'transport'> &
+  Partial<Pick<RequestsConfig, 'shards'>>
+
+export interface FanInReport {
   readonly bytes: number
   readonly clients: number
-  readonly rows: readonly RequestsRow[]
+  readonly rows: readonly FanInRow[]
   readonly figures: readonly Figure[]
   /** Every program's ledger balanced at its end. */
   readonly released: boolean
-}
-
-const servers: readonly ServerConfig[] = [
-  { name: 'net server', stack: 'net' },
-  { name: 'engine server', stack: 'engine' },
-]
-
-export function runRequests(plan: RequestsPlan): Promise<RequestsReport> {
-  return compareServers(servers, plan)
+  /** Why connections are not over shared memory, if they should be. */
+  readonly fallback: string | undefined
 }
 
 /** The first is the baseline. */
-export async function compareServers(configs: readonly ServerConfig[], plan: RequestsPlan): Promise<RequestsReport> {
+function configsOf(plan: FanInPlan): readonly ServerConfig[] {
+  const engines = plan.transports.flatMap((transport) =>
+    plan.shards.map((shards): ServerConfig => {
+      const over = transport === SOCKETS ? '' : `, ${transport}`
+      const threads = shards === undefined ? '' : `, ${String(shards)} ${shards === 1 ? 'shard' : 'shards'}`
+      return { name: `engine server${over}${threads}`, stack: 'engine', transport, shards }
+    }),
+  )
+  return [{ name: 'net server', stack: 'net', shards: undefined }, ...engines]
+}
+
+export function runFanIn(plan: FanInPlan): Promise<FanInReport> {
+  return compareServers(configsOf(plan), plan)
+}
+
+/** The first is the baseline. */
+export async function compareServers(configs: readonly ServerConfig[], plan: AskingPlan): Promise<FanInReport> {
   const { bytes, clients, rounds } = plan
   const contenders: RequestsContender[] = []
   let released = true
+  let fallback: string | undefined
   let samples: Map<string, RequestsSample[]>
   try {
     for (const config of configs) {
-      const { folder, shards, wake, inlineWrites, pinTo } = plan
-      const settings = { folder, shards, wake, inlineWrites, pinTo, connections: clients }
-      contenders.push(await RequestsContender.start({ ...settings, ...config, role: 'answer' }))
+      const { folder, wake, inlineWrites, pinTo } = plan
+      const settings = { folder, wake, inlineWrites, pinTo, connections: clients }
+      contenders.push(await RequestsContender.start({ ...settings, shards: undefined, ...config, role: 'answer' }))
     }
+    for (const contender of contenders) fallback ??= contender.fallback
     // The first few thousand requests run several times slower: code is compiled, rings become resident.
     const counts = new Map<string, number>()
     for (const contender of contenders) {
@@ -119,5 +139,5 @@ export async function compareServers(configs: readonly ServerConfig[], plan: Req
     { metric: 'CPU of a request', unit: 'us', better: 'lower', of: ({ cpuMicros }) => cpuMicros },
     { metric: "main thread's CPU of a request", unit: 'us', better: 'lower', of: ({ mainMicros }) => mainMicros },
   ])
-  return { bytes, clients, rows, figures, released }
+  return { bytes, clients, rows, figures, released, fallback }
 }

@@ -1,7 +1,7 @@
-import type { RequestsReport } from '../scenarios/requests.js'
-import { figure, table, times } from './table.js'
+import type { FanInReport } from '../scenarios/fan-in.js'
+import { fallbackLine, figure, table, times } from './table.js'
 
-export function requestsTable({ bytes, clients, rows }: RequestsReport): string {
+export function fanInTable({ bytes, clients, rows, fallback }: FanInReport): string {
   const title = `${String(bytes)} B, ${String(clients)} ${clients === 1 ? 'client' : 'clients'}`
   const figures = ['requests/s', 'spread', 'p50 us', 'p99 us', 'CPU us', 'main us', 'clients CPU us']
   const ratios = ['x base', 'x p50', 'x p99', 'x CPU', 'x main']
@@ -22,5 +22,5 @@ export function requestsTable({ bytes, clients, rows }: RequestsReport): string 
     times(row.mainRatio),
     `${String(row.wrong)} of ${String(row.count)}`,
   ])
-  return `${table(head, cells)}\n`
+  return `${table(head, cells)}\n${fallbackLine(fallback)}`
 }

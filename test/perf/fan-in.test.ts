@@ -1,11 +1,13 @@
 /** Many clients of one server: what they send, how they check the answers, and that a run counts all of them. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { transports } from '../../perf/harness/meeting-place.js'
 import { canCountResources } from '../../perf/harness/resource-counts.js'
+import { NetClient } from '../../perf/programs/client.js'
 import { Clients } from '../../perf/programs/clients.js'
 import { LengthParser } from '../../perf/programs/length-parser.js'
 import { netStack } from '../../perf/programs/net-stack.js'
-import { runRequests } from '../../perf/scenarios/requests.js'
+import { runFanIn } from '../../perf/scenarios/fan-in.js'
 import { makeTemporaryFolder, pathOf } from '../helpers/temporary-folder.js'
 import { turns, until } from '../helpers/turns.js'
 
@@ -45,7 +47,7 @@ async function withClients(
   await new Promise<void>((resolve) => server.listen(path, resolve))
   let clients: Clients | undefined
   try {
-    clients = await Clients.connect(path, CLIENTS)
+    clients = await Clients.connect(() => new NetClient(path), { connections: CLIENTS })
     await use(clients)
   } finally {
     clients?.close()
@@ -232,33 +234,37 @@ test('the baseline answers each frame of a chunk, and a frame that comes in piec
   }
 })
 
-test('a run has all answers of all rounds, of engine and baseline, and releases everything', async (t) => {
+test('a run has all answers of all rounds, whatever carries them, and releases everything', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   try {
-    const report = await runRequests({
+    const report = await runFanIn({
       folder: folder.path,
       bytes: BYTES,
       clients: CLIENTS,
       rounds: 2,
       count: COUNT,
       warmUp: 5,
-      connections: 1,
-      shards: 1,
+      transports,
+      shards: [1, 2],
       wake: undefined,
       inlineWrites: undefined,
       pinTo: undefined,
     })
     t.true(report.released)
+    const engines = transports.flatMap((transport) =>
+      ['1 shard', '2 shards'].map((some) => `engine server${transport === 'shm' ? ', shm' : ''}, ${some}`),
+    )
     t.deepEqual(
       report.rows.map(({ name, count, wrong }) => [name, count, wrong]),
-      [
-        ['net server', 2 * COUNT, 0],
-        ['engine server', 2 * COUNT, 0],
-      ],
+      ['net server', ...engines].map((name) => [name, 2 * COUNT, 0]),
     )
     for (const { cpuMicros, mainMicros, cpuRatio, mainRatio } of report.rows) {
       for (const figure of [cpuMicros, mainMicros, cpuRatio, mainRatio]) t.is(figure !== undefined, canCountResources)
+    }
+    for (const { at, isBaseline, contender } of report.figures) {
+      t.deepEqual(at, { bytes: BYTES, connections: CLIENTS })
+      t.is(isBaseline, contender === 'net server')
     }
   } finally {
     await folder.remove()
