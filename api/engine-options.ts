@@ -54,7 +54,8 @@ export interface EngineOptions {
   /**
    * Who writes small frames, and reads the answers. `auto` (default): on Unix sockets and to children, with the framing
    * `length`, main writes to the socket itself once a connection makes round trips, and reads from a few Unix
-   * sockets of such connections: up to eight that it has dialled, and four that it has accepted. `never`: only worker threads use sockets of peers.
+   * sockets of such connections: up to eight that it has dialled, and four that it has accepted. `never`: only
+   * worker threads use sockets of peers.
    */
   readonly inlineWrites?: 'auto' | 'never' | undefined
   /** Most bytes that main writes at one time, all frames of a turn together; 64 to 65,536. Default 4,096. */
