@@ -27,6 +27,8 @@ export interface ConnectionSettings {
   readonly failures: HandlerFailures
   /** The connection is over, and a handler is not done with what it has received: resolves when it is. */
   readonly onOutlived: (done: Promise<void>) => void
+  /** Called each time that a send has found no room. Undefined: nobody counts. */
+  readonly onFull?: (() => void) | undefined
   /** What its deadlines go by. */
   readonly clock: Clock
   /** Undefined: its hops are not traced. */

@@ -273,6 +273,7 @@ export class Sender implements Flushable, NotifyHandler {
     if (this.#writer.overflowBytes === 0) return true
     this.out.publish()
     this.#awaitRoom()
+    this.#lane.settings.onFull?.()
     if (!this.#pressed && events.backpressureOn.hasSubscribers) this.#press()
     return false
   }

@@ -74,6 +74,7 @@ export class EngineCore {
   readonly #outliving = new OutlivingHandlers()
   readonly #connectionDefaults: ConnectionDefaults
   #lastServedId = 0
+  #fullSends = 0
   #state: State = { kind: 'open' }
 
   constructor(settings: EngineSettings, clock: Clock, findNative?: FindNative) {
@@ -90,6 +91,9 @@ export class EngineCore {
       clock,
       failures: this.#failures,
       onOutlived: (done) => this.#outliving.add(done),
+      onFull: () => {
+        this.#fullSends++
+      },
     }
     const newId = (): number => ++this.#lastServedId
     this.#listeners = new ListenerRegistry({
@@ -131,6 +135,7 @@ export class EngineCore {
       spareRingMemoryBytes: this.#supervisor.spareMemoryBytes,
       connections: shards.reduce((sum, shard) => sum + shard.connections, sharedMemory.connections),
       sharedMemory,
+      fullSends: this.#fullSends,
       listeners: this.#listeners.size,
       pendingConnects: this.#attempts.pending,
       pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),

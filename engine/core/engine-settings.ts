@@ -21,7 +21,10 @@ export interface EngineSettings extends Omit<SupervisorSettings, 'entry' | 'trac
 }
 
 /** What all connections of one engine have in common. */
-export type ConnectionDefaults = Pick<ConnectionSettings, 'maxRingBytes' | 'clock' | 'failures' | 'onOutlived' | 'hops'>
+export type ConnectionDefaults = Pick<
+  ConnectionSettings,
+  'maxRingBytes' | 'clock' | 'failures' | 'onOutlived' | 'onFull' | 'hops'
+>
 
 export interface TransportSettings extends ListenSettings {
   /** Of its connections, besides what the engine adds. */

@@ -15,6 +15,8 @@ export interface EngineStats {
    */
   readonly spareRingMemoryBytes: number
   readonly connections: number
+  /** How often `send()` and `sendBatch()` have returned false, on all connections since the engine started. */
+  readonly fullSends: number
   readonly sharedMemory: SharedMemoryStats
   readonly listeners: number
   readonly pendingConnects: number

@@ -184,6 +184,21 @@ test.serial("an observer that comes and goes sees no second 'on' and no 'off' wi
   })
 })
 
+test.serial('the statistics count each send that has found no room', async (t) => {
+  const endpoint = 'memory:full-sends'
+  await withEngine(t, async (engine) => {
+    const transport = engine.transport(endpoint)
+    const listener = await transport.listen(() => undefined)
+    const connection: Connection = await transport.connect()
+    t.is(engine.stats().fullSends, 0)
+    while (connection.send(Buffer.alloc(60_000)));
+    t.false(connection.sendBatch([Buffer.alloc(1), Buffer.alloc(1)]))
+    t.is(engine.stats().fullSends, 2)
+    connection.destroy()
+    await listener.close()
+  })
+})
+
 test.serial('the delay of the event loop is sampled under load and not at rest', async (t) => {
   const endpoint = `unix:${folder.socketPath()}`
   await withEngine(t, async (engine) => {
