@@ -3,7 +3,7 @@ import net from 'node:net'
 import os from 'node:os'
 import test from 'ava'
 import type { DuplicateReader } from '../../../engine/connection/lane-host.js'
-import { handleOf } from '../../../engine/internals/socket-handle.js'
+import { handleOf, NOTHING_CAME } from '../../../engine/internals/socket-handle.js'
 import { Duplicate } from '../../../engine/shard/duplicate.js'
 import { makeTemporaryFolder } from '../../helpers/temporary-folder.js'
 import { signal, turns, until } from '../../helpers/turns.js'
@@ -74,7 +74,7 @@ onUnix('it reads only while it is to read, and loses nothing in between', async 
     await turns(3)
     t.deepEqual(reader.calls, ['one', 'two'])
     t.is(duplicate.readNow(reader.into), 'three'.length)
-    t.is(duplicate.readNow(reader.into), -1)
+    t.is(duplicate.readNow(reader.into), NOTHING_CAME)
   })
 })
 
@@ -113,7 +113,7 @@ onUnix('it tells of an error once, is closed by then, and touches its number no 
     await until(() => reader.calls.length > 0)
     t.deepEqual(reader.calls, [`(errno ${String(os.constants.errno.ECONNRESET)})`])
     t.is(duplicate.write(Buffer.from('x'), 0, 1), 0)
-    t.is(duplicate.readNow(reader.into), -1)
+    t.is(duplicate.readNow(reader.into), NOTHING_CAME)
     await turns(3)
     t.is(reader.calls.length, 1)
   })
