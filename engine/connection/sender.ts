@@ -78,9 +78,13 @@ export class Sender implements Flushable, NotifyHandler {
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
     try {
-      if (frame instanceof Uint8Array) return this.#sendBytes(present(frame, this.#endpoint))
+      // Not by `instanceof` alone, which proxies pass too: copying one would run code of its own on the way.
+      if (frame instanceof Uint8Array && ArrayBuffer.isView(frame))
+        return this.#sendBytes(present(frame, this.#endpoint))
       const bytes = encodeText(frame, this.#endpoint)
       if (isBytes(bytes)) return this.#sendBytes(bytes)
+      // Looking at the parts of a user may have run anything.
+      if (this.#state !== OPEN) throw this.#refusal()
       this.#assertTakeable(bytes)
       return this.#sendSlowly(bytes, lengthOf(bytes))
     } catch (error) {

@@ -134,3 +134,75 @@ test.serial('a batch for which there is no memory is refused whole', (t) => {
   t.is(connection.pendingBytes, 0)
   t.true(connection.sendBatch(['small', 'too']))
 })
+
+interface Resizable extends ArrayBuffer {
+  resize(length: number): void
+}
+
+function resizable(length: number): Resizable {
+  const options = { maxByteLength: 10_000 }
+  return Reflect.construct(ArrayBuffer, [length, options]) as Resizable
+}
+
+/** Passes for a Uint8Array until it is looked into, which runs `onLook`. */
+function guise(text: string, onLook: () => void): Uint8Array {
+  const bytes = Buffer.from(text)
+  return new Proxy(bytes, {
+    get: (_, name) => {
+      if (name === '0') onLook()
+      return Reflect.get(bytes, name) as unknown
+    },
+  })
+}
+
+test('what only looks like bytes is no frame, and no code of its own runs between the frames of a turn', async (t) => {
+  const lone = new LoneConnection()
+  const other = new LoneConnection()
+  const { connection } = lone
+  other.connection.send(Buffer.from('first'))
+  connection.send(Buffer.from('one'))
+  connection.send(Buffer.from('two'))
+  const frame = guise('three', () => other.connection.send(Buffer.from('inner')))
+  throws(t, () => connection.send(frame), 'ERR_INVALID_FRAME')
+  connection.send(Buffer.from('four'))
+  await Promise.resolve()
+  t.deepEqual(content(lone), framed('one', 'two', 'four'))
+  t.deepEqual(content(other), framed('first'))
+})
+
+test('an element that changes how long one before it is has the batch refused', async (t) => {
+  for (const [length, newLength] of [
+    [100, 0],
+    [100, 50],
+    [100, 5_000],
+    [6_000, 100],
+    [6_000, 7_000],
+  ] as const) {
+    const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
+    const { connection } = lone
+    const memory = resizable(length)
+    const batch = computed(new Uint8Array(memory), () => {
+      memory.resize(memory.byteLength === length ? newLength : length)
+      return 'text'
+    })
+    throws(t, () => connection.sendBatch(batch), 'ERR_INVALID_FRAME')
+    t.is(connection.info.framesSent, 0)
+    t.is(connection.pendingBytes, 0)
+    connection.send('next')
+    await Promise.resolve()
+    t.deepEqual(content(lone), framed('next'))
+  }
+})
+
+test('a frame whose parts end the connection while they are looked at is refused', async (t) => {
+  const lone = new LoneConnection()
+  const { connection } = lone
+  connection.send('sent')
+  const parts = computed('one', () => {
+    void connection.end()
+    return 'two'
+  }) as string[]
+  throws(t, () => connection.send(parts), 'ERR_CLOSED')
+  await Promise.resolve()
+  t.deepEqual(content(lone), framed('sent'))
+})
