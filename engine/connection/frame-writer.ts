@@ -17,6 +17,9 @@ const CHUNK_BYTES = 65_536
  */
 const tray = new FrameMemory(16_384)
 let trayRing: RingProducer | undefined
+/** How many writers there have been, and which of them wrote last: a number, which keeps no ring. */
+let writers = 0
+let lastWriter = 0
 /** Larger frames are not worth a second copy. */
 const MOST_TRAY_FRAME_BYTES = 2048
 
@@ -35,6 +38,7 @@ export class FrameWriter {
   #overflowBytes = 0
   /** An empty chunk for the next overflow: fresh memory costs more than what is copied into it. */
   #spare: Buffer | undefined
+  readonly #number = ++writers
 
   constructor(ring: RingProducer) {
     this.ring = ring
@@ -56,7 +60,10 @@ export class FrameWriter {
     if (this.#overflowBytes !== 0) return false
     const before = trayRing === ring ? tray.bytes : 0
     if (!ring.hasRoom(before + size)) return false
-    if (follows && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared) {
+    // Where connections take turns, each frame would have the tray moved.
+    const isInRow = lastWriter === this.#number
+    lastWriter = this.#number
+    if (follows && isInRow && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared) {
       if (trayRing !== ring || before + size > tray.capacity) {
         clearTray()
         trayRing = ring
