@@ -1,12 +1,13 @@
 /** Writes ring frames (u32 LE length, payload) and queues what does not fit: nothing taken is ever lost. */
 import type { Batch } from '../common/batch.js'
 import { isBytes } from '../common/frame.js'
-import { copyIn } from '../protocol/copy.js'
+import { copyIn, isDearToCopy } from '../protocol/copy.js'
 import { takeMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { RingProducer } from '../protocol/ring.js'
 import { FrameMemory } from './frame-memory.js'
 import { frameStage } from './frame-stage.js'
+import { lending } from './lending.js'
 
 /** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
 const CHUNK_BYTES = 65_536
@@ -63,7 +64,8 @@ export class FrameWriter {
     // Where connections take turns, each frame would have the tray moved.
     const isInRow = lastWriter === this.#number
     lastWriter = this.#number
-    if (follows && isInRow && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared) {
+    const isForTray = follows && isInRow && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared
+    if (isForTray && !(lending.isOn && isDearToCopy(frame, length))) {
       if (trayRing !== ring || before + size > tray.capacity) {
         clearTray()
         trayRing = ring

@@ -3,6 +3,7 @@ import vm from 'node:vm'
 import test from 'ava'
 import type { Frame } from '../../../engine/common/frame.js'
 import { throws } from '../../helpers/expected-errors.js'
+import { publishBytes } from '../../helpers/lane-fixture.js'
 import { LoneConnection } from '../../helpers/lone-connection.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'
 
@@ -113,6 +114,31 @@ test('what connections send in one turn lies in the ring of each, in order', asy
   }
   await Promise.resolve()
   for (const [i, lone] of lanes.entries()) t.deepEqual(content(lone), framed(...(sent[i] ?? [])))
+})
+
+test('lent frames that are sent on lie in order between others', async (t) => {
+  const texts = ['x', 'y'.repeat(200), 'z'.repeat(500)]
+  const onward = {
+    views: ({ connection }: LoneConnection) => {
+      const forward = (frame: Buffer): void => {
+        for (const each of [frame, 'and', frame]) connection.send(each)
+      }
+      connection.subscribe(forward, { borrow: true })
+    },
+    batches: ({ connection }: LoneConnection) => {
+      connection.subscribeBatch((batch) => {
+        for (const frame of batch) connection.sendBatch([frame, Buffer.from('and'), frame])
+      })
+    },
+  }
+  for (const read of Object.values(onward)) {
+    const lone = new LoneConnection()
+    read(lone)
+    publishBytes(lone.producer, framed(...texts))
+    lone.connection.onNotify()
+    await Promise.resolve()
+    t.deepEqual(content(lone), framed(...texts.flatMap((text) => [text, 'and', text])))
+  }
 })
 
 test('frames of a connection that is destroyed in the turn in which it sent them go nowhere else', async (t) => {
