@@ -66,8 +66,8 @@ const drawing = {
       'IN_LENT',
     ],
   },
-  outHandshakes: { first: 32, last: 47, names: ['OUT_NOTIFY', 'OUT_SPACE'] },
-  inHandshakes: { first: 48, last: 63, names: ['IN_NOTIFY', 'IN_SPACE', 'IN_GROW', 'IN_GUARD'] },
+  outHandshakes: { first: 32, last: 47, names: ['OUT_NOTIFY', 'OUT_SPACE', 'OUT_TAKEN_AT', 'OUT_WRITTEN_AT'] },
+  inHandshakes: { first: 48, last: 63, names: ['IN_NOTIFY', 'IN_SPACE', 'IN_GROW', 'IN_GUARD', 'IN_READ_AT'] },
 } as const
 
 const lines = Object.values(drawing)
