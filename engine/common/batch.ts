@@ -43,7 +43,7 @@ export function batchOf(frames: readonly Frame[], rules: FrameRules): Batch {
   for (let i = 0; i < frames.length; i++) {
     try {
       const bytes = checked(frames[i], rules)
-      const length = isBytes(bytes) ? bytes.length : lengthOf(bytes)
+      const length = sizeOf(bytes)
       assertLength(length, maxFrameBytes, endpoint)
       own.push(bytes)
       lengths.push(length)
@@ -53,6 +53,7 @@ export function batchOf(frames: readonly Frame[], rules: FrameRules): Batch {
       throw inBatch(error, i, endpoint)
     }
   }
+  assertUnchanged(own, lengths, endpoint)
   return { frames: own, lengths, payloadBytes, ringBytes: payloadBytes + own.length * FRAME_HEADER_BYTES, longest }
 }
 
@@ -74,6 +75,19 @@ function checked(frame: unknown, { endpoint, framing }: FrameRules): Encoded {
   const bytes = encodeText(frame as Frame, endpoint)
   if (isPickyFraming(framing)) assertFrameable(framing, bytes, endpoint)
   return bytes
+}
+
+/** An element that is computed may take away the memory of one that was looked at before. */
+function assertUnchanged(frames: readonly Encoded[], lengths: readonly number[], endpoint: string): void {
+  for (const [i, frame] of frames.entries()) {
+    if (sizeOf(frame) === lengths[i]) continue
+    const message = 'its length changed while the others were looked at. Send a copy.'
+    throw inBatch(new TransportError('ERR_INVALID_FRAME', message, { endpoint }), i, endpoint)
+  }
+}
+
+function sizeOf(frame: Encoded): number {
+  return isBytes(frame) ? frame.length : lengthOf(frame)
 }
 
 function inBatch(error: unknown, index: number, endpoint: string): TransportError {

@@ -55,12 +55,6 @@ export function assertPresent(view: Uint8Array, endpoint: string): void {
   }
 }
 
-/** A proxy and an object with the prototype of one pass for a Uint8Array until they are looked into. */
-export function explainFrame(error: unknown, frame: unknown, endpoint: string): unknown {
-  if (error instanceof TransportError || typeof frame === 'string' || isBytes(frame) || isArray(frame)) return error
-  return invalidFrame(frame, endpoint)
-}
-
 /** The view, if it has its memory: see `assertPresent()`. */
 export function present(view: Uint8Array, endpoint: string): Uint8Array {
   if (view.length === 0) assertPresent(view, endpoint)

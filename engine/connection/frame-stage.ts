@@ -1,6 +1,8 @@
 /** Where the frames of a batch lie while they are looked at: none is in the ring until all are good. */
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
+import { isDearToCopy } from '../protocol/copy.js'
 import { FrameMemory } from './frame-memory.js'
+import { lending } from './lending.js'
 
 const STAGE_BYTES = 262_144
 /** Larger ones are not worth a second copy. */
@@ -24,7 +26,10 @@ class FrameStage extends FrameMemory {
   #fill(frames: readonly unknown[], maxFrameBytes: number): boolean {
     // Most batches have frames of about one length: what will not fit is not begun.
     const first = frames[0]
-    if (first instanceof Uint8Array && first.length * frames.length > STAGE_BYTES) return false
+    if (first instanceof Uint8Array) {
+      if (first.length * frames.length > STAGE_BYTES) return false
+      if (lending.isOn && isDearToCopy(first, first.length)) return false
+    }
     const use = ++this.#uses
     const most = Math.min(maxFrameBytes, MOST_FRAME_BYTES)
     let i = 0

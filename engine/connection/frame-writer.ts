@@ -1,12 +1,13 @@
 /** Writes ring frames (u32 LE length, payload) and queues what does not fit: nothing taken is ever lost. */
 import type { Batch } from '../common/batch.js'
 import { isBytes } from '../common/frame.js'
-import { copyIn } from '../protocol/copy.js'
+import { copyIn, isDearToCopy } from '../protocol/copy.js'
 import { takeMemory } from '../protocol/allocation.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 import type { RingProducer } from '../protocol/ring.js'
 import { FrameMemory } from './frame-memory.js'
 import { frameStage } from './frame-stage.js'
+import { lending } from './lending.js'
 
 /** Small frames that overflow share chunks of this size: a queue of a million frames is not a million buffers. */
 const CHUNK_BYTES = 65_536
@@ -17,6 +18,9 @@ const CHUNK_BYTES = 65_536
  */
 const tray = new FrameMemory(16_384)
 let trayRing: RingProducer | undefined
+/** How many writers there have been, and which of them wrote last: a number, which keeps no ring. */
+let writers = 0
+let lastWriter = 0
 /** Larger frames are not worth a second copy. */
 const MOST_TRAY_FRAME_BYTES = 2048
 
@@ -35,6 +39,7 @@ export class FrameWriter {
   #overflowBytes = 0
   /** An empty chunk for the next overflow: fresh memory costs more than what is copied into it. */
   #spare: Buffer | undefined
+  readonly #number = ++writers
 
   constructor(ring: RingProducer) {
     this.ring = ring
@@ -56,7 +61,11 @@ export class FrameWriter {
     if (this.#overflowBytes !== 0) return false
     const before = trayRing === ring ? tray.bytes : 0
     if (!ring.hasRoom(before + size)) return false
-    if (follows && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared) {
+    // Where connections take turns, each frame would have the tray moved.
+    const isInRow = lastWriter === this.#number
+    lastWriter = this.#number
+    const isForTray = follows && isInRow && size <= MOST_TRAY_FRAME_BYTES && ring.slab.isShared
+    if (isForTray && !(lending.isOn && isDearToCopy(frame, length))) {
       if (trayRing !== ring || before + size > tray.capacity) {
         clearTray()
         trayRing = ring

@@ -21,8 +21,10 @@ export class LaneHops {
   readonly #lane: StampedLane
   /** When the last frame came. 0: none has. */
   #arrivedAt = 0
+  /** When the first frame was sent of what was flushed last. */
   #sentAt = 0
-  #isSending = false
+  /** The same of what is not flushed. 0: nothing. */
+  #sendingAt = 0
   /** 0: nothing was flushed since a frame came. */
   #flushedAt = 0
   /** When main had written it. 0: that is the shard's to do. */
@@ -39,20 +41,20 @@ export class LaneHops {
 
   /** Something was sent in this turn, and is not flushed. */
   get isSending(): boolean {
-    return this.#isSending
+    return this.#sendingAt !== 0
   }
 
   /** The first frame of a turn was sent. `at`: when the host asked for it. */
   sent(at: number): void {
-    this.#sentAt = at
-    this.#isSending = true
+    this.#sendingAt = at
   }
 
   /** What a turn has sent is about to be published or written. */
   flushed(): void {
     this.#flushedAt = this.now()
     this.#writtenAt = 0
-    this.#isSending = false
+    this.#sentAt = this.#sendingAt
+    this.#sendingAt = 0
   }
 
   /** Main itself has written what was flushed, to a socket or into a segment. */
@@ -79,7 +81,9 @@ export class LaneHops {
     const writtenAt = byMain === 0 ? timeNear(this.#lane.load(lane.OUT_WRITTEN_AT), flushedAt) : byMain
     // The answer was there before the shard has noted that it wrote the question; or more was written since.
     if (writtenAt < flushedAt || writtenAt > foundAt) return undefined
-    if (this.#arrivedAt !== 0) trace.record('hostToSend', this.#arrivedAt, this.#sentAt)
+    // What came between the send and its flush was nothing that the host waited for.
+    if (this.#arrivedAt !== 0 && this.#arrivedAt <= this.#sentAt)
+      trace.record('hostToSend', this.#arrivedAt, this.#sentAt)
     trace.record('sendToFlush', this.#sentAt, flushedAt)
     if (byMain === 0) {
       const takenAt = within(timeNear(this.#lane.load(lane.OUT_TAKEN_AT), flushedAt), flushedAt, writtenAt)

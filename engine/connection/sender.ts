@@ -7,10 +7,8 @@ import {
   assertLength,
   backpressure,
   encodeText,
-  explainFrame,
   isBytes,
   lengthOf,
-  partsOf,
   present,
   type Frame,
 } from '../common/frame.js'
@@ -77,15 +75,14 @@ export class Sender implements Flushable, NotifyHandler {
 
   send(frame: Frame): boolean {
     if (this.#state !== OPEN) throw this.#refusal()
-    try {
-      if (frame instanceof Uint8Array) return this.#sendBytes(present(frame, this.#endpoint))
-      const bytes = encodeText(frame, this.#endpoint)
-      if (isBytes(bytes)) return this.#sendBytes(bytes)
-      this.#assertTakeable(bytes)
-      return this.#sendSlowly(bytes, lengthOf(bytes))
-    } catch (error) {
-      throw explainFrame(error, frame, this.#endpoint)
-    }
+    // Not by `instanceof`, which proxies pass too: copying one would run code of its own on the way.
+    if (isBytes(frame)) return this.#sendBytes(present(frame, this.#endpoint))
+    const bytes = encodeText(frame, this.#endpoint)
+    if (isBytes(bytes)) return this.#sendBytes(bytes)
+    // Looking at the parts of a user may have run anything.
+    if (this.#state !== OPEN) throw this.#refusal()
+    this.#assertTakeable(bytes)
+    return this.#sendSlowly(bytes, lengthOf(bytes))
   }
 
   sendBatch(frames: readonly Frame[]): boolean {
@@ -189,10 +186,8 @@ export class Sender implements Flushable, NotifyHandler {
 
   #sendBytes(bytes: Uint8Array): boolean {
     this.#assertTakeable(bytes)
-    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes, this.#dirty)) {
-      // Looked at again before any of it is queued: `instanceof` also lets through what only looks like bytes.
-      return this.#sendSlowly(partsOf(bytes, this.#endpoint), bytes.length)
-    }
+    if (bytes.length > this.#maxFrameBytes || !this.#writer.tryWrite(bytes, this.#dirty))
+      return this.#sendSlowly([bytes], bytes.length)
     this.#tracker?.took(bytes.length)
     this.#onTaken(1, bytes.length)
     return true

@@ -11,6 +11,7 @@ import { giveRun, MOST_FRAMES, takeRun, type FrameRun } from './frame-run.js'
 import type { FrameReader } from './frame-reader.js'
 import type { InRing } from './in-ring.js'
 import type { IncomingStream } from './incoming-stream.js'
+import { lending } from './lending.js'
 import { LentBatch } from './lent-batch.js'
 
 /** What one connection may take of a turn before the others and the host's own work get theirs. */
@@ -62,6 +63,7 @@ export class SubscriberTurn {
     const run = takeRun()
     let deadline = Infinity
     let more = false
+    lending.isOn = subscription.takes !== 'copies'
     // No try around this: V8 makes a view in one for half as much again.
     while (consumer.state === subscription && host.look()) {
       const left = TURN_BYTES - (received.bytes - bytes)
@@ -80,6 +82,7 @@ export class SubscriberTurn {
         break
       }
     }
+    lending.isOn = false
     giveRun(run)
     this.#in.release()
     if (received.frames !== frames) received.lastAt = Date.now()

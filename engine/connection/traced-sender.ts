@@ -17,8 +17,7 @@ export class TracedSender extends Sender {
   }
 
   override sendBatch(frames: readonly Frame[]): boolean {
-    // No frame begins no way.
-    return frames.length === 0 ? super.sendBatch(frames) : this.#traced(() => super.sendBatch(frames))
+    return this.#traced(() => super.sendBatch(frames))
   }
 
   protected override leave(isAlone: boolean): boolean {
@@ -33,8 +32,10 @@ export class TracedSender extends Sender {
     const hops = this.#hops
     if (hops.isSending) return send()
     const at = hops.now()
+    const { framesSent } = this
     const hasRoom = send()
-    hops.sent(at)
+    // An empty batch begins no way.
+    if (this.framesSent !== framesSent) hops.sent(at)
     return hasRoom
   }
 }

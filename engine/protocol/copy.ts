@@ -19,6 +19,11 @@ export function copyIn(target: Buffer, at: number, source: Uint8Array): void {
   else target.fill(source, at, at + length)
 }
 
+/** Whether each copy of it takes a native call: shared memory, and no few bytes. */
+export function isDearToCopy(source: Uint8Array, length: number): boolean {
+  return length >= NATIVE_FROM_BYTES && !isPlain(source)
+}
+
 /** Whether V8 takes it for memory of this process alone, as also what is mapped: then `set` is a memcpy too. */
 function isPlain({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer

@@ -65,6 +65,8 @@ export class Outbox<C extends TrackedConnection> {
   send(frame: Frame): boolean {
     this.#assertOpen()
     const bytes = encodeText(frame, this.#settings.endpoint)
+    // Looking at the parts of a user may have run anything.
+    this.#assertOpen()
     const length = isBytes(bytes) ? bytes.length : lengthOf(bytes)
     const sent = this.#sendDirectly((connection) => connection.send(bytes))
     if (sent === undefined) this.#enqueue(bytes, length)

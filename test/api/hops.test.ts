@@ -3,6 +3,7 @@ import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Engine, type EngineOptions, type HopName } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
+import { throws } from '../helpers/expected-errors.js'
 import { roundTrip, untilMainReads } from '../helpers/inline-traffic.js'
 import { withSharedEngines } from '../helpers/shared-engines.js'
 import { canShareMemory } from '../helpers/shared-memory-here.js'
@@ -119,6 +120,16 @@ test.serial('the side that answers has hops too, from one question to the next',
   } finally {
     await asking.close({ graceMs: 0 })
   }
+})
+
+test.serial('what is no batch is refused as without a trace', async (t) => {
+  await onStage(t, { traceHops: true }, async (engine, endpoint) => {
+    const connection = await engine.transport(endpoint).connect()
+    for (const wrong of [undefined, null, 7, 'text', Buffer.from('bytes')])
+      throws(t, () => connection.sendBatch(wrong as unknown as string[]), 'ERR_INVALID_FRAME')
+    t.true(connection.sendBatch([]))
+    await roundTrip(connection)
+  })
 })
 
 const whereShared = canShareMemory ? test.serial : test.serial.skip

@@ -189,6 +189,26 @@ test('the last of several flushes counts, and the hops add up to the time from i
   t.deepEqual(traced.totals(), BY_SHARD)
 })
 
+test('what is sent before the answer to something else is found belongs to the next round trip', (t) => {
+  const traced = new Traced()
+  traced.ask()
+  traced.answer()
+  traced.trace.reset()
+  traced.after(17, () => traced.ask())
+  traced.after(300, traced.stamp(lane.IN_READ_AT))
+  traced.after(60, traced.trace.woken)
+  // In one look at the bells: another connection's handler sends by this one, and then its answer is found.
+  traced.after(5, () => traced.hops.sent(traced.at))
+  traced.after(4, () => traced.hops.arrived(traced.at))
+  t.deepEqual(traced.totals(), { hostToSend: 17, ...BY_SHARD })
+  traced.trace.reset()
+  traced.after(6, () => traced.hops.flushed())
+  traced.after(80, traced.stamp(lane.OUT_TAKEN_AT))
+  traced.after(30, traced.stamp(lane.OUT_WRITTEN_AT))
+  traced.answer()
+  t.deepEqual(traced.totals(), { ...BY_SHARD, sendToFlush: 10 })
+})
+
 const ticks = fc.integer({ min: 1, max: 1_000_000 })
 
 test('hops add up whenever the clock began, and whichever time it is', (t) => {

@@ -3,6 +3,7 @@ import vm from 'node:vm'
 import test from 'ava'
 import type { Frame } from '../../../engine/common/frame.js'
 import { throws } from '../../helpers/expected-errors.js'
+import { publishBytes } from '../../helpers/lane-fixture.js'
 import { LoneConnection } from '../../helpers/lone-connection.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'
 
@@ -115,6 +116,31 @@ test('what connections send in one turn lies in the ring of each, in order', asy
   for (const [i, lone] of lanes.entries()) t.deepEqual(content(lone), framed(...(sent[i] ?? [])))
 })
 
+test('lent frames that are sent on lie in order between others', async (t) => {
+  const texts = ['x', 'y'.repeat(200), 'z'.repeat(500)]
+  const onward = {
+    views: ({ connection }: LoneConnection) => {
+      const forward = (frame: Buffer): void => {
+        for (const each of [frame, 'and', frame]) connection.send(each)
+      }
+      connection.subscribe(forward, { borrow: true })
+    },
+    batches: ({ connection }: LoneConnection) => {
+      connection.subscribeBatch((batch) => {
+        for (const frame of batch) connection.sendBatch([frame, Buffer.from('and'), frame])
+      })
+    },
+  }
+  for (const read of Object.values(onward)) {
+    const lone = new LoneConnection()
+    read(lone)
+    publishBytes(lone.producer, framed(...texts))
+    lone.connection.onNotify()
+    await Promise.resolve()
+    t.deepEqual(content(lone), framed(...texts.flatMap((text) => [text, 'and', text])))
+  }
+})
+
 test('frames of a connection that is destroyed in the turn in which it sent them go nowhere else', async (t) => {
   const gone = new LoneConnection()
   const other = new LoneConnection()
@@ -133,4 +159,78 @@ test.serial('a batch for which there is no memory is refused whole', (t) => {
   t.is(connection.info.framesSent, 0)
   t.is(connection.pendingBytes, 0)
   t.true(connection.sendBatch(['small', 'too']))
+})
+
+interface Resizable extends ArrayBuffer {
+  resize(length: number): void
+}
+
+function resizable(length: number): Resizable {
+  const options = { maxByteLength: 10_000 }
+  return Reflect.construct(ArrayBuffer, [length, options]) as Resizable
+}
+
+/** Pass for a Uint8Array until they are looked into, which runs `onLook`. */
+function guises(onLook: () => void): Uint8Array[] {
+  const bytes = Buffer.from('three')
+  const proxy = new Proxy(bytes, {
+    get: (_, name) => {
+      if (name === '0') onLook()
+      return Reflect.get(bytes, name) as unknown
+    },
+  })
+  const view = Object.defineProperties(new DataView(new ArrayBuffer(5)), { length: { value: 5 }, 0: { get: onLook } })
+  return [proxy, Object.setPrototypeOf(view, Uint8Array.prototype) as Uint8Array]
+}
+
+test('what only looks like bytes is no frame, and no code of its own runs between the frames of a turn', async (t) => {
+  const lone = new LoneConnection()
+  const other = new LoneConnection()
+  const { connection } = lone
+  other.connection.send(Buffer.from('first'))
+  connection.send(Buffer.from('one'))
+  connection.send(Buffer.from('two'))
+  for (const frame of guises(() => other.connection.send(Buffer.from('inner'))))
+    throws(t, () => connection.send(frame), 'ERR_INVALID_FRAME')
+  connection.send(Buffer.from('four'))
+  await Promise.resolve()
+  t.deepEqual(content(lone), framed('one', 'two', 'four'))
+  t.deepEqual(content(other), framed('first'))
+})
+
+test('an element that changes how long one before it is has the batch refused', async (t) => {
+  for (const [length, newLength] of [
+    [100, 0],
+    [100, 50],
+    [100, 5_000],
+    [6_000, 100],
+    [6_000, 7_000],
+  ] as const) {
+    const lone = new LoneConnection({ tracking: { retainBytes: 0 } })
+    const { connection } = lone
+    const memory = resizable(length)
+    const batch = computed(new Uint8Array(memory), () => {
+      memory.resize(memory.byteLength === length ? newLength : length)
+      return 'text'
+    })
+    throws(t, () => connection.sendBatch(batch), 'ERR_INVALID_FRAME')
+    t.is(connection.info.framesSent, 0)
+    t.is(connection.pendingBytes, 0)
+    connection.send('next')
+    await Promise.resolve()
+    t.deepEqual(content(lone), framed('next'))
+  }
+})
+
+test('a frame whose parts end the connection while they are looked at is refused', async (t) => {
+  const lone = new LoneConnection()
+  const { connection } = lone
+  connection.send('sent')
+  const parts = computed('one', () => {
+    void connection.end()
+    return 'two'
+  }) as string[]
+  throws(t, () => connection.send(parts), 'ERR_CLOSED')
+  await Promise.resolve()
+  t.deepEqual(content(lone), framed('sent'))
 })

@@ -84,6 +84,18 @@ test('a batch waits whole for a connection, goes to the one there is, and is ref
   throws(t, () => reconnecting.sendBatch(['late']), 'ERR_CLOSED')
 })
 
+test('a frame whose parts end it while they are looked at is refused', (t) => {
+  const { reconnecting } = new FakeReconnecting()
+  const parts = Object.defineProperty(['one', 'to be replaced'], 1, {
+    get: () => {
+      void reconnecting.close()
+      return 'two'
+    },
+  })
+  throws(t, () => reconnecting.send(parts), 'ERR_CLOSED')
+  t.like(reconnecting.info, { framesSent: 0, bytesSent: 0 })
+})
+
 test('a queue that is longer than the connection has room for goes out as room comes', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
