@@ -1,6 +1,7 @@
 /** What a subscriber is given in one turn, while it does what a handler may do. */
 import test, { type ExecutionContext } from 'ava'
 import type { FrameBatch } from '../../../engine/common/connection.js'
+import { KeptFrames } from '../../../engine/reconnect/kept-frames.js'
 import { encodeFrame, publishBytes } from '../../helpers/lane-fixture.js'
 import { reset, ReceiverRig } from '../../helpers/receiver-rig.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'
@@ -182,6 +183,24 @@ test('an index that no frame of the batch has is refused', (t) => {
   rig.say(bytesOf(words(300)))
   rig.say(bytesOf(words(3)))
   t.deepEqual(rig.told, [])
+})
+
+test('what is no index leads nowhere, while the frames are lent and afterwards', (t) => {
+  const rig = new ReceiverRig()
+  let kept: FrameBatch | undefined
+  const names = ['length', 'byteLength', 'byteOffset', 'at'] as const
+  const refuse = (batch: FrameBatch): void => {
+    for (const name of names) refuses(t, batch, name as unknown as number)
+  }
+  rig.receiver.consumer.subscribeBatch((batch) => {
+    kept = batch
+    refuse(batch)
+    refuse(new KeptFrames(batch, [1]))
+  })
+  rig.say(bytesOf(words(3)))
+  t.deepEqual(rig.told, [])
+  if (kept === undefined) t.fail()
+  else refuse(kept)
 })
 
 test('a handler that goes on with its batch after it has returned fails, however it asks', async (t) => {
