@@ -139,3 +139,26 @@ test('what is in the way of another user is named', async (t) => {
   rig.receiver.abandon(reset)
   t.is(rig.receiver.reuseBlocker, 'ended')
 })
+
+test('a frame that a subscriber reads by itself is counted once', async (t) => {
+  for (const borrow of [false, true]) {
+    const rig = new Rig()
+    const taken = [0, 0]
+    Object.assign(rig.host, {
+      onTaken: (frames: number, bytes: number) => {
+        taken[0] = (taken[0] ?? 0) + frames
+        taken[1] = (taken[1] ?? 0) + bytes
+      },
+    })
+    const { consumer } = rig.receiver
+    let second: Promise<Buffer | undefined> | undefined
+    const stop = consumer.subscribe(() => {
+      stop()
+      second = consumer.receive({})
+    }, borrow)
+    rig.say(Buffer.concat([one, one, one]))
+    t.is(String(await second), 'one')
+    t.is(String(await consumer.receive({})), 'one')
+    t.deepEqual(taken, [3, 9])
+  }
+})
