@@ -30,6 +30,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource,
   readonly stream: IncomingStream
   readonly handlers: HandlerDrain
   readonly received: Received = { frames: 0, bytes: 0, lastAt: 0 }
+  isServing = false
   readonly #lane: Lane
   readonly #pendingReply: PendingReply
   readonly #events: ReceiverEvents
@@ -258,7 +259,9 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource,
 
   /** Gives the subscriber a turn's budget of frames. True: there is more. */
   #drain(subscription: Subscription): boolean {
+    this.isServing = true
     const more = this.#turn.take(subscription)
+    this.isServing = false
     this.#tellTaken()
     return more
   }

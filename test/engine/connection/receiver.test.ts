@@ -1,5 +1,6 @@
 /** The receiving half over a lane whose words the test moves. */
 import test from 'ava'
+import type { Receiver } from '../../../engine/connection/receiver.js'
 import { inState, lane } from '../../../engine/protocol/ring-layout.js'
 import { rejects } from '../../helpers/expected-errors.js'
 import { encodeFrame, publishBytes } from '../../helpers/lane-fixture.js'
@@ -92,6 +93,38 @@ test('settle() waits for the handler of each frame that has come, and for no lat
   await turns(2)
   t.is(calls, 2)
   t.not(rig.receiver.settle(), undefined)
+})
+
+test('settle() from inside a handler waits for that handler', async (t) => {
+  const ways = {
+    frames: ({ consumer }, handler) => consumer.subscribe(handler, true),
+    batches: ({ consumer }, handler) => consumer.subscribeBatch(handler),
+  } satisfies Record<string, (receiver: Receiver, handler: () => unknown) => () => void>
+  for (const [name, subscribe] of Object.entries(ways)) {
+    for (const stops of [false, true]) {
+      const rig = new Rig()
+      const work = signal()
+      let settled: Promise<void> | undefined
+      let isSettled = false
+      const stop = subscribe(rig.receiver, () => {
+        settled = rig.receiver.settle()?.then(() => void (isSettled = true))
+        if (stops) stop()
+        return work.promise
+      })
+      rig.say(one)
+      t.not(settled, undefined, name)
+      await turns(2)
+      t.false(isSettled, name)
+      work.resolve()
+      await settled
+    }
+    const rig = new Rig()
+    let settled: Promise<void> | undefined
+    subscribe(rig.receiver, () => void (settled = rig.receiver.settle()))
+    rig.say(one)
+    t.not(settled, undefined, name)
+    await settled
+  }
 })
 
 test('a handler that no subscription stands for counts until its connection is awaited', async (t) => {
