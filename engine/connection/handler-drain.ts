@@ -9,6 +9,8 @@ interface Drain {
 
 export interface HandlerDrainSource {
   readonly consumer: FrameConsumer
+  /** A subscriber is being given frames: it may be what asks, and is not done with those that it has. */
+  readonly isServing: boolean
   /** Whether every frame before this position was taken, or none will be. */
   isPast(position: number): boolean
 }
@@ -75,6 +77,7 @@ export class HandlerDrain {
   }
 
   #isDone(upTo: number, isDry: boolean): boolean {
+    if (this.#source.isServing) return false
     switch (this.#source.consumer.state.kind) {
       case 'held':
         return false

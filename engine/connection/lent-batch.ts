@@ -34,7 +34,8 @@ export class LentBatch implements FrameBatch {
 
   size(index: number): number {
     const size = this.#run.sizes[index]
-    if (size === undefined || index >= this.#lent) throw noFrame(index, this.#lent)
+    // Not `>=`: the name of one of the array's properties is no index either.
+    if (size === undefined || !(index < this.#lent)) throw noFrame(index, this.#lent)
     return size
   }
 
@@ -61,7 +62,7 @@ export class LentBatch implements FrameBatch {
   /** In the memory. */
   #offset(index: number): number {
     const offset = this.#run.offsets[index]
-    if (offset === undefined || index >= this.#lent) throw noFrame(index, this.#lent)
+    if (offset === undefined || !(index < this.#lent)) throw noFrame(index, this.#lent)
     return offset
   }
 }

@@ -30,6 +30,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource,
   readonly stream: IncomingStream
   readonly handlers: HandlerDrain
   readonly received: Received = { frames: 0, bytes: 0, lastAt: 0 }
+  isServing = false
   readonly #lane: Lane
   readonly #pendingReply: PendingReply
   readonly #events: ReceiverEvents
@@ -38,6 +39,9 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource,
   readonly #turn: SubscriberTurn
   /** Undefined: frames may take as long as they like. */
   readonly #deadline: FrameDeadline | undefined
+  /** As far as the host knows. */
+  #toldFrames = 0
+  #toldBytes = 0
 
   constructor(lane: Lane, events: ReceiverEvents) {
     const { clock, frameTimeoutMs } = lane.settings
@@ -168,7 +172,7 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource,
     this.received.frames++
     this.received.bytes += frame.length
     this.received.lastAt = Date.now()
-    this.#lane.host.onTaken?.(1, frame.length)
+    this.#tellTaken()
     this.#in.release()
     // No notification will come of what lies behind the last one.
     if (this.#in.status !== 'attached') this.look()
@@ -255,10 +259,21 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource,
 
   /** Gives the subscriber a turn's budget of frames. True: there is more. */
   #drain(subscription: Subscription): boolean {
-    const { frames, bytes } = this.received
+    this.isServing = true
     const more = this.#turn.take(subscription)
-    this.#lane.host.onTaken?.(this.received.frames - frames, this.received.bytes - bytes)
+    this.isServing = false
+    this.#tellTaken()
     return more
+  }
+
+  /** A subscriber may read on by itself: what the host knows of by then is not told again. */
+  #tellTaken(): void {
+    const { onTaken } = this.#lane.host
+    if (onTaken === undefined) return
+    const { frames, bytes } = this.received
+    onTaken(frames - this.#toldFrames, bytes - this.#toldBytes)
+    this.#toldFrames = frames
+    this.#toldBytes = bytes
   }
 
   /** Whether a frame is in view; else none came (a notification follows) or it is the end. Throws as the reader. */

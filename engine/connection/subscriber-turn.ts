@@ -66,6 +66,11 @@ export class SubscriberTurn {
     lending.isOn = subscription.takes !== 'copies'
     // No try around this: V8 makes a view in one for half as much again.
     while (consumer.state === subscription && host.look()) {
+      // Most turns end with what was found together, and need no look at the clock behind it.
+      if (deadline !== Infinity && systemClock.now() >= deadline) {
+        more = true
+        break
+      }
       const left = TURN_BYTES - (received.bytes - bytes)
       const count = reader.gather(run, most, left)
       // Most turns have one frame and need no clock.
@@ -77,7 +82,7 @@ export class SubscriberTurn {
           : this.#giveFrames(subscription, run, count)
       if (reader.ring.unreleased >= reader.ring.capacity >> 2) this.#in.release()
       if (!goesOn) break
-      if (received.bytes - bytes >= TURN_BYTES || (deadline !== Infinity && systemClock.now() >= deadline)) {
+      if (received.bytes - bytes >= TURN_BYTES) {
         more = true
         break
       }

@@ -195,19 +195,23 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
 
   /** As above, for frames that came together. */
   #handleBatch(entry: Entry<C>, subscription: BatchSubscription, batch: FrameBatch): unknown {
-    const own = this.#ownOf(entry, subscription, batch)
-    if (own.length === 0 || this.consumer.state !== subscription) return undefined
+    const own = this.#ownOf(entry, batch)
+    // One that `isPong` ends its subscription from gets the batch all the same: it is taken, and nobody else would.
+    if (own === undefined || own.length === 0) return undefined
     this.framesReceived += own.length
     for (let i = 0; i < own.length; i++) this.bytesReceived += own.size(i)
     return this.#call(subscription, subscription.handler, own)
   }
 
-  #ownOf(entry: Entry<C>, subscription: BatchSubscription, batch: FrameBatch): FrameBatch {
+  /** Undefined: the filter has failed, or has destroyed the connection. */
+  #ownOf(entry: Entry<C>, batch: FrameBatch): FrameBatch | undefined {
     const seen = entry.isSelective ? batch.length : 1
     const own: number[] = []
-    // A filter that fails ends the subscription.
-    for (let i = 0; i < seen && this.consumer.state === subscription; i++)
-      if (!this.#isFiltered(entry, batch.frame(i))) own.push(i)
+    for (let i = 0; i < seen; i++) {
+      const verdict = this.#judge(entry, batch.frame(i))
+      if (verdict === 'failed' || !this.#entries.includes(entry)) return undefined
+      if (verdict === 'own') own.push(i)
+    }
     return own.length === seen ? batch : new KeptFrames(batch, own)
   }
 
@@ -227,14 +231,18 @@ export class Inbox<C extends TrackedConnection> implements FrameSource {
   }
 
   #isFiltered(entry: Entry<C>, frame: Buffer): boolean {
+    return this.#judge(entry, frame) !== 'own'
+  }
+
+  #judge(entry: Entry<C>, frame: Buffer): 'own' | 'filtered' | 'failed' {
     try {
-      return entry.filter(frame)
+      return entry.filter(frame) ? 'filtered' : 'own'
     } catch (cause) {
       const { state } = this.consumer
-      if (this.#events.isOfTheEnd(cause)) return true
+      if (this.#events.isOfTheEnd(cause)) return 'filtered'
       if (state.kind === 'subscribed' || state.kind === 'held') this.consumer.leave(state)
       this.#fail('heartbeat', cause)
-      return true
+      return 'failed'
     }
   }
 

@@ -41,7 +41,7 @@ export class KeptFrames implements FrameBatch {
 
   #indexOf(index: number): number {
     const own = this.#indices[index]
-    if (own === undefined) throw noFrame(index, this.length)
+    if (own === undefined || !(index < this.length)) throw noFrame(index, this.length)
     return own
   }
 }

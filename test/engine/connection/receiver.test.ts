@@ -1,5 +1,6 @@
 /** The receiving half over a lane whose words the test moves. */
 import test from 'ava'
+import type { Receiver } from '../../../engine/connection/receiver.js'
 import { inState, lane } from '../../../engine/protocol/ring-layout.js'
 import { rejects } from '../../helpers/expected-errors.js'
 import { encodeFrame, publishBytes } from '../../helpers/lane-fixture.js'
@@ -94,6 +95,38 @@ test('settle() waits for the handler of each frame that has come, and for no lat
   t.not(rig.receiver.settle(), undefined)
 })
 
+test('settle() from inside a handler waits for that handler', async (t) => {
+  const ways = {
+    frames: ({ consumer }, handler) => consumer.subscribe(handler, true),
+    batches: ({ consumer }, handler) => consumer.subscribeBatch(handler),
+  } satisfies Record<string, (receiver: Receiver, handler: () => unknown) => () => void>
+  for (const [name, subscribe] of Object.entries(ways)) {
+    for (const stops of [false, true]) {
+      const rig = new Rig()
+      const work = signal()
+      let settled: Promise<void> | undefined
+      let isSettled = false
+      const stop = subscribe(rig.receiver, () => {
+        settled = rig.receiver.settle()?.then(() => void (isSettled = true))
+        if (stops) stop()
+        return work.promise
+      })
+      rig.say(one)
+      t.not(settled, undefined, name)
+      await turns(2)
+      t.false(isSettled, name)
+      work.resolve()
+      await settled
+    }
+    const rig = new Rig()
+    let settled: Promise<void> | undefined
+    subscribe(rig.receiver, () => void (settled = rig.receiver.settle()))
+    rig.say(one)
+    t.not(settled, undefined, name)
+    await settled
+  }
+})
+
 test('a handler that no subscription stands for counts until its connection is awaited', async (t) => {
   const rig = new Rig()
   const work = signal()
@@ -138,4 +171,27 @@ test('what is in the way of another user is named', async (t) => {
   t.is(rig.receiver.reuseBlocker, undefined)
   rig.receiver.abandon(reset)
   t.is(rig.receiver.reuseBlocker, 'ended')
+})
+
+test('a frame that a subscriber reads by itself is counted once', async (t) => {
+  for (const borrow of [false, true]) {
+    const rig = new Rig()
+    const taken = [0, 0]
+    Object.assign(rig.host, {
+      onTaken: (frames: number, bytes: number) => {
+        taken[0] = (taken[0] ?? 0) + frames
+        taken[1] = (taken[1] ?? 0) + bytes
+      },
+    })
+    const { consumer } = rig.receiver
+    let second: Promise<Buffer | undefined> | undefined
+    const stop = consumer.subscribe(() => {
+      stop()
+      second = consumer.receive({})
+    }, borrow)
+    rig.say(Buffer.concat([one, one, one]))
+    t.is(String(await second), 'one')
+    t.is(String(await consumer.receive({})), 'one')
+    t.deepEqual(taken, [3, 9])
+  }
 })

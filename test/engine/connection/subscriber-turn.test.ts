@@ -1,12 +1,16 @@
 /** What a subscriber is given in one turn, while it does what a handler may do. */
 import test, { type ExecutionContext } from 'ava'
 import type { FrameBatch } from '../../../engine/common/connection.js'
+import { systemClock } from '../../../engine/protocol/clock.js'
+import { KeptFrames } from '../../../engine/reconnect/kept-frames.js'
 import { encodeFrame, publishBytes } from '../../helpers/lane-fixture.js'
 import { reset, ReceiverRig } from '../../helpers/receiver-rig.js'
 import { withoutMemory } from '../../helpers/scarce-memory.js'
 import { signal, turns } from '../../helpers/turns.js'
 
 const RING_BYTES = 4096
+/** More than a turn may take. */
+const LONG_MS = 2
 
 const words = (count: number): string[] => Array.from({ length: count }, (_, i) => `word ${String(i)}`)
 
@@ -184,6 +188,24 @@ test('an index that no frame of the batch has is refused', (t) => {
   t.deepEqual(rig.told, [])
 })
 
+test('what is no index leads nowhere, while the frames are lent and afterwards', (t) => {
+  const rig = new ReceiverRig()
+  let kept: FrameBatch | undefined
+  const names = ['length', 'byteLength', 'byteOffset', 'at'] as const
+  const refuse = (batch: FrameBatch): void => {
+    for (const name of names) refuses(t, batch, name as unknown as number)
+  }
+  rig.receiver.consumer.subscribeBatch((batch) => {
+    kept = batch
+    refuse(batch)
+    refuse(new KeptFrames(batch, [1]))
+  })
+  rig.say(bytesOf(words(3)))
+  t.deepEqual(rig.told, [])
+  if (kept === undefined) t.fail()
+  else refuse(kept)
+})
+
 test('a handler that goes on with its batch after it has returned fails, however it asks', async (t) => {
   const late = async (ask: (batch: FrameBatch, index: number) => unknown): Promise<void> => {
     const rig = new ReceiverRig()
@@ -231,6 +253,25 @@ test('a turn ends after its bytes, and the rest comes in the next one', (t) => {
   while (rig.receiver.onNotify());
   t.is(sizes.flat().length, 4)
   for (const batch of sizes) t.true(batch.length <= 2)
+})
+
+test('a turn that takes long ends before what is found next, and with what there is otherwise', (t) => {
+  for (const [count, more] of [
+    [64, false],
+    [65, true],
+  ] as const) {
+    const rig = new ReceiverRig()
+    const seen: string[] = []
+    rig.receiver.consumer.subscribe((frame) => {
+      if (seen.push(String(frame)) > 1) return
+      for (const end = systemClock.now() + LONG_MS; systemClock.now() < end;);
+    }, true)
+    publishBytes(rig.producer, bytesOf(words(count)))
+    t.is(rig.receiver.onNotify(), more)
+    t.deepEqual(seen, words(64))
+    t.false(rig.receiver.onNotify())
+    t.is(seen.length, count)
+  }
 })
 
 /** Says these in pieces of every size that the ring can hold. */

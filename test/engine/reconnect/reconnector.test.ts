@@ -941,6 +941,45 @@ test('a subscription to batches ends when isPong or its handler fails, and the c
   }
 })
 
+test('an isPong that ends the subscription loses no frame of the batch', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  let stop = (): void => undefined
+  const isPong = (frame: Buffer): boolean => {
+    if (String(frame) !== 'pong') return false
+    stop()
+    return true
+  }
+  const fake = new FakeReconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong } })
+  const { reconnecting } = fake
+  const seen: string[] = []
+  stop = reconnecting.subscribeBatch((batch) => seen.push(...[...batch].map(String)))
+  const connection = await fake.connect()
+  connection.deliver('a', 'pong', 'b')
+  connection.deliver('c')
+  t.deepEqual(seen, ['a', 'b'])
+  t.is(String(await reconnecting.receive()), 'c')
+  t.is(reconnecting.info.framesReceived, 3)
+  reconnecting.destroy()
+})
+
+test('an isPong that destroys the connection has no frame given to the subscriber', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  let asked = 0
+  const isPong = (): boolean => {
+    asked++
+    reconnecting.destroy()
+    return false
+  }
+  const fake = new FakeReconnecting({ heartbeat: { intervalMs: 1_000, timeoutMs: 1_000, ping: () => 'ping', isPong } })
+  const { reconnecting } = fake
+  reconnecting.subscribeBatch(() => t.fail('given'))
+  const connection = await fake.connect()
+  connection.deliver('a', 'b')
+  t.is(asked, 1)
+  t.is(reconnecting.info.framesReceived, 0)
+  await reconnecting.closed
+})
+
 test('a promise holds the batches of the next connection back too', async (t) => {
   t.timeout(WATCHDOG_MS)
   const fake = new FakeReconnecting()
