@@ -43,7 +43,6 @@ const engine = (transport: Transport): PeerEntry => ({
   module: fileOf('engine'),
   variant: transport,
   ours: transport,
-  remark: 'streams up to 4 KiB in batches: sendBatch() of 64, subscribeBatch()',
 })
 
 export function peerCatalogue(transports: readonly Transport[]): readonly PeerEntry[] {

@@ -38,19 +38,35 @@ export function timesBetter(table: ComparedTable, own: ComparedRow, other: Compa
   return mine === undefined || theirs === undefined ? undefined : better(table, mine, theirs)
 }
 
+/** It connects no two processes, so it is no choice for who has them: it is told besides. */
+const THREADS = 'message-port'
+
 /** The best of those that are not the engine. */
-function bestOther(table: ComparedTable): ComparedRow | undefined {
+function bestOther(table: ComparedTable, isOne: (row: ComparedRow) => boolean): ComparedRow | undefined {
   let best: ComparedRow | undefined
   for (const row of table.rows) {
-    if (row.peer === 'engine' || judged(table, row) === undefined) continue
+    if (row.peer === 'engine' || !isOne(row) || judged(table, row) === undefined) continue
     if (best === undefined || (timesBetter(table, row, best) ?? 0) > 1) best = row
   }
   return best
 }
 
-/** One for each transport of the engine. */
+/** Between processes one for each transport of the engine; between threads too, where they are ahead of it. */
 export function standingsOf(table: ComparedTable): readonly Standing[] {
-  const other = bestOther(table)
+  const ofThreads = against(
+    table,
+    bestOther(table, ({ peer }) => peer === THREADS),
+  )
+  return [
+    ...against(
+      table,
+      bestOther(table, ({ peer }) => peer !== THREADS),
+    ),
+    ...ofThreads.filter(({ state }) => state === 'behind'),
+  ]
+}
+
+function against(table: ComparedTable, other: ComparedRow | undefined): readonly Standing[] {
   if (other === undefined) return []
   return table.rows
     .filter(({ ours }) => ours !== undefined)
