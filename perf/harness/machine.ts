@@ -11,6 +11,14 @@ export interface MachineFacts {
   readonly loadAverage: number
 }
 
+/** The measured programs keep two CPUs busy themselves, or one that they share. */
+const OWN_LOAD = 2
+
+/** Whether other work took CPUs from what was measured. */
+export function isBusy({ cpus, loadAverage }: Pick<MachineFacts, 'cpus' | 'loadAverage'>): boolean {
+  return loadAverage > cpus + OWN_LOAD / 2
+}
+
 export function machineFacts(): MachineFacts {
   return {
     node: process.version,

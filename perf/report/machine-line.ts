@@ -1,5 +1,5 @@
 /** Of the machine, for a reader of figures. */
-import type { MachineFacts } from '../harness/machine.js'
+import { isBusy, type MachineFacts } from '../harness/machine.js'
 
 /** What figures were measured on, in one line. */
 export function machineLine({ node, platform, kernel, cpu, cpus, memoryBytes, loadAverage }: MachineFacts): string {
@@ -8,7 +8,7 @@ export function machineLine({ node, platform, kernel, cpu, cpus, memoryBytes, lo
 }
 
 /** Undefined: it has CPUs to spare. */
-export function busyLine({ cpus, loadAverage }: MachineFacts): string | undefined {
-  if (loadAverage <= cpus) return undefined
+export function busyLine(facts: MachineFacts): string | undefined {
+  if (!isBusy(facts)) return undefined
   return 'This machine is BUSY with other work: times and rates are those of waiting for a CPU. CPU a message changes less.'
 }

@@ -1,5 +1,6 @@
 /** The whole page, as text: nothing in it is fetched from anywhere. */
 import { createHash } from 'node:crypto'
+import { isBusy } from '../../harness/machine.js'
 import { clientScript } from './client-files.js'
 import { commandText } from './command-text.js'
 import type { Contender } from '../charts/chart.js'
@@ -69,7 +70,7 @@ ${warnings(parts).map((warning) => markup`<p class="warning" role="note"><strong
 
 function warnings(parts: readonly Part[]): readonly string[] {
   const wrong = parts.filter(({ right }) => !right).map(({ scenario }) => scenario)
-  const busy = parts.filter(({ machine }) => machine.loadAverage > machine.cpus)
+  const busy = parts.filter(({ machine }) => isBusy(machine))
   return [
     ...(wrong.length === 0 ? [] : [`Counts were wrong in ${wrong.join(', ')}: do not trust these figures.`]),
     ...(busy.length === 0
