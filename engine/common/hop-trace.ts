@@ -6,8 +6,19 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { hopClock, TICKS_A_MICRO, type HopClock } from '../protocol/hop-clock.js'
 import { debugHops } from './trace.js'
 
-/** In the order of the way. A round trip has either the second or the next two of them. */
-export const hopNames = [
+/** A round trip has either the second or the next two of them. */
+export type HopName =
+  | 'sendToFlush'
+  | 'flushToWritten'
+  | 'flushToShard'
+  | 'shardToWritten'
+  | 'writtenToRead'
+  | 'readToMain'
+  | 'mainToHost'
+  | 'hostToSend'
+
+/** In the order of the way. */
+export const hopNames: readonly HopName[] = [
   'sendToFlush',
   'flushToWritten',
   'flushToShard',
@@ -16,9 +27,7 @@ export const hopNames = [
   'readToMain',
   'mainToHost',
   'hostToSend',
-] as const
-
-export type HopName = (typeof hopNames)[number]
+]
 
 /** What one hop took in all round trips that had it. Times are in microseconds, and 0 while there was none. */
 export interface HopStats {

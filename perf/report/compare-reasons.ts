@@ -24,6 +24,12 @@ const reasons: readonly Reason[] = [
     why: 'one frame at a time leaves nothing to batch: the same system calls as net, with more JavaScript around them',
   },
   {
+    work: ['stream'],
+    ours: 'sockets',
+    others: ['net', 'net, corked', 'child pipes', 'child_process, advanced', 'zeromq'],
+    why: 'large frames are copied into a ring and out of one besides, by four threads in place of two',
+  },
+  {
     work: ['fan-in'],
     ours: 'sockets',
     others: ['net', 'node-ipc', 'zeromq'],
