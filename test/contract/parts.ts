@@ -28,7 +28,10 @@ export const everyPart: readonly Part[] = [
 ]
 
 /** For another form of address: connections by it are those of a socket or a pipe, which have suites of their own. */
-export const addressParts: readonly Part[] = byLength({ short: [connectingTests], long: everyPart })
+export const addressParts: readonly Part[] = byLength({
+  short: [connectingTests],
+  long: [connectingTests, limitTests, endingTests, engineEndTests],
+})
 
 /** For connections to which only shards write; on the same transport main writes small frames itself. */
 export const shardWritesParts: readonly Part[] = byLength({ short: [endingTests], long: everyPart })
@@ -51,14 +54,23 @@ export const childParts: readonly Part[] = byLength({
 /** For a child with an engine of its own: the other tests do not concern the far end, and use a simpler one. */
 export const farEndParts: readonly Part[] = byLength({
   short: [endingTests],
-  long: [frameTests, sendingTests, endingTests, flowTests],
+  long: [frameTests, endingTests, flowTests],
 })
 
 /** For frames that go over the socket after a handshake: they are those of `unix:`, and only how they begin differs. */
-export const fallbackParts: readonly Part[] = byLength({ short: [limitTests], long: everyPart })
+export const fallbackParts: readonly Part[] = byLength({
+  short: [limitTests],
+  long: [connectingTests, limitTests, frameTests, endingTests, engineEndTests],
+})
 
 /** For shared memory at another form of address: what carries the frames is the same. */
-export const sharedUnixParts: readonly Part[] = byLength({ short: [fairnessTests], long: everyPart })
+export const sharedUnixParts: readonly Part[] = byLength({
+  short: [fairnessTests],
+  long: [connectingTests, endingTests, fairnessTests],
+})
 
 /** For segments that are reached by a path: once both ends have it, they are as others. */
-export const pathParts: readonly Part[] = byLength({ short: [frameTests], long: everyPart })
+export const pathParts: readonly Part[] = byLength({
+  short: [frameTests],
+  long: [connectingTests, frameTests, endingTests, engineEndTests],
+})
