@@ -1,13 +1,13 @@
 /** Hops of round trips as `engine.stats()` shows them: their numbers, since their times are up to the machine. */
-import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { createEngine, type Engine, type EngineOptions, type HopName } from '../../api/index.js'
+import { createEngine, type Engine, type HopName } from '../../api/index.js'
 import { ChildProgram } from '../helpers/child-program.js'
+import { withEchoStage } from '../helpers/echo-stage.js'
 import { throws } from '../helpers/expected-errors.js'
 import { roundTrip, untilMainReads } from '../helpers/inline-traffic.js'
 import { withSharedEngines } from '../helpers/shared-engines.js'
 import { canShareMemory } from '../helpers/shared-memory-here.js'
-import { makeTemporaryFolder, pathOf } from '../helpers/temporary-folder.js'
+import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
 const WATCHDOG_MS = 20_000
@@ -16,33 +16,6 @@ const ROUND_TRIPS = 20
 failOnWarnings()
 
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
-
-/** An engine, and where a peer that is none echoes every byte. */
-async function onStage(
-  t: ExecutionContext,
-  options: EngineOptions,
-  body: (engine: Engine, endpoint: string) => Promise<void>,
-): Promise<void> {
-  t.timeout(WATCHDOG_MS)
-  const folder = await makeTemporaryFolder()
-  const endpoint = folder.endpoint()
-  const sockets = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined).pipe(socket)
-  })
-  const engine = await createEngine({ shards: 1, wake: 'park', ...options })
-  try {
-    await new Promise<void>((resolve) => server.listen(pathOf(endpoint), resolve))
-    await body(engine, endpoint)
-  } finally {
-    const { leaked, byKind } = await engine.close({ graceMs: 0 })
-    t.is(leaked, 0, JSON.stringify(byKind))
-    for (const socket of sockets) socket.destroy()
-    await new Promise((resolve) => server.close(resolve))
-    await folder.remove()
-  }
-}
 
 function counts(engine: Engine): Partial<Record<HopName, number>> {
   const taken = engine.stats().hops?.filter(({ count }) => count > 0) ?? []
@@ -60,7 +33,7 @@ const BY_SHARD = {
 }
 
 test.serial('each round trip by way of the shard has each of its hops once', async (t) => {
-  await onStage(t, { traceHops: true, inlineWrites: 'never' }, async (engine, endpoint) => {
+  await withEchoStage(t, { traceHops: true, inlineWrites: 'never' }, async ({ engine, endpoint }) => {
     const connection = await engine.transport(endpoint).connect()
     for (let i = 0; i < ROUND_TRIPS; i++) await roundTrip(connection)
     t.deepEqual(counts(engine), BY_SHARD)
@@ -68,7 +41,7 @@ test.serial('each round trip by way of the shard has each of its hops once', asy
 })
 
 test.serial('a subscriber has the same hops as whoever receives', async (t) => {
-  await onStage(t, { traceHops: true, inlineWrites: 'never' }, async (engine, endpoint) => {
+  await withEchoStage(t, { traceHops: true, inlineWrites: 'never' }, async ({ engine, endpoint }) => {
     const connection = await engine.transport(endpoint).connect()
     await new Promise<void>((resolve) => {
       let left = ROUND_TRIPS
@@ -83,7 +56,7 @@ test.serial('a subscriber has the same hops as whoever receives', async (t) => {
 })
 
 onUnix('a round trip that main makes without the shard has the hops of main', async (t) => {
-  await onStage(t, { traceHops: true }, async (engine, endpoint) => {
+  await withEchoStage(t, { traceHops: true }, async ({ engine, endpoint }) => {
     const connection = await engine.transport(endpoint).connect()
     await untilMainReads(engine, connection)
     engine.resetHops()
@@ -123,7 +96,7 @@ test.serial('the side that answers has hops too, from one question to the next',
 })
 
 test.serial('what is no batch is refused as without a trace', async (t) => {
-  await onStage(t, { traceHops: true }, async (engine, endpoint) => {
+  await withEchoStage(t, { traceHops: true }, async ({ engine, endpoint }) => {
     const connection = await engine.transport(endpoint).connect()
     for (const wrong of [undefined, null, 7, 'text', Buffer.from('bytes')])
       throws(t, () => connection.sendBatch(wrong as unknown as string[]), 'ERR_INVALID_FRAME')
@@ -151,7 +124,7 @@ whereShared('over shared memory main writes and reads itself', async (t) => {
 })
 
 test.serial('hops that were traced are forgotten when the host says so', async (t) => {
-  await onStage(t, { traceHops: true, inlineWrites: 'never' }, async (engine, endpoint) => {
+  await withEchoStage(t, { traceHops: true, inlineWrites: 'never' }, async ({ engine, endpoint }) => {
     const connection = await engine.transport(endpoint).connect()
     await roundTrip(connection)
     t.is(counts(engine).sendToFlush, 1)
@@ -165,7 +138,7 @@ test.serial('hops that were traced are forgotten when the host says so', async (
 test.serial('by default there are no hops, and main reads no clock for them', async (t) => {
   const { hrtime } = process
   let looks = 0
-  await onStage(t, {}, async (engine, endpoint) => {
+  await withEchoStage(t, {}, async ({ engine, endpoint }) => {
     const connection = await engine.transport(endpoint).connect()
     await roundTrip(connection)
     process.hrtime = Object.assign((before?: [number, number]) => {

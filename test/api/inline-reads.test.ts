@@ -1,20 +1,14 @@
 /** Which frames main reads from a socket itself, by what shards count, and that all come whoever reads them. */
 import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import {
-  createEngine,
-  type Connection,
-  type Engine,
-  type EngineOptions,
-  type TransportOptions,
-} from '../../api/index.js'
+import { createEngine, type Connection, type Engine, type EngineOptions } from '../../api/index.js'
+import { withEchoStage, type EchoStage } from '../helpers/echo-stage.js'
 import { digestOf, frameOf } from '../helpers/frames.js'
 import { readCounts, readsSince, roundTrip, untilInline, untilMainReads } from '../helpers/inline-traffic.js'
 import { byLength } from '../helpers/length.js'
 import { Random, testSeed } from '../helpers/random.js'
 import { RestlessReading } from '../helpers/restless-reading.js'
 import { nodeProgram } from '../helpers/small-children.js'
-import { makeTemporaryFolder, pathOf, type TemporaryFolder } from '../helpers/temporary-folder.js'
 import { turns, until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
@@ -33,37 +27,12 @@ failOnWarnings()
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
 const seed = testSeed()
 
-interface Stage {
-  readonly engine: Engine
-  readonly folder: TemporaryFolder
-  /** A connection to a plain socket that echoes every byte. */
-  readonly connect: (options?: TransportOptions) => Promise<Connection>
-}
-
-async function onStage(
+function onStage(
   t: ExecutionContext,
   options: EngineOptions,
-  body: (stage: Stage) => Promise<void>,
+  body: (stage: EchoStage) => Promise<void>,
 ): Promise<void> {
-  t.timeout(WATCHDOG_MS)
-  const folder = await makeTemporaryFolder()
-  const endpoint = folder.endpoint()
-  const sockets = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined).pipe(socket)
-  })
-  const engine = await createEngine({ ...ASLEEP, ...options })
-  try {
-    await new Promise<void>((resolve) => server.listen(pathOf(endpoint), resolve))
-    await body({ engine, folder, connect: (further) => engine.transport(endpoint, further).connect() })
-  } finally {
-    const { leaked, byKind } = await engine.close({ graceMs: 0 })
-    t.is(leaked, 0, JSON.stringify(byKind))
-    for (const socket of sockets) socket.destroy()
-    server.close()
-    await folder.remove()
-  }
+  return withEchoStage(t, options, body, WATCHDOG_MS)
 }
 
 function echoTo(connection: Connection): void {

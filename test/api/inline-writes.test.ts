@@ -1,20 +1,12 @@
 /** Which frames main writes to a socket itself, by what shards count. */
-import net from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import {
-  createEngine,
-  type Connection,
-  type Engine,
-  type EngineOptions,
-  type Listener,
-  type TransportOptions,
-} from '../../api/index.js'
+import { createEngine, type Connection, type Engine, type EngineOptions, type Listener } from '../../api/index.js'
+import { withEchoStage } from '../helpers/echo-stage.js'
 import { roundTrip, untilInline, writeCounts, writesSince } from '../helpers/inline-traffic.js'
 import { nodeProgram } from '../helpers/small-children.js'
-import { makeTemporaryFolder, pathOf, randomName, type TemporaryFolder } from '../helpers/temporary-folder.js'
+import { randomName } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
-const WATCHDOG_MS = 20_000
 /** Length of a frame before its payload. */
 const HEADER_BYTES = 4
 /** Of `inlineWriteBytes`. */
@@ -27,42 +19,6 @@ const ASLEEP = { shards: 1, wake: 'park' } as const satisfies EngineOptions
 failOnWarnings()
 
 const onUnix = process.platform === 'win32' ? test.serial.skip : test.serial
-
-interface Stage {
-  readonly engine: Engine
-  /** A connection to a plain socket that echoes every byte. */
-  readonly connect: (options?: TransportOptions) => Promise<Connection>
-}
-
-/** An engine, and a peer that is none. */
-async function onStage(
-  t: ExecutionContext,
-  options: EngineOptions,
-  body: (stage: Stage, folder: TemporaryFolder) => Promise<void>,
-): Promise<void> {
-  t.timeout(WATCHDOG_MS)
-  const folder = await makeTemporaryFolder()
-  const endpoint = folder.endpoint()
-  const sockets = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined).pipe(socket)
-  })
-  const engine = await createEngine({ ...ASLEEP, ...options })
-  try {
-    await new Promise<void>((resolve) => server.listen(pathOf(endpoint), resolve))
-    await body(
-      { engine, connect: (transportOptions) => engine.transport(endpoint, transportOptions).connect() },
-      folder,
-    )
-  } finally {
-    const { leaked, byKind } = await engine.close({ graceMs: 0 })
-    t.is(leaked, 0, JSON.stringify(byKind))
-    for (const socket of sockets) socket.destroy()
-    server.close()
-    await folder.remove()
-  }
-}
 
 /** Frames of these lengths, each in a turn of its own, are one inline write each, and no write of the shard. */
 async function assertInline(t: ExecutionContext, engine: Engine, connection: Connection, each = 1): Promise<void> {
@@ -90,7 +46,7 @@ async function assertNeverInline(t: ExecutionContext, engine: Engine, connection
 onUnix(
   'unix: after some round trips each frame to a plain socket is one inline write, and no write of the shard',
   async (t) => {
-    await onStage(t, {}, async ({ engine, connect }) => {
+    await withEchoStage(t, {}, async ({ engine, connect }) => {
       const connection = await connect()
       await untilInline(engine, connection)
       await assertInline(t, engine, connection)
@@ -102,7 +58,7 @@ onUnix(
 )
 
 onUnix('unix: both ends of a connection of two engines write inline', async (t) => {
-  await onStage(t, {}, async ({ engine }, folder) => {
+  await withEchoStage(t, {}, async ({ engine, folder }) => {
     const other = await createEngine(ASLEEP)
     try {
       const endpoint = folder.endpoint()
@@ -118,7 +74,7 @@ onUnix('unix: both ends of a connection of two engines write inline', async (t) 
 })
 
 onUnix('unix: both ends of a connection within one engine write inline', async (t) => {
-  await onStage(t, {}, async ({ engine }, folder) => {
+  await withEchoStage(t, {}, async ({ engine, folder }) => {
     const transport = engine.transport(folder.endpoint())
     await transport.listen(echoTo)
     const connection = await transport.connect()
@@ -128,7 +84,7 @@ onUnix('unix: both ends of a connection within one engine write inline', async (
 })
 
 onUnix('a child is written to inline, and its end is clean', async (t) => {
-  await onStage(t, {}, async ({ engine }) => {
+  await withEchoStage(t, {}, async ({ engine }) => {
     const connection = await engine.transport(nodeProgram('echo-child', [])).connect()
     await untilInline(engine, connection)
     await assertInline(t, engine, connection)
@@ -137,7 +93,7 @@ onUnix('a child is written to inline, and its end is clean', async (t) => {
 })
 
 onUnix('frames that are sent in one turn leave in one inline write, in their order', async (t) => {
-  await onStage(t, {}, async ({ engine, connect }) => {
+  await withEchoStage(t, {}, async ({ engine, connect }) => {
     const connection = await connect()
     await untilInline(engine, connection)
     const before = writeCounts(engine)
@@ -155,14 +111,14 @@ for (const [title, engineOptions, transportOptions] of [
   ["inlineWrites 'never' of the transport", {}, { inlineWrites: 'never' }],
 ] as const) {
   onUnix(`${title}: only the shard writes, and no duplicate is taken`, async (t) => {
-    await onStage(t, engineOptions, async ({ engine, connect }) => {
+    await withEchoStage(t, engineOptions, async ({ engine, connect }) => {
       await assertNeverInline(t, engine, await connect(transportOptions))
     })
   })
 }
 
 onUnix("a transport's inlineWrites 'auto' counts in an engine whose own is 'never'", async (t) => {
-  await onStage(t, { inlineWrites: 'never' }, async ({ engine, connect }) => {
+  await withEchoStage(t, { inlineWrites: 'never' }, async ({ engine, connect }) => {
     const connection = await connect({ inlineWrites: 'auto' })
     await untilInline(engine, connection)
     await assertInline(t, engine, connection)
@@ -171,14 +127,14 @@ onUnix("a transport's inlineWrites 'auto' counts in an engine whose own is 'neve
 
 for (const framing of ['line', 'length-be', 'content-length'] as const) {
   onUnix(`${framing}: only the shard writes what it has to translate`, async (t) => {
-    await onStage(t, {}, async ({ engine, connect }) => {
+    await withEchoStage(t, {}, async ({ engine, connect }) => {
       await assertNeverInline(t, engine, await connect({ framing }))
     })
   })
 }
 
 test.serial('memory: there is no socket, so only the shard writes', async (t) => {
-  await onStage(t, {}, async ({ engine }) => {
+  await withEchoStage(t, {}, async ({ engine }) => {
     const transport = engine.transport(`memory:${randomName()}`)
     await transport.listen(echoTo)
     await assertNeverInline(t, engine, await transport.connect())
@@ -192,7 +148,7 @@ for (const [title, options, limit] of [
   onUnix(
     `by ${title} a frame of ${String(limit)} bytes with its length is written inline, and one more is not`,
     async (t) => {
-      await onStage(t, options, async ({ engine, connect }) => {
+      await withEchoStage(t, options, async ({ engine, connect }) => {
         const connection = await connect()
         await untilInline(engine, connection)
         const largest = Buffer.alloc(limit - HEADER_BYTES)
@@ -215,7 +171,7 @@ for (const [title, options, limit] of [
 }
 
 onUnix("a transport's inlineWriteBytes counts before its engine's", async (t) => {
-  await onStage(t, { inlineWriteBytes: 600 }, async ({ engine, connect }) => {
+  await withEchoStage(t, { inlineWriteBytes: 600 }, async ({ engine, connect }) => {
     const connection = await connect({ inlineWriteBytes: 64 })
     await untilInline(engine, connection)
     const before = writeCounts(engine)
@@ -225,7 +181,7 @@ onUnix("a transport's inlineWriteBytes counts before its engine's", async (t) =>
 })
 
 onUnix('of many connections that send in one turn none writes inline, of two both do', async (t) => {
-  await onStage(t, {}, async ({ engine, connect }) => {
+  await withEchoStage(t, {}, async ({ engine, connect }) => {
     const connections: Connection[] = []
     for (let i = 0; i < 3; i++) {
       const connection = await connect()
@@ -249,7 +205,7 @@ onUnix('of many connections that send in one turn none writes inline, of two bot
 })
 
 onUnix('a connection that has been idle since it was made has no duplicate', async (t) => {
-  await onStage(t, {}, async ({ engine, connect }) => {
+  await withEchoStage(t, {}, async ({ engine, connect }) => {
     const [idle, busy] = [await connect(), await connect()]
     await untilInline(engine, busy)
     t.is(engine.stats().ledger.byKind.duplicates.opened, 1)
@@ -259,7 +215,7 @@ onUnix('a connection that has been idle since it was made has no duplicate', asy
 })
 
 onUnix('connections of a listener write inline before and after it closes', async (t) => {
-  await onStage(t, {}, async ({ engine }, folder) => {
+  await withEchoStage(t, {}, async ({ engine, folder }) => {
     const transport = engine.transport(folder.endpoint())
     const listener: Listener = await transport.listen(echoTo)
     const connection = await transport.connect()

@@ -97,6 +97,24 @@ export function tooltip(theme: Theme, trigger: 'axis' | 'item', formatter: (show
   }
 }
 
+/** A line, and which of its points. */
+interface ShownPoint<Point> {
+  readonly name: string
+  readonly point: Point
+}
+
+/** The points of lines, one a series, that a tooltip is about. */
+export function shownPoints<Point>(
+  shown: unknown,
+  lines: readonly { readonly contender: Contender; readonly points: readonly Point[] }[],
+): readonly ShownPoint<Point>[] {
+  return shownItems(shown).flatMap(({ seriesIndex, dataIndex }) => {
+    const line = lines[seriesIndex]
+    const point = line?.points[dataIndex]
+    return line === undefined || point === undefined ? [] : [{ name: line.contender.name, point }]
+  })
+}
+
 /** Which series and items a tooltip is about. */
 export function shownItems(shown: unknown): readonly { readonly seriesIndex: number; readonly dataIndex: number }[] {
   return (Array.isArray(shown) ? shown : [shown]) as { seriesIndex: number; dataIndex: number }[]

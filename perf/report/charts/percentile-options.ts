@@ -1,7 +1,7 @@
 /** All values as percentile curves: the tail, which medians hide, has most of the room. */
 import type { EChartsCoreOption } from 'echarts/core'
 import { formatValue } from '../quantities.js'
-import { axis, frame, lineStyle, nameAbove, nameBelow, shownItems, tooltip } from './axes.js'
+import { axis, frame, lineStyle, nameAbove, nameBelow, shownPoints, tooltip } from './axes.js'
 import type { PercentileChart, PercentileLine } from './chart.js'
 import { percentileScaleOf, scaleOf } from './scale.js'
 import type { Theme } from './theme.js'
@@ -17,11 +17,7 @@ export function percentileOptions(
   return {
     ...frame(theme),
     ...tooltip(theme, 'axis', (shown) => {
-      const items = shownItems(shown).flatMap(({ seriesIndex, dataIndex }) => {
-        const line = lines[seriesIndex]
-        const point = line?.points[dataIndex]
-        return line === undefined || point === undefined ? [] : [{ name: line.contender.name, point }]
-      })
+      const items = shownPoints(shown, lines)
       const [first] = items
       if (first === undefined) return ''
       const said = items.map(({ name, point }) => `${name}: ${formatValue(point.value, unit)}`)

@@ -2,7 +2,7 @@
 import type { CustomSeriesOption } from 'echarts/charts'
 import type { EChartsCoreOption } from 'echarts/core'
 import { formatCondition, formatConditionValue, formatName, formatValue } from '../quantities.js'
-import { axis, frame, lineStyle, nameAbove, nameBelow, shownItems, tooltip } from './axes.js'
+import { axis, frame, lineStyle, nameAbove, nameBelow, shownPoints, tooltip } from './axes.js'
 import type { ScalingChart, ScalingLine } from './chart.js'
 import { conditionScaleOf, scaleOf } from './scale.js'
 import { styleOf, type Theme } from './theme.js'
@@ -18,11 +18,7 @@ export function scalingOptions(
   return {
     ...frame(theme),
     ...tooltip(theme, 'axis', (shown) => {
-      const items = shownItems(shown).flatMap(({ seriesIndex, dataIndex }) => {
-        const line = lines[seriesIndex]
-        const point = line?.points[dataIndex]
-        return line === undefined || point === undefined ? [] : [{ name: line.contender.name, point }]
-      })
+      const items = shownPoints(shown, lines)
       const [first] = items
       if (first === undefined) return ''
       const said = items.map(({ name, point }) => `${name}: ${formatValue(point.spread.median, unit)}`)
