@@ -9,7 +9,7 @@ import { Progress } from './harness/progress.js'
 import { makeRunFolder } from './harness/run-folder.js'
 import { help } from './options/help.js'
 import { parse } from './options/parse.js'
-import { Unfit } from './options/reader.js'
+import { Unfit } from '../api/cli/options/reader.js'
 import { writeJson } from './report/json.js'
 
 async function main(): Promise<number> {

@@ -1,4 +1,4 @@
-import { as } from '../options/option.js'
+import { as } from '../../api/cli/options/option.js'
 import { clients, count, ofAll, ofEngines, rounds } from '../options/options.js'
 import { acceptsTable } from '../report/accepts-table.js'
 import { runAccepts } from '../scenarios/accepts.js'

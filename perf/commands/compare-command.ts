@@ -1,7 +1,7 @@
 import { transports } from '../harness/meeting-place.js'
 import { machineFacts } from '../harness/machine.js'
 import { peerCatalogue, peerNames, workNames } from '../harness/peer-catalogue.js'
-import { as, option } from '../options/option.js'
+import { as, option } from '../../api/cli/options/option.js'
 import {
   connectionCounts,
   count,
@@ -12,7 +12,7 @@ import {
   sizes,
   transportList,
 } from '../options/options.js'
-import { list, oneOf } from '../options/reader.js'
+import { list, oneOf } from '../../api/cli/options/reader.js'
 import { COMPARE_LEGEND, compareLines, compareOutcome, compareTable } from '../report/compare-table.js'
 import { busyLine, machineLine } from '../report/machine-line.js'
 import { runCompare } from '../scenarios/compare.js'

@@ -2,7 +2,7 @@
 import type { ContenderSettings } from '../harness/contender.js'
 import { descriptorLimit, descriptorsEach, descriptorShortage } from '../harness/descriptor-limit.js'
 import type { Transport } from '../harness/meeting-place.js'
-import type { Given } from '../options/option.js'
+import type { Given } from '../../api/cli/options/option.js'
 import type * as options from '../options/options.js'
 import type { RunPlace } from './scenario.js'
 

@@ -1,5 +1,5 @@
 import { transports as everywhere } from '../harness/meeting-place.js'
-import { as } from '../options/option.js'
+import { as } from '../../api/cli/options/option.js'
 import {
   connectionCounts,
   count,

@@ -1,4 +1,4 @@
-import { as } from '../options/option.js'
+import { as } from '../../api/cli/options/option.js'
 import { count, ofAll, ofEngines, rounds, sizes } from '../options/options.js'
 import { floodTable } from '../report/flood-table.js'
 import { runFlood, type FloodReport } from '../scenarios/flood.js'

@@ -3,7 +3,7 @@ import { INSTALL_PEERS, isInstalled } from '../harness/peer-package.js'
 import { sharings, type Sharing } from '../harness/messages.js'
 import { transports as all } from '../harness/meeting-place.js'
 import { calibrate } from '../harness/work.js'
-import { as, option } from '../options/option.js'
+import { as, option } from '../../api/cli/options/option.js'
 import {
   clients,
   connections,
@@ -15,7 +15,7 @@ import {
   shardCounts,
   transportList,
 } from '../options/options.js'
-import { integer, list, oneOf } from '../options/reader.js'
+import { integer, list, oneOf } from '../../api/cli/options/reader.js'
 import { httpTable } from '../report/http-table.js'
 import { runHttp, type HttpWork } from '../scenarios/http.js'
 import { allRight, contest } from './contest.js'

@@ -1,6 +1,6 @@
-import { as } from '../options/option.js'
+import { as } from '../../api/cli/options/option.js'
 import { connectionCounts, count, ofAll, rounds } from '../options/options.js'
-import { integer } from '../options/reader.js'
+import { integer } from '../../api/cli/options/reader.js'
 import { poolTable } from '../report/pool-table.js'
 import { runPool, type PoolReport } from '../scenarios/pool-lending.js'
 import { allRight, DEFAULT_ROUNDS } from './contest.js'

@@ -1,6 +1,6 @@
 /** What a scenario of `npm run perf` is: the options that it takes, and a function that measures and prints. */
 import type { Progress } from '../harness/progress.js'
-import type { Given, Options } from '../options/option.js'
+import type { Given, Options } from '../../api/cli/options/option.js'
 import type { ofAll } from '../options/options.js'
 import type { Figure } from '../report/figure.js'
 

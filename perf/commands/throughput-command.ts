@@ -1,5 +1,5 @@
 import { SOCKETS } from '../harness/meeting-place.js'
-import { as } from '../options/option.js'
+import { as } from '../../api/cli/options/option.js'
 import {
   connections,
   count,
@@ -11,7 +11,7 @@ import {
   sizes,
   transport,
 } from '../options/options.js'
-import { integer } from '../options/reader.js'
+import { integer } from '../../api/cli/options/reader.js'
 import { throughputTable } from '../report/throughput-table.js'
 import { runThroughput, type ThroughputReport } from '../scenarios/throughput.js'
 import { contest } from './contest.js'

@@ -1,5 +1,5 @@
 import { transports as known, type Transport } from '../harness/meeting-place.js'
-import { as } from '../options/option.js'
+import { as } from '../../api/cli/options/option.js'
 import { count, duration, ofAll, ofEngines, rounds, sizes, transportList } from '../options/options.js'
 import { traceTable } from '../report/trace-table.js'
 import { runTrace, type TraceReport } from '../scenarios/trace.js'

@@ -5,7 +5,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { Unfit } from '../options/reader.js'
+import { Unfit } from '../../api/cli/options/reader.js'
 import { ENTRY } from './engine-source.js'
 import { runTool, runToolNow, ToolFailure } from './tool.js'
 

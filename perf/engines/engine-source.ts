@@ -1,7 +1,7 @@
 /** Where an engine comes from that is measured beside another one, as it is named on the command line. */
 import { statSync } from 'node:fs'
 import { basename, isAbsolute, join, resolve } from 'node:path'
-import { Unfit, type Reader } from '../options/reader.js'
+import { Unfit, type Reader } from '../../api/cli/options/reader.js'
 
 export type EngineSource =
   | { readonly kind: 'commit'; readonly name: string }

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Unfit } from '../options/reader.js'
+import { Unfit } from '../../api/cli/options/reader.js'
 import { buildCommit } from './built-commit.js'
 import { ENTRY, PACKAGE, type EngineSource } from './engine-source.js'
 import { runTool, ToolFailure } from './tool.js'

@@ -1,4 +1,5 @@
 /** What `--help` prints. */
+import { columns } from '../../api/cli/options/columns.js'
 import type { Scenario } from '../commands/scenario.js'
 
 const COMMAND = 'npm run perf -- '
@@ -34,24 +35,4 @@ function inFull({ name, summary, options, operand, notes = [], examples }: Scena
     'Examples:',
     ...examples.map((example) => `  ${COMMAND}${example}`),
   ].join('\n')
-}
-
-/** Lines of two columns, of which no line is wider than a terminal of 80. */
-function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length))
-  return rows.flatMap(([left, right]) => {
-    const [first = '', ...rest] = wrap(right, 80 - width - 4)
-    return [`  ${left.padEnd(width)}  ${first}`, ...rest.map((line) => `  ${' '.repeat(width)}  ${line}`)]
-  })
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines = ['']
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1) ?? ''
-    if (last === '') lines[lines.length - 1] = word
-    else if (last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
 }

@@ -1,8 +1,8 @@
 /** The options that scenarios share: the same name is read, and means, the same everywhere. */
 import { framingKinds } from '../../engine/protocol/framing.js'
 import { SOCKETS, transports } from '../harness/meeting-place.js'
-import { option } from './option.js'
-import { integer, list, newFile, number, oneOf, wakePolicy } from './reader.js'
+import { option } from '../../api/cli/options/option.js'
+import { integer, list, newFile, number, oneOf, wakePolicy } from '../../api/cli/options/reader.js'
 
 /** The largest frame that the measured engines take. */
 const MOST_BYTES = 67_108_864

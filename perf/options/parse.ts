@@ -1,9 +1,9 @@
 /** Reads the command line of `npm run perf`. Starts nothing. */
 import { parseArgs } from 'node:util'
 import type { Scenario } from '../commands/scenario.js'
-import type { Given } from './option.js'
+import type { Given } from '../../api/cli/options/option.js'
 import type { ofAll } from './options.js'
-import { Unfit } from './reader.js'
+import { Unfit } from '../../api/cli/options/reader.js'
 
 export type Parsed =
   | { readonly kind: 'help'; readonly scenario: Scenario | undefined }

@@ -1,9 +1,9 @@
-/** What an option is: how it is read, and what the help says of it. */
+/** What an option of a command line is: how it is read, and what the help says of it. */
 import type { Reader } from './reader.js'
 
 export interface Option<T> {
   readonly read: Reader<T>
-  /** A value, as the help shows it: the default where there is one. */
+  /** A value, as the help shows it: the default where there is one. Empty: it takes none. */
   readonly value: string
   readonly help: string
 }
@@ -19,7 +19,12 @@ export function option<T>(read: Reader<T>, value: string, help: string): Option<
   return { read, value, help }
 }
 
-/** The same option, of which a scenario shows another value or says something else. */
+/** An option without a value: true where it is given. */
+export function flag(help: string): Option<true> {
+  return { read: () => true, value: '', help }
+}
+
+/** The same option, of which a command shows another value or says something else. */
 export function as<T>(option: Option<T>, value: string, help = option.help): Option<T> {
   return { ...option, value, help }
 }
