@@ -24,6 +24,8 @@ import {
  * - `{kind: 'shm', path}` or `shm:/PATH`: the same, with the socket at an absolute path
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
+ * - `{kind: 'fd', fd}` or `fd:N`: a listening Unix socket that the process was started with; to listen on, not to
+ *   connect to. See `activatedEndpoints()`
  * - `stdio:` or `{kind: 'stdio'}`: the process's own stdin and stdout; to connect to, once, not to listen on
  * - `{kind: 'stdio', command, …}`: a child process, by its stdin and stdout; to connect to, not to listen on
  */
@@ -35,8 +37,23 @@ export type EndpointObject =
   | { readonly kind: 'shm'; readonly path: string }
   | PipeEndpoint
   | { readonly kind: 'memory'; readonly name: string }
+  | FdEndpoint
   | ProcessStdioEndpoint
   | ChildEndpoint
+
+/**
+ * A Unix stream socket that listens already, and that the parent process has passed: systemd, say, or a supervisor. A
+ * listener's `backlog` becomes that of the socket; its `mode` means nothing, and no file is made or removed. `close()`
+ * of the listener closes the descriptor in this process; other processes that have the socket keep it. A `listen()`
+ * that rejects leaves it open. Not on Windows.
+ */
+export interface FdEndpoint {
+  readonly kind: 'fd'
+  /** The number of the descriptor, from 3 up. */
+  readonly fd: number
+  /** What the parent calls it. Nothing depends on it. */
+  readonly name?: string | undefined
+}
 
 /** A Windows named pipe. */
 export interface PipeEndpoint {
@@ -123,6 +140,8 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
       assertPlainName(object.name, text)
       return { kind: 'memory', text, route: { via: 'target', target: { kind: 'memory', name: object.name } } }
     }
+    case 'fd':
+      return resolveFd(object.fd)
     case 'stdio':
       return 'command' in object ? resolveChild(object) : resolveProcessStdio()
   }
@@ -176,6 +195,13 @@ function resolveLocalPipe(name: string): ResolvedEndpoint {
   const user = os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, '_')
   const pipe = `symphony-transport-${user}-${name}`
   return resolvePipe({ kind: 'pipe', name: pipe, readableAll: false, writableAll: false })
+}
+
+function resolveFd(fd: number): ResolvedEndpoint {
+  const text = `fd:${String(fd)}`
+  if (process.platform === 'win32')
+    throw unsupported(text, 'Windows hands no sockets to the processes that it starts. Use local:NAME.')
+  return { kind: 'fd', text, route: { via: 'target', target: { kind: 'fd', fd } } }
 }
 
 function resolveChild({ kind, ...child }: CheckedChild): ResolvedEndpoint {

@@ -21,6 +21,8 @@ export interface ChildSettings {
   readonly openFiles?: number
   /** How much it may take of its address space, in KiB. */
   readonly addressKiB?: number
+  /** Sockets of this process that it gets as systemd gives them, by their numbers: from 3 on, with LISTEN_FDS. */
+  readonly activated?: readonly number[]
 }
 
 export class ChildProgram {
@@ -36,7 +38,7 @@ export class ChildProgram {
   static start(
     fixture: string,
     args: readonly string[] = [],
-    { env: more = {}, nodeArgs = [], manyFiles = false, openFiles, addressKiB }: ChildSettings = {},
+    { env: more = {}, nodeArgs = [], manyFiles = false, openFiles, addressKiB, activated }: ChildSettings = {},
   ): ChildProgram {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
     // Nothing of the test runner's: undefined means that the child does not have it.
@@ -52,10 +54,14 @@ export class ChildProgram {
     const limits = [
       ...(files === undefined ? [] : [`ulimit -n ${String(files)}`]),
       ...(addressKiB === undefined ? [] : [`ulimit -v ${String(addressKiB)}`]),
+      // Its own number, which only it knows: what it runs in its place keeps it.
+      ...(activated === undefined ? [] : [`export LISTEN_PID=$$ LISTEN_FDS=${String(activated.length)}`]),
     ]
     const limited = ['/bin/sh', '-c', [...limits, 'exec "$@"'].join('; '), 'sh', ...command]
     const [program = '', ...rest] = limits.length === 0 ? command : limited
-    return new ChildProgram(endWithUs(spawn(program, rest, { env })))
+    return new ChildProgram(
+      endWithUs(spawn(program, rest, { env, stdio: ['pipe', 'pipe', 'pipe', ...(activated ?? [])] })),
+    )
   }
 
   private constructor(child: ReturnType<typeof spawn>) {

@@ -10,10 +10,12 @@ import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer, Dialler, ListeningTransport } from '../shard-transport.js'
 import { childPipesTransport } from './child-pipes.js'
 import { childStdioTransport } from './child-stdio.js'
+import { unixPeer } from './duplicate-listener.js'
+import { fdTransport } from './fd.js'
 import { memoryTransport } from './memory.js'
 import { pipeTransport } from './pipe.js'
 import { processStdioTransport } from './process-stdio.js'
-import { unixPeer, unixTransport } from './unix.js'
+import { unixTransport } from './unix.js'
 
 type Registry = {
   readonly [Kind in TransportKind]: Kind extends ListeningKind
@@ -23,6 +25,7 @@ type Registry = {
 
 const registry: Registry = {
   unix: unixTransport,
+  fd: fdTransport,
   pipe: pipeTransport,
   memory: memoryTransport,
   'child-stdio': childStdioTransport,
