@@ -1,4 +1,7 @@
-/** What Node's permission model denies, and the flag that would allow it. See docs/decisions/permission-model.md. */
+/**
+ * What Node's permission model or Deno's permissions deny, and the flag that would allow it. See
+ * docs/decisions/permission-model.md and docs/runtimes.md.
+ */
 import { dirname } from 'node:path'
 
 const flags: Readonly<Record<string, string>> = {
@@ -18,11 +21,17 @@ interface Denial {
 }
 
 export function isDenied(error: unknown): boolean {
-  return error instanceof Error && (error as Denial).code === 'ERR_ACCESS_DENIED'
+  return error instanceof Error && ((error as Denial).code === 'ERR_ACCESS_DENIED' || isOfDeno(error))
+}
+
+/** Its message names the flag. */
+function isOfDeno(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'NotCapable'
 }
 
 /** What is forbidden and what to do about it, for a message; only of an error that `isDenied()`. */
 export function describeDenial(error: unknown): string {
+  if (isOfDeno(error)) return `Deno's permissions forbid it: ${error.message}`
   const { permission, resource, syscall } = error as Denial
   // A connection that is denied says so as a failed call, without the name of the permission.
   const name = typeof permission === 'string' ? permission : syscall === 'connect' ? 'Net' : undefined

@@ -37,8 +37,7 @@ export const activated: ContractTransport = {
   listenerKind: 'fd',
   supported: process.platform !== 'win32',
   halfClose: true,
-  // It is there to listen on alone.
-  noListener: 'ERR_INVALID_ENDPOINT',
+  noListener: 'ERR_REFUSED',
   async makeEndpoint() {
     const folder = await makeTemporaryFolder()
     const path = folder.socketPath()

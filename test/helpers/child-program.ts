@@ -35,12 +35,17 @@ export class ChildProgram {
   #stderr = ''
   #wake: (() => void) | undefined
 
-  static start(
-    fixture: string,
+  static start(fixture: string, args: readonly string[] = [], settings: ChildSettings = {}): ChildProgram {
+    const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
+    return ChildProgram.startFile(path, args, settings)
+  }
+
+  /** Any other program. */
+  static startFile(
+    path: string,
     args: readonly string[] = [],
     { env: more = {}, nodeArgs = [], manyFiles = false, openFiles, addressKiB, activated }: ChildSettings = {},
   ): ChildProgram {
-    const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
     // Nothing of the test runner's: undefined means that the child does not have it.
     const env = {
       ...process.env,
