@@ -20,6 +20,11 @@ interface Denial {
   readonly syscall?: unknown
 }
 
+/** What is denied is to make something in a folder, under a name that nobody can know before: the folder counts. */
+export function deniedIn(folder: string, error: unknown): unknown {
+  return isDenied(error) && !isOfDeno(error) ? Object.assign(error as Error, { resource: folder }) : error
+}
+
 export function isDenied(error: unknown): boolean {
   return error instanceof Error && ((error as Denial).code === 'ERR_ACCESS_DENIED' || isOfDeno(error))
 }
