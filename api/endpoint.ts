@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
-import { TransportError } from '../engine/protocol/errors.js'
+import { fromSystemError, TransportError } from '../engine/protocol/errors.js'
 import { SOCKET_PATH_LIMIT, type LocalFolder } from '../engine/protocol/target.js'
 import {
   invalidEndpoint,
@@ -128,7 +128,7 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
       const text = `local:${object.name}`
       assertPlainName(object.name, text)
       if (process.platform === 'win32') return { ...resolveLocalPipe(object.name), kind: 'local', text }
-      const within = localFolder()
+      const within = localFolder(text)
       return { ...resolvePath('unix', join(within.path, `${object.name}.sock`), within), kind: 'local', text }
     }
     case 'shm':
@@ -155,7 +155,7 @@ function resolveShm(object: CheckedShm): ResolvedEndpoint {
   if (process.platform === 'win32')
     throw unsupported(text, 'shared memory is not available on Windows. Use local:NAME.')
   if ('path' in object) return resolvePath('shm', object.path)
-  const within = localFolder()
+  const within = localFolder(text)
   // No socket of `local:` ends in this.
   return { ...resolvePath('shm', join(within.path, `${object.name}.shm`), within), text }
 }
@@ -245,9 +245,18 @@ function unsupported(text: string, why: string, endpoint = text): TransportError
  * system's temporary folder. The specification of `XDG_RUNTIME_DIR` says to ignore a relative one: it would mean
  * another folder to each process. Whether the folder is the user's alone is checked when it is used.
  */
-function localFolder(): LocalFolder {
+function localFolder(text: string): LocalFolder {
   const base = process.env['XDG_RUNTIME_DIR']
   if (base !== undefined && isAbsolute(base)) return { path: join(base, 'symphony-transport'), base }
-  const user = String(process.geteuid?.() ?? 0)
+  const user = userNumber(text)
   return { path: resolve(os.tmpdir(), `symphony-transport-${user}`), base: undefined }
+}
+
+function userNumber(text: string): string {
+  try {
+    return String(process.geteuid?.() ?? 0)
+  } catch (error) {
+    // Deno asks for a permission.
+    throw fromSystemError(error as NodeJS.ErrnoException, 'opening', text)
+  }
 }

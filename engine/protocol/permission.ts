@@ -3,6 +3,7 @@
  * docs/decisions/permission-model.md and docs/runtimes.md.
  */
 import { dirname } from 'node:path'
+import process from 'node:process'
 
 const flags: Readonly<Record<string, string>> = {
   FileSystemRead: '--allow-fs-read',
@@ -18,6 +19,12 @@ interface Denial {
   readonly permission?: unknown
   readonly resource?: unknown
   readonly syscall?: unknown
+}
+
+/** False where Node's permission model denies it, which a look at the path does not tell. */
+export function mayWrite(path: string): boolean {
+  const { permission } = process as { readonly permission?: { has(scope: string, reference: string): boolean } }
+  return permission?.has('fs.write', path) !== false
 }
 
 /** What is denied is to make something in a folder, under a name that nobody can know before: the folder counts. */

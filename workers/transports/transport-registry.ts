@@ -10,12 +10,11 @@ import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer, Dialler, ListeningTransport } from '../shard-transport.js'
 import { childPipesTransport } from './child-pipes.js'
 import { childStdioTransport } from './child-stdio.js'
-import { unixPeer } from './duplicate-listener.js'
 import { fdTransport } from './fd.js'
 import { memoryTransport } from './memory.js'
 import { pipeTransport } from './pipe.js'
 import { processStdioTransport } from './process-stdio.js'
-import { unixTransport } from './unix.js'
+import { unixPeer, unixTransport } from './unix.js'
 
 type Registry = {
   readonly [Kind in TransportKind]: Kind extends ListeningKind

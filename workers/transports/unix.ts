@@ -11,6 +11,8 @@ import type { WireOwner } from '../wire.js'
 import { listenOnDuplicate } from './duplicate-listener.js'
 import { dialPath } from './net-transport.js'
 
+export { unixPeer } from './duplicate-listener.js'
+
 type AnyUnixTarget = TargetOf<'unix'>
 
 export const unixTransport: ListeningTransport<AnyUnixTarget> = {
