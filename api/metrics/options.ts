@@ -12,7 +12,7 @@ const NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 const taken = new Set(['engine', 'endpoint', ...metrics.flatMap(({ labels = [] }) => labels)])
 
 /** Of options that name an engine. */
-export const engineChecks = {
+const engineChecks = {
   name: (value: unknown) => (typeof value === 'string' && value !== '' ? undefined : 'a string that is not empty'),
 } satisfies Checks
 

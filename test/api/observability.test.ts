@@ -90,10 +90,10 @@ test.serial('the events of a connection and its listener come once, in order, wi
     })
     t.is(published[0]?.event, 'listener.opened')
     t.is(published.at(-1)?.event, 'listener.closed')
-    t.deepEqual(published.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
+    t.deepEqual(published.at(-1)?.message, { engine: engine.id, endpoint, code: 'OK', cause: undefined })
     for (const [i, role] of (['dialled', 'accepted'] as const).entries()) {
       const own = published.filter(({ message }) => message['id'] === ids[i])
-      const who = { id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
+      const who = { engine: engine.id, id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
       t.deepEqual(own, [
         { event: 'connection.opened', message: who },
         { event: 'connection.closed', message: { ...who, code: 'OK', cause: undefined } },
