@@ -9,19 +9,19 @@ import type { ConnectingEvent, DiagnosticsEvents, EngineEvent, ReconnectingEvent
 import type { ObservedEngine } from './engine-source.js'
 import { assertEngine, commonChecks, DEFAULT_PREFIX, has } from './options.js'
 
-type Attributes = Record<string, string | number>
+export type OtelAttributes = Record<string, string | number>
 
 /** A span of `@opentelemetry/api`. */
 export interface OtelSpan {
-  setAttributes(attributes: Attributes): unknown
-  addEvent(name: string, attributes: Attributes): unknown
+  setAttributes(attributes: OtelAttributes): unknown
+  addEvent(name: string, attributes: OtelAttributes): unknown
   setStatus(status: { code: number; message: string }): unknown
   end(): void
 }
 
 /** A tracer of `@opentelemetry/api`. */
 export interface OtelTracer {
-  startSpan(name: string, options: { kind: number; attributes: Attributes }): OtelSpan
+  startSpan(name: string, options: { kind: number; attributes: OtelAttributes }): OtelSpan
 }
 
 export interface OtelSpansOptions {
@@ -59,11 +59,11 @@ export function otelSpans(engine: ObservedEngine, options: OtelSpansOptions): { 
   } = readOptions<OtelSpansOptions>(options, checks, 'otelSpans()')
   if ((tracer as OtelTracer | undefined) === undefined)
     throw new TransportError('ERR_INVALID_OPTION', 'otelSpans(): give a tracer of @opentelemetry/api.')
-  const attributes = (own: Attributes): Attributes =>
+  const attributes = (own: OtelAttributes): OtelAttributes =>
     Object.fromEntries(Object.entries(own).map(([key, value]) => [`${prefix}.${key}`, value]))
   const connects = new OpenSpans<number>()
   const reconnects = new OpenSpans<string>()
-  const begin = (what: string, own: Attributes): OtelSpan =>
+  const begin = (what: string, own: OtelAttributes): OtelSpan =>
     tracer.startSpan(what, { kind: CLIENT, attributes: attributes({ engine: name, ...own }) })
   const beginConnect = ({ attempt, kind, endpoint }: ConnectingEvent): void =>
     connects.set(attempt, begin(`connect ${kind}`, { kind, endpoint }))
@@ -148,6 +148,6 @@ function codeOf(error: Error): string {
   return error instanceof TransportError ? error.code : error.name
 }
 
-function errorType(code: string): Attributes {
+function errorType(code: string): OtelAttributes {
   return code === 'OK' ? {} : { 'error.type': code }
 }
