@@ -11,7 +11,7 @@ import { createTransport, type Transport } from './transport.js'
 
 /** What `createEngine()` resolves with: worker threads, and the connections, listeners and pools that they carry. */
 export interface Engine extends AsyncDisposable {
-  /** Tells it from other engines of this process: the events that are about it have it as `engine`. */
+  /** Tells it from other engines of this thread; the events that are about it have it as `engine`. */
   readonly id: string
 
   /**

@@ -281,7 +281,7 @@ export const events = Object.fromEntries(
 
 /**
  * Calls `observer` with each event of a channel, typed; as `subscribe()` of `node:diagnostics_channel` does. The channels
- * are of the process: `event.engine` says which engine it is of.
+ * are of the thread: `event.engine` says which engine it is of.
  * @returns A function that ends this.
  */
 export function observe<Name extends keyof DiagnosticsEvents>(

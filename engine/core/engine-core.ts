@@ -60,7 +60,7 @@ type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly re
 let made = 0
 
 export class EngineCore {
-  /** Unique within the process. */
+  /** Unique within the thread, as channels of events are. */
   readonly id = String(++made)
   /** Resolves once every shard is up. Rejects with ERR_SHARD_BOOT, and nothing is left then. */
   readonly booted: Promise<void>
