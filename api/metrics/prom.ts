@@ -61,7 +61,7 @@ export interface PromOptions extends PromEngineOptions {
   readonly labels?: Labels | undefined
   /**
    * True: the metrics of pools, listeners, reconnecting connections and breakers have the label `endpoint`, whose value
-   * is `other` after the first hundred. Default: false, since a host with many endpoints would have as many time series.
+   * is `other` after the first hundred. Default: false, since many endpoints would make as many time series.
    */
   readonly endpoints?: boolean | undefined
 }

@@ -1,4 +1,5 @@
 /** Usage: node server.js [ENDPOINT [PORT]]. Ends at SIGINT or SIGTERM. */
+import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import process from 'node:process'

@@ -89,7 +89,7 @@ test.serial('metrics: every one of the table has its unit, and the values are wh
     await exported.collect()
     t.is(looks, 1)
   } finally {
-    for (const { close } of engines) t.is((await close({ graceMs: 0 })).leaked, 0)
+    for (const one of engines) t.is((await one.close({ graceMs: 0 })).leaked, 0)
     await exported.provider.shutdown()
     await folder.remove()
   }
@@ -160,7 +160,7 @@ test.serial('spans: attempts to connect, and a reconnect with its attempts as ev
   )
 })
 
-test('wrong options are refused', async (t) => {
+test('wrong options are refused', (t) => {
   t.timeout(WATCHDOG_MS)
   const engine = { id: '0', stats: () => undefined } as unknown as Engine
   for (const options of [{}, { meter: {} }, { meter: undefined, name: '' }])

@@ -78,7 +78,7 @@ test.serial(
       t.is(open.sum(`${P}connections_opened_total`, { kind, role: 'dialled' }), 1)
       t.is(open.sum(`${P}connect_duration_seconds_count`, { kind, code: 'OK' }), 1)
       t.is(open.sum(`${P}shard_up`, { shard: '0' }), 1)
-      // Main writes and reads small frames itself, and shards the others: all bytes are one or the other's, with headers.
+      // Main writes small frames itself, and shards the others: each byte is one or the other's, headers too.
       const written = open.sum(`${P}shard_written_bytes_total`) + open.sum(`${P}shard_inline_written_bytes_total`)
       t.is(written, FRAMES * (4 + FRAME.length))
       await Promise.all([dialled.close(), accepted?.closed])
