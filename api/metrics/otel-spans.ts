@@ -1,6 +1,6 @@
 /**
- * Attempts to connect, and the times without a connection of those that reconnect, as OpenTelemetry spans. Its
- * interfaces are written out here, as far as used, so that `@opentelemetry/api` is not needed by hosts that do not use it.
+ * Attempts to connect, and the times without a connection of those that reconnect, as OpenTelemetry spans. What is used
+ * of its interfaces is written out here, so that `@opentelemetry/api` is not needed by hosts that do not use it.
  */
 import { diagnosticsChannels as channels, observe } from '../../engine/common/diagnostics.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'

@@ -280,8 +280,8 @@ export const events = Object.fromEntries(
 ) as { readonly [Event in keyof Channels]: EventChannel<DiagnosticsEvents[Channels[Event]]> }
 
 /**
- * Calls `observer` with each event of a channel, typed; as `subscribe()` of `node:diagnostics_channel` does. Channels are
- * of the thread: `event.engine` says which engine it is of.
+ * Calls `observer` with each event of a channel, typed, as `subscribe()` of `node:diagnostics_channel` does. Channels
+ * are of the thread: `event.engine` says which engine it is of.
  * @returns A function that ends this.
  */
 export function observe<Name extends keyof DiagnosticsEvents>(
