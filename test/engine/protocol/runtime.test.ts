@@ -7,6 +7,7 @@ import {
   assertServes,
   passesDescriptors,
 } from '../../../engine/protocol/runtime.js'
+import { serializeError } from '../../../engine/protocol/errors.js'
 import { throws } from '../../helpers/expected-errors.js'
 
 test('Node is supported', (t) => {
@@ -34,4 +35,12 @@ test('where threads pass no descriptors, nothing that needs them is begun', (t) 
     /^listening on local:x: Deno passes no sockets .* Listen in Node, and connect from Deno\.$/,
   )
   t.regex(throws(t, () => assertServes('local:x', false), code).message, /^local:x: Deno runs no handler modules\./)
+})
+
+test('what Deno denies is ERR_ACCESS, with the flag that it names', (t) => {
+  const denial = new Error('Requires net access to "unix:/x", run again with the --allow-net flag')
+  denial.name = 'NotCapable'
+  const { code, message } = serializeError(denial)
+  t.is(code, 'ERR_ACCESS')
+  t.is(message, `Deno's permissions forbid it: ${denial.message}.`)
 })
