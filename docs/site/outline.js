@@ -10,6 +10,8 @@ export const outline = {
     'docs/own-stdio.md',
     'docs/adapters.md',
     'docs/shutdown.md',
+    'docs/systemd.md',
+    'docs/runtimes.md',
     'docs/failures.md',
     'docs/bundling.md',
   ],
