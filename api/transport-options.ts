@@ -44,8 +44,8 @@ export interface TransportOptions {
    */
   readonly framing?: FramingKind | undefined
   /**
-   * `line`: the ASCII character that ends a frame, in place of LF, such as `'\f'` or `'\x1e'`. A frame cannot contain it;
-   * a CR is nothing special then. Default: LF.
+   * `line`: the ASCII character that ends a frame in place of LF, such as `'\f'` or `'\x1e'`. It cannot be in a
+   * frame, and a CR is nothing special then. Default: LF.
    */
   readonly delimiter?: string | undefined
   /** `content-length`: largest block of headers accepted, in bytes; 64 to 1 MiB. Default 8,192. */
