@@ -60,8 +60,8 @@ export interface NodeIpcConnection {
 }
 
 /**
- * The transport needs `nodeIpcFraming`, and the peer its default `rawBuffer: false`. A frame that is no message destroys
- * the connection with ERR_INVALID_MESSAGE, unless `onInvalid` takes it.
+ * The transport needs `nodeIpcFraming`, and the peer its default `rawBuffer: false`. A frame that is no message
+ * destroys the connection with ERR_INVALID_MESSAGE, unless `onInvalid` takes it.
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toNodeIpc(connection: Adaptable, options: NodeIpcOptions = {}): NodeIpcConnection {
@@ -127,8 +127,18 @@ class NodeIpc implements NodeIpcConnection {
     const listeners = this.#listeners.get(type)
     if (listeners === undefined) return undefined
     if (listeners.some(({ isOnce }) => isOnce)) this.#keep(type, ({ isOnce }) => !isOnce)
-    const results = listeners.map(({ listener }) => listener(data))
-    return results.some(isThenable) ? Promise.all(results) : undefined
+    const pending: Promise<unknown>[] = []
+    try {
+      for (const { listener } of listeners) {
+        const result = listener(data)
+        if (isThenable(result)) pending.push(Promise.resolve(result))
+      }
+    } catch (cause) {
+      // One failure is reported, and no other goes unheard.
+      Promise.all(pending).catch(() => undefined)
+      throw cause
+    }
+    return pending.length === 0 ? undefined : Promise.all(pending)
   }
 
   #keep(type: string, isKept: (listening: Listening) => boolean): void {

@@ -12,12 +12,14 @@ const PROTO = '__proto__'
 /** Text without these has no such key, however it is escaped. */
 const PROTO_SIGNS = /__proto__|\\u00[567]/
 
+/** Its type does not say that there is no text for undefined, functions and symbols. */
+const stringify: (value: unknown) => string | undefined = JSON.stringify
+
 /** @throws {TransportError} ERR_INVALID_FRAME */
 export function encodeJson(value: unknown, endpoint: string): string {
   let text: string | undefined
   try {
-    // Its type leaves out what it returns for undefined, functions and symbols.
-    text = JSON.stringify(value)
+    text = stringify(value)
   } catch (cause) {
     const why = 'a BigInt, a circle, more levels than the stack holds, or a toJSON() that throws'
     throw invalidFrame(`this value cannot be written as JSON, because of ${why}. See the cause.`, endpoint, cause)

@@ -35,13 +35,13 @@ export class Calls {
     return this.#pending.size
   }
 
-  call(method: string, params: Params | undefined, options: WaitOptions): Promise<unknown> {
+  async call(method: string, params: Params | undefined, options: WaitOptions): Promise<unknown> {
     const { endpoint, maxPending, clock } = this.#settings
     const refusal = this.#ended ?? abortedBefore(`calling ${method}`, endpoint, options)
-    if (refusal !== undefined) return Promise.reject(refusal)
+    if (refusal !== undefined) throw refusal
     if (this.#pending.size >= maxPending) {
       const message = `${String(maxPending)} calls wait for an answer already (maxPending). Await some before you make more.`
-      return Promise.reject(new TransportError('ERR_BACKPRESSURE', message, { endpoint }))
+      throw new TransportError('ERR_BACKPRESSURE', message, { endpoint })
     }
     const id = `${this.#prefix}-${String(++this.#last)}`
     try {

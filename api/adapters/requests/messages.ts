@@ -1,4 +1,4 @@
-/** What goes over the wire: JSON-RPC 2.0, and the notification that cancels a request in the Language Server Protocol. */
+/** What goes over the wire: JSON-RPC 2.0, and how the Language Server Protocol cancels a request. */
 
 export type Id = string | number
 
