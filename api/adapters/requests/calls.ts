@@ -44,11 +44,7 @@ export class Calls {
       throw new TransportError('ERR_BACKPRESSURE', message, { endpoint })
     }
     const id = `${this.#prefix}-${String(++this.#last)}`
-    try {
-      this.#settings.send({ kind: 'request', id, method, params })
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    this.#settings.send({ kind: 'request', id, method, params })
     const { signal, timeoutMs = this.#settings.timeoutMs } = options
     const waiter = new Waiter<unknown>(`calling ${method}`, endpoint, { signal, timeoutMs }, clock, () => {
       this.#pending.delete(id)
