@@ -47,8 +47,11 @@ export type RequestParameters<Method> = Method extends (...args: infer Args) => 
         : never
   : never
 
-/** What a method answers. */
-export type RequestResult<Method> = Method extends (...args: never[]) => infer Result ? Awaited<Result> : never
+/** What a method answers: its result, with null in place of undefined. */
+export type RequestResult<Method> = Method extends (...args: never[]) => infer Result ? OrNull<Awaited<Result>> : never
+
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a method may return nothing
+type OrNull<Result> = Result extends undefined | void ? null : Result
 
 /** `Remote`: the methods of the peer, with their parameters and results. Nothing checks that it has them. */
 export interface Requests<Remote = AnyMethods> {

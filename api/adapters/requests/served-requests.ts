@@ -104,7 +104,9 @@ export class ServedRequests {
     const controllers = [...this.#requests.values(), ...this.#notifications]
     this.#requests.clear()
     this.#notifications.clear()
-    for (const controller of controllers) controller.abort(cancelled(why))
+    if (controllers.length === 0) return
+    const reason = cancelled(why)
+    for (const controller of controllers) controller.abort(reason)
     this.#makeRoom()
   }
 
