@@ -101,6 +101,7 @@ interface NoteMethods {
 }
 declare const notes: Requests<NoteMethods>
 expectTypeOf(requests(connection)).toEqualTypeOf<Requests>()
+expectTypeOf<Parameters<AnyMethods[string]>>().toEqualTypeOf<[params?: object]>()
 expectTypeOf(requests(connection).call('anything', { a: 1 }, { timeoutMs: 5 })).resolves.toBeUnknown()
 expectTypeOf(notes.call('get', { name: 'shopping' })).resolves.toEqualTypeOf<Note>()
 expectTypeOf(notes.call('list')).resolves.toEqualTypeOf<Note[]>()
