@@ -1,5 +1,6 @@
 /** A connection as a Node stream. */
 import { Duplex } from 'node:stream'
+import type { TransportError } from '../../engine/protocol/errors.js'
 import { assertPresent } from '../../engine/common/frame.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { Adaptable } from './adaptable.js'
@@ -52,7 +53,9 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
         }
         reading = false
       }
-      pull().catch((error: unknown) => stream.destroy(error as Error))
+      pull().catch((error: unknown) =>
+        stream.destroy(isUnexplained(error as TransportError) ? undefined : (error as Error)),
+      )
     },
     write(chunk: Uint8Array | string, _encoding, done) {
       try {
@@ -77,8 +80,7 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
   })
   void connection.closed.then(({ code, cause }) => {
     if (cause === undefined) return
-    // Its owner has destroyed it and given no reason: that is no failure.
-    if (code === 'ERR_ABORTED' && cause.cause === undefined) {
+    if (isUnexplained({ code, cause: cause.cause })) {
       stream.destroy()
       return
     }
@@ -88,4 +90,9 @@ export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Du
     else stream.once('end', () => stream.destroy(cause))
   })
   return stream
+}
+
+/** Its owner has destroyed the connection and given no reason: that is no failure. */
+function isUnexplained({ code, cause }: { readonly code: string; readonly cause?: unknown }): boolean {
+  return code === 'ERR_ABORTED' && cause === undefined
 }

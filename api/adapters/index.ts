@@ -1,4 +1,5 @@
 export type { Adaptable } from './adaptable.js'
+export { json, type JsonConnection, type JsonOptions } from './json/json.js'
 export { toDuplex, type DuplexOptions } from './duplex.js'
 export {
   toJsonRpc,
@@ -9,4 +10,23 @@ export {
   type JsonRpcTransport,
   type JsonRpcWriter,
 } from './jsonrpc.js'
+export {
+  requests,
+  type AnyMethods,
+  type RequestParameters,
+  type RequestResult,
+  type Requests,
+  type RequestsOptions,
+} from './requests/requests.js'
+export { RemoteError } from './requests/remote-error.js'
+export type { RequestContext, RequestHandler } from './requests/served-requests.js'
+export { toEmitter, type FrameEmitter, type FrameEvents } from './emitter.js'
+export {
+  nodeIpcFraming,
+  toNodeIpc,
+  type NodeIpcConnection,
+  type NodeIpcListener,
+  type NodeIpcMessage,
+  type NodeIpcOptions,
+} from './node-ipc.js'
 export { toWebStreams, type WebStreams } from './web-streams.js'

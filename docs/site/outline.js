@@ -9,6 +9,7 @@ export const outline = {
     'docs/children.md',
     'docs/own-stdio.md',
     'docs/adapters.md',
+    'docs/migrating-from-node-ipc.md',
     'docs/shutdown.md',
     'docs/systemd.md',
     'docs/runtimes.md',

@@ -257,7 +257,7 @@ export class EngineCore {
       endpoint: endpoint.text,
       kind: endpoint.kind,
       halfClose: traitsOf(endpoint).halfClose,
-      framing: framing.kind,
+      framing,
       maxFrameBytes,
       maxPendingBytes,
       connectTimeoutMs: transport.connectTimeoutMs,
