@@ -2,3 +2,4 @@ export { otelMetrics, type OtelMeter, type OtelMetricsOptions } from './otel-met
 export { otelSpans, type OtelSpan, type OtelSpansOptions, type OtelTracer } from './otel-spans.js'
 export { promMetrics, type PromClient, type PromEngineOptions, type PromMetrics, type PromOptions } from './prom.js'
 export type { ObservedEngine } from './engine-source.js'
+export { serveStats, type ServeStatsOptions, type StatsAnswer, type StatsServer } from './serve-stats.js'

@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import type { Command } from '../command.js'
 import { bench } from './bench.js'
+import { top } from './top.js'
 
-export const commands: readonly Command[] = [bench]
+export const commands: readonly Command[] = [bench, top]
