@@ -15,6 +15,7 @@ import type { Scenario } from './scenario.js'
 import { shards } from './shards-command.js'
 import { throughput } from './throughput-command.js'
 import { trace } from './trace-command.js'
+import { tune } from './tune-command.js'
 
 const measuring: readonly Scenario[] = [
   latency,
@@ -31,6 +32,7 @@ const measuring: readonly Scenario[] = [
   churn,
   memory,
   pool,
+  tune,
 ]
 
 export const scenarios: readonly Scenario[] = isRepository
