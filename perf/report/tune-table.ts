@@ -46,8 +46,8 @@ export function tuneLines(report: TuneReport, tuned: TuneWords): readonly string
   if (recommended?.judgement === undefined) {
     return [
       ...leaks,
-      'Recommended: createEngine() as it is. The defaults are as good.',
-      `Why: nothing was better by more than ${margin} beyond the noise of ${String(tuned.rounds)} rounds.`,
+      'Recommended: createEngine() as it is. The defaults are as good, as far as this can tell.',
+      `Why: nothing was better by more than ${margin}, beyond the noise of ${String(tuned.rounds)} rounds.`,
     ]
   }
   const alone = swept.filter(
