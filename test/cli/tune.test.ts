@@ -10,7 +10,8 @@ import type { TuneReport, TuneRow } from '../../perf/scenarios/tune.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { runToEnd, type Ended } from '../package/project.js'
 
-const WATCHDOG_MS = 60_000
+/** Each measurement starts programs of its own. */
+const WATCHDOG_MS = 180_000
 const program = fileURLToPath(new URL('../../api/cli/main.js', import.meta.url))
 
 function tune(...words: readonly string[]): Promise<Ended> {
@@ -88,7 +89,7 @@ test('noise is not recommended, nor anything by a peer that answers wrongly', (t
   ])
 })
 
-test('it measures a peer that echoes in its own framing, and says why it recommends nothing', async (t) => {
+test.serial('it measures a peer that echoes in its own framing, and says why it recommends nothing', async (t) => {
   t.timeout(WATCHDOG_MS)
   const folder = await makeTemporaryFolder()
   const engine = await createEngine({ shards: 1 })
@@ -116,7 +117,7 @@ test('it measures a peer that echoes in its own framing, and says why it recomme
   }
 })
 
-test('it brings an echo of its own, over which frames may be due at fixed times', async (t) => {
+test.serial('it brings an echo of its own, over which frames may be due at fixed times', async (t) => {
   t.timeout(WATCHDOG_MS)
   const { end, stdout, stderr } = await tune(
     '--sweep',
