@@ -3,7 +3,7 @@
  * left there, since such tests would still run. If anything is missing, it makes the compiler write everything.
  */
 import fs from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 const DIST = 'dist'
 const FOLDERS = ['api', 'engine', 'workers', 'test', 'perf']
@@ -13,13 +13,21 @@ const OUTPUTS = ['.js', '.js.map', '.d.ts']
 /** For browsers: bundled into a page when one is written, and never compiled into dist/. */
 const BUNDLED = join('perf', 'report', 'client')
 
+/** What packages of their own have installed is not ours. */
+function filesIn(folder, ending) {
+  return fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesIn(path, ending)
+    return path.endsWith(ending) ? [path] : []
+  })
+}
+
 /** Paths below `root`, without the ending. */
 function stems(root, ending) {
   return FOLDERS.flatMap((folder) => {
     const path = join(root, folder)
     if (!fs.existsSync(path)) return []
-    const files = fs.readdirSync(path, { recursive: true }).filter((file) => file.endsWith(ending))
-    return files.map((file) => join(folder, file.slice(0, -ending.length)))
+    return filesIn(path, ending).map((file) => relative(root, file.slice(0, -ending.length)))
   })
 }
 
