@@ -7,8 +7,10 @@ import { join, relative } from 'node:path'
 
 const DIST = 'dist'
 const FOLDERS = ['api', 'engine', 'workers', 'test', 'perf']
-/** Of the compiler's; what the bundler writes is named otherwise. */
-const OUTPUTS = ['.js', '.js.map', '.d.ts']
+/** Of the compiler's. What bundlers write is named otherwise, or lies in dist/types. */
+const OUTPUTS = ['.js', '.d.ts']
+/** Written for coverage alone. */
+const MAP = '.js.map'
 
 /** For browsers: bundled into a page when one is written, and never compiled into dist/. */
 const BUNDLED = join('perf', 'report', 'client')
@@ -35,9 +37,10 @@ function stems(root, ending) {
 const sources = new Set(
   stems('.', '.ts').filter((stem) => !stem.endsWith('.d') && !stem.startsWith(join(BUNDLED, '/'))),
 )
-for (const ending of OUTPUTS) {
+for (const ending of [...OUTPUTS, MAP]) {
   const written = new Set(stems(DIST, ending))
   for (const stem of written) if (!sources.has(stem)) fs.rmSync(join(DIST, stem + ending))
+  if (ending === MAP) continue
   const isComplete = [...sources].every((stem) => written.has(stem))
   if (!isComplete) fs.rmSync(join(DIST, '.tsbuildinfo'), { force: true })
 }

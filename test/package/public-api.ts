@@ -9,8 +9,8 @@ export const publicApiFile = join(dist, '..', 'docs', 'public-api.txt')
 
 /** By the name that a host imports them from. */
 const entries = {
-  'symphony-transport': join(dist, 'api', 'index.d.ts'),
-  'symphony-transport/adapters': join(dist, 'api', 'adapters', 'index.d.ts'),
+  'symphony-transport': join(dist, 'types', 'index.d.ts'),
+  'symphony-transport/adapters': join(dist, 'types', 'adapters.d.ts'),
 }
 
 const UNEXPORTED = 'named by the above, and not exported'
