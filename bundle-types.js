@@ -4,8 +4,8 @@ import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
 import { compiledEntries } from './package-entries.js'
 
-/** Without it, a host that has no @types/node would get an error for each name of Node's, or `any`. */
-const banner = '/// <reference types="node" />'
+/** What a host needs besides: the compiler names it then, and not only what is missing of it. */
+const banner = '/// <reference types="node" />\n/// <reference lib="esnext.disposable" />'
 const dir = 'dist/types'
 
 fs.rmSync(dir, { recursive: true, force: true })

@@ -21,5 +21,5 @@ const programs = ['dist/workers/entry.js', 'dist/perf/chaos/faulty-worker.js', '
 await build({ ...options, entryPoints: programs, outdir: 'dist', outbase: 'dist' })
 
 // For tools that cannot require an ES module: see docs/commonjs.md.
-const { worker, ...api } = compiledEntries('.js')
-await build({ ...options, entryPoints: api, outdir: 'dist/api/cjs' })
+const api = Object.entries(compiledEntries('.js')).filter(([name]) => name !== 'worker')
+await build({ ...options, entryPoints: Object.fromEntries(api), outdir: 'dist/api/cjs' })

@@ -45,7 +45,7 @@ function isThere(path: string): boolean {
 function besideEngine(): string | undefined {
   const here = ownFile()
   // A bundle has another name, and other files around it.
-  const [, dist, extension] = OWN_FILE.exec(here) ?? []
+  const [, dist, extension] = OWN_FILE.exec(here ?? '') ?? []
   return dist === undefined ? undefined : join(dist, 'workers', extension === 'ts' ? 'entry.ts' : 'entry.cjs')
 }
 
@@ -67,6 +67,6 @@ function installedEntry(): string {
 function noWorkerEntry(found: string): TransportError {
   return new TransportError(
     'ERR_SHARD_BOOT',
-    `the worker module was not found: ${found}. Install symphony-transport where the bundled host runs, or bundle symphony-transport/worker as an entry of its own and set the workerEntry option to its path.`,
+    `the worker module was not found: ${found}. Install symphony-transport where the bundled host runs, or bundle symphony-transport/worker as an entry of its own and set the workerEntry option to its path: docs/bundling.md shows how.`,
   )
 }

@@ -18,16 +18,23 @@ export interface InstalledPackage {
 }
 
 /** This module, or the bundle that it is part of. Webpack writes down where the module was when it was bundled. */
-export function ownFile(): string {
+export function ownFile(): string | undefined {
   // Bundlers that write CommonJS leave import.meta empty, and replace import.meta.url where it is written like this.
   const url = (import.meta as Partial<ImportMeta>).url
-  return url === undefined ? __filename : fileURLToPath(url)
+  if (url === undefined) return __filename
+  try {
+    return fileURLToPath(url)
+  } catch {
+    // It was bundled on a system whose paths are no paths here.
+    return undefined
+  }
 }
 
 /** Never the working directory: what lies there is not the host's own. */
 export function searchedFrom(): readonly string[] {
   const script = process.argv[1]
-  return [...new Set([ownFile(), ...(script === undefined ? [] : [real(script)])])]
+  const files = [ownFile(), script === undefined ? undefined : real(script)]
+  return [...new Set(files.filter((file) => file !== undefined))]
 }
 
 /** The same package, as the nearest folder `node_modules` has it. */
