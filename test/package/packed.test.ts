@@ -114,7 +114,7 @@ async function bundle(options: BuildOptions): Promise<void> {
 
 test.serial('only the compiled package is packed', (t) => {
   const { files } = theProject()
-  const known = [/^dist\/(api|engine|workers)\/.*\.c?js$/, /^dist\/types\/.*\.d\.c?ts$/, /^docs\//]
+  const known = [/^dist\/(api|engine|workers)\/.*\.c?js$/, /^dist\/types\/.*\.d\.c?ts$/, /^docs\//, /^examples\//]
   const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))
   t.deepEqual(rest.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'])
   for (const file of [
