@@ -124,7 +124,7 @@ test('what is declared is exported, so that nothing internal can be reached', as
     }
     t.true(exported.size > 0, file)
     unexported.push(...declared.filter((name) => !exported.has(name) && !sources.has(name)))
-    t.notRegex(text, /\b(?:private|protected) /)
+    t.notRegex(text, /^ *(?:private|protected) /m, file)
   }
   t.deepEqual(unexported, [])
 })
