@@ -11,6 +11,7 @@ export const publicApiFile = join(dist, '..', 'docs', 'public-api.txt')
 const entries = {
   'symphony-transport': join(dist, 'types', 'index.d.ts'),
   'symphony-transport/adapters': join(dist, 'types', 'adapters.d.ts'),
+  'symphony-transport/metrics': join(dist, 'types', 'metrics.d.ts'),
 }
 
 const UNEXPORTED = 'named by the above, and not exported'
