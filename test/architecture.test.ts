@@ -118,7 +118,7 @@ test('no module imports workers: they are named by URL', (t) => {
 })
 
 test('one module knows Piscina, and few know Comlink', (t) => {
-  t.deepEqual(importersOf('piscina'), ['engine/shard/shard-thread.ts'])
+  t.deepEqual(importersOf('piscina'), ['engine/shard/load-piscina.ts'])
   const comlink = importersOf('comlink')
   t.true(comlink.includes('engine/shard/control-client.ts'))
   t.true(comlink.includes('workers/entry.ts'))

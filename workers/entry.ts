@@ -1,4 +1,4 @@
-/** A shard: the module that a worker thread runs. It never returns while the shard lives. */
+/** A shard: the module that a worker thread runs. */
 import net from 'node:net'
 import * as Comlink from 'comlink'
 import { AcceptLogWriter } from '../engine/protocol/accept-log.js'
@@ -22,7 +22,8 @@ import { Pumps } from './lanes/pumps.js'
 import { Meter } from './meter.js'
 import { WakeLoop } from './wake-loop.js'
 
-export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
+/** It never returns while the shard lives. */
+async function runShard(boot: ShardBoot): Promise<'stopped'> {
   const meter = new Meter(boot.counters, systemClock)
   const bell = new BellNotifier(boot.mainBell, (busy) => {
     // Main may have had no descriptor left for its end of the socket: a wake-up that is lost is never made up for.
@@ -58,6 +59,10 @@ export default async function runShard(boot: ShardBoot): Promise<'stopped'> {
   boot.bell.close()
   return 'stopped'
 }
+
+/** For a bundler to find: the engine alone calls it, in a thread. */
+const entry: (boot: never) => Promise<'stopped'> = runShard
+export default entry
 
 /** Undefined where main offers none, or it cannot be reached: the port serves alone then. */
 function connectWakeupSocket(path: string | undefined, onWake: () => void): Promise<WakeupSocket | undefined> {

@@ -15,6 +15,7 @@ export const outline = {
     'docs/runtimes.md',
     'docs/failures.md',
     'docs/bundling.md',
+    'docs/commonjs.md',
   ],
   'Look up': ['docs/options.md', 'docs/errors.md', 'docs/wire.md', 'docs/glossary.md', 'SECURITY.md', 'CHANGELOG.md'],
   'Run it': ['docs/observability.md', 'docs/metrics.md', 'docs/reliability.md', 'docs/tuning.md'],

@@ -28,6 +28,7 @@ import { Breakers } from '../reconnect/breakers.js'
 import type { ReconnectingConnection } from '../reconnect/reconnecting-connection.js'
 import { Reconnector } from '../reconnect/reconnector.js'
 import { findWorkerEntry } from '../shard/entry-discovery.js'
+import { loadPiscina } from '../shard/load-piscina.js'
 import type { AddressRange } from '../shard/shard-environment.js'
 import { Supervisor } from '../shard/supervisor.js'
 import { unmapForeign } from '../shared-memory/foreign-ranges.js'
@@ -92,6 +93,8 @@ export class EngineCore {
     this.#clock = clock
     this.#children = new Children(this.#ledger, clock)
     const entry = findWorkerEntry(settings.workerEntry)
+    // Here already: a shard that cannot start would say no more than that.
+    loadPiscina(entry)
     this.#breakers = new Breakers(this.id, clock)
     this.#failures = new HandlerFailures(clock, settings.onError)
     this.#hops = hopTraceFor(settings.traceHops)

@@ -35,7 +35,7 @@ export interface Permit {
 /** A breaker as `engine.stats()` shows it. */
 export interface BreakerStats {
   readonly endpoint: string
-  readonly state: BreakerState['kind']
+  readonly state: 'closed' | 'open' | 'half-open'
   /** Failures in a row. */
   readonly failures: number
   /** Attempts under way. */

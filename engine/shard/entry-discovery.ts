@@ -1,27 +1,27 @@
 /** Where the modules are that run in other threads and processes. They are named by URL and never imported. */
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TransportError } from '../protocol/errors.js'
 import { describeDenial, isDenied } from '../protocol/permission.js'
 import { invalidOption } from '../common/call-options.js'
+import { version } from '../common/version.js'
+import { findInstalledPackage, ownFile, searchedFrom } from './installed-package.js'
 
-/** Configured, or beside the engine. @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT: it is not there */
+/** This module's neighbours find the worker by it: the compiled file, the source, and the package in CommonJS. */
+const OWN_FILE = /^(.*)[\\/](?:engine[\\/]shard[\\/]installed-package\.([jt]s)|api[\\/]cjs[\\/][\w-]+\.cjs)$/
+
+/** Configured, or this package's. @throws {TransportError} ERR_INVALID_OPTION; ERR_SHARD_BOOT: it is not there */
 export function findWorkerEntry(configured: string | URL | undefined): string {
   if (configured !== undefined) {
     const text = String(configured)
     // Resolved here, since a thread would first look for a relative path beside Piscina's modules.
     return configured instanceof URL || text.startsWith('file:') ? filePath(text) : resolve(text)
   }
-  let sought: string
-  try {
-    sought = besideEngine()
-  } catch (cause) {
-    throw noWorkerEntry('this module does not know where it is', cause)
-  }
+  const beside = besideEngine()
   // Checked here: a thread's error would name a file that the host does not know.
-  if (!isThere(sought)) throw noWorkerEntry(`there is no ${sought}`, undefined)
-  return sought
+  if (beside !== undefined && isThere(beside)) return beside
+  return installedEntry()
 }
 
 function filePath(url: string): string {
@@ -42,17 +42,31 @@ function isThere(path: string): boolean {
 }
 
 /** One CommonJS file (see docs/decisions/entry-discovery.md for the reasons), or TypeScript that a loader runs. */
-function besideEngine(): string {
-  // Bundlers that write CommonJS leave import.meta empty, and replace import.meta.url where it is written like this.
-  const here = (import.meta as Partial<ImportMeta>).url
-  const extension = here?.endsWith('.ts') === true ? 'ts' : 'cjs'
-  return fileURLToPath(new URL(`../../workers/entry.${extension}`, here))
+function besideEngine(): string | undefined {
+  const here = ownFile()
+  // A bundle has another name, and other files around it.
+  const [, dist, extension] = OWN_FILE.exec(here ?? '') ?? []
+  return dist === undefined ? undefined : join(dist, 'workers', extension === 'ts' ? 'entry.ts' : 'entry.cjs')
 }
 
-function noWorkerEntry(found: string, cause: unknown): TransportError {
+/** Of the package that a bundle was made of, where that is installed as well. */
+function installedEntry(): string {
+  const installed = findInstalledPackage()
+  if (installed === undefined) {
+    const places = searchedFrom().join(' or ')
+    throw noWorkerEntry(`symphony-transport is not installed near ${places}`)
+  }
+  if (installed.version !== version) {
+    throw noWorkerEntry(`the bundle has version ${version}, and ${installed.path} version ${installed.version}`)
+  }
+  const entry = join(installed.path, 'dist', 'workers', 'entry.cjs')
+  if (!isThere(entry)) throw noWorkerEntry(`there is no ${entry}`)
+  return entry
+}
+
+function noWorkerEntry(found: string): TransportError {
   return new TransportError(
     'ERR_SHARD_BOOT',
-    `the worker module was not found: ${found}. In a bundled host, bundle symphony-transport/worker as an entry of its own and set the workerEntry option to its path.`,
-    { cause },
+    `the worker module was not found: ${found}. Install symphony-transport where the bundled host runs, or bundle symphony-transport/worker as an entry of its own and set the workerEntry option to its path: docs/bundling.md shows how.`,
   )
 }

@@ -5,10 +5,10 @@
  * decision here, and a pool of one shows which thread a task runs on. See docs/decisions/shard-threads.md.
  */
 import type { Worker } from 'node:worker_threads'
-import { Piscina } from 'piscina'
 import { referenceOf, type WorkerReference } from '../internals/piscina-worker.js'
 import type { Clock } from '../protocol/clock.js'
 import type { ShardBoot } from '../protocol/control.js'
+import { loadPiscina } from './load-piscina.js'
 import { readRunningStack, type Activity } from './running-stack.js'
 import type { EventLoopTimes } from './placement.js'
 
@@ -58,6 +58,7 @@ export class ShardThread {
   }
 
   async #run(entry: string, heapMb: number, boot: ShardBoot): Promise<void> {
+    const Piscina = loadPiscina(entry)
     const pool = new Piscina({
       filename: entry,
       minThreads: 0,

@@ -1,8 +1,8 @@
 /** The package as a host gets it: packed, installed into a separate project, imported, bundled, run by a loader. */
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
@@ -19,6 +19,8 @@ const WATCHDOG_MS = 100_000
 /** What runs in a child ends before its test does, so that the test can show what it said. */
 const CHILD_WATCHDOG_MS = 90_000
 const NAME = 'symphony-transport'
+/** With what it depends on, and without what is optional. */
+const MAX_INSTALLED_MB = 8
 
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
 const tsx = fileURLToPath(import.meta.resolve('tsx/cli'))
@@ -46,6 +48,13 @@ function node(args: readonly string[]): Promise<Ended> {
 
 function nativeMemoryIn(project: string): string {
   return join(project, 'node_modules', NAME, 'dist', 'engine', 'native', 'find-native-memory.js')
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const sizes = await Promise.all(files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 /** What stands in for koffi, or what to do about it. */
@@ -105,10 +114,21 @@ async function bundle(options: BuildOptions): Promise<void> {
 
 test.serial('only the compiled package is packed', (t) => {
   const { files } = theProject()
-  const known = [/^dist\/(api|engine|workers)\//, /^dist\/perf\/(?!chaos|engines|.*\.d\.ts$|.*\.map$)/, /^docs\//]
+  const known = [
+    /^dist\/(api|engine|workers)\/.*\.c?js$/,
+    /^dist\/types\/.*\.d\.c?ts$/,
+    /^dist\/perf\/(?!chaos\/|engines\/).*\.js$/,
+    /^docs\//,
+    /^examples\//,
+  ]
   const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))
   t.deepEqual(rest.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'])
-  for (const file of ['dist/api/index.js', 'dist/api/index.d.ts', 'dist/workers/entry.js', 'dist/workers/entry.cjs']) {
+  for (const file of [
+    'dist/api/index.js',
+    'dist/types/index.d.ts',
+    'dist/workers/entry.js',
+    'dist/workers/entry.cjs',
+  ]) {
     t.true(files.includes(file), file)
   }
 })
@@ -147,6 +167,8 @@ onLinux('a host works without optional dependencies, and looks in vain for nativ
   t.timeout(INSTALL_WATCHDOG_MS)
   const project = await theProject().installWithoutOptional('without optional')
   t.false(existsSync(join(project, 'node_modules', 'koffi')))
+  const installedMb = (await bytesIn(join(project, 'node_modules'))) / 2 ** 20
+  t.true(installedMb < MAX_INSTALLED_MB, `${installedMb.toFixed(1)} MB`)
   const host = join(project, 'host.mjs')
   await writeFile(host, esmHost(NAME))
   for (const kind of ['unix', 'shm']) await works(t, { command: [host] }, `${kind}:${theProject().socketPath()}`, 1)
@@ -201,7 +223,7 @@ for (const format of ['esm', 'cjs'] as const) {
     await worksBundled(t, { command: [outfile] })
   })
 
-  test.serial(`bundled as ${format} with the worker as an entry of its own and Piscina external`, async (t) => {
+  test.serial(`bundled as ${format} with the worker as an entry of its own`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const project = theProject()
     const folder = `bundled-${format}`
@@ -211,7 +233,7 @@ for (const format of ['esm', 'cjs'] as const) {
     }
     const outdir = join(project.path, folder, 'out')
     const outExtension = { '.js': extension }
-    await bundle({ entryPoints, format, external: ['piscina'], outdir, outExtension })
+    await bundle({ entryPoints, format, outdir, outExtension })
     const host = join(outdir, `host${extension}`)
     const workerEntry = join(outdir, `shard${extension}`)
     await worksBundled(t, { command: [host], workerEntry })
@@ -219,35 +241,24 @@ for (const format of ['esm', 'cjs'] as const) {
     await works(t, { command: [host], workerEntry: asUrl }, `memory:${randomName()}`, 1)
   })
 
-  // Piscina starts a module of its own in each thread, which it looks for beside itself and under this very name.
-  test.serial(`bundled as ${format} down to the last dependency, and run where there is no package`, async (t) => {
+  test.serial(`bundled as ${format} and run where no package but Piscina is`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const project = theProject()
     const entryPoints = {
       host: await project.write(`whole-${format}/host.mjs`, esmHost(NAME)),
       shard: await project.write(`whole-${format}/worker.mjs`, workerModule),
-      worker: join(project.path, 'node_modules', 'piscina', 'dist', 'worker.js'),
     }
     const outdir = project.outside(`whole ${format} elsewhere`)
-    // Piscina is CommonJS, and an ES module has neither of these.
-    const banner = {
-      js: `
-        import { createRequire } from 'node:module'
-        const require = createRequire(import.meta.url)
-        const __dirname = import.meta.dirname
-      `,
-    }
-    // An optional native addon for priorities, which is not needed.
-    const external = ['@napi-rs/nice']
-    await bundle({ entryPoints, format, external, outdir, ...(format === 'esm' ? { banner } : {}) })
-    await project.write(
-      join('..', basename(outdir), 'package.json'),
-      JSON.stringify({ type: format === 'esm' ? 'module' : 'commonjs' }),
-    )
-    await worksBundled(t, {
-      command: [join(outdir, 'host.js')],
-      workerEntry: join(outdir, 'shard.js'),
-    })
+    await bundle({ entryPoints, format, outdir, outExtension: { '.js': extension } })
+    const piscina = join('node_modules', 'piscina')
+    await cp(join(project.path, piscina), join(outdir, piscina), { recursive: true })
+    const host = join(outdir, `host${extension}`)
+    await worksBundled(t, { command: [host], workerEntry: join(outdir, `shard${extension}`) })
+    const { stdout } = await node([host, `memory:${randomName()}`, '1'])
+    t.regex(stdout, /^rejected ERR_SHARD_BOOT: .*is not installed near .*set the workerEntry option.*\n$/)
+    await rm(join(outdir, piscina), { recursive: true })
+    const without = await node([host, `memory:${randomName()}`, '1', join(outdir, `shard${extension}`)])
+    t.regex(without.stdout, /^rejected ERR_SHARD_BOOT: piscina, .*was not found near .*Install .*\n$/)
   })
 
   // koffi is in no bundle, so that it may be missing, and since what it consists of cannot be bundled.
@@ -264,16 +275,22 @@ for (const format of ['esm', 'cjs'] as const) {
     t.regex(stdout, withoutKoffi)
   })
 
-  test.serial(`bundled as ${format} without a workerEntry, an engine says at once that it needs one`, async (t) => {
+  test.serial(`bundled as ${format} with nothing set, the installed package is found`, async (t) => {
     t.timeout(WATCHDOG_MS)
     const project = theProject()
-    const folder = `lost-${format}`
+    const folder = `found-${format}`
     const entry = await project.write(`${folder}/host.mjs`, esmHost(NAME))
     const outfile = join(project.path, folder, 'out', `host${extension}`)
-    await bundle({ entryPoints: [entry], format, external: ['piscina'], outfile })
-    const { end, stdout, stderr } = await node([outfile, `memory:${randomName()}`, '2'])
-    t.deepEqual([end, stderr], [0, ''])
-    t.regex(stdout, /^rejected ERR_SHARD_BOOT: .*set the workerEntry option.*\n$/)
+    await bundle({ entryPoints: [entry], format, outfile })
+    await worksBundled(t, { command: [outfile] })
+    // What is there is of another version than what was bundled.
+    const code = await readFile(outfile, 'utf8')
+    const older = await project.write(
+      `${folder}/out/older${extension}`,
+      code.replace(/version = "[^"]*"/, 'version = "0.0.1"'),
+    )
+    const { stdout } = await node([older, `memory:${randomName()}`, '1'])
+    t.regex(stdout, /^rejected ERR_SHARD_BOOT: .*the bundle has version 0\.0\.1, and .* version .*\n$/)
   })
 }
 
@@ -327,7 +344,7 @@ for (const [format, extension, kind] of [
     }
     const outdir = join(project.path, folder, 'out')
     // The module brings a copy of the package, as the worker does: neither needs Piscina.
-    await bundle({ entryPoints, format, external: ['piscina'], outdir, outExtension: { '.js': extension } })
+    await bundle({ entryPoints, format, outdir, outExtension: { '.js': extension } })
     await serves(t, [join(outdir, `host${extension}`)], join(outdir, `shard${extension}`))
   })
 }

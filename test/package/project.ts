@@ -49,19 +49,33 @@ interface PackReport {
   readonly files: readonly { readonly path: string }[]
 }
 
+export interface Packed {
+  readonly tarball: string
+  /** What the package consists of. */
+  readonly files: readonly string[]
+}
+
+async function npm(cwd: string, watchdogMs: number, args: readonly string[]): Promise<string> {
+  const { end, stdout, stderr } = await runToEnd('npm', args, cwd, watchdogMs)
+  if (end !== 0) throw new Error(`npm ${args.join(' ')} ended with ${String(end)}\n${stdout}${stderr}`)
+  return stdout
+}
+
+/** Into a folder that is there. */
+export async function packPackage(folder: string, watchdogMs: number): Promise<Packed> {
+  // Without scripts: what is packed is what was built, and a build would take dist away from under the tests.
+  const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
+  const packed = await npm(root, watchdogMs, args)
+  // One report for each package; as a list or by name, depending on npm.
+  const [report] = Object.values(JSON.parse(packed) as Record<string, PackReport>)
+  if (report === undefined) throw new Error(`npm pack reported nothing: ${packed}`)
+  return { tarball: join(folder, report.filename), files: report.files.map((file) => file.path) }
+}
+
 export async function installPackage(watchdogMs: number): Promise<Project> {
   const folder = await makeTemporaryFolder()
-  const npm = async (cwd: string, ...args: string[]): Promise<string> => {
-    const { end, stdout, stderr } = await runToEnd('npm', args, cwd, watchdogMs)
-    if (end !== 0) throw new Error(`npm ${args.join(' ')} ended with ${String(end)}\n${stdout}${stderr}`)
-    return stdout
-  }
   try {
-    // Without scripts: what is packed is what was built, and a build would take dist away from under the tests.
-    const packed = await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder.path)
-    // One report for each package; as a list or by name, depending on npm.
-    const [report] = Object.values(JSON.parse(packed) as Record<string, PackReport>)
-    if (report === undefined) throw new Error(`npm pack reported nothing: ${packed}`)
+    const { tarball, files } = await packPackage(folder.path, watchdogMs)
     const path = join(folder.path, 'a project with spaces')
     const write = async (name: string, text: string): Promise<string> => {
       const file = join(path, name)
@@ -70,19 +84,18 @@ export async function installPackage(watchdogMs: number): Promise<Project> {
       return file
     }
     await write('package.json', '{ "private": true }\n')
-    const tarball = join(folder.path, report.filename)
     const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline']
-    await npm(path, 'install', ...flags, tarball)
+    await npm(path, watchdogMs, ['install', ...flags, tarball])
     return {
       path,
-      files: report.files.map((file) => file.path),
+      files,
       write,
       outside: (name) => join(folder.path, name),
       installWithoutOptional: async (name) => {
         const other = join(folder.path, name)
         await fs.mkdir(other)
         await fs.writeFile(join(other, 'package.json'), '{ "private": true }\n')
-        await npm(other, 'install', ...flags, '--omit=optional', tarball)
+        await npm(other, watchdogMs, ['install', ...flags, '--omit=optional', tarball])
         return other
       },
       socketPath: () => folder.socketPath(),

@@ -9,9 +9,9 @@ export const publicApiFile = join(dist, '..', 'docs', 'public-api.txt')
 
 /** By the name that a host imports them from. */
 const entries = {
-  'symphony-transport': join(dist, 'api', 'index.d.ts'),
-  'symphony-transport/adapters': join(dist, 'api', 'adapters', 'index.d.ts'),
-  'symphony-transport/metrics': join(dist, 'api', 'metrics', 'index.d.ts'),
+  'symphony-transport': join(dist, 'types', 'index.d.ts'),
+  'symphony-transport/adapters': join(dist, 'types', 'adapters.d.ts'),
+  'symphony-transport/metrics': join(dist, 'types', 'metrics.d.ts'),
 }
 
 const UNEXPORTED = 'named by the above, and not exported'

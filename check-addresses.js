@@ -1,0 +1,10 @@
+/** Runs before the package is published: readers of the registry's page need to find where it is developed. */
+import fs from 'node:fs'
+import process from 'node:process'
+
+const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'))
+const missing = ['repository', 'bugs', 'homepage'].filter((field) => manifest[field] === undefined)
+if (missing.length > 0) {
+  process.stderr.write(`package.json has no ${missing.join(', ')}: say there where this repository is, then publish.\n`)
+  process.exitCode = 1
+}
