@@ -1,0 +1,7 @@
+export { listenOverNats } from './listen-over-nats.js'
+export { dialOverNats } from './dial-over-nats.js'
+export type { Bridge, BridgeClosed, BridgeCloseOptions } from './bridge.js'
+export type { BridgeOptions, CommonBridgeOptions } from './bridge-options.js'
+export type { ConnectionBridgeStats } from './connection-stats.js'
+export type { ConnectionReport } from './reports.js'
+export type { NatsInput } from './nats-input.js'
