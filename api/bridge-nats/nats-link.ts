@@ -83,6 +83,36 @@ export class NatsLink {
     }
   }
 
+  /** Resolves at once while it is up, else when it is. @throws {TransportError} ERR_CLOSED: it was closed, or given up */
+  whenUp(signal: AbortSignal): Promise<void> {
+    return this.#when('up', signal)
+  }
+
+  /** Resolves when it is no longer up, or the wait is given up. */
+  whenDown(signal: AbortSignal): Promise<void> {
+    return this.#when('down', signal).catch(() => undefined)
+  }
+
+  #when(state: 'up' | 'down', signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let cancel = (): void => undefined
+      const given = (settle: () => void): void => {
+        cancel()
+        signal.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const onAbort = (): void => given(() => reject(closedError(undefined)))
+      const check = (): void => {
+        if (this.#state === state) given(resolve)
+        else if (this.#state === 'closed') given(() => reject(closedError(undefined)))
+      }
+      signal.addEventListener('abort', onAbort)
+      cancel = this.listen({ onUp: check, onDown: check, onError: () => undefined, onClosed: check })
+      if (signal.aborted) onAbort()
+      else check()
+    })
+  }
+
   async #watch(): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === 'disconnect') this.#onDown()
@@ -111,17 +141,18 @@ export class NatsLink {
   #onClosed(cause: Error | undefined): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    const error = new TransportError(
-      'ERR_CLOSED',
-      'the connection to NATS was closed. Connect with maxReconnectAttempts: -1 so that it comes back.',
-      { cause },
-    )
+    const error = closedError(cause)
     this.#tell((each) => each.onClosed(error))
   }
 
   #tell(event: (listener: LinkEvents) => void): void {
     for (const listener of [...this.#listeners]) event(listener)
   }
+}
+
+function closedError(cause: Error | undefined): TransportError {
+  const message = 'the connection to NATS was closed. Connect with maxReconnectAttempts: -1 so that it comes back.'
+  return new TransportError('ERR_CLOSED', message, { cause })
 }
 
 /** What the client throws, in our words. */

@@ -1,20 +1,12 @@
 /** Connections that go on over NATS, between two bridges and over a real server. */
-import test from 'ava'
 import { bridgedPair } from '../helpers/bridged-pair.js'
-import { startNats, withNats, type NatsServer } from '../helpers/nats-server.js'
+import { natsTest } from '../helpers/nats-server.js'
 import { patternBytes } from '../helpers/random.js'
 
 const WATCHDOG_MS = 60_000
-let server: NatsServer
+const needs = { watchdogMs: WATCHDOG_MS }
 
-test.before(async () => {
-  server = await startNats()
-})
-
-test.after.always(() => server.remove())
-
-withNats('frames pass in order, both ways, and so do both ends', async (t) => {
-  t.timeout(WATCHDOG_MS)
+natsTest('frames pass in order, both ways, and so do both ends', needs, async (t, server) => {
   const pair = await bridgedPair(server)
   try {
     const client = await pair.connect()
@@ -40,8 +32,7 @@ withNats('frames pass in order, both ways, and so do both ends', async (t) => {
   }
 })
 
-withNats('a frame of many packets arrives whole', async (t) => {
-  t.timeout(WATCHDOG_MS)
+natsTest('a frame of many packets arrives whole', needs, async (t, server) => {
   const pair = await bridgedPair(server)
   try {
     const client = await pair.connect()

@@ -1,16 +1,14 @@
 /** nats-server is killed and started again under traffic: every frame arrives, and each once. */
 import { bridgedPair } from '../helpers/bridged-pair.js'
 import { byLength } from '../helpers/length.js'
-import { startNats, withNats } from '../helpers/nats-server.js'
+import { natsTest } from '../helpers/nats-server.js'
 import { numberedTraffic } from '../helpers/numbered-traffic.js'
 
-const WATCHDOG_MS = 170_000
+const needs = { watchdogMs: 170_000 }
 const RESTARTS = byLength({ short: 5, long: 100 })
 const CONNECTIONS = 3
 
-withNats(`over ${String(RESTARTS)} restarts of nats-server no frame is lost, and none is repeated`, async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const server = await startNats()
+natsTest(`over ${String(RESTARTS)} restarts of nats-server no frame is lost, and none is repeated`, needs, async (t, server) => {
   const pair = await bridgedPair(server)
   try {
     const traffics = []
@@ -34,6 +32,5 @@ withNats(`over ${String(RESTARTS)} restarts of nats-server no frame is lost, and
     t.log(`${String(sum(counts))} frames, 0 lost, 0 repeated`)
   } finally {
     await pair.close()
-    await server.remove()
   }
 })

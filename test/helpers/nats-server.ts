@@ -3,14 +3,36 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { makeTemporaryFolder } from './temporary-folder.js'
 
 const isThere = spawnSync('nats-server', ['--version']).status === 0
 const isRequired = process.env['SYMPHONY_TEST_NATS'] === 'required'
 
-/** A test that needs nats-server: skipped where there is none, unless SYMPHONY_TEST_NATS is `required`. */
-export const withNats = isThere || isRequired ? test : test.skip
+const withNats = isThere || isRequired ? test : test.skip
+
+interface Needs {
+  readonly watchdogMs: number
+  /** Flags besides those for the port and the files; `--js` gives it JetStream. */
+  readonly flags?: readonly string[]
+}
+
+/** A test with a server of its own: skipped where there is no nats-server, unless SYMPHONY_TEST_NATS is `required`. */
+export function natsTest(
+  title: string,
+  { watchdogMs, flags = [] }: Needs,
+  body: (t: ExecutionContext, server: NatsServer) => Promise<void>,
+): void {
+  withNats(title, async (t) => {
+    t.timeout(watchdogMs)
+    const server = await startNats(...flags)
+    try {
+      await body(t, server)
+    } finally {
+      await server.remove()
+    }
+  })
+}
 
 export interface NatsServer {
   readonly url: string
@@ -22,7 +44,6 @@ export interface NatsServer {
   remove(): Promise<void>
 }
 
-/** `flags`: besides those for the port and the files; `--js` gives it JetStream. */
 export async function startNats(...flags: string[]): Promise<NatsServer> {
   const folder = await makeTemporaryFolder()
   let port = '-1'
