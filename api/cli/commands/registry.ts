@@ -1,8 +1,9 @@
 /** All commands, in the order of the help. */
 import type { Command } from '../command.js'
+import { doctorCommand } from './doctor.js'
 import { listenCommand } from './listen.js'
 import { pingCommand } from './ping.js'
 import { sendCommand } from './send.js'
 import { serveCommand } from './serve.js'
 
-export const commands: readonly Command[] = [serveCommand, pingCommand, sendCommand, listenCommand]
+export const commands: readonly Command[] = [doctorCommand, serveCommand, pingCommand, sendCommand, listenCommand]

@@ -15,9 +15,9 @@ export class ConnectionNotes {
     return ++this.#last
   }
 
-  /** A clean end is not worth a line. */
+  /** A clean end is not worth a line, nor one that this side has made. */
   end(number: number, closed: ClosedInfo): void {
-    if (closed.code !== 'OK') this.say(number, whyItEnded(closed))
+    if (closed.code !== 'OK' && closed.code !== 'ERR_ABORTED') this.say(number, whyItEnded(closed))
   }
 
   say(number: number, text: string): void {
