@@ -6,7 +6,8 @@ import test from 'ava'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 // The changelog is left out: it may name files that are gone.
-const documents = ['.', 'docs', 'docs/decisions', 'examples/sharded-handlers']
+const examples = fs.readdirSync(join(root, 'examples')).map((name) => `examples/${name}`)
+const documents = ['.', 'docs', 'docs/decisions', ...examples]
   .flatMap(markdownIn)
   .filter((name) => name !== 'CHANGELOG.md')
 

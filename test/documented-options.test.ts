@@ -1,4 +1,4 @@
-/** What README and docstrings say of options is what their schemas say. */
+/** What documents and docstrings say of options is what their schemas say. */
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,19 +18,19 @@ const read = (path: string): string => fs.readFileSync(join(root, path), 'utf8')
 /** Those whose default depends on the machine. */
 const ELSEWHERE = ['shards']
 
-/** By the heading or the call that stands before the table. */
+/** By the call that stands before the table, and the document that has it. */
 const tables = {
-  'createEngine(options)': engineSchema,
-  'engine.transport(endpoint, options)': transportSchema,
-  'transport.pool(options)': poolSchema,
-  'transport.reconnecting(options)': reconnectingSchema,
+  'createEngine(options)': { schema: engineSchema, document: 'docs/options.md' },
+  'engine.transport(endpoint, options)': { schema: transportSchema, document: 'docs/options.md' },
+  'transport.pool(options)': { schema: poolSchema, document: 'docs/pools.md' },
+  'transport.reconnecting(options)': { schema: reconnectingSchema, document: 'docs/reconnecting.md' },
 }
 
 /** The rows of the first table behind a line that starts with a text: their cells. */
-function rowsBehind(start: string): readonly (readonly string[])[] {
-  const lines = read('README.md').split('\n')
+function rowsBehind(document: string, start: string): readonly (readonly string[])[] {
+  const lines = read(document).split('\n')
   const from = lines.findIndex((line) => line.startsWith(start))
-  if (from === -1) throw new Error(`the README has no line that starts with ${start}`)
+  if (from === -1) throw new Error(`${document} has no line that starts with ${start}`)
   const table = lines.findIndex((line, i) => i > from && line.startsWith('|'))
   const end = lines.findIndex((line, i) => i > table && !line.startsWith('|'))
   return lines.slice(table + 2, end).map((line) =>
@@ -41,10 +41,10 @@ function rowsBehind(start: string): readonly (readonly string[])[] {
   )
 }
 
-for (const [call, schema] of Object.entries(tables)) {
-  test(`the table of ${call} in the README has each option, its default and its range`, (t) => {
+for (const [call, { schema, document }] of Object.entries(tables)) {
+  test(`the table of ${call} in ${document} has each option, its default and its range`, (t) => {
     const facts = factsOf(schema)
-    const rows = rowsBehind(`\`${call}\``)
+    const rows = rowsBehind(document, `\`${call}\``)
     t.deepEqual(
       rows.map(([name]) => name),
       facts.map(({ path }) => `\`${path}\``),

@@ -42,10 +42,12 @@ test('every hop is in docs/observability.md', (t) => {
   )
 })
 
-test('every error code is in the README', (t) => {
-  const text = read('README.md')
+test('every error code has its entry in docs/errors.md, with whether a retry can help', (t) => {
+  const entries = [...read('docs/errors.md').matchAll(/^### (ERR_\w+)\n\n(.+?)\n\nRetry: (yes|no)\.$/gms)]
   t.deepEqual(
-    Object.keys(errorCodes).filter((code) => !text.includes(`\`${code}\``)),
-    [],
+    entries.map(([, code, , retry]) => [code, retry]).sort(),
+    Object.entries(errorCodes)
+      .map(([code, { retryable }]) => [code, retryable ? 'yes' : 'no'])
+      .sort(),
   )
 })

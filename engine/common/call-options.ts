@@ -126,7 +126,7 @@ export function noFrame(index: unknown, lent: number): TransportError {
 export function invalidOption(where: string, option: string, problem: string, cause?: unknown): TransportError {
   return new TransportError(
     'ERR_INVALID_OPTION',
-    `${where}: option ${option} is not valid: ${problem}. See the README for names, units and ranges.`,
+    `${where}: option ${option} is not valid: ${problem}. See docs/options.md for names, units and ranges.`,
     { cause },
   )
 }

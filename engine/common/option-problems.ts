@@ -60,7 +60,7 @@ export class Problems {
     const end = this.#list.length > 1 ? '\n' : text.endsWith('?') ? ' ' : '. '
     return new TransportError(
       'ERR_INVALID_OPTION',
-      `${where}: ${text}${end}See the README for names, units and ranges.`,
+      `${where}: ${text}${end}See docs/options.md for names, units and ranges.`,
       { cause: this.#cause },
     )
   }

@@ -187,7 +187,7 @@ test('one error lists everything that is wrong: what was expected, its unit, and
     '- restart.max: expected an integer from 0 to 1000, got 1.5',
     '- restart.maxDelayMs: it must be at least restart.initialDelayMs',
     '- maxRingBytes: it must be at least initialRingBytes',
-    'See the README for names, units and ranges.',
+    'See docs/options.md for names, units and ranges.',
   ])
 })
 

@@ -93,7 +93,7 @@ function unitOf(path: string): string {
   return path.endsWith('Mb') ? 'MiB' : ''
 }
 
-/** A value as the tables of the README write it. */
+/** A value as the tables of the documents write it. */
 export function show(path: string, value: unknown): string {
   if (typeof value !== 'number') return `\`${typeof value === 'string' ? `'${value}'` : String(value)}\``
   if (path === 'mode' && value > 0) return `0o${value.toString(8)}`
