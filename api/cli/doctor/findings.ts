@@ -25,7 +25,17 @@ const ok = (what: string, found: string): Finding => ({ what, state: 'ok', found
 const warning = (what: string, found: string, advice: string): Finding => ({ what, state: 'warning', found, advice })
 const missing = (what: string, found: string, advice: string): Finding => ({ what, state: 'missing', found, advice })
 
-/** In the order in which they are shown: what needs another stands behind it. */
+/** Something was tried, and what came of it may say itself what to do. */
+function failed(what: string, reason: string, advice: string): Finding {
+  return isDenial(reason) ? { what, state: 'missing', found: reason } : missing(what, reason, advice)
+}
+
+/** Such messages name the flag to set. */
+function isDenial(reason: string): boolean {
+  return reason.includes('permission model')
+}
+
+/** In the order in which they are shown: what needs another stands behind it, or is left out where that is missing. */
 export function findings(facts: Facts): readonly Finding[] {
   const { runtimeFolder, permissions, activation } = facts
   return [
@@ -34,10 +44,10 @@ export function findings(facts: Facts): readonly Finding[] {
     sharedArrayBuffer(facts),
     threads(facts),
     sockets(facts),
-    ...descriptorPassing(facts),
-    localNames(facts, runtimeFolder),
-    abstractNames(facts),
-    sharedMemory(facts),
+    ...listening(facts),
+    ...localNames(facts, runtimeFolder),
+    ...abstractNames(facts),
+    ...sharedMemory(facts),
     children(facts),
     descriptors(facts),
     processors(facts),
@@ -72,76 +82,75 @@ function sharedArrayBuffer({ hasSharedArrayBuffer }: Facts): Finding {
   return missing(what, 'not there', 'Start the runtime without the flag or policy that takes it away.')
 }
 
-function threads({ trials: { engine }, permissions, runtime: { name } }: Facts): Finding {
+function threads({ trials: { engine }, runtime: { name } }: Facts): Finding {
   const what = 'worker threads'
   if (engine.works) return ok(what, 'an engine starts')
-  if (isDenied(permissions, 'worker')) return missing(what, engine.reason, 'Start this process with --allow-worker.')
-  if (name !== 'Node') return missing(what, engine.reason, `Run the program on Node: ${name} lacks something here.`)
-  return missing(what, engine.reason, 'Without them there is no engine. Look for limits of memory or of threads.')
+  const advice =
+    name === 'Node'
+      ? 'Without them there is no engine. Look for limits of memory or of threads.'
+      : `Run the program on Node: ${name} lacks something here.`
+  return failed(what, engine.reason, advice)
 }
 
-function sockets({ system: name, trials: { net, listening } }: Facts): Finding {
-  const what = name === 'win32' ? 'named pipes' : 'Unix sockets'
-  if (!net.works) {
-    const advice =
-      name === 'win32'
-        ? 'Nothing but memory: works. Look for a policy that forbids named pipes.'
-        : 'Set TMPDIR to a folder of a short path that allows sockets, and look for a sandbox that forbids them.'
-    return missing(what, net.reason, advice)
+function sockets({ system: name, trials: { net } }: Facts): Finding {
+  if (name === 'win32') {
+    if (net.works) return ok('named pipes', 'a round trip works')
+    return failed('named pipes', net.reason, 'Look for a policy that forbids them: all but memory: needs them.')
   }
-  // Where descriptors are passed, that is what it is put down to.
-  if (name !== 'win32' || listening?.works !== false) return ok(what, 'a round trip works')
-  return missing(what, listening.reason, 'A pipe works by itself, and not with an engine: please report this.')
+  if (net.works) return ok('Unix sockets', 'a round trip works')
+  const advice = 'Set TMPDIR to a folder of a short path that allows sockets, and look for a sandbox that forbids them.'
+  return failed('Unix sockets', net.reason, advice)
 }
 
 /** What listening on many threads stands on, and inline writes. Pipes do without. */
-function descriptorPassing({ system: name, trials: { net, listening } }: Facts): readonly Finding[] {
-  const what = 'descriptors'
-  if (name === 'win32') return []
-  if (listening === undefined) return [notTried(what)]
-  if (listening.works) return [ok(what, 'pass between threads, so all of them can listen')]
-  const advice = net.works
-    ? 'This runtime cannot pass them between threads, so it can connect, and not listen. Use Node.'
-    : 'See Unix sockets.'
-  return [missing(what, listening.reason, advice)]
+function listening({ system: name, trials: { net, listening: tried } }: Facts): readonly Finding[] {
+  if (tried === undefined) return []
+  const what = name === 'win32' ? 'listening' : 'descriptors'
+  if (tried.works)
+    return [ok(what, name === 'win32' ? 'works' : 'pass between threads, so that all of them can listen')]
+  if (!net.works)
+    return [failed(what, tried.reason, `Mend ${name === 'win32' ? 'named pipes' : 'Unix sockets'} first.`)]
+  const advice =
+    name === 'win32'
+      ? 'A pipe works by itself, and not with an engine: please report this.'
+      : 'They cannot be passed between threads here: engines can connect, and not listen. Use Node.'
+  return [failed(what, tried.reason, advice)]
 }
 
-function localNames({ trials: { local } }: Facts, folder: RuntimeFolder | undefined): Finding {
+function localNames({ trials: { listening, local } }: Facts, folder: RuntimeFolder | undefined): readonly Finding[] {
   const what = 'local: names'
-  if (local === undefined) return notTried(what)
-  if (folder === undefined) {
-    if (local.works) return ok(what, 'are named pipes')
-    return missing(what, local.reason, 'See named pipes.')
-  }
+  // Nothing is known of them alone.
+  if (local === undefined || listening?.works !== true) return []
+  if (folder === undefined)
+    return [local.works ? ok(what, 'are named pipes') : failed(what, local.reason, 'Use pipe:NAME.')]
   const { path, variable, isUsed, stat, nameBytes } = folder
   const own = 'Set XDG_RUNTIME_DIR to a folder of your own with a short path, like /run/user/UID.'
-  if (!local.works) return missing(what, local.reason, own)
-  if (stat !== undefined && (!stat.isOwn || (stat.mode & 0o077) !== 0)) {
-    const found = `${path} has mode ${stat.mode.toString(8)}${stat.isOwn ? '' : " and is another user's"}`
-    return warning(what, found, 'Remove it, or chmod 700 it, after checking who made it.')
+  if (!local.works) {
+    const isOpen = stat !== undefined && (!stat.isOwn || (stat.mode & 0o077) !== 0)
+    return [failed(what, local.reason, isOpen ? `Remove ${path}, or chmod 700 it, after checking who made it.` : own)]
   }
   if (!isUsed) {
     const why = variable === undefined ? 'is not set' : 'is no absolute path'
-    return warning(what, `lie in ${path}, which cleaners may empty: XDG_RUNTIME_DIR ${why}`, own)
+    return [warning(what, `lie in ${path}, which cleaners may empty: XDG_RUNTIME_DIR ${why}`, own)]
   }
   const found = `lie in ${path}, names of up to ${String(nameBytes)} bytes`
-  return nameBytes < SHORT_NAME ? warning(what, found, own) : ok(what, found)
+  return [nameBytes < SHORT_NAME ? warning(what, found, own) : ok(what, found)]
 }
 
-function abstractNames({ system: name, trials: { abstract } }: Facts): Finding {
+function abstractNames({ system: name, trials: { listening, abstract } }: Facts): readonly Finding[] {
   const what = 'abstract names'
-  if (abstract?.works === true) return ok(what, 'unix:@NAME works')
   const advice = 'Use unix:PATH or local:NAME.'
-  if (name !== 'linux') return warning(what, 'only Linux has them', advice)
-  return abstract === undefined ? notTried(what) : warning(what, abstract.reason, advice)
+  if (name !== 'linux') return [warning(what, 'only Linux has them', advice)]
+  if (abstract === undefined || listening?.works !== true) return []
+  return [abstract.works ? ok(what, 'unix:@NAME works') : warning(what, abstract.reason, advice)]
 }
 
-function sharedMemory({ system: name, trials: { shared } }: Facts): Finding {
+function sharedMemory({ system: name, trials: { listening, shared } }: Facts): readonly Finding[] {
   const what = 'shared memory'
-  if (name === 'win32') return warning(what, 'processes cannot share it on Windows', 'Use local:NAME.')
-  if (shared === undefined) return notTried(what)
-  if (shared.works) return ok(what, `by ${shared.provider}`)
-  return warning(what, shared.reason, 'shm: works all the same, over its socket.')
+  if (name === 'win32') return [warning(what, 'processes cannot share it on Windows', 'Use local:NAME.')]
+  if (shared === undefined || listening?.works !== true) return []
+  if (shared.works) return [ok(what, `by ${shared.provider}`)]
+  return [warning(what, shared.reason, 'Until then shm: goes over its socket, and is slower.')]
 }
 
 function children({ hasShell, permissions }: Facts): Finding {
@@ -191,10 +200,6 @@ function socketActivation({ count, isForUs }: NonNullable<Facts['activation']>):
   if (isForUs && count > 0) return ok(what, `systemd has passed ${sockets}`)
   const found = `LISTEN_FDS says ${sockets}, and LISTEN_PID names another process`
   return warning(what, found, 'Start the program itself as the service: a shell or npx in front of it is in the way.')
-}
-
-function notTried(what: string): Finding {
-  return missing(what, 'not tried: no engine has started', 'See worker threads.')
 }
 
 function isDenied(permissions: Facts['permissions'], name: string): boolean {

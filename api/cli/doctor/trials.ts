@@ -5,7 +5,8 @@ import net from 'node:net'
 import os from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { createEngine, type Engine } from '../../index.js'
+import { createEngine, type Connection, type Engine } from '../../index.js'
+import { describeDenial, isDenied } from '../../../engine/protocol/permission.js'
 import type { Trial, Trials } from './facts.js'
 
 /** How long one wait in a trial may take, and the trial itself, in milliseconds. */
@@ -24,31 +25,39 @@ export async function tryAll(): Promise<Trials> {
     return join(folder, file)
   }
   let engine: Engine | undefined
-  const using = async (body: (engine: Engine) => Promise<void>): Promise<Trial | undefined> =>
-    engine === undefined ? undefined : trial(body(engine))
   try {
-    const byNet = await trial(roundTripByNet(() => (isWindows ? `\\\\.\\pipe\\${name}-net` : path('net'))))
-    const byEngine = await trial(
-      createEngine({ shards: SHARDS, bootTimeoutMs: EACH_MS }).then((started) => {
-        engine = started
-      }),
-    )
-    return {
-      net: byNet,
-      engine: byEngine,
-      listening: await using((on) => roundTrip(on, isWindows ? `pipe:${name}` : `unix:${path('listening')}`)),
-      local: await using((on) => roundTrip(on, `local:${name}`)),
-      abstract: process.platform === 'linux' ? await using((on) => roundTrip(on, `unix:@${name}`)) : undefined,
-      shared: isWindows || engine === undefined ? undefined : await sharedMemory(engine, `shm:${path('shared')}`),
-    }
+    const net = await trial(() => roundTripByNet(isWindows ? `\\\\.\\pipe\\${name}-net` : path('net')))
+    const started = await trial(async () => {
+      engine = await createEngine({ shards: SHARDS, bootTimeoutMs: EACH_MS })
+    })
+    return { net, engine: started, ...(engine === undefined ? notTried : await tryEngine(engine, name, path)) }
   } finally {
-    if (engine !== undefined) await trial(engine.close().then(() => undefined))
+    await trial(async () => {
+      await engine?.close()
+    })
     if (folder !== undefined) fs.rmSync(folder, { recursive: true, force: true })
   }
 }
 
+const notTried = { listening: undefined, local: undefined, abstract: undefined, shared: undefined }
+
+/** All at the same time: where one hangs, others do. */
+async function tryEngine(
+  engine: Engine,
+  name: string,
+  path: (file: string) => string,
+): Promise<Pick<Trials, keyof typeof notTried>> {
+  const [listening, local, abstract, shared] = await Promise.all([
+    trial(() => roundTrip(engine, isWindows ? `pipe:${name}` : `unix:${path('listening')}`)),
+    trial(() => roundTrip(engine, `local:${name}`)),
+    process.platform === 'linux' ? trial(() => roundTrip(engine, `unix:@${name}`)) : undefined,
+    isWindows ? undefined : sharedMemory(engine, () => `shm:${path('shared')}`),
+  ])
+  return { listening, local, abstract, shared }
+}
+
 /** One that does not end counts as one that has failed. */
-async function trial(work: Promise<void>): Promise<Trial> {
+async function trial(work: () => Promise<void>): Promise<Trial> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Trial>((resolve) => {
     const outcome = {
@@ -59,19 +68,19 @@ async function trial(work: Promise<void>): Promise<Trial> {
     timer = setTimeout(() => resolve(outcome), TRIAL_MS)
   })
   try {
-    return await Promise.race([work.then(() => ({ works: true }) as const), late])
+    return await Promise.race([work().then(() => ({ works: true }) as const), late])
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
+    const text = isDenied(error) ? describeDenial(error) : error instanceof Error ? error.message : String(error)
     return { works: false, reason: text.trim().replaceAll(/\s*\n\s*/g, ' ') }
   } finally {
     clearTimeout(timer)
   }
 }
 
-async function sharedMemory(engine: Engine, endpoint: string): Promise<Trials['shared']> {
+async function sharedMemory(engine: Engine, endpoint: () => string): Promise<Trials['shared']> {
   let memory: string | undefined
-  const tried = await trial(
-    roundTrip(engine, endpoint, (used) => {
+  const tried = await trial(() =>
+    roundTrip(engine, endpoint(), (used) => {
       memory = used
     }),
   )
@@ -82,9 +91,8 @@ async function sharedMemory(engine: Engine, endpoint: string): Promise<Trials['s
 
 async function roundTrip(engine: Engine, endpoint: string, onMemory?: (memory?: string) => void): Promise<void> {
   const transport = engine.transport(endpoint)
-  const listener = await transport.listen((connection) => {
-    connection.subscribe((frame) => void connection.send(frame))
-  })
+  const echo = (connection: Connection): void => void connection.subscribe((frame) => void connection.send(frame))
+  const listener = await transport.listen(echo, { timeoutMs: EACH_MS })
   try {
     const connection = await transport.connect({ timeoutMs: EACH_MS })
     onMemory?.(connection.info.memory)
@@ -98,8 +106,7 @@ async function roundTrip(engine: Engine, endpoint: string, onMemory?: (memory?: 
 }
 
 /** What a socket carries without an engine. */
-async function roundTripByNet(pathOf: () => string): Promise<void> {
-  const path = pathOf()
+async function roundTripByNet(path: string): Promise<void> {
   const server = net.createServer((socket) => socket.pipe(socket))
   try {
     await new Promise<void>((resolve, reject) => {
