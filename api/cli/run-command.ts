@@ -16,14 +16,15 @@ export async function runCommand(
   const parsed = parse(args, commands)
   switch (parsed.kind) {
     case 'help':
-      terminal.output.write(`${help(commands, parsed.command)}\n`)
-      return exitCodes.ok
+      // Where nobody has asked for it, it is no result.
+      ;(parsed.isAsked ? terminal.output : terminal.errors).write(`${help(commands, parsed.command)}\n`)
+      return parsed.isAsked ? exitCodes.ok : exitCodes.misused
     case 'version':
       terminal.output.write(`${version}\n`)
       return exitCodes.ok
     case 'wrong': {
       const of = parsed.command === undefined ? '' : `${parsed.command.name} `
-      terminal.errors.write(`${PROGRAM}: ${parsed.message}. See ${PROGRAM} ${of}--help.\n`)
+      terminal.errors.write(`${PROGRAM}: ${sentence(parsed.message)} See ${PROGRAM} ${of}--help.\n`)
       return exitCodes.misused
     }
     case 'run':
@@ -31,12 +32,23 @@ export async function runCommand(
         return await parsed.command.run(parsed.given, { terminal, signal }, parsed.rest)
       } catch (error) {
         if (error instanceof Unfit) {
-          terminal.errors.write(`${PROGRAM}: ${error.message}.\n`)
+          terminal.errors.write(`${PROGRAM}: ${sentence(error.message)}\n`)
           return exitCodes.misused
         }
         if (!(error instanceof TransportError)) throw error
-        terminal.errors.write(`${PROGRAM}: ${error.code}: ${error.message}\n`)
+        // What was under way when a signal came was ended by it.
+        if (signal.aborted && error.code === 'ERR_ABORTED') return exitCodes.ok
+        terminal.errors.write(`${PROGRAM}: ${error.code}: ${oneLine(error.message)}\n`)
         return exitCodes.failed
       }
   }
+}
+
+function sentence(text: string): string {
+  return /[.?]$/.test(text) ? text : `${text}.`
+}
+
+/** Messages about many options, or with what a child has said, have more than one. */
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, ' ')
 }

@@ -1,4 +1,17 @@
 /** All commands, in the order of the help. */
 import type { Command } from '../command.js'
+import { completionCommand } from './completion.js'
+import { doctorCommand } from './doctor.js'
+import { listenCommand } from './listen.js'
+import { pingCommand } from './ping.js'
+import { sendCommand } from './send.js'
+import { serveCommand } from './serve.js'
 
-export const commands: readonly Command[] = []
+export const commands: readonly Command[] = [
+  doctorCommand,
+  serveCommand,
+  pingCommand,
+  sendCommand,
+  listenCommand,
+  completionCommand(() => commands),
+]
