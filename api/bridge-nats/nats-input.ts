@@ -52,7 +52,7 @@ export function isNatsConnection(value: unknown): value is NatsConnection {
   return isObject(value) && typeof (value as { publish?: unknown }).publish === 'function'
 }
 
-function loadClient() {
+export function loadClient() {
   return import('@nats-io/transport-node').catch((cause: unknown) => {
     throw missing('@nats-io/transport-node', cause)
   })

@@ -1,5 +1,6 @@
 /** All commands, in the order of the help. */
 import type { Command } from '../command.js'
+import { bridgeCommand } from './bridge.js'
 import { completionCommand } from './completion.js'
 import { doctorCommand } from './doctor.js'
 import { listenCommand } from './listen.js'
@@ -13,5 +14,6 @@ export const commands: readonly Command[] = [
   pingCommand,
   sendCommand,
   listenCommand,
+  bridgeCommand,
   completionCommand(() => commands),
 ]
