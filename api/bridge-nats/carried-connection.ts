@@ -54,8 +54,8 @@ export interface CarriedEvents {
 
 type Life =
   /** Nobody has answered yet; the other side's first word is awaited. */
-  | { readonly kind: 'opens'; readonly since: number }
-  | { readonly kind: 'accepts'; readonly peer: string; readonly terms: Terms; readonly since: number }
+  | { readonly kind: 'opens' }
+  | { readonly kind: 'accepts'; readonly peer: string; readonly terms: Terms }
   | { readonly kind: 'open'; readonly peer: string; readonly send: SendHalf; readonly mostBytes: number }
   | { readonly kind: 'ended' }
 
@@ -80,6 +80,9 @@ export class CarriedConnection {
   #cancelLook: (() => void) | undefined
   #lookMs = FIRST_LOOK_MS
   #heardAt: number
+  readonly #since: number
+  /** When the other bridge is greeted once more, unless it has spoken. */
+  #greetAt: number
   /** Why it ends, once that is known and is not a clean end. */
   #reason: { readonly code: EndCode; readonly cause: Error | undefined } | undefined
   #isWinding = false
@@ -100,9 +103,9 @@ export class CarriedConnection {
     this.#settings = settings
     this.#events = events
     this.#heardAt = settings.clock.now()
-    const since = this.#heardAt
-    this.#life =
-      terms === undefined ? { kind: 'opens', since } : { kind: 'accepts', peer: meeting.there, terms, since }
+    this.#since = this.#heardAt
+    this.#greetAt = this.#heardAt
+    this.#life = terms === undefined ? { kind: 'opens' } : { kind: 'accepts', peer: meeting.there, terms }
     this.#receive = new ReceiveHalf(settings.terms)
     this.#writer = new LocalWriter(local, (error) => this.#onUndeliverable(error))
     void local.closed.then(({ code, cause }) => {
@@ -133,10 +136,16 @@ export class CarriedConnection {
 
   /** Asks for the connection, or says that there is one: again and again, until the other bridge has spoken. */
   greet(): void {
+    this.#greetAt = this.#settings.clock.now() + this.#settings.openTimeoutMs / 3
     const { terms } = this.#settings
     const { here, there } = this.#meeting
     if (this.#life.kind === 'opens') this.#link.publish(there, encodeTerms('open', terms), here)
     else if (this.#life.kind === 'accepts') this.#link.publish(this.#life.peer, encodeTerms('accept', terms), here)
+  }
+
+  /** The server says that nobody hears this bridge: the greeting is repeated soon. */
+  onNobody(): void {
+    this.#greetAt = 0
   }
 
   /** NATS is there again: what is missing at either side is found out. */
@@ -155,8 +164,9 @@ export class CarriedConnection {
     const now = this.#settings.clock.now()
     const { openTimeoutMs, peerTimeoutMs } = this.#settings
     if (life.kind === 'opens' || life.kind === 'accepts') {
-      if (now - life.since < openTimeoutMs) this.greet()
-      else this.#fail('ERR_TIMEOUT', lateError(openTimeoutMs, this.#local.info.endpoint))
+      if (now - this.#since < openTimeoutMs) {
+        if (now >= this.#greetAt) this.greet()
+      } else this.#fail('ERR_TIMEOUT', lateError(openTimeoutMs, this.#local.info.endpoint))
     } else if (life.kind === 'open' && this.#link.isUp) {
       if (now - this.#heardAt >= peerTimeoutMs) {
         this.#fail('ERR_TIMEOUT', silentError(peerTimeoutMs, this.#local.info.endpoint))

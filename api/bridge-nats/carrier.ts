@@ -157,9 +157,11 @@ export class Carrier {
   }
 
   #onMessage({ subject, reply, data }: Msg): void {
-    // The server says that nobody listens there: greetings are repeated, and silence has its limit.
-    if (data.length === 0) return
     const id = lastWord(subject)
+    if (data.length === 0) {
+      this.#connections.get(id)?.onNobody()
+      return
+    }
     const there = isBridgeSubject(reply, this.#settings.subject) ? reply : undefined
     const connection = this.#connections.get(id)
     let packet: Packet

@@ -7,12 +7,15 @@ import { readBridgeOptions, type BridgeOptions, type BridgeSettings } from './br
 import { Carrier } from './carrier.js'
 import { connectionStats, type ConnectionBridgeStats } from './connection-stats.js'
 import { linkTo } from './nats-input.js'
-import { decodePacket, type Packet } from './packet.js'
+import { decodePacket, type EndCode, type Packet } from './packet.js'
 import { refusedSubject } from './refused-subject.js'
 import { isBridgeSubject, lastWord, openSubject } from './subject.js'
 
 /** Bridges of one subject share what is asked for. */
 const QUEUE = 'symphony-transport'
+
+/** How many refusals are remembered. */
+const MOST_REMEMBERED = 256
 
 /**
  * Dials a local endpoint for each connection that a bridge of `listenOverNats()` with the same subject has taken. Start
@@ -61,6 +64,8 @@ class Dials {
   readonly #settings: BridgeSettings
   readonly #carrier: Carrier
   readonly #underWay = new Set<string>()
+  /** What was refused of late, oldest first: a bridge that asks again has not heard it. */
+  readonly #refusals = new Map<string, EndCode>()
   readonly #stop = new AbortController()
 
   constructor(settings: BridgeSettings, carrier: Carrier) {
@@ -83,12 +88,21 @@ class Dials {
     }
     if (packet.kind !== 'open') return
     const id = lastWord(reply)
-    if (this.#carrier.has(id)) this.#carrier.askedAgain(id, packet)
+    const refusal = this.#refusals.get(id)
+    if (refusal !== undefined) this.#carrier.refuse(reply, refusal)
+    else if (this.#carrier.has(id)) this.#carrier.askedAgain(id, packet)
     else if (this.#underWay.has(id)) return
     else if (this.#carrier.size + this.#underWay.size >= this.#settings.maxConnections) {
-      this.refused++
-      this.#carrier.refuse(reply, 'ERR_TOO_MANY_CONNECTIONS')
+      this.#refuse(id, reply, 'ERR_TOO_MANY_CONNECTIONS')
     } else void this.#dial(id, reply, packet)
+  }
+
+  #refuse(id: string, there: string, code: EndCode): void {
+    this.refused++
+    this.#carrier.refuse(there, code)
+    this.#refusals.set(id, code)
+    const [oldest] = this.#refusals.keys()
+    if (this.#refusals.size > MOST_REMEMBERED && oldest !== undefined) this.#refusals.delete(oldest)
   }
 
   async #dial(id: string, there: string, { terms }: Extract<Packet, { kind: 'open' | 'accept' }>): Promise<void> {
@@ -100,8 +114,7 @@ class Dials {
       else this.#carrier.answer(local, id, there, terms)
     } catch (error) {
       const { code } = error as TransportError
-      this.refused++
-      this.#carrier.refuse(there, code)
+      this.#refuse(id, there, code)
       this.#carrier.report(error as TransportError)
     } finally {
       this.#underWay.delete(id)

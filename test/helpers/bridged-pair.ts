@@ -22,6 +22,12 @@ export interface BridgedPair {
   connect(): Promise<Connection>
   /** The next connection that the dialling bridge has made. */
   accept(): Promise<Connection>
+  /** Has all of them served, until the pair is closed. */
+  serveAll(serve: (connection: Connection) => Promise<unknown>): Promise<void>
+  /** Another bridge that dials the same endpoint. */
+  dialOnceMore(): Promise<Bridge<ConnectionBridgeStats>>
+  /** Nobody listens any more where the dialling bridge dials. */
+  stopServing(): Promise<unknown>
   close(): Promise<void>
 }
 
@@ -50,6 +56,11 @@ export async function bridgedPair(
       if (connection === undefined) throw new Error('the listener is closed')
       return connection
     },
+    async serveAll(serve) {
+      for await (const connection of listener) void serve(connection)
+    },
+    dialOnceMore: () => dialOverNats({ nats, transport: far, subject, ...own.dialling }),
+    stopServing: () => listener.close(),
     async close() {
       await Promise.all([listening.close({ graceMs: 0 }), dialling.close({ graceMs: 0 })])
       await engine.close({ graceMs: 0 })

@@ -41,12 +41,7 @@ export async function messageBridges(
   const far = engine.transport(folder.endpoint(), { allowHalfOpen: true })
   const subject = `test.${randomBytes(6).toString('hex')}`
   const nats = natsOptions(server)
-  if (isStored) {
-    const connection = await connect(nats)
-    const manager = await jetstreamManager(connection)
-    await manager.streams.add({ name: subject.replace('.', '-'), subjects: [subject] })
-    await connection.close()
-  }
+  if (isStored) await storingStream(server, subject)
   const made = async () => ({
     subscribing: await subscribeToNats({ nats, transport: far, subject, ...own.subscribing }),
     publishing: await publishToNats({ nats, transport: near, subject, ...own.publishing }),
@@ -74,6 +69,14 @@ export async function messageBridges(
       await folder.remove()
     },
   }
+}
+
+/** Makes a stream that takes the subject. */
+export async function storingStream(server: NatsServer, subject: string): Promise<void> {
+  const connection = await connect(natsOptions(server))
+  const manager = await jetstreamManager(connection)
+  await manager.streams.add({ name: subject.replace('.', '-'), subjects: [subject] })
+  await connection.close()
 }
 
 /** The next so many frames as text. */
