@@ -39,7 +39,9 @@ export interface BridgeOptions extends CommonBridgeOptions {
   readonly maxConnections?: number | undefined
   /** How long a connection may take until the other bridge has answered, in milliseconds. Default 10,000. */
   readonly openTimeoutMs?: number | undefined
-  /** Silence of the other bridge, while NATS is there, after which its connections end, in milliseconds. Default 20,000. */
+  /**
+   * Silence of the other bridge, while NATS is there, after which its connections end, in milliseconds. Default 20,000.
+   */
   readonly peerTimeoutMs?: number | undefined
   /** How long connections outlive the loss of NATS, in milliseconds. Default 60,000. */
   readonly outageMs?: number | undefined
@@ -113,7 +115,7 @@ export function readWithDefaults<Options extends CommonBridgeOptions, Defaults e
   const given = readOptions<Options>(options, checked, where)
   const problems = new Problems()
   for (const name of ['nats', 'transport', 'subject'] as const) {
-    if (given[name] === undefined) problems.wrong(name, checked[name](undefined) ?? '', 'undefined')
+    if ((given[name] as unknown) === undefined) problems.wrong(name, checked[name](undefined) ?? '', 'undefined')
   }
   if (!problems.isEmpty) throw problems.toError(where)
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))

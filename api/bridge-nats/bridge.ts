@@ -26,8 +26,8 @@ export interface Bridge<Stats> extends AsyncDisposable {
   /** A snapshot, synchronous and cheap. */
   stats(): Stats
   /**
-   * Takes nothing new. Waits at most `graceMs` until what was taken is handed over, ends its connections, and closes the
-   * connection to NATS if the bridge has made it. Idle connections cost no time. Rejects with ERR_INVALID_OPTION, and
+   * Takes nothing new. Waits at most `graceMs` until what was taken is handed over, and ends its connections; idle
+   * ones cost no time. Closes the connection to NATS if the bridge has made it. Rejects with ERR_INVALID_OPTION, and
    * has then closed nothing.
    */
   close(options?: BridgeCloseOptions): Promise<BridgeClosed>
@@ -44,7 +44,7 @@ export interface BridgeParts<Stats> {
 /** What made the bridge can end it too. */
 export interface MadeBridge<Stats> {
   readonly bridge: Bridge<Stats>
-  fail(error: TransportError): void
+  readonly fail: (error: TransportError) => void
 }
 
 type Life = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly closed: BridgeClosed }
@@ -71,7 +71,9 @@ export function makeBridge<Stats>(parts: BridgeParts<Stats>): MadeBridge<Stats> 
     closed,
     stats: () => parts.stats(),
     close,
-    [Symbol.asyncDispose]: async () => void (await close()),
+    async [Symbol.asyncDispose]() {
+      await close()
+    },
   }
   return { bridge, fail: (error) => void end(0, { code: error.code, cause: error }) }
 }

@@ -296,7 +296,7 @@ export class CarriedConnection {
       if (packet === undefined) return
       stamp(packet, this.#receive.handedOver)
       this.#told = this.#receive.handedOver
-      if (!this.#link.publish(life.peer, packet) && this.#link.isUp) {
+      if (!this.#link.publish(life.peer, packet)) {
         this.#fail('ERR_IO', undefined)
         return
       }
@@ -327,7 +327,7 @@ export class CarriedConnection {
 
   #onSequenced(packet: Sequenced): void {
     this.#onHandedOver(packet.handedOver)
-    if (this.#isEnded) return
+    if (this.#hasEnded()) return
     const received = this.#receive.take(packet)
     switch (received.kind) {
       case 'duplicate':
@@ -338,7 +338,7 @@ export class CarriedConnection {
         return
       case 'frames':
         this.#writer.give(received.frames)
-        if (!this.#isEnded) this.#look()
+        if (!this.#hasEnded()) this.#look()
         return
       case 'end':
         void this.#endLocal(received.code)
@@ -389,23 +389,23 @@ export class CarriedConnection {
   }
 
   #onUndeliverable(error: Error): void {
-    const { code, cause } = error as TransportError
+    const { code, cause } = error as unknown as { readonly code: EndCode; readonly cause?: Error }
     const over = code === 'ERR_CLOSED'
     // Whoever reads finds the reason behind what was received.
     if (over && this.#isReading) return
-    this.#fail(code, over ? ((cause as Error | undefined) ?? error) : error)
+    this.#fail(code, over ? (cause ?? error) : error)
   }
 
   /** Looks from time to time what was handed over, while something was not. */
   #look(): void {
     this.#cancelLook ??= this.#settings.clock.setTimer(() => {
       this.#cancelLook = undefined
-      if (this.#isEnded) return
+      if (this.#hasEnded()) return
       const isNews = this.#receive.onHandedOver(this.#writer.handedOver)
       if (this.#receive.handedOver > this.#told) this.#tell({ asks: false, misses: false })
       this.#lookMs = isNews ? FIRST_LOOK_MS : Math.min(LAST_LOOK_MS, this.#lookMs * 2)
       this.#settle()
-      if (!this.#isHandedOver && !this.#isEnded) this.#look()
+      if (!this.#isHandedOver && !this.#hasEnded()) this.#look()
     }, this.#lookMs)
   }
 
@@ -422,7 +422,8 @@ export class CarriedConnection {
     return encodeState({ ...flags, sent: send.published, received, handedOver })
   }
 
-  get #isEnded(): boolean {
+  /** Asked after calls that may have ended it. */
+  #hasEnded(): boolean {
     return this.#life.kind === 'ended'
   }
 

@@ -31,7 +31,7 @@ export function dialOverNats(options: BridgeOptions): Promise<Bridge<ConnectionB
 export async function startDialling(options: BridgeOptions, clock: Clock): Promise<Bridge<ConnectionBridgeStats>> {
   const settings = readBridgeOptions(options, 'dialOverNats()')
   const { link, release } = await linkTo(settings.nats, clock)
-  let fail = (error: TransportError): void => void error
+  let fail: (error: TransportError) => void = () => undefined
   const carrier = new Carrier(link, settings, clock, (error) => fail(error))
   const dials = new Dials(settings, carrier)
   const asked = link.subscribe(openSubject(settings.subject), (message) => dials.onAsked(message), QUEUE)

@@ -24,7 +24,7 @@ export async function startListening(options: BridgeOptions, clock: Clock): Prom
   const settings = readBridgeOptions(options, 'listenOverNats()')
   const { link, release } = await linkTo(settings.nats, clock)
   let refused = 0
-  let fail = (error: TransportError): void => void error
+  let fail: (error: TransportError) => void = () => undefined
   const carrier = new Carrier(link, settings, clock, (error) => fail(error))
   try {
     await link.flush()

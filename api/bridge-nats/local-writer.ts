@@ -3,6 +3,7 @@
  * operating system has taken. What waits here is bounded by whoever gives it.
  */
 import type { Connection } from '../../engine/common/connection.js'
+import { TransportError } from '../../engine/protocol/errors.js'
 import { endFully } from '../adapters/sending.js'
 
 type WriterState =
@@ -44,8 +45,8 @@ export class LocalWriter {
 
   /**
    * Payload bytes that the operating system has taken, at least. What waits in the connection is counted with the
-   * headers of its frames, so this is exact only when nothing waits. To be asked in a turn of its own: a connection that
-   * has just failed has nothing waiting, and says so only when its `closed` has settled.
+   * headers of its frames, so this is exact only when nothing waits. To be asked in a turn of its own: a connection
+   * that has just failed has nothing waiting, and says so only when its `closed` has settled.
    */
   get handedOver(): number {
     if (!this.isBroken) this.#handedOver = Math.max(this.#handedOver, this.#given - this.#local.pendingBytes)
@@ -64,7 +65,9 @@ export class LocalWriter {
   async end(signal: AbortSignal): Promise<void> {
     if (this.#waiting.length > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
     await endFully(this.#local, signal)
-    if (this.isBroken) throw new Error('the local connection has ended before all was handed over')
+    if (this.isBroken) {
+      throw new TransportError('ERR_CLOSED', 'the local connection has ended before all was handed over.')
+    }
     this.#handedOver = this.#given
   }
 

@@ -79,10 +79,11 @@ export class StreamPublisher implements MessagePublisher {
       }
       const tried = await this.#try(data, id, signal)
       isPublished = true
-      if (tried === 'handedOver' || tried === 'duplicate') return tried
+      if (typeof tried === 'string') return tried
       if (signal.aborted) return 'unconfirmed'
-      if (tried !== undefined && this.#clock.now() >= until) throw tried
-      if (tried !== undefined) await new Promise<void>((resolve) => this.#clock.setTimer(resolve, PAUSE_MS))
+      if (tried === undefined) continue
+      if (this.#clock.now() >= until) throw tried
+      await new Promise<void>((resolve) => this.#clock.setTimer(resolve, PAUSE_MS))
     }
   }
 

@@ -11,7 +11,7 @@ export type NatsInput = NatsConnection | NodeConnectionOptions
 export interface OwnedLink {
   readonly link: NatsLink
   /** Closes a connection that was made here, and leaves one of the host's alone. */
-  release(): Promise<void>
+  readonly release: () => Promise<void>
 }
 
 /** What a connection gets that the options say nothing of: it comes back however long the server is away. */
@@ -63,7 +63,7 @@ export function missing(name: string, cause: unknown): TransportError {
 }
 
 function connectError(cause: unknown): TransportError {
-  const { code } = Object(Object(cause).cause ?? cause) as { readonly code?: unknown }
+  const { code } = (cause as { readonly cause?: NodeJS.ErrnoException }).cause ?? (cause as NodeJS.ErrnoException)
   const said = natsError('no connection to the server', cause)
   if (said.code === 'ERR_ACCESS') return said
   const text = said.message

@@ -83,7 +83,10 @@ export class NatsLink {
     }
   }
 
-  /** Resolves at once while it is up, else when it is. @throws {TransportError} ERR_CLOSED: it was closed, or given up */
+  /**
+   * Resolves at once while it is up, else when it is.
+   * @throws {TransportError} ERR_CLOSED: it was closed, or given up
+   */
   whenUp(signal: AbortSignal): Promise<void> {
     return this.#when('up', signal)
   }
@@ -157,7 +160,7 @@ function closedError(cause: Error | undefined): TransportError {
 
 /** What the client throws, in our words. */
 export function natsError(what: string, cause: unknown): TransportError {
-  const { name = '', message = '' } = cause instanceof Error ? cause : new Error(String(cause))
+  const { name, message } = cause instanceof Error ? cause : new Error(String(cause))
   const code: TransportErrorCode = /Authorization|Permission|Authentication/.test(name)
     ? 'ERR_ACCESS'
     : /Closed|Draining/.test(name)

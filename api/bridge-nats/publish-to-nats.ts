@@ -31,7 +31,7 @@ export async function startPublishing(options: PublishOptions, clock: Clock): Pr
   const past = { handedOver: 0, unconfirmed: 0, unsent: 0, duplicates: 0 }
   let ended = 0
   let refused = 0
-  let fail = (error: TransportError): void => void error
+  let fail: (error: TransportError) => void = () => undefined
   const cancelListening = link.listen({
     onUp: () => undefined,
     onDown: () => undefined,

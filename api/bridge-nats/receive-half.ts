@@ -146,7 +146,7 @@ export class ReceiveHalf {
       this.#assembly = { bytes: Buffer.allocUnsafe(total), filled: 0 }
     }
     const assembly = this.#assembly
-    if (assembly === undefined || assembly.filled !== offset || assembly.bytes.length !== total) {
+    if (assembly?.filled !== offset || assembly.bytes.length !== total) {
       throw damaged('a part of another frame')
     }
     assembly.bytes.set(bytes, offset)

@@ -1,6 +1,6 @@
 /** A bridge from messages to frames: what is published on a subject goes to all local connections. */
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
-import { TransportError } from '../../engine/protocol/errors.js'
+import type { TransportError } from '../../engine/protocol/errors.js'
 import { makeBridge, type Bridge } from './bridge.js'
 import { callBack } from './carrier.js'
 import { DurableMessages } from './durable-messages.js'
@@ -29,7 +29,7 @@ export async function startSubscribing(options: SubscribeOptions, clock: Clock):
   const settings = readSubscribeOptions(options)
   const { subject, durable, ackWaitMs } = settings
   const { link, release } = await linkTo(settings.nats, clock)
-  let fail = (error: TransportError): void => void error
+  let fail: (error: TransportError) => void = () => undefined
   const report = (error: TransportError): void => callBack(settings.onError, error)
   const cancelListening = link.listen({
     onUp: () => undefined,

@@ -68,7 +68,12 @@ export class Subscribers {
    * Hands a message over to all who are connected, and resolves once each of them has taken it or is gone. `taken`: at
    * least one has. `refused`: their framing, or maxFrameBytes, does not let it through.
    */
-  async handOver(data: Uint8Array, isFirst: boolean, clock: Clock, signal: AbortSignal): Promise<'taken' | 'gone' | 'refused'> {
+  async handOver(
+    data: Uint8Array,
+    isFirst: boolean,
+    clock: Clock,
+    signal: AbortSignal,
+  ): Promise<'taken' | 'gone' | 'refused'> {
     if (isFirst) this.#messages.received++
     const given = this.#give(data)
     if (given.length === 0) {

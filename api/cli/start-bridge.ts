@@ -3,13 +3,7 @@ import { dialOverNats } from '../bridge-nats/dial-over-nats.js'
 import { listenOverNats } from '../bridge-nats/listen-over-nats.js'
 import { publishToNats } from '../bridge-nats/publish-to-nats.js'
 import { subscribeToNats } from '../bridge-nats/subscribe-to-nats.js'
-import type {
-  Bridge,
-  ConnectionBridgeStats,
-  NatsInput,
-  PublishStats,
-  SubscribeStats,
-} from '../bridge-nats/index.js'
+import type { Bridge, ConnectionBridgeStats, NatsInput, PublishStats, SubscribeStats } from '../bridge-nats/index.js'
 import type { TransportError, Transport } from '../index.js'
 
 type AnyStats = ConnectionBridgeStats | PublishStats | SubscribeStats
@@ -24,8 +18,8 @@ export interface BridgeRequest {
   readonly jetstream?: true
   readonly durable?: string
   readonly frame?: number
-  transportTo(endpoint: string): Transport
-  say(what: string): void
+  readonly transportTo: (endpoint: string) => Transport
+  readonly say: (what: string) => void
 }
 
 interface Loss {

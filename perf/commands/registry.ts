@@ -1,5 +1,6 @@
 /** Every scenario of `npm run perf`, in the order of the help. */
 import { accepts } from './accepts-command.js'
+import { bridge } from './bridge-command.js'
 import { busyMain } from './busy-main-command.js'
 import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
@@ -35,6 +36,7 @@ const measuring: readonly Scenario[] = [
   memory,
   pool,
   compare,
+  bridge,
   chaos,
 ]
 

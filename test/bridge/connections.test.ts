@@ -48,71 +48,79 @@ natsTest('a frame of many packets arrives whole', needs, async (t, server) => {
   }
 })
 
-natsTest('a reader that does not read stops the sender, and what is kept is bounded by the window', needs, async (t, server) => {
-  const windowBytes = 20_000
-  const pair = await bridgedPair(server, { listening: { windowBytes, windowFrames: 64 } })
-  try {
-    const client = await pair.connect()
-    let sent = 0
-    let isStopped = false
-    const frame = Buffer.alloc(10_000)
-    const sending = (async () => {
-      while (!isStopped) {
-        if (client.send([Buffer.from([sent++ % 251]), frame])) await new Promise(setImmediate)
-        else await client.ready().catch(() => undefined)
+natsTest(
+  'a reader that does not read stops the sender, and what is kept is bounded by the window',
+  needs,
+  async (t, server) => {
+    const windowBytes = 20_000
+    const pair = await bridgedPair(server, { listening: { windowBytes, windowFrames: 64 } })
+    try {
+      const client = await pair.connect()
+      let sent = 0
+      const stop = new AbortController()
+      const frame = Buffer.alloc(10_000)
+      const sending = (async () => {
+        while (!stop.signal.aborted) {
+          if (client.send([Buffer.from([sent++ % 251]), frame])) await new Promise(setImmediate)
+          else await client.ready().catch(() => undefined)
+        }
+      })()
+      const served = await pair.accept()
+      // All buffers of the way fill: then the window stays full, and nothing is taken from the client any more.
+      const near = () => pair.listening.stats()
+      const taken = (): number => near().frames.onTheWay + near().frames.handedOver
+      const isFull = (): boolean =>
+        near().bytesOnTheWay >= windowBytes &&
+        client.pendingBytes > 0 &&
+        pair.dialling.stats().frames.received === taken() &&
+        pair.dialling.stats().frames.delivered < taken()
+      while (!isFull()) {
+        t.true(near().bytesOnTheWay < windowBytes + 10_001)
+        await new Promise(setImmediate)
       }
-    })()
-    const served = await pair.accept()
-    // All buffers of the way fill: then the window stays full, and nothing is taken from the client any more.
-    const near = () => pair.listening.stats()
-    const taken = (): number => near().frames.onTheWay + near().frames.handedOver
-    const isFull = (): boolean =>
-      near().bytesOnTheWay >= windowBytes &&
-      client.pendingBytes > 0 &&
-      pair.dialling.stats().frames.received === taken() &&
-      pair.dialling.stats().frames.delivered < taken()
-    while (!isFull()) {
-      t.true(near().bytesOnTheWay < windowBytes + 10_001)
-      await new Promise(setImmediate)
+      t.true(sent > taken())
+      for (let i = 0; i < sent; i++) {
+        const next = await served.receive()
+        t.is(next?.[0], i % 251)
+        if (i === 400) stop.abort()
+      }
+      await sending
+      while (pair.listening.stats().frames.onTheWay > 0) await new Promise(setImmediate)
+      t.is(pair.listening.stats().frames.handedOver, sent)
+    } finally {
+      await pair.close()
     }
-    t.true(sent > taken())
-    for (let i = 0; i < sent; i++) {
-      const next = await served.receive()
-      t.is(next?.[0], i % 251)
-      if (i === 400) isStopped = true
-    }
-    await sending
-    while (pair.listening.stats().frames.onTheWay > 0) await new Promise(setImmediate)
-    t.is(pair.listening.stats().frames.handedOver, sent)
-  } finally {
-    await pair.close()
-  }
-})
+  },
+)
 
-natsTest('two bridges that dial share a hundred connections, each of which has its own order', needs, async (t, server) => {
-  const pair = await bridgedPair(server)
-  const second = await pair.dialOnceMore()
-  try {
-    const clients = await Promise.all(Array.from({ length: 100 }, () => pair.connect()))
-    void pair.serveAll(async (served) => {
-      for await (const frame of served) served.send(frame)
-      await served.close()
-    })
-    await Promise.all(
-      clients.map(async (client, i) => {
-        for (let n = 0; n < 20; n++) client.send(`${String(i)}/${String(n)}`)
-        for (let n = 0; n < 20; n++) t.is(String(await client.receive()), `${String(i)}/${String(n)}`)
-        await client.close()
-      }),
-    )
-    const shares = [pair.dialling, second].map((bridge) => bridge.stats().frames.received)
-    t.is((shares[0] ?? 0) + (shares[1] ?? 0), 2_000)
-    t.true(shares.every((share) => share > 0))
-  } finally {
-    await second.close({ graceMs: 0 })
-    await pair.close()
-  }
-})
+natsTest(
+  'two bridges that dial share a hundred connections, each of which has its own order',
+  needs,
+  async (t, server) => {
+    const pair = await bridgedPair(server)
+    const second = await pair.dialOnceMore()
+    try {
+      const clients = await Promise.all(Array.from({ length: 100 }, () => pair.connect()))
+      void pair.serveAll(async (served) => {
+        for await (const frame of served) served.send(frame)
+        await served.close()
+      })
+      await Promise.all(
+        clients.map(async (client, i) => {
+          for (let n = 0; n < 20; n++) client.send(`${String(i)}/${String(n)}`)
+          for (let n = 0; n < 20; n++) t.is(String(await client.receive()), `${String(i)}/${String(n)}`)
+          await client.close()
+        }),
+      )
+      const shares = [pair.dialling, second].map((bridge) => bridge.stats().frames.received)
+      t.is((shares[0] ?? 0) + (shares[1] ?? 0), 2_000)
+      t.true(shares.every((share) => share > 0))
+    } finally {
+      await second.close({ graceMs: 0 })
+      await pair.close()
+    }
+  },
+)
 
 natsTest('an endpoint that nobody serves ends the connection with the reason of the dial', needs, async (t, server) => {
   const reports: ConnectionReport[] = []
@@ -132,25 +140,29 @@ natsTest('an endpoint that nobody serves ends the connection with the reason of 
   }
 })
 
-natsTest('a frame that the other bridge does not take ends the connection, and is reported as unsent', needs, async (t, server) => {
-  const reports: ConnectionReport[] = []
-  const pair = await bridgedPair(server, {
-    listening: { onLoss: (report) => reports.push(report) },
-    dialling: { maxFrameBytes: 1_000 },
-  })
-  try {
-    const client = await pair.connect()
-    const served = await pair.accept()
-    client.send('first')
-    t.is(String(await served.receive()), 'first')
-    client.send(Buffer.alloc(1_001))
-    t.is(await client.receive(), undefined)
-    t.like(reports[0], { code: 'ERR_FRAME_TOO_LARGE', unsent: 1 })
-    t.is(await served.receive().catch(() => undefined), undefined)
-  } finally {
-    await pair.close()
-  }
-})
+natsTest(
+  'a frame that the other bridge does not take ends the connection, and is reported as unsent',
+  needs,
+  async (t, server) => {
+    const reports: ConnectionReport[] = []
+    const pair = await bridgedPair(server, {
+      listening: { onLoss: (report) => reports.push(report) },
+      dialling: { maxFrameBytes: 1_000 },
+    })
+    try {
+      const client = await pair.connect()
+      const served = await pair.accept()
+      client.send('first')
+      t.is(String(await served.receive()), 'first')
+      client.send(Buffer.alloc(1_001))
+      t.is(await client.receive(), undefined)
+      t.like(reports[0], { code: 'ERR_FRAME_TOO_LARGE', unsent: 1 })
+      t.is(await served.receive().catch(() => undefined), undefined)
+    } finally {
+      await pair.close()
+    }
+  },
+)
 
 natsTest('a bridge that closes hands over what it has taken, at both sides', needs, async (t, server) => {
   const pair = await bridgedPair(server)

@@ -136,10 +136,9 @@ test('a bridge that sends more than the window, or accounts for what was never s
   take(1, [Buffer.alloc(400)])
   t.throws(() => take(2, [Buffer.alloc(401)]), { code: 'ERR_FRAMING' })
   t.throws(() => take(2, Array<Buffer>(8).fill(Buffer.alloc(0))), { code: 'ERR_FRAMING' })
-  t.throws(
-    () => receive.take({ kind: 'part', seq: 2, handedOver: 0, total: 501, offset: 0, bytes: Buffer.alloc(1) }),
-    { code: 'ERR_FRAMING' },
-  )
+  t.throws(() => receive.take({ kind: 'part', seq: 2, handedOver: 0, total: 501, offset: 0, bytes: Buffer.alloc(1) }), {
+    code: 'ERR_FRAMING',
+  })
   const send = new SendHalf(WINDOW)
   send.take(Buffer.alloc(1))
   t.throws(() => send.onHandedOver(1), { code: 'ERR_FRAMING' })
