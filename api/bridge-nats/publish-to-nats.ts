@@ -24,7 +24,7 @@ export function publishToNats(options: PublishOptions): Promise<Bridge<PublishSt
   return startPublishing(options, systemClock)
 }
 
-export async function startPublishing(options: PublishOptions, clock: Clock): Promise<Bridge<PublishStats>> {
+async function startPublishing(options: PublishOptions, clock: Clock): Promise<Bridge<PublishStats>> {
   const settings = readPublishOptions(options)
   const { link, release } = await linkTo(settings.nats, clock)
   const connections = new Set<PublishedConnection>()

@@ -25,7 +25,7 @@ export function subscribeToNats(options: SubscribeOptions): Promise<Bridge<Subsc
   return startSubscribing(options, systemClock)
 }
 
-export async function startSubscribing(options: SubscribeOptions, clock: Clock): Promise<Bridge<SubscribeStats>> {
+async function startSubscribing(options: SubscribeOptions, clock: Clock): Promise<Bridge<SubscribeStats>> {
   const settings = readSubscribeOptions(options)
   const { subject, durable, ackWaitMs } = settings
   const { link, release } = await linkTo(settings.nats, clock)

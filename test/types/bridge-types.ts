@@ -48,5 +48,5 @@ void dialOverNats({ ...common, durable: 'a' })
 
 expectTypeOf<NonNullable<BridgeOptions['onLoss']>>().parameter(0).toEqualTypeOf<ConnectionReport>()
 expectTypeOf<NonNullable<PublishOptions['onLoss']>>().parameter(0).toEqualTypeOf<PublishReport>()
-expectTypeOf(bridge.close).parameter(0).toEqualTypeOf<BridgeCloseOptions | undefined>()
+expectTypeOf<(typeof bridge)['close']>().parameter(0).toEqualTypeOf<BridgeCloseOptions | undefined>()
 expectTypeOf(bridge.closed).resolves.toEqualTypeOf<BridgeClosed>()
