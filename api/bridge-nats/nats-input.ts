@@ -24,8 +24,19 @@ const LAST_FLUSH_MS = 1_000
 export async function linkTo(nats: NatsInput, clock: Clock): Promise<OwnedLink> {
   if (isNatsConnection(nats)) {
     const link = new NatsLink(nats)
-    await link.flush()
-    return { link, release: () => Promise.resolve() }
+    try {
+      await link.flush()
+    } catch (error) {
+      link.release()
+      throw error
+    }
+    return {
+      link,
+      release() {
+        link.release()
+        return Promise.resolve()
+      },
+    }
   }
   const { connect } = await loadClient()
   let connection: NatsConnection

@@ -2,7 +2,7 @@
  * A connection to NATS as bridges see it: up or down. The client keeps what is published while it is down without a
  * bound, and drops it when it dials again, so nothing is published then.
  */
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
+import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/transport-node'
 import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
 
 export interface LinkEvents {
@@ -23,8 +23,11 @@ export class NatsLink {
   #reconnects = 0
   readonly #listeners = new Set<LinkEvents>()
 
+  readonly #statuses: AsyncIterable<Status>
+
   constructor(connection: NatsConnection) {
     this.connection = connection
+    this.#statuses = connection.status()
     void this.#watch()
     void connection.closed().then((cause) => this.#onClosed(cause instanceof Error ? cause : undefined))
   }
@@ -44,6 +47,13 @@ export class NatsLink {
   /** Most bytes of a message. */
   get maxPayload(): number {
     return this.connection.info?.max_payload ?? 1_048_576
+  }
+
+  /** Hears nothing more of a connection that lives on. */
+  release(): void {
+    // Its type does not say that it can be stopped.
+    ;(this.#statuses as AsyncIterable<Status> & { stop?(): void }).stop?.()
+    this.#listeners.clear()
   }
 
   listen(events: LinkEvents): () => void {
@@ -117,7 +127,7 @@ export class NatsLink {
   }
 
   async #watch(): Promise<void> {
-    for await (const status of this.connection.status()) {
+    for await (const status of this.#statuses) {
       if (status.type === 'disconnect') this.#onDown()
       else if (status.type === 'reconnect') this.#onUp()
       else if (status.type === 'error') {

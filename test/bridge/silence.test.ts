@@ -124,7 +124,7 @@ natsTest(
 )
 
 natsTest(
-  'user and password are those of the client, and without them NATS refuses',
+  'a connection of the host is used and left alone; one that NATS refuses is ERR_ACCESS',
   { ...needs, flags: ['--user', 'me', '--pass', 'secret'] },
   async (t, server) => {
     const engine = await createEngine({ shards: 1 })
@@ -135,10 +135,13 @@ natsTest(
       const refused = startListening({ nats: natsOptions(server), transport, subject: SUBJECT }, clock)
       const error = await t.throwsAsync(refused, { code: 'ERR_ACCESS' })
       t.notRegex(error.message, /secret/)
-      const nats = { ...natsOptions(server), user: 'me', pass: 'secret' }
+      const nats = await connect({ ...natsOptions(server), user: 'me', pass: 'secret' })
       const bridge = await startListening({ nats, transport, subject: SUBJECT }, clock)
       t.is(bridge.stats().nats, 'up')
       await bridge.close()
+      // It is the host's.
+      t.false(nats.isClosed())
+      await nats.close()
     } finally {
       await engine.close({ graceMs: 0 })
       await folder.remove()
