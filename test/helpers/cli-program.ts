@@ -45,6 +45,11 @@ export class CliProgram {
     }
   }
 
+  /** Resolves once stdout has this text. */
+  async saying(text: string): Promise<void> {
+    while (!this.#stdout.includes(text)) await once(this.child.stdout, 'data')
+  }
+
   async kill(signal: NodeJS.Signals): Promise<CliEnd> {
     this.child.kill(signal)
     return this.ended
