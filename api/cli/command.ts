@@ -36,7 +36,7 @@ export interface Definition<Of extends Options> {
   /**
    * The exit code.
    * @throws {Unfit} something that is named there cannot be had: exit code 2
-   * @throws {TransportError} shown in one line: exit code 1
+   * @throws {TransportError} shown in one line: exit code 1, or 2 where endpoint or options are wrong
    */
   run(given: Given<Of>, run: Run, rest: readonly string[]): Promise<number>
 }

@@ -1,11 +1,19 @@
 /** Runs one command line to its exit code. A mistake of use, or of the peer, is one line and no stack. */
-import { TransportError } from '../../engine/protocol/errors.js'
+import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
 import { exitCodes } from './command.js'
 import { commands } from './commands/registry.js'
 import { help, PROGRAM } from './help.js'
 import { parse } from './options/parse.js'
 import { Unfit } from './options/reader.js'
 import type { Terminal } from './terminal.js'
+
+/** Nothing but another command line mends these. */
+const misuses: ReadonlySet<TransportErrorCode> = new Set([
+  'ERR_INVALID_ENDPOINT',
+  'ERR_INVALID_OPTION',
+  'ERR_PATH_TOO_LONG',
+  'ERR_UNSUPPORTED_PLATFORM',
+])
 
 export async function runCommand(
   args: readonly string[],
@@ -39,7 +47,7 @@ export async function runCommand(
         // What was under way when a signal came was ended by it.
         if (signal.aborted && error.code === 'ERR_ABORTED') return exitCodes.ok
         terminal.errors.write(`${PROGRAM}: ${error.code}: ${oneLine(error.message)}\n`)
-        return exitCodes.failed
+        return misuses.has(error.code) ? exitCodes.misused : exitCodes.failed
       }
   }
 }

@@ -22,7 +22,7 @@ export const pingCommand = defineCommand({
     size: option(integer(1, 16_777_216), String(DEFAULTS.size), 'payload bytes'),
     count: option(integer(1, 10_000_000), String(DEFAULTS.count), 'round trips, one after the other'),
     interval: option(number(0, 86_400_000), String(DEFAULTS.interval), 'milliseconds between two of them'),
-    timeout: option(integer(1, 86_400_000), String(DEFAULTS.timeout), 'milliseconds to connect, and for each answer'),
+    timeout: option(integer(1, 86_400_000), String(DEFAULTS.timeout), 'milliseconds for each answer'),
     json,
   },
   operands: ['endpoint'],
@@ -30,13 +30,13 @@ export const pingCommand = defineCommand({
     'Ends with 1 when an answer is missing or is not what was sent. The first few',
     'thousand round trips of a process are slower than those behind them.',
   ],
-  examples: ['ping local:echo', 'ping unix:/run/app.sock --framing line --count 20 --interval 500'],
+  examples: ['ping local:echo', 'ping unix:/run/app.sock --count 20 --interval 500'],
   run({ endpoint = '', framing, json, ...given }, run) {
     const plan = { ...DEFAULTS, ...given, isStream: framing === 'raw' }
     return withEngine({ shards: 1 }, run, async (engine) => {
       const { terminal, signal } = run
       const transport = engine.transport(endpoint, { framing, maxFrameBytes: Math.max(plan.size, 65_536) })
-      const connection = await transport.connect({ signal, timeoutMs: plan.timeout })
+      const connection = await transport.connect({ signal })
       const progress = new ProgressLine(terminal)
       const outcome = await pingPeer(connection, plan, signal, (so) => progress.show(inOneLine(so, plan.count)))
       progress.clear()

@@ -23,7 +23,7 @@ export const sendCommand = defineCommand({
     frame: option((text) => text, 'TEXT', 'send this one frame; stdin is not read'),
     raw: flag('send what stdin brings as it comes, and print replies as they are'),
     reply: option(integer(0, 1_000_000_000), 'N', 'end after so many replies (default: when the peer ends)'),
-    timeout: option(integer(1, 86_400_000), '10000', 'milliseconds to connect, and then for all of --reply'),
+    timeout: option(integer(1, 86_400_000), '10000', 'milliseconds for all of --reply, behind the last frame'),
     hex: flag('print replies as hexadecimal digits'),
     json: flag('print one JSON object for each reply'),
   },
@@ -50,7 +50,7 @@ export const sendCommand = defineCommand({
     const source = frame === undefined ? (raw === true ? chunks(input) : lines(input)) : [frame]
     return withEngine({ shards: 1 }, run, async (engine) => {
       const transport = engine.transport(endpoint, { framing, allowHalfOpen: true, lastLine: 'keep' })
-      const connection = await transport.connect({ signal, timeoutMs: timeout })
+      const connection = await transport.connect({ signal })
       void untilAborted(signal).then(() => connection.destroy())
       try {
         const replies = new Replies(connection, reply, (each) => write(output, shown(each, style)))
