@@ -2,13 +2,19 @@
 import type { Given, Options } from './options/option.js'
 import type { Terminal } from './terminal.js'
 
-/** How a command has ended. What is wrong with the command line itself is 2, a signal 128 and its number. */
+/**
+ * How a command has ended. What is wrong with the command line itself is 2. Where a signal has ended a command that
+ * returns `ok`, its process exits with 128 and the number of the signal.
+ */
 export const exitCodes = { ok: 0, failed: 1, misused: 2 } as const
 
 /** What a run has of its own. */
 export interface Run {
   readonly terminal: Terminal
-  /** Aborts at SIGINT and SIGTERM: the command ends what it has begun, and returns. */
+  /**
+   * Aborts at SIGINT and SIGTERM, and when nobody reads the output any more: the command ends what it has begun, and
+   * returns. It may let an ERR_ABORTED of this signal pass.
+   */
   readonly signal: AbortSignal
 }
 
@@ -32,7 +38,7 @@ export interface Definition<Of extends Options> {
   /**
    * The exit code.
    * @throws {Unfit} something that is named there cannot be had: exit code 2
-   * @throws {TransportError} shown in one line: exit code 1
+   * @throws {TransportError} shown in one line: exit code 1, or 2 where endpoint or options are wrong
    */
   run(given: Given<Of>, run: Run, rest: readonly string[]): Promise<number>
 }

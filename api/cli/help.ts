@@ -15,7 +15,11 @@ function overview(commands: readonly Command[]): string {
     '',
     ...columns(commands.map(({ name, summary }) => [name, summary])),
     '',
-    `${PROGRAM} COMMAND --help shows the options of one, with examples.`,
+    `${PROGRAM} COMMAND --help shows the options of one, with examples;`,
+    `${PROGRAM} --version shows the version.`,
+    '',
+    'Exit codes: 0 success, 1 failure, 2 a mistake on the command line, and 128 plus',
+    'its number for a signal. NO_COLOR=1 turns colours off.',
   ].join('\n')
 }
 

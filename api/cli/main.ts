@@ -2,16 +2,25 @@
 /** `npx symphony-transport COMMAND`. */
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
+import { exitCodes } from './command.js'
 import { runCommand } from './run-command.js'
 import { processTerminal } from './terminal.js'
 
 const SIGNAL_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
 const stop = new AbortController()
-let ended: number | undefined
+let stoppedBy: number | undefined
 for (const [name, code] of Object.entries(SIGNAL_CODES)) {
+  // Once: the second ends the process at once.
   process.once(name, () => {
-    ended = code
+    stoppedBy = code
+    stop.abort()
+  })
+}
+for (const output of [process.stdout, process.stderr]) {
+  // Whoever read it has read enough (`… | head`): no failure, and no more to do.
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
     stop.abort()
   })
 }
@@ -19,4 +28,6 @@ const { version } = JSON.parse(readFileSync(new URL('../../../package.json', imp
   readonly version: string
 }
 const code = await runCommand(process.argv.slice(2), processTerminal(), stop.signal, version)
-process.exitCode = ended ?? code
+process.exitCode = code === exitCodes.ok ? (stoppedBy ?? code) : code
+// A terminal or pipe that a command has read from would keep the process alive.
+process.stdin.destroy()

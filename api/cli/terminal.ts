@@ -1,6 +1,7 @@
 /** Where a command reads and writes, so that a test can stand in for it. */
 import process from 'node:process'
 import type { Readable, Writable } from 'node:stream'
+import { isatty } from 'node:tty'
 
 export interface Terminal {
   readonly input: Readable
@@ -10,7 +11,9 @@ export interface Terminal {
   readonly errors: Writable
   /** Whether a person reads the output. */
   readonly isInteractive: boolean
-  /** Whether it is shown in colours: on a terminal, and unless `NO_COLOR` is set. */
+  /** Whether a person sees the errors: then a line of them may change, see `output/progress-line.ts`. */
+  readonly showsProgress: boolean
+  /** Whether it is shown in colours: on a terminal, and unless `NO_COLOR` is set. `FORCE_COLOR` is not looked at. */
   readonly hasColours: boolean
   /** Columns of the output. */
   readonly columns: number
@@ -18,14 +21,16 @@ export interface Terminal {
 
 export function processTerminal(): Terminal {
   const { stdin: input, stdout: output, stderr: errors, env } = process
-  const isInteractive = output.isTTY
+  const isInteractive = isatty(1)
+  const isDumb = env['TERM'] === 'dumb'
   return {
     input,
     output,
     errors,
     isInteractive,
+    showsProgress: isatty(2) && !isDumb,
     // https://no-color.org: set, and not empty.
-    hasColours: isInteractive && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    hasColours: isInteractive && (env['NO_COLOR'] ?? '') === '' && !isDumb,
     columns: isInteractive ? output.columns : 80,
   }
 }

@@ -1,6 +1,7 @@
 /** Every scenario of `npm run perf`, in the order of the help. */
 import { isRepository } from '../options/program.js'
 import { accepts } from './accepts-command.js'
+import { bridge } from './bridge-command.js'
 import { busyMain } from './busy-main-command.js'
 import { churn } from './churn-command.js'
 import { fanIn } from './fan-in-command.js'
@@ -33,6 +34,7 @@ const measuring: readonly Scenario[] = [
   memory,
   pool,
   tune,
+  bridge,
 ]
 
 export const scenarios: readonly Scenario[] = isRepository

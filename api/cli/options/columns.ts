@@ -9,7 +9,8 @@ export function columns(rows: readonly (readonly [string, string])[]): string[] 
   })
 }
 
-function wrap(text: string, width: number): string[] {
+/** Lines of at most so many characters, unless a word is longer. */
+export function wrap(text: string, width: number): string[] {
   const lines = ['']
   for (const word of text.split(' ')) {
     const last = lines.at(-1) ?? ''

@@ -2,11 +2,22 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** @throws {Unfit} */
-export type Reader<T> = (text: string) => T
+export interface Reader<T> {
+  /** @throws {Unfit} */
+  (text: string): T
+  /** All that it takes, where that is a few words. */
+  readonly words?: readonly string[]
+}
 
-/** The message says what a value has to be. */
-export class Unfit extends Error {}
+/** The message says what a value has to be, or all that there is to say: then it does not show what was given. */
+export class Unfit extends Error {
+  readonly saysAll: boolean
+
+  constructor(message: string, { saysAll = false } = {}) {
+    super(message)
+    this.saysAll = saysAll
+  }
+}
 
 export function integer(from: number, to: number): Reader<number> {
   return (text) => {
@@ -25,11 +36,12 @@ export function number(from: number, to: number): Reader<number> {
 }
 
 export function oneOf<const Name extends string>(names: readonly Name[]): Reader<Name> {
-  return (text) => {
+  const read = (text: string): Name => {
     const name = names.find((known) => known === text)
     if (name !== undefined) return name
     throw new Unfit(`one of ${names.join(', ')}`)
   }
+  return Object.assign(read, { words: names })
 }
 
 export function list<T>(read: Reader<T>): Reader<readonly T[]> {

@@ -1,0 +1,146 @@
+/**
+ * Messages of a durable consumer, one after the other: the next one is asked for once the last was handed over and
+ * acknowledged. So order holds whatever happens, also when this process dies: the server gives out again what was not
+ * acknowledged, before anything behind it.
+ */
+import type { Consumer, JsMsg } from '@nats-io/jetstream'
+import type { Clock } from '../../engine/protocol/clock.js'
+import type { TransportError } from '../../engine/protocol/errors.js'
+import { loadJetStream, streamOf } from './message-publishers.js'
+import { natsError, type NatsLink } from './nats-link.js'
+import type { Subscribers } from './subscribers.js'
+
+const NANOS_PER_MS = 1_000_000
+/** How long one question for the next message is open at the server, and the pause after one that failed. */
+const ASK_MS = 30_000
+const PAUSE_MS = 50
+
+export interface DurableSettings {
+  readonly subject: string
+  readonly durable: string
+  readonly ackWaitMs: number
+  readonly clock: Clock
+}
+
+export class DurableMessages {
+  readonly #link: NatsLink
+  readonly #consumer: Consumer
+  readonly #subscribers: Subscribers
+  readonly #settings: DurableSettings
+  readonly #report: (error: TransportError) => void
+  readonly #stop = new AbortController()
+  readonly #done: Promise<void>
+  /** The last message of the stream that was handed over. */
+  #last = 0
+
+  private constructor(
+    link: NatsLink,
+    consumer: Consumer,
+    subscribers: Subscribers,
+    settings: DurableSettings,
+    report: (error: TransportError) => void,
+  ) {
+    this.#link = link
+    this.#consumer = consumer
+    this.#subscribers = subscribers
+    this.#settings = settings
+    this.#report = report
+    this.#done = this.#run()
+  }
+
+  /** @throws {TransportError} ERR_NOT_FOUND, ERR_ACCESS, ERR_IO */
+  static async begin(
+    link: NatsLink,
+    subscribers: Subscribers,
+    settings: DurableSettings,
+    report: (error: TransportError) => void,
+  ): Promise<DurableMessages> {
+    const { subject, durable, ackWaitMs } = settings
+    const stream = await streamOf(link, subject)
+    const { jetstream, jetstreamManager, AckPolicy } = await loadJetStream()
+    try {
+      const manager = await jetstreamManager(link.connection)
+      await manager.consumers.add(stream, {
+        durable_name: durable,
+        filter_subject: subject,
+        ack_policy: AckPolicy.Explicit,
+        ack_wait: ackWaitMs * NANOS_PER_MS,
+        max_ack_pending: 1,
+      })
+      const consumer = await jetstream(link.connection).consumers.get(stream, durable)
+      return new DurableMessages(link, consumer, subscribers, settings, report)
+    } catch (cause) {
+      throw natsError(`the consumer ${durable} cannot be had`, cause)
+    }
+  }
+
+  /** The message that is being handed over is not waited for: the server gives it out again. */
+  stop(): Promise<void> {
+    this.#stop.abort()
+    return this.#done
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await this.#subscribers.someone(signal)
+      try {
+        await this.#link.whenUp(signal)
+      } catch {
+        return
+      }
+      const message = await this.#next(signal)
+      if (message === undefined) continue
+      if (message.seq <= this.#last) this.#subscribers.repeated()
+      else if (await this.#handOver(message, signal)) this.#last = message.seq
+      else return
+      // Otherwise it comes once more, and is known then.
+      if (this.#link.isUp) message.ack()
+    }
+  }
+
+  /** Undefined: none came, or NATS was lost meanwhile. */
+  async #next(signal: AbortSignal): Promise<JsMsg | undefined> {
+    const giveUp = new AbortController()
+    const asked = this.#consumer.next({ expires: ASK_MS })
+    const gone = this.#link.whenDown(AbortSignal.any([signal, giveUp.signal])).then(() => undefined)
+    let message: JsMsg | null | undefined
+    try {
+      message = await Promise.race([asked, gone])
+      return message ?? undefined
+    } catch (cause) {
+      if (this.#link.isUp) {
+        this.#report(natsError('no message can be had', cause))
+        await new Promise<void>((resolve) => this.#settings.clock.setTimer(resolve, PAUSE_MS))
+      }
+      return undefined
+    } finally {
+      giveUp.abort()
+      // One that comes after all is for whoever asks next.
+      if (message === undefined) void asked.then((late) => late?.nak()).catch(() => undefined)
+    }
+  }
+
+  /** True: somebody has it, or nobody can. False: it is to stop. */
+  async #handOver(message: JsMsg, signal: AbortSignal): Promise<boolean> {
+    const { clock, ackWaitMs } = this.#settings
+    let cancel = (): void => undefined
+    const sayWord = (): void => {
+      cancel = clock.setTimer(() => {
+        if (this.#link.isUp) message.working()
+        sayWord()
+      }, ackWaitMs / 3)
+    }
+    sayWord()
+    try {
+      for (let isFirst = true; !signal.aborted; isFirst = false) {
+        await this.#subscribers.someone(signal)
+        const outcome = await this.#subscribers.handOver(message.data, isFirst, clock, signal)
+        if (outcome !== 'gone') return true
+      }
+      return false
+    } finally {
+      cancel()
+    }
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * A connection to NATS as bridges see it: up or down. The client keeps what is published while it is down without a
+ * bound, and drops it when it dials again, so nothing is published then.
+ */
+import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/transport-node'
+import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
+
+export interface LinkEvents {
+  /** All subscriptions are in place again. */
+  onUp(): void
+  onDown(): void
+  /** The server refuses something, such as a subject that this user may not use. The link goes on. */
+  onError(error: TransportError): void
+  /** For good. */
+  onClosed(error: TransportError): void
+}
+
+type LinkState = 'up' | 'down' | 'closed'
+
+export class NatsLink {
+  readonly connection: NatsConnection
+  #state: LinkState = 'up'
+  #reconnects = 0
+  readonly #listeners = new Set<LinkEvents>()
+
+  readonly #statuses: AsyncIterable<Status>
+
+  constructor(connection: NatsConnection) {
+    this.connection = connection
+    this.#statuses = connection.status()
+    void this.#watch()
+    void connection.closed().then((cause) => this.#onClosed(cause instanceof Error ? cause : undefined))
+  }
+
+  get state(): LinkState {
+    return this.#state
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up'
+  }
+
+  get reconnects(): number {
+    return this.#reconnects
+  }
+
+  /** Most bytes of a message. */
+  get maxPayload(): number {
+    return this.connection.info?.max_payload ?? 1_048_576
+  }
+
+  /** Hears nothing more of a connection that lives on. */
+  release(): void {
+    // Its type does not say that it can be stopped.
+    ;(this.#statuses as AsyncIterable<Status> & { stop?(): void }).stop?.()
+    this.#listeners.clear()
+  }
+
+  listen(events: LinkEvents): () => void {
+    this.#listeners.add(events)
+    return () => this.#listeners.delete(events)
+  }
+
+  /** False: the link is down, or too small for the message; nothing was published. */
+  publish(subject: string, data: Uint8Array, reply?: string): boolean {
+    if (!this.isUp) return false
+    try {
+      this.connection.publish(subject, data, reply === undefined ? {} : { reply })
+      return true
+    } catch (cause) {
+      if (this.connection.isClosed() || this.connection.isDraining()) return false
+      this.#tell((each) => each.onError(natsError('a message was refused', cause)))
+      return false
+    }
+  }
+
+  subscribe(subject: string, onMessage: (message: Msg) => void, queue?: string): Subscription {
+    return this.connection.subscribe(subject, {
+      ...(queue === undefined ? {} : { queue }),
+      callback: (error, message) => {
+        // A refusal comes as a status too, which is reported there.
+        if (error === null) onMessage(message)
+      },
+    })
+  }
+
+  /** Resolves once the server has all that was published and subscribed. @throws {TransportError} ERR_IO, ERR_CLOSED */
+  async flush(): Promise<void> {
+    try {
+      await this.connection.flush()
+    } catch (cause) {
+      throw natsError('the server cannot be asked', cause)
+    }
+  }
+
+  /**
+   * Resolves at once while it is up, else when it is.
+   * @throws {TransportError} ERR_CLOSED: it was closed, or given up
+   */
+  whenUp(signal: AbortSignal): Promise<void> {
+    return this.#when('up', signal)
+  }
+
+  /** Resolves when it is no longer up, or the wait is given up. */
+  whenDown(signal: AbortSignal): Promise<void> {
+    return this.#when('down', signal).catch(() => undefined)
+  }
+
+  #when(state: 'up' | 'down', signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let cancel = (): void => undefined
+      const given = (settle: () => void): void => {
+        cancel()
+        signal.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const onAbort = (): void => given(() => reject(closedError(undefined)))
+      const check = (): void => {
+        if (this.#state === state) given(resolve)
+        else if (this.#state === 'closed') given(() => reject(closedError(undefined)))
+      }
+      signal.addEventListener('abort', onAbort)
+      cancel = this.listen({ onUp: check, onDown: check, onError: () => undefined, onClosed: check })
+      if (signal.aborted) onAbort()
+      else check()
+    })
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#statuses) {
+      if (status.type === 'disconnect') this.#onDown()
+      else if (status.type === 'reconnect') this.#onUp()
+      else if (status.type === 'error') {
+        this.#tell((each) => each.onError(natsError('the server refuses something', status.error)))
+      }
+    }
+  }
+
+  #onDown(): void {
+    if (this.#state !== 'up') return
+    this.#state = 'down'
+    this.#tell((each) => each.onDown())
+  }
+
+  #onUp(): void {
+    if (this.#state === 'closed') return
+    // The client may have come back before anybody heard that it was gone.
+    this.#onDown()
+    this.#state = 'up'
+    this.#reconnects++
+    this.#tell((each) => each.onUp())
+  }
+
+  #onClosed(cause: Error | undefined): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    const error = closedError(cause)
+    this.#tell((each) => each.onClosed(error))
+  }
+
+  #tell(event: (listener: LinkEvents) => void): void {
+    for (const listener of [...this.#listeners]) event(listener)
+  }
+}
+
+function closedError(cause: Error | undefined): TransportError {
+  const message = 'the connection to NATS was closed. Connect with maxReconnectAttempts: -1 so that it comes back.'
+  return new TransportError('ERR_CLOSED', message, { cause })
+}
+
+/** What the client throws, in our words. */
+export function natsError(what: string, cause: unknown): TransportError {
+  const { name, message } = cause instanceof Error ? cause : new Error(String(cause))
+  const code: TransportErrorCode = /Authorization|Permission|Authentication/.test(name)
+    ? 'ERR_ACCESS'
+    : /Closed|Draining/.test(name)
+      ? 'ERR_CLOSED'
+      : 'ERR_IO'
+  return new TransportError(code, `NATS: ${what}: ${message}`, { cause })
+}

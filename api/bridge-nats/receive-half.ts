@@ -1,0 +1,171 @@
+/**
+ * One direction of a carried connection, where it is received: packets in their order, each once, whatever is lost or
+ * comes twice on the way; and up to which of them the local side has taken all. It knows no time and no NATS.
+ */
+import { damaged, type EndCode, type Sequenced, type Terms } from './packet.js'
+
+export type Received =
+  /** Frames to hand over, in order; none: the piece of one. */
+  | { readonly kind: 'frames'; readonly frames: readonly Buffer[] }
+  | { readonly kind: 'end'; readonly code: EndCode }
+  /** It has come before. */
+  | { readonly kind: 'duplicate' }
+  /** Something before it is missing. It was not taken, and has to come again. */
+  | { readonly kind: 'gap' }
+
+interface Assembly {
+  readonly bytes: Buffer
+  filled: number
+}
+
+export class ReceiveHalf {
+  readonly #terms: Terms
+  #received = 0
+  #handedOver = 0
+  #framesReceived = 0
+  #framesHandedOver = 0
+  /** Packets that came and were not handed over: the position of their last byte among the bytes of all frames. */
+  readonly #waiting: { readonly seq: number; readonly end: number; readonly frames: number }[] = []
+  #bytesReceived = 0
+  #bytesHandedOver = 0
+  #assembly: Assembly | undefined
+  #endSeq: number | undefined
+  /** The packet behind which others were asked for. */
+  #asked: number | undefined
+
+  constructor(terms: Terms) {
+    this.#terms = terms
+  }
+
+  /** The last packet that came, with all before it. */
+  get received(): number {
+    return this.#received
+  }
+
+  get handedOver(): number {
+    return this.#handedOver
+  }
+
+  /** Whole frames that came. */
+  get framesReceived(): number {
+    return this.#framesReceived
+  }
+
+  /** Of those, how many were handed over, as far as is known. */
+  get framesHandedOver(): number {
+    return this.#framesHandedOver
+  }
+
+  /** Payload bytes of frames that came and were not handed over. */
+  get bytesWaiting(): number {
+    return this.#bytesReceived - this.#bytesHandedOver
+  }
+
+  get isEnded(): boolean {
+    return this.#endSeq !== undefined
+  }
+
+  /** Whether the end has come, and it and all before it was handed over. */
+  get isDone(): boolean {
+    return this.#endSeq !== undefined && this.#handedOver === this.#endSeq
+  }
+
+  /** @throws {TransportError} ERR_FRAMING, ERR_FRAME_TOO_LARGE */
+  take(packet: Sequenced): Received {
+    if (packet.seq <= this.#received) return { kind: 'duplicate' }
+    if (packet.seq > this.#received + 1) return { kind: 'gap' }
+    if (this.#endSeq !== undefined) throw damaged('a packet behind the end')
+    const taken = this.#read(packet)
+    const frames = taken.kind === 'frames' ? taken.frames.length : 0
+    this.#framesReceived += frames
+    this.#received = packet.seq
+    this.#asked = undefined
+    this.#waiting.push({ seq: packet.seq, end: this.#bytesReceived, frames })
+    if (packet.kind === 'end') this.#endSeq = packet.seq
+    return taken
+  }
+
+  /** The other bridge has published up to this packet. True: some are missing, and nobody has asked for them yet. */
+  misses(sent: number): boolean {
+    if (sent <= this.#received || this.#asked === this.#received) return false
+    this.#asked = this.#received
+    return true
+  }
+
+  /** What was asked for may not have come through: it may be asked for again. */
+  forgetAsking(): void {
+    this.#asked = undefined
+  }
+
+  /** Bytes of frames were handed over, counted from the first one. The end is not among them. True: that is news. */
+  onHandedOver(bytes: number): boolean {
+    const before = this.#handedOver
+    let gone = 0
+    for (const { seq, end, frames } of this.#waiting) {
+      if (end > bytes || seq === this.#endSeq) break
+      this.#handedOver = seq
+      this.#bytesHandedOver = end
+      this.#framesHandedOver += frames
+      gone++
+    }
+    this.#waiting.splice(0, gone)
+    return this.#handedOver > before
+  }
+
+  /** The end of the stream was passed on, and all before it. */
+  onEndHandedOver(): void {
+    this.#handedOver = this.#received
+    this.#bytesHandedOver = this.#bytesReceived
+    this.#framesHandedOver = this.#framesReceived
+    this.#waiting.length = 0
+  }
+
+  #read(packet: Sequenced): Received {
+    switch (packet.kind) {
+      case 'end':
+        if (this.#assembly !== undefined) throw damaged('an end inside of a frame')
+        return { kind: 'end', code: packet.code }
+      case 'frames': {
+        if (this.#assembly !== undefined) throw damaged('a frame inside of another')
+        const bytes = packet.frames.reduce((sum, frame) => sum + frame.length, 0)
+        this.#admit(bytes, packet.frames.length)
+        this.#bytesReceived += bytes
+        return { kind: 'frames', frames: packet.frames }
+      }
+      case 'part':
+        return { kind: 'frames', frames: this.#assemble(packet) }
+    }
+  }
+
+  #assemble({ total, offset, bytes }: Extract<Sequenced, { kind: 'part' }>): readonly Buffer[] {
+    if (offset === 0) {
+      if (this.#assembly !== undefined) throw damaged('a frame inside of another')
+      if (total > this.#terms.maxFrameBytes) throw damaged('a frame larger than was agreed')
+      this.#admit(total, 1)
+      // One frame at a time, of a size that was agreed: the bound of the window counts on it.
+      this.#assembly = { bytes: Buffer.allocUnsafe(total), filled: 0 }
+    }
+    const assembly = this.#assembly
+    if (assembly?.filled !== offset || assembly.bytes.length !== total) {
+      throw damaged('a part of another frame')
+    }
+    assembly.bytes.set(bytes, offset)
+    assembly.filled += bytes.length
+    this.#bytesReceived += bytes.length
+    if (assembly.filled < total) return []
+    this.#assembly = undefined
+    return [assembly.bytes]
+  }
+
+  /** The window is what the other bridge may have on its way: it is no peer of ours that sends more. */
+  #admit(bytes: number, frames: number): void {
+    const { windowBytes, windowFrames, maxFrameBytes } = this.#terms
+    const isOver =
+      this.bytesWaiting + bytes > windowBytes + maxFrameBytes || this.#framesWaiting + frames > windowFrames
+    if (isOver) throw damaged('more than the window has room for')
+  }
+
+  get #framesWaiting(): number {
+    return this.#framesReceived - this.#framesHandedOver
+  }
+}
