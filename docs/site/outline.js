@@ -10,6 +10,7 @@ export const outline = {
     'docs/own-stdio.md',
     'docs/adapters.md',
     'docs/shutdown.md',
+    'docs/cli.md',
     'docs/failures.md',
     'docs/bundling.md',
   ],
