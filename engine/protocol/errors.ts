@@ -15,6 +15,7 @@ export const errorCodes = {
   ERR_INVALID_ENDPOINT: { retryable: false },
   ERR_INVALID_FRAME: { retryable: false },
   ERR_UNSUPPORTED_PLATFORM: { retryable: false },
+  ERR_UNSUPPORTED_RUNTIME: { retryable: false },
   ERR_FRAME_TOO_LARGE: { retryable: false },
   ERR_FRAMING: { retryable: false },
   ERR_HANDSHAKE: { retryable: false },

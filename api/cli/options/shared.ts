@@ -6,7 +6,7 @@ import { flag, option } from './option.js'
 import { integer, oneOf, Unfit } from './reader.js'
 
 /** The text itself, of which it is known that two processes can meet there. */
-function endpointText(text: string): string {
+export function endpointText(text: string): string {
   const { kind } = checked(text)
   if (kind === 'memory') throw new Unfit('an endpoint that two processes can meet at: memory: is within one engine')
   if (kind === 'stdio') throw new Unfit('an endpoint that can be dialled: stdio: is the stdin and stdout of a program')
