@@ -245,7 +245,7 @@ function unsupported(text: string, why: string, endpoint = text): TransportError
  * system's temporary folder. The specification of `XDG_RUNTIME_DIR` says to ignore a relative one: it would mean
  * another folder to each process. Whether the folder is the user's alone is checked when it is used.
  */
-export function localFolder(text = 'local:'): LocalFolder {
+export function localFolder(text: string): LocalFolder {
   const base = process.env['XDG_RUNTIME_DIR']
   if (base !== undefined && isAbsolute(base)) return { path: join(base, 'symphony-transport'), base }
   const user = userNumber(text)

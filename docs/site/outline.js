@@ -11,6 +11,7 @@ export const outline = {
     'docs/adapters.md',
     'docs/migrating-from-node-ipc.md',
     'docs/shutdown.md',
+    'docs/cli.md',
     'docs/systemd.md',
     'docs/runtimes.md',
     'docs/failures.md',

@@ -62,7 +62,7 @@ function limit(value: string | number): number {
 }
 
 function runtimeFolder(): RuntimeFolder {
-  const { path, base } = localFolder()
+  const { path, base } = localFolder('local:')
   return {
     path,
     variable: process.env['XDG_RUNTIME_DIR'],
