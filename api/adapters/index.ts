@@ -1,6 +1,20 @@
 export type { Adaptable } from './adaptable.js'
 export { toDuplex, type DuplexOptions } from './duplex.js'
 export {
+  createHttpAgent,
+  toUndiciConnect,
+  type DiallingTransport,
+  type HttpAgentOptions,
+  type UndiciConnect,
+} from './http-client.js'
+export {
+  serveHttp,
+  type HttpListener,
+  type HttpService,
+  type HttpServiceCloseOptions,
+  type ListeningTransport,
+} from './http-server.js'
+export {
   toJsonRpc,
   type Disposable as JsonRpcDisposable,
   type Event as JsonRpcEvent,
