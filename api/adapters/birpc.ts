@@ -1,10 +1,8 @@
-/**
- * A connection as a channel of `birpc`. Its interface is written out here, as far as used, so that package is not needed.
- */
+/** A connection as a channel of `birpc`, whose interface is written out here, so that package is not needed. */
 import { TransportError } from '../../engine/protocol/errors.js'
 import type { Adaptable } from './adaptable.js'
 import { atWork, handlerFailed } from './handlers.js'
-import { encodeJson, sendMessage } from './messages.js'
+import { encodeJson, Incoming, sendMessage } from './messages.js'
 
 type OnMessage = (frame: Buffer) => unknown
 
@@ -38,49 +36,53 @@ export interface BirpcClosable {
  */
 export function toBirpcChannel(connection: Adaptable): BirpcChannel {
   const { endpoint } = connection.info
-  let stop: (() => void) | undefined
-  let isClosed = false
-  const off = (): void => {
-    stop?.()
-    stop = undefined
-  }
+  let incoming: Incoming | undefined
   const hand = (onMessage: OnMessage, frame: Buffer): void => {
     const handled = Promise.resolve(onMessage(frame)).catch((cause: unknown) => {
-      // What comes too late to be answered is no failure.
-      if (isClosed) return
-      if (cause instanceof TransportError) connection.destroy(cause)
-      else handlerFailed(connection, 'subscriber', 'a message of birpc', cause)
+      if (!(cause instanceof TransportError)) handlerFailed(connection, 'subscriber', 'a message of birpc', cause)
+      // An answer that comes too late is no failure.
+      else if (cause.code !== 'ERR_CLOSED') connection.destroy(cause)
     })
     atWork(connection, handled)
   }
-  void connection.closed.then(() => {
-    isClosed = true
-  })
   return {
     post: (frame) => sendMessage(connection, frame, false),
     on: (given) => {
       // It calls back with what `deserialize` takes.
       const onMessage = given as OnMessage
-      stop = connection.subscribe((frame) => hand(onMessage, frame))
+      incoming = new Incoming(connection, (frame) => hand(onMessage, frame))
     },
-    off,
-    serialize: (message) => encodeJson(message, endpoint, plainErrors),
+    off: () => incoming?.stop(),
+    serialize: (message) => writeMessage(message, endpoint),
     deserialize: (frame) => readMessage(frame, endpoint),
     attach: (rpc) => {
-      void endOf(connection, endpoint).then((error) => rpc.$close(error))
+      void endOf(connection, incoming).then((cause) => rpc.$close(noAnswer(cause, endpoint)))
       return rpc
     },
   }
 }
 
-/** In a turn of its own: calls whose `post()` waits for room have failed with that by then, and birpc forgets them. */
-async function endOf({ closed }: Adaptable, endpoint: string): Promise<TransportError> {
-  const { cause } = await closed
+async function endOf(connection: Adaptable, incoming: Incoming | undefined): Promise<Error | undefined> {
+  const cause = incoming === undefined ? (await connection.closed).cause : await incoming.over()
+  // What still waits for room has failed with that by then, and birpc forgets it: it could not be rejected twice.
   await new Promise(setImmediate)
-  return new TransportError('ERR_CLOSED', 'the connection has closed: this call has no answer. See the cause.', {
-    cause,
-    endpoint,
-  })
+  return cause
+}
+
+function noAnswer(cause: Error | undefined, endpoint: string): TransportError {
+  const message = `the connection has closed, and this call has no answer.${cause === undefined ? '' : ' See the cause.'}`
+  return new TransportError('ERR_CLOSED', message, { cause, endpoint })
+}
+
+/** A result that JSON does not take is answered with an error: birpc would leave the call without an answer. */
+function writeMessage(message: unknown, endpoint: string): string {
+  try {
+    return encodeJson(message, endpoint, plainErrors)
+  } catch (error) {
+    if (!isAnswer(message) || 'e' in message) throw error
+    const { t, i } = message
+    return encodeJson({ t, i, e: error }, endpoint, plainErrors)
+  }
 }
 
 /** An error is an empty object to JSON. The stack stays here: it is no business of the peer. */
@@ -104,6 +106,12 @@ function readMessage(frame: Uint8Array, endpoint: string): unknown {
   throw new TransportError('ERR_INVALID_FRAME', text, { cause, endpoint })
 }
 
+interface Answer {
+  readonly t: 's'
+  readonly i: string
+  readonly e?: unknown
+}
+
 function has(value: unknown, type: string): value is object {
   return typeof value === 'object' && value !== null && (value as { readonly t?: unknown }).t === type
 }
@@ -114,7 +122,7 @@ function isRequest(value: unknown): boolean {
   return typeof m === 'string' && Array.isArray(a)
 }
 
-function isAnswer(value: unknown): value is { readonly e?: unknown } {
+function isAnswer(value: unknown): value is Answer {
   return has(value, 's') && typeof (value as { readonly i?: unknown }).i === 'string'
 }
 

@@ -33,8 +33,8 @@ export interface HttpService {
   /** Settles once, never rejects: why the listener ended. */
   readonly closed: HttpListener['closed']
   /**
-   * Stops accepting, ends idle connections, and lets requests at work finish; what is left after `graceMs` is cut. The
-   * server's connections of other listeners go on. Rejects with ERR_INVALID_OPTION, and has then closed nothing.
+   * Stops accepting, ends idle connections, and lets requests at work finish; what is left after `graceMs` is cut.
+   * The server's connections of other listeners go on. Rejects with ERR_INVALID_OPTION, and has then closed nothing.
    */
   close(options?: HttpServiceCloseOptions): Promise<void>
 }
@@ -48,8 +48,8 @@ const checks = {
 const services = new WeakMap<Server, number>()
 
 /**
- * Hands every connection of a listener to a server of `node:http`, with its own timeouts, upgrades and events. Use `raw`
- * framing, unless all clients are this package. Rejects as `listen()` does.
+ * Hands every connection of a listener to a server of `node:http`, which goes on with its own timeouts, upgrades and
+ * events. Use `raw` framing, unless all clients are this package. Rejects as `listen()` does.
  * @throws {TransportError} ERR_INVALID_OPTION: neither a function nor a server of `node:http`
  */
 export async function serveHttp(

@@ -1,4 +1,6 @@
 export type { Adaptable } from './adaptable.js'
+export { toBirpcChannel, type BirpcChannel, type BirpcClosable } from './birpc.js'
+export { toComlinkEndpoint, type ComlinkCodec, type ComlinkEndpoint, type ComlinkOptions } from './comlink.js'
 export { toDuplex, type DuplexOptions } from './duplex.js'
 export {
   createHttpAgent,
@@ -23,4 +25,5 @@ export {
   type JsonRpcTransport,
   type JsonRpcWriter,
 } from './jsonrpc.js'
+export { toMcpTransport, type McpMessage, type McpTransport } from './mcp.js'
 export { toWebStreams, type WebStreams } from './web-streams.js'

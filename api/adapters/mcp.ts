@@ -1,5 +1,5 @@
 /**
- * A connection as a transport of the Model Context Protocol, for a `Client` or a `Server` of `@modelcontextprotocol/sdk`.
+ * A connection as a transport of the Model Context Protocol, for `Client` and `Server` of `@modelcontextprotocol/sdk`.
  * Its interface is written out here, as far as used, so that package is not needed. MCP has one message a line: `line`
  * framing.
  */
@@ -7,7 +7,7 @@ import { TransportError } from '../../engine/protocol/errors.js'
 import { attempt } from '../../engine/common/handler-failures.js'
 import type { Adaptable } from './adaptable.js'
 import { handlerFailed } from './handlers.js'
-import { encodeJson, sendMessage } from './messages.js'
+import { encodeJson, Incoming, sendMessage } from './messages.js'
 
 /** A request, a notification or an answer of JSON-RPC. */
 export interface McpMessage {
@@ -17,7 +17,7 @@ export interface McpMessage {
 export interface McpTransport {
   /** Reads from here on; `client.connect()` and `server.connect()` call it. Rejects with ERR_CONSUMER_BUSY. */
   start(): Promise<void>
-  /** Resolves when there is room for more. Rejects with ERR_CLOSED, ERR_BACKPRESSURE, ERR_FRAME_TOO_LARGE, ERR_INVALID_FRAME. */
+  /** Resolves when there is room for more. Rejects as `connection.send()` throws. */
   send(message: McpMessage, options?: unknown): Promise<void>
   /** As `connection.close()`: what was sent leaves, and `onclose` is called. */
   close(): Promise<void>
@@ -25,7 +25,7 @@ export interface McpTransport {
   onclose?: (() => void) | undefined
   /** Called with each frame that is no message, and with what ended the connection, if it did not end cleanly. */
   onerror?: ((error: Error) => void) | undefined
-  onmessage?: ((message: McpMessage, extra?: never) => void) | undefined
+  onmessage?: ((message: McpMessage) => void) | undefined
   /** Never set: a connection is its own session. */
   sessionId?: string | undefined
 }
@@ -33,24 +33,21 @@ export interface McpTransport {
 class Transport implements McpTransport {
   onclose?: (() => void) | undefined
   onerror?: ((error: Error) => void) | undefined
-  onmessage?: ((message: McpMessage, extra?: never) => void) | undefined
+  onmessage?: ((message: McpMessage) => void) | undefined
   sessionId?: string | undefined
   readonly #connection: Adaptable
-  #stop: (() => void) | undefined
+  #incoming: Incoming | undefined
+  #isWatched = false
 
   constructor(connection: Adaptable) {
     this.#connection = connection
-    void connection.closed.then(async ({ cause }) => {
-      await this.#takeRest()
-      if (cause !== undefined) this.#call('onerror', () => this.onerror?.(cause))
-      this.#call('onclose', () => this.onclose?.())
-    })
   }
 
   // Its failure is a rejection, as of the SDK's own transports.
   // eslint-disable-next-line @typescript-eslint/require-await
   async start(): Promise<void> {
-    this.#stop = this.#connection.subscribe((frame) => this.#hand(frame), { borrow: true })
+    this.#incoming = new Incoming(this.#connection, (frame) => this.#hand(frame))
+    this.#watch()
   }
 
   async send(message: McpMessage): Promise<void> {
@@ -60,19 +57,20 @@ class Transport implements McpTransport {
   }
 
   async close(): Promise<void> {
-    await this.#connection.close()
+    const closing = this.#connection.close()
+    this.#watch()
+    await closing
   }
 
-  /** Frames that came before the connection closed, ahead of its end. */
-  async #takeRest(): Promise<void> {
-    if (this.#stop === undefined) return
-    this.#stop()
-    for (;;) {
-      // The reason why it ended comes with its end.
-      const frame = await this.#connection.receive().catch(() => undefined)
-      if (frame === undefined) return
-      this.#hand(frame)
-    }
+  /** Not before there is somebody to tell: a connection may be over before it is started. */
+  #watch(): void {
+    if (this.#isWatched) return
+    this.#isWatched = true
+    const over = this.#incoming?.over() ?? this.#connection.closed.then(({ cause }) => cause)
+    void over.then((cause) => {
+      if (cause !== undefined) this.#call('onerror', () => this.onerror?.(cause))
+      this.#call('onclose', () => this.onclose?.())
+    })
   }
 
   #hand(frame: Buffer): void {

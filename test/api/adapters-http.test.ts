@@ -1,4 +1,4 @@
-/** HTTP over endpoints: our server and clients, each with the other, with plain `node:http`, with undici and fastify. */
+/** HTTP over endpoints: our server and clients, with each other and with plain `node:http`, with undici and fastify. */
 import { once } from 'node:events'
 import http, { type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -252,11 +252,11 @@ served(
       ]) {
         const abort = new AbortController()
         const arrived = once(service.server, 'request') as Promise<[IncomingMessage, ServerResponse]>
-        const asked = start(abort.signal)
+        const asked: Promise<unknown> = start(abort.signal)
         const [incoming] = await arrived
         const gone = once(incoming.socket, 'close')
         abort.abort()
-        t.is((await t.throwsAsync<Error>(asked, { any: true })).name, 'AbortError')
+        t.is(((await t.throwsAsync(asked, { any: true })) as Error).name, 'AbortError')
         await gone
       }
       await until(() => Object.keys(agent.sockets).length === 0)
@@ -446,7 +446,7 @@ test.serial('fastify answers over an endpoint, and ends with it', async (t) => {
 
 test.serial('what serves nothing is refused, and so is a grace that is none', async (t) => {
   const transport = endpoints.sockets()
-  const refused = await t.throwsAsync<TransportError>(serveHttp(transport, {} as Server))
+  const refused = await t.throwsAsync<TransportError>(serveHttp(transport, {} as unknown as Server))
   t.is(refused.code, 'ERR_INVALID_OPTION')
   t.throws(() => createHttpAgent(transport, { maxSockets: 0 }), { code: 'ERR_INVALID_OPTION' })
   const service = await serveHttp(transport, hello)
