@@ -1,0 +1,43 @@
+/** examples/http-over-shm as two processes, and with a plain client. */
+import { once } from 'node:events'
+import http, { type IncomingMessage } from 'node:http'
+import process from 'node:process'
+import { json } from 'node:stream/consumers'
+import test from 'ava'
+import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
+import { runExample, withServer } from './example.js'
+
+const WATCHDOG_MS = 60_000
+
+// There is no shared memory on Windows, and no signal by which a program ends by itself.
+const onPosix = process.platform === 'win32' ? test.skip : test.serial
+
+onPosix('a fastify application answers through shared memory', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const endpoint = `shm:${randomName()}`
+  const { exit, lines } = await withServer('http-over-shm/server.js', [endpoint], async () => {
+    const { end, stdout, stderr } = await runExample('http-over-shm/client.js', [endpoint, '50'], WATCHDOG_MS)
+    t.deepEqual([end, stderr], [0, ''])
+    t.is(stdout, "{ hello: 'agent' }\n50 posts, 1325 characters\n")
+  })
+  t.deepEqual(exit, [0, null])
+  t.deepEqual(lines, [`listening on ${endpoint}`])
+})
+
+onPosix('the same application answers plain clients over a socket', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const socketPath = folder.socketPath()
+  try {
+    const { exit } = await withServer('http-over-shm/server.js', [`unix:${socketPath}`], async () => {
+      const agent = new http.Agent({ keepAlive: true })
+      const request = http.get({ socketPath, path: '/hello/plain', agent })
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      t.deepEqual(await json(response), { hello: 'plain' })
+      agent.destroy()
+    })
+    t.deepEqual(exit, [0, null])
+  } finally {
+    await folder.remove()
+  }
+})
