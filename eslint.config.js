@@ -7,7 +7,7 @@ const noBlockingWait = {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.matrix/', '.wine/', '.engines/', 'coverage/', 'reference/'] },
+  { ignores: ['dist/', 'node_modules/', '.matrix/', '.wine/', '.engines/', 'coverage/', 'site/', '.site/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -36,6 +36,7 @@ export default tseslint.config(
     },
   },
   { files: ['perf/**/*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['docs/site/*.js'], languageOptions: { globals: { URL: 'readonly' } } },
   {
     files: ['examples/**/*.js'],
     languageOptions: { globals: { console: 'readonly', performance: 'readonly', URL: 'readonly' } },
