@@ -8,16 +8,18 @@ import { serveHttp } from 'symphony-transport/adapters'
 const [, , endpoint = 'shm:http'] = process.argv
 
 const app = fastify()
+let service
+// Ends the listener, and lets requests at work finish.
+app.addHook('preClose', () => service?.close({ graceMs: 5_000 }))
 app.get('/hello/:name', (request) => ({ hello: request.params.name }))
 app.post('/length', (request) => ({ length: JSON.stringify(request.body).length }))
 await app.ready()
 
 const engine = await createEngine({ shards: 1 })
-const service = await serveHttp(engine.transport(endpoint, { framing: frames(endpoint) }), app.server)
+service = await serveHttp(engine.transport(endpoint, { framing: frames(endpoint) }), app.server)
 console.log(`listening on ${service.endpoint}`)
 
 await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
-await service.close({ graceMs: 5_000 })
 await app.close()
 await engine.close()
 

@@ -432,6 +432,7 @@ test.serial('fastify answers over an endpoint, and ends with it', async (t) => {
   t.timeout(WATCHDOG_MS)
   const transport = endpoints.sockets()
   const app = fastify()
+  app.addHook('preClose', () => service.close())
   app.post('/sum', (request) => ({ sum: (request.body as number[]).reduce((a, b) => a + b) }))
   await app.ready()
   const service = await serveHttp(transport, app.server)
@@ -439,9 +440,9 @@ test.serial('fastify answers over an endpoint, and ends with it', async (t) => {
   const headers = { 'content-type': 'application/json' }
   const answer = await ask({ agent, method: 'POST', path: '/sum', headers }, Buffer.from('[1,2,3]'))
   t.deepEqual(JSON.parse(answer.body.toString()), { sum: 6 })
-  await service.close()
   await app.close()
-  agent.destroy()
+  t.is((await service.closed).code, 'OK')
+  await until(() => Object.keys(agent.freeSockets).length === 0)
 })
 
 test.serial('what serves nothing is refused, and so is a grace that is none', async (t) => {
