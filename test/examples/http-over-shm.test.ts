@@ -1,16 +1,13 @@
-/** examples/http-over-shm as two processes, and with a plain client. */
-import { once } from 'node:events'
-import http, { type IncomingMessage } from 'node:http'
+/** examples/http-over-shm as two processes. */
 import process from 'node:process'
-import { json } from 'node:stream/consumers'
 import test from 'ava'
-import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
+import { randomName } from '../helpers/temporary-folder.js'
 import { runExample, withServer } from './example.js'
 
 const WATCHDOG_MS = 60_000
 
 // There is no shared memory on Windows, and no signal by which a program ends by itself.
-const onPosix = process.platform === 'win32' ? test.skip : test.serial
+const onPosix = process.platform === 'win32' ? test.skip : test
 
 onPosix('a fastify application answers through shared memory', async (t) => {
   t.timeout(WATCHDOG_MS)
@@ -22,22 +19,4 @@ onPosix('a fastify application answers through shared memory', async (t) => {
   })
   t.deepEqual(exit, [0, null])
   t.deepEqual(lines, [`listening on ${endpoint}`])
-})
-
-onPosix('the same application answers plain clients over a socket', async (t) => {
-  t.timeout(WATCHDOG_MS)
-  const folder = await makeTemporaryFolder()
-  const socketPath = folder.socketPath()
-  try {
-    const { exit } = await withServer('http-over-shm/server.js', [`unix:${socketPath}`], async () => {
-      const agent = new http.Agent({ keepAlive: true })
-      const request = http.get({ socketPath, path: '/hello/plain', agent })
-      const [response] = (await once(request, 'response')) as [IncomingMessage]
-      t.deepEqual(await json(response), { hello: 'plain' })
-      agent.destroy()
-    })
-    t.deepEqual(exit, [0, null])
-  } finally {
-    await folder.remove()
-  }
 })
