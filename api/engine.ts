@@ -11,6 +11,9 @@ import { createTransport, type Transport } from './transport.js'
 
 /** What `createEngine()` resolves with: worker threads, and the connections, listeners and pools that they carry. */
 export interface Engine extends AsyncDisposable {
+  /** Tells it from other engines of this thread; the events that are about it have it as `engine`. */
+  readonly id: string
+
   /**
    * An endpoint to connect to or to listen on. Nothing is opened yet, and the file system is not looked at.
    * @throws {TransportError} ERR_INVALID_ENDPOINT, ERR_PATH_TOO_LONG, ERR_UNSUPPORTED_PLATFORM, ERR_INVALID_OPTION
@@ -54,6 +57,7 @@ export async function startEngine(options: EngineOptions, clock: Clock, findNati
     }
   }
   return {
+    id: core.id,
     transport: (endpoint, given = {}) => {
       const resolved = resolveEndpoint(endpoint)
       return createTransport(core, resolved, parseTransportOptions(given, settings, resolved))

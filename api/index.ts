@@ -12,7 +12,7 @@ export type { Transport } from './transport.js'
 export type * from '../engine/common/connection.js'
 export type { ReuseBlocker } from '../engine/common/reuse-blocker.js'
 export type { Lease } from '../engine/pool/lease.js'
-export type { PoolStats } from '../engine/pool/pool-stats.js'
+export type { PoolStats, PoolTotals } from '../engine/pool/pool-stats.js'
 export type { BreakerOptions, HeartbeatOptions, ReconnectingOptions } from './reconnecting-options.js'
 export type { BackoffOptions, Jitter } from '../engine/common/backoff.js'
 export type { Frame } from '../engine/common/frame.js'
@@ -24,6 +24,13 @@ export type { SharedMemoryStats } from '../engine/shared-memory/shared-memory-st
 export type { ShardHandlerStats, ShardStats } from '../engine/shard/shard.js'
 export type {
   BackpressureEvent,
+  ConnectedEvent,
+  ConnectingEvent,
+  DiagnosticsEvents,
+  EngineClosedEvent,
+  EngineEvent,
+  ReconnectingClosedEvent,
+  ReconnectingLostEvent,
   BreakerEvent,
   BreakerOpenedEvent,
   ConnectionClosedEvent,
@@ -44,6 +51,8 @@ export type {
   ShardEvent,
   SharedMemoryUnavailableEvent,
 } from '../engine/common/diagnostics.js'
+export { diagnosticsChannels, observe } from '../engine/common/diagnostics.js'
+export type { TrafficStats } from '../engine/common/traffic.js'
 export type { EventLoopDelay } from '../engine/protocol/counters.js'
 export type { FramingKind } from '../engine/protocol/framing.js'
 export { TransportError, type TransportErrorCode, type TransportErrorDetails } from '../engine/protocol/errors.js'

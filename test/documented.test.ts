@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { diagnosticsChannels } from '../engine/common/diagnostics.js'
 import { hopNames } from '../engine/common/hop-trace.js'
 import { Ledger } from '../engine/common/ledger.js'
 import { errorCodes } from '../engine/protocol/errors.js'
@@ -11,8 +12,12 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string): string => fs.readFileSync(join(root, path), 'utf8')
 
 test('every event is in docs/observability.md, with the type of its message', (t) => {
-  const events = [...read('engine/common/diagnostics.ts').matchAll(/new EventChannel<(\w+)>\('([^']+)'\)/g)]
-  t.true(events.length >= 16)
+  const declared = read('engine/common/diagnostics.ts').matchAll(/^ {2}'symphony-transport:([^']+)': (\w+)$/gm)
+  const events = [...declared].map(([text, name = '', type = '']) => [text, type, name])
+  t.deepEqual(
+    events.map(([, , name = '']) => `symphony-transport:${name}`).sort(),
+    Object.values(diagnosticsChannels).sort(),
+  )
   const lines = read('docs/observability.md').split('\n')
   const isThere = (name: string, type: string): boolean =>
     lines.some(

@@ -14,7 +14,7 @@ export const outline = {
     'docs/bundling.md',
   ],
   'Look up': ['docs/options.md', 'docs/errors.md', 'docs/wire.md', 'docs/glossary.md', 'SECURITY.md', 'CHANGELOG.md'],
-  'Run it': ['docs/observability.md', 'docs/reliability.md', 'docs/tuning.md'],
+  'Run it': ['docs/observability.md', 'docs/metrics.md', 'docs/reliability.md', 'docs/tuning.md'],
   'How fast': ['docs/speed.md', 'docs/measurements.md', 'docs/compare.md', 'docs/chaos.md'],
   'How it works': ['docs/architecture.md', 'docs/lifecycle.md', 'docs/decisions/README.md', 'CONTRIBUTING.md'],
 }

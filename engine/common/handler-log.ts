@@ -2,6 +2,8 @@
 import type { HandlerLogLevel } from '../protocol/handling.js'
 
 export interface HandlerLogEntry {
+  /** `engine.id` of the engine that serves it. */
+  readonly engine: string
   readonly level: HandlerLogLevel
   readonly message: string
   /** A clone of what was given; its kind as text, where it cannot be cloned. Undefined: nothing was. */

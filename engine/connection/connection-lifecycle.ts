@@ -280,9 +280,9 @@ export class ConnectionLifecycle {
   }
 
   get #event(): ConnectionEvent {
-    const { id, identity, host } = this.#lane
+    const { id, identity, host, settings } = this.#lane
     const { kind, endpoint, role } = identity
-    return { id, kind, endpoint, role, shard: host.shard }
+    return { engine: settings.engine, id, kind, endpoint, role, shard: host.shard }
   }
 
   /** Undefined after a clean end. */

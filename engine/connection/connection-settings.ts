@@ -2,10 +2,13 @@ import type { FramingSpec } from '../protocol/framing.js'
 import type { HandlerFailures } from '../common/handler-failures.js'
 import type { HopTrace } from '../common/hop-trace.js'
 import type { Clock } from '../protocol/clock.js'
+import type { Traffic } from '../common/traffic.js'
 import type { DeliveryTracking } from './delivery-tracker.js'
 
 /** What a connection is made with; the API layer has validated all of it. */
 export interface ConnectionSettings {
+  /** `engine.id`, for observers. */
+  readonly engine: string
   readonly framing: FramingSpec
   readonly maxFrameBytes: number
   readonly maxPendingBytes: number
@@ -29,6 +32,8 @@ export interface ConnectionSettings {
   readonly onOutlived: (done: Promise<void>) => void
   /** Called each time that a send has found no room. Undefined: nobody counts. */
   readonly onFull?: (() => void) | undefined
+  /** Where frames are counted, for all connections of the engine. Undefined: nobody counts. */
+  readonly traffic?: Traffic | undefined
   /** What its deadlines go by. */
   readonly clock: Clock
   /** Undefined: its hops are not traced. */

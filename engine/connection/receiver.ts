@@ -269,9 +269,14 @@ export class Receiver implements NotifyHandler, FrameSource, HandlerDrainSource,
   /** A subscriber may read on by itself: what the host knows of by then is not told again. */
   #tellTaken(): void {
     const { onTaken } = this.#lane.host
-    if (onTaken === undefined) return
+    const { traffic } = this.#lane.settings
+    if (onTaken === undefined && traffic === undefined) return
     const { frames, bytes } = this.received
-    onTaken(frames - this.#toldFrames, bytes - this.#toldBytes)
+    onTaken?.(frames - this.#toldFrames, bytes - this.#toldBytes)
+    if (traffic !== undefined) {
+      traffic.framesReceived += frames - this.#toldFrames
+      traffic.bytesReceived += bytes - this.#toldBytes
+    }
     this.#toldFrames = frames
     this.#toldBytes = bytes
   }

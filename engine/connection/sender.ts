@@ -50,6 +50,9 @@ export class Sender implements Flushable, NotifyHandler {
   /** Undefined: only the shard writes, or main has not had anything to write. */
   #inline: InlineWriter | undefined
   #state = OPEN
+  /** What the engine has counted. */
+  #countedFrames = 0
+  #countedBytes = 0
   /** A flush is due at the end of this turn. */
   #dirty = false
   /** Observers know that `send()` has returned false, and there has not been room since. */
@@ -158,6 +161,7 @@ export class Sender implements Flushable, NotifyHandler {
 
   flush(isAlone: boolean): void {
     this.#dirty = false
+    this.#count()
     if (this.#state.kind === 'closed') return
     this.#writer.settle()
     this.#lane.host.inline?.budget.onFlush()
@@ -169,6 +173,7 @@ export class Sender implements Flushable, NotifyHandler {
   /** I/O is over. `ready()` rejects; `end()` resolves, because there is nothing left to wait for. */
   close(error: TransportError | undefined): void {
     if (this.#state.kind === 'closed') return
+    this.#count()
     this.#inline?.finish()
     this.#step({ kind: 'close', error })
     if (this.#tracker === undefined) this.#writer.discard()
@@ -289,6 +294,16 @@ export class Sender implements Flushable, NotifyHandler {
     }
   }
 
+  /** Once a turn: a count of each frame would cost more. */
+  #count(): void {
+    const { traffic } = this.#lane.settings
+    if (traffic === undefined) return
+    traffic.framesSent += this.framesSent - this.#countedFrames
+    traffic.bytesSent += this.bytesSent - this.#countedBytes
+    this.#countedFrames = this.framesSent
+    this.#countedBytes = this.bytesSent
+  }
+
   /** Moves on whatever waits: queued bytes into the ring, waiters for room, the end of the stream. */
   #proceed(): void {
     if (this.#writer.overflowBytes > 0) {
@@ -328,7 +343,8 @@ export class Sender implements Flushable, NotifyHandler {
   }
 
   #pressure(): BackpressureEvent {
-    return { id: this.#lane.id, endpoint: this.#endpoint, pendingBytes: this.out.pendingBytes }
+    const { id, settings } = this.#lane
+    return { engine: settings.engine, id, endpoint: this.#endpoint, pendingBytes: this.out.pendingBytes }
   }
 
   #end(step: OutgoingStep): void {

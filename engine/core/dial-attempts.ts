@@ -1,6 +1,7 @@
 /** Attempts to connect: each picks a shard, waits for one while none is up, and ends with whatever gives it up. */
+import { events, type ConnectedEvent, type ConnectingEvent } from '../common/diagnostics.js'
 import type { Clock } from '../protocol/clock.js'
-import type { TransportError } from '../protocol/errors.js'
+import { TransportError } from '../protocol/errors.js'
 import { abortError, Waiter } from '../protocol/waiter.js'
 import type { Shard } from '../shard/shard.js'
 import type { Supervisor } from '../shard/supervisor.js'
@@ -10,6 +11,8 @@ export interface Attempt {
   /** `stop` is called when the attempt is given up, unless a later one has taken its place. */
   stopBy(stop: () => void): void
 }
+
+type Dialled = Pick<ConnectingEvent, 'kind' | 'endpoint'>
 
 interface DialWait {
   readonly signal?: AbortSignal | undefined
@@ -26,11 +29,14 @@ interface DialSteps<Result> {
 }
 
 export class DialAttempts {
+  readonly #engine: string
   readonly #supervisor: Supervisor
   readonly #clock: Clock
+  #made = 0
   readonly #pending = new Set<(error: TransportError) => void>()
 
-  constructor(supervisor: Supervisor, clock: Clock) {
+  constructor(engine: string, supervisor: Supervisor, clock: Clock) {
+    this.#engine = engine
     this.#supervisor = supervisor
     this.#clock = clock
   }
@@ -45,7 +51,25 @@ export class DialAttempts {
     for (const giveUp of this.#pending) giveUp(error)
   }
 
-  async run<Result>(endpoint: string, wait: DialWait, steps: DialSteps<Result>): Promise<Result> {
+  async run<Result>(what: Dialled, wait: DialWait, steps: DialSteps<Result>): Promise<Result> {
+    const { connectStarted, connectSettled } = events
+    if (!connectStarted.hasSubscribers && !connectSettled.hasSubscribers) return this.#run(what, wait, steps)
+    const event = { engine: this.#engine, attempt: ++this.#made, ...what }
+    const since = this.#clock.now()
+    connectStarted.publish(event)
+    const settle = (code: ConnectedEvent['code'], cause: Error | undefined): void =>
+      connectSettled.publish({ ...event, durationMs: this.#clock.now() - since, code, cause })
+    try {
+      const result = await this.#run(what, wait, steps)
+      settle('OK', undefined)
+      return result
+    } catch (error) {
+      settle(error instanceof TransportError ? error.code : 'ERR_IO', error instanceof Error ? error : undefined)
+      throw error
+    }
+  }
+
+  async #run<Result>({ endpoint }: Dialled, wait: DialWait, steps: DialSteps<Result>): Promise<Result> {
     if (wait.signal?.aborted === true) throw abortError('connecting', endpoint, wait.signal.reason)
     let stop = (): void => undefined
     const onGivenUp = (): void => stop()

@@ -72,7 +72,7 @@ export class Dialler {
           return dialProcessStdio(shard, settings, identity, controlOf(attempt), this.#ledger)
       }
     }
-    return this.#attempts.run(text, wait, {
+    return this.#attempts.run({ kind, endpoint: text }, wait, {
       dial,
       discard: (connection) => connection.destroy(),
       onTimeout: () => (isShaking ? silentPeer(text, wait.timeoutMs) : undefined),

@@ -1,10 +1,12 @@
 /** An engine behind its public interface: what it has opened, and how all of that ends. */
 import type { Connection } from '../common/connection.js'
 import { Deferred } from '../common/deferred.js'
+import { events } from '../common/diagnostics.js'
 import { HandlerFailures, type OnError } from '../common/handler-failures.js'
 import { hopTraceFor, type HopTrace } from '../common/hop-trace.js'
 import { Ledger, type LedgerReport } from '../common/ledger.js'
 import { trace } from '../common/trace.js'
+import { noTraffic } from '../common/traffic.js'
 import type { ConnectionSettings } from '../connection/connection-settings.js'
 import type { DeliveryTracking } from '../connection/delivery-tracker.js'
 import type { LaneConnection } from '../connection/lane-connection.js'
@@ -14,6 +16,7 @@ import type { AcceptHandshake } from '../listening/accept-handshakes.js'
 import type { ConnectionHandler, HandlerListener, Listener, ListenOptions } from '../listening/listener.js'
 import { ListenerRegistry, type ListenRequest } from '../listening/listener-registry.js'
 import type { PoolSettings } from '../pool/pool-settings.js'
+import { sumOfPools } from '../pool/pool-stats.js'
 import { Pool } from '../pool/pool.js'
 import { Children } from '../process/children.js'
 import { systemClock, type Clock } from '../protocol/clock.js'
@@ -54,7 +57,11 @@ export type FindNative = SharedMemoryEnvironment['find']
 
 type State = { readonly kind: 'open' } | { readonly kind: 'closing'; readonly report: Promise<LedgerReport> }
 
+let made = 0
+
 export class EngineCore {
+  /** Unique within the thread, as channels of events are. */
+  readonly id = String(++made)
   /** Resolves once every shard is up. Rejects with ERR_SHARD_BOOT, and nothing is left then. */
   readonly booted: Promise<void>
   readonly #clock: Clock
@@ -67,6 +74,7 @@ export class EngineCore {
   readonly #servedDialler: ServedDialler
   readonly #listeners: ListenerRegistry
   readonly #pools = new Set<Pool<LaneConnection, Connection>>()
+  #closedPools = sumOfPools([])
   readonly #reconnecting = new Set<Reconnector<LaneConnection>>()
   readonly #breakers: Breakers
   readonly #failures: HandlerFailures
@@ -75,17 +83,20 @@ export class EngineCore {
   readonly #connectionDefaults: ConnectionDefaults
   #lastServedId = 0
   #fullSends = 0
+  readonly #traffic = noTraffic()
   #state: State = { kind: 'open' }
 
   constructor(settings: EngineSettings, clock: Clock, findNative?: FindNative) {
     this.#clock = clock
     this.#children = new Children(this.#ledger, clock)
     const entry = findWorkerEntry(settings.workerEntry)
-    this.#breakers = new Breakers(clock)
+    this.#breakers = new Breakers(this.id, clock)
     this.#failures = new HandlerFailures(clock, settings.onError)
     this.#hops = hopTraceFor(settings.traceHops)
     const tracesHops = this.#hops !== undefined
     this.#connectionDefaults = {
+      engine: this.id,
+      traffic: this.#traffic,
       hops: this.#hops,
       maxRingBytes: settings.maxRingBytes,
       clock,
@@ -97,6 +108,7 @@ export class EngineCore {
     }
     const newId = (): number => ++this.#lastServedId
     this.#listeners = new ListenerRegistry({
+      engine: this.id,
       supervisor: () => this.#supervisor,
       shards: settings.shards,
       initialRingBytes: settings.initialRingBytes,
@@ -109,10 +121,11 @@ export class EngineCore {
     const strategy = wakeStrategyOf(settings.wake)
     const doorbell = new Doorbell(strategy, isReferenced, () => systemClock.now(), this.#hops?.woken)
     const unmap = (ranges: readonly AddressRange[]): void => void unmapForeign(ranges)
-    const shards = { ...settings, entry, tracesHops }
+    const shards = { ...settings, engine: this.id, entry, tracesHops }
     this.#supervisor = new Supervisor(shards, doorbell, this.#ledger, this.#listeners, clock, unmap)
     const { initialRingBytes, maxRingBytes } = settings
     this.#sharedMemory = new SharedMemory({
+      engine: this.id,
       ledger: this.#ledger,
       doorbell,
       initialRingBytes,
@@ -121,7 +134,7 @@ export class EngineCore {
       ...onMain,
     })
     doorbell.add(this.#sharedMemory.bell)
-    this.#attempts = new DialAttempts(this.#supervisor, clock)
+    this.#attempts = new DialAttempts(this.id, this.#supervisor, clock)
     this.#dialler = new Dialler(this.#attempts, this.#sharedMemory, this.#children, this.#ledger)
     this.#servedDialler = new ServedDialler(this.#attempts, this.#ledger, initialRingBytes, newId)
     this.booted = this.#supervisor.boot()
@@ -130,15 +143,18 @@ export class EngineCore {
   stats(): EngineStats {
     const shards = this.#supervisor.stats()
     const sharedMemory = this.#sharedMemory.stats()
+    const pools = [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() }))
     return {
       shards,
       spareRingMemoryBytes: this.#supervisor.spareMemoryBytes,
       connections: shards.reduce((sum, shard) => sum + shard.connections, sharedMemory.connections),
       sharedMemory,
       fullSends: this.#fullSends,
+      traffic: { ...this.#traffic },
       listeners: this.#listeners.size,
       pendingConnects: this.#attempts.pending,
-      pools: [...this.#pools].map((pool) => ({ endpoint: pool.endpoint, ...pool.stats() })),
+      pools,
+      poolTotals: sumOfPools([this.#closedPools, ...pools]),
       reconnectingConnections: [...this.#reconnecting].map((connection) => connection.stats),
       breakers: this.#breakers.stats,
       ledger: this.#ledger.snapshot(),
@@ -152,7 +168,7 @@ export class EngineCore {
 
   /** Called more than once, it returns the first call's promise. */
   close(readGraceMs: () => number): Promise<LedgerReport> {
-    if (this.#state.kind === 'open') this.#state = { kind: 'closing', report: this.#close(readGraceMs()) }
+    if (this.#state.kind === 'open') this.#state = { kind: 'closing', report: this.#closeAndTell(readGraceMs()) }
     return this.#state.report
   }
 
@@ -206,6 +222,7 @@ export class EngineCore {
   ): Pool<LaneConnection, Connection> {
     this.#assertOpen(endpoint.text)
     const pool = new Pool<LaneConnection, Connection>(settings, {
+      engine: this.id,
       endpoint: endpoint.text,
       clock: this.#clock,
       failures: this.#failures,
@@ -217,6 +234,7 @@ export class EngineCore {
     this.#ledger.open('pools')
     void pool.closed.then(() => {
       this.#pools.delete(pool)
+      this.#closedPools = sumOfPools([this.#closedPools, pool.stats()])
       this.#ledger.release('pools')
     })
     return pool
@@ -232,6 +250,7 @@ export class EngineCore {
     const use = breaker === false ? undefined : this.#breakers.use(endpoint.text, breaker)
     const connection = new Reconnector<LaneConnection>({
       ...policy,
+      engine: this.id,
       endpoint: endpoint.text,
       kind: endpoint.kind,
       halfClose: traitsOf(endpoint).halfClose,
@@ -299,6 +318,12 @@ export class EngineCore {
   #assertOpen(endpoint: string): void {
     if (this.#state.kind === 'open') return
     throw new TransportError('ERR_ENGINE_CLOSED', 'the engine is closed. Create a new one.', { endpoint })
+  }
+
+  async #closeAndTell(graceMs: number): Promise<LedgerReport> {
+    const report = await this.#close(graceMs)
+    events.engineClosed.publish({ engine: this.id, leaked: report.leaked })
+    return report
   }
 
   async #close(graceMs: number): Promise<LedgerReport> {

@@ -11,7 +11,7 @@ import type { WakePolicy } from '../wake/wake-policy.js'
 /** What an engine's transports do unless their own options say otherwise. */
 export type TransportDefaults = Pick<ConnectionSettings, 'inlineWrites' | 'inlineWriteBytes'>
 
-export interface EngineSettings extends Omit<SupervisorSettings, 'entry' | 'tracesHops'>, TransportDefaults {
+export interface EngineSettings extends Omit<SupervisorSettings, 'engine' | 'entry' | 'tracesHops'>, TransportDefaults {
   readonly maxRingBytes: number
   readonly wake: WakePolicy
   /** Path or file URL of the worker module. Undefined: it lies beside the engine. */
@@ -23,7 +23,7 @@ export interface EngineSettings extends Omit<SupervisorSettings, 'entry' | 'trac
 /** What all connections of one engine have in common. */
 export type ConnectionDefaults = Pick<
   ConnectionSettings,
-  'maxRingBytes' | 'clock' | 'failures' | 'onOutlived' | 'onFull' | 'hops'
+  'engine' | 'maxRingBytes' | 'clock' | 'failures' | 'onOutlived' | 'onFull' | 'traffic' | 'hops'
 >
 
 export interface TransportSettings extends ListenSettings {

@@ -1,6 +1,7 @@
 import type { HopStats } from '../common/hop-trace.js'
 import type { LedgerSnapshot } from '../common/ledger.js'
-import type { PoolStats } from '../pool/pool-stats.js'
+import type { TrafficStats } from '../common/traffic.js'
+import type { PoolStats, PoolTotals } from '../pool/pool-stats.js'
 import type { BreakerStats } from '../reconnect/breaker.js'
 import type { ReconnectingStats } from '../reconnect/reconnecting-connection.js'
 import type { SharedMemoryStats } from '../shared-memory/shared-memory-stats.js'
@@ -17,11 +18,15 @@ export interface EngineStats {
   readonly connections: number
   /** How often `send()` and `sendBatch()` have returned false, on all connections since the engine started. */
   readonly fullSends: number
+  /** Not of connections that handler modules serve: their shards count those. */
+  readonly traffic: TrafficStats
   readonly sharedMemory: SharedMemoryStats
   readonly listeners: number
   readonly pendingConnects: number
   /** Pools that are not closed. */
   readonly pools: readonly EnginePoolStats[]
+  /** Of all pools since the engine started. */
+  readonly poolTotals: PoolTotals
   readonly reconnectingConnections: readonly ReconnectingStats[]
   /** One for each endpoint that reconnecting connections dial or have dialled. */
   readonly breakers: readonly BreakerStats[]

@@ -51,7 +51,7 @@ export class ServedDialler {
     const what = { kind, endpoint, target, module, connection, handshake, timeoutMs }
     const request = { ...what, ledger: this.#ledger, initialRingBytes: this.#initialRingBytes }
     return this.#attempts.run(
-      endpoint,
+      { kind, endpoint },
       { signal, timeoutMs },
       {
         dial: async (shard, attempt) => {

@@ -57,7 +57,7 @@ export class ServingShard {
 
   onReport(report: HandlerReport): void {
     const { endpoint, failures } = this.#parts
-    const { index: shard, generation } = this.shard
+    const { engine, index: shard, generation } = this.shard
     for (const id of report.opened) {
       this.#open.add(id)
       events.connectionOpened.publish(this.#eventOf(id))
@@ -65,15 +65,15 @@ export class ServingShard {
     for (const failure of report.failures) {
       const error = handlerError(failure.message, thrownError(failure.thrown), endpoint)
       const { where, connection } = failure
-      events.handlerFailed.publish({ endpoint, shard, generation, connection, error })
+      events.handlerFailed.publish({ engine, endpoint, shard, generation, connection, error })
       failures.report(error, { where, endpoint, connection })
     }
-    for (const line of report.logs) this.#log({ ...line, endpoint, shard, generation })
+    for (const line of report.logs) this.#log({ ...line, engine, endpoint, shard, generation })
     for (const { id, error } of report.closed) this.#onClosed(id, error && deserializeError(error, endpoint))
-    for (let i = 0; i < report.refused; i++) events.listenerRefused.publish({ endpoint })
+    for (let i = 0; i < report.refused; i++) events.listenerRefused.publish({ engine, endpoint })
     if (report.omitted === 0) return
     const message = `${String(report.omitted)} failures and log lines of this shard were left out: there were too many at a time`
-    this.#log({ level: 'warn', message, details: undefined, at: Date.now(), endpoint, shard, generation })
+    this.#log({ level: 'warn', message, details: undefined, at: Date.now(), engine, endpoint, shard, generation })
   }
 
   /** The module was torn down, or its shard is dead, and its connections with it. */
@@ -111,7 +111,8 @@ export class ServingShard {
 
   #eventOf(id: string): ConnectionEvent {
     const { kind, endpoint, role } = this.#parts
-    return { id, kind, endpoint, role, shard: this.shard.index }
+    const { engine, index: shard } = this.shard
+    return { engine, id, kind, endpoint, role, shard }
   }
 }
 

@@ -28,6 +28,7 @@ interface PausedSource {
 }
 
 interface EngineListenerSettings {
+  readonly engine: string
   readonly endpoint: string
   /** Open and queued connections past which another is cut at once. */
   readonly maxConnections: number
@@ -56,7 +57,7 @@ export class EngineListener implements Listener {
   constructor(settings: EngineListenerSettings) {
     this.endpoint = settings.endpoint
     this.#settings = settings
-    this.#life = new ListenerLife(settings.endpoint, () => this.#takeDown())
+    this.#life = new ListenerLife({ engine: settings.engine, endpoint: settings.endpoint }, () => this.#takeDown())
     this.closed = this.#life.closed
   }
 
@@ -140,7 +141,7 @@ export class EngineListener implements Listener {
   /** A connection of this shard was cut before it came here. */
   onRefused(source: object): void {
     this.#refused++
-    events.listenerRefused.publish({ endpoint: this.endpoint })
+    events.listenerRefused.publish({ engine: this.#settings.engine, endpoint: this.endpoint })
     this.#resumeIfDrained(source)
   }
 

@@ -1,11 +1,11 @@
 /** How a listener ends, whoever takes its connections: once, and what ends it first says how. */
 import { Deferred } from '../common/deferred.js'
-import { events } from '../common/diagnostics.js'
+import { events, type ListenerEvent } from '../common/diagnostics.js'
 import type { ListenerClosed } from './listener.js'
 import { nextState, type ListenerState } from './listener-state.js'
 
 export class ListenerLife {
-  readonly #endpoint: string
+  readonly #identity: ListenerEvent
   readonly #takeDown: () => Promise<void>
   readonly #closed = new Deferred<ListenerClosed>()
   /** Never rejects, whatever fails while it is taken down. */
@@ -14,8 +14,8 @@ export class ListenerLife {
   #ending: Promise<ListenerClosed> | undefined
 
   /** `takeDown`: called once, when it ends; resolves when nothing of it is left on its shards. */
-  constructor(endpoint: string, takeDown: () => Promise<void>) {
-    this.#endpoint = endpoint
+  constructor(identity: ListenerEvent, takeDown: () => Promise<void>) {
+    this.#identity = identity
     this.#takeDown = takeDown
   }
 
@@ -35,7 +35,7 @@ export class ListenerLife {
       await this.#takeDown()
     } finally {
       this.#state = nextState(this.#state, { kind: 'released' })
-      events.listenerClosed.publish({ endpoint: this.#endpoint, code: info.code, cause: info.cause })
+      events.listenerClosed.publish({ ...this.#identity, code: info.code, cause: info.cause })
       this.#closed.resolve(info)
     }
     return info

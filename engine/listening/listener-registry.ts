@@ -53,6 +53,7 @@ interface NewListener {
 }
 
 interface ListenerRegistryHost {
+  readonly engine: string
   /** A function, since shards name the registry before the supervisor of all of them is there. */
   readonly supervisor: () => Supervisor
   readonly shards: number
@@ -234,7 +235,7 @@ export class ListenerRegistry implements SupervisorEvents {
     // Once the caller has the listener. Until then all that shards report waits, to keep its order.
     clock.nextTurn(() => this.#runEarly(id))
     trace('listener %s: open on %d shards', endpoint, shards.length)
-    events.listenerOpened.publish({ endpoint })
+    events.listenerOpened.publish({ engine: this.#host.engine, endpoint })
     if (signal.aborted) {
       await listener.close()
       return listener
@@ -250,11 +251,12 @@ export class ListenerRegistry implements SupervisorEvents {
     maxQueued: number,
     release: () => Promise<void>,
   ): NewListener {
-    const { ledger, clock, shards, initialRingBytes } = this.#host
+    const { engine, ledger, clock, shards, initialRingBytes } = this.#host
     const { maxConnections } = settings
     if (typeof handler === 'object') {
       const { failures } = connection
       const listener = new ModuleListener({
+        engine,
         id,
         kind,
         endpoint,
@@ -271,7 +273,15 @@ export class ListenerRegistry implements SupervisorEvents {
       return { listener, arrivals: undefined, on: listener.on }
     }
     const { halfClose, hasDescriptor } = transportTraits[target.kind]
-    const listener = new EngineListener({ endpoint, maxConnections, resumeAt: maxQueued >> 1, handler, clock, release })
+    const listener = new EngineListener({
+      engine,
+      endpoint,
+      maxConnections,
+      resumeAt: maxQueued >> 1,
+      handler,
+      clock,
+      release,
+    })
     const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
     const most = settings.maxQueuedConnections
     const handshakes = handshake && new AcceptHandshakes({ listener, connection, identity, ...handshake, most, clock })

@@ -24,6 +24,7 @@ import { ListenerLife } from './listener-life.js'
 import type { ShardListening } from './shard-bindings.js'
 
 interface ModuleListenerSettings {
+  readonly engine: string
   readonly id: number
   readonly kind: string
   readonly endpoint: string
@@ -52,7 +53,7 @@ export class ModuleListener implements HandlerListener {
   constructor(settings: ModuleListenerSettings) {
     this.endpoint = settings.endpoint
     this.#settings = settings
-    this.#life = new ListenerLife(settings.endpoint, settings.release)
+    this.#life = new ListenerLife({ engine: settings.engine, endpoint: settings.endpoint }, settings.release)
     this.closed = this.#life.closed
     void this.closed.then(() => this.#drain())
     this.#counts = HandlerCounts.forShards(settings.shards)
@@ -151,10 +152,11 @@ export class ModuleListener implements HandlerListener {
   onNotServed({ index: shard, generation }: Shard, cause: unknown): void {
     if (!(cause instanceof TransportError) || cause.code !== 'ERR_HANDLER_LOAD') return
     const { endpoint } = this
+    const { engine } = this.#settings
     const message =
       'the handler module could not be set up on a shard that is to serve again, and will be tried again. See the cause.'
     const error = handlerError(message, cause, endpoint)
-    events.handlerFailed.publish({ endpoint, shard, generation, connection: undefined, error })
+    events.handlerFailed.publish({ engine, endpoint, shard, generation, connection: undefined, error })
     this.#settings.failures.report(error, { where: 'setup', endpoint, connection: undefined })
   }
 

@@ -113,7 +113,7 @@ export class OpenListener {
     const { id, bindings, arrivals } = this.#parts
     if (!shard.isUp || arrivals === undefined) return
     const { listener } = arrivals
-    const event = { endpoint: listener.endpoint, shard: shard.index }
+    const event = { engine: shard.engine, endpoint: listener.endpoint, shard: shard.index }
     trace('listener %s: shard %d has stopped accepting', listener.endpoint, shard.index)
     events.listenerPaused.publish(event)
     listener.onPaused(shard, {

@@ -71,7 +71,7 @@ export class DialThrottle<Connection extends Poolable> {
     const state = this.#state
     if (state.kind === 'pausing') return this.#failures
     const failures = ++this.#failures
-    const { clock, random, endpoint } = this.#ground
+    const { clock, random, engine, endpoint } = this.#ground
     const backoff = state.kind === 'free' ? Backoff.first(this.#settings, random) : state.backoff.next()
     const { delayMs } = backoff
     const onTimer = (): void => {
@@ -80,7 +80,7 @@ export class DialThrottle<Connection extends Poolable> {
     }
     // A request that waits has a timer of its own, which keeps the process alive.
     this.#state = { kind: 'pausing', backoff, cancel: clock.setTimer(onTimer, delayMs, { keepsAlive: false }) }
-    events.poolConnectionFailed.publish({ endpoint, failures, error, pauseMs: delayMs })
+    events.poolConnectionFailed.publish({ engine, endpoint, failures, error, pauseMs: delayMs })
     return failures
   }
 

@@ -2,14 +2,18 @@
 import { events } from '../common/diagnostics.js'
 import type { Clock } from '../protocol/clock.js'
 
+interface LeakGround {
+  readonly engine: string
+  readonly endpoint: string
+  readonly clock: Clock
+}
+
 export class LeakDetector {
-  readonly #endpoint: string
-  readonly #clock: Clock
+  readonly #ground: LeakGround
   readonly #afterMs: number
 
-  constructor(endpoint: string, clock: Clock, afterMs: number) {
-    this.#endpoint = endpoint
-    this.#clock = clock
+  constructor(ground: LeakGround, afterMs: number) {
+    this.#ground = ground
     this.#afterMs = afterMs
   }
 
@@ -20,14 +24,15 @@ export class LeakDetector {
 
   /** Waits for the end of a lease; the returned function is called then. */
   start(takenAt: Error): () => void {
-    return this.#clock.setTimer(() => this.#report(takenAt), this.#afterMs, { keepsAlive: false })
+    return this.#ground.clock.setTimer(() => this.#report(takenAt), this.#afterMs, { keepsAlive: false })
   }
 
   #report(takenAt: Error): void {
     const stack = takenAt.stack ?? takenAt.message
-    events.poolLeak.publish({ endpoint: this.#endpoint, heldMs: this.#afterMs, stack })
+    const { engine, endpoint } = this.#ground
+    events.poolLeak.publish({ engine, endpoint, heldMs: this.#afterMs, stack })
     process.emitWarning(
-      `a connection of the pool to ${this.#endpoint} has been held for ${String(this.#afterMs)} ms (leakAfterMs). Release it, or allow more time.`,
+      `a connection of the pool to ${endpoint} has been held for ${String(this.#afterMs)} ms (leakAfterMs). Release it, or allow more time.`,
       { type: 'TransportWarning', code: 'SYMPHONY_LEASE_LEAK', detail: stack },
     )
   }

@@ -43,7 +43,7 @@ export class PoolMembers<Connection extends Poolable, View> {
     this.#events = events
     this.min = settings.min
     const { leakAfterMs } = settings
-    this.leaks = leakAfterMs === undefined ? undefined : new LeakDetector(ground.endpoint, ground.clock, leakAfterMs)
+    this.leaks = leakAfterMs === undefined ? undefined : new LeakDetector(ground, leakAfterMs)
     this.#idle = new IdleList(ground.clock, settings.idleTimeoutMs, {
       mayShrink: () => this.size > this.min,
       onExpired: (member) => {

@@ -53,6 +53,8 @@ export interface Poolable {
 
 /** What a pool is built on. */
 export interface PoolGround<Connection extends Poolable, View> {
+  /** For observers. */
+  readonly engine: string
   /** For errors and observers. */
   readonly endpoint: string
   readonly clock: Clock

@@ -20,3 +20,11 @@ export interface PoolStats {
   /** reused / acquired; 0 before the first. */
   readonly reuseRate: number
 }
+
+/** Of several pools, also of closed ones. */
+export type PoolTotals = Pick<PoolStats, 'created' | 'destroyed' | 'acquired' | 'reused'>
+
+export function sumOfPools(pools: readonly PoolTotals[]): PoolTotals {
+  const sum = (what: keyof PoolTotals): number => pools.reduce((total, pool) => total + pool[what], 0)
+  return { created: sum('created'), destroyed: sum('destroyed'), acquired: sum('acquired'), reused: sum('reused') }
+}

@@ -182,7 +182,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
 
   #wait(options: WaitOptions, takenAt: Error | undefined): Promise<Lease<View>> {
     if (!this.isOpen) return Promise.reject(this.#closedError())
-    const { clock, endpoint } = this.#ground
+    const { clock, engine, endpoint } = this.#ground
     const { signal, timeoutMs = this.#settings.acquireTimeoutMs } = options
     const onGivenUp = (): boolean => this.#waiting.delete(request)
     const onTimeout = (): TransportError =>
@@ -193,7 +193,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     this.#proceed()
     const waiting = this.#waiting.size
     if (waiting > this.#dials.connecting + this.#members.counts.validating && this.#size >= this.#max)
-      events.poolExhausted.publish({ endpoint, waiting, max: this.#max })
+      events.poolExhausted.publish({ engine, endpoint, waiting, max: this.#max })
     return waiter.promise
   }
 
@@ -299,7 +299,7 @@ export class Pool<Connection extends Poolable, View> implements MemberEvents<Con
     error: TransportError = unfit(this.endpoint, why),
   ): void {
     this.#members.leave(member)
-    events.poolDiscarded.publish({ endpoint: this.endpoint, why, when })
+    events.poolDiscarded.publish({ engine: this.#ground.engine, endpoint: this.endpoint, why, when })
     if (why === 'ended' || why === 'unsent') this.#members.closeSoon(member.connection)
     else member.connection.destroy(error)
     // It was never lent: making another one at once could go on for ever.

@@ -6,7 +6,7 @@
  * outcome closes the circuit or opens it again. The other attempts wait in a queue.
  */
 import { TransportError } from '../protocol/errors.js'
-import { events } from '../common/diagnostics.js'
+import { events, type BreakerEvent } from '../common/diagnostics.js'
 import type { Clock } from '../protocol/clock.js'
 
 export interface BreakerSettings {
@@ -46,6 +46,7 @@ export interface BreakerStats {
 
 export class Breaker {
   readonly endpoint: string
+  readonly #identity: BreakerEvent
   readonly #settings: BreakerSettings
   readonly #clock: Clock
   #state: BreakerState = { kind: 'closed', failures: 0 }
@@ -53,8 +54,9 @@ export class Breaker {
   readonly #queue = new Set<(permit: Permit) => void>()
   #cancelTimer: (() => void) | undefined
 
-  constructor(endpoint: string, settings: BreakerSettings, clock: Clock) {
-    this.endpoint = endpoint
+  constructor(identity: BreakerEvent, settings: BreakerSettings, clock: Clock) {
+    this.endpoint = identity.endpoint
+    this.#identity = identity
     this.#settings = settings
     this.#clock = clock
   }
@@ -158,13 +160,13 @@ export class Breaker {
 
   #open(error: Error): void {
     this.#state = { kind: 'open', until: this.#clock.now() + this.#settings.openMs, error }
-    events.breakerOpened.publish({ endpoint: this.endpoint, error })
+    events.breakerOpened.publish({ ...this.#identity, error })
   }
 
   #close(): void {
     const wasClosed = this.#state.kind === 'closed'
     this.#state = { kind: 'closed', failures: 0 }
-    if (!wasClosed) events.breakerClosed.publish({ endpoint: this.endpoint })
+    if (!wasClosed) events.breakerClosed.publish(this.#identity)
   }
 
   #letIn(): void {

@@ -3,11 +3,13 @@ import { Breaker, type BreakerSettings, type BreakerStats } from './breaker.js'
 import type { Clock } from '../protocol/clock.js'
 
 export class Breakers {
+  readonly #engine: string
   readonly #clock: Clock
   /** By endpoint. `users`: reconnecting connections that use it. */
   readonly #shared = new Map<string, { readonly breaker: Breaker; users: number }>()
 
-  constructor(clock: Clock) {
+  constructor(engine: string, clock: Clock) {
+    this.#engine = engine
     this.#clock = clock
   }
 
@@ -21,7 +23,10 @@ export class Breakers {
       if (users === 0 && breaker.isForgettable) this.#shared.delete(other)
     }
     const known = this.#shared.get(endpoint)
-    const shared = known ?? { breaker: new Breaker(endpoint, settings, this.#clock), users: 0 }
+    const shared = known ?? {
+      breaker: new Breaker({ engine: this.#engine, endpoint }, settings, this.#clock),
+      users: 0,
+    }
     shared.users++
     this.#shared.set(endpoint, shared)
     return { breaker: shared.breaker, end: () => shared.users-- }

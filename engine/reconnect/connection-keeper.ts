@@ -11,7 +11,7 @@ import type { Inbox } from './inbox.js'
 import { deadlineOf, isWound, transition, type Lifecycle, type LifecycleEvent } from './lifecycle.js'
 import { lossReport } from './loss-report.js'
 import type { Outbox } from './outbox.js'
-import type { ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
+import type { LossReport, ReconnectingSettings, TrackedConnection } from './reconnecting-settings.js'
 import { UserFrames } from './user-frames.js'
 
 /** The connection that frames go by now, or went by until a moment ago. */
@@ -31,8 +31,8 @@ export interface KeeperEvents {
   onConnected(): void
   /** Every frame has left, and the end with them. */
   onLeft(): void
-  /** Nothing follows. */
-  onFinished(ending: ClosedInfo): void
+  /** Nothing follows. `dropped`: how many frames no connection was given. */
+  onFinished(ending: ClosedInfo, dropped: number): void
 }
 
 export class ConnectionKeeper<C extends TrackedConnection> {
@@ -197,18 +197,23 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     const end = this.#endAfter(ending)
     // Before any observer is called: one that calls close() or destroy() finds that there is no connection.
     this.#enter({ kind: 'lost', by: this.#closeBy })
-    events.reconnectingLost.publish({ ...this.#identity, code, cause })
-    trace('reconnecting connection %s: connection %d lost, %s', this.#identity.id, number, code)
     const left = end === undefined ? [] : this.#outbox.close(this.refusal(end.cause))
     const dropped = unsent === 'resend' ? left : [...delivery.unsent, ...left]
     const resent = end === undefined ? again.length : 0
     const report = lossReport(number, ending, { isFinal: end !== undefined, resent, dropped }, delivery)
     this.connector.lastLoss = report
+    this.#publishLoss(report)
+    trace('reconnecting connection %s: connection %d lost, %s', this.#identity.id, number, code)
     // Its user has ended it and nothing was lost: that is no loss.
     const isOrderly = end?.code === 'OK' && report.unconfirmed.length + report.dropped.length + report.lost === 0
     this.#inbox.lose(connection, isOrderly ? undefined : report)
     if (end !== undefined) this.#finish(end)
     else if (this.#life.kind === 'lost') this.connector.pause()
+  }
+
+  #publishLoss({ code, cause, isFinal, handedOver, unconfirmed, resent, dropped, lost }: LossReport): void {
+    const fates = { handedOver, unconfirmed: unconfirmed.length, resent, dropped: dropped.length, lost }
+    events.reconnectingLost.publish({ ...this.#identity, code, cause, isFinal, ...fates })
   }
 
   /** How it ends with this loss; undefined: it goes on. */
@@ -268,7 +273,7 @@ export class ConnectionKeeper<C extends TrackedConnection> {
     const dropped = this.#outbox.close(this.refusal(ending.cause))
     const last = dropped.length === 0 ? undefined : lossReport(0, ending, { isFinal: true, resent: 0, dropped })
     this.#inbox.end(ending.cause, last)
-    this.#events.onFinished(ending)
+    this.#events.onFinished(ending, dropped.length)
   }
 
   #report(where: HandlerPlace, error: TransportError): void {

@@ -71,6 +71,8 @@ export interface TrackedConnection extends Connection {
 }
 
 export interface ReconnectingSettings<C extends TrackedConnection> {
+  /** `engine.id`, for observers. */
+  readonly engine: string
   readonly endpoint: string
   readonly kind: string
   readonly halfClose: boolean

@@ -42,9 +42,9 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
 
   /** Reconnecting connections are made by `Transport.reconnecting()`. */
   constructor(settings: ReconnectingSettings<C>) {
-    const { endpoint, clock } = settings
+    const { engine, endpoint, clock } = settings
     this.#settings = settings
-    this.#identity = { endpoint, id: `${String(process.pid)}-reconnecting-${String(++made)}` }
+    this.#identity = { engine, endpoint, id: `${String(process.pid)}-reconnecting-${String(++made)}` }
     this.capabilities = { halfClose: settings.halfClose }
     this.#inbox = new Inbox(endpoint, clock, {
       onReport: (report) => this.#report(report),
@@ -59,7 +59,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
       onChange: () => this.#tell(),
       onConnected: () => this.#connectWaiters.resolveAll(),
       onLeft: () => this.#endWaiters.resolveAll(),
-      onFinished: (ending) => this.#onFinished(ending),
+      onFinished: (ending, dropped) => this.#onFinished(ending, dropped),
     })
     this.#connectWaiters = new WaiterSet('connecting', endpoint, clock)
     this.#endWaiters = new WaiterSet('ending', endpoint, clock)
@@ -82,8 +82,10 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     const { framesSent, bytesSent } = this.#outbox
     const { framesReceived, bytesReceived } = this.#inbox
     const { shard = -1, pid, memory } = connection?.info ?? {}
+    const { id, endpoint } = this.#identity
     return {
-      ...this.#identity,
+      id,
+      endpoint,
       kind: this.#settings.kind,
       shard,
       establishedAt,
@@ -98,7 +100,8 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
   }
 
   get stats(): ReconnectingStats {
-    return { ...this.#identity, state: this.state, attempts: this.attempts, losses: this.#keeper.losses }
+    const { id, endpoint } = this.#identity
+    return { id, endpoint, state: this.state, attempts: this.attempts, losses: this.#keeper.losses }
   }
 
   get pendingBytes(): number {
@@ -195,7 +198,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     return this.#inbox.consumer.worked()
   }
 
-  #onFinished(ending: ClosedInfo): void {
+  #onFinished(ending: ClosedInfo, dropped: number): void {
     const { code, cause } = ending
     this.#connectWaiters.rejectAll(this.#keeper.refusal(cause))
     this.#endWaiters.resolveAll()
@@ -204,7 +207,7 @@ export class Reconnector<C extends TrackedConnection> implements ReconnectingCon
     this.#settings.onClosed(ending)
     if (code === 'ERR_GAVE_UP' && cause !== undefined)
       events.reconnectingGaveUp.publish({ ...this.#identity, error: cause })
-    events.reconnectingClosed.publish({ ...this.#identity, code, cause })
+    events.reconnectingClosed.publish({ ...this.#identity, code, cause, dropped })
     trace('reconnecting connection %s: closed, %s', this.#identity.id, code)
     this.#closed.resolve(ending)
   }

@@ -8,6 +8,8 @@ import type { Doorbell } from '../wake/doorbell.js'
 import type { Relay } from './relay.js'
 
 export interface ShardSettings {
+  /** `engine.id`. */
+  readonly engine: string
   readonly entry: string
   readonly initialRingBytes: number
   readonly bootTimeoutMs: number

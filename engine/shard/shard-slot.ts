@@ -14,6 +14,7 @@ import type { ShardLife } from './shard-environment.js'
 export type SupervisedShard = Pick<Shard, 'booted' | 'ended' | 'isUp' | 'keepAlive' | 'stats'>
 
 export interface SlotHost<S extends SupervisedShard> {
+  readonly engine: string
   start(life: ShardLife): S
   /** A shard that had been lost is up again. */
   onRestored(shard: S): void
@@ -148,7 +149,7 @@ export class ShardSlot<S extends SupervisedShard> {
     const state = nextSlotState(this.#state, { kind: 'lost', last, dueAt })
     this.#state = state
     if (state.kind === 'waiting') this.#setTimer(state.dueAt)
-    const event = { shard: this.#index, generation: this.#generation, error }
+    const event = { engine: this.#host.engine, shard: this.#index, generation: this.#generation, error }
     events.shardLost.publish(event)
     this.#host.onLost(shard)
     if (state.kind !== 'given-up') return
@@ -178,7 +179,7 @@ export class ShardSlot<S extends SupervisedShard> {
       () => {
         if (this.#state.kind !== 'running' || this.#state.shard !== shard || !shard.isUp) return
         trace('shard %d: restored, generation %d', this.#index, generation)
-        events.shardRestored.publish({ shard: this.#index, generation })
+        events.shardRestored.publish({ engine: this.#host.engine, shard: this.#index, generation })
         this.#host.onRestored(shard)
         // If it does not boot, the thread's end follows, and is one death more.
       },

@@ -69,6 +69,8 @@ export interface ShardHandlerStats {
 }
 
 export class Shard {
+  /** `engine.id` of the engine that it is of. */
+  readonly engine: string
   readonly index: number
   readonly generation: number
   readonly accepted: AcceptedConnections
@@ -89,6 +91,7 @@ export class Shard {
   #state: ShardState = 'booting'
 
   constructor(life: ShardLife, environment: ShardEnvironment, eventsOf: (shard: Shard) => ArrivalEvents) {
+    this.engine = environment.settings.engine
     this.index = life.index
     this.generation = life.generation
     this.#life = life

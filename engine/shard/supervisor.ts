@@ -58,6 +58,7 @@ export class Supervisor {
     const inline = new InlineBudget(ledger)
     const environment = { settings, doorbell, ledger, clock, memory: this.#memory, inline, loads, relay, unmap }
     const host: SlotHost<Shard> = {
+      engine: settings.engine,
       start: (life) => new Shard(life, environment, events.eventsOf),
       onLost: (shard) => events.onLost(shard),
       onRestored: (shard) => {

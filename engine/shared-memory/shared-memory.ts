@@ -19,6 +19,7 @@ import type { SharedLedger } from './shared-ledger.js'
 export type ShakenLane = MessageLane & Pick<HandshakeLane, 'shard' | 'connect' | 'destroy'>
 
 export interface SharedMemoryEnvironment extends Pick<SharedLaneEnvironment, 'idPrefix' | 'onTaken' | 'run'> {
+  readonly engine: string
   readonly ledger: SharedLedger
   readonly doorbell: LaneDoorbell
   readonly initialRingBytes: number
@@ -180,7 +181,8 @@ export class SharedMemory {
   async #find(): Promise<FoundMemory> {
     const found = await this.#environment.find()
     this.#found = found
-    if (found.reason !== undefined) events.sharedMemoryUnavailable.publish({ reason: found.reason })
+    const { engine } = this.#environment
+    if (found.reason !== undefined) events.sharedMemoryUnavailable.publish({ engine, reason: found.reason })
     return found
   }
 }

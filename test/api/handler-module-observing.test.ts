@@ -65,14 +65,14 @@ test.serial('what the module logs goes to onLog, or else to the diagnostics chan
       await until(() => logged.length === 3)
       const [{ at, ...first } = { at: 0 }] = logged
       const line = { level: 'warn', message: 'line 0', details: { i: 0 }, shard: 0, generation: 1 }
-      t.deepEqual(first, { ...line, endpoint })
+      t.deepEqual(first, { ...line, engine: engine.id, endpoint })
       t.true(at >= before && at <= Date.now())
       t.deepEqual(published, [])
       const memory = `memory:${randomName()}`
       const other = await witness(engine, memory)
       await apiOn(other.listener).log(1)
       await until(() => published.length === 1)
-      t.deepEqual({ ...published[0], at: 0 }, { ...line, endpoint: memory, at: 0 })
+      t.deepEqual({ ...published[0], at: 0 }, { ...line, engine: engine.id, endpoint: memory, at: 0 })
     })
   } finally {
     unsubscribe(name, onMessage)

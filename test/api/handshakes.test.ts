@@ -170,7 +170,7 @@ for (const [what, code, act] of strangers) {
         await until(() => listener.stats().refused === 1 && lanesOf(engine) === 0)
         t.deepEqual(
           log.lines.map(({ event, message }) => [event, message]),
-          [['listener.refused', { endpoint }]],
+          [['listener.refused', { engine: engine.id, endpoint }]],
         )
         await echo(await other(), endpoint)
         t.is(listener.stats().accepted, 1)

@@ -1,7 +1,16 @@
 /** Events, statistics, traces and the ledger. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import test, { type ExecutionContext } from 'ava'
-import { createEngine, type Connection, type Engine } from '../../api/index.js'
+import {
+  createEngine,
+  diagnosticsChannels,
+  observe as observeChannel,
+  type ConnectedEvent,
+  type ConnectingEvent,
+  type Connection,
+  type Engine,
+  type EngineClosedEvent,
+} from '../../api/index.js'
 import { ChildProgram, type ChildSettings } from '../helpers/child-program.js'
 import { frameOf, receiveMany, sendAll } from '../helpers/frames.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
@@ -90,10 +99,10 @@ test.serial('the events of a connection and its listener come once, in order, wi
     })
     t.is(published[0]?.event, 'listener.opened')
     t.is(published.at(-1)?.event, 'listener.closed')
-    t.deepEqual(published.at(-1)?.message, { endpoint, code: 'OK', cause: undefined })
+    t.deepEqual(published.at(-1)?.message, { engine: engine.id, endpoint, code: 'OK', cause: undefined })
     for (const [i, role] of (['dialled', 'accepted'] as const).entries()) {
       const own = published.filter(({ message }) => message['id'] === ids[i])
-      const who = { id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
+      const who = { engine: engine.id, id: ids[i], kind: 'unix', endpoint, role, shard: 0 }
       t.deepEqual(own, [
         { event: 'connection.opened', message: who },
         { event: 'connection.closed', message: { ...who, code: 'OK', cause: undefined } },
@@ -125,6 +134,50 @@ test.serial('the event of a failed connection has its code and its cause', async
     t.deepEqual(failures.takeTold(), ['subscriber: cannot digest'])
   })
 })
+
+test.serial(
+  'an attempt to connect is published from its beginning to its end, and the end of the engine',
+  async (t) => {
+    const settled: ConnectedEvent[] = []
+    const begun: ConnectingEvent[] = []
+    const ended: EngineClosedEvent[] = []
+    const stops: (() => void)[] = []
+    const kept: { engine?: Engine } = {}
+    try {
+      await withEngine(t, async (engine) => {
+        kept.engine = engine
+        const transport = engine.transport(`unix:${folder.socketPath()}`)
+        const unheard = t.throwsAsync(transport.connect())
+        stops.push(
+          observeChannel(diagnosticsChannels.connectStarted, (event) => begun.push(event)),
+          observeChannel(diagnosticsChannels.connectSettled, (event) => settled.push(event)),
+          observeChannel(diagnosticsChannels.engineClosed, (event) => ended.push(event)),
+        )
+        // It began before anybody observed.
+        await unheard
+        t.deepEqual([begun, settled], [[], []])
+        await t.throwsAsync(transport.connect())
+        await transport.listen((connection) => void connection.closed)
+        await transport.connect()
+        const { endpoint } = transport
+        const of = [1, 2].map((attempt) => ({ engine: engine.id, attempt, kind: 'unix', endpoint }))
+        t.deepEqual(begun, of)
+        t.deepEqual(
+          settled.map(({ durationMs, cause, ...event }) => ({
+            ...event,
+            failed: cause !== undefined,
+            took: durationMs >= 0,
+          })),
+          of.map((event, i) => ({ ...event, code: i === 0 ? 'ERR_NOT_FOUND' : 'OK', failed: i === 0, took: true })),
+        )
+        t.deepEqual(ended, [])
+      })
+      t.deepEqual(ended, [{ engine: kept.engine?.id, leaked: 0 }])
+    } finally {
+      for (const stop of stops) stop()
+    }
+  },
+)
 
 for (const kind of ['unix', 'memory'] as const) {
   test.serial(`${kind}: backpressure goes on and off in turn, and is off once the connection is closed`, async (t) => {

@@ -197,6 +197,7 @@ function barePool(transport: Transport): Pool<PooledConnection, PooledConnection
       validate: undefined,
     },
     {
+      engine: '0',
       endpoint: transport.endpoint,
       clock: systemClock,
       failures: new HandlerFailures(systemClock, undefined),

@@ -114,6 +114,7 @@ export class FakePool {
         ...settings,
       },
       {
+        engine: '0',
         endpoint: 'fake:',
         clock: this.clock,
         failures: new HandlerFailures(this.clock, this.failures.onError),

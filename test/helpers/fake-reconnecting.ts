@@ -31,6 +31,7 @@ export class FakeReconnecting {
   constructor(settings: Partial<ReconnectingSettings<FakeTracked>> = {}, clock: FakeClock = new TurningClock()) {
     this.clock = clock
     this.reconnecting = new Reconnector<FakeTracked>({
+      engine: '0',
       endpoint: 'fake:peer',
       kind: 'fake',
       halfClose: true,
@@ -88,7 +89,7 @@ export class FakeReconnecting {
 }
 
 export function breakerFor(clock: FakeClock, settings: Partial<BreakerSettings> = {}, endpoint = 'fake:peer'): Breaker {
-  return new Breaker(endpoint, { failures: 3, openMs: 1000, concurrency: 2, ...settings }, clock)
+  return new Breaker({ engine: '0', endpoint }, { failures: 3, openMs: 1000, concurrency: 2, ...settings }, clock)
 }
 
 export function texts(frames: readonly Buffer[]): string[] {

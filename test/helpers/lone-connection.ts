@@ -82,6 +82,7 @@ export class LoneLane {
     this.consumer = new RingConsumer(this.#words, this.#base, outWords, regions.table)
     this.host = host
     this.settings = {
+      engine: '0',
       framing: specOf('length', { maxFrameBytes: MAX_FRAME_BYTES }),
       maxFrameBytes: MAX_FRAME_BYTES,
       maxPendingBytes: MAX_FRAME_BYTES,

@@ -32,6 +32,7 @@ export class LoneSharedMemory {
     const isReferenced = (): boolean => this.#memory.isReferenced
     const doorbell = new Doorbell(wakeStrategyOf(wake), isReferenced, () => performance.now())
     this.#memory = new SharedMemory({
+      engine: '0',
       ledger: this.ledger,
       doorbell,
       initialRingBytes: firstRingBytes,
@@ -41,6 +42,7 @@ export class LoneSharedMemory {
     })
     doorbell.add(this.#memory.bell)
     this.#settings = {
+      engine: '0',
       framing: specOf('length', { maxFrameBytes: MAX_FRAME_BYTES }),
       maxFrameBytes: MAX_FRAME_BYTES,
       maxPendingBytes: 2 * MAX_FRAME_BYTES,

@@ -18,6 +18,7 @@ export class OneShard {
   constructor() {
     const settings = {
       entry: findWorkerEntry(undefined),
+      engine: '0',
       shards: 1,
       restart: { max: 1, windowMs: HOUR_MS, initialDelayMs: HOUR_MS, maxDelayMs: HOUR_MS },
       initialRingBytes: 4096,

@@ -14,6 +14,7 @@ export async function startShakingEngine(options: EngineOptions = {}, clock: Clo
   await core.booted
   const close: Engine['close'] = (given = {}) => core.close(() => readGraceMs(given, graceMs.engine))
   return {
+    id: core.id,
     transport: (endpoint, given = {}) => {
       const resolved = resolveEndpoint(endpoint)
       return createTransport(core, resolved, { ...parseTransportOptions(given, settings, resolved), memory: 'socket' })

@@ -219,6 +219,7 @@ function sideOf({ wake = 'park', ...options }: PairOptions, native: NativeMemory
   const isReferenced = (): boolean => memory.isReferenced
   const doorbell: Doorbell = new Doorbell(wakeStrategyOf(wake), isReferenced, () => performance.now())
   const memory: SharedMemory = new SharedMemory({
+    engine: '0',
     ledger,
     doorbell,
     initialRingBytes: options.firstRingBytes ?? 8192,
@@ -236,6 +237,7 @@ function identityOf(role: 'dialled' | 'accepted'): ConnectionIdentity {
 
 function settingsOf(options: Partial<ConnectionSettings> = {}): ConnectionSettings {
   return {
+    engine: '0',
     framing: specOf('length', { maxFrameBytes: MAX_FRAME_BYTES }),
     maxFrameBytes: MAX_FRAME_BYTES,
     maxPendingBytes: 2 * MAX_FRAME_BYTES,

@@ -11,6 +11,7 @@ export const publicApiFile = join(dist, '..', 'docs', 'public-api.txt')
 const entries = {
   'symphony-transport': join(dist, 'api', 'index.d.ts'),
   'symphony-transport/adapters': join(dist, 'api', 'adapters', 'index.d.ts'),
+  'symphony-transport/metrics': join(dist, 'api', 'metrics', 'index.d.ts'),
 }
 
 const UNEXPORTED = 'named by the above, and not exported'

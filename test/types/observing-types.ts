@@ -1,5 +1,6 @@
 /** What the compiler knows of statistics, ledgers and events, all of it read only. It is compiled, and never run. */
 import { expectTypeOf } from 'expect-type'
+import { diagnosticsChannels, observe } from 'symphony-transport'
 import type {
   BackpressureEvent,
   BreakerEvent,
@@ -7,8 +8,13 @@ import type {
   BreakerStats,
   ConnectionClosedEvent,
   ConnectionEvent,
+  ConnectedEvent,
+  ConnectingEvent,
   ConnectionRole,
+  DiagnosticsEvents,
   Engine,
+  EngineClosedEvent,
+  EngineEvent,
   EnginePoolStats,
   EngineStats,
   EventLoopDelay,
@@ -29,10 +35,13 @@ import type {
   PoolExhaustedEvent,
   PoolLeakEvent,
   PoolStats,
+  PoolTotals,
   ReconnectingAttemptEvent,
+  ReconnectingClosedEvent,
   ReconnectingEndEvent,
   ReconnectingEvent,
   ReconnectingFailureEvent,
+  ReconnectingLostEvent,
   ReconnectingState,
   ReconnectingStats,
   ResourceKind,
@@ -42,6 +51,7 @@ import type {
   ShardStats,
   SharedMemoryStats,
   SharedMemoryUnavailableEvent,
+  TrafficStats,
   TransportErrorCode,
 } from 'symphony-transport'
 
@@ -55,6 +65,9 @@ expectTypeOf(stats.pools).toEqualTypeOf<readonly EnginePoolStats[]>()
 expectTypeOf<EnginePoolStats>().toExtend<PoolStats & { readonly endpoint: string }>()
 expectTypeOf(stats.reconnectingConnections).toEqualTypeOf<readonly ReconnectingStats[]>()
 expectTypeOf<ReconnectingStats['state']>().toEqualTypeOf<ReconnectingState>()
+expectTypeOf(stats.traffic).toEqualTypeOf<TrafficStats>()
+expectTypeOf(stats.poolTotals).toEqualTypeOf<PoolTotals>()
+expectTypeOf<Engine['id']>().toBeString()
 expectTypeOf(stats.hops).toEqualTypeOf<readonly HopStats[] | undefined>()
 expectTypeOf<HopStats['hop']>().toEqualTypeOf<HopName>()
 expectTypeOf<HopStats['meanMicros']>().toBeNumber()
@@ -92,7 +105,23 @@ expectTypeOf<PoolConnectionFailedEvent | PoolExhaustedEvent | PoolDiscardedEvent
 }>()
 expectTypeOf<PoolDiscardedEvent['why']>().toEqualTypeOf<ReuseBlocker | 'invalid'>()
 expectTypeOf<ReconnectingAttemptEvent | ReconnectingFailureEvent | ReconnectingEndEvent>().toExtend<ReconnectingEvent>()
-expectTypeOf<SharedMemoryUnavailableEvent>().toEqualTypeOf<{ readonly reason: string }>()
+expectTypeOf<SharedMemoryUnavailableEvent>().toEqualTypeOf<{ readonly engine: string; readonly reason: string }>()
+expectTypeOf<ConnectionEvent | EngineClosedEvent | ConnectingEvent>().toExtend<EngineEvent>()
+expectTypeOf<ConnectedEvent>().toExtend<ConnectingEvent & { readonly durationMs: number }>()
+expectTypeOf<ReconnectingLostEvent | ReconnectingClosedEvent>().toExtend<
+  ReconnectingEndEvent & { readonly dropped: number }
+>()
+
+// Channels by name.
+expectTypeOf<(typeof diagnosticsChannels)['shardLost']>().toEqualTypeOf<'symphony-transport:shard.lost'>()
+expectTypeOf<DiagnosticsEvents['symphony-transport:shard.lost']>().toEqualTypeOf<ShardLostEvent>()
+expectTypeOf<(typeof diagnosticsChannels)[keyof typeof diagnosticsChannels]>().toEqualTypeOf<keyof DiagnosticsEvents>()
+const stopObserving = observe(diagnosticsChannels.connectionClosed, (event) => {
+  expectTypeOf(event).toEqualTypeOf<ConnectionClosedEvent>()
+})
+expectTypeOf(stopObserving).toEqualTypeOf<() => void>()
+// @ts-expect-error there is no such channel
+observe('symphony-transport:shard.found', () => undefined)
 expectTypeOf<BreakerOpenedEvent>().toExtend<BreakerEvent & { readonly error: Error }>()
 expectTypeOf<(ConnectionClosedEvent | ListenerClosedEvent | ReconnectingEndEvent)['code']>().toEqualTypeOf<
   'OK' | TransportErrorCode

@@ -3,6 +3,7 @@
  * this thread. A thread that dies gives nothing back itself: descriptors lie where Node closes them then, and of
  * addresses main is told, which has them unmapped.
  */
+import { NOBODY } from '../../engine/common/diagnostics.js'
 import fs from 'node:fs'
 import { findNativeMemory, type FoundMemory } from '../../engine/native/find-native-memory.js'
 import type { NativeMemory, OnRange, ThreadMemory } from '../../engine/native/native-memory.js'
@@ -39,6 +40,7 @@ export class ServedMemory {
   /** Made when it is first needed. The sizes are the engine's, and the same each time. */
   over(lanes: ServedLanes, initialRingBytes: number, maxRingBytes: number): SharedMemory {
     this.#memory ??= new SharedMemory({
+      engine: NOBODY,
       ledger: this.#ledger,
       doorbell: lanes.doorbell,
       initialRingBytes,

@@ -1,4 +1,5 @@
 /** One handler module that serves connections of this shard, accepted or dialled: from its set-up to its teardown. */
+import { NOBODY } from '../../engine/common/diagnostics.js'
 import { Deferred } from '../../engine/common/deferred.js'
 import { describe, isObject } from '../../engine/common/describe.js'
 import type { HandlerContext, HandlerModule } from '../../engine/common/handler-module.js'
@@ -295,6 +296,7 @@ export class ServedModule {
     })
     return {
       ...connection,
+      engine: NOBODY,
       // The thread that writes is the one that owns the socket.
       inlineWrites: 'never',
       inlineWriteBytes: 0,

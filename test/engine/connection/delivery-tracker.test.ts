@@ -94,6 +94,7 @@ class Rig {
       },
     }
     const options: ConnectionSettings = {
+      engine: '0',
       framing: specOf(framing, { maxFrameBytes: 1_000_000 }),
       maxFrameBytes: 1_000_000,
       maxPendingBytes: 100_000_000,

@@ -47,6 +47,7 @@ test.serial('a shard that leaves a region at any moment of a growth does not cos
       inline: undefined,
     }
     const options: ConnectionSettings = {
+      engine: '0',
       framing: specOf('length', { maxFrameBytes: 1_000_000 }),
       maxFrameBytes: 1_000_000,
       maxPendingBytes: 1_000_000,

@@ -297,10 +297,10 @@ test.serial('failures, waiting, and discarded connections are published', async 
     fake.made[1]?.spoil('unread', true)
   })
   t.deepEqual(published, [
-    { event: 'pool.connection-failed', message: { endpoint, failures: 1, error, pauseMs: 100 } },
-    { event: 'pool.exhausted', message: { endpoint, waiting: 1, max: 1 } },
-    { event: 'pool.discarded', message: { endpoint, why: 'unsent', when: 'released' } },
-    { event: 'pool.discarded', message: { endpoint, why: 'unread', when: 'idle' } },
+    { event: 'pool.connection-failed', message: { engine: '0', endpoint, failures: 1, error, pauseMs: 100 } },
+    { event: 'pool.exhausted', message: { engine: '0', endpoint, waiting: 1, max: 1 } },
+    { event: 'pool.discarded', message: { engine: '0', endpoint, why: 'unsent', when: 'released' } },
+    { event: 'pool.discarded', message: { engine: '0', endpoint, why: 'unread', when: 'idle' } },
   ])
 })
 

@@ -58,6 +58,7 @@ function create(restart = RESTART) {
   const slot = new ShardSlot<FakeShard>(
     3,
     {
+      engine: '0',
       start: (life) => {
         const shard = new FakeShard(life)
         shards.push(shard)
