@@ -39,7 +39,9 @@ export default tseslint.config(
   { files: ['docs/site/*.js'], languageOptions: { globals: { URL: 'readonly' } } },
   {
     files: ['examples/**/*.js'],
-    languageOptions: { globals: { console: 'readonly', performance: 'readonly', URL: 'readonly' } },
+    languageOptions: {
+      globals: { AbortController: 'readonly', console: 'readonly', performance: 'readonly', URL: 'readonly' },
+    },
   },
   {
     files: ['**/*.js', '**/*.mjs'],

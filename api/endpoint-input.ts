@@ -15,7 +15,7 @@ export const PIPE_PREFIX = '\\\\.\\pipe\\'
  */
 const PIPE_NAME = /^[^\\/\0]{0,239}[^\\/\0. ]$/
 
-const kinds = ['unix', 'local', 'shm', 'pipe', 'memory', 'stdio'] as const
+const kinds = ['unix', 'local', 'shm', 'pipe', 'memory', 'stdio', 'fd'] as const
 
 const unixSchema = v.strictObject({
   kind: v.literal('unix'),
@@ -40,6 +40,17 @@ export const pipeSchema = v.strictObject({
   ),
   readableAll: v.optional(v.boolean(), false),
   writableAll: v.optional(v.boolean(), false),
+})
+
+/** 0 to 2 are stdin, stdout and stderr: what closes them would close whatever Node prints to next. */
+const LEAST_FD = 3
+const MOST_FD = 2 ** 31 - 1
+const WHICH_FD = 'the number of a descriptor, from 3 up'
+
+const fdSchema = v.strictObject({
+  kind: v.literal('fd'),
+  fd: v.pipe(v.number(WHICH_FD), v.integer(WHICH_FD), v.minValue(LEAST_FD, WHICH_FD), v.maxValue(MOST_FD, WHICH_FD)),
+  name: v.optional(v.string()),
 })
 
 const processStdioSchema = v.strictObject({ kind: v.literal('stdio') })
@@ -75,6 +86,7 @@ type CheckedEndpoint =
   | v.InferOutput<typeof memorySchema>
   | CheckedPipe
   | v.InferOutput<typeof processStdioSchema>
+  | v.InferOutput<typeof fdSchema>
   | CheckedChild
 
 /** @throws {TransportError} ERR_INVALID_ENDPOINT */
@@ -116,10 +128,13 @@ function readText(text: string): CheckedEndpoint {
     case 'stdio':
       if (rest !== '') throw invalidEndpoint(shown, "write stdio:, or {kind: 'stdio', command} for a child process")
       return { kind: 'stdio' }
+    case 'fd':
+      // Number() would also take an empty text, a sign or another notation.
+      return check(fdSchema, { kind: 'fd', fd: /^\d+$/.test(rest) ? Number(rest) : rest })
     default:
       throw invalidEndpoint(
         shown,
-        'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, shm:NAME, memory:NAME or stdio:',
+        'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, shm:NAME, memory:NAME, fd:N or stdio:',
       )
   }
 }
@@ -202,11 +217,13 @@ function readObject(endpoint: Readonly<Record<string, unknown>>): CheckedEndpoin
       return check(memorySchema, endpoint)
     case 'pipe':
       return check(pipeSchema, endpoint)
+    case 'fd':
+      return check(fdSchema, endpoint)
     case 'stdio':
       return isBare(endpoint) ? check(processStdioSchema, endpoint) : checkChild(endpoint)
     default: {
       const other = typeof kind === 'string' ? closest(kind, kinds) : undefined
-      const expected = "'unix', 'local', 'shm', 'pipe', 'memory' or 'stdio'"
+      const expected = "'unix', 'local', 'shm', 'pipe', 'memory', 'fd' or 'stdio'"
       problems.wrong('kind', expected, kindOf(kind), other === undefined ? undefined : `'${other}'`)
       throw invalidObject(undefined, problems)
     }

@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
-import { TransportError } from '../engine/protocol/errors.js'
+import { fromSystemError, TransportError } from '../engine/protocol/errors.js'
 import { SOCKET_PATH_LIMIT, type LocalFolder } from '../engine/protocol/target.js'
 import {
   invalidEndpoint,
@@ -24,6 +24,8 @@ import {
  * - `{kind: 'shm', path}` or `shm:/PATH`: the same, with the socket at an absolute path
  * - `{kind: 'pipe', name}`, `pipe:NAME` or `\\\\.\\pipe\\NAME`: a Windows named pipe
  * - `{kind: 'memory', name}` or `memory:NAME`: within one engine, through real shards, for tests
+ * - `{kind: 'fd', fd}` or `fd:N`: a listening Unix socket that the process was started with; to listen on, not to
+ *   connect to. See `activatedEndpoints()`
  * - `stdio:` or `{kind: 'stdio'}`: the process's own stdin and stdout; to connect to, once, not to listen on
  * - `{kind: 'stdio', command, …}`: a child process, by its stdin and stdout; to connect to, not to listen on
  */
@@ -35,8 +37,23 @@ export type EndpointObject =
   | { readonly kind: 'shm'; readonly path: string }
   | PipeEndpoint
   | { readonly kind: 'memory'; readonly name: string }
+  | FdEndpoint
   | ProcessStdioEndpoint
   | ChildEndpoint
+
+/**
+ * A Unix stream socket that listens already, and that the parent process has passed: systemd, say, or a supervisor. A
+ * listener's `backlog` becomes that of the socket; its `mode` means nothing, and no file is made or removed. `close()`
+ * of the listener closes the descriptor in this process; other processes that have the socket keep it. A `listen()`
+ * that rejects leaves it open. Not on Windows.
+ */
+export interface FdEndpoint {
+  readonly kind: 'fd'
+  /** The number of the descriptor, from 3 up. */
+  readonly fd: number
+  /** What the parent calls it. Nothing depends on it. */
+  readonly name?: string | undefined
+}
 
 /** A Windows named pipe. */
 export interface PipeEndpoint {
@@ -111,7 +128,7 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
       const text = `local:${object.name}`
       assertPlainName(object.name, text)
       if (process.platform === 'win32') return { ...resolveLocalPipe(object.name), kind: 'local', text }
-      const within = localFolder()
+      const within = localFolder(text)
       return { ...resolvePath('unix', join(within.path, `${object.name}.sock`), within), kind: 'local', text }
     }
     case 'shm':
@@ -123,6 +140,8 @@ export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
       assertPlainName(object.name, text)
       return { kind: 'memory', text, route: { via: 'target', target: { kind: 'memory', name: object.name } } }
     }
+    case 'fd':
+      return resolveFd(object.fd)
     case 'stdio':
       return 'command' in object ? resolveChild(object) : resolveProcessStdio()
   }
@@ -136,7 +155,7 @@ function resolveShm(object: CheckedShm): ResolvedEndpoint {
   if (process.platform === 'win32')
     throw unsupported(text, 'shared memory is not available on Windows. Use local:NAME.')
   if ('path' in object) return resolvePath('shm', object.path)
-  const within = localFolder()
+  const within = localFolder(text)
   // No socket of `local:` ends in this.
   return { ...resolvePath('shm', join(within.path, `${object.name}.shm`), within), text }
 }
@@ -176,6 +195,13 @@ function resolveLocalPipe(name: string): ResolvedEndpoint {
   const user = os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, '_')
   const pipe = `symphony-transport-${user}-${name}`
   return resolvePipe({ kind: 'pipe', name: pipe, readableAll: false, writableAll: false })
+}
+
+function resolveFd(fd: number): ResolvedEndpoint {
+  const text = `fd:${String(fd)}`
+  if (process.platform === 'win32')
+    throw unsupported(text, 'Windows hands no sockets to the processes that it starts. Use local:NAME.')
+  return { kind: 'fd', text, route: { via: 'target', target: { kind: 'fd', fd } } }
 }
 
 function resolveChild({ kind, ...child }: CheckedChild): ResolvedEndpoint {
@@ -219,9 +245,18 @@ function unsupported(text: string, why: string, endpoint = text): TransportError
  * system's temporary folder. The specification of `XDG_RUNTIME_DIR` says to ignore a relative one: it would mean
  * another folder to each process. Whether the folder is the user's alone is checked when it is used.
  */
-function localFolder(): LocalFolder {
+function localFolder(text: string): LocalFolder {
   const base = process.env['XDG_RUNTIME_DIR']
   if (base !== undefined && isAbsolute(base)) return { path: join(base, 'symphony-transport'), base }
-  const user = String(process.geteuid?.() ?? 0)
+  const user = userNumber(text)
   return { path: resolve(os.tmpdir(), `symphony-transport-${user}`), base: undefined }
+}
+
+function userNumber(text: string): string {
+  try {
+    return String(process.geteuid?.() ?? 0)
+  } catch (error) {
+    // Deno asks for a permission.
+    throw fromSystemError(error as NodeJS.ErrnoException, 'opening', text)
+  }
 }

@@ -4,6 +4,7 @@ import { EngineCore, type FindNative } from '../engine/core/engine-core.js'
 import type { EngineStats } from '../engine/core/engine-stats.js'
 import { systemClock, type Clock } from '../engine/protocol/clock.js'
 import { TransportError } from '../engine/protocol/errors.js'
+import { assertRuntime } from '../engine/protocol/runtime.js'
 import { resolveEndpoint, type Endpoint } from './endpoint.js'
 import { parseEngineOptions, type CloseOptions, type EngineOptions } from './engine-options.js'
 import { parseTransportOptions, type TransportOptions } from './transport-options.js'
@@ -38,13 +39,17 @@ export interface Engine extends AsyncDisposable {
   close(options?: CloseOptions): Promise<LedgerReport>
 }
 
-/** Starts an engine. Rejects with ERR_INVALID_OPTION or ERR_SHARD_BOOT, and has then left nothing behind. */
+/**
+ * Starts an engine. Rejects with ERR_INVALID_OPTION, ERR_SHARD_BOOT, or ERR_UNSUPPORTED_RUNTIME (in Bun), and has then
+ * left nothing behind.
+ */
 export function createEngine(options: EngineOptions = {}): Promise<Engine> {
   return startEngine(options, systemClock)
 }
 
 /** As `createEngine()`, with a clock that a test can move, and system calls that a test makes. */
 export async function startEngine(options: EngineOptions, clock: Clock, findNative?: FindNative): Promise<Engine> {
+  assertRuntime()
   const settings = parseEngineOptions(options)
   const core = new EngineCore(settings, clock, findNative)
   await core.booted

@@ -1,6 +1,14 @@
 export { createEngine, type Engine } from './engine.js'
 export type * from '../engine/core/engine-stats.js'
-export type { ChildEndpoint, Endpoint, EndpointObject, ProcessStdioEndpoint, PipeEndpoint } from './endpoint.js'
+export { activatedEndpoints } from './activated-endpoints.js'
+export type {
+  ChildEndpoint,
+  Endpoint,
+  EndpointObject,
+  FdEndpoint,
+  ProcessStdioEndpoint,
+  PipeEndpoint,
+} from './endpoint.js'
 export type * from '../engine/listening/listener.js'
 export type * from '../engine/handling/served-connection.js'
 export type { CloseOptions, EngineOptions, RestartOptions } from './engine-options.js'

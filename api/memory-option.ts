@@ -22,7 +22,7 @@ export function checkMemory(
   if (memoryFor(endpoint, memory) === 'none') return
   if (!hasUnixSocket(endpoint)) {
     if (endpoint.kind === 'local') return
-    problems.add('memory: only unix:, local: and shm: endpoints can share memory. Leave memory out')
+    problems.add('memory: only unix:, local:, shm: and fd: endpoints can share memory. Leave memory out')
   } else if (framing !== undefined && framing !== 'length') {
     problems.add('framing: over shared memory frames are opaque; leave framing out')
   }
@@ -38,5 +38,5 @@ export function assertMemorySupported(endpoint: ResolvedEndpoint, memory: Transp
 
 /** Both ends agree about memory over the socket, and wake each other by it. */
 function hasUnixSocket({ route }: ResolvedEndpoint): boolean {
-  return route.via === 'target' && route.target.kind === 'unix'
+  return route.via === 'target' && (route.target.kind === 'unix' || route.target.kind === 'fd')
 }

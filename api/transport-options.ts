@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import type { TransportDefaults, TransportSettings } from '../engine/core/engine-settings.js'
 import type { ResolvedEndpoint } from '../engine/core/resolved-endpoint.js'
-import { framingKinds, type FramingKind } from '../engine/protocol/framing.js'
+import { framingKinds, LINE_FEED, type FramingKind } from '../engine/protocol/framing.js'
 import { assertMemorySupported, checkMemory, memoryChoices, memoryFor } from './memory-option.js'
 import { inlineWriteBytes, inlineWrites, integer, integerFrom, milliseconds, time } from './option-schemas.js'
 import { isLess, parse } from './read-options.js'
@@ -12,6 +12,7 @@ const DEFAULT_PENDING_BYTES = 16_777_216
 
 export const transportSchema = v.strictObject({
   framing: v.optional(v.picklist(framingKinds), 'length'),
+  delimiter: v.optional(v.custom<string>(isAsciiCharacter, 'one ASCII character')),
   maxHeaderBytes: integer(64, 1_048_576, 8_192),
   lastLine: v.optional(v.picklist(['refuse', 'keep']), 'refuse'),
   maxFrameBytes: integer(1, MAX_FRAME_BYTES, 16_777_216),
@@ -35,12 +36,18 @@ export interface TransportOptions {
    * How frames are delimited on the wire; both ends must agree.
    * - `length` (default): u32 little-endian payload length, then the payload. The fastest: nothing is translated.
    * - `length-be`: u32 big-endian payload length, then the payload.
-   * - `line`: each frame ends in LF; CRLF is accepted. A frame cannot contain LF, nor end in CR.
+   * - `line`: each frame ends in LF; CRLF is accepted. A frame cannot contain LF, nor end in CR. Another `delimiter`
+   *   can take the place of LF.
    * - `nul`: each frame ends in a NUL byte, and cannot contain one.
    * - `content-length`: headers, an empty line, payload, as in the Language Server Protocol.
    * - `raw`: no framing; each read is a frame, and a frame cannot be empty.
    */
   readonly framing?: FramingKind | undefined
+  /**
+   * `line`: the ASCII character that ends a frame in place of LF, such as `'\f'` or `'\x1e'`. It cannot be in a
+   * frame, and a CR is nothing special then. Default: LF.
+   */
+  readonly delimiter?: string | undefined
   /** `content-length`: largest block of headers accepted, in bytes; 64 to 1 MiB. Default 8,192. */
   readonly maxHeaderBytes?: number | undefined
   /** `line`, `nul`: a last frame without delimiter is taken (`keep`) or ERR_TRUNCATED (`refuse`, the default). */
@@ -96,21 +103,25 @@ export function parseTransportOptions(
   endpoint: ResolvedEndpoint,
 ): TransportSettings {
   const parsed = parse(transportSchema, options, 'transport()', (output, problems) => {
-    const { maxPendingBytes, maxFrameBytes } = output ?? {}
+    const { maxPendingBytes, maxFrameBytes, delimiter, framing } = output ?? {}
     if (isLess(maxPendingBytes, maxFrameBytes))
       problems.add(`maxPendingBytes: it must be at least maxFrameBytes (${String(maxFrameBytes)})`)
+    if (delimiter !== undefined && framing !== undefined && framing !== 'line')
+      problems.add(`delimiter: ${framing} framing has none to choose; set framing to "line", or leave delimiter out`)
     if (output !== undefined) checkMemory(endpoint, output, problems)
   })
   const memory = memoryFor(endpoint, parsed.memory)
   assertMemorySupported(endpoint, memory)
-  const { framing, maxHeaderBytes, lastLine, maxFrameBytes, frameTimeoutMs, allowHalfOpen, ...others } = parsed
+  const { framing: kind, delimiter: character, maxHeaderBytes, lastLine, maxFrameBytes, ...rest } = parsed
+  const { frameTimeoutMs, allowHalfOpen, ...others } = rest
+  const delimiter = character?.charCodeAt(0) ?? LINE_FEED
   const { inlineWrites = defaults.inlineWrites, inlineWriteBytes = defaults.inlineWriteBytes, ...further } = others
   const { closeTimeoutMs, maxPendingBytes = Math.max(DEFAULT_PENDING_BYTES, maxFrameBytes), ...settings } = further
   return {
     ...settings,
     memory,
     connection: {
-      framing: { kind: framing, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs },
+      framing: { kind, delimiter, maxFrameBytes, maxHeaderBytes, lastLine, frameTimeoutMs },
       maxFrameBytes,
       maxPendingBytes,
       frameTimeoutMs,
@@ -120,4 +131,9 @@ export function parseTransportOptions(
       inlineWriteBytes,
     },
   }
+}
+
+/** A byte that is never part of another character, whatever text surrounds it. */
+function isAsciiCharacter(value: unknown): boolean {
+  return typeof value === 'string' && value.length === 1 && value < '\x80'
 }

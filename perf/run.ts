@@ -1,7 +1,9 @@
 /**
- * `npm run perf -- SCENARIO [options]`. Prints the baseline beside every figure; exits with 1 if a count is wrong, with
- * 2 if the options are, before anything is measured, and with 3 if `diff` finds something that got slower.
+ * `npm run perf -- SCENARIO [options]`, and `symphony-transport bench SCENARIO`. Prints the baseline beside every
+ * figure; exits with 1 if a count is wrong, with 2 if the options are, before anything is measured, and with 3 if
+ * `diff` finds something that got slower.
  */
+import { endByItself } from './harness/runner-end.js'
 import process from 'node:process'
 import { scenarios } from './commands/registry.js'
 import { exitCodeOf } from './commands/scenario.js'
@@ -9,6 +11,7 @@ import { Progress } from './harness/progress.js'
 import { makeRunFolder } from './harness/run-folder.js'
 import { help } from './options/help.js'
 import { parse } from './options/parse.js'
+import { programName } from './options/program.js'
 import { Unfit } from '../api/cli/options/reader.js'
 import { writeJson } from './report/json.js'
 
@@ -23,18 +26,21 @@ async function main(): Promise<number> {
       return 2
     case 'run': {
       const { scenario, given } = parsed
-      const place = { folder: makeRunFolder('symphony-perf-'), progress: new Progress(process.stderr) }
+      const place = { folder: makeRunFolder('symphony-perf-'), progress: new Progress(process.stderr).ticking() }
       try {
         const outcome = await scenario.run(given, place)
         if (given.json !== undefined) writeJson(given.json, scenario.name, given, outcome)
         return exitCodeOf(outcome)
       } catch (error) {
         if (!(error instanceof Unfit)) throw error
-        console.error(`npm run perf: ${error.message}.`)
+        console.error(`${programName()}: ${error.message}.`)
         return 2
+      } finally {
+        place.progress.end()
       }
     }
   }
 }
 
 process.exitCode = await main()
+endByItself()

@@ -1,17 +1,21 @@
 /**
- * `npm start`: real processes over a real socket, with figures beside their targets and beside plain `net` in the same
- * run. Marks each row that misses its target. Fails on a wrong count or checksum or an unbalanced ledger, never on a
- * missed target of speed, which may be the machine's fault. `--quick` runs few rounds of few frames, and does not judge
- * speed.
+ * `npm start`, and `symphony-transport bench`: real processes over a real socket, with figures beside their targets and
+ * beside plain `net` in the same run. Marks each row that misses its target. Fails on a wrong count or checksum or an
+ * unbalanced ledger, never on a missed target of speed, which may be the machine's fault. `--quick` runs few rounds of
+ * few frames, and does not judge speed; `--json FILE` also writes the rows.
  */
-import { readdirSync } from 'node:fs'
+import { endByItself } from './harness/runner-end.js'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { newFile, Unfit } from '../api/cli/options/reader.js'
 import { createEngine, type Endpoint, type Engine } from '../api/index.js'
 import { echoCommand } from './harness/echo-command.js'
 import { machineFacts } from './harness/machine.js'
+import { Progress } from './harness/progress.js'
 import { endpointAt, SOCKETS, transports, type Transport } from './harness/meeting-place.js'
 import { makeRunFolder } from './harness/run-folder.js'
+import { programName } from './options/program.js'
 import {
   largeFramesRow,
   latencyRows,
@@ -22,6 +26,7 @@ import {
   underMicros,
   type Goal,
 } from './report/speed-rows.js'
+import { grouped } from './report/grouped.js'
 import { figure, table } from './report/table.js'
 import { judge, type Row } from './report/verdict.js'
 import { runHandlerRoundTrips } from './scenarios/handler-round-trips.js'
@@ -30,7 +35,7 @@ import { runPoolReuse } from './scenarios/pool-reuse.js'
 import { runReconnects } from './scenarios/reconnects.js'
 import { runThroughput, type ThroughputReport } from './scenarios/throughput.js'
 
-const quick = isQuick()
+const { quick, json } = options()
 const size = quick
   ? { rounds: 1, roundTrips: 300, warmUp: 300, frames: 20_000, largeFrames: 300, laps: 5 }
   : { rounds: 3, roundTrips: 5_000, warmUp: 6_000, frames: 1_200_000, largeFrames: 15_000, laps: 25 }
@@ -43,8 +48,10 @@ function check(what: string, holds: boolean): void {
 }
 
 const folder = makeRunFolder('symphony-check-')
+const progress = new Progress(process.stderr).ticking()
 const settings = {
   folder,
+  progress,
   connections: 1,
   shards: undefined,
   wake: undefined,
@@ -52,11 +59,23 @@ const settings = {
   pinTo: undefined,
 }
 
-function isQuick(): boolean {
+/** What comes next, of how many parts. */
+let parts = 0
+const PARTS = (process.platform === 'win32' ? 6 : 8) + (isAvailable('shm') ? 3 : 0)
+
+function part(title: string): void {
+  parts++
+  progress.part(`${String(parts)} of ${String(PARTS)}: ${title}`)
+}
+
+function options(): { readonly quick: boolean; readonly json: string | undefined } {
+  const known = { quick: { type: 'boolean', default: false }, json: { type: 'string' } } as const
   try {
-    return parseArgs({ options: { quick: { type: 'boolean', default: false } } }).values.quick
+    const { values } = parseArgs({ options: known })
+    return { quick: values.quick, json: values.json === undefined ? undefined : newFile(values.json) }
   } catch (error) {
-    console.error(`npm start: ${(error as Error).message}`)
+    if (error instanceof Unfit) console.error(`${programName('npm start')}: --json: it is ${error.message}.`)
+    else console.error(`${programName('npm start')}: ${(error as Error).message}`)
     process.exit(2)
   }
 }
@@ -66,6 +85,7 @@ async function latency(transport: LatencyTransport, title: string, goal: Goal): 
     rows.push(notAvailable(title, 'this platform has none'))
     return
   }
+  part(title)
   const report = await runLatency({
     ...settings,
     transport,
@@ -78,6 +98,7 @@ async function latency(transport: LatencyTransport, title: string, goal: Goal): 
 }
 
 async function handlerLatency(): Promise<void> {
+  part('round trip to a handler in a shard')
   const { rounds, roundTrips: count, warmUp } = size
   const report = await runHandlerRoundTrips('module', { ...settings, rounds, count, warmUp })
   roundTripRows('round trip to a handler in a shard', report, underBaseline(1.5))
@@ -95,6 +116,7 @@ function roundTripRows(title: string, report: LatencyReport, goal: Goal): void {
 }
 
 async function throughput(transport: Transport, bytes: number, frames: number): Promise<ThroughputReport> {
+  part(`${String(bytes)} B over ${transport}`)
   const report = await runThroughput({ ...settings, transport, bytes, rounds: size.rounds, frames })
   const run = `${String(bytes)} B over ${transport}`
   for (const { name, verified } of report.rows) check(`${run}, ${name}: frames or checksum wrong`, verified)
@@ -119,15 +141,23 @@ async function speed(): Promise<void> {
 }
 
 async function reconnects(): Promise<void> {
+  part('reconnects')
+  progress.begin('losing connections')
   const losses = 1_000
   const result = await runReconnects({ folder, losses, limitMs: 5_000 })
   const share = (result.succeeded / losses) * 100
   rows.push({
     metric: `reconnects that succeed, of ${String(losses)}`,
-    measured: `${figure(share, 1)} % (mean ${figure(result.meanMs, 1)} ms)`,
+    measured: `${figure(share, 1)} %`,
     value: share,
     target: { is: 'above', limit: 99, text: '> 99 %' },
     of: 'counts',
+  })
+  rows.push({
+    metric: 'reconnects, mean',
+    measured: `${figure(result.meanMs, 1)} ms`,
+    value: result.meanMs,
+    of: 'speed',
   })
   check(`reconnects: ${figure(share, 1)} %`, share > 99)
   check(`reconnects: ${String(result.unaccounted)} frames unaccounted for`, result.unaccounted === 0)
@@ -181,13 +211,15 @@ async function aChild(engine: Engine): Promise<void> {
 }
 
 async function poolReuse(): Promise<void> {
+  part('pool')
+  progress.begin('lending connections')
   const engine = await createEngine({ shards: 1 })
   const report = await runPoolReuse(engine, `local:check-pool-${String(process.pid)}`)
   const { leaked } = await engine.close()
   const { acquired, reused, reuseRate, failed, wrong } = report
   rows.push({
-    metric: 'pool reuse, while connections expire and peers die',
-    measured: `${figure(reuseRate * 100)} % (${String(reused)} of ${String(acquired)})`,
+    metric: `pool reuse, of ${String(acquired)}`,
+    measured: `${figure(reuseRate * 100)} %`,
     value: reuseRate * 100,
     target: { is: 'above', limit: 95, text: '> 95 %' },
     // How many connections expire depends on how long everything takes.
@@ -208,6 +240,8 @@ function openDescriptors(): number | undefined {
 }
 
 async function resources(): Promise<void> {
+  part('all transports')
+  progress.begin('frames there and back')
   const warmUp = await createEngine({ shards: 2 })
   await warmUp.close()
   const before = openDescriptors()
@@ -217,8 +251,8 @@ async function resources(): Promise<void> {
   const after = openDescriptors()
   const share = opened === 0 ? 0 : (released / opened) * 100
   rows.push({
-    metric: 'resources released',
-    measured: `${figure(share, 0)} % (${String(released)} of ${String(opened)})`,
+    metric: `resources released, of ${String(opened)}`,
+    measured: `${figure(share, 0)} %`,
     value: share,
     target: { is: 'at least', limit: 100, text: '100 %' },
     of: 'counts',
@@ -236,7 +270,13 @@ await poolReuse()
 // The peer listens on a socket path.
 if (process.platform !== 'win32') await reconnects()
 await resources()
+progress.end()
 const { head, cells, lines, exitCode } = judge(rows, failures, { judgesSpeed: !quick })
-console.log(`${table(head, cells)}\n`)
+console.log(`${table(head, grouped(cells))}\n\nbaseline: plain net or child_process, in the same run\n`)
 for (const line of lines) console.log(line)
+if (json !== undefined) {
+  const all = { version: 1, machine: machineFacts(), quick, right: exitCode === 0, rows, failures }
+  writeFileSync(json, JSON.stringify(all, null, 2))
+}
 process.exitCode = exitCode
+endByItself()

@@ -1,7 +1,7 @@
 /** Dials again while the listener's backlog is full: the system reports that at once instead of waiting. */
 import { TransportError } from '../engine/protocol/errors.js'
 import type { Clock } from '../engine/protocol/clock.js'
-import type { Dialling } from './shard-transport.js'
+import { refusedDial, type Dialling } from './shard-transport.js'
 import type { Wire } from './wire.js'
 
 const FIRST_PAUSE_MS = 2
@@ -10,7 +10,15 @@ const LONGEST_PAUSE_MS = 100
 /** No attempt begins after `timeoutMs`; one that has begun lasts until it is aborted. */
 export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Clock): Dialling {
   const deadline = clock.now() + timeoutMs
-  let current = dial()
+  const attempt = (): Dialling => {
+    try {
+      return dial()
+    } catch (error) {
+      // Permissions may refuse at once.
+      return refusedDial(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+  let current = attempt()
   let stop = (): void => current.abort()
   const connect = async (): Promise<Wire> => {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
@@ -27,7 +35,7 @@ export function dialWithRetry(dial: () => Dialling, timeoutMs: number, clock: Cl
           reject(new Error('the dial was aborted'))
         }
       })
-      current = dial()
+      current = attempt()
       stop = () => current.abort()
     }
   }

@@ -1,5 +1,6 @@
 /** The stream that owns a connection: what it reads are received frames, what is written to it is sent. */
 import { Duplex } from 'node:stream'
+import type { TransportError } from '../../engine/protocol/errors.js'
 import { assertPresent } from '../../engine/common/frame.js'
 import type { Adaptable } from './adaptable.js'
 import { endFully, waitForRoom } from './sending.js'
@@ -30,7 +31,9 @@ export class ConnectionStream extends Duplex {
   override _read(): void {
     if (this.#reading) return
     this.#reading = true
-    this.#pull().catch((error: unknown) => this.destroy(error as Error))
+    this.#pull().catch((error: unknown) =>
+      this.destroy(isUnexplained(error as TransportError) ? undefined : (error as Error)),
+    )
   }
 
   override _write(chunk: Uint8Array | string, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -82,8 +85,7 @@ export class ConnectionStream extends Duplex {
   }
 
   #connectionFailed(code: string, cause: Error): void {
-    // Its owner has destroyed it and given no reason: that is no failure.
-    if (code === 'ERR_ABORTED' && cause.cause === undefined) {
+    if (isUnexplained({ code, cause: cause.cause })) {
       this.destroy()
       return
     }
@@ -92,4 +94,9 @@ export class ConnectionStream extends Duplex {
     else if (this.readableEnded) this.destroy(cause)
     else this.once('end', () => this.destroy(cause))
   }
+}
+
+/** Its owner has destroyed the connection and given no reason: that is no failure. */
+function isUnexplained({ code, cause }: { readonly code: string; readonly cause?: unknown }): boolean {
+  return code === 'ERR_ABORTED' && cause === undefined
 }

@@ -21,6 +21,8 @@ export interface Definition<Of extends Options> {
   readonly operands?: readonly (keyof Of & string)[]
   /** What the words behind `--` are, where the command takes any. */
   readonly rest?: string
+  /** True: all words behind the name are the rest, `--help` too. Another program reads them. */
+  readonly handsOn?: boolean
   /** What else the help says, line by line. */
   readonly notes?: readonly string[]
   /** What stands behind `symphony-transport `. */

@@ -19,3 +19,4 @@ export {
 } from './prom.js'
 export type { ObservedEngine } from './engine-source.js'
 export type { Labels as MetricLabels } from './metric.js'
+export { serveStats, type ServeStatsOptions, type StatsAnswer, type StatsServer } from './serve-stats.js'

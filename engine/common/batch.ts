@@ -2,7 +2,7 @@
 import { describe, isArray } from './describe.js'
 import { assertFrameable, assertLength, encodeText, isBytes, lengthOf, type Frame } from './frame.js'
 import { TransportError } from '../protocol/errors.js'
-import type { FramingKind } from '../protocol/framing.js'
+import type { Framing, FramingKind } from '../protocol/framing.js'
 import { FRAME_HEADER_BYTES } from '../protocol/ring-layout.js'
 
 /** A frame whose text is encoded. */
@@ -23,7 +23,7 @@ export interface Batch {
 export interface FrameRules {
   readonly endpoint: string
   readonly maxFrameBytes: number
-  readonly framing: FramingKind
+  readonly framing: Framing
 }
 
 /** @throws {TransportError} ERR_INVALID_FRAME */
@@ -73,7 +73,7 @@ export function batchBackpressure(waiting: number, maxPendingBytes: number, endp
 
 function checked(frame: unknown, { endpoint, framing }: FrameRules): Encoded {
   const bytes = encodeText(frame as Frame, endpoint)
-  if (isPickyFraming(framing)) assertFrameable(framing, bytes, endpoint)
+  if (isPickyFraming(framing.kind)) assertFrameable(framing, bytes, endpoint)
   return bytes
 }
 

@@ -3,7 +3,7 @@ import { types } from 'node:util'
 import { describe, isArray } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 import { outOfMemory } from '../protocol/allocation.js'
-import { unframeable, type FramingKind } from '../protocol/framing.js'
+import { unframeable, type Framing } from '../protocol/framing.js'
 
 /** A frame: bytes, UTF-8 text, or parts that travel as one frame. */
 export type Frame = Uint8Array | string | readonly (Uint8Array | string)[]
@@ -76,10 +76,10 @@ export function lengthOf(parts: readonly Uint8Array[]): number {
 }
 
 /** @throws {TransportError} ERR_INVALID_FRAME */
-export function assertFrameable(kind: FramingKind, frame: Uint8Array | readonly Uint8Array[], endpoint: string): void {
-  const problem = unframeable(kind, frame)
+export function assertFrameable(framing: Framing, frame: Uint8Array | readonly Uint8Array[], endpoint: string): void {
+  const problem = unframeable(framing, frame)
   if (problem === undefined) return
-  const message = `${kind} framing cannot carry this frame: ${problem}. Encode it, or use another framing on both ends.`
+  const message = `${framing.kind} framing cannot carry this frame: ${problem}. Encode it, or use another framing on both ends.`
   throw invalid(message, endpoint)
 }
 

@@ -200,7 +200,7 @@ export class Sender implements Flushable, NotifyHandler {
 
   /** @throws {TransportError} ERR_INVALID_FRAME, ERR_OUT_OF_MEMORY */
   #assertTakeable(bytes: Uint8Array | readonly Uint8Array[]): void {
-    if (this.#isPicky) assertFrameable(this.#lane.settings.framing.kind, bytes, this.#endpoint)
+    if (this.#isPicky) assertFrameable(this.#lane.settings.framing, bytes, this.#endpoint)
     if (this.#tracker?.isFull !== true) return
     try {
       this.#tracker.makeRoom()
@@ -243,7 +243,7 @@ export class Sender implements Flushable, NotifyHandler {
 
   #sendBatch(frames: readonly Frame[]): void {
     const { framing } = this.#lane.settings
-    const rules = { endpoint: this.#endpoint, maxFrameBytes: this.#maxFrameBytes, framing: framing.kind }
+    const rules = { endpoint: this.#endpoint, maxFrameBytes: this.#maxFrameBytes, framing }
     const batch = batchOf(frames, rules)
     // Looking at the frames of a user may have run anything.
     if (this.#state !== OPEN) throw this.#refusal()

@@ -21,6 +21,8 @@ import { Pool } from '../pool/pool.js'
 import { Children } from '../process/children.js'
 import { systemClock, type Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
+import { assertPassesDescriptors, assertServes } from '../protocol/runtime.js'
+import { isBoundByMain } from '../protocol/target.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import { Breakers } from '../reconnect/breakers.js'
 import type { ReconnectingConnection } from '../reconnect/reconnecting-connection.js'
@@ -191,6 +193,7 @@ export class EngineCore {
     { onError, ...others }: ListenOptions,
   ): Promise<ServedConnection> {
     this.#assertOpen(endpoint.text)
+    assertServes(endpoint.text)
     if (settings.memory === 'shared') this.#sharedMemory.look()
     const connection = this.#connectionSettings(settings, undefined, onError)
     return this.#servedDialler.dial(endpoint, { settings, connection, module }, others)
@@ -254,7 +257,7 @@ export class EngineCore {
       endpoint: endpoint.text,
       kind: endpoint.kind,
       halfClose: traitsOf(endpoint).halfClose,
-      framing: framing.kind,
+      framing,
       maxFrameBytes,
       maxPendingBytes,
       connectTimeoutMs: transport.connectTimeoutMs,
@@ -290,6 +293,8 @@ export class EngineCore {
         { endpoint: text },
       )
     }
+    if (typeof handler === 'object') assertServes(text)
+    if (isBoundByMain(route.target)) assertPassesDescriptors('listening on', text)
     const { memory, connectTimeoutMs } = settings
     if (memory === 'shared' && typeof handler === 'object') this.#sharedMemory.look()
     const connection = this.#connectionSettings(settings, undefined, onError)

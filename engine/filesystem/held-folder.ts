@@ -1,10 +1,12 @@
 /**
  * A folder that is held by a descriptor, so that names in it keep their meaning if another takes its place. Node takes
  * only paths for what lies in a folder, so names are reached through the descriptor's path below /proc. Where there is
- * none, they are reached by the folder's path, and `isStill()` says afterwards whether that led to the same folder.
+ * none, or it may not be written, they are reached by the folder's path, and `isStill()` says afterwards whether that
+ * led to the same folder.
  */
 import fs from 'node:fs'
 import { join, resolve } from 'node:path'
+import { mayWrite } from '../protocol/permission.js'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants
 
@@ -33,7 +35,7 @@ export class HeldFolder implements Folder {
     this.#descriptor = descriptor
     try {
       this.stat = fs.fstatSync(descriptor, { bigint: true })
-      this.isPinned = this.#leadsTo(pathOf(descriptor))
+      this.isPinned = mayWrite(pathOf(descriptor)) && this.#leadsTo(pathOf(descriptor))
     } catch (error) {
       this.close()
       throw error

@@ -9,6 +9,7 @@ import type { Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import { abortedBefore, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ConnectionHandler, Listener, ListenerClosed, ListenerCloseOptions, ListenerStats } from './listener.js'
+import type { ListenerHold } from './listener-hold.js'
 import { ListenerLife } from './listener-life.js'
 
 /** A connection that was accepted and not taken yet. */
@@ -38,6 +39,8 @@ interface EngineListenerSettings {
   readonly clock: Clock
   /** Takes the listener off its shards. */
   readonly release: () => Promise<void>
+  /** Whether it keeps the process alive. */
+  readonly hold: ListenerHold
 }
 
 export class EngineListener implements Listener {
@@ -91,6 +94,16 @@ export class EngineListener implements Listener {
     )
     this.#waiters.add(waiter)
     return waiter.promise
+  }
+
+  ref(): this {
+    this.#settings.hold.setWanted(true)
+    return this
+  }
+
+  unref(): this {
+    this.#settings.hold.setWanted(false)
+    return this
   }
 
   stats(): ListenerStats {

@@ -14,6 +14,7 @@ import type { Shard } from '../shard/shard.js'
 import type { Supervisor, SupervisorEvents } from '../shard/supervisor.js'
 import { AcceptHandshakes, type AcceptHandshake } from './accept-handshakes.js'
 import { EngineListener } from './engine-listener.js'
+import { ListenerHold } from './listener-hold.js'
 import { ModuleListener } from './module-listener.js'
 import type { ConnectionHandler, HandlerListener, Listener } from './listener.js'
 import { OpenListener, type Arrivals } from './open-listener.js'
@@ -200,13 +201,14 @@ export class ListenerRegistry implements SupervisorEvents {
         await opened.bindings?.close()
       } finally {
         this.#open.delete(id)
-        supervisor.keepAlive(false)
+        hold.setOpen(false)
         ledger.release('listeners')
         if (opened.bindings?.hasFile === true) ledger.release('socketFiles')
         trace('listener %s: closed', endpoint)
       }
     }
-    const { listener, arrivals, on } = this.#createListener(id, request, maxQueued, release)
+    const hold = new ListenerHold((on) => supervisor.keepAlive(on))
+    const { listener, arrivals, on } = this.#createListener(id, request, maxQueued, { hold, release })
     if (listener instanceof ModuleListener) {
       this.#served.add(listener)
       void listener.drained.then(() => this.#served.delete(listener))
@@ -228,7 +230,7 @@ export class ListenerRegistry implements SupervisorEvents {
     opened.bindings = bindings
     ledger.open('listeners')
     if (bindings.hasFile) ledger.open('socketFiles')
-    supervisor.keepAlive(true)
+    hold.setOpen(true)
     const shardsUp = (): readonly Shard[] => supervisor.shardsUp
     const open = new OpenListener({ id, listener, arrivals, bindings, isOnOneShard, shardsUp, clock })
     this.#open.set(id, open)
@@ -249,7 +251,7 @@ export class ListenerRegistry implements SupervisorEvents {
     id: number,
     { kind, endpoint, target, settings, connection, handshake, handler }: ListenRequest,
     maxQueued: number,
-    release: () => Promise<void>,
+    life: { readonly hold: ListenerHold; readonly release: () => Promise<void> },
   ): NewListener {
     const { engine, ledger, clock, shards, initialRingBytes } = this.#host
     const { maxConnections } = settings
@@ -268,20 +270,13 @@ export class ListenerRegistry implements SupervisorEvents {
         failures,
         ledger,
         clock,
-        release,
+        ...life,
       })
       return { listener, arrivals: undefined, on: listener.on }
     }
     const { halfClose, hasDescriptor } = transportTraits[target.kind]
-    const listener = new EngineListener({
-      engine,
-      endpoint,
-      maxConnections,
-      resumeAt: maxQueued >> 1,
-      handler,
-      clock,
-      release,
-    })
+    const resumeAt = maxQueued >> 1
+    const listener = new EngineListener({ engine, endpoint, maxConnections, resumeAt, handler, clock, ...life })
     const identity: ConnectionIdentity = { kind, endpoint, role: 'accepted', halfClose, hasDescriptor }
     const most = settings.maxQueuedConnections
     const handshakes = handshake && new AcceptHandshakes({ listener, connection, identity, ...handshake, most, clock })

@@ -85,7 +85,7 @@ export interface ListenerStats {
   readonly refused: number
 }
 
-/** What `transport.listen()` returns. An open listener keeps the process alive. */
+/** What `transport.listen()` returns. An open listener keeps the process alive, unless it is unref'd. */
 export interface Listener extends AsyncDisposable {
   /** The endpoint as text. */
   readonly endpoint: string
@@ -110,4 +110,10 @@ export interface Listener extends AsyncDisposable {
    * meanwhile. Rejects with ERR_INVALID_OPTION, and has then closed nothing.
    */
   close(options?: ListenerCloseOptions): Promise<ListenerClosed>
+
+  /** While it is open it keeps the process alive. This is the default. */
+  ref(): this
+
+  /** The process may end although it is open. What it accepts still keeps the process alive. */
+  unref(): this
 }

@@ -20,6 +20,7 @@ import type {
   ListenerCloseOptions,
   ListenerStats,
 } from './listener.js'
+import type { ListenerHold } from './listener-hold.js'
 import { ListenerLife } from './listener-life.js'
 import type { ShardListening } from './shard-bindings.js'
 
@@ -39,6 +40,8 @@ interface ModuleListenerSettings {
   readonly clock: Clock
   /** Takes the listener off its shards. */
   readonly release: () => Promise<void>
+  /** Whether it keeps the process alive. */
+  readonly hold: ListenerHold
 }
 
 export class ModuleListener implements HandlerListener {
@@ -84,6 +87,16 @@ export class ModuleListener implements HandlerListener {
 
   accept(): Promise<Connection | undefined> {
     return Promise.reject(this.#isServed())
+  }
+
+  ref(): this {
+    this.#settings.hold.setWanted(true)
+    return this
+  }
+
+  unref(): this {
+    this.#settings.hold.setWanted(false)
+    return this
   }
 
   stats(): ListenerStats {

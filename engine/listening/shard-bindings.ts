@@ -43,6 +43,7 @@ export class ShardBindings {
   readonly #joining = new Set<Shard>()
   /** What shards are about to do: each may hold a duplicate of the socket until it has answered. */
   readonly #steps = new Set<Promise<void>>()
+  #isOpen = false
   #closing: Promise<void> | undefined
 
   private constructor(settings: BindingSettings, file: SocketFile | undefined, socket: BoundSocket | undefined) {
@@ -60,14 +61,12 @@ export class ShardBindings {
   ): Promise<ShardBindings> {
     const { target, endpoint } = settings
     const file =
-      isBoundByMain(target) && !isAbstract(target)
+      target.kind === 'unix' && !isAbstract(target)
         ? await prepareSocketFile(target, settings.mode, endpoint)
         : undefined
     let listening: ShardBindings | undefined
     try {
-      const socket = isBoundByMain(target)
-        ? new BoundSocket(file?.bindPath ?? target.path, endpoint, file?.folder, ledger)
-        : undefined
+      const socket = socketFor(target, endpoint, file, ledger)
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
       // It may have been aborted while the file was prepared.
@@ -75,6 +74,7 @@ export class ShardBindings {
       else signal.addEventListener('abort', () => void opening.close(), { once: true })
       await opening.join(shards)
       await file?.publish()
+      opening.#isOpen = true
       return opening
     } catch (error) {
       if (listening === undefined) await file?.remove()
@@ -148,7 +148,7 @@ export class ShardBindings {
     await Promise.all([...this.#shards].map((shard) => on(shard).unlisten(listenerId)))
     // The file goes before the socket closes: until then no other process takes it for stale and replaces it.
     await this.#file?.remove()
-    this.#socket?.close()
+    this.#socket?.close(this.#isOpen ? 'closed' : 'never opened')
     // An abstract name is free only once no shard has a duplicate any more.
     await Promise.allSettled(this.#steps)
   }
@@ -173,4 +173,16 @@ export class ShardBindings {
     const { endpoint } = this.#settings
     throw new TransportError('ERR_CLOSED', 'the listener was closed meanwhile.', { endpoint })
   }
+}
+
+/** What main holds for the shards; undefined: each has its own. @throws {TransportError} */
+function socketFor(
+  target: ListenTarget,
+  endpoint: string,
+  file: SocketFile | undefined,
+  ledger: Ledger,
+): BoundSocket | undefined {
+  if (!isBoundByMain(target)) return undefined
+  if (target.kind === 'fd') return BoundSocket.inherit(target.fd, endpoint, ledger)
+  return BoundSocket.bind(file?.bindPath ?? target.path, endpoint, file?.folder, ledger)
 }

@@ -1,9 +1,10 @@
 /** Finds what makes the system calls of shared memory, when somebody asks for shared memory for the first time. */
 import process from 'node:process'
+import { passesDescriptors } from '../protocol/runtime.js'
 import { systemErrorOf } from '../protocol/system-errno.js'
 import { loadKoffiCalls } from './koffi-calls.js'
 import type { NativeMemory, ThreadMemory } from './native-memory.js'
-import { isElectron, notByNodeFfi, onlyElsewhere, withoutKoffi } from './no-native-memory.js'
+import { isElectron, notByNodeFfi, notInDeno, onlyElsewhere, withoutKoffi } from './no-native-memory.js'
 import { loadNodeFfiCalls } from './node-ffi-calls.js'
 import { partMemoryOf } from './part-memory.js'
 import { platformOf, type Platform } from './platform.js'
@@ -30,7 +31,7 @@ let found: Promise<FoundMemory<ThreadMemory>> | undefined
 
 /** One for all engines of a thread: they share the addresses. Never rejects. */
 export function findNativeMemory(): Promise<FoundMemory<ThreadMemory>> {
-  found ??= Promise.resolve(findIn(thisHost()))
+  found ??= Promise.resolve(passesDescriptors ? findIn(thisHost()) : { reason: notInDeno })
   return found
 }
 

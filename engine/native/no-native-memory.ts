@@ -1,6 +1,8 @@
 /** Why there is no native memory, and what to do about it: one sentence each. */
 import { describeDenial, isDenied } from '../protocol/permission.js'
 
+export const notInDeno = 'Deno passes no sockets between threads, and both ends wake each other by one that is passed'
+
 export const isElectron = 'this runtime (Electron) forbids memory that it has not allocated itself'
 
 export function onlyElsewhere(system: string, arch: string): string {

@@ -6,9 +6,20 @@ export const framingKinds = ['length', 'length-be', 'line', 'nul', 'content-leng
 
 export type FramingKind = (typeof framingKinds)[number]
 
-/** What a shard needs to know to translate. */
-export interface FramingSpec {
+/** LF: what ends a frame of `line` framing, unless its delimiter is another. */
+export const LINE_FEED = 0x0a
+const CR = 0x0d
+const NUL = 0x00
+
+/** What says which frames can be carried. */
+export interface Framing {
   readonly kind: FramingKind
+  /** `line`: the byte that ends a frame, below 0x80, so that it is no part of another character of UTF-8. */
+  readonly delimiter: number
+}
+
+/** What a shard needs to know to translate. */
+export interface FramingSpec extends Framing {
   /** Largest payload that is accepted, in bytes. */
   readonly maxFrameBytes: number
   /** `content-length`: largest block of headers, in bytes. */
@@ -84,21 +95,23 @@ export function describeExcess({ length, behind }: Excess, { kind, maxFrameBytes
   return `the peer announced a frame of ${String(length)} bytes and maxFrameBytes is ${String(maxFrameBytes)}. Raise it, or check that the peer speaks ${kind} framing.`
 }
 
-const LF = 0x0a
-const CR = 0x0d
-const NUL = 0x00
-
 /** Why this framing cannot carry a frame of these bytes, or of these parts; undefined: it can. */
-export function unframeable(kind: FramingKind, frame: Uint8Array | readonly Uint8Array[]): string | undefined {
+export function unframeable(
+  { kind, delimiter }: Framing,
+  frame: Uint8Array | readonly Uint8Array[],
+): string | undefined {
   if (frame instanceof Uint8Array) {
     // Most frames, without an array made for each.
-    if (kind === 'line' && !contains(frame, LF) && frame[frame.length - 1] !== CR) return undefined
+    if (kind === 'line' && !contains(frame, delimiter) && frame[frame.length - 1] !== CR) return undefined
     if (kind === 'nul' && !contains(frame, NUL)) return undefined
   }
   const parts = frame instanceof Uint8Array ? [frame] : frame
   switch (kind) {
     case 'line': {
-      if (parts.some((part) => contains(part, LF))) return 'it contains a line feed'
+      if (parts.some((part) => contains(part, delimiter)))
+        return delimiter === LINE_FEED ? 'it contains a line feed' : `it contains the delimiter ${nameOf(delimiter)}`
+      // Only before LF a carriage return is not part of a frame.
+      if (delimiter !== LINE_FEED) return undefined
       const last = parts.findLast((part) => part.length > 0)
       return last?.[last.length - 1] === CR ? 'it ends in a carriage return' : undefined
     }
@@ -109,6 +122,11 @@ export function unframeable(kind: FramingKind, frame: Uint8Array | readonly Uint
     default:
       return undefined
   }
+}
+
+/** As it is written in a program. */
+function nameOf(delimiter: number): string {
+  return JSON.stringify(String.fromCharCode(delimiter))
 }
 
 /** Buffer's own search is a memchr, that of typed arrays a loop. */

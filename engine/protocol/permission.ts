@@ -1,5 +1,9 @@
-/** What Node's permission model denies, and the flag that would allow it. See docs/decisions/permission-model.md. */
+/**
+ * What Node's permission model or Deno's permissions deny, and the flag that would allow it. See
+ * docs/decisions/permission-model.md and docs/runtimes.md.
+ */
 import { dirname } from 'node:path'
+import process from 'node:process'
 
 const flags: Readonly<Record<string, string>> = {
   FileSystemRead: '--allow-fs-read',
@@ -17,12 +21,29 @@ interface Denial {
   readonly syscall?: unknown
 }
 
+/** False where Node's permission model denies it, which a look at the path does not tell. */
+export function mayWrite(path: string): boolean {
+  const { permission } = process as { readonly permission?: { has(scope: string, reference: string): boolean } }
+  return permission?.has('fs.write', path) !== false
+}
+
+/** What is denied is to make something in a folder, under a name that nobody can know before: the folder counts. */
+export function deniedIn(folder: string, error: unknown): unknown {
+  return isDenied(error) && !isOfDeno(error) ? Object.assign(error as Error, { resource: folder }) : error
+}
+
 export function isDenied(error: unknown): boolean {
-  return error instanceof Error && (error as Denial).code === 'ERR_ACCESS_DENIED'
+  return error instanceof Error && ((error as Denial).code === 'ERR_ACCESS_DENIED' || isOfDeno(error))
+}
+
+/** Its message names the flag. */
+function isOfDeno(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'NotCapable'
 }
 
 /** What is forbidden and what to do about it, for a message; only of an error that `isDenied()`. */
 export function describeDenial(error: unknown): string {
+  if (isOfDeno(error)) return `Deno's permissions forbid it: ${error.message}`
   const { permission, resource, syscall } = error as Denial
   // A connection that is denied says so as a failed call, without the name of the permission.
   const name = typeof permission === 'string' ? permission : syscall === 'connect' ? 'Net' : undefined

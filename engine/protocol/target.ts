@@ -3,6 +3,9 @@ export type TransportTarget =
   | UnixTarget
   /** A socket that main has bound: the shard listens on a duplicate of it, which comes with this ticket. */
   | (UnixTarget & { readonly ticket: number })
+  /** A listening Unix socket that the process was started with, by its number; for a shard as above. */
+  | FdTarget
+  | (FdTarget & { readonly ticket: number })
   /** A Windows named pipe; the access options count when listening. */
   | {
       readonly kind: 'pipe'
@@ -31,6 +34,11 @@ export interface UnixTarget {
   readonly within?: LocalFolder
 }
 
+export interface FdTarget {
+  readonly kind: 'fd'
+  readonly fd: number
+}
+
 /** Length of a token. */
 export const TOKEN_BYTES = 16
 
@@ -47,12 +55,13 @@ export interface TransportTraits {
   readonly listeningShards: 'none' | 'one' | 'all'
   /** Whether bytes leave by one Unix socket, whose descriptor can be duplicated. */
   readonly hasDescriptor: boolean
-  /** Main binds the address and holds it, with a socket file if it is a path; shards listen on duplicates of it. */
+  /** Main holds the socket, with a socket file if it has bound it to a path; shards listen on duplicates of it. */
   readonly isBoundByMain: boolean
 }
 
 export const transportTraits = {
   unix: { halfClose: true, listeningShards: 'all', hasDescriptor: true, isBoundByMain: true },
+  fd: { halfClose: true, listeningShards: 'all', hasDescriptor: true, isBoundByMain: true },
   // The first to create an instance of a named pipe owns it: see docs/decisions/pipe-listening.md.
   pipe: { halfClose: false, listeningShards: 'one', hasDescriptor: false, isBoundByMain: false },
   memory: { halfClose: true, listeningShards: 'all', hasDescriptor: false, isBoundByMain: false },

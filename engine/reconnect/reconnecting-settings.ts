@@ -1,7 +1,7 @@
 /** What a reconnecting connection is made with, and what it reports. The API layer has validated all of it. */
 import type { TransportErrorCode } from '../protocol/errors.js'
 import type { Frame } from '../common/frame.js'
-import type { FramingKind } from '../protocol/framing.js'
+import type { Framing } from '../protocol/framing.js'
 import type { HandlerFailures } from '../common/handler-failures.js'
 import type { Clock } from '../protocol/clock.js'
 import type { WaitOptions } from '../protocol/waiter.js'
@@ -78,7 +78,7 @@ export interface ReconnectingSettings<C extends TrackedConnection> {
   readonly halfClose: boolean
   readonly dial: (options: WaitOptions) => Promise<C>
   readonly breaker: Breaker | undefined
-  readonly framing: FramingKind
+  readonly framing: Framing
   readonly maxFrameBytes: number
   readonly maxPendingBytes: number
   readonly connectTimeoutMs: number

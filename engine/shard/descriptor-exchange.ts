@@ -41,7 +41,7 @@ export class DescriptorExchange {
     throw new TransportError('ERR_IO', message, { endpoint })
   }
 
-  /** Where the shard is to listen: with the ticket of a duplicate of the socket that main has bound, if it has. */
+  /** Where the shard is to listen: with the ticket of a duplicate of the socket that main holds, if it does. */
   async targetFor(target: ListenTarget, socket: BoundSocket | undefined): Promise<ListenTarget> {
     return socket === undefined || !isBoundByMain(target) ? target : { ...target, ticket: await this.give(socket) }
   }

@@ -16,6 +16,7 @@ import { count, counter } from '../protocol/counters.js'
 import type { TransportError } from '../protocol/errors.js'
 import type { LaneGrant } from '../protocol/lane.js'
 import { regionSizeFor } from '../protocol/ring-layout.js'
+import { passesDescriptors } from '../protocol/runtime.js'
 import type { SlabTable } from '../protocol/slab-table.js'
 import type { Doorbell } from '../wake/doorbell.js'
 import { Duplicate } from './duplicate.js'
@@ -26,10 +27,11 @@ const { inlineWrites: INLINE_WRITES, inlineBytesWritten: INLINE_BYTES_WRITTEN } 
 const { inlineReads: INLINE_READS, inlineBytesRead: INLINE_BYTES_READ } = counter
 
 /**
- * Only on the process's main thread: where another thread hosts the engine, what carries duplicates makes Node close a
- * number twice when that thread ends, and in between it may have become a stranger's.
+ * Only where threads can pass them, and on the process's main thread: where another thread hosts the engine, what
+ * carries duplicates makes Node close a number twice when that thread ends, and in between it may have become a
+ * stranger's.
  */
-const mayHaveDuplicates = isMainThread
+const mayHaveDuplicates = isMainThread && passesDescriptors
 
 /** One each way. */
 const REGIONS_OF_NEW_LANE = 2

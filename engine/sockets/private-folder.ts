@@ -1,13 +1,18 @@
 /** Folders that only this user can enter, for what this process alone uses. */
 import fs from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { trace } from '../common/trace.js'
+import { deniedIn } from '../protocol/permission.js'
 
 /** `prefix`: the folder's path up to its creator's mark. */
 export function makePrivateFolder(prefix: string, mark: string | undefined): string {
   // Where the path has no room for a mark: nothing tells later who has left such a folder, so it stays.
   if (mark === undefined) return fs.mkdtempSync(prefix)
-  fs.mkdirSync(prefix + mark, { mode: 0o700 })
+  try {
+    fs.mkdirSync(prefix + mark, { mode: 0o700 })
+  } catch (error) {
+    throw deniedIn(dirname(prefix), error)
+  }
   return prefix + mark
 }
 

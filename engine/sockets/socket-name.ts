@@ -7,6 +7,7 @@
  * step from a look at the name to the move: both are system calls in a row, and only the holder of the lock moves what
  * lies at the name.
  */
+import cluster from 'node:cluster'
 import fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { fromSystemError, TransportError, type TransportErrorCode } from '../protocol/errors.js'
@@ -18,6 +19,11 @@ import { probeListener } from './listener-probe.js'
 /** How often the name may change hands before it counts as in use. */
 const ATTEMPTS = 8
 const IN_USE = 'ERR_ADDRESS_IN_USE'
+
+/** The cluster module shares the sockets of `net` servers alone. */
+const adviceInUse = cluster.isWorker
+  ? "Workers of the cluster module share no endpoint: give each its own, such as one with the worker's number in its name, or listen in one process with more shards."
+  : 'Stop it, or choose another endpoint.'
 
 /** How the names of locks begin; the name that is locked follows. */
 export const LOCK_PREFIX = '.s-lock.'
@@ -51,7 +57,7 @@ export async function takeName(from: string, place: Place, endpoint: string): Pr
     if (answer?.code === 'ENOENT') continue
     if (answer?.code === 'EACCES' || answer?.code === 'EPERM') throw fromSystemError(answer, 'listening on', endpoint)
     if (answer?.code !== 'ECONNREFUSED') {
-      throw refusal(IN_USE, endpoint, 'another process listens there. Stop it, or choose another endpoint.')
+      throw refusal(IN_USE, endpoint, `another process listens there. ${adviceInUse}`)
     }
     const lock = new FolderLock(place.folder, `${LOCK_PREFIX}${place.name}`, place.privateFolder, place.mark)
     if (lock.state === 'busy') throw takenJustNow(endpoint)

@@ -2,6 +2,7 @@
 import type { ContenderSettings } from '../harness/contender.js'
 import { descriptorLimit, descriptorsEach, descriptorShortage } from '../harness/descriptor-limit.js'
 import type { Transport } from '../harness/meeting-place.js'
+import { programName } from '../options/program.js'
 import type { Given } from '../../api/cli/options/option.js'
 import type * as options from '../options/options.js'
 import type { RunPlace } from './scenario.js'
@@ -18,7 +19,7 @@ export function allRight(rows: readonly { readonly wrong: number }[]): boolean {
 export function lacksDescriptors(connections: readonly number[], transports: readonly Transport[]): boolean {
   const each = Math.max(...transports.map((transport) => descriptorsEach[transport]))
   const shortage = descriptorShortage(Math.max(...connections), each, descriptorLimit())
-  if (shortage !== undefined) console.error(`npm run perf: ${shortage}.`)
+  if (shortage !== undefined) console.error(`${programName()}: ${shortage}.`)
   return shortage !== undefined
 }
 

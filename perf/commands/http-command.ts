@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { INSTALL_PEERS, isInstalled } from '../harness/peer-package.js'
 import { sharings, type Sharing } from '../harness/messages.js'
+import { findLoad } from '../harness/http-load.js'
 import { transports as all } from '../harness/meeting-place.js'
 import { calibrate } from '../harness/work.js'
 import { as, option } from '../../api/cli/options/option.js'
@@ -64,6 +65,7 @@ export const http = defineScenario({
   async run({ work = DEFAULT_WORK, transport = all, sharing = DEFAULT_SHARING, ...given }, place) {
     const { shards = [...new Set([1, availableParallelism()])], ...rest } = given
     const { clients: asking = DEFAULT_CLIENTS, connections: some = DEFAULT_CONNECTIONS } = rest
+    await findLoad()
     const missing = ['fastify', 'undici'].filter((name) => !isInstalled(name))
     for (const name of missing) console.log(`${name} is not installed, and is left out: ${INSTALL_PEERS}`)
     const lapsPerMicro = calibrate()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { machineFacts } from '../harness/machine.js'
 import { inWords } from '../harness/progress.js'
 import { parse } from '../options/parse.js'
+import { commandLine, programName } from '../options/program.js'
 import { JSON_VERSION } from '../report/json.js'
 import type { Run } from '../report/page/part.js'
 import type { RunPlace, Scenario } from './scenario.js'
@@ -19,7 +20,7 @@ export async function measureSet(
   for (const [index, line] of lines.entries()) {
     const left = index === 0 ? undefined : ((performance.now() - startedAt) / index) * (lines.length - index)
     const about = left === undefined ? '' : `, about ${inWords(left)} left`
-    console.log(`\n${String(index + 1)} of ${String(lines.length)}${about}: npm run perf -- ${line}\n`)
+    console.log(`\n${String(index + 1)} of ${String(lines.length)}${about}: ${commandLine}${line}\n`)
     const parsed = parse(line.split(' '), scenarios)
     if (parsed.kind !== 'run') throw new Error(`${line} is no command line: ${parsed.kind}`)
     const { scenario, given } = parsed
@@ -36,7 +37,7 @@ export async function measureSet(
         figures,
       })
     } catch (error) {
-      console.error(`npm run perf: ${line}: ${error instanceof Error ? error.message : String(error)}`)
+      console.error(`${programName()}: ${line}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
   return { runs, failed: lines.length - runs.length }

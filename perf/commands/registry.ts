@@ -1,10 +1,8 @@
 /** Every scenario of `npm run perf`, in the order of the help. */
+import { isRepository } from '../options/program.js'
 import { accepts } from './accepts-command.js'
 import { busyMain } from './busy-main-command.js'
-import { chaos } from './chaos-command.js'
 import { churn } from './churn-command.js'
-import { compare } from './compare-command.js'
-import { diff } from './diff-command.js'
 import { fanIn } from './fan-in-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
@@ -13,11 +11,11 @@ import { latency } from './latency-command.js'
 import { memory } from './memory-command.js'
 import { openLoop } from './open-loop-command.js'
 import { pool } from './pool-command.js'
-import { reportOn } from './report-command.js'
 import type { Scenario } from './scenario.js'
 import { shards } from './shards-command.js'
 import { throughput } from './throughput-command.js'
 import { trace } from './trace-command.js'
+import { tune } from './tune-command.js'
 
 const measuring: readonly Scenario[] = [
   latency,
@@ -34,8 +32,9 @@ const measuring: readonly Scenario[] = [
   churn,
   memory,
   pool,
-  compare,
-  chaos,
+  tune,
 ]
 
-export const scenarios: readonly Scenario[] = [...measuring, reportOn(measuring), diff]
+export const scenarios: readonly Scenario[] = isRepository
+  ? (await import('./of-repository.js')).withRepository(measuring)
+  : measuring

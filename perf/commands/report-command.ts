@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { motifsOf } from '../report/charts/motif.js'
 import { option } from '../../api/cli/options/option.js'
 import { ofAll } from '../options/options.js'
+import { programName } from '../options/program.js'
 import { list, newFile, Unfit, type Reader } from '../../api/cli/options/reader.js'
 import type { Part, Run } from '../report/page/part.js'
 import { partOf, readRuns, Unreadable } from '../report/page/read-runs.js'
@@ -55,7 +56,7 @@ export function reportOn(scenarios: readonly Scenario[]): Scenario {
       writeFileSync(out, await pageOf(shown, today()))
       console.log(`\n${out}: ${String(shown.length)} runs`)
       const problem = unknownCharts(shown, charts)
-      if (problem !== undefined) console.error(`npm run perf: ${problem}.`)
+      if (problem !== undefined) console.error(`${programName()}: ${problem}.`)
       if (pictures !== undefined) await writePictures(pictures, shown, charts)
       return {
         right: parts.every(({ right }) => right) && problem === undefined && (measured?.failed ?? 0) === 0,

@@ -47,6 +47,7 @@ export class Forked {
     for (;;) {
       const message = this.#inbox.shift()
       if (message?.kind === kind) return message as Answer
+      if (message?.kind === 'failed') throw new Error((message as { readonly message?: string }).message)
       if (message !== undefined) throw new Error(`expected ${kind}, got ${message.kind}`)
       if (this.#isOver) throw new Error(`a measured program ended before it said ${kind}`)
       await new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 /** HTTP load from autocannon, which keeps so many connections busy until all requests are answered. */
-import autocannon from 'autocannon'
+import { Unfit } from '../../api/cli/options/reader.js'
 import { Distribution } from './distribution.js'
 import { HOST_PATH, HOST_REPLY } from './messages.js'
 
@@ -14,7 +14,17 @@ export interface LoadResult {
   readonly wrong: number
 }
 
+/** It is no dependency of the package. @throws {Unfit} */
+export async function findLoad(): Promise<void> {
+  try {
+    await import('autocannon')
+  } catch {
+    throw new Unfit('the load comes from autocannon, which is not installed: npm install autocannon')
+  }
+}
+
 export async function load(socketPath: string, clients: number, count: number, laps: number): Promise<LoadResult> {
+  const { default: autocannon } = await import('autocannon')
   const startedAt = performance.now()
   const url = `http://localhost${HOST_PATH}${String(laps)}`
   const options = { url, socketPath, connections: clients, amount: count, expectBody: HOST_REPLY }

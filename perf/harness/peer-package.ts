@@ -1,7 +1,8 @@
 /** Packages of other programs to compare with, which are there once somebody has run `npm ci --prefix perf/peers`. */
 import { createRequire } from 'node:module'
+import { isRepository } from '../options/program.js'
 
-export const INSTALL_PEERS = 'npm ci --prefix perf/peers'
+export const INSTALL_PEERS = isRepository ? 'npm ci --prefix perf/peers' : 'npm install fastify undici'
 
 const PEERS = new URL('../../../perf/peers/package.json', import.meta.url)
 

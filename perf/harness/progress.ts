@@ -8,14 +8,25 @@ export interface ProgressOutput {
 
 /** Milliseconds between two lines where there is no terminal. */
 const EACH_MS = 15_000
+/** A line that changes as seldom as this shows that the run goes on. */
+const TICK_MS = 1_000
+
+interface Work {
+  readonly title: string
+  /** Undefined: nobody knows. */
+  readonly total: number | undefined
+  readonly startedAt: number
+  readonly done: number
+  /** When the last step was over. */
+  readonly steppedAt: number
+}
 
 export class Progress {
   readonly #output: ProgressOutput
   readonly #now: () => number
-  #title = ''
-  #startedAt = 0
-  #done = 0
-  #total = 0
+  #part = ''
+  /** Undefined: nothing is under way. */
+  #work: Work | undefined
   #saidAt = 0
   #shows = false
 
@@ -25,32 +36,50 @@ export class Progress {
     this.#now = now
   }
 
-  /** Work of so many steps, which take about the same time each, begins. */
-  begin(title: string, total: number): void {
-    this.#title = title
-    this.#total = total
-    this.#done = 0
-    this.#startedAt = this.#now()
-    this.#saidAt = this.#startedAt
-    this.#show()
+  /** From now on the line moves even while a step takes long. It keeps no process alive. */
+  ticking(): this {
+    setInterval(() => {
+      this.tick()
+    }, TICK_MS).unref()
+    return this
+  }
+
+  /** What the next works are a part of, in front of each. */
+  part(title: string): void {
+    this.#part = title
+  }
+
+  /** Work of so many steps, which take about the same time each, begins; of unknown length where there is no total. */
+  begin(title: string, total?: number): void {
+    const now = this.#now()
+    this.#work = { title, total, startedAt: now, done: 0, steppedAt: now }
+    this.#saidAt = now
+    this.#show(this.#work)
   }
 
   /** One step is over. */
   step(): void {
-    this.#done++
-    this.#show()
+    if (this.#work === undefined) return
+    this.#work = { ...this.#work, done: this.#work.done + 1, steppedAt: this.#now() }
+    this.#show(this.#work)
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    if (this.#work !== undefined) this.#show(this.#work)
   }
 
   /** The work is over, and its line goes. */
   end(): void {
+    this.#work = undefined
     if (this.#shows) this.#output.write('\r\u001b[K')
     this.#shows = false
   }
 
-  #show(): void {
+  #show(work: Work): void {
     const now = this.#now()
-    const left = this.#done === 0 ? undefined : ((now - this.#startedAt) / this.#done) * (this.#total - this.#done)
-    const line = `${this.#title}: ${String(this.#done)} of ${String(this.#total)}${left === undefined ? '' : `, ${inWords(left)} left`}`
+    const part = this.#part === '' ? '' : `${this.#part}, `
+    const line = `${part}${work.title}${howFar(work, now)}`
     if (this.#output.isTTY === true) {
       this.#output.write(`\r\u001b[K${line}`)
       this.#shows = true
@@ -59,6 +88,15 @@ export class Progress {
       this.#saidAt = now
     }
   }
+}
+
+function howFar({ total, startedAt, done, steppedAt }: Work, now: number): string {
+  const passed = now - startedAt >= TICK_MS ? `, ${inWords(now - startedAt)} so far` : ''
+  if (total === undefined) return passed
+  const count = `: ${String(done)} of ${String(total)}`
+  if (done === 0) return `${count}${passed}`
+  const left = ((steppedAt - startedAt) / done) * (total - done)
+  return `${count}, ${inWords(Math.max(0, left - (now - steppedAt)))} left`
 }
 
 export function inWords(milliseconds: number): string {

@@ -1,6 +1,6 @@
 /**
- * Every program that a runner starts over IPC imports this first. The program then ends with its runner, for whatever
- * reason: the system closes the channel of a runner that is gone.
+ * Every program that another one starts over IPC imports this first. The program then ends with its runner, for
+ * whatever reason: the system closes the channel of a runner that is gone.
  */
 import process from 'node:process'
 

@@ -1,8 +1,7 @@
 /** What `--help` prints. */
 import { columns } from '../../api/cli/options/columns.js'
 import type { Scenario } from '../commands/scenario.js'
-
-const COMMAND = 'npm run perf -- '
+import { commandLine, isPartOfCli, isRepository, ofRepository } from './program.js'
 
 /** Of all scenarios in short, or of one in full. */
 export function help(scenarios: readonly Scenario[], scenario: Scenario | undefined): string {
@@ -11,14 +10,16 @@ export function help(scenarios: readonly Scenario[], scenario: Scenario | undefi
 
 function overview(scenarios: readonly Scenario[]): string {
   return [
-    `${COMMAND}SCENARIO [options]`,
+    `${commandLine}SCENARIO [options]`,
     '',
+    ...(isPartOfCli ? ['Without a scenario: the self-check, which takes --quick and --json FILE.', ''] : []),
     'Measures the engine beside what one would use instead, in rounds that',
     'take turns, and checks every count.',
     '',
     ...columns(scenarios.map(({ name, summary }) => [name, summary])),
+    ...(isRepository ? [] : ['', `The repository has more: ${ofRepository.join(', ')}.`]),
     '',
-    `${COMMAND}SCENARIO --help shows the options of one, with examples.`,
+    `${commandLine}SCENARIO --help shows the options of one, with examples.`,
   ].join('\n')
 }
 
@@ -27,12 +28,12 @@ function inFull({ name, summary, options, operand, notes = [], examples }: Scena
   const left = (each: string, value: string): string =>
     each === operand ? operand.toUpperCase() : `--${each} ${value}`
   return [
-    `${COMMAND}${words} [options]: ${summary}`,
+    `${commandLine}${words} [options]: ${summary}`,
     '',
     ...columns(Object.entries(options).map(([each, option]) => [left(each, option.value), option.help])),
     ...(notes.length === 0 ? [] : ['', ...notes]),
     '',
     'Examples:',
-    ...examples.map((example) => `  ${COMMAND}${example}`),
+    ...examples.map((example) => `  ${commandLine}${example}`),
   ].join('\n')
 }

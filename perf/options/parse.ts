@@ -1,8 +1,9 @@
-/** Reads the command line of `npm run perf`. Starts nothing. */
+/** Reads the command line of `npm run perf`, and of `symphony-transport bench`. Starts nothing. */
 import { parseArgs } from 'node:util'
 import type { Scenario } from '../commands/scenario.js'
 import type { Given } from '../../api/cli/options/option.js'
 import type { ofAll } from './options.js'
+import { commandLine, ofRepository, programName } from './program.js'
 import { Unfit } from '../../api/cli/options/reader.js'
 
 export type Parsed =
@@ -28,6 +29,8 @@ export function parse(args: readonly string[], scenarios: readonly Scenario[]): 
   if (words.wantsHelp) return { kind: 'help', scenario }
   const known = scenarios.map((each) => each.name).join(', ')
   if (name === undefined) return wrong(`name a scenario: ${known}`)
+  if (scenario === undefined && ofRepository.includes(name))
+    return wrong(`${name} needs the repository of symphony-transport`)
   if (scenario === undefined) return wrong(`there is no scenario ${name}; there are ${known}`)
   const { operand } = scenario
   if (operand !== undefined) {
@@ -95,5 +98,5 @@ function evaluate(scenario: Scenario, values: ReadonlyMap<string, string>): Pars
 
 function wrong(what: string, scenario?: Scenario): Parsed {
   const of = scenario === undefined ? '' : `${scenario.name} `
-  return { kind: 'wrong', message: `npm run perf: ${what}. See npm run perf -- ${of}--help.` }
+  return { kind: 'wrong', message: `${programName()}: ${what}. See ${commandLine}${of}--help.` }
 }

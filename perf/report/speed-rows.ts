@@ -26,7 +26,7 @@ export function timesBaseline(limit: number): Target {
 
 /** Figures of something else in its place would only mislead. */
 export function notAvailable(metric: string, reason: string): Row {
-  return { metric, measured: `not available: ${reason}`, value: NaN, of: 'speed' }
+  return { metric, measured: `not available: ${reason}`, value: NaN, of: 'speed', isMissing: true }
 }
 
 /** Of each row but the first, which is the baseline. */

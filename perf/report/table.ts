@@ -1,13 +1,80 @@
-/** Plain text tables. */
+/** Plain text tables. A row of one cell is a line across them. */
+import process from 'node:process'
 
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows]
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('  ')
-  return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
+const BETWEEN = '  '
+
+/**
+ * `columns`: of the terminal; a file has any number. Where they do not suffice, heads are broken into lines, and then
+ * the table into several, each with the first column.
+ */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number = process.stdout.isTTY ? process.stdout.columns : Infinity,
+): string {
+  const cells = head.map((_, column) => Math.max(0, ...rows.map((row) => widthOf(row, column))))
+  const whole = cells.map((width, column) => Math.max(width, widthOf(head, column)))
+  const isWide = sumOf(whole) > columns
+  const heads = head.map((text, column) => (isWide ? broken(text, cells[column] ?? 0) : [text]))
+  const widths = cells.map((width, column) => Math.max(width, ...(heads[column] ?? []).map((line) => line.length)))
+  return partsOf(widths, columns)
+    .map((part) => partOf(part, heads, rows, widths))
+    .join('\n\n')
+}
+
+function partOf(
+  part: readonly number[],
+  heads: readonly (readonly string[])[],
+  rows: readonly (readonly string[])[],
+  widths: readonly number[],
+): string {
+  const line = (row: readonly string[]): string => {
+    if (row.length === 1) return row.join()
+    return part
+      .map((column) => {
+        const [cell, width] = [row[column] ?? '', widths[column] ?? 0]
+        return column === 0 ? cell.padEnd(width) : cell.padStart(width)
+      })
+      .join(BETWEEN)
+  }
+  const height = Math.max(...part.map((column) => heads[column]?.length ?? 0))
+  // The last words stand above the figures.
+  const headLines = Array.from({ length: height }, (_, at) =>
+    line(heads.map((lines) => lines[at - height + lines.length] ?? '')),
+  )
+  const rule = part.map((column) => '-'.repeat(widths[column] ?? 0)).join(BETWEEN)
+  return [...headLines, rule, ...rows.map(line)].join('\n')
+}
+
+/** Columns of each part, the first column in all of them. */
+function partsOf(widths: readonly number[], columns: number): readonly (readonly number[])[] {
+  const parts: number[][] = []
+  for (const column of widths.keys()) {
+    const last = parts.at(-1)
+    const fits = last !== undefined && sumOf([...last, column].map((each) => widths[each] ?? 0)) <= columns
+    if (last !== undefined && (fits || last.length === 1)) last.push(column)
+    else parts.push(column === 0 ? [0] : [0, column])
+  }
+  return parts
+}
+
+function sumOf(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width, (widths.length - 1) * BETWEEN.length)
+}
+
+function widthOf(row: readonly string[], column: number): number {
+  return row.length === 1 ? 0 : (row[column] ?? '').length
+}
+
+/** At spaces, to lines that are no wider than this where that can be. */
+function broken(text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
 }
 
 /** The line below a table whose figures are not those of shared memory. */

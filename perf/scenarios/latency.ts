@@ -109,6 +109,7 @@ export async function compareRoundTrips(
   let fallback: string | undefined
   let samples: Map<string, LatencySample[]>
   try {
+    plan.progress?.begin('warming up')
     for (const config of configs) contenders.push(await Contender.start('latency', config, plan))
     for (const contender of contenders) fallback ??= contender.fallback
     // The first few thousand round trips run two to three times slower: code is compiled, rings become resident.

@@ -85,6 +85,7 @@ export async function compareStreams(configs: readonly ContenderConfig[], plan: 
   let fallback: string | undefined
   let samples: Map<string, ThroughputSample[]>
   try {
+    plan.progress?.begin('warming up')
     for (const config of configs) contenders.push(await Contender.start('throughput', config, plan))
     for (const contender of contenders) fallback ??= contender.fallback
     // One round to compile the code and to grow the rings.

@@ -176,7 +176,7 @@ test.serial('an endpoint that has no Unix socket cannot share memory', (t) => {
   ]
   for (const endpoint of unsuited) {
     const { message } = throws(t, () => memoryOf(endpoint, { memory: 'shared' }), 'ERR_INVALID_OPTION')
-    t.regex(message, /memory: only unix:, local: and shm: endpoints can share memory\. Leave memory out/)
+    t.regex(message, /memory: only unix:, local:, shm: and fd: endpoints can share memory\. Leave memory out/)
   }
 })
 

@@ -151,7 +151,7 @@ test.serial('a near miss is refused with the correct form', (t) => {
     ['http+unix://%2Ftmp%2Fx', 'did you mean unix:PATH?'],
     ['', 'it is empty'],
     ['  ', 'it is empty'],
-    ['echo', 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, shm:NAME, memory:NAME or stdio:'],
+    ['echo', 'write unix:PATH, unix:@NAME, pipe:NAME, local:NAME, shm:NAME, memory:NAME, fd:N or stdio:'],
     [{ kind: 'unx', path: '/tmp/x' }, "did you mean 'unix'?"],
     [{ kind: 'unix', pth: '/tmp/x' }, 'unknown key "pth"; did you mean "path"?'],
     [{ kind: 'local', nam: 'x' }, '- unknown key "nam"; did you mean "name"?\n- name: expected a string, got nothing'],

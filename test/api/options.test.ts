@@ -80,6 +80,12 @@ const wrongEngineOptions: Wrong = [
 const wrongTransportOptions: Wrong = [
   ['maxFrameByte', { maxFrameByte: 5 }],
   ['framing', { framing: 'morse' }],
+  ['delimiter', { delimiter: '\f' }],
+  ['delimiter', { framing: 'nul', delimiter: '\f' }],
+  ['delimiter', { framing: 'line', delimiter: '' }],
+  ['delimiter', { framing: 'line', delimiter: '\r\n' }],
+  ['delimiter', { framing: 'line', delimiter: '\x80' }],
+  ['delimiter', { framing: 'line', delimiter: 12 }],
   ['maxFrameBytes', { maxFrameBytes: 0 }],
   ['maxFrameBytes', { maxFrameBytes: 2 ** 30 + 1 }],
   ['maxFrameBytes', { maxFrameBytes: '1000' }],

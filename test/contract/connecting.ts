@@ -104,9 +104,10 @@ export function connectingTests(contract: Contract): void {
   testIf(noListener !== undefined)(
     'connecting without a listener is refused with a code, an endpoint and advice',
     async (t, world) => {
-      const { endpoint } = await world.endpoint()
-      const error = await rejects(t, world.engine.transport(endpoint).connect(), noListener ?? 'ERR_IO')
-      t.is(error.endpoint, endpoint)
+      const { endpoint, dialled } = await world.endpoint()
+      const transport = world.engine.transport(dialled?.(() => undefined) ?? endpoint)
+      const error = await rejects(t, transport.connect(), noListener ?? 'ERR_IO')
+      t.is(error.endpoint, transport.endpoint)
       t.true(error.retryable)
       t.is(world.engine.stats().pendingConnects, 0)
     },

@@ -3,7 +3,7 @@ import type { FramingKind } from '../../engine/protocol/framing.js'
 import { makeFramesCarriable } from '../helpers/frames.js'
 import { carriable } from '../helpers/wire-bytes.js'
 import type { ContractTransport } from './contract.js'
-import { framingParts, otherFramingParts } from './parts.js'
+import { delimiterParts, framingParts, otherFramingParts } from './parts.js'
 import { transportContract } from './transport-contract.js'
 import { memory, unix } from './transports.js'
 
@@ -21,4 +21,10 @@ export function framedContract(kind: 'unix' | 'memory', framing: FramingKind): v
     { ...transports[kind], options: { framing } },
     home[framing] === kind ? framingParts : otherFramingParts,
   )
+}
+
+/** `line` framing whose frames end in another character. */
+export function delimitedContract(delimiter: string): void {
+  makeFramesCarriable((bytes) => carriable('line', bytes, delimiter.charCodeAt(0)))
+  transportContract({ ...memory, options: { framing: 'line', delimiter } }, delimiterParts)
 }

@@ -39,6 +39,9 @@ export const shardWritesParts: readonly Part[] = byLength({ short: [endingTests]
 /** For a framing that a shard translates. */
 export const framingParts: readonly Part[] = [frameTests, endingTests, flowTests]
 
+/** For one that differs from `line` in the byte that ends a frame. */
+export const delimiterParts: readonly Part[] = [frameTests]
+
 /** For that framing on a second transport. */
 export const otherFramingParts: readonly Part[] = byLength({ short: [frameTests], long: framingParts })
 

@@ -1,6 +1,7 @@
 /** The transports that can listen, as the suites need to know them. */
 import { join } from 'node:path'
 import process from 'node:process'
+import { boundSocket } from '../helpers/inherited.js'
 import { isExclusive } from '../helpers/platform.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import type { ContractEndpoint, ContractTransport } from './contract.js'
@@ -28,6 +29,28 @@ export const abstract: ContractTransport = {
   // There is no file that could be missing: the kernel refuses.
   noListener: 'ERR_REFUSED',
   makeEndpoint: () => named(`unix:@symphony-${randomName()}`),
+}
+
+/** The listening side has a socket that its process was started with; the other side connects to its path. */
+export const activated: ContractTransport = {
+  kind: 'unix',
+  listenerKind: 'fd',
+  supported: process.platform !== 'win32',
+  halfClose: true,
+  noListener: 'ERR_REFUSED',
+  async makeEndpoint() {
+    const folder = await makeTemporaryFolder()
+    const path = folder.socketPath()
+    return {
+      endpoint: `fd:${String(boundSocket(path))}`,
+      dialled: (onThere) => {
+        onThere()
+        return { kind: 'unix', path }
+      },
+      socketFile: undefined,
+      remove: () => folder.remove(),
+    }
+  },
 }
 
 export const memory: ContractTransport = {

@@ -21,6 +21,8 @@ export interface ChildSettings {
   readonly openFiles?: number
   /** How much it may take of its address space, in KiB. */
   readonly addressKiB?: number
+  /** Sockets of this process that it gets as systemd gives them, by their numbers: from 3 on, with LISTEN_FDS. */
+  readonly activated?: readonly number[]
 }
 
 export class ChildProgram {
@@ -33,12 +35,17 @@ export class ChildProgram {
   #stderr = ''
   #wake: (() => void) | undefined
 
-  static start(
-    fixture: string,
-    args: readonly string[] = [],
-    { env: more = {}, nodeArgs = [], manyFiles = false, openFiles, addressKiB }: ChildSettings = {},
-  ): ChildProgram {
+  static start(fixture: string, args: readonly string[] = [], settings: ChildSettings = {}): ChildProgram {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}.js`, import.meta.url))
+    return ChildProgram.startFile(path, args, settings)
+  }
+
+  /** Any other program. */
+  static startFile(
+    path: string,
+    args: readonly string[] = [],
+    { env: more = {}, nodeArgs = [], manyFiles = false, openFiles, addressKiB, activated }: ChildSettings = {},
+  ): ChildProgram {
     // Nothing of the test runner's: undefined means that the child does not have it.
     const env = {
       ...process.env,
@@ -52,10 +59,14 @@ export class ChildProgram {
     const limits = [
       ...(files === undefined ? [] : [`ulimit -n ${String(files)}`]),
       ...(addressKiB === undefined ? [] : [`ulimit -v ${String(addressKiB)}`]),
+      // Its own number, which only it knows: what it runs in its place keeps it.
+      ...(activated === undefined ? [] : [`export LISTEN_PID=$$ LISTEN_FDS=${String(activated.length)}`]),
     ]
     const limited = ['/bin/sh', '-c', [...limits, 'exec "$@"'].join('; '), 'sh', ...command]
     const [program = '', ...rest] = limits.length === 0 ? command : limited
-    return new ChildProgram(endWithUs(spawn(program, rest, { env })))
+    return new ChildProgram(
+      endWithUs(spawn(program, rest, { env, stdio: ['pipe', 'pipe', 'pipe', ...(activated ?? [])] })),
+    )
   }
 
   private constructor(child: ReturnType<typeof spawn>) {

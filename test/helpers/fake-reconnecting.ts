@@ -37,7 +37,7 @@ export class FakeReconnecting {
       halfClose: true,
       dial: this.dialler.dial,
       breaker: undefined,
-      framing: 'length',
+      framing: { kind: 'length', delimiter: 0x0a },
       maxFrameBytes: 1000,
       maxPendingBytes: 1000,
       connectTimeoutMs: 500,

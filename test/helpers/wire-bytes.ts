@@ -4,6 +4,7 @@ import type { FramingKind, FramingSpec } from '../../engine/protocol/framing.js'
 export function specOf(kind: FramingKind, changes: Partial<FramingSpec> = {}): FramingSpec {
   return {
     kind,
+    delimiter: 0x0a,
     maxFrameBytes: 1_048_576,
     maxHeaderBytes: 8192,
     lastLine: 'refuse',
@@ -34,10 +35,10 @@ export function onWire(kind: FramingKind, payload: Uint8Array | string): Buffer 
   }
 }
 
-/** What a framing can carry, made of any bytes. */
-export function carriable(kind: FramingKind, bytes: Uint8Array): Buffer {
+/** What a framing can carry, made of any bytes. `delimiter`: that of `line`. */
+export function carriable(kind: FramingKind, bytes: Uint8Array, delimiter = 0x0a): Buffer {
   const body = Buffer.from(bytes)
-  const forbidden = kind === 'line' ? 0x0a : kind === 'nul' ? 0 : undefined
+  const forbidden = kind === 'line' ? delimiter : kind === 'nul' ? 0 : undefined
   if (forbidden !== undefined)
     for (let i = body.indexOf(forbidden); i !== -1; i = body.indexOf(forbidden, i)) body[i] = 0x2e
   if (kind === 'line' && body.at(-1) === 0x0d) body[body.length - 1] = 0x2e

@@ -311,6 +311,24 @@ bothWays(
   },
 )
 
+const FORM_FEED = { framing: 'line', delimiter: '\f' } as const
+
+bothWays('frames end in the delimiter on the wire, in both directions', FORM_FEED, async (t, { ours, peer }) => {
+  const reading = readAll(peer)
+  const frames = ['hello', '', 'ü', 'two\nlines\r']
+  throws(t, () => ours.send('form\ffeed'), 'ERR_INVALID_FRAME')
+  throws(t, () => ours.sendBatch(['fine', Buffer.from('\f')]), 'ERR_INVALID_FRAME')
+  const error = throws(t, () => ours.send(['parts ', '\f']), 'ERR_INVALID_FRAME')
+  t.regex(error.message, /the delimiter "\\f"/)
+  for (const frame of frames) ours.send(frame)
+  await ours.end()
+  const wire = 'hello\f\f\xc3\xbc\ftwo\nlines\r\f'
+  t.is((await reading).toString('latin1'), wire)
+  peer.end(Buffer.from(wire, 'latin1'))
+  t.deepEqual((await receiveToEnd(ours)).map(String), frames)
+  t.deepEqual(await ours.closed, { code: 'OK' })
+})
+
 for (const framing of ['line', 'content-length', 'nul', 'length-be', 'raw'] as const) {
   bothWays(
     'a peer that leaves our frames unread is ERR_RESET, after its last frame',

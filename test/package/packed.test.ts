@@ -105,12 +105,32 @@ async function bundle(options: BuildOptions): Promise<void> {
 
 test.serial('only the compiled package is packed', (t) => {
   const { files } = theProject()
-  const known = [/^dist\/(api|engine|workers)\//, /^docs\//]
+  const known = [/^dist\/(api|engine|workers)\//, /^dist\/perf\/(?!chaos|engines|.*\.d\.ts$|.*\.map$)/, /^docs\//]
   const rest = files.filter((file) => !known.some((pattern) => pattern.test(file)))
   t.deepEqual(rest.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'])
   for (const file of ['dist/api/index.js', 'dist/api/index.d.ts', 'dist/workers/entry.js', 'dist/workers/entry.cjs']) {
     t.true(files.includes(file), file)
   }
+})
+
+test.serial('the benchmarks run from the package, and name themselves as they were started', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const project = theProject()
+  const cli = join(project.path, 'node_modules', NAME, 'dist', 'api', 'cli', 'main.js')
+  const help = await node([cli, 'bench', '--help'])
+  t.deepEqual([help.end, help.stderr], [0, ''])
+  t.regex(help.stdout, /^symphony-transport bench SCENARIO \[options\]\n/)
+  t.regex(help.stdout, /The repository has more: compare, chaos, report, diff\./)
+  t.notRegex(help.stdout, /npm run/)
+  const tiny = await node([cli, 'bench', 'latency', '--rounds', '1', '--count', '50'])
+  t.deepEqual([tiny.end, tiny.stderr], [0, ''])
+  t.regex(tiny.stdout, /^engine to engine .* 0 of 50$/m)
+  t.like(await node([cli, 'bench', 'chaos']), {
+    end: 2,
+    stdout: '',
+    stderr:
+      'symphony-transport bench: chaos needs the repository of symphony-transport. See symphony-transport bench --help.\n',
+  })
 })
 
 test.serial('an ES module imports the package', async (t) => {

@@ -1,5 +1,7 @@
 /** What every measurement goes through: distributions, figures, amounts, and the progress that is shown meanwhile. */
 import test from 'ava'
+import fc from 'fast-check'
+import { build } from 'hdr-histogram-js'
 import { countFor } from '../../perf/harness/amount.js'
 import { Distribution } from '../../perf/harness/distribution.js'
 import { Progress } from '../../perf/harness/progress.js'
@@ -38,6 +40,34 @@ test('percentiles rise, and end with the longest of all', (t) => {
 test('nothing has no mean and no percentile', (t) => {
   const none = Distribution.ofMicros([])
   t.deepEqual([none.meanMicros, none.micros(50), none.percentiles], [NaN, NaN, []])
+})
+
+test('percentiles and the mean are those of HdrHistogram', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc
+          .tuple(fc.integer({ min: 0, max: 1_000 }), fc.integer({ min: 0, max: 40 }))
+          .map(([base, shift]) => Math.max(1, base * 2 ** shift)),
+        { minLength: 1, maxLength: 300 },
+      ),
+      (nanos) => {
+        const reference = build({ bitBucketSize: 64, autoResize: true, numberOfSignificantValueDigits: 3 })
+        for (const each of nanos) reference.recordValue(each)
+        const own = Distribution.ofMicros(nanos.map((each) => each / 1_000))
+        t.is(own.count, reference.totalCount)
+        t.true(Math.abs(own.meanMicros * 1_000 - reference.mean) <= reference.mean / 500)
+        for (const percentile of [0, 25, 50, 90, 99, 99.9, 100]) {
+          const expected = reference.getValueAtPercentile(percentile)
+          t.true(
+            Math.abs(own.micros(percentile) * 1_000 - expected) <= Math.max(0.01, expected / 500),
+            `${String(percentile)}: ${String(own.micros(percentile) * 1_000)}, ${String(expected)}`,
+          )
+        }
+      },
+    ),
+    { numRuns: 15 },
+  )
 })
 
 test('figures are of each contender, the first is the baseline, and what could not be told is left out', (t) => {
@@ -107,4 +137,37 @@ test('without a terminal a long run says so now and then', (t) => {
   }
   progress.end()
   t.deepEqual(said, ['measurements: 15 of 100, 85 s left\n', 'measurements: 30 of 100, 70 s left\n'])
+})
+
+test('on a terminal the line moves while a step takes long, and says what it is a part of', (t) => {
+  const said: string[] = []
+  let now = 0
+  const progress = new Progress({ isTTY: true, write: (text) => said.push(text) }, () => now)
+  progress.tick()
+  progress.part('2 of 9: round trips')
+  progress.begin('warming up')
+  now = 3_000
+  progress.tick()
+  progress.begin('measurements', 2)
+  now = 5_000
+  progress.tick()
+  now = 13_000
+  progress.step()
+  now = 16_000
+  progress.tick()
+  progress.end()
+  progress.tick()
+  const part = '2 of 9: round trips, '
+  t.deepEqual(
+    said.map((text) => text.replace('\r\u001b[K', '')),
+    [
+      `${part}warming up`,
+      `${part}warming up, 3 s so far`,
+      `${part}measurements: 0 of 2`,
+      `${part}measurements: 0 of 2, 2 s so far`,
+      `${part}measurements: 1 of 2, 10 s left`,
+      `${part}measurements: 1 of 2, 7 s left`,
+      '',
+    ],
+  )
 })

@@ -103,7 +103,10 @@ test('without shared memory the rows give the reason, no figures, and no missed 
   ]
   const { cells, lines, exitCode } = judge(rows, [], { judgesSpeed: true })
   t.is(cells.length, 3)
-  for (const row of cells) t.deepEqual(row.slice(1), [`not available: ${fallback}`, '', '', '', ''])
+  for (const row of cells) {
+    t.is(row.length, 1)
+    t.regex(row.join(), /: not available: nothing makes the system calls$/)
+  }
   t.is(exitCode, 0)
   t.deepEqual(lines, ['All counts, checksums and the ledger are right.'])
 })

@@ -1,5 +1,7 @@
 /** What the tables of `npm run perf` show beside the baseline. */
 import test from 'ava'
+import { table } from '../../perf/report/table.js'
+import { grouped } from '../../perf/report/grouped.js'
 import { fanInTable } from '../../perf/report/fan-in-table.js'
 import { latencyTable } from '../../perf/report/latency-table.js'
 import { memoryTable } from '../../perf/report/memory-table.js'
@@ -153,5 +155,45 @@ test('requests have their rate, p50, p99 and the CPU of the server beside those 
   t.deepEqual(row, [
     ...['engine server', '30000', '25 %', '10.0', '100.0', '20.0', '5.0', '6.0'],
     ...['1.10x', '1.20x', '1.30x', '1.40x', '0.50x', '1 of 10'],
+  ])
+})
+
+test('a table that is too wide for a terminal breaks its heads, and then itself', (t) => {
+  const head = ['frames', 'requests a second', 'CPU us', 'x base']
+  const rows = [
+    ['64 B', '12', '3.4', '1.00x'],
+    ['65536 B', '5', '1234.5', '2.00x'],
+  ]
+  const lines = (columns: number): string[] => table(head, rows, columns).split('\n')
+  t.is(lines(Infinity)[0], 'frames   requests a second  CPU us  x base')
+  t.deepEqual(lines(40), [
+    '         requests               ',
+    '                a              x',
+    'frames     second  CPU us   base',
+    '-------  --------  ------  -----',
+    '64 B           12     3.4  1.00x',
+    '65536 B         5  1234.5  2.00x',
+  ])
+  t.deepEqual(
+    table(head, rows, 20)
+      .split('\n\n')
+      .map((part) => part.split('\n').at(-1)),
+    ['65536 B         5', '65536 B  1234.5', '65536 B  2.00x'],
+  )
+})
+
+test('what rows of the self-check have in common stands above them', (t) => {
+  const rows = [
+    ['round trip over a socket, 64 B, mean', '1 us'],
+    ['round trip over a socket, 64 B, p99', '2 us'],
+    ['pipe: not available'],
+    ['pool, of 10', '98 %'],
+  ]
+  t.deepEqual(grouped(rows), [
+    ['round trip over a socket, 64 B'],
+    ['  mean', '1 us'],
+    ['  p99', '2 us'],
+    ['pipe: not available'],
+    ['pool, of 10', '98 %'],
   ])
 })

@@ -1,10 +1,12 @@
 /** What the compiler accepts and refuses as an endpoint, as text and as an object. It is compiled, and never run. */
 import { expectTypeOf } from 'expect-type'
+import { activatedEndpoints } from 'symphony-transport'
 import type {
   ChildEndpoint,
   Endpoint,
   EndpointObject,
   Engine,
+  FdEndpoint,
   PipeEndpoint,
   ProcessStdioEndpoint,
 } from 'symphony-transport'
@@ -12,8 +14,8 @@ import type {
 declare const engine: Engine
 
 expectTypeOf<Endpoint>().toEqualTypeOf<string | EndpointObject>()
-expectTypeOf<EndpointObject['kind']>().toEqualTypeOf<'unix' | 'local' | 'shm' | 'pipe' | 'memory' | 'stdio'>()
-expectTypeOf<PipeEndpoint | ProcessStdioEndpoint | ChildEndpoint>().toExtend<EndpointObject>()
+expectTypeOf<EndpointObject['kind']>().toEqualTypeOf<'unix' | 'local' | 'shm' | 'pipe' | 'memory' | 'stdio' | 'fd'>()
+expectTypeOf<PipeEndpoint | FdEndpoint | ProcessStdioEndpoint | ChildEndpoint>().toExtend<EndpointObject>()
 
 // Text is checked when the program runs: the compiler cannot know what it was read from.
 engine.transport('unix:/run/echo.sock')
@@ -26,6 +28,11 @@ engine.transport({ kind: 'shm', name: 'echo' })
 engine.transport({ kind: 'shm', path: '/run/echo.shm' })
 engine.transport({ kind: 'memory', name: 'echo' })
 engine.transport({ kind: 'pipe', name: 'echo', readableAll: true, writableAll: false })
+engine.transport({ kind: 'fd', fd: 3 })
+engine.transport({ kind: 'fd', fd: 3, name: 'http' })
+expectTypeOf(activatedEndpoints()).toEqualTypeOf<readonly FdEndpoint[]>()
+// Without a socket from outside, a path.
+engine.transport(activatedEndpoints()[0] ?? 'unix:/run/echo.sock')
 engine.transport({ kind: 'stdio' })
 engine.transport({ kind: 'stdio', command: 'server' })
 engine.transport({ kind: 'stdio', command: 'server', args: ['--stdio'], cwd: '/', env: { LANG: undefined } })

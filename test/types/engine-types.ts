@@ -84,6 +84,7 @@ void engine.close({ graceMs: '5s' })
 // A transport, and what it takes.
 expectTypeOf(engine.transport('local:echo')).toEqualTypeOf<Transport>()
 void engine.transport('local:echo', { framing: 'line', maxFrameBytes: 1_024, lastLine: 'keep', mode: 0o660 })
+void engine.transport('local:echo', { framing: 'line', delimiter: '\f' })
 expectTypeOf<TransportOptions['inlineWrites']>().toEqualTypeOf<'auto' | 'never' | undefined>()
 expectTypeOf<TransportOptions['inlineWriteBytes']>().toEqualTypeOf<number | undefined>()
 expectTypeOf<TransportOptions['memory']>().toEqualTypeOf<'socket' | 'shared' | undefined>()

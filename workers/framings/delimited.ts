@@ -1,9 +1,8 @@
-/** Frames that end in a byte of their own: `line` (LF, CRLF is accepted) and `nul`. */
-import { FramingFault, type FramingSpec } from '../../engine/protocol/framing.js'
+/** Frames that end in a byte of their own: `line` (LF, where CRLF is accepted, or its delimiter) and `nul`. */
+import { FramingFault, LINE_FEED, type FramingSpec } from '../../engine/protocol/framing.js'
 import { Accumulator } from './accumulator.js'
 import type { Codec, Decoder, Encoder, FrameSink } from './codec.js'
 
-const LF = 0x0a
 const CR = 0x0d
 const NUL = 0x00
 
@@ -80,7 +79,11 @@ function delimiterEncoder(delimiter: number): Encoder {
 }
 
 export function lineCodec(spec: FramingSpec): Codec {
-  return { decoder: new DelimitedDecoder(spec, LF, true), encoder: delimiterEncoder(LF) }
+  const { delimiter } = spec
+  return {
+    decoder: new DelimitedDecoder(spec, delimiter, delimiter === LINE_FEED),
+    encoder: delimiterEncoder(delimiter),
+  }
 }
 
 export function nulCodec(spec: FramingSpec): Codec {

@@ -10,6 +10,7 @@ import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import type { AcceptedPeer, Dialler, ListeningTransport } from '../shard-transport.js'
 import { childPipesTransport } from './child-pipes.js'
 import { childStdioTransport } from './child-stdio.js'
+import { fdTransport } from './fd.js'
 import { memoryTransport } from './memory.js'
 import { pipeTransport } from './pipe.js'
 import { processStdioTransport } from './process-stdio.js'
@@ -23,6 +24,7 @@ type Registry = {
 
 const registry: Registry = {
   unix: unixTransport,
+  fd: fdTransport,
   pipe: pipeTransport,
   memory: memoryTransport,
   'child-stdio': childStdioTransport,

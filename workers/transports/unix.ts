@@ -2,17 +2,16 @@
 import fs from 'node:fs/promises'
 import { basename } from 'node:path'
 import process from 'node:process'
-import { acceptOn } from '../../engine/internals/accepting-handle.js'
-import type { SocketHandle } from '../../engine/internals/socket-handle.js'
 import { fromSystemError, TransportError } from '../../engine/protocol/errors.js'
-import { systemErrorOf } from '../../engine/protocol/system-errno.js'
 import type { HeldFolder } from '../../engine/filesystem/held-folder.js'
 import { openLocalFolder } from '../../engine/filesystem/local-folder.js'
 import { isAbstract, type LocalFolder, type TargetOf, type UnixTarget } from '../../engine/protocol/target.js'
-import { refusedDial, type AcceptedPeer, type Dialling, type ListeningTransport } from '../shard-transport.js'
+import { refusedDial, type Dialling, type ListeningTransport } from '../shard-transport.js'
 import type { WireOwner } from '../wire.js'
+import { listenOnDuplicate } from './duplicate-listener.js'
 import { dialPath } from './net-transport.js'
-import { unopenedPeer } from './socket-wire.js'
+
+export { unixPeer } from './duplicate-listener.js'
 
 type AnyUnixTarget = TargetOf<'unix'>
 
@@ -23,43 +22,10 @@ export const unixTransport: ListeningTransport<AnyUnixTarget> = {
     return dialPath(target.path, owner, (error) => refusalOf(error, target))
   },
 
-  async listen(target, backlog, onAccepted, onFailure, descriptors) {
+  listen(target, backlog, onAccepted, onFailure, descriptors) {
     const refused = (error: NodeJS.ErrnoException): Error => fromSystemError(error, 'listening on', describe(target))
-    const open = async (given: AnyUnixTarget): Promise<SocketHandle> => {
-      if (!('ticket' in given)) throw new Error('main has bound no socket for this')
-      const socket = await descriptors.receive(given.ticket)
-      // The process had no number left for it.
-      if (socket === undefined) throw refused(Object.assign(new Error('recvmsg EMFILE'), { code: 'EMFILE' }))
-      const errno = acceptOn(socket, backlog, (status, connection) => {
-        if (connection === undefined) onFailure(systemErrorOf(status, 'accept'))
-        else onAccepted(unixPeer(connection))
-      })
-      if (errno === 0) return socket
-      socket.close()
-      throw refused(systemErrorOf(errno, 'listen'))
-    }
-    let socket = await open(target)
-    let closed = false
-    return {
-      // Main holds the socket that this is a duplicate of, so peers go on queueing meanwhile.
-      pause: () => socket.close(),
-      async resume(again: AnyUnixTarget) {
-        const next = await open(again)
-        if (closed) next.close()
-        else socket = next
-      },
-      close: () => {
-        closed = true
-        socket.close()
-        return Promise.resolve()
-      },
-    }
+    return listenOnDuplicate(target, backlog, onAccepted, onFailure, descriptors, refused)
   },
-}
-
-/** One that another shard may get. */
-export function unixPeer(handle: SocketHandle): AcceptedPeer {
-  return { ...unopenedPeer(handle), handle }
 }
 
 /** The folder is checked for each dial, and must still be that folder when its socket is connected. */

@@ -25,6 +25,7 @@ export function parse(args: readonly string[], commands: readonly Command[]): Pa
     const known = commands.map((each) => each.name).join(', ')
     return { kind: 'wrong', message: `there is no command ${name}; there are ${known}`, command: undefined }
   }
+  if (command.handsOn === true) return { kind: 'run', command, given: {}, rest: words }
   return parseFor(command, words)
 }
 

@@ -46,7 +46,14 @@ function openBindings(): Promise<ShardBindings> {
     endpoint: `memory:${name}`,
     target: { kind: 'memory', name },
     backlog: 1,
-    framing: { kind: 'length', maxFrameBytes: 64, maxHeaderBytes: 64, lastLine: 'refuse', frameTimeoutMs: undefined },
+    framing: {
+      kind: 'length',
+      delimiter: 0x0a,
+      maxFrameBytes: 64,
+      maxHeaderBytes: 64,
+      lastLine: 'refuse',
+      frameTimeoutMs: undefined,
+    },
     maxQueued: 16,
     mode: 0o600,
   } as const

@@ -52,7 +52,7 @@ test('frames sent before there is a connection go out on it first, in order', as
 })
 
 test('what queues up while there is no connection is bounded, and checked as a connection would', (t) => {
-  const { reconnecting } = new FakeReconnecting({ framing: 'line' })
+  const { reconnecting } = new FakeReconnecting({ framing: { kind: 'line', delimiter: 0x0a } })
   throws(t, () => reconnecting.send(Buffer.alloc(1001)), 'ERR_FRAME_TOO_LARGE')
   throws(t, () => reconnecting.send('a\nb'), 'ERR_INVALID_FRAME')
   throws(t, () => reconnecting.send(7 as unknown as string), 'ERR_INVALID_FRAME')

@@ -244,6 +244,21 @@ test('line and nul: lastLine decides what an unterminated last frame is', (t) =>
   })
 })
 
+test('line with a delimiter: CR and LF are ordinary bytes, and lastLine applies', (t) => {
+  const delimiter = 0x0c
+  const bytes = Buffer.from('a\r\n\f\r\f\n\f\fb\r')
+  const frames = ['a\r\n', '\r', '\n', '']
+  t.deepEqual(everyCut(specOf('line', { delimiter, lastLine: 'keep' }), bytes), {
+    frames: [...frames, 'b\r'],
+    fault: undefined,
+  })
+  t.deepEqual(everyCut(specOf('line', { delimiter }), bytes), { frames, fault: 'ERR_TRUNCATED' })
+  const spec = specOf('line', { delimiter, maxFrameBytes: 4 })
+  t.is(everyCut(spec, Buffer.from('abcd\f')).fault, undefined)
+  for (const long of ['abcd\r\f', 'abcde'])
+    t.deepEqual(everyCut(spec, Buffer.from(long)), { frames: [], fault: 'ERR_FRAME_TOO_LARGE' }, long)
+})
+
 test('line: the CR of a CRLF does not count, any other byte over maxFrameBytes does', (t) => {
   const spec = specOf('line', { maxFrameBytes: 4 })
   for (const bytes of ['abcd\n', 'abcd\r\n', 'abc\r\r\n']) {

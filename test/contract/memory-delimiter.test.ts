@@ -1,0 +1,3 @@
+import { delimitedContract } from './framed.js'
+
+delimitedContract('\f')
