@@ -1,0 +1,70 @@
+/** What adapters of RPC libraries have in common: messages in order to the last, JSON, answers that find no room. */
+import { TransportError } from '../../engine/protocol/errors.js'
+import type { Adaptable } from './adaptable.js'
+import { waitForRoom } from './sending.js'
+
+/** Hands on each frame until it is stopped, also those that came before the connection closed. */
+export class Incoming {
+  readonly #connection: Adaptable
+  readonly #hand: (frame: Buffer) => void
+  #stop: (() => void) | undefined
+
+  /** @throws {TransportError} ERR_CONSUMER_BUSY */
+  constructor(connection: Adaptable, hand: (frame: Buffer) => void) {
+    this.#connection = connection
+    this.#hand = hand
+    this.#stop = connection.subscribe(hand)
+  }
+
+  stop(): void {
+    this.#stop?.()
+    this.#stop = undefined
+  }
+
+  /** Resolves when the connection is over and its last frame was handed on, with what ended it. */
+  async over(): Promise<Error | undefined> {
+    const { cause } = await this.#connection.closed
+    if (this.#stop === undefined) return cause
+    this.#stop()
+    for (;;) {
+      // The reason why it ended comes with its end.
+      const frame = await this.#connection.receive().catch(() => undefined)
+      if (frame === undefined) return cause
+      this.#hand(frame)
+    }
+  }
+}
+
+/** @throws {TransportError} ERR_INVALID_FRAME */
+export function encodeJson(message: unknown, endpoint: string, replacer?: Replacer): string {
+  let cause: unknown
+  try {
+    // Of undefined and of functions it makes nothing.
+    const text: unknown = JSON.stringify(message, replacer)
+    if (typeof text === 'string') return text
+  } catch (error) {
+    cause = error
+  }
+  const advice = 'this message cannot be written as JSON, because of a BigInt or a circle in it for example.'
+  throw new TransportError('ERR_INVALID_FRAME', `${advice} See the cause.`, { cause, endpoint })
+}
+
+type Replacer = (key: string, value: unknown) => unknown
+
+/** Resolves when there is room for more. Rejects as `send()` throws, and with what ends the connection meanwhile. */
+export async function sendMessage(connection: Adaptable, frame: string | Uint8Array, isAnswer: boolean): Promise<void> {
+  if (!sendOrEnd(connection, frame, isAnswer)) await waitForRoom(connection)
+}
+
+/**
+ * As `send()`. A peer that reads no answers would wait for this one for ever: where there is no room for it, the
+ * connection ends with ERR_BACKPRESSURE.
+ */
+export function sendOrEnd(connection: Adaptable, frame: string | Uint8Array, isAnswer: boolean): boolean {
+  try {
+    return connection.send(frame)
+  } catch (error) {
+    if (isAnswer && error instanceof TransportError && error.code === 'ERR_BACKPRESSURE') connection.destroy(error)
+    throw error
+  }
+}
