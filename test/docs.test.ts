@@ -6,8 +6,11 @@ import test from 'ava'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 // The changelog is left out: it may name files that are gone.
-const examples = fs.readdirSync(join(root, 'examples')).map((name) => `examples/${name}`)
-const documents = ['.', 'docs', 'docs/decisions', ...examples]
+const examples = fs
+  .readdirSync(join(root, 'examples'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => `examples/${name}`)
+const documents = ['.', 'docs', 'docs/decisions', 'examples', ...examples]
   .flatMap(markdownIn)
   .filter((name) => name !== 'CHANGELOG.md')
 

@@ -4,7 +4,7 @@
  * page is in no part, and where a link leads nowhere.
  */
 import fs from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, posix, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Application } from 'typedoc'
@@ -21,8 +21,8 @@ const pagesIn = (folder) =>
     .filter((entry) => entry.isFile() && entry.name.endsWith('.md'))
     .map((entry) => `${folder}/${entry.name}`)
 
-const examples = fs.readdirSync(join(root, 'examples')).flatMap((name) => {
-  const page = `examples/${name}/README.md`
+const examples = ['', ...fs.readdirSync(join(root, 'examples'))].flatMap((name) => {
+  const page = posix.join('examples', name, 'README.md')
   return fs.existsSync(join(root, page)) ? [page] : []
 })
 const decisions = pagesIn('docs/decisions').filter((page) => page !== 'docs/decisions/README.md')

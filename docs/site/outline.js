@@ -8,6 +8,7 @@ export const outline = {
     'docs/reconnecting.md',
     'docs/children.md',
     'docs/own-stdio.md',
+    'docs/integrations.md',
     'docs/adapters.md',
     'docs/migrating-from-node-ipc.md',
     'docs/shutdown.md',

@@ -1,66 +1,48 @@
-/** A server of an example, in a process of its own, and what it prints. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import process from 'node:process'
-import { createInterface } from 'node:readline'
+/** A server of an example that is told to end in the middle of a test. */
 import type { ExecutionContext } from 'ava'
-import { root, runToEnd } from '../package/project.js'
+import { runExample, startExample, type EndedServer } from './example.js'
 
 const WATCHDOG_MS = 60_000
-
-export const examplesFolder = join(root, 'examples')
 
 export interface ExampleServer {
   /** Runs another program of the example to its end, which has to be a clean one. Returns what it printed. */
   readonly run: (program: string, ...args: readonly string[]) => Promise<readonly string[]>
-  /** What it has printed since, once these are so many lines. */
+  /** What it has printed behind its first line, once these are so many lines. */
   readonly said: (lines: number) => Promise<readonly string[]>
   /** Sends SIGTERM, and waits for its end. */
-  readonly stop: () => Promise<{ readonly end: readonly unknown[]; readonly lines: readonly string[] }>
+  readonly stop: () => Promise<EndedServer>
 }
 
 /** It has printed its first line, which says where it listens. */
-export async function withServer(
+export async function serving(
   t: ExecutionContext,
   example: string,
   [program, ...args]: readonly [program: string, ...args: string[]],
   body: (server: ExampleServer) => Promise<void>,
 ): Promise<void> {
   t.timeout(WATCHDOG_MS)
-  const folder = join(examplesFolder, example)
-  const server = spawn(process.execPath, [join(folder, program), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = startExample(`${example}/${program}`, args)
   const lines: string[] = []
-  const output = createInterface(server.stdout).on('line', (line) => lines.push(line))
-  const ended = once(server, 'exit')
-  const said = once(output, 'close')
   try {
-    await once(output, 'line')
-    t.regex(lines.join('\n'), /^listening on /)
+    t.regex(await server.next(), /^listening on /)
     await body({
       run: async (client, ...more) => {
-        const { end, stdout, stderr } = await runToEnd(
-          process.execPath,
-          [join(folder, client), ...more],
-          root,
-          WATCHDOG_MS,
-        )
+        const { end, stdout, stderr } = await runExample(`${example}/${client}`, more, WATCHDOG_MS)
         t.deepEqual([end, stderr], [0, ''])
         return stdout.trimEnd().split('\n')
       },
       said: async (count) => {
-        while (lines.length <= count) await once(output, 'line')
-        return lines.slice(1)
+        while (lines.length < count) lines.push(await server.next())
+        return lines
       },
       stop: async () => {
         server.kill('SIGTERM')
-        const end = await ended
-        await said
-        return { end, lines: lines.slice(1) }
+        lines.push(...(await server.rest()))
+        return { end: await server.ended, lines }
       },
     })
   } finally {
     server.kill('SIGKILL')
-    await ended
+    await server.ended
   }
 }

@@ -2,7 +2,7 @@
 import process from 'node:process'
 import test from 'ava'
 import { randomName } from '../helpers/temporary-folder.js'
-import { startExample } from './program.js'
+import { startExample } from './example.js'
 
 const WATCHDOG_MS = 60_000
 const REQUESTS = 5

@@ -4,7 +4,7 @@ import test from 'ava'
 import { PromText } from '../helpers/prom-text.js'
 import { randomName } from '../helpers/temporary-folder.js'
 import { root, runToEnd } from '../package/project.js'
-import { startExample } from './program.js'
+import { startExample } from './example.js'
 
 const WATCHDOG_MS = 60_000
 

@@ -2,7 +2,7 @@
 import process from 'node:process'
 import test from 'ava'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
-import { withServer } from './example-server.js'
+import { serving } from './example-server.js'
 
 // Windows has no signal that lets a process end by itself.
 const onPosix = process.platform === 'win32' ? test.skip : test
@@ -15,10 +15,10 @@ for (const [server, ...clients] of [
     const folder = await makeTemporaryFolder()
     try {
       const path = folder.socketPath()
-      await withServer(t, 'node-ipc-peer', [server, path], async ({ run, stop }) => {
+      await serving(t, 'node-ipc-peer', [server, path], async ({ run, stop }) => {
         for (const client of clients) t.deepEqual(await run(client, path), ['hello world'])
         const said = clients.map((client) => (client === 'client.js' ? 'symphony: hello' : 'hello: hello'))
-        t.deepEqual(await stop(), { end: [0, null], lines: said })
+        t.deepEqual(await stop(), { end: 0, lines: said })
       })
     } finally {
       await folder.remove()

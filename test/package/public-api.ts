@@ -12,6 +12,7 @@ const entries = {
   'symphony-transport': join(dist, 'types', 'index.d.ts'),
   'symphony-transport/adapters': join(dist, 'types', 'adapters.d.ts'),
   'symphony-transport/metrics': join(dist, 'types', 'metrics.d.ts'),
+  'symphony-transport/bridge-nats': join(dist, 'types', 'bridge-nats.d.ts'),
 }
 
 const UNEXPORTED = 'named by the above, and not exported'

@@ -92,19 +92,3 @@ declare('jest', 'Jest requires the package in its CommonJS mode', async (t) => {
   t.is(ended?.end, 0, ended?.stderr)
   t.regex(ended?.stderr ?? '', /Tests: +1 passed, 1 total/)
 })
-
-/** npm runs no install scripts here, so the command `bun` is not there. */
-const BUN = '@oven/bun-linux-x64/bin/bun'
-
-declare(BUN, 'bun build --compile: the engine says that it does not work in Bun', async (t) => {
-  t.timeout(INSTALL_WATCHDOG_MS + WATCHDOG_MS)
-  installed ??= install()
-  const project = await installed
-  const [host] = parts
-  await project.write('host.mjs', host?.files.get('host.mjs') ?? '')
-  const script = `'${join(toolsFolder, BUN)}' build --compile --outfile=away/host host.mjs && away/host`
-  const { end, stdout, stderr } = await runScript(project, script)
-  await fs.rm(join(project.path, 'away'), { recursive: true, force: true })
-  t.is(end, 1, stdout)
-  t.regex(stderr, /ERR_UNSUPPORTED_RUNTIME/)
-})

@@ -5,6 +5,8 @@ import process from 'node:process'
 const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'))
 const missing = ['repository', 'bugs', 'homepage'].filter((field) => manifest[field] === undefined)
 if (missing.length > 0) {
-  process.stderr.write(`package.json has no ${missing.join(', ')}: say there where this repository is, then publish.\n`)
+  process.stderr.write(
+    `Not published: package.json has no ${missing.join(', ')}. Add the address of this repository, then publish.\n`,
+  )
   process.exitCode = 1
 }
