@@ -27,9 +27,13 @@ export function activatedEndpoints(): readonly FdEndpoint[] {
 
 function readVariables(): readonly FdEndpoint[] {
   const [pid, fds, names] = variables.map((name) => process.env[name])
-  for (const name of variables) Reflect.deleteProperty(process.env, name)
   // They may be left over from what started the process that has started this one.
-  if (pid !== String(process.pid) || fds === undefined) return []
+  const endpoints = pid !== String(process.pid) || fds === undefined ? [] : readEndpoints(fds, names)
+  for (const name of variables) Reflect.deleteProperty(process.env, name)
+  return endpoints
+}
+
+function readEndpoints(fds: string, names: string | undefined): readonly FdEndpoint[] {
   const count = /^\d{1,4}$/.test(fds) ? Number(fds) : MOST_FDS + 1
   if (count > MOST_FDS) throw wrong(`LISTEN_FDS is ${JSON.stringify(fds)}, not a number up to ${String(MOST_FDS)}`)
   const listed = names === undefined ? undefined : names.split(':')

@@ -86,7 +86,9 @@ export function otelSpans(engine: ObservedEngine, options: OtelSpansOptions): { 
     }),
     on(channels.reconnectingFailed, (event) => {
       const { error } = event
-      reconnectOf(event).addEvent('attempt failed', { 'error.type': codeOf(error), 'exception.message': error.message })
+      // There is no span if another observer has ended the connection because of this.
+      const fault = { 'error.type': codeOf(error), 'exception.message': error.message }
+      reconnects.get(event.id)?.addEvent('attempt failed', fault)
     }),
     on(channels.reconnectingConnected, (event) => {
       reconnectOf(event).setAttributes(attributes({ attempts: event.attempt }))

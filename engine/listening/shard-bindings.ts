@@ -43,6 +43,7 @@ export class ShardBindings {
   readonly #joining = new Set<Shard>()
   /** What shards are about to do: each may hold a duplicate of the socket until it has answered. */
   readonly #steps = new Set<Promise<void>>()
+  /** `listen()` has not rejected: the socket is the listener's. */
   #isOpen = false
   #closing: Promise<void> | undefined
 
@@ -70,8 +71,8 @@ export class ShardBindings {
       const opening = new ShardBindings(settings, file, socket)
       listening = opening
       // It may have been aborted while the file was prepared.
-      if (signal.aborted) void opening.close()
-      else signal.addEventListener('abort', () => void opening.close(), { once: true })
+      if (signal.aborted) opening.#abort()
+      else signal.addEventListener('abort', () => opening.#abort(), { once: true })
       await opening.join(shards)
       await file?.publish()
       opening.#isOpen = true
@@ -135,6 +136,12 @@ export class ShardBindings {
   /** The shard is gone, and with it what it had accepted. */
   forget(shard: Shard): void {
     this.#shards.delete(shard)
+  }
+
+  /** Also of one that has just been opened, and that nobody gets. */
+  #abort(): void {
+    this.#isOpen = false
+    void this.close()
   }
 
   close(): Promise<void> {

@@ -5,7 +5,7 @@
 import { realpathSync } from 'node:fs'
 // By this name alone: hosts that are bundled often have a `createRequire` of their own on top.
 import nodeModule from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, isAbsolute } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
@@ -30,11 +30,20 @@ export function ownFile(): string | undefined {
   }
 }
 
+/** Of Node, for a program that is given as text. */
+const EVALUATES = /^(?:-e|-p|-pe|--eval|--print)(?:=|$)/
+
 /** Never the working directory: what lies there is not the host's own. */
 export function searchedFrom(): readonly string[] {
+  const files = [ownFile(), programFile()]
+  return [...new Set(files.filter((file) => file !== undefined && isAbsolute(file)))] as readonly string[]
+}
+
+/** The program that runs. Without one, what stands in its place is an argument, which anybody may have chosen. */
+function programFile(): string | undefined {
   const script = process.argv[1]
-  const files = [ownFile(), script === undefined ? undefined : real(script)]
-  return [...new Set(files.filter((file) => file !== undefined))]
+  const isText = process.execArgv.some((flag) => EVALUATES.test(flag))
+  return script === undefined || isText || !isAbsolute(script) ? undefined : real(script)
 }
 
 /** The same package, as the nearest folder `node_modules` has it. */

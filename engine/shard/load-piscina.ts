@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Piscina } from 'piscina'
+import { version } from '../common/version.js'
 import { TransportError } from '../protocol/errors.js'
 import { findInstalledPackage, requireFrom, searchedFrom } from './installed-package.js'
 
@@ -18,9 +19,10 @@ export function loadPiscina(entry: string): PiscinaClass {
 }
 
 function find(entry: string): PiscinaClass {
-  // Some package managers show a dependency to the package alone that names it.
+  // The package's own comes first: a host may have another version for itself, and that one is not meant.
   const installed = findInstalledPackage()
-  const files = [...searchedFrom(), entry, ...(installed === undefined ? [] : [join(installed.path, 'package.json')])]
+  const own = installed?.version === version ? [join(installed.path, 'package.json')] : []
+  const files = [...own, entry, ...searchedFrom()]
   for (const file of files) {
     const found = requireFrom(file, 'piscina')
     if (found !== undefined) return (found.exports as { readonly Piscina: PiscinaClass }).Piscina

@@ -9,11 +9,12 @@ import { TransportError, type TransportErrorCode } from '../protocol/errors.js'
 
 /**
  * `kept`: a `listen()` has failed, and the handle waits for the next. Nothing in Node takes a number from a handle but
- * closing it, and this one is not the engine's to close before a listener has had it.
+ * closing it, and this one is not the engine's to close before a listener has had it. The inode is the socket's: a
+ * number that has another by now was closed by somebody else, and is a stranger's.
  */
 type Taken =
-  | { readonly kind: 'listening' }
-  | { readonly kind: 'kept'; readonly handle: SocketHandle; readonly inode: bigint | undefined }
+  | { readonly kind: 'listening'; readonly inode: bigint }
+  | { readonly kind: 'kept'; readonly handle: SocketHandle; readonly inode: bigint }
 
 /** Of all engines of this thread. */
 const taken = new Map<number, Taken>()
@@ -29,28 +30,32 @@ export function takeInherited(fd: number, endpoint: string): SocketHandle {
     throw refuse('ERR_ADDRESS_IN_USE', endpoint, `a listener of this process has it already. ${advice}`)
   }
   const inode = inodeOf(fd, endpoint)
-  // If not, the host has closed that socket, and its number is another's by now.
-  const isStill = before?.inode === inode
-  const handle = before !== undefined && isStill ? before.handle : open(fd, inode, endpoint)
-  taken.set(fd, { kind: 'listening' })
+  const handle = before?.inode === inode ? before.handle : open(fd, inode, endpoint)
+  taken.set(fd, { kind: 'listening', inode })
   return handle
 }
 
 /** The listener is closed. Processes that have the socket too keep it, and nothing happens to its file. */
 export function closeInherited(fd: number, handle: SocketHandle): void {
+  const inode = taken.get(fd)?.inode
   taken.delete(fd)
-  handle.close()
+  // A handle whose number is a stranger's stays, unused.
+  if (inode !== undefined && statOf(fd)?.ino === inode) handle.close()
 }
 
 /** There will be no listener: the descriptor stays open. */
 export function keepInherited(fd: number, handle: SocketHandle): void {
-  let inode: bigint | undefined
+  const inode = taken.get(fd)?.inode
+  if (inode !== undefined) taken.set(fd, { kind: 'kept', handle, inode })
+}
+
+/** Undefined: the number is not open. */
+function statOf(fd: number): fs.BigIntStats | undefined {
   try {
-    inode = fs.fstatSync(fd, { bigint: true }).ino
+    return fs.fstatSync(fd, { bigint: true })
   } catch {
-    // The host has closed it.
+    return undefined
   }
-  taken.set(fd, { kind: 'kept', handle, inode })
 }
 
 function open(fd: number, inode: bigint, endpoint: string): SocketHandle {

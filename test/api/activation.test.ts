@@ -5,16 +5,18 @@ import net from 'node:net'
 import { join } from 'node:path'
 import process from 'node:process'
 import test from 'ava'
-import { createEngine, type Engine } from '../../api/index.js'
+import { createEngine, diagnosticsChannels, observe, type Engine } from '../../api/index.js'
 import { descriptorOf } from '../../engine/internals/socket-handle.js'
 import { ChildProgram } from '../helpers/child-program.js'
 import { rejects, throws } from '../helpers/expected-errors.js'
+import { nextEvent } from '../helpers/faults.js'
 import { boundSocket, isOpen } from '../helpers/inherited.js'
 import { canShareMemory } from '../helpers/shared-memory-here.js'
 import { makeTemporaryFolder, type TemporaryFolder } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 60_000
 const SHARDS = 2
+const MOST_STRANGERS = 200
 const onPosix = process.platform === 'win32' ? test.serial.skip : test.serial
 const sharing = canShareMemory ? onPosix : test.serial.skip
 
@@ -113,6 +115,41 @@ onPosix('a listen() that rejects leaves it open, and one descriptor has one list
   )?.closed
   await listener.close()
   t.regex((await rejects(t, transport.listen(), 'ERR_INVALID_ENDPOINT')).message, /no such descriptor is open\. Check/)
+})
+
+onPosix('given up in the moment in which it is open, it stays open too', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fd = boundSocket(folder.socketPath())
+  const transport = engine.transport({ kind: 'fd', fd })
+  const controller = new AbortController()
+  const stop = observe(diagnosticsChannels.listenerOpened, ({ endpoint }) => {
+    if (endpoint === transport.endpoint) controller.abort()
+  })
+  const closed = nextEvent('listener.closed')
+  await rejects(t, transport.listen(undefined, { signal: controller.signal }), 'ERR_ABORTED')
+  stop()
+  await closed
+  t.true(isOpen(fd))
+  const listener = await transport.listen()
+  await listener.close()
+  t.false(isOpen(fd))
+})
+
+onPosix('a number that the host has closed, and that is of something else by now, is left alone', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const fd = boundSocket(folder.socketPath())
+  const listener = await engine.transport({ kind: 'fd', fd }).listen()
+  fs.closeSync(fd)
+  const strangers: number[] = []
+  while (!strangers.includes(fd) && strangers.length < MOST_STRANGERS)
+    strangers.push(fs.openSync(join(folder.path, 'stranger'), 'w'))
+  try {
+    t.true(strangers.includes(fd))
+    await listener.close()
+    t.true(isOpen(fd))
+  } finally {
+    for (const stranger of strangers) fs.closeSync(stranger)
+  }
 })
 
 onPosix('what is no listening Unix stream socket is refused, and stays open', async (t) => {

@@ -8,7 +8,7 @@ import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { until } from '../helpers/turns.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
-const WATCHDOG_MS = 20_000
+const WATCHDOG_MS = 60_000
 
 failOnWarnings()
 
