@@ -38,8 +38,8 @@ export interface StatsServer extends AsyncDisposable {
 
 /** One answer: a line of JSON. */
 export interface StatsAnswer {
-  readonly format: typeof STATS_FORMAT
-  readonly version: typeof STATS_VERSION
+  readonly format: 'symphony-transport stats'
+  readonly version: 1
   readonly pid: number
   readonly node: string
   /** When it was taken, in milliseconds since some fixed moment of the process. */
