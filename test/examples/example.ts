@@ -1,39 +1,59 @@
 /** Programs of `examples/`, each a process of its own. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import process from 'node:process'
-import { createInterface } from 'node:readline'
-import { root, runToEnd, type Ended } from '../package/project.js'
+import test, { type ExecutionContext } from 'ava'
+import { ChildProgram } from '../helpers/child-program.js'
+import { root, runToEnd } from '../package/project.js'
 
-export function examplePath(name: string): string {
-  return join(root, 'examples', name)
+const WATCHDOG_MS = 60_000
+
+// Windows has no signal by which a program ends by itself.
+export const onPosix = process.platform === 'win32' ? test.skip : test.serial
+
+/** Runs one to its end, which has to be a clean one. Returns the lines of its output. */
+export async function runExample(
+  t: ExecutionContext,
+  path: string,
+  ...args: readonly string[]
+): Promise<readonly string[]> {
+  t.timeout(WATCHDOG_MS)
+  const command = [join(root, 'examples', path), ...args]
+  const { end, stdout, stderr } = await runToEnd(process.execPath, command, root, WATCHDOG_MS)
+  t.deepEqual([end, stderr], [0, ''])
+  return stdout.trimEnd().split('\n')
 }
 
-export function runExample(name: string, args: readonly string[], watchdogMs: number): Promise<Ended> {
-  return runToEnd(process.execPath, [examplePath(name), ...args], root, watchdogMs)
-}
-
-/** Runs `body` while a server runs that has said its first line, and ends it by SIGTERM: all that it said. */
-export async function withServer(
-  name: string,
+/** Runs one beside `body`, and ends it by SIGTERM; its end has to be a clean one. Returns the lines of its output. */
+export async function withExample(
+  t: ExecutionContext,
+  path: string,
   args: readonly string[],
-  body: (firstLine: string) => Promise<void>,
-): Promise<{ readonly exit: readonly unknown[]; readonly lines: readonly string[] }> {
-  const server = spawn(process.execPath, [examplePath(name), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const lines: string[] = []
-  const output = createInterface(server.stdout).on('line', (line) => lines.push(line))
-  const ended = once(server, 'exit')
-  const said = once(output, 'close')
+  body: (program: ChildProgram) => Promise<void>,
+): Promise<readonly string[]> {
+  t.timeout(WATCHDOG_MS)
+  const program = ChildProgram.startFile(join(root, 'examples', path), args)
   try {
-    await Promise.race([once(output, 'line'), said])
-    await body(lines[0] ?? '')
-    server.kill('SIGTERM')
-    const exit = await ended
-    await said
-    return { exit, lines }
+    await body(program)
+    program.kill('SIGTERM')
+    const { code, signal, lines, stderr } = await program.exit
+    t.deepEqual([code, signal, stderr], [0, null, ''])
+    return lines
   } finally {
-    server.kill('SIGKILL')
-    await ended
+    program.kill('SIGKILL')
+    await program.exit
   }
+}
+
+/** As `withExample()`, for one that says first where it listens. */
+export async function withServer(
+  t: ExecutionContext,
+  path: string,
+  args: readonly string[],
+  body: (server: ChildProgram) => Promise<void>,
+): Promise<readonly string[]> {
+  const lines = await withExample(t, path, args, async (server) => {
+    await server.line(`listening on ${args[0] ?? ''}`)
+    await body(server)
+  })
+  return lines.slice(1)
 }
