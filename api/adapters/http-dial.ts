@@ -1,4 +1,4 @@
-/** A socket of HTTP that is there before its connection, as `net.connect()` returns one: `http.Agent` counts on that. */
+/** A socket of HTTP that is there before its connection, as of `net.connect()`: `http.Agent` counts on that. */
 import type { Connection } from '../../engine/common/connection.js'
 import type { Frame } from '../../engine/common/frame.js'
 import { TransportError } from '../../engine/protocol/errors.js'
