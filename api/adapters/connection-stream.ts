@@ -5,6 +5,9 @@ import { assertPresent } from '../../engine/common/frame.js'
 import type { Adaptable } from './adaptable.js'
 import { endFully, waitForRoom } from './sending.js'
 
+/** What the stream uses of one. */
+export type StreamConnection = Omit<Adaptable, 'subscribe'>
+
 export interface StreamSettings {
   readonly objectMode: boolean
   /** False: it ends its own side when the peer has ended, as a client's socket does. */
@@ -12,13 +15,13 @@ export interface StreamSettings {
 }
 
 export class ConnectionStream extends Duplex {
-  readonly #connection: Adaptable
+  readonly #connection: StreamConnection
   readonly #objectMode: boolean
   #reading = false
   /** The end of the peer was read. */
   #ended = false
 
-  constructor(connection: Adaptable, { objectMode, allowHalfOpen }: StreamSettings) {
+  constructor(connection: StreamConnection, { objectMode, allowHalfOpen }: StreamSettings) {
     // Nothing is taken ahead: destroying the stream, with what has ended the connection, drops what it holds.
     super({ objectMode, allowHalfOpen, readableHighWaterMark: 0 })
     this.#connection = connection

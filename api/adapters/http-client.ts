@@ -1,25 +1,25 @@
 /** Clients of HTTP over any transport: a `http.Agent` for `node:http`, and `connect` for undici. */
-import { Agent, type AgentOptions } from 'node:http'
+import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Connection } from '../../engine/common/connection.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import { TransportError } from '../../engine/protocol/errors.js'
-import type { WaitOptions } from '../../engine/protocol/waiter.js'
+import { DialledSocket, type DiallingTransport } from './http-dial.js'
 import { HttpSocket } from './http-socket.js'
 
-/** A `Transport`, or whatever dials as it does. */
-export interface DiallingTransport {
-  readonly endpoint: string
-  connect(options?: WaitOptions): Promise<Connection>
-}
-
 /** As of `http.Agent`. */
-export interface HttpAgentOptions extends Pick<
-  AgentOptions,
-  'keepAlive' | 'maxSockets' | 'maxFreeSockets' | 'maxTotalSockets' | 'scheduling' | 'timeout'
-> {
+export interface HttpAgentOptions {
   /** Whether connections are used again. Default true. */
-  readonly keepAlive?: boolean
+  readonly keepAlive?: boolean | undefined
+  /** How many connections there may be, at least 1; further requests wait. Default Infinity. */
+  readonly maxSockets?: number | undefined
+  /** How many idle connections are kept, at least 1. Default 256. */
+  readonly maxFreeSockets?: number | undefined
+  /** As `maxSockets`: all connections have one name. */
+  readonly maxTotalSockets?: number | undefined
+  /** Which idle connection is used next: the last one used (`lifo`, default), or the first (`fifo`). */
+  readonly scheduling?: 'fifo' | 'lifo' | undefined
+  /** After how long a silence a request emits `timeout`, and an idle connection is closed, in ms. Default 0: never. */
+  readonly timeout?: number | undefined
 }
 
 const count = (value: unknown): string | undefined =>
@@ -39,8 +39,6 @@ const checks = {
 
 class TransportAgent extends Agent {
   readonly #transport: DiallingTransport
-  /** Dials under way. */
-  readonly #dials = new Set<AbortController>()
 
   constructor(transport: DiallingTransport, options: AgentOptions) {
     super(options)
@@ -52,32 +50,11 @@ class TransportAgent extends Agent {
     return this.#transport.endpoint
   }
 
-  override createConnection(_options: unknown, onSocket?: Parameters<Agent['createConnection']>[1]): undefined {
-    // In Node it may be called without a socket, if there is an error.
-    const settle = onSocket as ((error: Error | null, socket?: HttpSocket) => void) | undefined
-    const dial = new AbortController()
-    this.#dials.add(dial)
-    openSocket(this.#transport, { signal: dial.signal }).then(
-      (socket) => {
-        this.#dials.delete(dial)
-        settle?.(null, socket)
-      },
-      (error: unknown) => {
-        this.#dials.delete(dial)
-        settle?.(error as Error)
-      },
-    )
-    return undefined
+  override createConnection({ timeout = 0 }: ClientRequestArgs): DialledSocket {
+    const socket = new DialledSocket(this.#transport)
+    if (timeout > 0) socket.setTimeout(timeout)
+    return socket
   }
-
-  override destroy(): void {
-    for (const dial of this.#dials) dial.abort()
-    super.destroy()
-  }
-}
-
-async function openSocket(transport: DiallingTransport, options?: WaitOptions): Promise<HttpSocket> {
-  return new HttpSocket(await transport.connect(options), { allowHalfOpen: false })
 }
 
 /**
@@ -110,9 +87,9 @@ export function toUndiciConnect(transport: DiallingTransport): UndiciConnect {
       callback(new TransportError('ERR_INVALID_OPTION', message, { endpoint: transport.endpoint }), null)
       return
     }
-    openSocket(transport).then(
+    transport.connect().then(
       // It has what undici calls.
-      (socket) => callback(null, socket as unknown as Socket),
+      (connection) => callback(null, new HttpSocket(connection, { allowHalfOpen: false }) as unknown as Socket),
       (error: unknown) => callback(error as Error, null),
     )
   }

@@ -100,10 +100,16 @@ function finish(server: Server): void {
   if (count === 0 && !server.listening) server.close()
 }
 
+interface Served {
+  readonly connection: Connection
+  /** What it answers now, in order, with what is to be called when that is over. */
+  readonly answers: Map<ServerResponse, () => void>
+}
+
 class HttpConnections {
   readonly #server: Server
-  /** The connections that are open, and what each of them answers now. */
-  readonly #sockets = new Map<HttpSocket, { readonly connection: Connection; readonly answers: Set<ServerResponse> }>()
+  /** The connections that are open. */
+  readonly #sockets = new Map<HttpSocket, Served>()
   readonly #upgraded = new WeakSet<object>()
   /** Called when the last one has closed; undefined: it is open. */
   #onEmpty: (() => void) | undefined
@@ -115,9 +121,12 @@ class HttpConnections {
 
   add(connection: Connection): void {
     const socket = new HttpSocket(connection, { allowHalfOpen: true })
-    this.#sockets.set(socket, { connection, answers: new Set() })
+    const answers: Served['answers'] = new Map()
+    this.#sockets.set(socket, { connection, answers })
     socket.once('close', () => {
       this.#sockets.delete(socket)
+      // One that waits behind another is not told by `node:http`.
+      for (const isOver of answers.values()) isOver()
       if (this.#sockets.size === 0) this.#onEmpty?.()
     })
     this.#watchUpgrades()
@@ -129,7 +138,9 @@ class HttpConnections {
       this.#onEmpty = resolve
     })
     for (const [socket, { answers }] of this.#sockets) {
-      for (const answer of answers) if (!answer.headersSent) answer.setHeader('connection', 'close')
+      // Behind an answer that says so no other one would come.
+      const last = [...answers.keys()].at(-1)
+      if (last?.headersSent === false) last.setHeader('connection', 'close')
       this.#endIfIdle(socket)
     }
     const cut = (): void => {
@@ -152,9 +163,9 @@ class HttpConnections {
     // The server has other listeners, too.
     if (found === undefined) return
     const { connection, answers } = found
-    answers.add(response)
     if (this.#onEmpty !== undefined) response.setHeader('connection', 'close')
     const answered = new Promise<void>((resolve) => {
+      answers.set(response, resolve)
       response.once('close', () => {
         answers.delete(response)
         resolve()

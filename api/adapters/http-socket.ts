@@ -2,9 +2,9 @@
  * A connection as the socket that `node:http` and undici want: a stream of bytes that has, besides, those methods of
  * `net.Socket` that they call. Like a Unix socket it has no addresses.
  */
-import type { Connection } from '../../engine/common/connection.js'
+import type { Connection, ConnectionInfo } from '../../engine/common/connection.js'
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
-import { ConnectionStream } from './connection-stream.js'
+import { ConnectionStream, type StreamConnection } from './connection-stream.js'
 import { waitForRoom } from './sending.js'
 
 /** A longer chunk goes out in pieces: one frame is bounded, what an application writes at once is not. */
@@ -14,17 +14,23 @@ const PIECE_BYTES = 65_536
 const LINGER_BYTES = 16_384
 const LINGER_MS = 1_000
 
+export interface HttpConnection extends StreamConnection, Pick<Connection, 'pendingBytes'> {
+  readonly info: Pick<ConnectionInfo, 'endpoint' | 'bytesReceived' | 'bytesSent'>
+  ref(): unknown
+  unref(): unknown
+}
+
 export class HttpSocket extends ConnectionStream {
   readonly connecting = false
   readonly pending = false
   /** What `setTimeout()` was given, in milliseconds. */
   timeout: number | undefined
-  readonly #owned: Connection
+  readonly #owned: HttpConnection
   readonly #clock: Clock
   #activeAt: number
   #cancelTimer: (() => void) | undefined
 
-  constructor(connection: Connection, settings: { readonly allowHalfOpen: boolean }, clock = systemClock) {
+  constructor(connection: HttpConnection, settings: { readonly allowHalfOpen: boolean }, clock = systemClock) {
     super(connection, { objectMode: false, allowHalfOpen: settings.allowHalfOpen })
     this.#owned = connection
     this.#clock = clock

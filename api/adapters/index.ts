@@ -3,13 +3,8 @@ export { toBirpcChannel, type BirpcChannel, type BirpcClosable } from './birpc.j
 export { toComlinkEndpoint, type ComlinkCodec, type ComlinkEndpoint, type ComlinkOptions } from './comlink.js'
 export { json, type JsonConnection, type JsonOptions } from './json/json.js'
 export { toDuplex, type DuplexOptions } from './duplex.js'
-export {
-  createHttpAgent,
-  toUndiciConnect,
-  type DiallingTransport,
-  type HttpAgentOptions,
-  type UndiciConnect,
-} from './http-client.js'
+export { createHttpAgent, toUndiciConnect, type HttpAgentOptions, type UndiciConnect } from './http-client.js'
+export type { DiallingTransport } from './http-dial.js'
 export {
   serveHttp,
   type HttpListener,

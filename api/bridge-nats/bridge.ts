@@ -1,9 +1,8 @@
 /** What a host sees of a bridge, and the life that all bridges have in common. */
 import { graceMs as graces, LONGEST_TIMER_MS } from '../../engine/common/call-options.js'
 import { readOptions } from '../../engine/common/option-problems.js'
-import type { TransportError } from '../../engine/protocol/errors.js'
+import type { TransportError, TransportErrorCode } from '../../engine/protocol/errors.js'
 import { integerCheck } from './bridge-options.js'
-import type { EndCode } from './packet.js'
 
 export interface BridgeCloseOptions {
   /** How long to wait for what is on its way, in milliseconds. Default 1,000. */
@@ -12,7 +11,7 @@ export interface BridgeCloseOptions {
 
 export interface BridgeClosed {
   /** 'OK' after `close()`, otherwise the code of what ended the bridge. */
-  readonly code: EndCode
+  readonly code: 'OK' | TransportErrorCode
   readonly cause?: Error | undefined
 }
 

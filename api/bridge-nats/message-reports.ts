@@ -1,10 +1,10 @@
 /** What bridges between frames and messages report and count. */
-import type { EndCode } from './packet.js'
+import type { TransportErrorCode } from '../../engine/protocol/errors.js'
 
 /** What became of the frames of one connection, once it is over. Together the three counts are all of them. */
 export interface PublishReport {
   /** 'OK' after a clean end, otherwise the code of what ended it. */
-  readonly code: EndCode
+  readonly code: 'OK' | TransportErrorCode
   readonly cause: Error | undefined
   /** Messages that the server has confirmed to have; with `jetstream`, that they are in the stream. */
   readonly handedOver: number

@@ -1,12 +1,12 @@
 /** What bridges report. */
-import type { EndCode } from './packet.js'
+import type { TransportErrorCode } from '../../engine/protocol/errors.js'
 
 /** What became of the frames of one connection, once it is over. */
 export interface ConnectionReport {
   /** Unique, the same at both bridges. */
   readonly id: string
   /** 'OK' after a clean end on both sides, otherwise the code of what ended it. */
-  readonly code: EndCode
+  readonly code: 'OK' | TransportErrorCode
   readonly cause: Error | undefined
   /**
    * Frames from the local connection that the operating system at the other side took, as the other bridge has said.

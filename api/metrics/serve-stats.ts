@@ -38,8 +38,8 @@ export interface StatsServer extends AsyncDisposable {
 
 /** One answer: a line of JSON. */
 export interface StatsAnswer {
-  readonly format: typeof STATS_FORMAT
-  readonly version: typeof STATS_VERSION
+  readonly format: 'symphony-transport stats'
+  readonly version: 1
   readonly pid: number
   readonly node: string
   /** When it was taken, in milliseconds since some fixed moment of the process. */
@@ -169,7 +169,7 @@ function over(named: readonly unknown[]): number {
   return Math.max(0, named.length - MOST_NAMED)
 }
 
-/** A socket file is its owner's alone, and a `local:` name lies in a private folder. Of what is inherited nobody knows. */
+/** A socket file is its owner's alone, a `local:` name lies in a private folder; of what is inherited nobody knows. */
 function isOpenToOthers(endpoint: Endpoint, text: string): boolean {
   const isOpenPipe =
     typeof endpoint === 'object' &&

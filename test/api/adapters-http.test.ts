@@ -155,12 +155,15 @@ served(
     const agent = createHttpAgent(transport, { maxSockets: 10 })
     const dispatcher = new Pool('http://any', { connect: toUndiciConnect(transport), connections: 10 })
     try {
+      let connections = 0
+      service.server.on('connection', () => connections++)
       const paths = Array.from({ length: 100 }, (_, i) => `/${String(i)}`)
       const byAgent = await Promise.all(paths.map((path) => ask({ agent, path })))
       t.deepEqual(
         byAgent.map(({ body }) => body.toString()),
         paths,
       )
+      t.is(connections, 10)
       const byPool = await Promise.all(
         paths.map(async (path) => text((await dispatcher.request({ path, method: 'GET' })).body)),
       )
@@ -296,6 +299,12 @@ test.serial('requests to an endpoint where nobody listens fail with the error of
   const dispatcher = new Client('http://any', { connect: toUndiciConnect(transport) })
   try {
     t.is((await t.throwsAsync<TransportError>(ask({ agent }))).code, 'ERR_NOT_FOUND')
+    const narrow = createHttpAgent(transport, { maxSockets: 1 })
+    const settled = await Promise.allSettled([1, 2, 3].map(() => ask({ agent: narrow })))
+    t.deepEqual(
+      settled.map((one) => one.status === 'rejected' && (one.reason as TransportError).code),
+      ['ERR_NOT_FOUND', 'ERR_NOT_FOUND', 'ERR_NOT_FOUND'],
+    )
     const asked = dispatcher.request({ path: '/', method: 'GET' })
     t.is((await t.throwsAsync<TransportError>(asked)).code, 'ERR_NOT_FOUND')
   } finally {
@@ -410,6 +419,60 @@ test.serial('the end of the engine waits for a request at work', async (t) => {
   t.is((await asked).body.toString(), 'in time')
   t.is((await closing).leaked, 0)
 })
+
+const twoAtOnce = 'GET /1 HTTP/1.1\r\nhost: a\r\n\r\nGET /2 HTTP/1.1\r\nhost: a\r\n\r\n'
+
+test.serial('the end of the engine does not wait for requests whose client has gone', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const own = await createEngine({ shards: 1 })
+  const endpoint = folder.endpoint()
+  const both = signal()
+  await serveHttp(own.transport(endpoint, { framing: 'raw' }), ({ url }) => {
+    if (url === '/2') both.resolve()
+  })
+  const client = net.connect(pathOf(endpoint))
+  client.write(twoAtOnce)
+  await both.promise
+  client.destroy()
+  t.is((await own.close({ graceMs: 2 * WATCHDOG_MS })).leaked, 0)
+})
+
+test.serial('closing lets all requests at work on one connection finish', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const transport = endpoints.sockets()
+  const answers: ServerResponse[] = []
+  const both = signal()
+  const service = await serveHttp(transport, (_request, response) => {
+    if (answers.push(response) === 2) both.resolve()
+  })
+  const client = net.connect(pathOf(transport.endpoint))
+  client.write(twoAtOnce)
+  await both.promise
+  const closing = service.close({ graceMs: 2 * WATCHDOG_MS })
+  await until(() => answers[1]?.getHeader('connection') === 'close')
+  for (const answer of answers) answer.end('done')
+  const said = await text(client)
+  t.deepEqual(said.match(/HTTP.*$|^connection: .*$/gim), [
+    'HTTP/1.1 200 OK',
+    'Connection: keep-alive',
+    'HTTP/1.1 200 OK',
+    'connection: close',
+  ])
+  await closing
+})
+
+served(
+  'the timeout of the agent is that of its requests',
+  () => () => undefined,
+  async (t, { transport }) => {
+    const agent = createHttpAgent(transport, { timeout: 1 })
+    const request = http.get({ host: 'any', agent })
+    await once(request, 'timeout')
+    request.destroy()
+    await t.throwsAsync(once(request, 'response'), { code: 'ECONNRESET' })
+    agent.destroy()
+  },
+)
 
 test.serial('a server may have several listeners, of which one ends alone', async (t) => {
   t.timeout(WATCHDOG_MS)

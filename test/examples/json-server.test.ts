@@ -1,20 +1,15 @@
 /** The JSON server does what its page says. */
 import { once } from 'node:events'
 import net from 'node:net'
-import process from 'node:process'
-import test from 'ava'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
-import { serving } from './example-server.js'
-
-// Windows has no signal that lets a process end by itself.
-const onPosix = process.platform === 'win32' ? test.skip : test
+import { onPosix, runExample, withServer } from './example.js'
 
 onPosix('JSON server: its client and a plain socket get their answers', async (t) => {
   const folder = await makeTemporaryFolder()
   try {
     const path = folder.socketPath()
-    await serving(t, 'json-server', ['server.js', `unix:${path}`], async ({ run, stop }) => {
-      t.deepEqual(await run('client.js', `unix:${path}`), [
+    const lines = await withServer(t, 'json-server/server.js', [`unix:${path}`], async () => {
+      t.deepEqual(await runExample(t, 'json-server/client.js', `unix:${path}`), [
         '{"note":"shopping","text":"bread\\nand milk"}',
         '{"note":"shopping","text":"bread\\nand milk"}',
         '{"note":"holidays","text":null}',
@@ -26,8 +21,8 @@ onPosix('JSON server: its client and a plain socket get their answers', async (t
       socket.end('{"note":"shopping"}\r\nno JSON\n')
       await once(socket, 'end')
       t.regex(text, /^\{"note":"shopping","text":"bread\\nand milk"\}\n\{"error":"[^\n]*JSON[^\n]*"\}\n$/)
-      t.deepEqual(await stop(), { end: 0, lines: [] })
     })
+    t.deepEqual(lines, [])
     t.deepEqual(await folder.list(), [])
   } finally {
     await folder.remove()

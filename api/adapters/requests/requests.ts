@@ -48,10 +48,14 @@ export type RequestParameters<Method> = Method extends (...args: infer Args) => 
   : never
 
 /** What a method answers: its result, with null in place of undefined. */
-export type RequestResult<Method> = Method extends (...args: never[]) => infer Result ? OrNull<Awaited<Result>> : never
-
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a method may return nothing
-type OrNull<Result> = Result extends undefined | void ? null : Result
+export type RequestResult<Method> = Method extends (...args: never[]) => infer Result
+  ? Awaited<Result> extends infer Value
+    ? // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a method may return nothing
+      Value extends undefined | void
+      ? null
+      : Value
+    : never
+  : never
 
 /** `Remote`: the methods of the peer, with their parameters and results. Nothing checks that it has them. */
 export interface Requests<Remote = AnyMethods> {

@@ -160,7 +160,8 @@ export class ServedRequests {
   }
 
   #room(): Promise<void> | undefined {
-    if (this.atWork < this.#settings.maxPending) return undefined
+    // What is left of a connection that is over is not held back by handlers that nobody waits for.
+    if (this.#over !== undefined || this.atWork < this.#settings.maxPending) return undefined
     return new Promise((resolve) => {
       this.#onRoom = resolve
     })

@@ -90,6 +90,15 @@ pair('answers to unknown ids, second answers and late cancellations change nothi
   t.is((JSON.parse(String((await receiveMany(far, 1))[0])) as { id: number }).id, 8)
 })
 
+pair('calls settle at the end, whatever handlers still work on', async (t, { near, far }) => {
+  const here = requests(near, { maxPending: 1, handlers: { never: () => new Promise<never>(() => undefined) } })
+  const call = here.call('x')
+  await receiveMany(far, 1)
+  for (let i = 0; i < 3; i++) far.send(message({ method: 'never' }))
+  await near.close()
+  await rejects(t, call, 'ERR_RESET')
+})
+
 const MANY = 10_000
 
 for (const [how, count, end, code] of [
