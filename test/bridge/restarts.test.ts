@@ -7,12 +7,14 @@ import { numberedTraffic } from '../helpers/numbered-traffic.js'
 const needs = { watchdogMs: 170_000 }
 const RESTARTS = byLength({ short: 5, long: 100 })
 const CONNECTIONS = 3
+/** So much is on its way when the server is killed; more would only take time. */
+const WINDOW = { windowBytes: 65_536, windowFrames: 256 }
 
 natsTest(
   `over ${String(RESTARTS)} restarts of nats-server no frame is lost, and none is repeated`,
   needs,
   async (t, server) => {
-    const pair = await bridgedPair(server)
+    const pair = await bridgedPair(server, { listening: WINDOW })
     try {
       const traffics = []
       for (let i = 0; i < CONNECTIONS; i++) {
