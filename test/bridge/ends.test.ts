@@ -119,7 +119,7 @@ natsTest(
   'a message that was published is not published again after outageMs, when the stream may have forgotten it',
   needs,
   async (t, server) => {
-    const link = new NatsLink(await connect(natsOptions(server)))
+    const link = new NatsLink(await connect({ ...natsOptions(server), maxReconnectAttempts: -1 }))
     const clock = new ManualClock(() => true)
     const tries: unknown[] = []
     // The stream never answers.
@@ -156,6 +156,9 @@ natsTest('a stream that is made anew is read from its first message', storing, a
     await manager.streams.delete(stream)
     await storingStream(server, bridges.subject)
     await manager.consumers.add(stream, config)
+    // What the bridge has asked the consumer that was deleted is not answered: it asks the new one now.
+    await server.kill()
+    await server.start()
     for (const text of numbers(3, 3)) publisher.send(text)
     t.deepEqual(await texts(subscriber, 3), numbers(3, 3))
   } finally {
