@@ -49,7 +49,7 @@ export interface BridgeOptions extends CommonBridgeOptions {
   readonly onLoss?: ((report: ConnectionReport) => void) | undefined
 }
 
-const DEFAULTS = {
+export const bridgeDefaults = {
   windowBytes: 1_048_576,
   windowFrames: 4_096,
   maxFrameBytes: 16_777_216,
@@ -59,8 +59,8 @@ const DEFAULTS = {
   outageMs: 60_000,
 } as const
 
-export type BridgeSettings = Omit<BridgeOptions, keyof typeof DEFAULTS> & {
-  readonly [Name in keyof typeof DEFAULTS]: number
+export type BridgeSettings = Omit<BridgeOptions, keyof typeof bridgeDefaults> & {
+  readonly [Name in keyof typeof bridgeDefaults]: number
 }
 
 export function integerCheck(from: number, to: number, unit = ''): (value: unknown) => string | undefined {
@@ -88,7 +88,7 @@ export const commonChecks = {
   onError: functionCheck,
 } satisfies Checks
 
-const checks = {
+export const bridgeChecks = {
   ...commonChecks,
   windowBytes: integerCheck(1_024, 2 ** 30, ' bytes'),
   windowFrames: integerCheck(1, 1_048_576),
@@ -102,7 +102,12 @@ const checks = {
 
 /** @throws {TransportError} ERR_INVALID_OPTION */
 export function readBridgeOptions(options: unknown, where: string): BridgeSettings {
-  return readWithDefaults<BridgeOptions, Record<keyof typeof DEFAULTS, number>>(options, checks, DEFAULTS, where)
+  return readWithDefaults<BridgeOptions, Record<keyof typeof bridgeDefaults, number>>(
+    options,
+    bridgeChecks,
+    bridgeDefaults,
+    where,
+  )
 }
 
 /** What was given, and defaults for the rest. Without a default, an option of all bridges has to be there. */

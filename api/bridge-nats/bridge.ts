@@ -1,7 +1,9 @@
 /** What a host sees of a bridge, and the life that all bridges have in common. */
+import process from 'node:process'
 import { graceMs as graces, LONGEST_TIMER_MS } from '../../engine/common/call-options.js'
 import { readOptions } from '../../engine/common/option-problems.js'
-import type { TransportError, TransportErrorCode } from '../../engine/protocol/errors.js'
+import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
+import type { Listener } from '../index.js'
 import { integerCheck } from './bridge-options.js'
 
 export interface BridgeCloseOptions {
@@ -55,7 +57,10 @@ export function makeBridge<Stats>(parts: BridgeParts<Stats>): MadeBridge<Stats> 
   const end = (graceMs: number, ending: BridgeClosed): Promise<BridgeClosed> => {
     if (life.kind === 'open') {
       life = { kind: 'closing', closed: ending }
-      void parts.end(graceMs).finally(() => settle(ending))
+      parts
+        .end(graceMs)
+        .catch((error: unknown) => process.emitWarning(error as Error))
+        .finally(() => settle(ending))
     }
     return closed
   }
@@ -75,4 +80,13 @@ export function makeBridge<Stats>(parts: BridgeParts<Stats>): MadeBridge<Stats> 
     },
   }
   return { bridge, fail: (error) => void end(0, { code: error.code, cause: error }) }
+}
+
+/** A bridge that listens ends with its listener, also when that was closed together with its engine. */
+export function endWithListener(listener: Listener, { fail }: Pick<MadeBridge<unknown>, 'fail'>): void {
+  void listener.closed.then(({ code, cause }) => {
+    fail(
+      new TransportError(code === 'OK' ? 'ERR_CLOSED' : code, 'the local listener of the bridge has ended.', { cause }),
+    )
+  })
 }

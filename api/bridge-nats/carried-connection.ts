@@ -73,6 +73,8 @@ export class CarriedConnection {
   #life: Life
   #onRoom: (() => void) | undefined
   #flushes = false
+  /** The server has not taken yet what was published again. */
+  #resends = false
   /** Frames that were taken and that the other bridge cannot be given. */
   #refused = 0
   /** The last account of what was handed over that was published. */
@@ -297,7 +299,7 @@ export class CarriedConnection {
       stamp(packet, this.#receive.handedOver)
       this.#told = this.#receive.handedOver
       if (!this.#link.publish(life.peer, packet)) {
-        this.#fail('ERR_IO', undefined)
+        this.#fail('ERR_IO', unpublishedError(packet.length, this.#link.maxPayload, this.#local.info.endpoint))
         return
       }
     }
@@ -317,12 +319,26 @@ export class CarriedConnection {
     const life = this.#life
     if (life.kind !== 'open') return
     this.#onHandedOver(state.handedOver)
-    if (state.misses) {
-      this.#events.onResent(life.send.resendFrom(state.received))
-      this.#publish()
-    }
+    if (state.misses) this.#resend(life.send, state.received)
     const misses = this.#receive.misses(state.sent)
     if (state.asks || misses) this.#tell({ asks: false, misses })
+  }
+
+  /**
+   * A window at a time: before the server has taken it no other follows, however often the other bridge asks. The client
+   * keeps what is published without a bound. It is asked once more then, in case this request was a new one.
+   */
+  #resend(send: SendHalf, received: number): void {
+    if (this.#resends) return
+    this.#resends = true
+    this.#events.onResent(send.resendFrom(received))
+    this.#publish()
+    const done = (): void => {
+      this.#resends = false
+      if (send.framesKept > 0 || send.isEnded) this.#tell({ asks: true, misses: false })
+    }
+    // Once NATS is there again both sides say where they stand.
+    this.#link.flush().then(done, () => (this.#resends = false))
   }
 
   #onSequenced(packet: Sequenced): void {
@@ -401,7 +417,7 @@ export class CarriedConnection {
     this.#cancelLook ??= this.#settings.clock.setTimer(() => {
       this.#cancelLook = undefined
       if (this.#hasEnded()) return
-      const isNews = this.#receive.onHandedOver(this.#writer.handedOver)
+      const isNews = this.#receive.onHandedOver(this.#writer.handedOver, this.#writer.isIdle)
       if (this.#receive.handedOver > this.#told) this.#tell({ asks: false, misses: false })
       this.#lookMs = isNews ? FIRST_LOOK_MS : Math.min(LAST_LOOK_MS, this.#lookMs * 2)
       this.#settle()
@@ -441,7 +457,7 @@ export class CarriedConnection {
     this.#onRoom?.()
     const lastWords: Buffer[] = []
     if (life.kind === 'open') {
-      this.#receive.onHandedOver(this.#writer.handedOver)
+      this.#receive.onHandedOver(this.#writer.handedOver, this.#writer.isIdle)
       lastWords.push(this.#state(life.send, { asks: false, misses: false }))
     }
     if (code !== 'OK') lastWords.push(encodeReset(code))
@@ -461,6 +477,11 @@ export class CarriedConnection {
 function endError(code: EndCode, endpoint: string): TransportError {
   const told = code === 'OK' ? 'ERR_CLOSED' : code
   return new TransportError(told, `the other end of the bridge has ended this connection with ${told}.`, { endpoint })
+}
+
+function unpublishedError(length: number, most: number, endpoint: string): TransportError {
+  const message = `the client of NATS has not taken a message of ${String(length)} bytes: it is being drained, or max_payload of the server (${String(most)}) is less than it was.`
+  return new TransportError('ERR_IO', message, { endpoint })
 }
 
 function lateError(ms: number, endpoint: string): TransportError {

@@ -116,7 +116,6 @@ export class Carrier {
 
   /** Ends all in order, and what is not over after `graceMs` at once. */
   async close(graceMs: number): Promise<void> {
-    this.#cancelTick()
     for (const connection of this.#all) connection.wind()
     if (this.size > 0) {
       let cancel = (): void => undefined
@@ -126,6 +125,7 @@ export class Carrier {
       })
       cancel()
     }
+    this.#cancelTick()
     this.cut('ERR_CLOSED', undefined)
     this.#cancelListening()
     if (!this.#link.connection.isClosed()) this.#subscription.unsubscribe()

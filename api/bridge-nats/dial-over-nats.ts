@@ -110,12 +110,14 @@ class Dials {
     const { transport, openTimeoutMs } = this.#settings
     try {
       const local = await transport.connect({ signal: this.#stop.signal, timeoutMs: openTimeoutMs })
-      if (this.#stop.signal.aborted) local.destroy()
-      else this.#carrier.answer(local, id, there, terms)
+      if (this.#stop.signal.aborted) {
+        local.destroy()
+        this.#refuse(id, there, 'ERR_CLOSED')
+      } else this.#carrier.answer(local, id, there, terms)
     } catch (error) {
-      const { code } = error as TransportError
-      this.#refuse(id, there, code)
-      this.#carrier.report(error as TransportError)
+      const isStopped = this.#stop.signal.aborted
+      this.#refuse(id, there, isStopped ? 'ERR_CLOSED' : (error as TransportError).code)
+      if (!isStopped) this.#carrier.report(error as TransportError)
     } finally {
       this.#underWay.delete(id)
     }

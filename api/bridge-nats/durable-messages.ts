@@ -11,9 +11,10 @@ import { natsError, type NatsLink } from './nats-link.js'
 import type { Subscribers } from './subscribers.js'
 
 const NANOS_PER_MS = 1_000_000
-/** How long one question for the next message is open at the server, and the pause after one that failed. */
+/** How long one question for the next message is open at the server, and the pauses after those that failed. */
 const ASK_MS = 30_000
-const PAUSE_MS = 50
+const FIRST_PAUSE_MS = 50
+const LAST_PAUSE_MS = 5_000
 
 export interface DurableSettings {
   readonly subject: string
@@ -30,8 +31,9 @@ export class DurableMessages {
   readonly #report: (error: TransportError) => void
   readonly #stop = new AbortController()
   readonly #done: Promise<void>
-  /** The last message of the stream that was handed over. */
-  #last = 0
+  /** The last message of the stream that was handed over. One that is made anew counts from 1 again, at a later time. */
+  #last = { seq: 0, timestampNanos: 0 }
+  #pauseMs = FIRST_PAUSE_MS
 
   private constructor(
     link: NatsLink,
@@ -91,33 +93,59 @@ export class DurableMessages {
       }
       const message = await this.#next(signal)
       if (message === undefined) continue
-      if (message.seq <= this.#last) this.#subscribers.repeated()
-      else if (await this.#handOver(message, signal)) this.#last = message.seq
+      const { timestampNanos } = message.info
+      if (message.seq <= this.#last.seq && timestampNanos <= this.#last.timestampNanos) this.#subscribers.repeated()
+      else if (await this.#handOver(message, signal)) this.#last = { seq: message.seq, timestampNanos }
       else return
       // Otherwise it comes once more, and is known then.
-      if (this.#link.isUp) message.ack()
+      this.#say(() => message.ack())
     }
   }
 
   /** Undefined: none came, or NATS was lost meanwhile. */
   async #next(signal: AbortSignal): Promise<JsMsg | undefined> {
-    const giveUp = new AbortController()
     const asked = this.#consumer.next({ expires: ASK_MS })
-    const gone = this.#link.whenDown(AbortSignal.any([signal, giveUp.signal])).then(() => undefined)
     let message: JsMsg | null | undefined
     try {
-      message = await Promise.race([asked, gone])
+      message = await this.#link.whileUp(asked, signal)
+      this.#pauseMs = FIRST_PAUSE_MS
       return message ?? undefined
     } catch (cause) {
       if (this.#link.isUp) {
         this.#report(natsError('no message can be had', cause))
-        await new Promise<void>((resolve) => this.#settings.clock.setTimer(resolve, PAUSE_MS))
+        await this.#pause(signal)
       }
       return undefined
     } finally {
-      giveUp.abort()
       // One that comes after all is for whoever asks next.
       if (message === undefined) void asked.then((late) => late?.nak()).catch(() => undefined)
+    }
+  }
+
+  /** Longer each time: it may be that the consumer is gone for good, and each failure is reported. */
+  #pause(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#settings
+    const ms = this.#pauseMs
+    this.#pauseMs = Math.min(LAST_PAUSE_MS, ms * 2)
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const cancel = clock.setTimer(done, ms)
+      signal.addEventListener('abort', done)
+      if (signal.aborted) done()
+    })
+  }
+
+  /** The client throws where the host is draining its connection: the server gives the message out again. */
+  #say(word: () => void): void {
+    if (!this.#link.isUp) return
+    try {
+      word()
+    } catch (cause) {
+      this.#report(natsError('a message cannot be acknowledged', cause))
     }
   }
 
@@ -127,7 +155,7 @@ export class DurableMessages {
     let cancel = (): void => undefined
     const sayWord = (): void => {
       cancel = clock.setTimer(() => {
-        if (this.#link.isUp) message.working()
+        this.#say(() => message.working())
         sayWord()
       }, ackWaitMs / 3)
     }

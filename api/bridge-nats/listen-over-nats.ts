@@ -1,7 +1,7 @@
 /** A bridge whose local side listens: each local connection goes on at a bridge that dials. */
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { TransportError } from '../../engine/protocol/errors.js'
-import { makeBridge, type Bridge } from './bridge.js'
+import { endWithListener, makeBridge, type Bridge } from './bridge.js'
 import { readBridgeOptions, type BridgeOptions } from './bridge-options.js'
 import { Carrier } from './carrier.js'
 import { connectionStats, type ConnectionBridgeStats } from './connection-stats.js'
@@ -48,9 +48,7 @@ export async function startListening(options: BridgeOptions, clock: Clock): Prom
       },
     })
     fail = made.fail
-    void listener.closed.then(({ code, cause }) => {
-      if (code !== 'OK') fail(new TransportError(code, 'the listener of the bridge has ended.', { cause }))
-    })
+    endWithListener(listener, made)
     return made.bridge
   } catch (error) {
     await carrier.close(0)

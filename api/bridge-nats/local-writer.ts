@@ -38,9 +38,9 @@ export class LocalWriter {
     return this.#state.kind === 'broken'
   }
 
-  /** Whether all that was given was handed over. */
+  /** Whether all that was given was handed over, frames without bytes too. */
   get isIdle(): boolean {
-    return this.#waiting.length === 0 && this.handedOver === this.#given
+    return !this.isBroken && this.#waiting.length === 0 && this.#local.pendingBytes === 0
   }
 
   /**

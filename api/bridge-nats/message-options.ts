@@ -47,13 +47,13 @@ export interface SubscribeOptions extends CommonBridgeOptions {
   readonly maxConnections?: number | undefined
 }
 
-const PUBLISH_DEFAULTS = { jetstream: false, windowBytes: 1_048_576, maxConnections: 1_024, outageMs: 60_000 }
-const SUBSCRIBE_DEFAULTS = { ackWaitMs: 5_000, maxConnections: 1_024 }
+export const publishDefaults = { jetstream: false, windowBytes: 1_048_576, maxConnections: 1_024, outageMs: 60_000 }
+export const subscribeDefaults = { ackWaitMs: 5_000, maxConnections: 1_024 }
 
-export type PublishSettings = Omit<PublishOptions, keyof typeof PUBLISH_DEFAULTS> & typeof PUBLISH_DEFAULTS
-export type SubscribeSettings = Omit<SubscribeOptions, keyof typeof SUBSCRIBE_DEFAULTS> & typeof SUBSCRIBE_DEFAULTS
+export type PublishSettings = Omit<PublishOptions, keyof typeof publishDefaults> & typeof publishDefaults
+export type SubscribeSettings = Omit<SubscribeOptions, keyof typeof subscribeDefaults> & typeof subscribeDefaults
 
-const publishChecks = {
+export const publishChecks = {
   ...commonChecks,
   jetstream: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
   windowBytes: integerCheck(1_024, 2 ** 30, ' bytes'),
@@ -62,7 +62,7 @@ const publishChecks = {
   onLoss: functionCheck,
 } satisfies Checks
 
-const subscribeChecks = {
+export const subscribeChecks = {
   ...commonChecks,
   durable: (value: unknown) =>
     typeof value === 'string' && /^[\w-]{1,32}$/.test(value)
@@ -74,20 +74,20 @@ const subscribeChecks = {
 
 /** @throws {TransportError} ERR_INVALID_OPTION */
 export function readPublishOptions(options: unknown): PublishSettings {
-  return readWithDefaults<PublishOptions, typeof PUBLISH_DEFAULTS>(
+  return readWithDefaults<PublishOptions, typeof publishDefaults>(
     options,
     publishChecks,
-    PUBLISH_DEFAULTS,
+    publishDefaults,
     'publishToNats()',
   )
 }
 
 /** @throws {TransportError} ERR_INVALID_OPTION */
 export function readSubscribeOptions(options: unknown): SubscribeSettings {
-  return readWithDefaults<SubscribeOptions, typeof SUBSCRIBE_DEFAULTS>(
+  return readWithDefaults<SubscribeOptions, typeof subscribeDefaults>(
     options,
     subscribeChecks,
-    SUBSCRIBE_DEFAULTS,
+    subscribeDefaults,
     'subscribeToNats()',
   )
 }

@@ -70,15 +70,15 @@ export class StreamPublisher implements MessagePublisher {
 
   async publish(data: Uint8Array, id: string, signal: AbortSignal): Promise<Outcome> {
     const until = this.#clock.now() + this.#outageMs
-    let isPublished = false
-    for (;;) {
+    for (let isPublished = false; ; isPublished = true) {
       try {
         await this.#link.whenUp(signal)
       } catch {
         return isPublished ? 'unconfirmed' : 'unsent'
       }
+      // By now the stream may have forgotten the id, and would store it twice.
+      if (isPublished && this.#clock.now() >= until) throw outageError(this.#outageMs)
       const tried = await this.#try(data, id, signal)
-      isPublished = true
       if (typeof tried === 'string') return tried
       if (signal.aborted) return 'unconfirmed'
       if (tried === undefined) continue
@@ -89,18 +89,17 @@ export class StreamPublisher implements MessagePublisher {
 
   /** The failure, if there is one; undefined: NATS was lost meanwhile. */
   async #try(data: Uint8Array, id: string, signal: AbortSignal): Promise<Outcome | TransportError | undefined> {
-    const giveUp = new AbortController()
-    const down = this.#link.whenDown(AbortSignal.any([signal, giveUp.signal]))
     const stored = this.#client.publish(this.#subject, data, { msgID: id, timeout: WORD_MS }).then(
       ({ duplicate }): Outcome => (duplicate ? 'duplicate' : 'handedOver'),
       (cause: unknown) => natsError('the stream has not taken a message', cause),
     )
-    try {
-      return await Promise.race([stored, down.then(() => undefined)])
-    } finally {
-      giveUp.abort()
-    }
+    return this.#link.whileUp(stored, signal)
   }
+}
+
+function outageError(ms: number): TransportError {
+  const message = `the stream has not confirmed a message within ${String(ms)} ms (outageMs), and NATS was away.`
+  return new TransportError('ERR_TIMEOUT', message)
 }
 
 /** @throws {TransportError} ERR_NOT_FOUND: it is not installed */

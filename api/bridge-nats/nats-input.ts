@@ -78,6 +78,10 @@ function connectError(cause: unknown): TransportError {
   const said = natsError('no connection to the server', cause)
   if (said.code === 'ERR_ACCESS') return said
   const text = said.message
+  // Its cause has what was given, and with it a password perhaps.
+  if (code === 'ERR_INVALID_URL' || text.includes('Invalid URL')) {
+    return new TransportError('ERR_INVALID_OPTION', 'nats: one of the servers is no URL like nats://127.0.0.1:4222.')
+  }
   if (code === 'ECONNREFUSED' || text.includes('ECONNREFUSED') || text.includes('connection refused')) {
     return new TransportError('ERR_REFUSED', `${text}. See that nats-server runs there.`, { cause })
   }

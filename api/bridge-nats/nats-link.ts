@@ -15,6 +15,8 @@ export interface LinkEvents {
   onClosed(error: TransportError): void
 }
 
+const ignore = (): void => undefined
+
 type LinkState = 'up' | 'down' | 'closed'
 
 export class NatsLink {
@@ -86,10 +88,18 @@ export class NatsLink {
 
   /** Resolves once the server has all that was published and subscribed. @throws {TransportError} ERR_IO, ERR_CLOSED */
   async flush(): Promise<void> {
-    try {
-      await this.connection.flush()
-    } catch (cause) {
+    let cancel = (): void => undefined
+    // The client leaves those waiting who have asked before it was closed.
+    const closed = new Promise<never>((_, reject) => {
+      cancel = this.listen({ onUp: ignore, onDown: ignore, onError: ignore, onClosed: reject })
+    })
+    const flushed = this.connection.flush().catch((cause: unknown) => {
       throw natsError('the server cannot be asked', cause)
+    })
+    try {
+      await Promise.race([flushed, closed])
+    } finally {
+      cancel()
     }
   }
 
@@ -101,9 +111,20 @@ export class NatsLink {
     return this.#when('up', signal)
   }
 
-  /** Resolves when it is no longer up, or the wait is given up. */
-  whenDown(signal: AbortSignal): Promise<void> {
-    return this.#when('down', signal).catch(() => undefined)
+  /** Whichever comes first: the outcome of `work`; or undefined, when the link is no longer up or the wait is aborted. */
+  async whileUp<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+    // Signals that are joined by AbortSignal.any() leave something behind in the one that lives on.
+    const giveUp = new AbortController()
+    const onAbort = (): void => giveUp.abort()
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+    const gone = this.#when('down', giveUp.signal).catch(() => undefined)
+    try {
+      return await Promise.race([work, gone.then(() => undefined)])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      giveUp.abort()
+    }
   }
 
   #when(state: 'up' | 'down', signal: AbortSignal): Promise<void> {
@@ -120,7 +141,7 @@ export class NatsLink {
         else if (this.#state === 'closed') given(() => reject(closedError(undefined)))
       }
       signal.addEventListener('abort', onAbort)
-      cancel = this.listen({ onUp: check, onDown: check, onError: () => undefined, onClosed: check })
+      cancel = this.listen({ onUp: check, onDown: check, onError: ignore, onClosed: check })
       if (signal.aborted) onAbort()
       else check()
     })
@@ -164,14 +185,19 @@ export class NatsLink {
 }
 
 function closedError(cause: Error | undefined): TransportError {
+  if (cause !== undefined && isDenial(cause)) return natsError('the connection was closed for good', cause)
   const message = 'the connection to NATS was closed. Connect with maxReconnectAttempts: -1 so that it comes back.'
   return new TransportError('ERR_CLOSED', message, { cause })
+}
+
+function isDenial({ name }: Pick<Error, 'name'>): boolean {
+  return /Authorization|Permission|Authentication/.test(name)
 }
 
 /** What the client throws, in our words. */
 export function natsError(what: string, cause: unknown): TransportError {
   const { name, message } = cause instanceof Error ? cause : new Error(String(cause))
-  const code: TransportErrorCode = /Authorization|Permission|Authentication/.test(name)
+  const code: TransportErrorCode = isDenial({ name })
     ? 'ERR_ACCESS'
     : /Closed|Draining/.test(name)
       ? 'ERR_CLOSED'

@@ -157,6 +157,7 @@ function framesIn(bytes: Buffer): Buffer[] {
     frames.push(bytes.subarray(at + LENGTH_BYTES, end))
     at = end
   }
+  if (frames.length === 0) throw damaged('a packet without frames')
   return frames
 }
 

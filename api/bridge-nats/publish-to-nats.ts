@@ -2,7 +2,7 @@
 import type { Connection } from '../../engine/common/connection.js'
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { TransportError } from '../../engine/protocol/errors.js'
-import { makeBridge, type Bridge } from './bridge.js'
+import { endWithListener, makeBridge, type Bridge } from './bridge.js'
 import { callBack } from './carrier.js'
 import { readPublishOptions, type PublishOptions, type PublishSettings } from './message-options.js'
 import type { PublishStats } from './message-reports.js'
@@ -85,6 +85,7 @@ async function startPublishing(options: PublishOptions, clock: Clock): Promise<B
       },
     })
     fail = made.fail
+    endWithListener(listener, made)
     return made.bridge
   } catch (error) {
     cancelListening()

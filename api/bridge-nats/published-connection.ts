@@ -94,7 +94,12 @@ export class PublishedConnection {
     this.#bytesOnTheWay += frame.length
     const id = `${this.#id}-${String(this.#frames++)}`
     this.#publisher.publish(frame, id, this.#stop.signal).then(
-      (outcome) => this.#onOutcome(frame, outcome),
+      (outcome) => {
+        // Those that follow would not be taken either.
+        if (outcome === 'unsent' && this.#link.isUp) this.#failure ??= undeliveredError(this.#local.info.endpoint)
+        this.#onOutcome(frame, outcome)
+        if (this.#failure !== undefined) this.wind()
+      },
       (error: unknown) => {
         this.#failure ??= error as TransportError
         this.#onOutcome(frame, 'unconfirmed')
@@ -126,4 +131,8 @@ export class PublishedConnection {
     const message = `a frame of ${String(length)} bytes exceeds max_payload of the server (${String(most)}). Split it, or raise the setting of nats-server.`
     throw new TransportError('ERR_FRAME_TOO_LARGE', message, { endpoint: this.#local.info.endpoint })
   }
+}
+
+function undeliveredError(endpoint: string): TransportError {
+  return new TransportError('ERR_IO', 'the client of NATS takes no messages: it is being drained.', { endpoint })
 }

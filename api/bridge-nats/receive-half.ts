@@ -13,6 +13,14 @@ export type Received =
   /** Something before it is missing. It was not taken, and has to come again. */
   | { readonly kind: 'gap' }
 
+interface Waiting {
+  readonly seq: number
+  readonly end: number
+  readonly frames: number
+  /** Its last frame has no bytes: that `end` was handed over says nothing of it. */
+  readonly endsEmpty: boolean
+}
+
 interface Assembly {
   readonly bytes: Buffer
   filled: number
@@ -25,7 +33,7 @@ export class ReceiveHalf {
   #framesReceived = 0
   #framesHandedOver = 0
   /** Packets that came and were not handed over: the position of their last byte among the bytes of all frames. */
-  readonly #waiting: { readonly seq: number; readonly end: number; readonly frames: number }[] = []
+  readonly #waiting: Waiting[] = []
   #bytesReceived = 0
   #bytesHandedOver = 0
   #assembly: Assembly | undefined
@@ -80,7 +88,10 @@ export class ReceiveHalf {
     this.#framesReceived += frames
     this.#received = packet.seq
     this.#asked = undefined
-    this.#waiting.push({ seq: packet.seq, end: this.#bytesReceived, frames })
+    // Parts of one frame are handed over together: however small they are, one entry stands for all.
+    if (packet.kind === 'part' && packet.offset > 0) this.#waiting.pop()
+    const endsEmpty = taken.kind === 'frames' && taken.frames.at(-1)?.length === 0
+    this.#waiting.push({ seq: packet.seq, end: this.#bytesReceived, frames, endsEmpty })
     if (packet.kind === 'end') this.#endSeq = packet.seq
     return taken
   }
@@ -97,12 +108,16 @@ export class ReceiveHalf {
     this.#asked = undefined
   }
 
-  /** Bytes of frames were handed over, counted from the first one. The end is not among them. True: that is news. */
-  onHandedOver(bytes: number): boolean {
+  /**
+   * Bytes of frames were handed over, counted from the first one. The end is not among them. `isAll`: nothing that was
+   * given waits, not even a frame without bytes. True: that is news.
+   */
+  onHandedOver(bytes: number, isAll: boolean): boolean {
     const before = this.#handedOver
     let gone = 0
-    for (const { seq, end, frames } of this.#waiting) {
-      if (end > bytes || seq === this.#endSeq) break
+    for (const { seq, end, frames, endsEmpty } of this.#waiting) {
+      const isOver = end < bytes || (end === bytes && (isAll || !endsEmpty))
+      if (!isOver || seq === this.#endSeq) break
       this.#handedOver = seq
       this.#bytesHandedOver = end
       this.#framesHandedOver += frames

@@ -1,7 +1,7 @@
 /** A bridge from messages to frames: what is published on a subject goes to all local connections. */
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import type { TransportError } from '../../engine/protocol/errors.js'
-import { makeBridge, type Bridge } from './bridge.js'
+import { endWithListener, makeBridge, type Bridge } from './bridge.js'
 import { callBack } from './carrier.js'
 import { DurableMessages } from './durable-messages.js'
 import { readSubscribeOptions, type SubscribeOptions } from './message-options.js'
@@ -66,6 +66,7 @@ async function startSubscribing(options: SubscribeOptions, clock: Clock): Promis
       },
     })
     fail = made.fail
+    endWithListener(listener, made)
     return made.bridge
   } catch (error) {
     cancelListening()

@@ -1,4 +1,7 @@
-/** A real nats-server: on a free port of this machine, with its files in a temporary folder. */
+/**
+ * A real nats-server: on a free port of this machine, with its files in a temporary folder. It ends with this process,
+ * however that ends: a shell holds a pipe from here, and kills the server once that is closed.
+ */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs/promises'
@@ -11,12 +14,14 @@ export function hasNatsServer(): boolean {
   return spawnSync('nats-server', ['--version']).status === 0
 }
 
+const SHELL = 'nats-server "$@" & exec 2>&-; read -r _; kill -9 $!; wait $!'
+
 export interface NatsServer {
   readonly url: string
   /** At once, as `kill -9`. */
   kill(): Promise<void>
-  /** Starts it again, at the same port and with the same files. */
-  start(): Promise<void>
+  /** Starts it again, at the same port and with the same files. `more`: flags that go behind those it was made with. */
+  start(...more: string[]): Promise<void>
   /** Kills it and removes its files. */
   remove(): Promise<void>
 }
@@ -26,9 +31,9 @@ export async function startNats(...flags: string[]): Promise<NatsServer> {
   const folder = await fs.mkdtemp(join(os.tmpdir(), 'nats-'))
   let port = '-1'
   let child: ChildProcess | undefined
-  const start = async (): Promise<void> => {
-    const args = ['-a', '127.0.0.1', '-p', port, '--store_dir', folder, ...flags]
-    const started = spawn('nats-server', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const start = async (...more: string[]): Promise<void> => {
+    const args = ['-a', '127.0.0.1', '-p', port, '--store_dir', folder, ...flags, ...more]
+    const started = spawn('sh', ['-c', SHELL, 'sh', ...args], { stdio: ['pipe', 'ignore', 'pipe'] })
     child = started
     const said: string[] = []
     const lines = createInterface(started.stderr)
@@ -45,7 +50,7 @@ export async function startNats(...flags: string[]): Promise<NatsServer> {
   const kill = async (): Promise<void> => {
     if (child?.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
-    child.kill('SIGKILL')
+    child.stdin?.end()
     await ended
   }
   await start()

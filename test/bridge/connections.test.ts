@@ -1,4 +1,5 @@
 /** Connections that go on over NATS, between two bridges and over a real server. */
+import { inspect } from 'node:util'
 import { listenOverNats, type BridgeOptions, type ConnectionReport } from '../../api/bridge-nats/index.js'
 import { bridgedPair } from '../helpers/bridged-pair.js'
 import { natsTest } from '../helpers/nats-server.js'
@@ -207,6 +208,9 @@ natsTest('options are checked before anything is opened', needs, async (t, serve
     await refused({ nats, transport, subject: 'a', windowBytes: 1 }, /windowBytes: expected an integer from 1024/)
     const nobody = { nats: { servers: 'nats://127.0.0.1:1' }, transport, subject: 'a' }
     await t.throwsAsync(listenOverNats(nobody), { code: 'ERR_REFUSED' })
+    const unfit = { ...nobody, nats: { servers: 'nats://me:secret@host:99999' } }
+    const error = await t.throwsAsync(listenOverNats(unfit), { code: 'ERR_INVALID_OPTION' })
+    t.notRegex(inspect(error, { depth: Infinity }), /secret/)
   } finally {
     await pair.close()
   }

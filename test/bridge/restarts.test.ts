@@ -7,12 +7,17 @@ import { numberedTraffic } from '../helpers/numbered-traffic.js'
 const needs = { watchdogMs: 170_000 }
 const RESTARTS = byLength({ short: 5, long: 100 })
 const CONNECTIONS = 3
+/** So much is on its way when the server is killed; more would only take time. */
+const OWN = {
+  listening: { windowBytes: 262_144, windowFrames: 1_024 },
+  transport: { maxFrameBytes: 65_536, maxPendingBytes: 262_144 },
+}
 
 natsTest(
   `over ${String(RESTARTS)} restarts of nats-server no frame is lost, and none is repeated`,
   needs,
   async (t, server) => {
-    const pair = await bridgedPair(server)
+    const pair = await bridgedPair(server, OWN)
     try {
       const traffics = []
       for (let i = 0; i < CONNECTIONS; i++) {

@@ -123,6 +123,27 @@ natsTest(
   },
 )
 
+natsTest('a bridge that asks for all again and again gets one window at a time', needs, async (t, server) => {
+  const { reports, bridge, listener, close } = await stage(server, 'dial')
+  const peer = await rawPeer(server)
+  try {
+    const served = await listener?.accept()
+    while (bridge.stats().connections.open === 0) await new Promise(setImmediate)
+    served?.send('kept')
+    await peer.frames()
+    for (let i = 0; i < 50; i++) {
+      peer.say(encodeState({ asks: false, misses: true, sent: 0, received: 0, handedOver: 0 }))
+    }
+    peer.say(Buffer.from('GET / HTTP/1.1'))
+    while (bridge.stats().connections.open > 0) await new Promise(setImmediate)
+    t.is(reports[0]?.code, 'ERR_FRAMING')
+    t.true(bridge.stats().packets.resent < 10)
+  } finally {
+    await peer.nats.close()
+    await close()
+  }
+})
+
 natsTest(
   'a connection of the host is used and left alone; one that NATS refuses is ERR_ACCESS',
   { ...needs, flags: ['--user', 'me', '--pass', 'secret'] },

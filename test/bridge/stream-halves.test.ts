@@ -1,7 +1,14 @@
 /** Both halves of one direction, over a channel that loses and repeats what it likes: no NATS, no time. */
 import test from 'ava'
 import fc from 'fast-check'
-import { decodePacket, encodeReset, encodeState, encodeTerms, type Sequenced } from '../../api/bridge-nats/packet.js'
+import {
+  decodePacket,
+  encodeReset,
+  encodeState,
+  encodeTerms,
+  startPacket,
+  type Sequenced,
+} from '../../api/bridge-nats/packet.js'
 import { ReceiveHalf } from '../../api/bridge-nats/receive-half.js'
 import { SendHalf } from '../../api/bridge-nats/send-half.js'
 import { holds } from '../helpers/property.js'
@@ -54,7 +61,7 @@ class Direction {
   handOver(count: number): void {
     this.handedOver = Math.min(this.arrived.length, this.handedOver + count)
     const bytes = this.arrived.slice(0, this.handedOver).reduce((sum, frame) => sum + frame.length, 0)
-    this.receive.onHandedOver(bytes)
+    this.receive.onHandedOver(bytes, this.handedOver === this.arrived.length)
     this.send.onHandedOver(this.receive.handedOver)
   }
 
@@ -135,6 +142,7 @@ test('a bridge that sends more than the window, or accounts for what was never s
     receive.take({ kind: 'frames', seq, handedOver: 0, frames })
   take(1, [Buffer.alloc(400)])
   t.throws(() => take(2, [Buffer.alloc(401)]), { code: 'ERR_FRAMING' })
+  t.throws(() => decodePacket(startPacket('frames', 2, 0)), { code: 'ERR_FRAMING' })
   t.throws(() => take(2, Array<Buffer>(8).fill(Buffer.alloc(0))), { code: 'ERR_FRAMING' })
   t.throws(() => receive.take({ kind: 'part', seq: 2, handedOver: 0, total: 501, offset: 0, bytes: Buffer.alloc(1) }), {
     code: 'ERR_FRAMING',
@@ -143,4 +151,14 @@ test('a bridge that sends more than the window, or accounts for what was never s
   send.take(Buffer.alloc(1))
   t.throws(() => send.onHandedOver(1), { code: 'ERR_FRAMING' })
   t.throws(() => send.resendFrom(1), { code: 'ERR_FRAMING' })
+})
+
+test('a frame without bytes is not handed over before all that was given is', (t) => {
+  const receive = new ReceiveHalf(TERMS)
+  receive.take({ kind: 'frames', seq: 1, handedOver: 0, frames: [Buffer.alloc(5)] })
+  receive.take({ kind: 'frames', seq: 2, handedOver: 0, frames: [Buffer.alloc(0)] })
+  receive.onHandedOver(5, false)
+  t.deepEqual([receive.handedOver, receive.framesHandedOver], [1, 1])
+  receive.onHandedOver(5, true)
+  t.deepEqual([receive.handedOver, receive.framesHandedOver], [2, 2])
 })

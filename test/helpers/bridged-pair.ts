@@ -41,7 +41,7 @@ export async function bridgedPair(
   const near = engine.transport(folder.endpoint(), options)
   const far = engine.transport(folder.endpoint(), options)
   const subject = `test.${randomBytes(6).toString('hex')}`
-  const nats = { servers: server.url, reconnectTimeWait: 5, reconnectJitter: 0 }
+  const nats = { servers: server.url, reconnectTimeWait: 20, reconnectJitter: 0 }
   const listener = await far.listen()
   const dialling = await dialOverNats({ nats, transport: far, subject, ...own.dialling })
   const listening = await listenOverNats({ nats, transport: near, subject, ...own.listening })

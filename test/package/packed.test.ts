@@ -145,6 +145,9 @@ test.serial('the benchmarks run from the package, and name themselves as they we
   const tiny = await node([cli, 'bench', 'latency', '--rounds', '1', '--count', '50'])
   t.deepEqual([tiny.end, tiny.stderr], [0, ''])
   t.regex(tiny.stdout, /^engine to engine .* 0 of 50$/m)
+  const lacking = await node([cli, 'bench', 'bridge'])
+  t.deepEqual([lacking.end, lacking.stdout], [2, ''])
+  t.regex(lacking.stderr, /^symphony-transport bench: .*is not installed.*\n$/)
   t.like(await node([cli, 'bench', 'chaos']), {
     end: 2,
     stdout: '',
