@@ -6,7 +6,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { listenOverNats } from '../../api/bridge-nats/index.js'
 import { createEngine, type Connection } from '../../api/index.js'
 import { startNats } from '../harness/nats-server.js'
@@ -43,6 +43,8 @@ const REQUEST_MS = 60_000
 const BURST = 256
 
 export async function runBridge({ folder, sizes, rounds, count }: BridgeSettings): Promise<readonly BridgeRow[]> {
+  // All scenarios are loaded together, also where it is not installed.
+  const { connect } = await import('@nats-io/transport-node')
   const server = await startNats()
   const [near, far] = ['near', 'far'].map((name) => `unix:${join(folder, name)}`)
   const child = fork(program, [server.url, far ?? '', SUBJECT], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
