@@ -23,7 +23,9 @@ for (const output of [process.stdout, process.stderr]) {
     // Whoever read it has read enough (`… | head`): no failure, and no more to do.
     if (error.code !== 'EPIPE' && output === process.stdout && !stop.signal.aborted) {
       process.stderr.write(`${PROGRAM}: the output cannot be written: ${error.message}\n`)
+      // The command may be over, or not.
       stoppedBy = exitCodes.failed
+      process.exitCode = exitCodes.failed
     }
     stop.abort()
   })

@@ -20,6 +20,6 @@ function overview(scenarios: readonly Scenario[]): string {
     ...columns(scenarios.map(({ name, summary }) => [name, summary])),
     ...(isRepository ? [] : ['', `The repository has more: ${ofRepository.join(', ')}.`]),
     '',
-    `${commandLine}SCENARIO --help shows the options of one, with examples.`,
+    `${commandLine}SCENARIO --help shows its options, with examples.`,
   ].join('\n')
 }
