@@ -7,14 +7,15 @@
 import { endByItself } from './harness/runner-end.js'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { newFile, Unfit } from '../api/cli/options/reader.js'
+import { flag, type Given } from '../api/cli/options/option.js'
+import { parseWords, sentence } from '../api/cli/options/parse-words.js'
 import { createEngine, type Endpoint, type Engine } from '../api/index.js'
 import { echoCommand } from './harness/echo-command.js'
 import { machineFacts } from './harness/machine.js'
 import { Progress } from './harness/progress.js'
 import { endpointAt, SOCKETS, transports, type Transport } from './harness/meeting-place.js'
 import { makeRunFolder } from './harness/run-folder.js'
+import { ofAll } from './options/options.js'
 import { programName } from './options/program.js'
 import {
   largeFramesRow,
@@ -69,15 +70,15 @@ function part(title: string): void {
 }
 
 function options(): { readonly quick: boolean; readonly json: string | undefined } {
-  const known = { quick: { type: 'boolean', default: false }, json: { type: 'string' } } as const
-  try {
-    const { values } = parseArgs({ options: known })
-    return { quick: values.quick, json: values.json === undefined ? undefined : newFile(values.json) }
-  } catch (error) {
-    if (error instanceof Unfit) console.error(`${programName('npm start')}: --json: it is ${error.message}.`)
-    else console.error(`${programName('npm start')}: ${(error as Error).message}`)
-    process.exit(2)
+  const known = { quick: flag('few rounds, and speed is not judged'), ...ofAll }
+  const parsed = parseWords({ name: 'bench', options: known }, process.argv.slice(2))
+  if (parsed.kind === 'run') {
+    const { quick = false, json } = parsed.given as Given<typeof known>
+    return { quick, json }
   }
+  const message = parsed.kind === 'wrong' ? sentence(parsed.message) : 'it takes --quick and --json FILE.'
+  console.error(`${programName('npm start')}: ${message}`)
+  process.exit(2)
 }
 
 async function latency(transport: LatencyTransport, title: string, goal: Goal): Promise<void> {

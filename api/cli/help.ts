@@ -1,12 +1,13 @@
 /** What `--help` prints. */
 import type { Command } from './command.js'
 import { columns } from './options/columns.js'
+import { helpInFull } from './options/help-in-full.js'
 
 export const PROGRAM = 'symphony-transport'
 
 /** Of all commands in short, or of one in full. */
 export function help(commands: readonly Command[], command: Command | undefined): string {
-  return command === undefined ? overview(commands) : inFull(command)
+  return command === undefined ? overview(commands) : helpInFull(PROGRAM, command)
 }
 
 function overview(commands: readonly Command[]): string {
@@ -20,23 +21,5 @@ function overview(commands: readonly Command[]): string {
     '',
     'Exit codes: 0 success, 1 failure, 2 a mistake on the command line, and 128 plus',
     'its number for a signal. NO_COLOR=1 turns colours off.',
-  ].join('\n')
-}
-
-function inFull({ name, summary, options, operands = [], rest, notes = [], examples }: Command): string {
-  const words = [name, ...operands.map((each) => each.toUpperCase()), '[options]']
-  if (rest !== undefined) words.push(`[-- ${rest}]`)
-  const left = (each: string, value: string): string =>
-    operands.includes(each) ? each.toUpperCase() : `--${each} ${value}`.trimEnd()
-  return [
-    `${PROGRAM} ${words.join(' ')}`,
-    '',
-    summary,
-    '',
-    ...columns(Object.entries(options).map(([each, option]) => [left(each, option.value), option.help])),
-    ...(notes.length === 0 ? [] : ['', ...notes]),
-    '',
-    'Examples:',
-    ...examples.map((example) => `  ${PROGRAM} ${example}`),
   ].join('\n')
 }

@@ -1,6 +1,7 @@
 /** Cuts what is read on stdin into frames. */
 import type { Readable } from 'node:stream'
 import { TransportError } from '../../engine/protocol/errors.js'
+import { Unfit } from './options/reader.js'
 
 /** What a transport sends by default at most. */
 const MOST_BYTES = 16_777_216
@@ -28,7 +29,11 @@ export async function* lines(input: Readable): AsyncGenerator<Buffer, void, unde
   if (bytes > 0) yield Buffer.concat(parts)
 }
 
-/** As they come. */
+/** As they come. @throws {Unfit} stdin is a folder, say */
 export async function* chunks(input: Readable): AsyncGenerator<Buffer, void, undefined> {
-  for await (const chunk of input as AsyncIterable<Buffer | string>) yield Buffer.from(chunk as Buffer)
+  try {
+    for await (const chunk of input as AsyncIterable<Buffer | string>) yield Buffer.from(chunk as Buffer)
+  } catch (error) {
+    throw new Unfit(`stdin cannot be read: ${(error as Error).message}`)
+  }
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { exitCodes } from './command.js'
+import { PROGRAM } from './help.js'
 import { runCommand } from './run-command.js'
 import { processTerminal } from './terminal.js'
 
@@ -18,9 +19,14 @@ for (const [name, code] of Object.entries(SIGNAL_CODES)) {
   })
 }
 for (const output of [process.stdout, process.stderr]) {
-  // Whoever read it has read enough (`… | head`): no failure, and no more to do.
   output.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    // Whoever read it has read enough (`… | head`): no failure, and no more to do.
+    if (error.code !== 'EPIPE' && output === process.stdout && !stop.signal.aborted) {
+      process.stderr.write(`${PROGRAM}: the output cannot be written: ${error.message}\n`)
+      // The command may be over, or not.
+      stoppedBy = exitCodes.failed
+      process.exitCode = exitCodes.failed
+    }
     stop.abort()
   })
 }

@@ -4,6 +4,7 @@ import { exitCodes } from './command.js'
 import { commands } from './commands/registry.js'
 import { help, PROGRAM } from './help.js'
 import { parse } from './options/parse.js'
+import { sentence } from './options/parse-words.js'
 import { Unfit } from './options/reader.js'
 import type { Terminal } from './terminal.js'
 
@@ -50,10 +51,6 @@ export async function runCommand(
         return misuses.has(error.code) ? exitCodes.misused : exitCodes.failed
       }
   }
-}
-
-function sentence(text: string): string {
-  return /[.?]$/.test(text) ? text : `${text}.`
 }
 
 /** Messages about many options, or with what a child has said, have more than one. */

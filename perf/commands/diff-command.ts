@@ -17,7 +17,7 @@ const MARGIN = 5
 export const diff = defineScenario({
   name: 'diff',
   summary: 'two commits or versions beside each other: what got faster, and slower',
-  operand: 'base',
+  operands: ['base'],
   options: {
     base: option(engineSource, 'BASE', `a commit, ${PACKAGE}@VERSION, a .tgz, or a folder with a build, like ./other`),
     head: option(engineSource, 'HEAD~1', 'the same, instead of the working tree'),

@@ -33,8 +33,8 @@ export interface Definition<Of extends Options> {
   /** In half a line. */
   readonly summary: string
   readonly options: Of
-  /** The name of the option that is given as a word by itself, and has to be. */
-  readonly operand?: string
+  /** The names of those options that are given as words, in this order, and have to be. */
+  readonly operands?: readonly string[]
   /** What else the help says, line by line. */
   readonly notes?: readonly string[]
   /** What stands behind `npm run perf -- `. */

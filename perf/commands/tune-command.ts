@@ -17,7 +17,8 @@ import { defineScenario } from './scenario.js'
 
 /** Of seven rounds two intervals can be told. */
 const ROUNDS = 8
-const SECONDS = 0.5
+/** With the start of fresh programs, all that is tried by default takes about two minutes. */
+const SECONDS = 0.3
 const MARGIN = 3
 /** Of a connection: more would wait in front of its ring. */
 const MOST_BYTES_UNDER_WAY = 8_388_608

@@ -27,9 +27,16 @@ export class Forked {
     })
   }
 
+  /** @throws what the program says, or that it has ended; it is gone then. */
   static async start(program: string, argument: string, pinTo?: string): Promise<Forked> {
     const forked = new Forked(program, argument, pinTo)
-    await forked.next('ready')
+    try {
+      await forked.next('ready')
+    } catch (error) {
+      // Nobody else knows of it, and it would keep this program alive.
+      await forked.stop()
+      throw error
+    }
     return forked
   }
 

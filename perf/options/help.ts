@@ -1,11 +1,12 @@
 /** What `--help` prints. */
 import { columns } from '../../api/cli/options/columns.js'
+import { helpInFull } from '../../api/cli/options/help-in-full.js'
 import type { Scenario } from '../commands/scenario.js'
 import { commandLine, isPartOfCli, isRepository, ofRepository } from './program.js'
 
 /** Of all scenarios in short, or of one in full. */
 export function help(scenarios: readonly Scenario[], scenario: Scenario | undefined): string {
-  return scenario === undefined ? overview(scenarios) : inFull(scenario)
+  return scenario === undefined ? overview(scenarios) : helpInFull(commandLine.trimEnd(), scenario)
 }
 
 function overview(scenarios: readonly Scenario[]): string {
@@ -19,21 +20,6 @@ function overview(scenarios: readonly Scenario[]): string {
     ...columns(scenarios.map(({ name, summary }) => [name, summary])),
     ...(isRepository ? [] : ['', `The repository has more: ${ofRepository.join(', ')}.`]),
     '',
-    `${commandLine}SCENARIO --help shows the options of one, with examples.`,
-  ].join('\n')
-}
-
-function inFull({ name, summary, options, operand, notes = [], examples }: Scenario): string {
-  const words = operand === undefined ? name : `${name} ${operand.toUpperCase()}`
-  const left = (each: string, value: string): string =>
-    each === operand ? operand.toUpperCase() : `--${each} ${value}`
-  return [
-    `${commandLine}${words} [options]: ${summary}`,
-    '',
-    ...columns(Object.entries(options).map(([each, option]) => [left(each, option.value), option.help])),
-    ...(notes.length === 0 ? [] : ['', ...notes]),
-    '',
-    'Examples:',
-    ...examples.map((example) => `  ${commandLine}${example}`),
+    `${commandLine}SCENARIO --help shows its options, with examples.`,
   ].join('\n')
 }

@@ -55,6 +55,7 @@ test('a frame stays on its line, and commands no terminal', (t) => {
   const frame = Buffer.from('a\tb\n\r\u001b[31m\u009b\\é')
   t.is(frameLine(frame, 'text', 2), '2: a\tb\\n\\r\\x1b[31m\\x9b\\é')
   t.is(frameLine(Buffer.from([0, 255]), 'hex'), '00ff')
+  t.false(frameLine(frame, 'json').includes('\u009b'))
   t.deepEqual(JSON.parse(frameLine(frame, 'json', 2)), { connection: 2, bytes: frame.length, text: frame.toString() })
   t.deepEqual(JSON.parse(frameLine(Buffer.from([255]), 'json')), { bytes: 1, base64: '/w==' })
 })

@@ -1,8 +1,10 @@
 /** The command line as processes: what the shell sees of them. */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import process from 'node:process'
 import test from 'ava'
-import { CliProgram } from '../helpers/cli-program.js'
+import { CliProgram, mainPath } from '../helpers/cli-program.js'
 import { randomName } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 60_000
@@ -59,6 +61,17 @@ test.serial('doctor finds that here all that is needed works', async (t) => {
   t.deepEqual([code, ok, stderr], [0, true, ''], stdout)
   t.true(findings.some(({ what, state }) => what === 'worker threads' && state === 'ok'))
   t.false(findings.some(({ state }) => state === 'missing'))
+})
+
+const onLinux = process.platform === 'linux' ? test.serial : test.skip
+
+onLinux('an output that cannot be written is a failure, in one line', (t) => {
+  const full = openSync('/dev/full', 'w')
+  const env = { ...process.env, NODE_OPTIONS: undefined }
+  const { status, stderr } = spawnSync(process.execPath, [mainPath, '--help'], { env, stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  t.is(status, 1)
+  t.regex(String(stderr), /^symphony-transport: the output cannot be written: ENOSPC: .*\n$/)
 })
 
 test.serial('a mistake is one line without a stack, and nothing is started', async (t) => {

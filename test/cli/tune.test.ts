@@ -102,12 +102,11 @@ test.serial('it measures a peer that echoes in its own framing, and says why it 
       connection.subscribe(() => void connection.send('no'))
     })
     const tiny = ['--framing', 'line', '--sweep', 'wake', '--rounds', '1', '--duration', '0.02', '--size', '20']
-    const right = await tune('--endpoint', echo, ...tiny)
+    const [right, wrong] = await Promise.all([tune('--endpoint', echo, ...tiny), tune('--endpoint', liar, ...tiny)])
     t.is(right.end, 0, right.stderr)
     t.regex(right.stdout, /^20 B, 1 connection, 1 under way on each, /)
     t.regex(right.stdout, /^wake: 'park' .*\(too few rounds\)$/m)
     t.regex(right.stdout, /^Recommended: createEngine\(\) as it is\./m)
-    const wrong = await tune('--endpoint', liar, ...tiny)
     t.is(wrong.end, 2)
     t.regex(wrong.stderr, /^symphony-transport: .*: another one came\.\n$/)
     t.is(wrong.stdout, '')

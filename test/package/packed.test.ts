@@ -75,6 +75,16 @@ async function works(t: ExecutionContext, host: Host, endpoint: string, shards: 
   t.deepEqual(ended, { end: 0, stdout: stdout.join(''), stderr: '' }, `${endpoint}, ${String(shards)}`)
 }
 
+onLinux('the command line is there by its name, and needs nothing that is optional', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const program = join(theProject().path, 'node_modules', '.bin', NAME)
+  for (const words of [['--version'], ['doctor', '--json'], ['bench', '--help'], ['tune', '--help']]) {
+    const { end, stdout, stderr } = await runToEnd(program, words, theProject().path, CHILD_WATCHDOG_MS)
+    t.deepEqual([end, stderr], [0, ''], words.join(' '))
+    t.not(stdout, '', words.join(' '))
+  }
+})
+
 type Place = readonly [endpoint: () => string, shards: number]
 
 const local: Place = [() => `local:${randomName()}`, 2]

@@ -47,7 +47,7 @@ const wrong: readonly (readonly [words: readonly string[], message: RegExp])[] =
   [['none.tgz'], /none\.tgz: it is no file/],
   [[''], /'': it is a commit, symphony-transport@VERSION, /],
   [['HEAD', '--head', './no-such-folder'], /--head \.\/no-such-folder: it is no folder/],
-  [['--base', 'HEAD'], /there is no option --base/],
+  [['--base', 'HEAD'], /diff takes no --base/],
   [['HEAD', '--scenarios', 'idle'], /--scenarios idle: it is a list/],
   [['HEAD', '--margin', '0'], /--margin 0: it is one number from 0\.1/],
   [['HEAD', '--clients', '3'], /diff takes no --clients; it takes --head, /],

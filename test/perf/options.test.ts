@@ -24,11 +24,12 @@ function values(line: string): unknown {
 
 const wrong: readonly (readonly [line: string, message: RegExp])[] = [
   ['', /name a scenario: latency, /],
-  ['speed', /there is no scenario speed; there are latency, /],
+  ['quux', /there is no scenario quux; there are latency, /],
+  ['latncy', /there is no scenario latncy; did you mean latency\?/],
   ['latency pool', /pool is one word too many/],
-  ['latency --fast', /there is no option --fast/],
-  ['latency --fast 5', /there is no option --fast/],
-  ['latency -x', /there is no option -x/],
+  ['latency --fast', /latency takes no --fast/],
+  ['latency --fast 5', /latency takes no --fast/],
+  ['latency -x', /latency takes no -x/],
   ['latency --count abc', /--count abc: it is one whole number from 1 to 10000000/],
   ['latency --count', /--count needs a value/],
   ['latency --count=', /--count '': it is one whole number/],
@@ -101,7 +102,7 @@ for (const [line, message] of wrong) {
     if (parsed.kind !== 'wrong') return t.fail(`${parsed.kind} instead of wrong`)
     t.regex(parsed.message, message)
     t.false(parsed.message.includes('\n'))
-    t.regex(parsed.message, /See npm run perf -- (?:[a-z-]+ )?--help\.$/)
+    t.regex(parsed.message, /[.?] See npm run perf -- (?:[a-z-]+ )?--help\.$/)
   })
 }
 
@@ -140,7 +141,7 @@ test('options arrive as values of their type', (t) => {
   t.deepEqual(values('handlers --shards 1,2 --work 0,50 --connections 4'), {
     handlers: { shards: [1, 2], work: [0, 50], connections: 4 },
   })
-  t.deepEqual(values('--framing line,nul throughput --duration 0.5'), {
+  t.deepEqual(values('throughput --framing line,nul --duration 0.5'), {
     throughput: { framing: ['line', 'nul'], duration: 0.5 },
   })
 })
@@ -163,7 +164,8 @@ onPosix('shared memory takes no framing but its own', (t) => {
 })
 
 test('--help shows the help, wherever it stands', (t) => {
-  for (const line of ['--help', 'latency --help', 'latency --count abc --help']) t.is(parse(line).kind, 'help')
+  for (const line of ['--help', '-h', 'help latency', 'latency --help', 'latency -h', 'latency --count abc --help'])
+    t.is(parse(line).kind, 'help')
 })
 
 test('the help names every scenario, and that of a scenario each of its options, in lines for a terminal', (t) => {
@@ -172,7 +174,7 @@ test('the help names every scenario, and that of a scenario each of its options,
     t.true(short.includes(`  ${scenario.name} `), scenario.name)
     const long = help(scenarios, scenario)
     for (const name of Object.keys(scenario.options)) {
-      const shown = name === scenario.operand ? name.toUpperCase() : `--${name}`
+      const shown = scenario.operands?.includes(name) === true ? name.toUpperCase() : `--${name}`
       t.true(long.includes(`  ${shown} `), `${scenario.name} ${name}`)
     }
     for (const line of `${short}\n${long}`.split('\n')) t.true(line.length <= 80 || /npm run|^ {2}--/.test(line), line)

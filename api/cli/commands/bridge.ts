@@ -65,10 +65,10 @@ export const bridgeCommand = defineCommand({
     'Needs @nats-io/transport-node, and for JetStream @nats-io/jetstream.',
   ],
   examples: [
-    'bridge --subject orders --listen local:orders',
-    'bridge --subject orders --dial local:orders --server nats://hub:4222',
-    'bridge --subject log --publish local:log --framing line --jetstream',
-    'bridge --subject log --subscribe local:log --framing line --durable reader',
+    'bridge --subject shop --listen local:shop',
+    'bridge --subject shop --dial local:shop --server hub:4222',
+    'bridge --subject log --publish local:log --jetstream',
+    'bridge --subject log --subscribe local:log --durable reader',
   ],
   check(given) {
     if (given.subject === undefined) return 'bridge needs --subject'

@@ -2,7 +2,7 @@
 import type { Connection, Engine, FramingKind } from '../../index.js'
 import { defineCommand, exitCodes } from '../command.js'
 import { endpoint, framing, shards } from '../options/shared.js'
-import { ConnectionNotes } from '../output/connection-notes.js'
+import { ConnectionNotes, isNews } from '../output/connection-notes.js'
 import { untilAborted } from '../until-aborted.js'
 import { withEngine } from '../with-engine.js'
 
@@ -80,8 +80,8 @@ function behind({ engine, command, args, framing }: Program): Serve {
     // Whoever is gone reads nothing any more.
     void peer.closed.then(() => child.close())
     void pass(peer, child)
-    const [{ code, cause }] = await Promise.all([child.closed, pass(child, peer)])
-    if (code !== 'OK') say(cause?.message ?? code)
+    const [closed] = await Promise.all([child.closed, pass(child, peer)])
+    if (isNews(closed)) say(closed.cause?.message ?? closed.code)
     await peer.close()
   }
 }

@@ -1,12 +1,14 @@
-import { createEngine } from '../../index.js'
 import type { StatsAnswer } from '../../metrics/index.js'
 import { defineCommand, exitCodes } from '../command.js'
 import { PROGRAM } from '../help.js'
-import { flag, option } from '../options/option.js'
+import { as, flag, option } from '../options/option.js'
 import { number } from '../options/reader.js'
+import { endpoint } from '../options/shared.js'
+import { plainJson } from '../output/frame-text.js'
 import { Screen } from '../top/screen.js'
 import { view } from '../top/view.js'
 import { watch } from '../top/watch.js'
+import { withEngine } from '../with-engine.js'
 
 const MOST_ANSWER_BYTES = 4_194_304
 
@@ -14,7 +16,7 @@ export const top = defineCommand({
   name: 'top',
   summary: 'live statistics of an engine that answers by serveStats()',
   options: {
-    endpoint: option((text) => text, 'ENDPOINT', 'where it answers, like local:stats'),
+    endpoint: as(endpoint, '', 'where it answers, like local:stats'),
     interval: option(number(0.2, 3_600), '1', 'seconds from one look to the next'),
     once: flag('one look, with rates over one interval'),
     json: flag('each answer as a line of JSON'),
@@ -26,10 +28,10 @@ export const top = defineCommand({
     'gone or does not answer.',
   ],
   examples: ['top local:stats', 'top local:stats --once', 'top local:stats --json --interval 10'],
-  async run({ endpoint = '', interval = 1, once = false, json = false }, { terminal, signal }) {
+  run({ endpoint = '', interval = 1, once = false, json = false }, run) {
+    const { terminal, signal } = run
     const quit = new AbortController()
-    const engine = await createEngine({ shards: 1 })
-    try {
+    return withEngine({ shards: 1 }, run, async (engine) => {
       const transport = engine.transport(endpoint, { framing: 'line', maxFrameBytes: MOST_ANSWER_BYTES })
       const connection = await transport.connect({ signal })
       const screen = new Screen(json ? { ...terminal, isInteractive: false } : terminal, () => quit.abort())
@@ -40,7 +42,7 @@ export const top = defineCommand({
           signal: AbortSignal.any([signal, quit.signal]),
           onAnswer(after, line) {
             const isFirst = before === undefined
-            if (json) terminal.output.write(`${line.toString()}\n`)
+            if (json) terminal.output.write(`${plainJson(line.toString())}\n`)
             // Rates need two answers.
             else if (!once || !isFirst) screen.show(view(transport.endpoint, { before, after }))
             before = after
@@ -53,8 +55,6 @@ export const top = defineCommand({
       } finally {
         screen.close()
       }
-    } finally {
-      await engine.close()
-    }
+    })
   },
 })

@@ -8,6 +8,6 @@ export const tune = defineCommand({
   options: {},
   handsOn: true,
   notes: [`${PROGRAM} tune --help shows its options.`],
-  examples: ['tune', 'tune --endpoint unix:/run/app.sock --framing line --size 200', 'tune --help'],
+  examples: ['tune', 'tune --endpoint local:app --framing line --size 200', 'tune --help'],
   run: (_given, { signal }, words) => handOn('run.js', PROGRAM, ['tune', ...words], signal),
 })

@@ -2,6 +2,13 @@
 import type { ClosedInfo } from '../../../engine/common/connection.js'
 import type { Terminal } from '../terminal.js'
 
+const ownDoing: ReadonlySet<ClosedInfo['code']> = new Set(['OK', 'ERR_ABORTED', 'ERR_ENGINE_CLOSED'])
+
+/** A clean end is not worth a line, nor one that this side has made. */
+export function isNews({ code }: ClosedInfo): boolean {
+  return !ownDoing.has(code)
+}
+
 /** Numbers the connections of one run, from 1. */
 export class ConnectionNotes {
   readonly #errors: Terminal['errors']
@@ -15,9 +22,8 @@ export class ConnectionNotes {
     return ++this.#last
   }
 
-  /** A clean end is not worth a line, nor one that this side has made. */
   end(number: number, closed: ClosedInfo): void {
-    if (closed.code !== 'OK' && closed.code !== 'ERR_ABORTED') this.say(number, whyItEnded(closed))
+    if (isNews(closed)) this.say(number, whyItEnded(closed))
   }
 
   say(number: number, text: string): void {

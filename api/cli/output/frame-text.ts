@@ -7,7 +7,8 @@ export type FrameStyle = 'text' | 'hex' | 'json'
 export function frameLine(frame: Buffer, style: FrameStyle, connection?: number): string {
   if (style === 'json') {
     const payload = isUtf8(frame) ? { text: frame.toString() } : { base64: frame.toString('base64') }
-    return JSON.stringify({ ...(connection === undefined ? {} : { connection }), bytes: frame.length, ...payload })
+    const whose = connection === undefined ? {} : { connection }
+    return plainJson(JSON.stringify({ ...whose, bytes: frame.length, ...payload }))
   }
   const shown = style === 'hex' ? frame.toString('hex') : visible(frame.toString())
   return connection === undefined ? shown : `${String(connection)}: ${shown}`
@@ -21,4 +22,10 @@ function visible(text: string): string {
     if (character === '\r') return '\\r'
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
   })
+}
+
+/** The same JSON. It leaves these characters as they are, and some terminals obey them. */
+export function plainJson(json: string): string {
+  // eslint-disable-next-line no-control-regex -- those are what is looked for
+  return json.replaceAll(/[\u007f-\u009f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)
 }
