@@ -23,9 +23,6 @@ export const bridge = defineScenario({
   examples: ['bridge', 'bridge --sizes 64 --rounds 9 --count 50000'],
   async run({ sizes: all = [64, 1_024, 65_536], rounds: many = 5, count: frames = 10_000 }, { folder }) {
     if (!hasNatsServer()) throw new Unfit('nats-server is not installed (Debian: apt-get install nats-server)')
-    await import('@nats-io/transport-node').catch(() => {
-      throw new Unfit('it needs a client of NATS: npm install @nats-io/transport-node')
-    })
     const rows = await runBridge({ folder, sizes: all, rounds: many, count: frames })
     console.log(bridgeTable(rows))
     const figures = rows.flatMap(({ bytes, contender, roundTrips, streams }) => {
