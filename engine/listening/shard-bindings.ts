@@ -2,9 +2,10 @@
 import { deserializeError, TransportError, type Outcome } from '../protocol/errors.js'
 import type { FramingSpec } from '../protocol/framing.js'
 import type { Ledger } from '../common/ledger.js'
-import { isAbstract, isBoundByMain, type ListenTarget } from '../protocol/target.js'
+import { isAbstract, isBoundByMain, isBoundByShard, type ListenTarget } from '../protocol/target.js'
 import { BoundSocket } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
+import { ShardBoundSocket } from './shard-bound-socket.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
 
 /** How one shard listens. */
@@ -16,6 +17,8 @@ export interface ShardListening {
   unlisten(listenerId: number): Promise<void>
   /** The listener is being closed while `listen()` is under way: that need not go on. */
   abandon?(listenerId: number): void
+  /** The shard is gone. */
+  lost?(): void
 }
 
 export interface ShardListenRequest {
@@ -28,7 +31,7 @@ export interface ShardListenRequest {
   readonly maxQueued: number
 }
 
-interface BindingSettings extends ShardListenRequest {
+export interface BindingSettings extends ShardListenRequest {
   readonly on: (shard: Shard) => ShardListening
   readonly endpoint: string
   /** Mode of the socket file. */
@@ -55,13 +58,14 @@ export class ShardBindings {
   /** Listens on all of the shards, or on none. An abort closes it. */
   static async open(
     shards: readonly Shard[],
-    settings: BindingSettings,
+    given: BindingSettings,
     ledger: Ledger,
     signal: AbortSignal,
   ): Promise<ShardBindings> {
-    const { target, endpoint } = settings
+    const { target, endpoint } = given
+    const settings = isBoundByShard(target) ? { ...given, on: new ShardBoundSocket(given, ledger).on } : given
     const file =
-      target.kind === 'unix' && !isAbstract(target)
+      isBoundByMain(target) && target.kind === 'unix' && !isAbstract(target)
         ? await prepareSocketFile(target, settings.mode, endpoint)
         : undefined
     let listening: ShardBindings | undefined
@@ -135,6 +139,7 @@ export class ShardBindings {
   /** The shard is gone, and with it what it had accepted. */
   forget(shard: Shard): void {
     this.#shards.delete(shard)
+    this.#settings.on(shard).lost?.()
   }
 
   close(): Promise<void> {
