@@ -60,8 +60,8 @@ export interface TransportTraits {
   /** Whether bytes leave by one Unix socket, whose descriptor can be duplicated. */
   readonly hasDescriptor: boolean
   /**
-   * Main holds the socket, with a socket file if it has bound it to a path; shards listen on duplicates of it. Not where
-   * threads pass no descriptors.
+   * Main holds the socket, with a socket file if it has bound it to a path; shards listen on duplicates of it. Only
+   * where threads can pass descriptors.
    */
   readonly isBoundByMain: boolean
 }
