@@ -18,7 +18,8 @@ import { ListenerHold } from './listener-hold.js'
 import { ModuleListener } from './module-listener.js'
 import type { ConnectionHandler, HandlerListener, Listener } from './listener.js'
 import { OpenListener, type Arrivals } from './open-listener.js'
-import { ShardBindings, type ShardListening } from './shard-bindings.js'
+import { ShardBindings } from './shard-bindings.js'
+import type { ShardListening } from './shard-listening.js'
 
 /** A shard with fewer untaken connections never stops accepting: they are just on their way to be taken. */
 const LEAST_QUEUED = 16

@@ -8,7 +8,7 @@ import { deserializeError, TransportError, type Outcome } from '../protocol/erro
 import { isAbstract, type UnixTarget } from '../protocol/target.js'
 import type { Shard } from '../shard/shard.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
-import type { BindingSettings, ShardListening, ShardListenRequest } from './shard-bindings.js'
+import type { BindingSettings, ShardListening, ShardListenRequest } from './shard-listening.js'
 
 type State =
   | { readonly kind: 'free' }
