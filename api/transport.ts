@@ -51,11 +51,11 @@ export interface Transport {
   reconnecting(options?: ReconnectingOptions): ReconnectingConnection
 
   /**
-   * Listens, on every shard at once, and again on a shard that comes back. With a callback each connection is given to
-   * it, and `onError` is called if it fails, in place of the engine's; without one, iterate over the listener. Rejects
-   * with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS, ERR_NOT_FOUND (the folder), ERR_PATH_TOO_LONG, ERR_ABORTED,
-   * ERR_TIMEOUT, ERR_SHARD_LOST, ERR_ENGINE_CLOSED; for `fd:` also ERR_INVALID_ENDPOINT: no such descriptor is open; in
-   * Deno with ERR_UNSUPPORTED_RUNTIME, but for `memory:`.
+   * Listens, on every shard at once, and again on a shard that comes back; in Deno and on named pipes on one shard.
+   * With a callback each connection is given to it, and `onError` is called if it fails, in place of the engine's;
+   * without one, iterate over the listener. Rejects with ERR_ADDRESS_IN_USE, ERR_NOT_A_SOCKET, ERR_ACCESS,
+   * ERR_NOT_FOUND (the folder), ERR_PATH_TOO_LONG, ERR_ABORTED, ERR_TIMEOUT, ERR_SHARD_LOST, ERR_ENGINE_CLOSED; for
+   * `fd:` also ERR_INVALID_ENDPOINT: no such descriptor is open, and in Deno ERR_UNSUPPORTED_RUNTIME.
    */
   listen(handler?: ConnectionHandler, options?: ListenOptions): Promise<Listener>
 

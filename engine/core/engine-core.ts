@@ -22,7 +22,6 @@ import { Children } from '../process/children.js'
 import { systemClock, type Clock } from '../protocol/clock.js'
 import { TransportError } from '../protocol/errors.js'
 import { assertPassesDescriptors, assertServes } from '../protocol/runtime.js'
-import { isBoundByMain } from '../protocol/target.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 import { Breakers } from '../reconnect/breakers.js'
 import type { ReconnectingConnection } from '../reconnect/reconnecting-connection.js'
@@ -297,7 +296,7 @@ export class EngineCore {
       )
     }
     if (typeof handler === 'object') assertServes(text)
-    if (isBoundByMain(route.target)) assertPassesDescriptors('listening on', text)
+    if (route.target.kind === 'fd') assertPassesDescriptors(text)
     const { memory, connectTimeoutMs } = settings
     if (memory === 'shared' && typeof handler === 'object') this.#sharedMemory.look()
     const connection = this.#connectionSettings(settings, undefined, onError)

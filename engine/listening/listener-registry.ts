@@ -7,7 +7,7 @@ import type { ConnectionIdentity } from '../connection/lane-connection.js'
 import type { Clock } from '../protocol/clock.js'
 import { deserializeError, type TransportError } from '../protocol/errors.js'
 import { handledSettings, type HandlerModuleSettings } from '../handling/handler-module-settings.js'
-import { transportTraits, type ListenTarget } from '../protocol/target.js'
+import { isOnOneShard, transportTraits, type ListenTarget } from '../protocol/target.js'
 import { abortError, Waiter, type WaitOptions } from '../protocol/waiter.js'
 import type { ArrivalEvents } from '../shard/accepted-connections.js'
 import type { Shard } from '../shard/shard.js'
@@ -18,7 +18,8 @@ import { ListenerHold } from './listener-hold.js'
 import { ModuleListener } from './module-listener.js'
 import type { ConnectionHandler, HandlerListener, Listener } from './listener.js'
 import { OpenListener, type Arrivals } from './open-listener.js'
-import { ShardBindings, type ShardListening } from './shard-bindings.js'
+import { ShardBindings } from './shard-bindings.js'
+import type { ShardListening } from './shard-listening.js'
 
 /** A shard with fewer untaken connections never stops accepting: they are just on their way to be taken. */
 const LEAST_QUEUED = 16
@@ -191,8 +192,8 @@ export class ListenerRegistry implements SupervisorEvents {
     this.#host.assertOpen(endpoint)
     const id = this.#host.newId()
     // See docs/decisions/pipe-listening.md.
-    const isOnOneShard = transportTraits[target.kind].listeningShards === 'one'
-    const shards = isOnOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
+    const onOneShard = isOnOneShard(target)
+    const shards = onOneShard ? supervisor.shardsUp.slice(0, 1) : supervisor.shardsUp
     const maxQueued = Math.max(LEAST_QUEUED, Math.ceil(settings.maxQueuedConnections / this.#host.shards))
     const opened: { bindings?: ShardBindings } = {}
     const release = async (): Promise<void> => {
@@ -232,7 +233,7 @@ export class ListenerRegistry implements SupervisorEvents {
     if (bindings.hasFile) ledger.open('socketFiles')
     hold.setOpen(true)
     const shardsUp = (): readonly Shard[] => supervisor.shardsUp
-    const open = new OpenListener({ id, listener, arrivals, bindings, isOnOneShard, shardsUp, clock })
+    const open = new OpenListener({ id, listener, arrivals, bindings, isOnOneShard: onOneShard, shardsUp, clock })
     this.#open.set(id, open)
     // Once the caller has the listener. Until then all that shards report waits, to keep its order.
     clock.nextTurn(() => this.#runEarly(id))

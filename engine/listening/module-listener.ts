@@ -22,7 +22,7 @@ import type {
 } from './listener.js'
 import type { ListenerHold } from './listener-hold.js'
 import { ListenerLife } from './listener-life.js'
-import type { ShardListening } from './shard-bindings.js'
+import type { ShardListening } from './shard-listening.js'
 
 interface ModuleListenerSettings {
   readonly engine: string

@@ -1,39 +1,12 @@
 /** One listener on its shards, with what its transport needs for that: a socket, a file, descriptors. */
-import { deserializeError, TransportError, type Outcome } from '../protocol/errors.js'
-import type { FramingSpec } from '../protocol/framing.js'
+import { deserializeError, TransportError } from '../protocol/errors.js'
 import type { Ledger } from '../common/ledger.js'
-import { isAbstract, isBoundByMain, type ListenTarget } from '../protocol/target.js'
+import { isAbstract, isBoundByMain, isBoundByShard, type ListenTarget } from '../protocol/target.js'
 import { BoundSocket } from '../sockets/bound-socket.js'
 import type { Shard } from '../shard/shard.js'
+import { ShardBoundSocket } from './shard-bound-socket.js'
+import type { BindingSettings } from './shard-listening.js'
 import { prepareSocketFile, type SocketFile } from '../sockets/socket-file.js'
-
-/** How one shard listens. */
-export interface ShardListening {
-  /** `socket`: what main has bound for it. */
-  listen(request: ShardListenRequest, socket: BoundSocket | undefined): Promise<Outcome>
-  /** Accepts again after it had stopped. */
-  resume(listenerId: number, target: ListenTarget, socket: BoundSocket | undefined): Promise<Outcome>
-  unlisten(listenerId: number): Promise<void>
-  /** The listener is being closed while `listen()` is under way: that need not go on. */
-  abandon?(listenerId: number): void
-}
-
-export interface ShardListenRequest {
-  readonly listenerId: number
-  readonly target: ListenTarget
-  readonly backlog: number
-  /** Framing of its connections. */
-  readonly framing: FramingSpec
-  /** How many accepted connections may wait to be taken on one shard before it stops accepting. */
-  readonly maxQueued: number
-}
-
-interface BindingSettings extends ShardListenRequest {
-  readonly on: (shard: Shard) => ShardListening
-  readonly endpoint: string
-  /** Mode of the socket file. */
-  readonly mode: number
-}
 
 export class ShardBindings {
   readonly #settings: BindingSettings
@@ -56,13 +29,14 @@ export class ShardBindings {
   /** Listens on all of the shards, or on none. An abort closes it. */
   static async open(
     shards: readonly Shard[],
-    settings: BindingSettings,
+    given: BindingSettings,
     ledger: Ledger,
     signal: AbortSignal,
   ): Promise<ShardBindings> {
-    const { target, endpoint } = settings
+    const { target, endpoint } = given
+    const settings = isBoundByShard(target) ? { ...given, on: new ShardBoundSocket(given, ledger).on } : given
     const file =
-      target.kind === 'unix' && !isAbstract(target)
+      isBoundByMain(target) && target.kind === 'unix' && !isAbstract(target)
         ? await prepareSocketFile(target, settings.mode, endpoint)
         : undefined
     let listening: ShardBindings | undefined
@@ -136,6 +110,7 @@ export class ShardBindings {
   /** The shard is gone, and with it what it had accepted. */
   forget(shard: Shard): void {
     this.#shards.delete(shard)
+    this.#settings.on(shard).lost?.()
   }
 
   /** Also of one that has just been opened, and that nobody gets. */

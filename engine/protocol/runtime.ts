@@ -19,12 +19,12 @@ export function assertRuntime(versions: Versions = process.versions): void {
   )
 }
 
-/** @throws {TransportError} ERR_UNSUPPORTED_RUNTIME: `what` needs descriptors in another thread. */
-export function assertPassesDescriptors(what: string, endpoint: string, passes = passesDescriptors): void {
+/** Of a socket that this process was started with. @throws {TransportError} ERR_UNSUPPORTED_RUNTIME */
+export function assertPassesDescriptors(endpoint: string, passes = passesDescriptors): void {
   if (passes) return
   throw new TransportError(
     'ERR_UNSUPPORTED_RUNTIME',
-    `${what} ${endpoint}: Deno passes no sockets between threads. Listen in Node, and connect from Deno.`,
+    `listening on ${endpoint}: Deno passes no sockets between threads. Listen on a path, or run this program with Node.`,
     { endpoint },
   )
 }

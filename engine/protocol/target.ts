@@ -1,8 +1,12 @@
+import { passesDescriptors } from './runtime.js'
+
 /** What a shard can dial or listen on: an endpoint after main has resolved names and checked paths. */
 export type TransportTarget =
   | UnixTarget
   /** A socket that main has bound: the shard listens on a duplicate of it, which comes with this ticket. */
   | (UnixTarget & { readonly ticket: number })
+  /** A socket that the shard binds itself: there, and not at `path`, which is the name that it gets. */
+  | (UnixTarget & { readonly bindAt: string })
   /** A listening Unix socket that the process was started with, by its number; for a shard as above. */
   | FdTarget
   | (FdTarget & { readonly ticket: number })
@@ -55,7 +59,10 @@ export interface TransportTraits {
   readonly listeningShards: 'none' | 'one' | 'all'
   /** Whether bytes leave by one Unix socket, whose descriptor can be duplicated. */
   readonly hasDescriptor: boolean
-  /** Main holds the socket, with a socket file if it has bound it to a path; shards listen on duplicates of it. */
+  /**
+   * Main holds the socket, with a socket file if it has bound it to a path; shards listen on duplicates of it. Only
+   * where threads can pass descriptors.
+   */
   readonly isBoundByMain: boolean
 }
 
@@ -80,7 +87,17 @@ export type ListeningKind = KindsWith<{ listeningShards: 'one' | 'all' }>
 export type ListenTarget = TargetOf<ListeningKind>
 
 export function isBoundByMain(target: TransportTarget): target is TargetOf<KindsWith<{ isBoundByMain: true }>> {
-  return transportTraits[target.kind].isBoundByMain
+  return passesDescriptors && transportTraits[target.kind].isBoundByMain
+}
+
+/** Main cannot pass its socket: one shard binds it. See docs/decisions/listening-in-deno.md. */
+export function isBoundByShard(target: TransportTarget): target is TargetOf<'unix'> {
+  return !passesDescriptors && target.kind === 'unix'
+}
+
+/** The others take over when that one dies. */
+export function isOnOneShard(target: ListenTarget): boolean {
+  return isBoundByShard(target) || transportTraits[target.kind].listeningShards === 'one'
 }
 
 /** Linux abstract names have no file. */

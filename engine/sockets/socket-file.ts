@@ -14,7 +14,7 @@ import { removeDeadLock } from './folder-lock.js'
 import { OWN_SOCKET, removeLeftovers } from './leftovers.js'
 import { creatorMark } from './creator.js'
 import { makePrivateFolder, removePrivateFolder } from './private-folder.js'
-import { isSame, LOCK_PREFIX, look, refusal, takeName, type Identity, type Place } from './socket-name.js'
+import { isSame, isSameFile, LOCK_PREFIX, look, refusal, takeName, type Place } from './socket-name.js'
 
 const PRIVATE_PREFIX = '.s-'
 
@@ -98,7 +98,7 @@ export class SocketFile {
   readonly #mode: number
   readonly #endpoint: string
   #publishing: Promise<void> | undefined
-  #published: Identity | undefined
+  #published: fs.BigIntStats | undefined
   #isPrepared = true
 
   /** `final` is the name's absolute path. */
@@ -129,14 +129,25 @@ export class SocketFile {
     // It works through the folder's descriptor, which is closed below.
     await this.#publishing?.catch(() => undefined)
     this.#removeTemporary()
-    const there = this.#published === undefined ? undefined : look(this.#final)
+    this.#removeFinal(isSame)
+  }
+
+  /** As `remove()`, at once, of a socket that is published and has closed: its number may be another file's by now. */
+  removeStale(): void {
+    this.#removeFinal(isSameFile)
+  }
+
+  #removeFinal(isOurs: (there: fs.BigIntStats, published: fs.BigIntStats) => boolean): void {
+    const published = this.#published
+    this.#published = undefined
+    if (published === undefined) return
+    const there = look(this.#final)
     // Right after the look, so that no other file can have been put there.
     try {
-      if (there !== undefined && isSame(there, this.#published)) fs.unlinkSync(this.#final)
+      if (there !== undefined && isOurs(there, published)) fs.unlinkSync(this.#final)
     } catch {
       // The folder may be read-only by now. A stale socket stays, which the next listener removes.
     }
-    this.#published = undefined
   }
 
   async #publish(): Promise<void> {

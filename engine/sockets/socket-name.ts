@@ -133,7 +133,7 @@ export function isSame(one: Identity, other: Identity | undefined): boolean {
 }
 
 /** By all that a move leaves as it is. A system without a time of birth gives one instead that a move may change. */
-function isSameFile(now: fs.BigIntStats, before: fs.BigIntStats): boolean {
+export function isSameFile(now: fs.BigIntStats, before: fs.BigIntStats): boolean {
   const isBornThen = now.birthtimeNs === before.birthtimeNs || now.birthtimeNs === now.ctimeNs
   return isSame(now, before) && now.isSocket() && isBornThen && now.mtimeNs === before.mtimeNs
 }

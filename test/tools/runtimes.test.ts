@@ -4,6 +4,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { createEngine } from '../../api/index.js'
+import { ChildProgram } from '../helpers/child-program.js'
 import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
 import { toolsFolder, withTool } from '../helpers/tools-folder.js'
 import { root, runToEnd } from '../package/project.js'
@@ -12,7 +13,6 @@ const WATCHDOG_MS = 120_000
 const program = fileURLToPath(new URL('../fixtures/foreign-runtime.js', import.meta.url))
 const deno = join('deno', 'bin.cjs')
 const bun = join('@oven', `bun-${process.platform}-${process.arch}`, 'bin', 'bun')
-const withoutListening = /^ERR_UNSUPPORTED_RUNTIME .* Listen in Node, and connect from Deno\.$/
 
 async function runIn(t: ExecutionContext, command: string, args: readonly string[]): Promise<readonly string[]> {
   const { end, stdout, stderr } = await runToEnd(command, args, root, WATCHDOG_MS)
@@ -48,7 +48,7 @@ async function inDeno(
   }
 }
 
-withTool(deno, 'Deno connects, and says at once what it cannot do', (t) =>
+withTool(deno, 'Deno connects and listens, and says at once what it cannot do', (t) =>
   inDeno(t, ['--allow-all'], (path, shared) => [
     [`ask unix:${path}`, /^300000 bytes through the socket$/],
     [`ask shm:${shared}`, /^300000 bytes through socket$/],
@@ -56,8 +56,13 @@ withTool(deno, 'Deno connects, and says at once what it cannot do', (t) =>
     [`reconnecting unix:${path}`, /^back$/],
     ['child /bin/cat', /^line$/],
     ['loop memory:x', /^looped$/],
-    [`loop unix:${path}.other`, withoutListening],
-    [`loop shm:${path}.other`, withoutListening],
+    [`echo unix:${path}.other`, /^the same, ERR_ADDRESS_IN_USE$/],
+    [`echo shm:${path}.other`, /^the same, ERR_ADDRESS_IN_USE$/],
+    [`echo unix:@${path}`, /^the same, ERR_ADDRESS_IN_USE$/],
+    [`echo unix:${path}`, /^ERR_ADDRESS_IN_USE /],
+    [`hold unix:${path}.other`, /^full, all came$/],
+    [`lose unix:${path}.other`, /^gone, welcome back, leaked 0$/],
+    ['loop fd:3', /^ERR_UNSUPPORTED_RUNTIME listening on fd:3: .* Listen on a path, or run this program with Node\.$/],
     ['serve memory:x', /^ERR_UNSUPPORTED_RUNTIME memory:x: Deno runs no handler modules\./],
   ]),
 )
@@ -66,6 +71,7 @@ withTool(deno, 'what Deno denies is ERR_ACCESS, and what is documented is enough
   const some = ['--allow-read', '--allow-env']
   await inDeno(t, some, (path) => [
     [`ask unix:${path}`, /^ERR_ACCESS .*run again with the --allow-write flag/],
+    [`echo unix:${path}.other`, /^ERR_ACCESS listening on unix:.* run again with the --allow-sys flag/],
     [`pool unix:${path}`, /^ERR_ACCESS .*run again with the --allow-write flag/],
     [`reconnecting unix:${path}`, /^ERR_CLOSED|^ERR_ACCESS/],
     ['child /bin/cat', /^ERR_ACCESS /],
@@ -73,6 +79,31 @@ withTool(deno, 'what Deno denies is ERR_ACCESS, and what is documented is enough
   const all = [...some, '--allow-write', '--allow-net']
   await inDeno(t, all, (path) => [[`ask unix:${path}`, /^300000 bytes/]])
   await inDeno(t, [...all, '--allow-sys', '--allow-run=/bin/cat,/bin/sh'], () => [['child /bin/cat', /^line$/]])
+})
+
+withTool(deno, 'Node connects to Deno', async (t) => {
+  t.timeout(2 * WATCHDOG_MS)
+  const folder = await makeTemporaryFolder()
+  const endpoint = `unix:${join(folder.path, 'deno.sock')}`
+  const engine = await createEngine({ shards: 1 })
+  const flags = ['--no-prompt', '--allow-read', '--allow-env', '--allow-write', '--allow-net', '--allow-sys']
+  const host = ChildProgram.startFile(join(toolsFolder, deno), ['run', ...flags, program, `host ${endpoint}`])
+  try {
+    await host.line('listening with mode 600')
+    const connection = await engine.transport(endpoint).connect()
+    const megabyte = Buffer.alloc(1 << 20, 'symphony')
+    connection.send(megabyte)
+    t.true((await connection.receive())?.equals(megabyte))
+    await connection.close()
+    // No file is left in the folder.
+    await host.line('')
+    await host.line('leaked 0')
+    t.is((await host.exit).code, 0)
+  } finally {
+    host.kill('SIGTERM')
+    await engine.close()
+    await folder.remove()
+  }
 })
 
 withTool(bun, 'Bun is told to use Node, also in a compiled program', async (t) => {

@@ -10,6 +10,7 @@ import { refusedDial, type Dialling, type ListeningTransport } from '../shard-tr
 import type { WireOwner } from '../wire.js'
 import { listenOnDuplicate } from './duplicate-listener.js'
 import { dialPath } from './net-transport.js'
+import { listenByServer } from './server-listener.js'
 
 export { unixPeer } from './duplicate-listener.js'
 
@@ -24,6 +25,10 @@ export const unixTransport: ListeningTransport<AnyUnixTarget> = {
 
   listen(target, backlog, onAccepted, onFailure, descriptors) {
     const refused = (error: NodeJS.ErrnoException): Error => fromSystemError(error, 'listening on', describe(target))
+    if ('bindAt' in target) {
+      const options = { path: target.bindAt, exclusive: true, backlog }
+      return listenByServer(options, backlog, onAccepted, onFailure, refused)
+    }
     return listenOnDuplicate(target, backlog, onAccepted, onFailure, descriptors, refused)
   },
 }
