@@ -3,7 +3,6 @@ import { isRepository } from '../options/program.js'
 import { accepts } from './accepts-command.js'
 import { bridge } from './bridge-command.js'
 import { busyMain } from './busy-main-command.js'
-import { churn } from './churn-command.js'
 import { fanIn } from './fan-in-command.js'
 import { flood } from './flood-command.js'
 import { handlers } from './handlers-command.js'
@@ -30,7 +29,6 @@ const measuring: readonly Scenario[] = [
   http,
   accepts,
   flood,
-  churn,
   memory,
   pool,
   tune,

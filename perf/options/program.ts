@@ -18,7 +18,7 @@ export function programName(unlessNamed = 'npm run perf'): string {
 export const commandLine = STARTED_AS === undefined ? 'npm run perf -- ' : `${STARTED_AS} `
 
 /** Scenarios that need the repository: its commits, its peers, its faulty builds, the sources of its page. */
-export const ofRepository: readonly string[] = ['compare', 'chaos', 'report', 'diff']
+export const ofRepository: readonly string[] = ['churn', 'compare', 'chaos', 'report', 'diff']
 
 /** Whether this is the repository, and not the package, which has no sources. */
 export const isRepository = existsSync(fileURLToPath(new URL('../../../perf/run.ts', import.meta.url)))

@@ -43,7 +43,7 @@ export function survivorTests({ test, faults, transport: { outlivesShards = fals
         await exchange(await meeting.introduce(dialled))
         await exchange(survivor)
 
-        t.deepEqual(await restored, { shard: 0, generation: 2 })
+        t.deepEqual(await restored, { engine: engine.id, shard: 0, generation: 2 })
         const [back, other] = engine.stats().shards
         t.deepEqual([back?.state, back?.generation, other?.state, other?.generation], ['up', 2, 'up', 1])
         t.true((back?.bytesRead ?? 0) >= (before.shards[0]?.bytesRead ?? Infinity), 'counters go on')
