@@ -325,8 +325,8 @@ export class CarriedConnection {
   }
 
   /**
-   * A window at a time: before the server has taken it no other follows, however often the other bridge asks. The client
-   * keeps what is published without a bound. It is asked once more then, in case this request was a new one.
+   * A window at a time: before the server has taken it no other follows, however often the other bridge asks. The
+   * client keeps what is published without a bound. It is asked once more then, in case this request was a new one.
    */
   #resend(send: SendHalf, received: number): void {
     if (this.#resends) return

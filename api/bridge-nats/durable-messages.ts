@@ -31,7 +31,7 @@ export class DurableMessages {
   readonly #report: (error: TransportError) => void
   readonly #stop = new AbortController()
   readonly #done: Promise<void>
-  /** The last message of the stream that was handed over. One that is made anew counts from 1 again, at a later time. */
+  /** The last message of the stream that was handed over. A new stream counts from 1 again, at a later time. */
   #last = { seq: 0, timestampNanos: 0 }
   #pauseMs = FIRST_PAUSE_MS
 

@@ -111,7 +111,7 @@ export class NatsLink {
     return this.#when('up', signal)
   }
 
-  /** Whichever comes first: the outcome of `work`; or undefined, when the link is no longer up or the wait is aborted. */
+  /** Whichever comes first: the outcome of `work`; undefined, when the link is no longer up or the wait is aborted. */
   async whileUp<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
     // Signals that are joined by AbortSignal.any() leave something behind in the one that lives on.
     const giveUp = new AbortController()

@@ -94,7 +94,10 @@ async function within<T>(otherwise: string, promise: Promise<T>, ms = PATIENCE_M
   }
 }
 
-/** Each connection has so many frames under way, until the time is over; then all are waited for. @returns 0: all CPU is ours */
+/**
+ * Each connection has so many frames under way, until the time is over; then all are waited for.
+ * @returns 0: all CPU is ours
+ */
 function closedLoop({ seconds, depth }: TunedOrder, micros: number[], onWrong: () => void): Promise<number> {
   const deadline = performance.now() + seconds * 1_000
   let open = 0
@@ -158,7 +161,9 @@ async function measure(order: TunedOrder): Promise<TunedResult> {
   const { seconds, rateHz } = order
   const micros: number[] = []
   let wrong = 0
-  const onWrong = (): void => void wrong++
+  const onWrong = (): void => {
+    wrong++
+  }
   const cpuBefore = cpuMsSoFar()
   const startedAt = performance.now()
   const under = rateHz === undefined ? closedLoop(order, micros, onWrong) : openLoop(seconds, rateHz, micros, onWrong)

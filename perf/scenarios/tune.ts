@@ -193,7 +193,7 @@ async function sampleOf({ tuning }: Candidate, plan: TunePlan): Promise<TuneSamp
   const echo = plan.bringsEcho ? await Forked.start('tuned-echo', config) : undefined
   let asking: Forked | undefined
   let sample: Omit<TuneSample, 'released'>
-  let codes: readonly (number | null | undefined)[] = []
+  let codes: readonly (number | null | undefined)[]
   try {
     asking = await Forked.start('tuned-load', config)
     const order: TunedOrder = { kind: 'measure', seconds, depth, rateHz }

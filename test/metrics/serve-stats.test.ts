@@ -24,8 +24,7 @@ test.after.always(async () => {
   await folder.remove()
 })
 
-function dial(server: StatsServer, endpoint: string): Promise<Connection> {
-  void server
+function dial(endpoint: string): Promise<Connection> {
   return engine.transport(endpoint, { framing: 'line' }).connect()
 }
 
@@ -40,7 +39,7 @@ test('a line asks, and a line of JSON answers, which tells what of the counts is
   const server = await serveStats(observed, endpoint)
   try {
     t.is(server.endpoint, endpoint)
-    const client = await dial(server, endpoint)
+    const client = await dial(endpoint)
     client.send('stats')
     const answer = answerOf(await client.receive())
     t.like(answer, {
@@ -67,11 +66,7 @@ test('who asks too often, or for something else, is cut; others are still answer
   const endpoint = folder.endpoint()
   const server = await startStatsServer(observed, endpoint, {}, clock)
   try {
-    const [patient, greedy, other] = [
-      await dial(server, endpoint),
-      await dial(server, endpoint),
-      await dial(server, endpoint),
-    ]
+    const [patient, greedy, other] = [await dial(endpoint), await dial(endpoint), await dial(endpoint)]
     patient.send('stats')
     const first = answerOf(await patient.receive())
     clock.advance(99)
@@ -97,11 +92,11 @@ test('there are eight clients at most', async (t) => {
   const server = await serveStats(observed, endpoint)
   try {
     for (let i = 0; i < 8; i++) {
-      const client = await dial(server, endpoint)
+      const client = await dial(endpoint)
       client.send('stats')
       t.is(answerOf(await client.receive()).version, 1)
     }
-    const ninth = await dial(server, endpoint)
+    const ninth = await dial(endpoint)
     t.is(await ninth.receive(), undefined)
   } finally {
     await observed.close()

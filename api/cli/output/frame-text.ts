@@ -16,7 +16,6 @@ export function frameLine(frame: Buffer, style: FrameStyle, connection?: number)
 
 /** A frame stays on its line, and no peer's bytes command the terminal. A tab is left as it is. */
 function visible(text: string): string {
-  // eslint-disable-next-line no-control-regex -- those are what is looked for
   return text.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, (character) => {
     if (character === '\n') return '\\n'
     if (character === '\r') return '\\r'
@@ -26,6 +25,5 @@ function visible(text: string): string {
 
 /** The same JSON. It leaves these characters as they are, and some terminals obey them. */
 export function plainJson(json: string): string {
-  // eslint-disable-next-line no-control-regex -- those are what is looked for
   return json.replaceAll(/[\u007f-\u009f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)
 }
