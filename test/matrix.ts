@@ -1,9 +1,9 @@
 /**
- * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With `--
- * --others`, on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes; on
- * the newest also what stands on them, such as the package and what works with it. What is computed alone (rings, frames,
- * decoders) is the same on all of them, and so are the bounds. The long length adds moments and combinations to what
- * the short one tries on each line, so it is for the line that runs all of the suite: the others run the short one.
+ * The whole suite on every supported line of Node: `npm run test:matrix`, with `-- 22 24` only on those. With
+ * `-- --others`, on every one but that of the Node that runs this, what depends on Node: threads, sockets, processes;
+ * on the newest also what stands on them, such as the package. What is computed alone (rings, frames, decoders) is the
+ * same on all of them, and so are the bounds. The long length adds moments and combinations to what the short one tries
+ * on each line, so it is for the line that runs all of the suite: the others run the short one.
  *
  * The Node that runs this one runs its own line. The others come as npm packages that carry the binary, into a cache
  * that git ignores. A line that cannot be had is an error: a matrix with holes looks just like one without.

@@ -2,7 +2,7 @@
 import net from 'node:net'
 import test from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
-import { serveStats, type StatsAnswer, type StatsServer } from '../../api/metrics/index.js'
+import { serveStats, type StatsAnswer } from '../../api/metrics/index.js'
 import { startStatsServer } from '../../api/metrics/serve-stats.js'
 import { ChildProgram } from '../helpers/child-program.js'
 import { ManualClock } from '../helpers/manual-clock.js'
@@ -64,7 +64,7 @@ test('who asks too often, or for something else, is cut; others are still answer
   const clock = new ManualClock(() => true)
   const observed = await createEngine({ shards: 1 })
   const endpoint = folder.endpoint()
-  const server = await startStatsServer(observed, endpoint, {}, clock)
+  await startStatsServer(observed, endpoint, {}, clock)
   try {
     const [patient, greedy, other] = [await dial(endpoint), await dial(endpoint), await dial(endpoint)]
     patient.send('stats')
@@ -89,7 +89,7 @@ test('there are eight clients at most', async (t) => {
   t.timeout(WATCHDOG_MS)
   const observed = await createEngine({ shards: 1 })
   const endpoint = folder.endpoint()
-  const server = await serveStats(observed, endpoint)
+  await serveStats(observed, endpoint)
   try {
     for (let i = 0; i < 8; i++) {
       const client = await dial(endpoint)
