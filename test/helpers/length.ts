@@ -1,5 +1,5 @@
 /**
- * How much the tests try: `npm test` and CI run the short length, SYMPHONY_TEST_LENGTH=long runs the long one. The short
+ * How much the tests try: `npm test` and CI run the short length, SYMPHONY_TEST_LENGTH=long the long one. The short
  * one has fewer rounds of properties, faults, torture and crowds. It also leaves out cases that try once more, at
  * another address, framing, fault or number of shards, what another case tries at both lengths.
  */
