@@ -150,7 +150,7 @@ test.serial('the benchmarks run from the package, and name themselves as they we
   const help = await node([cli, 'bench', '--help'])
   t.deepEqual([help.end, help.stderr], [0, ''])
   t.regex(help.stdout, /^symphony-transport bench SCENARIO \[options\]\n/)
-  t.regex(help.stdout, /The repository has more: compare, chaos, report, diff\./)
+  t.regex(help.stdout, /The repository has more: churn, compare, chaos, report, diff\./)
   t.notRegex(help.stdout, /npm run/)
   const tiny = await node([cli, 'bench', 'latency', '--rounds', '1', '--count', '50'])
   t.deepEqual([tiny.end, tiny.stderr], [0, ''])
