@@ -1,4 +1,5 @@
 /** Other runtimes than Node, as docs/runtimes.md has them: what works there, and how the rest is refused. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +13,9 @@ import { root, runToEnd } from '../package/project.js'
 const WATCHDOG_MS = 120_000
 const program = fileURLToPath(new URL('../fixtures/foreign-runtime.js', import.meta.url))
 const deno = join('deno', 'bin.cjs')
-const bun = join('@oven', `bun-${process.platform}-${process.arch}`, 'bin', 'bun')
+const binary = join('@oven', `bun-${process.platform}-${process.arch}`, 'bin', 'bun')
+// The install script of the package, where it has run, takes the binary over.
+const bun = existsSync(join(toolsFolder, binary)) ? binary : join('bun', 'bin', 'bun.exe')
 
 async function runIn(t: ExecutionContext, command: string, args: readonly string[]): Promise<readonly string[]> {
   const { end, stdout, stderr } = await runToEnd(command, args, root, WATCHDOG_MS)
