@@ -1,4 +1,4 @@
-/** Bundlers, test runners and runtimes that hosts use. They are a package of their own: npm ci --ignore-scripts --prefix test/tools */
+/** What hosts build and run with: a package of its own, npm ci --ignore-scripts --prefix test/tools */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import process from 'node:process'
