@@ -57,20 +57,13 @@ pair('what JSON cannot say is refused, and nothing of it is sent', async (t, { n
   const here = json(near)
   const circle: Record<string, unknown> = {}
   circle['circle'] = circle
-  const deep: unknown[] = []
-  let inner = deep
-  for (let i = 0; i < 20_000; i++) {
-    const next: unknown[] = []
-    inner.push(next)
-    inner = next
-  }
   const thrown = new Error('no')
   const hostile = {
     toJSON() {
       throw thrown
     },
   }
-  for (const value of [undefined, () => 1, Symbol('s'), 1n, circle, deep, hostile]) {
+  for (const value of [undefined, () => 1, Symbol('s'), 1n, circle, hostile]) {
     const error = throws(t, () => here.send(value), 'ERR_INVALID_FRAME')
     t.is(error.endpoint, near.info.endpoint)
   }
