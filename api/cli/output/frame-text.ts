@@ -16,6 +16,7 @@ export function frameLine(frame: Buffer, style: FrameStyle, connection?: number)
 
 /** A frame stays on its line, and no peer's bytes command the terminal. A tab is left as it is. */
 function visible(text: string): string {
+  // eslint-disable-next-line no-control-regex -- those are what is looked for
   return text.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, (character) => {
     if (character === '\n') return '\\n'
     if (character === '\r') return '\\r'
