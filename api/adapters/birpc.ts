@@ -2,7 +2,8 @@
 import { TransportError } from '../../engine/protocol/errors.js'
 import type { Adaptable } from './adaptable.js'
 import { atWork, handlerFailed } from './handlers.js'
-import { encodeJson, Incoming, sendMessage } from './messages.js'
+import { encodeJson } from './json/json-text.js'
+import { Incoming, sendMessage } from './messages.js'
 
 type OnMessage = (frame: Buffer) => unknown
 

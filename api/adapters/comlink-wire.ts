@@ -1,7 +1,7 @@
 /** Messages of Comlink as they go over a connection: what they look like, and how they become a frame. */
 import { deserialize, serialize } from 'node:v8'
 import { TransportError } from '../../engine/protocol/errors.js'
-import { encodeJson } from './messages.js'
+import { encodeJson } from './json/json-text.js'
 
 export type ComlinkCodec = 'v8' | 'json'
 

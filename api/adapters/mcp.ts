@@ -7,7 +7,8 @@ import { TransportError } from '../../engine/protocol/errors.js'
 import { attempt } from '../../engine/common/handler-failures.js'
 import type { Adaptable } from './adaptable.js'
 import { handlerFailed } from './handlers.js'
-import { encodeJson, Incoming, sendMessage } from './messages.js'
+import { encodeJson } from './json/json-text.js'
+import { Incoming, sendMessage } from './messages.js'
 
 /** A request, a notification or an answer of JSON-RPC. */
 export interface McpMessage {

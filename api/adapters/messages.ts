@@ -1,4 +1,4 @@
-/** What adapters of RPC libraries have in common: messages in order to the last, JSON, answers that find no room. */
+/** What adapters of RPC libraries have in common: messages in order to the last, and answers that find no room. */
 import { TransportError } from '../../engine/protocol/errors.js'
 import type { Adaptable } from './adaptable.js'
 import { waitForRoom } from './sending.js'
@@ -34,22 +34,6 @@ export class Incoming {
     }
   }
 }
-
-/** @throws {TransportError} ERR_INVALID_FRAME */
-export function encodeJson(message: unknown, endpoint: string, replacer?: Replacer): string {
-  let cause: unknown
-  try {
-    // Of undefined and of functions it makes nothing.
-    const text: unknown = JSON.stringify(message, replacer)
-    if (typeof text === 'string') return text
-  } catch (error) {
-    cause = error
-  }
-  const advice = 'this message cannot be written as JSON, because of a BigInt or a circle in it for example.'
-  throw new TransportError('ERR_INVALID_FRAME', `${advice} See the cause.`, { cause, endpoint })
-}
-
-type Replacer = (key: string, value: unknown) => unknown
 
 /** Resolves when there is room for more. Rejects as `send()` throws, and with what ends the connection meanwhile. */
 export async function sendMessage(connection: Adaptable, frame: string | Uint8Array, isAnswer: boolean): Promise<void> {

@@ -12,14 +12,17 @@ const PROTO = '__proto__'
 /** Text without these has no such key, however it is escaped. */
 const PROTO_SIGNS = /__proto__|\\u00[567]/
 
+/** As the second parameter of `JSON.stringify()`. */
+type Replacer = (key: string, value: unknown) => unknown
+
 /** Its type does not say that there is no text for undefined, functions and symbols. */
-const stringify: (value: unknown) => string | undefined = JSON.stringify
+const stringify: (value: unknown, replacer?: Replacer) => string | undefined = JSON.stringify
 
 /** @throws {TransportError} ERR_INVALID_FRAME */
-export function encodeJson(value: unknown, endpoint: string): string {
+export function encodeJson(value: unknown, endpoint: string, replacer?: Replacer): string {
   let text: string | undefined
   try {
-    text = stringify(value)
+    text = stringify(value, replacer)
   } catch (cause) {
     const why = 'a BigInt, a circle, more levels than the stack holds, or a toJSON() that throws'
     throw invalidFrame(`this value cannot be written as JSON, because of ${why}. See the cause.`, endpoint, cause)
