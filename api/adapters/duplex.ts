@@ -1,5 +1,6 @@
 /** A connection as a Node stream. */
 import type { Duplex } from 'node:stream'
+import { flagCheck } from '../../engine/common/option-checks.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { Adaptable } from './adaptable.js'
 import { ConnectionStream } from './connection-stream.js'
@@ -14,7 +15,7 @@ export interface DuplexOptions {
 }
 
 const checks = {
-  objectMode: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  objectMode: flagCheck,
 } satisfies Checks
 
 /**

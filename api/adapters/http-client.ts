@@ -1,6 +1,7 @@
 /** Clients of HTTP over any transport: a `http.Agent` for `node:http`, and `connect` for undici. */
 import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http'
 import type { Socket } from 'node:net'
+import { flagCheck } from '../../engine/common/option-checks.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import { DialledSocket, type DiallingTransport } from './http-dial.js'
@@ -28,7 +29,7 @@ const count = (value: unknown): string | undefined =>
     : 'an integer from 1, or Infinity'
 
 const checks = {
-  keepAlive: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  keepAlive: flagCheck,
   maxSockets: count,
   maxFreeSockets: count,
   maxTotalSockets: count,

@@ -2,6 +2,7 @@
 import type { Transport } from '../transport.js'
 import { LONGEST_TIMER_MS } from '../../engine/common/call-options.js'
 import { isObject } from '../../engine/common/describe.js'
+import { functionCheck, integerCheck } from '../../engine/common/option-checks.js'
 import { Problems, readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { TransportError } from '../../engine/protocol/errors.js'
 import { isNatsConnection, type NatsInput } from './nats-input.js'
@@ -62,16 +63,6 @@ export const bridgeDefaults = {
 export type BridgeSettings = Omit<BridgeOptions, keyof typeof bridgeDefaults> & {
   readonly [Name in keyof typeof bridgeDefaults]: number
 }
-
-export function integerCheck(from: number, to: number, unit = ''): (value: unknown) => string | undefined {
-  return (value) =>
-    Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= to
-      ? undefined
-      : `an integer from ${String(from)} to ${String(to)}${unit}`
-}
-
-export const functionCheck = (value: unknown): string | undefined =>
-  typeof value === 'function' ? undefined : 'a function'
 
 const timeCheck = integerCheck(1, LONGEST_TIMER_MS, ' milliseconds')
 

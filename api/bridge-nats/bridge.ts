@@ -1,10 +1,10 @@
 /** What a host sees of a bridge, and the life that all bridges have in common. */
 import process from 'node:process'
 import { graceMs as graces, LONGEST_TIMER_MS } from '../../engine/common/call-options.js'
+import { integerCheck } from '../../engine/common/option-checks.js'
 import { readOptions } from '../../engine/common/option-problems.js'
 import { TransportError, type TransportErrorCode } from '../../engine/protocol/errors.js'
 import type { Listener } from '../index.js'
-import { integerCheck } from './bridge-options.js'
 
 export interface BridgeCloseOptions {
   /** How long to wait for what is on its way, in milliseconds. Default 1,000. */
@@ -82,11 +82,26 @@ export function makeBridge<Stats>(parts: BridgeParts<Stats>): MadeBridge<Stats> 
   return { bridge, fail: (error) => void end(0, { code: error.code, cause: error }) }
 }
 
-/** A bridge that listens ends with its listener, also when that was closed together with its engine. */
-export function endWithListener(listener: Listener, { fail }: Pick<MadeBridge<unknown>, 'fail'>): void {
-  void listener.closed.then(({ code, cause }) => {
-    fail(
-      new TransportError(code === 'OK' ? 'ERR_CLOSED' : code, 'the local listener of the bridge has ended.', { cause }),
-    )
+/**
+ * One that listens at a local endpoint: it takes nothing new before the rest ends, and it ends with its listener, also
+ * where that was closed together with its engine.
+ */
+export function makeListeningBridge<Stats>(
+  listener: Listener,
+  parts: Omit<BridgeParts<Stats>, 'endpoint'>,
+): MadeBridge<Stats> {
+  const made = makeBridge({
+    subject: parts.subject,
+    endpoint: listener.endpoint,
+    stats: () => parts.stats(),
+    async end(graceMs) {
+      await listener.close()
+      await parts.end(graceMs)
+    },
   })
+  void listener.closed.then(({ code, cause }) => {
+    const message = 'the local listener of the bridge has ended.'
+    made.fail(new TransportError(code === 'OK' ? 'ERR_CLOSED' : code, message, { cause }))
+  })
+  return made
 }

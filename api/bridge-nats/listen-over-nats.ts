@@ -1,7 +1,7 @@
 /** A bridge whose local side listens: each local connection goes on at a bridge that dials. */
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { TransportError } from '../../engine/protocol/errors.js'
-import { endWithListener, makeBridge, type Bridge } from './bridge.js'
+import { makeListeningBridge, type Bridge } from './bridge.js'
 import { readBridgeOptions, type BridgeOptions } from './bridge-options.js'
 import { Carrier } from './carrier.js'
 import { connectionStats, type ConnectionBridgeStats } from './connection-stats.js'
@@ -37,18 +37,15 @@ export async function startListening(options: BridgeOptions, clock: Clock): Prom
       refused++
       local.destroy(new TransportError('ERR_TOO_MANY_CONNECTIONS', 'the bridge carries maxConnections already.'))
     })
-    const made = makeBridge({
+    const made = makeListeningBridge(listener, {
       subject: settings.subject,
-      endpoint: listener.endpoint,
       stats: () => connectionStats(link, carrier, refused),
       async end(graceMs) {
-        await listener.close()
         await carrier.close(graceMs)
         await release()
       },
     })
     fail = made.fail
-    endWithListener(listener, made)
     return made.bridge
   } catch (error) {
     await carrier.close(0)

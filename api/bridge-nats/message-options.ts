@@ -1,13 +1,8 @@
 /** Options of bridges between frames and messages, declared once: default, unit, range. */
 import { LONGEST_TIMER_MS } from '../../engine/common/call-options.js'
+import { flagCheck, functionCheck, integerCheck } from '../../engine/common/option-checks.js'
 import type { Checks } from '../../engine/common/option-problems.js'
-import {
-  commonChecks,
-  functionCheck,
-  integerCheck,
-  readWithDefaults,
-  type CommonBridgeOptions,
-} from './bridge-options.js'
+import { commonChecks, readWithDefaults, type CommonBridgeOptions } from './bridge-options.js'
 import type { PublishReport } from './message-reports.js'
 
 /** Options of `publishToNats()`. */
@@ -55,7 +50,7 @@ export type SubscribeSettings = Omit<SubscribeOptions, keyof typeof subscribeDef
 
 export const publishChecks = {
   ...commonChecks,
-  jetstream: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  jetstream: flagCheck,
   windowBytes: integerCheck(1_024, 2 ** 30, ' bytes'),
   maxConnections: integerCheck(1, 1_048_576),
   outageMs: integerCheck(1, LONGEST_TIMER_MS, ' milliseconds'),

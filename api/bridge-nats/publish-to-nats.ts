@@ -2,7 +2,7 @@
 import type { Connection } from '../../engine/common/connection.js'
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { TransportError } from '../../engine/protocol/errors.js'
-import { endWithListener, makeBridge, type Bridge } from './bridge.js'
+import { makeListeningBridge, type Bridge } from './bridge.js'
 import { callBack } from './carrier.js'
 import { readPublishOptions, type PublishOptions, type PublishSettings } from './message-options.js'
 import type { PublishStats } from './message-reports.js'
@@ -67,12 +67,10 @@ async function startPublishing(options: PublishOptions, clock: Clock): Promise<B
   try {
     const publisher = await publisherFor(link, settings, clock)
     const listener = await settings.transport.listen((local) => take(local, publisher))
-    const made = makeBridge({
+    const made = makeListeningBridge(listener, {
       subject: settings.subject,
-      endpoint: listener.endpoint,
       stats,
       async end(graceMs) {
-        await listener.close()
         const all = [...connections]
         for (const connection of all) connection.wind()
         const cancel = clock.setTimer(() => {
@@ -85,7 +83,6 @@ async function startPublishing(options: PublishOptions, clock: Clock): Promise<B
       },
     })
     fail = made.fail
-    endWithListener(listener, made)
     return made.bridge
   } catch (error) {
     cancelListening()

@@ -2,6 +2,7 @@
  * One direction of a carried connection, where it is received: packets in their order, each once, whatever is lost or
  * comes twice on the way; and up to which of them the local side has taken all. It knows no time and no NATS.
  */
+import { takePooledMemory } from '../../engine/protocol/allocation.js'
 import { damaged, type EndCode, type Sequenced, type Terms } from './packet.js'
 
 export type Received =
@@ -158,7 +159,7 @@ export class ReceiveHalf {
       if (total > this.#terms.maxFrameBytes) throw damaged('a frame larger than was agreed')
       this.#admit(total, 1)
       // One frame at a time, of a size that was agreed: the bound of the window counts on it.
-      this.#assembly = { bytes: Buffer.allocUnsafe(total), filled: 0 }
+      this.#assembly = { bytes: takePooledMemory(total), filled: 0 }
     }
     const assembly = this.#assembly
     if (assembly?.filled !== offset || assembly.bytes.length !== total) {

@@ -139,11 +139,6 @@ export class SendHalf {
     return kept.packet
   }
 
-  /** Whether `next()` has something to give, or will have after `seal()`. */
-  get hasUnpublished(): boolean {
-    return this.#next < this.#kept.length || this.#open.length > 0
-  }
-
   /**
    * The other bridge has handed over all up to this packet. True: that is news.
    * @throws {TransportError} ERR_FRAMING: it was never published

@@ -1,7 +1,7 @@
 /** A bridge from messages to frames: what is published on a subject goes to all local connections. */
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import type { TransportError } from '../../engine/protocol/errors.js'
-import { endWithListener, makeBridge, type Bridge } from './bridge.js'
+import { makeListeningBridge, type Bridge } from './bridge.js'
 import { callBack } from './carrier.js'
 import { DurableMessages } from './durable-messages.js'
 import { readSubscribeOptions, type SubscribeOptions } from './message-options.js'
@@ -53,12 +53,10 @@ async function startSubscribing(options: SubscribeOptions, clock: Clock): Promis
       stop = () => messages.stop()
     }
     const listener = await settings.transport.listen((local) => subscribers.add(local))
-    const made = makeBridge({
+    const made = makeListeningBridge(listener, {
       subject,
-      endpoint: listener.endpoint,
       stats: () => ({ nats: link.state, reconnects: link.reconnects, ...subscribers.stats }),
       async end(graceMs) {
-        await listener.close()
         await stop()
         await subscribers.close(graceMs, clock)
         cancelListening()
@@ -66,7 +64,6 @@ async function startSubscribing(options: SubscribeOptions, clock: Clock): Promis
       },
     })
     fail = made.fail
-    endWithListener(listener, made)
     return made.bridge
   } catch (error) {
     cancelListening()

@@ -1,5 +1,6 @@
 /** Checks of what hosts give to the adapters here. */
 import { isObject } from '../../engine/common/describe.js'
+import { flagCheck } from '../../engine/common/option-checks.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import type { ObservedEngine } from './engine-source.js'
@@ -20,7 +21,7 @@ export const commonChecks = {
   ...engineChecks,
   prefix: (value: unknown) =>
     typeof value === 'string' && NAME.test(value) ? undefined : 'letters, digits and _, and no digit first',
-  endpoints: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  endpoints: flagCheck,
 } satisfies Checks
 
 export function checkLabels(value: unknown): string | undefined {

@@ -1,4 +1,5 @@
 /** Statistics of a running engine for whoever asks at a local endpoint, such as `symphony-transport top`. */
+import { flagCheck } from '../../engine/common/option-checks.js'
 import { readOptions } from '../../engine/common/option-problems.js'
 import { systemClock, type Clock } from '../../engine/protocol/clock.js'
 import { TransportError } from '../../engine/protocol/errors.js'
@@ -100,7 +101,7 @@ export async function startStatsServer(
 }
 
 const checks = {
-  allowOtherUsers: (value: unknown) => (typeof value === 'boolean' ? undefined : 'true or false'),
+  allowOtherUsers: flagCheck,
 }
 
 function answer(connection: Connection, snapshots: Snapshots, clock: Clock): void {

@@ -3,6 +3,7 @@ import { describe, isArray, isObject } from './describe.js'
 import { TransportError } from '../protocol/errors.js'
 import type { OnError } from './handler-failures.js'
 import type { OnHandlerLog } from './handler-log.js'
+import { functionCheck } from './option-checks.js'
 import { checkOptions, readOptions, type Checks } from './option-problems.js'
 import type { WaitOptions } from '../protocol/waiter.js'
 
@@ -30,8 +31,6 @@ const waitChecks = {
   signal: (value: unknown) => (isSignal(value) ? undefined : 'an AbortSignal'),
   timeoutMs: timeCheck,
 } satisfies Checks
-
-const functionCheck = (value: unknown): string | undefined => (typeof value === 'function' ? undefined : 'a function')
 
 const listenChecks = {
   ...waitChecks,

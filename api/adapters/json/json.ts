@@ -1,6 +1,7 @@
 /** A connection whose frames are JSON. */
 import type { SubscribeOptions } from '../../../engine/common/connection.js'
 import { attempt, notPromised } from '../../../engine/common/handler-failures.js'
+import { functionCheck, integerCheck } from '../../../engine/common/option-checks.js'
 import { readOptions, type Checks } from '../../../engine/common/option-problems.js'
 import { systemClock, type Clock } from '../../../engine/protocol/clock.js'
 import type { TransportError } from '../../../engine/protocol/errors.js'
@@ -73,15 +74,10 @@ export interface JsonConnection<Sent = unknown, Received = unknown> extends Asyn
   destroy(reason?: Error): void
 }
 
-const isFunction = (value: unknown): string | undefined => (typeof value === 'function' ? undefined : 'a function')
-
 export const jsonChecks = {
-  validate: isFunction,
-  onInvalid: isFunction,
-  maxDepth: (value: unknown) =>
-    Number.isInteger(value) && Number(value) >= 1 && Number(value) <= GREATEST_DEPTH
-      ? undefined
-      : `an integer from 1 to ${String(GREATEST_DEPTH)}`,
+  validate: functionCheck,
+  onInvalid: functionCheck,
+  maxDepth: integerCheck(1, GREATEST_DEPTH),
 } satisfies Checks
 
 /**

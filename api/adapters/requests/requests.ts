@@ -1,6 +1,7 @@
 /** Requests and their answers over a connection, for those who want no RPC library. Both sides may ask. */
 import { checkWaitOptions, invalidOption, LONGEST_TIMER_MS } from '../../../engine/common/call-options.js'
 import { describe, isObject } from '../../../engine/common/describe.js'
+import { integerCheck } from '../../../engine/common/option-checks.js'
 import { readOptions, type Checks } from '../../../engine/common/option-problems.js'
 import { systemClock, type Clock } from '../../../engine/protocol/clock.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
@@ -92,10 +93,7 @@ const checks = {
     isObject(value) && Object.values(value).every((handler) => typeof handler === 'function')
       ? undefined
       : 'an object of functions',
-  maxPending: (value: unknown) =>
-    Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MOST_PENDING
-      ? undefined
-      : `an integer from 1 to ${String(MOST_PENDING)}`,
+  maxPending: integerCheck(1, MOST_PENDING),
   timeoutMs: (value: unknown) =>
     typeof value === 'number' && value >= 1 && value <= LONGEST_TIMER_MS
       ? undefined
