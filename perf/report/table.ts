@@ -1,5 +1,6 @@
 /** Plain text tables. A row of one cell is a line across them. */
 import process from 'node:process'
+import { wrap } from '../../api/cli/options/columns.js'
 
 const BETWEEN = '  '
 
@@ -15,7 +16,7 @@ export function table(
   const cells = head.map((_, column) => Math.max(0, ...rows.map((row) => widthOf(row, column))))
   const whole = cells.map((width, column) => Math.max(width, widthOf(head, column)))
   const isWide = sumOf(whole) > columns
-  const heads = head.map((text, column) => (isWide ? broken(text, cells[column] ?? 0) : [text]))
+  const heads = head.map((text, column) => (isWide ? wrap(text, cells[column] ?? 0) : [text]))
   const widths = cells.map((width, column) => Math.max(width, ...(heads[column] ?? []).map((line) => line.length)))
   return partsOf(widths, columns)
     .map((part) => partOf(part, heads, rows, widths))
@@ -64,17 +65,6 @@ function sumOf(widths: readonly number[]): number {
 
 function widthOf(row: readonly string[], column: number): number {
   return row.length === 1 ? 0 : (row[column] ?? '').length
-}
-
-/** At spaces, to lines that are no wider than this where that can be. */
-function broken(text: string, width: number): readonly string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
-    else lines[lines.length - 1] = `${last} ${word}`
-  }
-  return lines
 }
 
 /** The line below a table whose figures are not those of shared memory. */
