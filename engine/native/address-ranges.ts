@@ -6,13 +6,21 @@ import { systemErrorOf } from '../protocol/system-errno.js'
 import type { Mapping, OnRange } from './native-memory.js'
 import type { Part, PartMemory } from './part-memory.js'
 import type { Platform } from './platform.js'
-import type { Address, SystemCalls } from './system-calls.js'
+import type { Address, LinuxCalls, MacosCalls, SystemCalls } from './system-calls.js'
 
 const FAILED = -1n
+/**
+ * What new ranges leave free of a limited address space, in bytes: V8 ends the process if it finds none when it needs
+ * some for its heap or its compilers.
+ */
+const ROOM = 64 * 1024 * 1024
 /** Larger views are dropped with the mapping: V8 counts them all, whether anything is behind them or not. */
 const LARGEST_KEPT_VIEW = 64 * 1024
 
-type MappingCalls = Pick<SystemCalls, 'mmap' | 'view' | 'errno'>
+interface MappingCalls extends Pick<SystemCalls, 'mmap' | 'view' | 'errno'> {
+  readonly own: Pick<LinuxCalls, 'system' | 'munmap'> | Pick<MacosCalls, 'system'>
+}
+
 type MappingNumbers = Omit<Platform, 'system' | 'errnoLocation'>
 
 interface Range {
@@ -59,8 +67,26 @@ export class AddressRanges {
   }
 
   #newRange(address: Address, length: number): Range {
+    this.#leaveRoom(address, length)
     this.#onNew?.(address, length)
     return { address, length, views: new Map() }
+  }
+
+  /** Without addresses for V8 beside it, this new range is given up. @throws The system's error. */
+  #leaveRoom(address: Address, length: number): void {
+    const { own } = this.#calls
+    // Only there can a process be limited in addresses.
+    if (own.system !== 'linux') return
+    const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE } = this.#platform
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    const room = this.#calls.mmap(0n, ROOM, PROT_READ | PROT_WRITE, flags, -1)
+    if (room !== FAILED) {
+      own.munmap(room, ROOM)
+      return
+    }
+    const error = systemErrorOf(-this.#calls.errno(), 'mmap')
+    own.munmap(address, length)
+    throw error
   }
 
   view({ address, views }: Range, offset: number, length: number): ArrayBuffer {

@@ -20,11 +20,22 @@ const names = new Map([
   [platform.MAP_SHARED | platform.MAP_FIXED, 'file over'],
   [platform.MAP_PRIVATE | platform.MAP_FIXED | platform.MAP_ANONYMOUS | platform.MAP_NORESERVE, 'nothing over'],
 ])
+/** Whether V8 would find addresses beside a range. */
+const ROOM_FLAGS = platform.MAP_PRIVATE | platform.MAP_ANONYMOUS | platform.MAP_NORESERVE
+const ROOM_AT = 0x7000_0000n
 
 /** Writes down what is mapped, and fails when it is told to. */
 class FakeCalls {
   asked: string[] = []
   failing: boolean[] = []
+  hasRoom = true
+  readonly own = {
+    system: 'linux',
+    munmap: (address: bigint): number => {
+      if (address !== ROOM_AT) this.asked.push(`unmapped ${address.toString(16)}`)
+      return 0
+    },
+  } as const
   #next = 0x1000n
 
   errno(): number {
@@ -33,6 +44,7 @@ class FakeCalls {
 
   mmap(address: bigint, length: number, protection: number, flags: number): bigint {
     if (protection !== (platform.PROT_READ | platform.PROT_WRITE)) throw new Error('to be read and written')
+    if (flags === ROOM_FLAGS) return this.hasRoom ? ROOM_AT : -1n
     const isFixed = (flags & platform.MAP_FIXED) !== 0
     const mapped = isFixed ? address : this.#next
     if (!isFixed) this.#next += BigInt(length)
@@ -142,6 +154,17 @@ onUnix('a file that cannot be mapped anywhere takes no range', (t) => {
   calls.failing = [true]
   t.throws(() => ranges.map(4, PAGE), { code: 'ENOMEM' })
   t.deepEqual(calls.takeAsked(), ['file 1000 failed'])
+})
+
+onUnix('a new range that would leave V8 no addresses is given up, and one that is there already is used', (t) => {
+  const calls = new FakeCalls()
+  const ranges = new AddressRanges(calls, platform, new FakeParts())
+  ranges.map(3, PAGE).release()
+  calls.takeAsked()
+  calls.hasRoom = false
+  ranges.map(3, PAGE)
+  t.throws(() => ranges.map(4, PAGE), { code: 'ENOMEM', message: 'mmap ENOMEM' })
+  t.deepEqual(calls.takeAsked(), ['file over 1000', 'file 2000', 'unmapped 2000'])
 })
 
 onUnix('memory is taken and given back for parts of the file that is mapped now, and for none other', (t) => {
