@@ -90,6 +90,11 @@ const cases: readonly (readonly [
     [['missing', 'descriptors', /nothing came of it.*can connect, and not listen/]],
   ],
   [
+    'Deno, where one thread listens',
+    { runtime: { name: 'Deno', version: '2.9.0' } },
+    [['warning', 'descriptors', /do not pass between threads: one of them.*use Node/]],
+  ],
+  [
     'macOS',
     { system: 'darwin', ...tried({ abstract: undefined }) },
     [

@@ -103,9 +103,13 @@ function sockets({ system: name, trials: { net } }: Facts): Finding {
 }
 
 /** What listening on many threads stands on, and inline writes. Pipes do without. */
-function listening({ system: name, trials: { net, listening: tried } }: Facts): readonly Finding[] {
+function listening({ system: name, runtime, trials: { net, listening: tried } }: Facts): readonly Finding[] {
   if (tried === undefined) return []
   const what = name === 'win32' ? 'listening' : 'descriptors'
+  if (tried.works && runtime.name === 'Deno') {
+    const found = 'do not pass between threads: one of them takes all connections of a listener'
+    return [warning(what, found, 'Where many connect, use Node.')]
+  }
   if (tried.works)
     return [ok(what, name === 'win32' ? 'works' : 'pass between threads, so that all of them can listen')]
   if (!net.works)
