@@ -15,7 +15,11 @@ const wakePolicy = v.union([
 ])
 
 /** One shard for each CPU but the host's, at most four: more have brought nothing on local sockets. */
-const DEFAULT_SHARDS = Math.max(1, Math.min(4, availableParallelism() - 1))
+export function defaultShards(cpus: number): number {
+  return Math.max(1, Math.min(4, cpus - 1))
+}
+
+const DEFAULT_SHARDS = defaultShards(availableParallelism())
 
 export const engineSchema = v.strictObject({
   shards: integer(1, 64, DEFAULT_SHARDS),

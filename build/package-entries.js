@@ -1,6 +1,4 @@
 /** What hosts import: the name behind the package's, and the module that it is compiled from. */
-import fs from 'node:fs'
-
 const entries = {
   index: 'api/index',
   adapters: 'api/adapters/index',
@@ -11,6 +9,5 @@ const entries = {
 
 /** Compiled modules with that ending, by name. */
 export function compiledEntries(ending) {
-  const there = Object.entries(entries).filter(([, module]) => fs.existsSync(`${module}.ts`))
-  return Object.fromEntries(there.map(([name, module]) => [name, `dist/${module}${ending}`]))
+  return Object.fromEntries(Object.entries(entries).map(([name, module]) => [name, `dist/${module}${ending}`]))
 }

@@ -1,4 +1,5 @@
 /** What `tune` tries: one option at a time, and only where it can matter. */
+import { defaultShards } from '../../api/engine-options.js'
 import type { FramingKind } from '../../api/index.js'
 import type { Sweep, Tuning } from '../harness/tuning.js'
 
@@ -46,7 +47,7 @@ export function candidatesFor(situation: TuneSituation): readonly Candidate[] {
 function canMatter(tuning: Tuning, { connections, framing, isShared, cpus }: TuneSituation): boolean {
   const { shards, inlineWrites } = tuning
   if (shards !== undefined) {
-    const isDefault = shards === Math.max(1, Math.min(4, cpus - 1))
+    const isDefault = shards === defaultShards(cpus)
     // A connection lies on one shard, and over shared memory on none.
     return !isDefault && !isShared && connections > 1 && shards <= Math.max(connections, 1) && shards <= cpus
   }
