@@ -52,6 +52,8 @@ export class ChildProgram {
       NODE_OPTIONS: undefined,
       FORCE_COLOR: undefined,
       NO_COLOR: undefined,
+      // Node reads it in another thread, and what is started meanwhile has it open.
+      NODE_EXTRA_CA_CERTS: undefined,
       ...more,
     }
     const command = [process.execPath, '--trace-warnings', ...nodeArgs, path, ...args]
