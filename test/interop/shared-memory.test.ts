@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import test, { type ExecutionContext } from 'ava'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
 import { hasPython, spawnPythonPeer, type PythonMode } from '../helpers/python-shared-peer.js'
@@ -15,16 +16,10 @@ const SIZES = [0, 1, 5, 4_092, 4_096, 5_000, 100, 70_000, 33, 1_000_000, 3_000_0
 
 failOnWarnings()
 
-/** Lines of its output, in order; the last one stays once it has ended. */
-async function* linesOf(child: ChildProcess): AsyncGenerator<string> {
-  let rest = ''
-  for await (const bytes of child.stdout ?? []) {
-    rest += String(bytes)
-    for (let at = rest.indexOf('\n'); at >= 0; at = rest.indexOf('\n')) {
-      yield rest.slice(0, at)
-      rest = rest.slice(at + 1)
-    }
-  }
+/** Lines of its output, in order. Read from now on: what nobody reads is gone once the program has ended. */
+function linesOf({ stdout }: ChildProcess): AsyncIterator<string> {
+  if (stdout === null) throw new Error('its output is not piped')
+  return createInterface(stdout)[Symbol.asyncIterator]()
 }
 
 /** All frames come back, one at a time and many at once, and then both ends end. */
@@ -54,7 +49,7 @@ async function meet(
   body: (
     engine: Engine,
     path: string,
-  ) => Promise<{ connection: Connection; child: ChildProcess; lines: AsyncGenerator<string> }>,
+  ) => Promise<{ connection: Connection; child: ChildProcess; lines: AsyncIterator<string> }>,
   expected: readonly string[],
 ): Promise<void> {
   t.timeout(WATCHDOG_MS)
