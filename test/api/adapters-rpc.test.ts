@@ -491,6 +491,14 @@ for (const [what, frame] of [
   })
 }
 
+pair('what V8 has not written in place of a message of Comlink ends the connection', async (t, { near, far }) => {
+  const remote = Comlink.wrap<Api>(toComlinkEndpoint(near))
+  const calling = remote.add(1, 2)
+  far.send('text')
+  await t.throwsAsync(calling, { code: 'ERR_CLOSED' })
+  t.is((await near.closed).code, 'ERR_INVALID_MESSAGE')
+})
+
 pair('proxies of Comlink are bounded', async (t, ends) => {
   const remote = wrapped(ends)
   const listeners = Array.from({ length: 1_024 }, () => Comlink.proxy(() => Promise.resolve('')))
