@@ -2,7 +2,7 @@
 import { TransportError } from '../../engine/protocol/errors.js'
 import type { Adaptable } from './adaptable.js'
 import { atWork, handlerFailed } from './handlers.js'
-import { encodeJson } from './json/json-text.js'
+import { decodeJson, DEFAULT_DEPTH, encodeJson, invalidMessage } from './json/json-text.js'
 import { Incoming, sendMessage } from './messages.js'
 
 type OnMessage = (frame: Buffer) => unknown
@@ -16,7 +16,7 @@ export interface BirpcChannel {
   readonly off: () => void
   /** JSON, in which an error has its name, message and code, and undefined in a list of arguments becomes null. */
   readonly serialize: (message: unknown) => string
-  /** What is no message of birpc is ERR_INVALID_FRAME. */
+  /** What is no message of birpc, or is more than 1,000 levels deep, is ERR_INVALID_MESSAGE. */
   readonly deserialize: (frame: Uint8Array) => unknown
   /**
    * Closes the rpc with the connection, and returns it: pending calls reject with the reason, a TransportError. Without
@@ -31,9 +31,9 @@ export interface BirpcClosable {
 }
 
 /**
- * The channel is the connection's one consumer. A frame that is no message ends the connection with ERR_INVALID_FRAME,
- * and so does a function of birpc's options that throws, with ERR_HANDLER. The peer can call every function that the
- * object has or inherits: give birpc a `resolver` if that is too many.
+ * The channel is the connection's one consumer. A frame that is no message ends the connection with
+ * ERR_INVALID_MESSAGE, and so does a function of birpc's options that throws, with ERR_HANDLER. The peer can call every
+ * function that the object has or inherits: give birpc a `resolver` if that is too many.
  */
 export function toBirpcChannel(connection: Adaptable): BirpcChannel {
   const { endpoint } = connection.info
@@ -95,16 +95,11 @@ function plainErrors(_key: string, value: unknown): unknown {
 }
 
 function readMessage(frame: Uint8Array, endpoint: string): unknown {
-  let cause: unknown
-  try {
-    const message = JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString('utf8')) as unknown
-    if (isRequest(message)) return message
-    if (isAnswer(message)) return 'e' in message ? { ...message, e: reviveError(message.e) } : message
-  } catch (error) {
-    cause = error
-  }
-  const text = 'the peer sent what is no message of birpc. Check that both ends use the same serialization.'
-  throw new TransportError('ERR_INVALID_FRAME', text, { cause, endpoint })
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
+  const message = decodeJson(bytes, DEFAULT_DEPTH, endpoint)
+  if (isRequest(message)) return message
+  if (isAnswer(message)) return 'e' in message ? { ...message, e: reviveError(message.e) } : message
+  throw invalidMessage('is no message of birpc: both ends need the same serialization', endpoint)
 }
 
 interface Answer {

@@ -10,6 +10,7 @@ import { Channel, closePorts, isLost, type ChannelHost } from './comlink-channel
 import { answerFor, decodeFrame, encodeFrame, isRequest, mapProxies } from './comlink-wire.js'
 import type { ComlinkCodec, ComlinkFrame, ComlinkMessage } from './comlink-wire.js'
 import { handlerFailed } from './handlers.js'
+import { invalidMessage } from './json/json-text.js'
 import { Incoming, sendOrEnd } from './messages.js'
 
 /** Proxies at a time, of each side. */
@@ -135,7 +136,7 @@ export class Channels implements ChannelHost {
     const id = -Number(theirs)
     const isNew = Number.isSafeInteger(id) && id < 0 && !this.#open.has(id)
     if (!isNew || this.#open.size - this.#ports.size > MOST_PROXIES)
-      throw this.error('ERR_INVALID_FRAME', 'the peer sent a proxy of Comlink that cannot be, or too many of them.')
+      throw invalidMessage('has a proxy of Comlink that cannot be, or one too many', this.#connection.info.endpoint)
     const channel = new Channel(id, this)
     this.#open.set(id, channel)
     return channel

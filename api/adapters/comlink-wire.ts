@@ -1,7 +1,7 @@
 /** Messages of Comlink as they go over a connection: what they look like, and how they become a frame. */
 import { deserialize, serialize } from 'node:v8'
 import { TransportError } from '../../engine/protocol/errors.js'
-import { encodeJson } from './json/json-text.js'
+import { decodeJson, DEFAULT_DEPTH, encodeJson, invalidMessage } from './json/json-text.js'
 
 export type ComlinkCodec = 'v8' | 'json'
 
@@ -21,6 +21,8 @@ export interface ComlinkMessage {
 export type ComlinkFrame = readonly [channel: number, message?: ComlinkMessage]
 
 const REQUESTS: readonly unknown[] = ['GET', 'SET', 'APPLY', 'CONSTRUCT', 'ENDPOINT', 'RELEASE']
+
+const NO_MESSAGE = 'is no message of Comlink: both ends need the same codec'
 
 /** Nobody sees what becomes of these: Comlink drops their promises, so that a rejection would end the process. */
 const UNSEEN: readonly unknown[] = ['SET', 'RELEASE']
@@ -74,17 +76,19 @@ export function encodeFrame(frame: ComlinkFrame, codec: ComlinkCodec, endpoint: 
   }
 }
 
-/** @throws {TransportError} ERR_INVALID_FRAME */
+/** @throws {TransportError} ERR_INVALID_MESSAGE */
 export function decodeFrame(frame: Buffer, codec: ComlinkCodec, endpoint: string): ComlinkFrame {
-  let cause: unknown
+  const value = codec === 'json' ? decodeJson(frame, DEFAULT_DEPTH, endpoint) : decodeClone(frame, endpoint)
+  if (isFrame(value)) return value
+  throw invalidMessage(NO_MESSAGE, endpoint)
+}
+
+function decodeClone(frame: Buffer, endpoint: string): unknown {
   try {
-    const value: unknown = codec === 'json' ? JSON.parse(frame.toString('utf8')) : deserialize(frame)
-    if (isFrame(value)) return value
-  } catch (error) {
-    cause = error
+    return deserialize(frame) as unknown
+  } catch (cause) {
+    throw invalidMessage(NO_MESSAGE, endpoint, cause)
   }
-  const advice = 'the peer sent what is no message of Comlink. Check that both ends have the same codec.'
-  throw new TransportError('ERR_INVALID_FRAME', advice, { cause, endpoint })
 }
 
 function isFrame(value: unknown): value is ComlinkFrame {

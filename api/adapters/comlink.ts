@@ -32,8 +32,9 @@ const checks = {
  * One for each connection, whose one consumer it is. When the connection ends, every call that has no answer rejects
  * with code ERR_CLOSED, and so does each later one. `Comlink.proxy()` works in arguments and results, 1,024 at a time;
  * `Comlink.transfer()` and `createEndpoint` do not: ERR_INVALID_FRAME. An answer that finds no room, because the peer
- * reads none, ends the connection with ERR_BACKPRESSURE. Comlink lets the peer reach whatever can be reached from the
- * exposed object: expose it to programs that you trust only.
+ * reads none, ends the connection with ERR_BACKPRESSURE, and a frame that is no message of Comlink, or is JSON of more
+ * than 1,000 levels, with ERR_INVALID_MESSAGE. Comlink lets the peer reach whatever can be reached from the exposed
+ * object: expose it to programs that you trust only.
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toComlinkEndpoint(connection: Adaptable, options: ComlinkOptions = {}): ComlinkEndpoint {

@@ -7,6 +7,7 @@ import type { Adaptable } from './adaptable.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import { attempt, isThenable } from '../../engine/common/handler-failures.js'
 import { atWork, handlerFailed } from './handlers.js'
+import { decodeJson, DEFAULT_DEPTH } from './json/json-text.js'
 import { waitForRoom } from './sending.js'
 
 export interface Disposable {
@@ -140,10 +141,10 @@ class Reader implements JsonRpcReader {
   #hand(frame: Buffer, callback: (message: JsonRpcMessage) => unknown): { readonly cause: unknown } | undefined {
     let message: JsonRpcMessage
     try {
-      message = JSON.parse(frame.toString('utf8')) as JsonRpcMessage
+      message = decodeJson(frame, DEFAULT_DEPTH, this.#connection.info.endpoint) as JsonRpcMessage
     } catch (error) {
       // One bad message is the peer's mistake, and no reason to lose the ones that follow.
-      this.#errors.fire(error as Error)
+      this.#errors.fire(error as TransportError)
       return undefined
     }
     let failure: { readonly cause: unknown } | undefined

@@ -3,11 +3,12 @@
  * Its interface is written out here, as far as used, so that package is not needed. MCP has one message a line: `line`
  * framing.
  */
-import { TransportError } from '../../engine/protocol/errors.js'
+import { isObject } from '../../engine/common/describe.js'
 import { attempt } from '../../engine/common/handler-failures.js'
+import type { TransportError } from '../../engine/protocol/errors.js'
 import type { Adaptable } from './adaptable.js'
 import { handlerFailed } from './handlers.js'
-import { encodeJson } from './json/json-text.js'
+import { decodeJson, DEFAULT_DEPTH, encodeJson, invalidMessage } from './json/json-text.js'
 import { Incoming, sendMessage } from './messages.js'
 
 /** A request, a notification or an answer of JSON-RPC. */
@@ -24,7 +25,10 @@ export interface McpTransport {
   close(): Promise<void>
   /** Called once, after the last message, however the connection has ended. */
   onclose?: (() => void) | undefined
-  /** Called with each frame that is no message, and with what ended the connection, if it did not end cleanly. */
+  /**
+   * Called with ERR_INVALID_MESSAGE for each frame that is no message or is more than 1,000 levels deep, and with what
+   * ended the connection, if it did not end cleanly.
+   */
   onerror?: ((error: Error) => void) | undefined
   onmessage?: ((message: McpMessage) => void) | undefined
   /** Never set: a connection is its own session. */
@@ -75,10 +79,15 @@ class Transport implements McpTransport {
   }
 
   #hand(frame: Buffer): void {
-    const message = readMessage(frame, this.#connection.info.endpoint)
-    // One bad message is the peer's mistake, and no reason to lose the ones that follow.
-    if (message instanceof TransportError) this.#call('onerror', () => this.onerror?.(message))
-    else this.#call('onmessage', () => this.onmessage?.(message))
+    let message: McpMessage
+    try {
+      message = readMessage(frame, this.#connection.info.endpoint)
+    } catch (error) {
+      // One bad message is the peer's mistake, and no reason to lose the ones that follow.
+      this.#call('onerror', () => this.onerror?.(error as TransportError))
+      return
+    }
+    this.#call('onmessage', () => this.onmessage?.(message))
   }
 
   #call(what: string, call: () => void): void {
@@ -86,19 +95,15 @@ class Transport implements McpTransport {
   }
 }
 
-function readMessage(frame: Buffer, endpoint: string): McpMessage | TransportError {
-  let cause: unknown
-  try {
-    const value: unknown = JSON.parse(frame.toString('utf8'))
-    if (typeof value === 'object' && value !== null && (value as Partial<McpMessage>).jsonrpc === '2.0')
-      return value as McpMessage
-  } catch (error) {
-    cause = error
-  }
-  return new TransportError('ERR_INVALID_FRAME', 'the peer sent what is no message of JSON-RPC 2.0. It was skipped.', {
-    cause,
-    endpoint,
-  })
+/** @throws {TransportError} ERR_INVALID_MESSAGE */
+function readMessage(frame: Buffer, endpoint: string): McpMessage {
+  const value = decodeJson(frame, DEFAULT_DEPTH, endpoint)
+  if (isMessage(value)) return value
+  throw invalidMessage('is no message of JSON-RPC 2.0, and was skipped', endpoint)
+}
+
+function isMessage(value: unknown): value is McpMessage {
+  return isObject(value) && value['jsonrpc'] === '2.0'
 }
 
 /**

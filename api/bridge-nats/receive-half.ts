@@ -23,9 +23,15 @@ interface Waiting {
 }
 
 interface Assembly {
-  readonly bytes: Buffer
+  readonly total: number
+  /** What has come, and room for more of it. */
+  memory: Buffer
   filled: number
 }
+
+/** For each byte that has come there is memory for so many: what is only announced costs nothing. */
+const BYTES_FOR_EACH = 32
+const NOTHING = Buffer.alloc(0)
 
 export class ReceiveHalf {
   readonly #terms: Terms
@@ -159,18 +165,26 @@ export class ReceiveHalf {
       if (total > this.#terms.maxFrameBytes) throw damaged('a frame larger than was agreed')
       this.#admit(total, 1)
       // One frame at a time, of a size that was agreed: the bound of the window counts on it.
-      this.#assembly = { bytes: takePooledMemory(total), filled: 0 }
+      this.#assembly = { total, memory: NOTHING, filled: 0 }
     }
     const assembly = this.#assembly
-    if (assembly?.filled !== offset || assembly.bytes.length !== total) {
+    if (assembly?.filled !== offset || assembly.total !== total) {
       throw damaged('a part of another frame')
     }
-    assembly.bytes.set(bytes, offset)
-    assembly.filled += bytes.length
+    const come = offset + bytes.length
+    const fair = Math.min(total, come * BYTES_FOR_EACH)
+    // All of it as soon as may be: then little has to be moved.
+    if (come > assembly.memory.length || (fair === total && assembly.memory.length < total)) {
+      const grown = takePooledMemory(fair)
+      assembly.memory.copy(grown, 0, 0, offset)
+      assembly.memory = grown
+    }
+    assembly.memory.set(bytes, offset)
+    assembly.filled = come
     this.#bytesReceived += bytes.length
-    if (assembly.filled < total) return []
+    if (come < total) return []
     this.#assembly = undefined
-    return [assembly.bytes]
+    return [assembly.memory]
   }
 
   /** The window is what the other bridge may have on its way: it is no peer of ours that sends more. */

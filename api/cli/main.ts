@@ -37,3 +37,10 @@ const code = await runCommand(process.argv.slice(2), processTerminal(), stop.sig
 process.exitCode = code === exitCodes.ok ? (stoppedBy ?? code) : code
 // A terminal or pipe that a command has read from would keep the process alive.
 process.stdin.destroy()
+if (stop.signal.aborted) {
+  // So would what a library goes on with that cannot be stopped, such as connecting to a server that does not answer.
+  const flushed = (output: NodeJS.WriteStream): Promise<void> =>
+    new Promise((resolve) => void output.write('', () => resolve()))
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)])
+  process.exit()
+}

@@ -33,6 +33,11 @@ export interface OtelSpansOptions {
   readonly name?: string | undefined
 }
 
+/** Of those whose events belong to a span `reconnect`. */
+type ReconnectingChannel = {
+  [Name in keyof DiagnosticsEvents]: DiagnosticsEvents[Name] extends ReconnectingEvent ? Name : never
+}[keyof DiagnosticsEvents]
+
 /** `SpanKind.CLIENT` and `SpanStatusCode.ERROR`. */
 const CLIENT = 2
 const ERROR = 2
@@ -63,6 +68,9 @@ export function otelSpans(engine: ObservedEngine, options: OtelSpansOptions): { 
     Object.fromEntries(Object.entries(own).map(([key, value]) => [`${prefix}.${key}`, value]))
   const connects = new OpenSpans<number>()
   const reconnects = new OpenSpans<string>()
+  /** Reconnecting connections that have ended in this turn. */
+  const over = new Set<string>()
+  let isStopped = false
   const begin = (what: string, own: OtelAttributes): OtelSpan =>
     tracer.startSpan(what, { kind: CLIENT, attributes: attributes({ engine: name, ...own }) })
   const beginConnect = ({ attempt, kind, endpoint }: ConnectingEvent): void =>
@@ -77,34 +85,44 @@ export function otelSpans(engine: ObservedEngine, options: OtelSpansOptions): { 
   const on = <Name extends keyof DiagnosticsEvents>(
     channel: Name,
     observer: (event: DiagnosticsEvents[Name]) => void,
-  ): (() => void) => observe(channel, (event) => ofThis(engine, event) && observer(event))
+  ): (() => void) => observe(channel, (event) => !isStopped && ofThis(engine, event) && observer(event))
+  // An observer before this one may end the connection because of an event: then its end is heard of first.
+  const onReconnecting = <Name extends ReconnectingChannel>(
+    channel: Name,
+    observer: (event: DiagnosticsEvents[Name]) => void,
+  ): (() => void) => on(channel, (event) => over.has(event.id) || observer(event))
   const stops = [
     on(channels.connectStarted, beginConnect),
     on(channels.connectSettled, ({ attempt, code, cause }) => connects.end(attempt, code, cause)),
-    on(channels.reconnectingAttempt, (event) => {
+    onReconnecting(channels.reconnectingAttempt, (event) => {
       reconnectOf(event).addEvent('attempt', attributes({ attempt: event.attempt }))
     }),
-    on(channels.reconnectingFailed, (event) => {
+    onReconnecting(channels.reconnectingFailed, (event) => {
       const { error } = event
-      // There is no span if another observer has ended the connection because of this.
+      // There is no span of one that was begun before anybody observed.
       const fault = { 'error.type': codeOf(error), 'exception.message': error.message }
       reconnects.get(event.id)?.addEvent('attempt failed', fault)
     }),
-    on(channels.reconnectingConnected, (event) => {
+    onReconnecting(channels.reconnectingConnected, (event) => {
       reconnectOf(event).setAttributes(attributes({ attempts: event.attempt }))
       reconnects.end(event.id, 'OK', undefined)
     }),
-    on(channels.reconnectingLost, (event) => {
+    onReconnecting(channels.reconnectingLost, (event) => {
       const { code, handedOver, unconfirmed, resent, dropped, lost } = event
       // Of the last one there is no span, unless it had none and was trying.
       if (event.isFinal && reconnects.get(event.id) === undefined) return
       const fates = attributes({ handed_over: handedOver, unconfirmed, resent, dropped, lost })
       reconnectOf(event).addEvent('lost', { ...fates, ...errorType(code) })
     }),
-    on(channels.reconnectingClosed, ({ id, code, cause }) => reconnects.end(id, code, cause)),
+    on(channels.reconnectingClosed, ({ id, code, cause }) => {
+      reconnects.end(id, code, cause)
+      over.add(id)
+      queueMicrotask(() => over.delete(id))
+    }),
     on(channels.engineClosed, () => stop()),
   ]
   const stop = (): void => {
+    isStopped = true
     for (const end of stops.splice(0)) end()
     connects.endAll()
     reconnects.endAll()

@@ -19,6 +19,10 @@ const MOST_NAMED = 200
 const LEAST_INTERVAL_MS = 100
 const FRAME_TIMEOUT_MS = 5_000
 const MOST_CLIENTS = 8
+/** How long a client has for its first question, and to take an answer. */
+const PATIENCE_MS = 30_000
+/** How long it may ask nothing: `top --interval` is an hour at most. */
+const MOST_QUIET_MS = 7_200_000
 
 /** Options of `serveStats()`. */
 export interface ServeStatsOptions {
@@ -59,7 +63,8 @@ export interface StatsAnswer {
 /**
  * Listens with the framing `line` and answers each line `stats` with `engine.stats()`, as one line of JSON: a
  * `StatsAnswer`. It costs next to nothing: eight clients and ten snapshots a second at most, and it never keeps the
- * process alive. A client that says anything else, or asks more often than ten times a second, is cut. It lies on the
+ * process alive. A client that says anything else, or asks more often than ten times a second, is cut, and so is one
+ * that for 30 s asks nothing at all or does not take its answer, or asks nothing more for two hours. It lies on the
  * engine's own shards, ends with the engine, and tells in `own` what it is of the counts.
  *
  * Rejects as `transport.listen()` does, and with ERR_INVALID_OPTION: also for an endpoint that other users can reach.
@@ -70,7 +75,7 @@ export function serveStats(engine: Engine, endpoint: Endpoint, options: ServeSta
 
 /** As `serveStats()`, with a clock that a test can move. */
 export async function startStatsServer(
-  engine: Engine,
+  engine: Pick<Engine, 'transport' | 'stats'>,
   endpoint: Endpoint,
   options: ServeStatsOptions,
   clock: Clock,
@@ -106,6 +111,18 @@ const checks = {
 
 function answer(connection: Connection, snapshots: Snapshots, clock: Clock): void {
   let askedAt = -Infinity
+  let cancelLook = (): void => undefined
+  // Silent clients would keep others out for good.
+  const lookLater = (): void => {
+    cancelLook = clock.setTimer(look, PATIENCE_MS, { keepsAlive: false })
+  }
+  const look = (): void => {
+    const quietMs = clock.now() - askedAt
+    if (quietMs >= MOST_QUIET_MS || (quietMs >= PATIENCE_MS && connection.pendingBytes > 0)) connection.destroy()
+    else lookLater()
+  }
+  lookLater()
+  void connection.closed.then(() => cancelLook())
   connection.subscribe((frame) => {
     const now = clock.now()
     const isFair = now - askedAt >= LEAST_INTERVAL_MS && frame.toString('latin1', 0, 16) === STATS_QUESTION

@@ -92,6 +92,8 @@ async function untilRefused(outcomes: Promise<unknown>[], call: () => Promise<un
 }
 
 const LINE = { framing: 'line' } as const
+/** With a message around it, it is deeper than any adapter takes. */
+const TOO_DEEP = `${'['.repeat(1_000)}${']'.repeat(1_000)}`
 const LARGE_TEXT = 'x'.repeat(60_000)
 
 function makeMcpServer(work: () => Promise<string> | string): McpServer {
@@ -161,16 +163,13 @@ pair(
     transport.onmessage = (message) => log.push(JSON.stringify(message))
     transport.onerror = (error) => log.push(String(codeOf(error)))
     transport.onclose = closed.resolve
-    for (const text of ['{"jsonrpc":', '[]', '{"jsonrpc":"1.0"}', '{"jsonrpc":"2.0","method":"one"}']) far.send(text)
+    const deep = `{"jsonrpc":"2.0","method":"deep","params":${TOO_DEEP}}`
+    const one = '{"jsonrpc":"2.0","method":"one"}'
+    for (const text of ['{"jsonrpc":', '[]', '{"jsonrpc":"1.0"}', deep, one]) far.send(text)
     await far.end()
     await transport.start()
     await closed.promise
-    t.deepEqual(log, [
-      'ERR_INVALID_FRAME',
-      'ERR_INVALID_FRAME',
-      'ERR_INVALID_FRAME',
-      '{"jsonrpc":"2.0","method":"one"}',
-    ])
+    t.deepEqual(log, [...Array<string>(4).fill('ERR_INVALID_MESSAGE'), one])
   },
   LINE,
 )
@@ -304,15 +303,21 @@ pair(
   SMALL_QUEUE,
 )
 
-pair('a frame that is no message of birpc ends the connection', async (t, { near, far }) => {
-  const here = toBirpcChannel(near)
-  const client = here.attach(createBirpc<Sums>({}, here))
-  const calling = client.wait()
-  far.send('{"t":"q","m":1}')
-  await t.throwsAsync(calling, { code: 'ERR_CLOSED' })
-  t.is((await near.closed).code, 'ERR_INVALID_FRAME')
-  here.off()
-})
+for (const [what, frame] of [
+  ['no JSON', '{"t":'],
+  ['no message', '{"t":"q","m":1}'],
+  ['too deep', `{"t":"q","m":"add","a":${TOO_DEEP}}`],
+] as const) {
+  pair(`a frame that is ${what} of birpc ends the connection`, async (t, { near, far }) => {
+    const here = toBirpcChannel(near)
+    const client = here.attach(createBirpc<Sums>({}, here))
+    const calling = client.wait()
+    far.send(frame)
+    await t.throwsAsync(calling, { code: 'ERR_CLOSED' })
+    t.is((await near.closed).code, 'ERR_INVALID_MESSAGE')
+    here.off()
+  })
+}
 
 pair('an option of birpc that throws is a failed handler', async (t, { near, far }) => {
   const there = toBirpcChannel(far)
@@ -473,6 +478,8 @@ pair('with JSON as the codec the frames are JSON', async (t, { near, far }) => {
 
 for (const [what, frame] of [
   ['no message', 'text'],
+  ['JSON that is no message', '[0,1]'],
+  ['a message that is too deep', `[0,{"id":"1","type":"RAW","value":${TOO_DEEP}}]`],
   ['a proxy that cannot be', '[0,{"type":"HANDLER","name":"proxy","value":-1}]'],
 ] as const) {
   pair(`${what} in place of Comlink's ends the connection`, async (t, { near, far }) => {
@@ -480,9 +487,17 @@ for (const [what, frame] of [
     const calling = remote.add(1, 2)
     far.send(frame)
     await t.throwsAsync(calling, { code: 'ERR_CLOSED' })
-    t.is((await near.closed).code, 'ERR_INVALID_FRAME')
+    t.is((await near.closed).code, 'ERR_INVALID_MESSAGE')
   })
 }
+
+pair('what V8 has not written in place of a message of Comlink ends the connection', async (t, { near, far }) => {
+  const remote = Comlink.wrap<Api>(toComlinkEndpoint(near))
+  const calling = remote.add(1, 2)
+  far.send('text')
+  await t.throwsAsync(calling, { code: 'ERR_CLOSED' })
+  t.is((await near.closed).code, 'ERR_INVALID_MESSAGE')
+})
 
 pair('proxies of Comlink are bounded', async (t, ends) => {
   const remote = wrapped(ends)

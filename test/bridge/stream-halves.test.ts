@@ -11,6 +11,7 @@ import {
 } from '../../api/bridge-nats/packet.js'
 import { ReceiveHalf } from '../../api/bridge-nats/receive-half.js'
 import { SendHalf } from '../../api/bridge-nats/send-half.js'
+import { countAllocations } from '../helpers/count-allocations.js'
 import { holds } from '../helpers/property.js'
 
 const TERMS = { windowBytes: 300, windowFrames: 8, maxFrameBytes: 500 }
@@ -161,4 +162,34 @@ test('a frame without bytes is not handed over before all that was given is', (t
   t.deepEqual([receive.handedOver, receive.framesHandedOver], [1, 1])
   receive.onHandedOver(5, true)
   t.deepEqual([receive.handedOver, receive.framesHandedOver], [2, 2])
+})
+
+test.serial('of a frame that comes in parts, bytes that are only announced take no memory', (t) => {
+  const total = 16 * 1_048_576
+  const sent = Buffer.alloc(total, 'a frame that is long')
+  const receive = new ReceiveHalf({ windowBytes: total, windowFrames: 8, maxFrameBytes: total })
+  let seq = 0
+  let offset = 0
+  let moved = 0
+  const take = (length: number): readonly Buffer[] => {
+    const bytes = sent.subarray(offset, offset + length)
+    const part = { kind: 'part', seq: ++seq, handedOver: 0, total, offset, bytes } as const
+    let frames: readonly Buffer[] = []
+    const sizes = countAllocations(() => {
+      const taken = receive.take(part)
+      if (taken.kind === 'frames') frames = taken.frames
+    })
+    if (sizes.length > 0) moved += offset
+    offset += length
+    for (const size of sizes) t.true(size <= 32 * offset, `${String(size)} bytes for ${String(offset)}`)
+    return frames
+  }
+  for (const length of [1, 30, 1, 1, 900, 70_000]) t.deepEqual(take(length), [])
+  let last: readonly Buffer[] = []
+  while (offset < total) last = take(Math.min(65_536, total - offset))
+  t.deepEqual(
+    last.map((frame) => frame.equals(sent)),
+    [true],
+  )
+  t.true(moved <= total / 16, `${String(moved)} bytes were moved`)
 })

@@ -1,6 +1,7 @@
 /** `symphony-transport bridge` as programs, over a real server; and what is known when one of them is killed. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
@@ -158,6 +159,36 @@ natsTest(
     }
   },
 )
+
+/** Nothing ends an attempt of the client's to connect, which would be over by itself after 20 s. */
+const patient = `data:text/javascript,${encodeURIComponent(
+  'const set = setTimeout; globalThis.setTimeout = (fn, ms, ...rest) => set(fn, ms === 20_000 ? 2 ** 31 - 1 : ms, ...rest)',
+)}`
+
+const onPosix = process.platform === 'win32' ? test.skip : test
+
+onPosix('a bridge that is still connecting to NATS ends at SIGTERM', async (t) => {
+  t.timeout(needs.watchdogMs)
+  const silent = net.createServer()
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const server = `127.0.0.1:${String((silent.address() as AddressInfo).port)}`
+  const connected = once(silent, 'connection')
+  const args = ['--import', patient, program, 'bridge', '--server', server, '--subject', 'a', '--dial', 'local:a']
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const said: string[] = []
+  child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text))
+  try {
+    const ended = once(child, 'close')
+    await connected
+    child.kill('SIGTERM')
+    t.deepEqual(await ended, [143, null])
+    t.is(said.join(''), `it was asked to end before it was connected to ${server}\n`)
+  } finally {
+    child.kill('SIGKILL')
+    silent.close()
+  }
+})
 
 const mistakes = [
   { args: ['--listen', 'local:a'], says: /bridge needs --subject/ },

@@ -11,13 +11,25 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import test from 'ava'
-import { createEngine, diagnosticsChannels, type Engine } from '../../api/index.js'
+import {
+  createEngine,
+  diagnosticsChannels,
+  observe,
+  type Engine,
+  type ReconnectingConnection,
+} from '../../api/index.js'
 import { otelName } from '../../api/metrics/metric.js'
-import { otelMetrics, otelSpans, type OtelMetricsOptions, type OtelSpansOptions } from '../../api/metrics/index.js'
+import {
+  otelMetrics,
+  otelSpans,
+  type OtelMetricsOptions,
+  type OtelSpansOptions,
+  type OtelTracer,
+} from '../../api/metrics/index.js'
 import { metrics } from '../../api/metrics/table.js'
 import { throws } from '../helpers/expected-errors.js'
 import { faultyOptions, nextEvent, strike } from '../helpers/faults.js'
-import { makeTemporaryFolder } from '../helpers/temporary-folder.js'
+import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 
 const WATCHDOG_MS = 60_000
 const FRAMES = 25
@@ -158,6 +170,66 @@ test.serial('spans: attempts to connect, and a reconnect with its attempts as ev
     Object.values(diagnosticsChannels).filter((name) => channel(name).hasSubscribers),
     [],
   )
+})
+
+/** Spans that were begun and not ended, by name. */
+class OpenSpans implements OtelTracer {
+  readonly names: string[] = []
+  begun = 0
+
+  startSpan(name: string): ReturnType<OtelTracer['startSpan']> {
+    this.begun++
+    this.names.push(name)
+    const ignore = (): void => undefined
+    const end = (): void => void this.names.splice(this.names.indexOf(name), 1)
+    return { setAttributes: ignore, addEvent: ignore, setStatus: ignore, end }
+  }
+}
+
+for (const event of [
+  'reconnectingAttempt',
+  'reconnectingFailed',
+  'reconnectingConnected',
+  'reconnectingLost',
+] as const) {
+  test.serial(`spans: an observer that ends the connection at ${event} leaves no span open`, async (t) => {
+    t.timeout(WATCHDOG_MS)
+    const engine = await createEngine({ shards: 1 })
+    const tracer = new OpenSpans()
+    let reconnecting: ReconnectingConnection | undefined
+    // It is called before those that make spans.
+    const stop = observe(diagnosticsChannels[event], () => reconnecting?.destroy())
+    try {
+      otelSpans(engine, { tracer })
+      const transport = engine.transport(`memory:${randomName()}`)
+      reconnecting = transport.reconnecting({ backoff: { initialMs: 1, maxMs: 1 }, breaker: false })
+      if (event !== 'reconnectingAttempt' && event !== 'reconnectingFailed')
+        await transport.listen((connection) => connection.destroy())
+      await reconnecting.closed
+      // The attempt to connect that this has aborted is over a little later.
+      while (tracer.names.some((name) => name !== 'reconnect')) await new Promise(setImmediate)
+      t.deepEqual(tracer.names, [])
+    } finally {
+      stop()
+      await engine.close({ graceMs: 0 })
+    }
+  })
+}
+
+test.serial('spans: none begins once they are stopped, also by an observer', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const engine = await createEngine({ shards: 1 })
+  const tracer = new OpenSpans()
+  let spans: ReturnType<typeof otelSpans> | undefined
+  const stop = observe(diagnosticsChannels.connectStarted, () => spans?.stop())
+  try {
+    spans = otelSpans(engine, { tracer })
+    await t.throwsAsync(engine.transport(`memory:${randomName()}`).connect())
+    t.is(tracer.begun, 0)
+  } finally {
+    stop()
+    await engine.close({ graceMs: 0 })
+  }
 })
 
 test('wrong options are refused', (t) => {

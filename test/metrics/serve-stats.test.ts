@@ -1,7 +1,7 @@
 /** Statistics at an endpoint: what is answered, to whom, at what cost, and when it ends. */
 import net from 'node:net'
 import test from 'ava'
-import { createEngine, type Connection, type Engine } from '../../api/index.js'
+import { createEngine, type Connection, type Engine, type EngineStats } from '../../api/index.js'
 import { serveStats, type StatsAnswer } from '../../api/metrics/index.js'
 import { startStatsServer } from '../../api/metrics/serve-stats.js'
 import { ChildProgram } from '../helpers/child-program.js'
@@ -99,6 +99,59 @@ test('there are eight clients at most', async (t) => {
     const ninth = await dial(endpoint)
     t.is(await ninth.receive(), undefined)
   } finally {
+    await observed.close()
+  }
+})
+
+test('who asks nothing is cut, at once or in the end, and makes room for others', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const clock = new ManualClock(() => true)
+  const observed = await createEngine({ shards: 1 })
+  const endpoint = folder.endpoint()
+  await startStatsServer(observed, endpoint, {}, clock)
+  try {
+    const asking = await dial(endpoint)
+    asking.send('stats')
+    await asking.receive()
+    const silent = await Promise.all(Array.from({ length: 7 }, () => dial(endpoint)))
+    while (clock.armed.length < 8) await new Promise(setImmediate)
+    clock.advance(30_000)
+    for (const client of silent) t.is(await client.receive(), undefined)
+    clock.advance(3_600_000)
+    asking.send('stats')
+    t.is(answerOf(await asking.receive()).version, 1)
+    clock.advance(7_200_000)
+    t.is(await asking.receive(), undefined)
+    while (clock.armed.length > 0) await new Promise(setImmediate)
+  } finally {
+    await observed.close()
+  }
+  t.pass()
+})
+
+test('who does not take an answer is cut', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const clock = new ManualClock(() => true)
+  const observed = await createEngine({ shards: 1 })
+  const endpoint = folder.endpoint()
+  // More than what the system keeps for a reader.
+  const padding = 'x'.repeat(900_000)
+  const stats = (): EngineStats => ({ ...observed.stats(), padding }) as EngineStats
+  const transport: Engine['transport'] = (...given) => observed.transport(...given)
+  await startStatsServer({ transport, stats }, endpoint, {}, clock)
+  const socket = net.connect(pathOf(endpoint))
+  try {
+    const closed = new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve))
+    socket.pause()
+    socket.write('stats\n')
+    while (observed.stats().traffic.framesSent === 0) await new Promise(setImmediate)
+    clock.advance(29_999)
+    t.is(observed.stats().connections, 1)
+    clock.advance(30_000)
+    socket.resume()
+    await closed
+  } finally {
+    socket.destroy()
     await observed.close()
   }
 })

@@ -8,6 +8,9 @@ const CLOSING = [0x5d, 0x7d] as const
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
+/** How many levels deep arrays and objects may lie in each other unless the host says otherwise. */
+export const DEFAULT_DEPTH = 1_000
+
 const PROTO = '__proto__'
 /** Text without these has no such key, however it is escaped. */
 const PROTO_SIGNS = /__proto__|\\u00[567]/

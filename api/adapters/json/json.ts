@@ -8,9 +8,8 @@ import type { TransportError } from '../../../engine/protocol/errors.js'
 import type { WaitOptions } from '../../../engine/protocol/waiter.js'
 import type { Adaptable } from '../adaptable.js'
 import { handlerFailed } from '../handlers.js'
-import { decodeJson, encodeJson, invalidMessage } from './json-text.js'
+import { decodeJson, DEFAULT_DEPTH, encodeJson, invalidMessage } from './json-text.js'
 
-const DEFAULT_DEPTH = 1_000
 const GREATEST_DEPTH = 10_000
 
 export interface JsonOptions<Received = unknown> {

@@ -84,7 +84,7 @@ export const bridgeCommand = defineCommand({
     const { output, errors } = run.terminal
     const say = (what: string): void => void errors.write(`${what}\n`)
     return withEngine({ shards }, run, async (engine) => {
-      const bridge = await startBridge({
+      const starting = startBridge({
         ...given,
         subject,
         nats: { servers: server, name: `symphony-transport bridge`, ...(await credentials(creds, process.env)) },
@@ -96,6 +96,13 @@ export const bridgeCommand = defineCommand({
           }),
         say,
       })
+      const bridge = await Promise.race([starting, untilAborted(run.signal)])
+      if (bridge === undefined) {
+        // The client of NATS cannot be told to stop connecting: nobody waits for it.
+        void starting.then((late) => late.close({ graceMs: 0 })).catch(() => undefined)
+        say(`it was asked to end before it was connected to ${server}`)
+        return exitCodes.ok
+      }
       say(`${given.dial === undefined ? 'listening on' : 'dialling'} ${bridge.endpoint} for the subject ${subject}`)
       const ended = await Promise.race([untilAborted(run.signal), bridge.closed])
       await bridge.close({ graceMs: GRACE_MS })
