@@ -102,6 +102,9 @@ async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Prom
 }
 
 function describe(target: UnixTarget): string {
-  if (target.within !== undefined) return `local:${basename(target.path, '.sock')}`
+  if (target.within !== undefined) {
+    const isShm = target.path.endsWith('.shm')
+    return isShm ? `shm:${basename(target.path, '.shm')}` : `local:${basename(target.path, '.sock')}`
+  }
   return isAbstract(target) ? `unix:@${target.path.slice(1)}` : `unix:${target.path}`
 }
