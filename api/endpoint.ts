@@ -118,6 +118,12 @@ export interface ChildEndpoint {
 export type Endpoint = string | EndpointObject
 
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+const LONGEST_PLAIN_NAME = 64
+
+/** In bytes, of `local:` names in that folder. */
+export function longestLocalName(folder: string): number {
+  return Math.min(LONGEST_PLAIN_NAME, SOCKET_PATH_LIMIT - Buffer.byteLength(join(folder, '.sock')))
+}
 
 export function resolveEndpoint(endpoint: Endpoint): ResolvedEndpoint {
   const object = readEndpoint(endpoint)

@@ -1,6 +1,7 @@
 /** A connection as a channel of `birpc`, whose interface is written out here, so that package is not needed. */
 import { TransportError } from '../../engine/protocol/errors.js'
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { atWork, handlerFailed } from './handlers.js'
 import { decodeJson, DEFAULT_DEPTH, encodeJson, invalidMessage } from './json/json-text.js'
 import { Incoming, sendMessage } from './messages.js'
@@ -34,8 +35,10 @@ export interface BirpcClosable {
  * The channel is the connection's one consumer. A frame that is no message ends the connection with
  * ERR_INVALID_MESSAGE, and so does a function of birpc's options that throws, with ERR_HANDLER. The peer can call every
  * function that the object has or inherits: give birpc a `resolver` if that is too many.
+ * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toBirpcChannel(connection: Adaptable): BirpcChannel {
+  assertConnection(connection, 'toBirpcChannel()')
   const { endpoint } = connection.info
   let incoming: Incoming | undefined
   const hand = (onMessage: OnMessage, frame: Buffer): void => {

@@ -1,6 +1,7 @@
 /** A connection as an endpoint of `comlink`, whose interface is written out here, so that package is not needed. */
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { Channels } from './comlink-channels.js'
 import type { ComlinkCodec } from './comlink-wire.js'
 
@@ -38,6 +39,7 @@ const checks = {
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toComlinkEndpoint(connection: Adaptable, options: ComlinkOptions = {}): ComlinkEndpoint {
+  assertConnection(connection, 'toComlinkEndpoint()')
   const { codec = 'v8' } = readOptions<ComlinkOptions>(options, checks, 'toComlinkEndpoint()')
   return new Channels(connection, codec).root
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { flagCheck } from '../../engine/common/option-checks.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { ConnectionStream } from './connection-stream.js'
 
 export interface DuplexOptions {
@@ -25,6 +26,7 @@ const checks = {
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toDuplex(connection: Adaptable, options: DuplexOptions = {}): Duplex {
+  assertConnection(connection, 'toDuplex()')
   const { objectMode = false } = readOptions<DuplexOptions>(options, checks, 'toDuplex()')
   return new ConnectionStream(connection, { objectMode, allowHalfOpen: true })
 }

@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { Frame } from '../../engine/common/frame.js'
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { toDuplex } from './duplex.js'
 
 /** Events of a `FrameEmitter`, with what a listener gets. */
@@ -39,7 +40,9 @@ export interface FrameEmitter
 /**
  * It is the connection's one consumer, and owns it: `toDuplex()` with `objectMode`, and with the types of these events.
  * A frame that cannot be sent destroys it, as a stream does.
+ * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toEmitter(connection: Adaptable): FrameEmitter {
+  assertConnection(connection, 'toEmitter()')
   return toDuplex(connection, { objectMode: true }) as unknown as FrameEmitter
 }

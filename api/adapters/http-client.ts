@@ -2,6 +2,7 @@
 import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http'
 import type { Socket } from 'node:net'
 import { flagCheck } from '../../engine/common/option-checks.js'
+import { assertTransport } from './arguments.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import { DialledSocket, type DiallingTransport } from './http-dial.js'
@@ -65,6 +66,7 @@ class TransportAgent extends Agent {
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function createHttpAgent(transport: DiallingTransport, options: HttpAgentOptions = {}): Agent {
+  assertTransport(transport, 'createHttpAgent()', 'connect')
   const given = readOptions<HttpAgentOptions>(options, checks, 'createHttpAgent()')
   const known = Object.entries(given).filter(([, value]) => value !== undefined)
   return new TransportAgent(transport, { keepAlive: true, ...Object.fromEntries(known) })
@@ -80,8 +82,10 @@ export type UndiciConnect = (
  * The option `connect` of undici's `Client`, `Pool` and `Agent`: every connection is one of the transport, whatever the
  * origin. Use `raw` framing, unless both ends are this package. A request fails with the error of its connect; https:
  * origins are ERR_INVALID_OPTION.
+ * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toUndiciConnect(transport: DiallingTransport): UndiciConnect {
+  assertTransport(transport, 'toUndiciConnect()', 'connect')
   return ({ protocol }, callback) => {
     if (protocol === 'https:') {
       const message = 'toUndiciConnect(): there is no TLS over a local transport. Use an http: URL.'

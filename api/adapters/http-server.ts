@@ -1,6 +1,7 @@
 /** A server of `node:http` whose connections come from a listener of any transport. */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Connection } from '../../engine/common/connection.js'
+import { assertTransport } from './arguments.js'
 import { describe } from '../../engine/common/describe.js'
 import { readOptions, type Checks } from '../../engine/common/option-problems.js'
 import { systemClock } from '../../engine/protocol/clock.js'
@@ -56,6 +57,7 @@ export async function serveHttp(
   transport: ListeningTransport,
   handler: RequestListener | Server,
 ): Promise<HttpService> {
+  assertTransport(transport, 'serveHttp()', 'listen')
   const server = typeof handler === 'function' ? createServer(handler) : serverOf(handler)
   const connections = new HttpConnections(server)
   begin(server)

@@ -4,6 +4,7 @@
  * framing is the connection's: `content-length` for language servers, `line` for MCP.
  */
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { TransportError } from '../../engine/protocol/errors.js'
 import { attempt, isThenable } from '../../engine/common/handler-failures.js'
 import { atWork, handlerFailed } from './handlers.js'
@@ -215,7 +216,11 @@ class Writer implements JsonRpcWriter {
   }
 }
 
-/** `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the consumer. */
+/**
+ * `createMessageConnection(reader, writer)` of `vscode-jsonrpc` takes them as they are. The reader is the consumer.
+ * @throws {TransportError} ERR_INVALID_OPTION
+ */
 export function toJsonRpc(connection: Adaptable): JsonRpcTransport {
+  assertConnection(connection, 'toJsonRpc()')
   return { reader: new Reader(connection), writer: new Writer(connection) }
 }

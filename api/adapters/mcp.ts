@@ -7,6 +7,7 @@ import { isObject } from '../../engine/common/describe.js'
 import { attempt } from '../../engine/common/handler-failures.js'
 import type { TransportError } from '../../engine/protocol/errors.js'
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { handlerFailed } from './handlers.js'
 import { decodeJson, DEFAULT_DEPTH, encodeJson, invalidMessage } from './json/json-text.js'
 import { Incoming, sendMessage } from './messages.js'
@@ -110,7 +111,9 @@ function isMessage(value: unknown): value is McpMessage {
  * For `client.connect()` and `server.connect()`: one for each connection, whose one consumer it is. A server needs a
  * `Server` or `McpServer` for each connection that it accepts. An answer that finds no room, because the peer reads
  * none, ends the connection with ERR_BACKPRESSURE, so that its requests fail in place of waiting.
+ * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toMcpTransport(connection: Adaptable): McpTransport {
+  assertConnection(connection, 'toMcpTransport()')
   return new Transport(connection)
 }

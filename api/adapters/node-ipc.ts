@@ -5,6 +5,7 @@ import { readOptions } from '../../engine/common/option-problems.js'
 import { systemClock } from '../../engine/protocol/clock.js'
 import type { WaitOptions } from '../../engine/protocol/waiter.js'
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { jsonChecks, JsonFrames, type JsonOptions } from './json/json.js'
 
 /** Options that a transport needs to speak to node-ipc: `engine.transport('unix:/tmp/app.world', nodeIpcFraming)`. */
@@ -65,6 +66,7 @@ export interface NodeIpcConnection {
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function toNodeIpc(connection: Adaptable, options: NodeIpcOptions = {}): NodeIpcConnection {
+  assertConnection(connection, 'toNodeIpc()')
   const { onInvalid, maxDepth } = jsonChecks
   return new NodeIpc(connection, readOptions<NodeIpcOptions>(options, { onInvalid, maxDepth }, 'toNodeIpc()'))
 }

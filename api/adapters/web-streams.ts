@@ -1,6 +1,7 @@
 /** A connection as a pair of web streams, whose chunks are frames. */
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import type { Adaptable } from './adaptable.js'
+import { assertConnection } from './arguments.js'
 import { endFully, waitForRoom } from './sending.js'
 
 export interface WebStreams {
@@ -10,8 +11,12 @@ export interface WebStreams {
   readonly writable: WritableStream<Uint8Array | string>
 }
 
-/** The streams own the connection: they are its one consumer. Backpressure goes through, both ways. */
+/**
+ * The streams own the connection: they are its one consumer. Backpressure goes through, both ways.
+ * @throws {TransportError} ERR_INVALID_OPTION
+ */
 export function toWebStreams(connection: Adaptable): WebStreams {
+  assertConnection(connection, 'toWebStreams()')
   // Aborting waits for the write or the end under way, which may wait for a peer that takes nothing.
   let aborted: AbortSignal | undefined
   return {

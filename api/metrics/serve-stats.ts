@@ -81,6 +81,8 @@ export async function startStatsServer(
   clock: Clock,
 ): Promise<StatsServer> {
   const { allowOtherUsers = false } = readOptions<ServeStatsOptions>(options, checks, 'serveStats()')
+  const { endpoint: text } = engine.transport(endpoint)
+  if (text.startsWith('shm:')) throw carriesNoLines(text)
   const transport = engine.transport(endpoint, {
     framing: 'line',
     maxFrameBytes: MOST_BYTES,
@@ -194,6 +196,14 @@ function isOpenToOthers(endpoint: Endpoint, text: string): boolean {
     endpoint.kind === 'pipe' &&
     (endpoint.readableAll === true || endpoint.writableAll === true)
   return isOpenPipe || text.startsWith('unix:@') || text.startsWith('fd:')
+}
+
+function carriesNoLines(endpoint: string): TransportError {
+  return new TransportError(
+    'ERR_INVALID_OPTION',
+    'serveStats(): statistics are lines, which shm: does not carry. Use local:NAME, say.',
+    { endpoint },
+  )
 }
 
 function openToOthers(endpoint: string): TransportError {

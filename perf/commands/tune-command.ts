@@ -54,10 +54,12 @@ export const tune = defineScenario({
     'tune --objective throughput --size 4096 --connections 8',
     'tune --endpoint unix:/run/app.sock --framing line --size 200 --rate 1000',
   ],
-  check({ endpoint, framing, transport, size = 64, depth = 64, rate, objective }) {
+  check({ endpoint, framing, transport, size = 64, depth: given, rate, objective }) {
+    const depth = given ?? 64
     if (endpoint === undefined && framing !== undefined) return '--framing is that of --endpoint'
     if (endpoint !== undefined && transport !== undefined) return '--transport is that of an own echo: leave it out'
     if (rate !== undefined && objective === 'throughput') return '--rate says what the throughput is'
+    if (rate !== undefined && given !== undefined) return '--depth and --rate both say what the load is'
     if (size * depth > MOST_BYTES_UNDER_WAY) {
       return `--size and --depth: together at most ${String(MOST_BYTES_UNDER_WAY)} bytes on a connection`
     }

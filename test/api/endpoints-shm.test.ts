@@ -9,7 +9,7 @@ import { parseEngineOptions } from '../../api/engine-options.js'
 import { parseTransportOptions } from '../../api/transport-options.js'
 import type { ResolvedEndpoint } from '../../engine/core/resolved-endpoint.js'
 import { withEnvironment } from '../helpers/environment.js'
-import { throws } from '../helpers/expected-errors.js'
+import { rejects, throws } from '../helpers/expected-errors.js'
 import { makeTemporaryFolder, randomName } from '../helpers/temporary-folder.js'
 import { failOnWarnings } from '../helpers/warnings.js'
 
@@ -200,4 +200,11 @@ onUnix('one error lists these problems with all others', (t) => {
   const { message } = throws(t, () => engine.transport('shm:x', options), 'ERR_INVALID_OPTION')
   t.regex(message, /3 problems/)
   t.regex(message, /memory: expected "socket" or "shared", got a string; did you mean "shared"\?/)
+})
+
+onUnix('a name where nobody listens is told as it was written', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const endpoint = `shm:${randomName()}`
+  const { message } = await rejects(t, engine.transport(endpoint).connect(), 'ERR_NOT_FOUND')
+  t.true(message.startsWith(`connecting to ${endpoint}: there is no /`), message)
 })

@@ -5,6 +5,7 @@ import os from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
+import { localFolder, longestLocalName, resolveEndpoint } from '../../api/endpoint.js'
 import { createEngine, type Connection, type Engine } from '../../api/index.js'
 import { withEnvironment } from '../helpers/environment.js'
 import { rejects } from '../helpers/expected-errors.js'
@@ -154,6 +155,31 @@ onUnix('a transport only makes a name: no folder is made or checked before it is
     t.is(fs.lstatSync(path).mode & 0o7777, 0o700)
     await listener.close()
   })
+})
+
+onUnix('a name that is not there is told with the path where it was looked for', async (t) => {
+  await withScene(t, {}, async ({ engine, name, private: path }) => {
+    for (const step of ['without the folder', 'in the folder']) {
+      const { message } = await rejects(t, engine.transport(`local:${name}`).connect(), 'ERR_NOT_FOUND')
+      t.is(
+        message,
+        `connecting to local:${name}: there is no ${join(path, `${name}.sock`)}. Start the peer first, as the same user and with the same XDG_RUNTIME_DIR.`,
+        step,
+      )
+      fs.mkdirSync(path, { mode: 0o700, recursive: true })
+    }
+  })
+})
+
+onUnix('the length that a name may have is the one that is accepted', async (t) => {
+  for (const folder of ['/run/user/1000', `/run/${'u'.repeat(60)}`]) {
+    await withEnvironment({ XDG_RUNTIME_DIR: folder }, () => {
+      const length = longestLocalName(localFolder('local:').path)
+      t.is(resolveEndpoint(`local:${'n'.repeat(length)}`).kind, 'local')
+      t.throws(() => resolveEndpoint(`local:${'n'.repeat(length + 1)}`))
+      return Promise.resolve()
+    })
+  }
 })
 
 onUnix('a listener goes on in the folder that it was opened in, also on a thread that comes back', async (t) => {

@@ -136,7 +136,12 @@ test.serial('it brings an echo of its own, over which frames may be due at fixed
 
 test('what does not go together is refused before anything starts', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const { end, stderr } = await tune('--rate', '5', '--objective', 'throughput')
-  t.is(end, 2)
-  t.is(stderr, 'symphony-transport: --rate says what the throughput is. See symphony-transport tune --help.\n')
+  for (const [other, value, complaint] of [
+    ['--objective', 'throughput', '--rate says what the throughput is'],
+    ['--depth', '2', '--depth and --rate both say what the load is'],
+  ] as const) {
+    const { end, stderr } = await tune('--rate', '5', other, value)
+    t.is(end, 2)
+    t.is(stderr, `symphony-transport: ${complaint}. See symphony-transport tune --help.\n`)
+  }
 })

@@ -193,6 +193,11 @@ test('an endpoint that others can reach is refused unless that is allowed', asyn
   await t.throwsAsync(serveStats(engine, folder.endpoint(), wrong), { message: /unknown option "?allowOthers/ })
 })
 
+onLinux('shm: carries no lines, and that is said', async (t) => {
+  const refused = { code: 'ERR_INVALID_OPTION', message: /^serveStats\(\): statistics are lines, which shm: does not/ }
+  await t.throwsAsync(serveStats(engine, `shm:${randomName()}`), refused)
+})
+
 onLinux('an abstract name is served where that is allowed', async (t) => {
   const observed = await createEngine({ shards: 1 })
   const server = await serveStats(observed, `unix:@${randomName()}`, { allowOtherUsers: true })

@@ -40,6 +40,7 @@ function dialWithin(target: UnixTarget, within: LocalFolder, owner: WireOwner): 
   try {
     folder = openLocalFolder(within, 'dial', endpoint)
   } catch (error) {
+    if (error instanceof TransportError && error.code === 'ERR_NOT_FOUND') return refusedDial(noSuchName(target, error))
     return refusedDial(error instanceof Error ? error : new Error(String(error)))
   }
   const explain = (error: NodeJS.ErrnoException): Promise<Error> => refusalOf(error, target)
@@ -84,6 +85,7 @@ function dialAbstract(target: UnixTarget, owner: WireOwner): Dialling {
 /** The system refuses a path that is no socket in the same way as a socket without a listener. */
 async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Promise<Error> {
   const doing = 'connecting to'
+  if (error.code === 'ENOENT' && target.within !== undefined) return noSuchName(target, error)
   if (error.code === 'ECONNREFUSED' && !isAbstract(target)) {
     const there = await fs.stat(target.path).catch(() => undefined)
     if (there?.isSocket() === false) {
@@ -101,7 +103,19 @@ async function refusalOf(error: NodeJS.ErrnoException, target: UnixTarget): Prom
   return fromSystemError(error, doing, describe(target))
 }
 
+/** Where it was looked for depends on who looks, and nothing else shows it. */
+function noSuchName(target: UnixTarget, cause: Error): TransportError {
+  return new TransportError(
+    'ERR_NOT_FOUND',
+    `connecting to ${describe(target)}: there is no ${target.path}. Start the peer first, as the same user and with the same XDG_RUNTIME_DIR.`,
+    { cause },
+  )
+}
+
 function describe(target: UnixTarget): string {
-  if (target.within !== undefined) return `local:${basename(target.path, '.sock')}`
+  if (target.within !== undefined) {
+    const isShm = target.path.endsWith('.shm')
+    return isShm ? `shm:${basename(target.path, '.shm')}` : `local:${basename(target.path, '.sock')}`
+  }
   return isAbstract(target) ? `unix:@${target.path.slice(1)}` : `unix:${target.path}`
 }

@@ -7,6 +7,7 @@ import { systemClock, type Clock } from '../../../engine/protocol/clock.js'
 import type { TransportError } from '../../../engine/protocol/errors.js'
 import type { WaitOptions } from '../../../engine/protocol/waiter.js'
 import type { Adaptable } from '../adaptable.js'
+import { assertConnection } from '../arguments.js'
 import { handlerFailed } from '../handlers.js'
 import { decodeJson, DEFAULT_DEPTH, encodeJson, invalidMessage } from './json-text.js'
 
@@ -88,6 +89,7 @@ export function json<Sent = unknown, Received = unknown>(
   connection: Adaptable,
   options: JsonOptions<Received> = {},
 ): JsonConnection<Sent, Received> {
+  assertConnection(connection, 'json()')
   return new JsonFrames(connection, readOptions<JsonOptions<Received>>(options, jsonChecks, 'json()'), systemClock)
 }
 

@@ -7,6 +7,7 @@ import { systemClock, type Clock } from '../../../engine/protocol/clock.js'
 import { TransportError } from '../../../engine/protocol/errors.js'
 import type { WaitOptions } from '../../../engine/protocol/waiter.js'
 import type { Adaptable } from '../adaptable.js'
+import { assertConnection } from '../arguments.js'
 import { atWork, handlerFailed } from '../handlers.js'
 import { jsonChecks, JsonFrames, type JsonOptions } from '../json/json.js'
 import { invalidMessage } from '../json/json-text.js'
@@ -114,6 +115,7 @@ const quietClock: Clock = {
  * @throws {TransportError} ERR_INVALID_OPTION
  */
 export function requests<Remote = AnyMethods>(connection: Adaptable, options: RequestsOptions = {}): Requests<Remote> {
+  assertConnection(connection, 'requests()')
   return new PeerRequests(connection, readOptions<RequestsOptions>(options, checks, 'requests()'), quietClock)
 }
 

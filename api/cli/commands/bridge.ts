@@ -72,9 +72,9 @@ export const bridgeCommand = defineCommand({
   ],
   check(given) {
     if (given.subject === undefined) return 'bridge needs --subject'
-    if (roles.filter((role) => given[role] !== undefined).length !== 1) {
-      return 'bridge needs one of --listen, --dial, --publish and --subscribe'
-    }
+    const played = roles.flatMap((role) => (given[role] === undefined ? [] : [`--${role}`]))
+    if (played.length === 0) return 'bridge needs one of --listen, --dial, --publish and --subscribe'
+    if (played.length > 1) return `${played.join(' and ')}: a bridge does one of these`
     if (given.jetstream === true && given.publish === undefined) return '--jetstream goes with --publish'
     if (given.durable !== undefined && given.subscribe === undefined) return '--durable goes with --subscribe'
     return undefined

@@ -28,6 +28,9 @@ export const top = defineCommand({
     'gone or does not answer.',
   ],
   examples: ['top local:stats', 'top local:stats --once', 'top local:stats --json --interval 10'],
+  check({ endpoint = '' }) {
+    return endpoint.startsWith('shm:') ? 'top reads lines, which shm: does not carry: give local:NAME, say' : undefined
+  },
   run({ endpoint = '', interval = 1, once = false, json = false }, run) {
     const { terminal, signal } = run
     const quit = new AbortController()

@@ -2,9 +2,8 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import process from 'node:process'
-import { localFolder } from '../../endpoint.js'
+import { localFolder, longestLocalName } from '../../endpoint.js'
 import { engineSchema } from '../../engine-options.js'
-import { SOCKET_PATH_LIMIT } from '../../../engine/protocol/target.js'
 import type { Facts, Permission, RuntimeFolder } from './facts.js'
 import { tryAll } from './trials.js'
 
@@ -68,7 +67,7 @@ function runtimeFolder(): RuntimeFolder {
     variable: process.env['XDG_RUNTIME_DIR'],
     isUsed: base !== undefined,
     stat: statOf(path),
-    nameBytes: SOCKET_PATH_LIMIT - Buffer.byteLength(path) - 1,
+    nameBytes: longestLocalName(path),
   }
 }
 

@@ -106,7 +106,7 @@ function evaluate(command: Grammar, values: ReadonlyMap<string, string>, rest: r
       if (!(error instanceof Unfit)) throw error
       const shown = text === '' ? "''" : text
       const what = operands.includes(each) ? shown : `--${each} ${shown}`
-      const message = error.saysAll ? error.message : `${what}: it is ${error.message}`
+      const message = error.saysAll ? error.message : `${what}: expected ${error.message}`
       return { kind: 'wrong', message }
     }
   }
