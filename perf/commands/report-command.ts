@@ -82,7 +82,7 @@ function linesOfSet(scenarios: readonly Scenario[]): Reader<readonly string[]> {
 
 function someText(text: string): string {
   if (text !== '') return text
-  throw new Unfit('not empty')
+  throw new Unfit('some text')
 }
 
 /** In one line; undefined: there are all of them. */

@@ -19,12 +19,12 @@ export const ENTRY = join('dist', 'api', 'index.js')
 export const engineSource: Reader<EngineSource> = (name) => {
   if (name.endsWith('.tgz')) {
     if (isFile(name)) return { kind: 'package', name: basename(name), spec: resolve(name) }
-    throw new Unfit('no file')
+    throw new Unfit('an archive that is there')
   }
   if (name.startsWith(`${PACKAGE}@`)) return { kind: 'package', name, spec: name }
   if (name.startsWith('.') || isAbsolute(name)) {
     if (isFile(join(name, ENTRY))) return { kind: 'folder', name, path: resolve(name) }
-    throw new Unfit(`no folder with ${ENTRY}: build it first (npm run build there)`)
+    throw new Unfit(`a folder with ${ENTRY}: build it first (npm run build there)`)
   }
   if (name === '' || name.startsWith('-')) {
     throw new Unfit(`a commit, ${PACKAGE}@VERSION, a .tgz, or a folder like ./other or /other`)

@@ -43,13 +43,13 @@ test('BASE is a commit, a version, an archive or a folder with a build', (t) => 
 const wrong: readonly (readonly [words: readonly string[], message: RegExp])[] = [
   [[], /: diff needs BASE\./],
   [['a', 'b'], /b is one word too many/],
-  [['./no-such-folder'], /\.\/no-such-folder: it is no folder with dist/],
-  [['none.tgz'], /none\.tgz: it is no file/],
-  [[''], /'': it is a commit, symphony-transport@VERSION, /],
-  [['HEAD', '--head', './no-such-folder'], /--head \.\/no-such-folder: it is no folder/],
+  [['./no-such-folder'], /\.\/no-such-folder: expected a folder with dist/],
+  [['none.tgz'], /none\.tgz: expected an archive/],
+  [[''], /'': expected a commit, symphony-transport@VERSION, /],
+  [['HEAD', '--head', './no-such-folder'], /--head \.\/no-such-folder: expected a folder/],
   [['--base', 'HEAD'], /diff takes no --base/],
-  [['HEAD', '--scenarios', 'idle'], /--scenarios idle: it is a list/],
-  [['HEAD', '--margin', '0'], /--margin 0: it is one number from 0\.1/],
+  [['HEAD', '--scenarios', 'idle'], /--scenarios idle: expected a list/],
+  [['HEAD', '--margin', '0'], /--margin 0: expected one number from 0\.1/],
   [['HEAD', '--clients', '3'], /diff takes no --clients; it takes --head, /],
 ]
 

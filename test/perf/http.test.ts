@@ -130,7 +130,7 @@ test('http takes lists of work, transports, shards and ways to share, and says w
   t.like(read('http --sharing none'), {
     kind: 'wrong',
     message:
-      'npm run perf: --sharing none: it is a list like a,b of which each is one of lease, pipeline. See npm run perf -- http --help.',
+      'npm run perf: --sharing none: expected a list like a,b of which each is one of lease, pipeline. See npm run perf -- http --help.',
   })
   t.like(read('http --clients 8 --count 7'), {
     kind: 'wrong',

@@ -45,7 +45,10 @@ test('a set has a name, or is a list of scenarios', (t) => {
   }
   t.deepEqual(lines('latency,throughput'), ['latency', 'throughput'])
   t.is(lines('quick'), sets['quick'])
-  t.regex(String(lines('latency,report')), /--set latency,report: it is quick, standard, full, or a list of scenarios/)
+  t.regex(
+    String(lines('latency,report')),
+    /--set latency,report: expected quick, standard, full, or a list of scenarios/,
+  )
 })
 
 test('a file that cannot be used is told in one line, with the place', async (t) => {
