@@ -78,13 +78,13 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 }
 
 declare('a child whose host is gone gets SIGTERM first', async (t) => {
-  const script = "trap 'echo SIGTERM >&2; exit' TERM; echo $$; while :; do sleep 1000 & wait $!; done"
+  // Without children: one that a shell has just forked can lose the signal, and would live on.
+  const script = "trap 'echo SIGTERM >&2; exit' TERM; echo $$; while :; do :; done"
   const choices = { terminateAfterMs: 0, killAfterMs: NEVER_MS, processGroup: true }
   const { stderr } = await afterHost(t, script, choices, ({ host }) => {
     host.kill('SIGKILL')
   })
-  // What the shell says of its own child comes before.
-  t.regex(stderr, /^(?:Terminated\n)?SIGTERM\n$/)
+  t.is(stderr, 'SIGTERM\n')
 })
 
 declare('a child whose host is gone gets no signal if it ends with its stdin', async (t) => {
