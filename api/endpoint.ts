@@ -117,8 +117,8 @@ export interface ChildEndpoint {
 
 export type Endpoint = string | EndpointObject
 
-const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 const LONGEST_PLAIN_NAME = 64
+const PLAIN_NAME = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,${String(LONGEST_PLAIN_NAME - 1)}}$`)
 
 /** In bytes, of `local:` names in that folder. */
 export function longestLocalName(folder: string): number {
