@@ -377,11 +377,12 @@ pair('JSON-RPC messages go both ways', {}, async (t, { near, far }) => {
   t.deepEqual(await got.promise, message(1))
 })
 
+const codeOf = (error: Error): string => String((error as { readonly code?: unknown }).code)
+
 pair('a bad message is reported, and later ones still arrive', {}, async (t, { near, far }) => {
   const { reader } = toJsonRpc(near)
   const errors: string[] = []
   const also: string[] = []
-  const codeOf = (error: Error): string => String((error as { readonly code?: unknown }).code)
   reader.onError((error) => errors.push(codeOf(error)))
   const second = reader.onError((error) => also.push(codeOf(error)))
   const got: JsonRpcMessage[] = []
@@ -448,7 +449,7 @@ pair('a listener that throws does not keep others from being called', {}, async 
   reader.onError(() => {
     if (told.length === 0) throw new Error('cannot digest')
   })
-  reader.onError((error) => told.push(String((error as { readonly code?: unknown }).code)))
+  reader.onError((error) => told.push(codeOf(error)))
   reader.onClose(over.resolve)
   reader.listen(() => undefined)
   far.send('no JSON')

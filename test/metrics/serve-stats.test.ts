@@ -59,12 +59,18 @@ test('a line asks, and a line of JSON answers, which tells what of the counts is
   }
 })
 
-test('who asks too often, or for something else, is cut; others are still answered', async (t) => {
-  t.timeout(WATCHDOG_MS)
+/** An engine that is watched, by a clock that stands still. */
+async function serveByClock(): Promise<{ observed: Engine; endpoint: string; clock: ManualClock }> {
   const clock = new ManualClock(() => true)
   const observed = await createEngine({ shards: 1 })
   const endpoint = folder.endpoint()
   await startStatsServer(observed, endpoint, {}, clock)
+  return { observed, endpoint, clock }
+}
+
+test('who asks too often, or for something else, is cut; others are still answered', async (t) => {
+  t.timeout(WATCHDOG_MS)
+  const { observed, endpoint, clock } = await serveByClock()
   try {
     const [patient, greedy, other] = [await dial(endpoint), await dial(endpoint), await dial(endpoint)]
     patient.send('stats')
@@ -105,10 +111,7 @@ test('there are eight clients at most', async (t) => {
 
 test('who asks nothing is cut, at once or in the end, and makes room for others', async (t) => {
   t.timeout(WATCHDOG_MS)
-  const clock = new ManualClock(() => true)
-  const observed = await createEngine({ shards: 1 })
-  const endpoint = folder.endpoint()
-  await startStatsServer(observed, endpoint, {}, clock)
+  const { observed, endpoint, clock } = await serveByClock()
   try {
     const asking = await dial(endpoint)
     asking.send('stats')
